@@ -1,0 +1,34 @@
+//! Domain types and pure decisions of TokenTracer.
+//!
+//! **Invariant:** nothing here is async, does I/O, reads a clock or knows HTTP or SQL. Time and randomness are
+//! arguments. Types two sibling crates need live here; row and wire structs never do.
+
+pub mod caller;
+pub mod conversation;
+pub mod credential;
+pub mod event;
+pub mod ids;
+pub mod invalid;
+pub mod model;
+pub mod money;
+pub mod names;
+pub mod plan;
+pub mod provider;
+pub mod query;
+pub mod record;
+pub mod reply;
+pub mod routing;
+pub mod tags;
+pub mod time;
+pub mod usage;
+
+pub use caller::{Caller, Role, Scope};
+pub use credential::{KeyHash, SealId, Sealed};
+pub use ids::{AliasId, ApiKeyId, ProviderKeyId, RequestId, SessionId, UserId};
+pub use invalid::Invalid;
+pub use money::NanoUsd;
+pub use names::{AliasName, BaseUrl, Email, Label, ModelName};
+pub use provider::{Dialect, Provider};
+pub use tags::Tags;
+pub use time::Timestamp;
+pub use usage::{Usage, UsageSource};

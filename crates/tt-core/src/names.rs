@@ -1,0 +1,174 @@
+//! Names that users choose, parsed once at the edge and trusted from there.
+
+use serde::Serialize;
+
+use crate::Invalid;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Invalid;
+
+            fn try_from(text: String) -> Result<Self, Invalid> {
+                Self::check(&text)?;
+                Ok(Self(text.into_boxed_str()))
+            }
+        }
+    };
+}
+
+name!(/// The name of an alias: 1 to 255 of `A-Za-z0-9._:-`.
+    AliasName);
+
+impl AliasName {
+    fn check(text: &str) -> Result<(), Invalid> {
+        let fits =
+            (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
+        if fits { Ok(()) } else { Err(Invalid::new("alias", "must be 1 to 255 of the characters A-Z a-z 0-9 . _ : -")) }
+    }
+}
+
+name!(/// A provider's name of a model: 1 to 255 visible ASCII characters, none that could leave a URL path segment.
+    ///
+    /// Slashes and colons are part of real names (`ft:gpt-4o:org::id`, `models/gemini-2.5-pro` on compatible hosts).
+    ModelName);
+
+impl ModelName {
+    fn check(text: &str) -> Result<(), Invalid> {
+        let fits = (1..=255).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-/@+".contains(&b))
+            && text.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+        if fits {
+            Ok(())
+        } else {
+            Err(Invalid::new("model", "must be 1 to 255 of the characters A-Z a-z 0-9 . _ : - / @ +"))
+        }
+    }
+}
+
+name!(/// An e-mail address, trimmed and lower-cased: what users are compared by.
+    Email);
+
+impl Email {
+    /// Trims and lower-cases `text`, then checks it: one `@` with something on both sides, no blanks, at most 254 bytes.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        Self::try_from(text.trim().to_lowercase())
+    }
+
+    fn check(text: &str) -> Result<(), Invalid> {
+        let shape = text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !domain.starts_with('.')
+        });
+        if shape && text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            Ok(())
+        } else {
+            Err(Invalid::new("email", "must be an e-mail address of at most 254 bytes"))
+        }
+    }
+}
+
+name!(/// A label a user gives a key: 1 to 100 characters, none of them control characters.
+    Label);
+
+impl Label {
+    fn check(text: &str) -> Result<(), Invalid> {
+        if (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+            Ok(())
+        } else {
+            Err(Invalid::new("label", "must be 1 to 100 characters without control characters"))
+        }
+    }
+}
+
+name!(/// The address of a provider's API: `http` or `https`, a host, no credentials, query or fragment; no trailing slash.
+    ///
+    /// Whether the host may be called (private addresses) is decided where it is saved and where it is connected to.
+    BaseUrl);
+
+impl BaseUrl {
+    /// Checks `text` and cuts trailing slashes.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        Self::try_from(text.trim_end_matches('/').to_owned())
+    }
+
+    fn check(text: &str) -> Result<(), Invalid> {
+        let refuse = |why| Err(Invalid::new("base_url", why));
+        let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+            return refuse("must begin with http:// or https://");
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        if authority.is_empty() || text.len() > 2048 {
+            return refuse("must name a host and be at most 2048 bytes");
+        }
+        if authority.contains('@') {
+            return refuse("must not hold credentials");
+        }
+        if text.contains(['?', '#', '\\']) || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return refuse("must be a plain address without query, fragment or blanks");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alias_names_keep_to_their_alphabet() {
+        assert!(AliasName::try_from("prod-gpt4.1:eu_2".to_owned()).is_ok());
+        for bad in ["", "a b", "a/b", "ä", &"x".repeat(256)] {
+            assert!(AliasName::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn model_names_cannot_leave_their_path() {
+        for good in ["gpt-4o", "ft:gpt-4o:org::id", "models/gemini-2.5-pro", "org/model@1"] {
+            assert!(ModelName::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in ["../x", "a/../b", "a//b", "/a", "a?b", "a#b", "a%2f", "a b", ""] {
+            assert!(ModelName::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn emails_compare_without_case_and_blanks() {
+        assert_eq!(Email::parse("  Ann@Example.ORG "), Email::parse("ann@example.org"));
+        for bad in ["", "ann", "@x", "a@", "a b@c", "a@b@c", &format!("{}@x", "a".repeat(254))] {
+            assert!(Email::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn base_urls_hold_no_credentials() {
+        assert_eq!(BaseUrl::parse("https://api.openai.com/v1/").unwrap().as_str(), "https://api.openai.com/v1");
+        for bad in ["ftp://x", "https://", "https://u:p@x", "https://x?y", "https://x y", "https:///x"] {
+            assert!(BaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

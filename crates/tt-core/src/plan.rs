@@ -1,0 +1,199 @@
+//! Which target to try, and what next: a pure function, the same for a request and for `/manage/route`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::routing::{Alias, Routes};
+use crate::{AliasId, ModelName, Provider, ProviderKeyId};
+
+/// The most targets one request may try, so that even a cycle written by two writers at once ends.
+pub const MAX_STEPS: usize = 8;
+
+/// What kind of step served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// The alias's own target.
+    Primary,
+    /// The light model of the alias that was asked for.
+    Light,
+    /// An alias further down the chain, whichever of its models serves.
+    Fallback,
+}
+
+impl Route {
+    /// The word in the API and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Light => "light",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
+/// Input tokens, counted only as far as routing needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputTokens {
+    /// Exactly so many.
+    Exact(u64),
+    /// At least so many: the largest threshold in the chain was reached and counting stopped.
+    AtLeast(u64),
+}
+
+impl InputTokens {
+    /// Surely fewer than `bound`?
+    pub const fn under(self, bound: u64) -> bool {
+        matches!(self, Self::Exact(n) if n < bound)
+    }
+
+    /// The number counted.
+    pub const fn counted(self) -> u64 {
+        match self {
+            Self::Exact(n) | Self::AtLeast(n) => n,
+        }
+    }
+}
+
+impl std::fmt::Display for InputTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(n) => write!(f, "{n}"),
+            Self::AtLeast(n) => write!(f, "at least {n}"),
+        }
+    }
+}
+
+/// One target to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The alias it comes from; for `provider/model` addressing the name asked for.
+    pub alias: String,
+    /// What kind of step it is.
+    pub route: Route,
+    /// Whose API.
+    pub provider: Provider,
+    /// With which key.
+    pub key: ProviderKeyId,
+    /// The upstream model.
+    pub model: ModelName,
+    /// The target model a light model stands in for: what `saved_usd` compares with.
+    pub instead_of: Option<ModelName>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// The steps of one request, in order: 1 to [`MAX_STEPS`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// What to try, first to last.
+    pub steps: Vec<Step>,
+}
+
+/// No target for the name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoTarget {
+    /// Neither an alias of the caller nor `provider/model`.
+    #[error("no alias of that name, and not of the form provider/model")]
+    UnknownModel,
+    /// `provider/model`, but the caller has no key of that provider.
+    #[error("no {0} key is stored")]
+    NoKey(Provider),
+    /// `provider/model`, but the model is no model name.
+    #[error("{0}")]
+    InvalidModel(crate::Invalid),
+}
+
+/// The aliases tried for `requested`, first to last: each once, at most [`MAX_STEPS`]. Empty when it is no alias.
+fn chain<'a>(routes: &'a Routes, requested: &str) -> Vec<&'a Alias> {
+    let mut chain: Vec<&Alias> = Vec::new();
+    let mut next = routes.alias(requested);
+    while let Some(alias) = next {
+        if chain.len() == MAX_STEPS || chain.iter().any(|seen| seen.id == alias.id) {
+            break;
+        }
+        chain.push(alias);
+        next = alias.fallback_alias_id.and_then(|id| routes.alias_by_id(id));
+    }
+    chain
+}
+
+/// How far the input must be counted to plan `requested`: to the largest light threshold in its chain. `None`: no
+/// count is needed.
+pub fn count_to(routes: &Routes, requested: &str) -> Option<u64> {
+    chain(routes, requested).iter().filter_map(|alias| alias.light()).map(|(_, bound)| bound).max()
+}
+
+/// Plans `requested`: an alias of the caller, or `provider/model`. `input` must have been counted as far as
+/// [`count_to`] says; where it says `None`, any value serves.
+pub fn plan(routes: &Routes, requested: &str, input: InputTokens) -> Result<Plan, NoTarget> {
+    let aliases = chain(routes, requested);
+    if aliases.is_empty() {
+        return direct(routes, requested).map(|step| Plan { steps: vec![step] });
+    }
+    let steps = aliases.iter().enumerate().map(|(position, alias)| step(alias, position, &aliases, input)).collect();
+    Ok(Plan { steps })
+}
+
+fn step(alias: &Alias, position: usize, aliases: &[&Alias], input: InputTokens) -> Step {
+    let first = position == 0;
+    let light = alias.light().filter(|(_, bound)| input.under(*bound));
+    let model_reason = match (light, alias.light()) {
+        (Some((model, bound)), _) => {
+            format!("input of {input} tokens is under {bound}: light model {model}")
+        }
+        (None, Some((_, bound))) => {
+            format!("input of {input} tokens is not under {bound}: target model {}", alias.target_model)
+        }
+        (None, None) => format!("target model {}", alias.target_model),
+    };
+    let reason = match position.checked_sub(1).and_then(|before| aliases.get(before)) {
+        Some(before) => format!("fallback of alias {}: alias {}, {model_reason}", before.name, alias.name),
+        None => format!("alias {}: {model_reason}", alias.name),
+    };
+    Step {
+        alias: alias.name.to_string(),
+        route: match (first, light.is_some()) {
+            (false, _) => Route::Fallback,
+            (true, true) => Route::Light,
+            (true, false) => Route::Primary,
+        },
+        provider: alias.provider,
+        key: alias.provider_key_id,
+        model: light.map_or_else(|| alias.target_model.clone(), |(model, _)| model.clone()),
+        instead_of: light.map(|_| alias.target_model.clone()),
+        reason,
+    }
+}
+
+fn direct(routes: &Routes, requested: &str) -> Result<Step, NoTarget> {
+    let (provider, model) = requested.split_once('/').ok_or(NoTarget::UnknownModel)?;
+    let provider: Provider = provider.parse().map_err(|_| NoTarget::UnknownModel)?;
+    let model = ModelName::try_from(model.to_owned()).map_err(NoTarget::InvalidModel)?;
+    let key = routes.oldest_key(provider).ok_or(NoTarget::NoKey(provider))?;
+    Ok(Step {
+        alias: requested.to_owned(),
+        route: Route::Primary,
+        provider,
+        key: key.id,
+        reason: format!("{provider}/{model} named directly: the oldest {provider} key"),
+        model,
+        instead_of: None,
+    })
+}
+
+/// Would setting `alias`'s fallback to `fallback` close a cycle among `routes`?
+pub fn closes_cycle(routes: &Routes, alias: AliasId, fallback: AliasId) -> bool {
+    let mut seen = vec![alias];
+    let mut next = Some(fallback);
+    while let Some(id) = next {
+        if seen.contains(&id) {
+            return true;
+        }
+        seen.push(id);
+        next = routes.alias_by_id(id).and_then(|a| a.fallback_alias_id);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! What the ledger records of a request, and the row it becomes: a pure sum over its attempts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Route;
+use crate::usage::{Reported, Usage, UsageSource};
+use crate::{ApiKeyId, Dialect, NanoUsd, Provider, ProviderKeyId, RequestId, Tags, Timestamp, UserId};
+
+/// Written before anything is sent upstream: a request was admitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The request.
+    pub request_id: RequestId,
+    /// When it arrived: the millisecond inside `request_id`.
+    pub created_at: Timestamp,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The API key it came with, if it was one.
+    pub api_key_id: Option<ApiKeyId>,
+    /// The alias, or `provider/model`, that was asked for.
+    pub alias: String,
+    /// The API the client spoke.
+    pub dialect: Dialect,
+    /// Did it ask for a stream?
+    pub stream: bool,
+    /// Why the first target was chosen, in words.
+    pub route_reason: String,
+    /// The targets planned, first to last.
+    pub chain: Vec<PlannedStep>,
+    /// The client's tags.
+    pub tags: Tags,
+}
+
+/// One planned target, as the record keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// The alias it comes from.
+    pub alias: String,
+    /// What kind of step.
+    pub route: Route,
+    /// Whose API.
+    pub provider: Provider,
+    /// The upstream model.
+    pub model: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Written before an attempt is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptStarted {
+    /// The alias it serves.
+    pub alias: String,
+    /// What kind of step.
+    pub route: Route,
+    /// Whose API.
+    pub provider: Provider,
+    /// With which key.
+    pub provider_key_id: ProviderKeyId,
+    /// The upstream model asked for.
+    pub model: String,
+    /// When.
+    pub started_at: Timestamp,
+}
+
+/// Written when an attempt is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptEnded {
+    /// The provider's HTTP status; `None` when none came.
+    pub status: Option<u16>,
+    /// What went wrong, in words without secrets; `None` when nothing did.
+    pub error: Option<String>,
+    /// From sending to the end.
+    pub latency_ms: u64,
+    /// Where the numbers come from.
+    pub source: UsageSource,
+    /// The numbers, with the provider's own object where there is one.
+    pub usage: Reported,
+    /// The model the provider says answered.
+    pub served_model: Option<String>,
+    /// What it cost; `None`: the price is unknown.
+    pub cost: Option<NanoUsd>,
+    /// What the target model would have cost for the same tokens less `cost`, where a light model stood in.
+    pub saved: Option<NanoUsd>,
+    /// The version of the price table that priced it.
+    pub price_version: Option<String>,
+}
+
+impl AttemptEnded {
+    /// An attempt that billed nothing: never sent, or answered with an error status.
+    pub fn unbilled(status: Option<u16>, error: impl Into<String>, latency_ms: u64) -> Self {
+        Self {
+            status,
+            error: Some(error.into()),
+            latency_ms,
+            source: UsageSource::None,
+            usage: Reported::default(),
+            served_model: None,
+            cost: Some(NanoUsd::ZERO),
+            saved: None,
+            price_version: None,
+        }
+    }
+
+    /// An attempt that was sent and never answered: nobody knows what it billed.
+    pub fn unanswered(error: impl Into<String>, latency_ms: u64) -> Self {
+        Self { source: UsageSource::Unknown, cost: None, ..Self::unbilled(None, error, latency_ms) }
+    }
+}
+
+/// One attempt: what was sent and how it ended. `ended` is `None` when the process died in between.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// What was sent.
+    pub started: AttemptStarted,
+    /// How it ended.
+    pub ended: Option<AttemptEnded>,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The client got a whole answer.
+    Ok,
+    /// The client got an error, or a stream that broke.
+    Error,
+    /// The client left.
+    Cancelled,
+    /// The process died while it ran.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The word in the API and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Written before the client is given the end of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// What the client got: 200 for a stream that broke later, 499 when it left, `None` when interrupted.
+    pub status: Option<u16>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What went wrong, in words without secrets.
+    pub error: Option<String>,
+    /// From arrival to the end.
+    pub latency_ms: u64,
+    /// From arrival to the first content byte to the client, where there was one.
+    pub first_token_ms: Option<u64>,
+}
+
+/// A request from its intent to its end: what the drain moves to the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// What was admitted.
+    pub intent: Intent,
+    /// What was tried, in order.
+    pub attempts: Vec<Attempt>,
+    /// How it ended.
+    pub settled: Settled,
+}
+
+/// What the row says beyond the records themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Tokens over all attempts.
+    pub usage: Usage,
+    /// The weakest source of its billed attempts.
+    pub source: UsageSource,
+    /// The sum of what is known; `None` where nothing is.
+    pub cost: Option<NanoUsd>,
+    /// What the light model saved.
+    pub saved: NanoUsd,
+    /// Did an attempt bill tokens whose price is unknown?
+    pub unpriced: bool,
+}
+
+impl Settlement {
+    /// The sums over all attempts (`api.md`, Management: log rows).
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals {
+            usage: Usage::default(),
+            source: UsageSource::None,
+            cost: None,
+            saved: NanoUsd::ZERO,
+            unpriced: false,
+        };
+        for attempt in &self.attempts {
+            let Some(ended) = &attempt.ended else {
+                totals.source = UsageSource::Unknown;
+                continue;
+            };
+            if ended.source == UsageSource::None {
+                continue;
+            }
+            totals.source = totals.source.max(ended.source);
+            totals.usage = totals.usage.plus(&ended.usage.total());
+            totals.saved = totals.saved.plus(ended.saved.unwrap_or_default());
+            match ended.cost {
+                Some(cost) => totals.cost = Some(totals.cost.unwrap_or_default().plus(cost)),
+                None => totals.unpriced |= ended.source != UsageSource::Unknown,
+            }
+        }
+        if totals.source == UsageSource::None {
+            totals.cost = Some(NanoUsd::ZERO);
+        }
+        totals
+    }
+
+    /// The attempt the row is about: the last one, which served or failed last.
+    pub fn last(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(ended: Option<AttemptEnded>) -> Attempt {
+        Attempt {
+            started: AttemptStarted {
+                alias: "a".into(),
+                route: Route::Primary,
+                provider: Provider::OpenAi,
+                provider_key_id: ProviderKeyId(1),
+                model: "m".into(),
+                started_at: Timestamp::from_millis(0),
+            },
+            ended,
+        }
+    }
+
+    fn billed(source: UsageSource, output: u64, cost: Option<i64>) -> Option<AttemptEnded> {
+        Some(AttemptEnded {
+            status: Some(200),
+            error: None,
+            source,
+            usage: Reported { usage: Usage { output, ..Usage::default() }, ..Reported::default() },
+            cost: cost.map(NanoUsd),
+            ..AttemptEnded::unbilled(None, "", 1)
+        })
+    }
+
+    fn totals(attempts: Vec<Option<AttemptEnded>>) -> Totals {
+        let intent = Intent {
+            request_id: RequestId(uuid::Uuid::nil()),
+            created_at: Timestamp::from_millis(0),
+            user_id: UserId(1),
+            api_key_id: None,
+            alias: "a".into(),
+            dialect: Dialect::OpenAiChat,
+            stream: false,
+            route_reason: String::new(),
+            chain: Vec::new(),
+            tags: Tags::default(),
+        };
+        let settled =
+            Settled { status: Some(200), outcome: Outcome::Ok, error: None, latency_ms: 1, first_token_ms: None };
+        Settlement { intent, attempts: attempts.into_iter().map(attempt).collect(), settled }.totals()
+    }
+
+    #[test]
+    fn nothing_billed_costs_zero_and_says_none() {
+        let t = totals(vec![Some(AttemptEnded::unbilled(Some(500), "x", 1))]);
+        assert_eq!((t.source, t.cost, t.unpriced), (UsageSource::None, Some(NanoUsd::ZERO), false));
+        assert_eq!(totals(vec![]).source, UsageSource::None);
+    }
+
+    #[test]
+    fn the_row_sums_billed_attempts_and_takes_the_weakest_source() {
+        let t = totals(vec![
+            Some(AttemptEnded::unbilled(Some(503), "x", 1)),
+            billed(UsageSource::Partial, 3, Some(30)),
+            billed(UsageSource::Provider, 5, Some(50)),
+        ]);
+        assert_eq!((t.source, t.usage.output, t.cost), (UsageSource::Partial, 8, Some(NanoUsd(80))));
+    }
+
+    #[test]
+    fn an_unknown_price_is_never_zero() {
+        let t = totals(vec![Some(AttemptEnded::unbilled(Some(500), "x", 1)), billed(UsageSource::Provider, 5, None)]);
+        assert_eq!((t.cost, t.unpriced), (None, true));
+        let t = totals(vec![billed(UsageSource::Provider, 5, None), billed(UsageSource::Provider, 5, Some(7))]);
+        assert_eq!((t.cost, t.unpriced), (Some(NanoUsd(7)), true));
+    }
+
+    #[test]
+    fn what_was_sent_and_not_answered_is_unknown() {
+        let t = totals(vec![Some(AttemptEnded::unanswered("timeout", 9))]);
+        assert_eq!((t.source, t.cost, t.unpriced), (UsageSource::Unknown, None, false));
+        assert_eq!(totals(vec![None]).source, UsageSource::Unknown);
+    }
+}

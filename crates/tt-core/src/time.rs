@@ -1,0 +1,115 @@
+//! Points in time: milliseconds since the Unix epoch, UTC. Nothing here reads a clock.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::Invalid;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// A point in time in UTC, to the millisecond. In JSON an RFC 3339 string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From milliseconds since the Unix epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Later by `millis` (earlier when negative), held at the type's ends.
+    #[must_use]
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// The beginning of the hour this lies in.
+    #[must_use]
+    pub const fn hour(self) -> Self {
+        Self(self.0.div_euclid(HOUR_MS) * HOUR_MS)
+    }
+
+    /// The first full hour that is not before this.
+    #[must_use]
+    pub const fn hour_up(self) -> Self {
+        let hour = self.hour();
+        if hour.0 == self.0 { hour } else { Self(hour.0.saturating_add(HOUR_MS)) }
+    }
+
+    /// The beginning of the UTC day this lies in.
+    #[must_use]
+    pub const fn day(self) -> Self {
+        Self(self.0.div_euclid(DAY_MS) * DAY_MS)
+    }
+
+    /// RFC 3339 with milliseconds, for example `2026-11-23T12:00:00.000Z`.
+    pub fn rfc3339(self) -> String {
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (date, clock) = (at.date(), at.time());
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            date.year(),
+            u8::from(date.month()),
+            date.day(),
+            clock.hour(),
+            clock.minute(),
+            clock.second(),
+            clock.millisecond()
+        )
+    }
+
+    /// Reads RFC 3339 (any offset) or a plain date (`2026-11-23`, its midnight in UTC). `field` names it in the error.
+    pub fn parse(field: &'static str, text: &str) -> Result<Self, Invalid> {
+        let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+        let at = OffsetDateTime::parse(&full, &Rfc3339)
+            .map_err(|_| Invalid::new(field, "must be an RFC 3339 time such as 2026-11-23T12:00:00Z, or a date"))?;
+        i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000))
+            .map(Self)
+            .map_err(|_| Invalid::new(field, "is out of range"))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.rfc3339())
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse("time", &text).map_err(|e| D::Error::custom(e.reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc3339_round_trips_to_the_millisecond() {
+        let at = Timestamp::from_millis(1_795_435_200_123);
+        assert_eq!(Timestamp::parse("t", &at.rfc3339()), Ok(at));
+        assert_eq!(Timestamp::parse("t", "1970-01-01T01:00:00+01:00"), Ok(Timestamp::from_millis(0)));
+        assert_eq!(Timestamp::parse("t", "1970-01-02"), Ok(Timestamp::from_millis(DAY_MS)));
+        assert!(Timestamp::parse("t", "yesterday").is_err());
+    }
+
+    #[test]
+    fn hours_snap_outward() {
+        let at = Timestamp::from_millis(HOUR_MS + 1);
+        assert_eq!(at.hour(), Timestamp::from_millis(HOUR_MS));
+        assert_eq!(at.hour_up(), Timestamp::from_millis(2 * HOUR_MS));
+        assert_eq!(at.hour().hour_up(), at.hour());
+        assert_eq!(Timestamp::from_millis(-1).day(), Timestamp::from_millis(-DAY_MS));
+    }
+}

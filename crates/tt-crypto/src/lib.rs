@@ -1,0 +1,1 @@
+//! Secrets: password hashes, API keys, session tokens and sealed provider keys.

@@ -1,0 +1,1 @@
+//! Request limits and budgets, in memory or shared through Redis.

@@ -1,0 +1,1 @@
+//! The store: repositories written once, compiled for SQLite and for PostgreSQL.

@@ -1,0 +1,1 @@
+//! Test tools: a mock upstream of every dialect, throw-away databases.
