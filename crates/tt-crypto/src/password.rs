@@ -16,9 +16,9 @@ const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 /// How many may wait for each one that is worked on: about a second and a half at 20 ms a hash.
 const WAITING_PER_WORKER: usize = 64;
 
-/// What the password of an unknown user is compared with, at the same cost as a real hash. That some text might fit it
-/// does not matter: the answer is no in any case.
-const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// What the password of an unknown user is compared with, at the same cost as a real hash: that of `nobody`, which does
+/// not help, since the answer is no in any case.
+const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gdXNlciwgbm8gc2FsdA$R9t8AEbRvJomaxVnsL5eQFtgYqDSrhdCbKVD2iD/Xh4";
 
 /// Hashes and verifies passwords, at most so many at once.
 #[derive(Debug, Clone)]
@@ -115,6 +115,8 @@ mod tests {
         assert_eq!((dummy.algorithm, dummy.version, &dummy.params), (real.algorithm, real.version, &real.params));
         let lengths = |h: &PasswordHash| (h.salt.as_ref().unwrap().len(), h.hash.as_ref().unwrap().len());
         assert_eq!(lengths(&dummy), lengths(&real));
+        assert_eq!(p.verify("nobody".into(), Some(DUMMY)).await, Ok(true));
+        assert_eq!(p.verify("nobody".into(), None).await, Ok(false));
         assert_eq!(p.verify("anything".into(), None).await, Ok(false));
     }
 

@@ -216,7 +216,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::fixtures::{Logs, Sink, guard, ledger, ms, settled};
+    use crate::fixtures::{Logs, Sink, guard, intent, ledger, ms, settled, started};
     use crate::{Ledger, LedgerError};
 
     /// Runs the drain until every ledger and guard is gone.
@@ -312,8 +312,8 @@ mod tests {
         let drained = drain.run(sink.as_fn(), async { stopped.await.unwrap() }).await;
         assert_eq!(drained, Drained { delivered: 2500, lost: 0, open: 1 });
         assert_eq!(sink.stored(), (0..2500).collect::<Vec<_>>());
-        assert_eq!(ledger.open(crate::fixtures::intent(1)).unwrap_err(), LedgerError::Closed);
-        assert_eq!(late.attempt_started(crate::fixtures::started(0)).unwrap_err(), LedgerError::Closed);
+        assert_eq!(ledger.open(intent(1)).unwrap_err(), LedgerError::Closed);
+        assert_eq!(late.attempt_started(started(0)).unwrap_err(), LedgerError::Closed);
         late.settle(settled());
         assert_eq!(logs.levels(), ["WARN", "INFO", "ERROR", "ERROR"]);
         assert_eq!((ledger.pending().open, ledger.pending().undelivered), (0, 0));
@@ -321,20 +321,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn shutdown_takes_no_intents_while_the_rest_is_delivered() {
-        let ((ledger, drain), sink) = (ledger(10), Sink::failing([true; 3]));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let requests = async {
-            settle(&ledger, [1]);
-            let running = guard(&ledger, 2);
-            sleep(ms(60)).await;
-            stop.send(()).unwrap();
-            sleep(ms(1)).await;
-            assert_eq!(ledger.open(crate::fixtures::intent(3)).unwrap_err(), LedgerError::Closed);
-            running.settle(settled());
-        };
-        let (drained, ()) = tokio::join!(drain.run(sink.as_fn(), async { stopped.await.unwrap() }), requests);
-        assert_eq!(drained, Drained { delivered: 2, lost: 0, open: 0 });
-        assert_eq!(sink.stored(), [1, 2]);
+        // While a batch waits for more, and while it waits to be tried again.
+        for at in [10, 60] {
+            let ((ledger, drain), sink) = (ledger(10), Sink::failing([true; 3]));
+            let (stop, stopped) = oneshot::channel::<()>();
+            let requests = async {
+                settle(&ledger, [1]);
+                let running = guard(&ledger, 2);
+                sleep(ms(at)).await;
+                stop.send(()).unwrap();
+                sleep(ms(1)).await;
+                assert_eq!(ledger.open(intent(3)).unwrap_err(), LedgerError::Closed, "stopped at {at} ms");
+                running.settle(settled());
+            };
+            let (drained, ()) = tokio::join!(drain.run(sink.as_fn(), async { stopped.await.unwrap() }), requests);
+            assert_eq!(drained, Drained { delivered: 2, lost: 0, open: 0 });
+            assert_eq!(sink.stored(), [1, 2]);
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -364,7 +367,7 @@ mod tests {
         let ((ledger, drain), sink) = (ledger(10), Sink::failing([true; 100]));
         settle(&ledger, [1, 2]);
         assert!(tokio::time::timeout(ms(500), run(drain, &sink)).await.is_err());
-        assert_eq!(ledger.open(crate::fixtures::intent(3)).unwrap_err(), LedgerError::Closed);
+        assert_eq!(ledger.open(intent(3)).unwrap_err(), LedgerError::Closed);
         assert_eq!(logs.levels(), ["WARN", "ERROR"]);
     }
 
