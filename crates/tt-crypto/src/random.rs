@@ -1,0 +1,61 @@
+//! Randomness from the operating system, and what a configured secret must be.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use secrecy::{ExposeSecret as _, SecretString};
+use tt_core::Invalid;
+use zeroize::Zeroizing;
+
+use crate::{Error, Result};
+
+/// The least a configured secret may have, in bytes.
+pub const MIN_SECRET_BYTES: usize = 32;
+
+/// A new secret of 256 random bits, for a generated `JWT_SECRET` or `ENCRYPTION_KEY`: 43 characters of base64url.
+pub fn secret() -> Result<SecretString> {
+    let raw = Zeroizing::new(bytes::<32>()?);
+    Ok(SecretString::from(URL_SAFE_NO_PAD.encode(raw.as_slice())))
+}
+
+/// Is `secret` fit to be `name` (`JWT_SECRET`, `ENCRYPTION_KEY`)? Any text of 32 bytes or more is, and is used as given.
+pub fn check_secret(name: &'static str, secret: &SecretString) -> Result<(), Invalid> {
+    if secret.expose_secret().len() >= MIN_SECRET_BYTES {
+        Ok(())
+    } else {
+        Err(Invalid::new(name, "must be 32 bytes or more, for example the output of `openssl rand -base64 32`"))
+    }
+}
+
+/// `N` random bytes.
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut out = [0; N];
+    SystemRandom::new().fill(&mut out).map_err(|_| Error::Unavailable("randomness"))?;
+    Ok(out)
+}
+
+/// A random name of 128 bits: 22 characters of base64url.
+pub(crate) fn name() -> Result<String> {
+    Ok(URL_SAFE_NO_PAD.encode(bytes::<16>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_secret_is_fit_to_be_configured_and_never_the_same() {
+        let (one, two) = (secret().unwrap(), secret().unwrap());
+        assert_eq!(check_secret("JWT_SECRET", &one), Ok(()));
+        assert_eq!(one.expose_secret().len(), 43);
+        assert_ne!(one.expose_secret(), two.expose_secret());
+    }
+
+    #[test]
+    fn a_secret_needs_32_bytes_and_the_refusal_names_it_without_showing_it() {
+        assert!(check_secret("JWT_SECRET", &"é".repeat(16).into()).is_ok());
+        let refused = check_secret("JWT_SECRET", &"hunter2".repeat(4).into()).unwrap_err();
+        assert_eq!(refused.field, "JWT_SECRET");
+        assert!(!refused.to_string().contains("hunter2"));
+    }
+}

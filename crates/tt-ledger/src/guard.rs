@@ -1,0 +1,233 @@
+//! One open request. Settles exactly once: when told to, or when dropped.
+
+use std::sync::Arc;
+
+use tt_core::RequestId;
+use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Settled, Settlement};
+
+use crate::LedgerError;
+use crate::ledger::Shared;
+
+/// An admitted request; owned by whatever ends with the answer, which is the response body.
+///
+/// Dropped before [`Guard::settle`] it records that the client left (499, `cancelled`), or, while a panic unwinds, an
+/// internal error. That is synchronous and never blocks, so it may happen on any thread.
+#[must_use = "dropping it records that the client left"]
+pub struct Guard {
+    shared: Arc<Shared>,
+    request_id: RequestId,
+    /// `None` once settled, which outside of this file nobody sees.
+    record: Option<Record>,
+}
+
+struct Record {
+    intent: Intent,
+    attempts: Vec<Attempt>,
+}
+
+impl Guard {
+    pub(crate) fn new(shared: Arc<Shared>, intent: Intent) -> Self {
+        Self { shared, request_id: intent.request_id, record: Some(Record { intent, attempts: Vec::with_capacity(1) }) }
+    }
+
+    /// Records that an attempt is about to be sent. On an error it must not be: nobody would account for it.
+    ///
+    /// An attempt before it that was never ended counts as sent and not answered.
+    pub fn attempt_started(&mut self, started: AttemptStarted) -> Result<(), LedgerError> {
+        if self.shared.queue.is_closed() {
+            return Err(LedgerError::Closed);
+        }
+        self.end_if_open("no end was recorded");
+        if let Some(record) = &mut self.record {
+            record.attempts.push(Attempt { started, ended: None });
+        }
+        Ok(())
+    }
+
+    /// Records how the attempt started last has ended. A second end of the same attempt is not taken.
+    pub fn attempt_ended(&mut self, ended: AttemptEnded) {
+        match self.record.as_mut().and_then(|r| r.attempts.last_mut()) {
+            Some(Attempt { ended: end @ None, .. }) => *end = Some(ended),
+            _ => tracing::error!(request_id = %self.request_id, "an attempt was ended that is not open"),
+        }
+    }
+
+    /// Records how the request has ended, before the client is given the end of the answer.
+    ///
+    /// An attempt that was never ended counts as sent and not answered.
+    pub fn settle(mut self, settled: Settled) {
+        self.end_if_open("no end was recorded");
+        self.finish(|_| settled);
+    }
+
+    /// The request.
+    pub fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+
+    /// The attempts so far, in order; the last may be without its end.
+    pub fn attempts(&self) -> &[Attempt] {
+        self.record.as_ref().map_or(&[], |r| &r.attempts)
+    }
+
+    fn end_if_open(&mut self, error: &str) {
+        if let Some(last) = self.record.as_mut().and_then(|r| r.attempts.last_mut())
+            && last.ended.is_none()
+        {
+            last.ended = Some(AttemptEnded::unanswered(error, self.shared.since(last.started.started_at)));
+        }
+    }
+
+    /// The one place where a request settles; the second time nothing happens.
+    fn finish(&mut self, settled: impl FnOnce(&Intent) -> Settled) {
+        let Some(Record { intent, attempts }) = self.record.take() else { return };
+        let places = &self.shared.places;
+        let settled = settled(&intent);
+        places.settle();
+        if self.shared.queue.send(Settlement { intent, attempts, settled }).is_err() {
+            places.free(1);
+            tracing::error!(request_id = %self.request_id, "settled after the drain ended: not recorded");
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.record.is_none() {
+            return;
+        }
+        let (status, outcome, error) = if std::thread::panicking() {
+            (500, Outcome::Error, "internal error")
+        } else {
+            (499, Outcome::Cancelled, "the client left")
+        };
+        self.end_if_open(error);
+        let shared = Arc::clone(&self.shared);
+        self.finish(|intent| Settled {
+            status: Some(status),
+            outcome,
+            error: Some(error.to_owned()),
+            latency_ms: shared.since(intent.created_at),
+            first_token_ms: None,
+        });
+    }
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").field("request_id", &self.request_id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tt_core::Timestamp;
+
+    use super::*;
+    use crate::fixtures::{Sink, answered, guard, intent, ledger, settled, started};
+    use crate::{Drain, Ledger};
+
+    /// What the sink gets once `act` is done with the ledger, whose clock stands at 1,000 ms.
+    fn settlements(act: impl FnOnce(&Ledger)) -> Vec<Settlement> {
+        let (ledger, drain) = ledger(10);
+        act(&ledger);
+        drop(ledger);
+        delivered(drain)
+    }
+
+    fn delivered(drain: Drain) -> Vec<Settlement> {
+        let sink = Sink::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let drained = runtime.block_on(drain.run(sink.as_fn(), std::future::pending()));
+        assert_eq!(drained.lost + drained.open, 0);
+        sink.settlements()
+    }
+
+    #[test]
+    fn dropped_it_records_that_the_client_left() {
+        let all = settlements(|ledger| {
+            let mut guard = guard(ledger, 1);
+            guard.attempt_started(started(200)).unwrap();
+            guard.attempt_ended(answered());
+            guard.attempt_started(started(400)).unwrap();
+        });
+        let [Settlement { attempts, settled, .. }] = &all[..] else { panic!("{all:?}") };
+        assert_eq!(attempts[0].ended, Some(answered()));
+        assert_eq!(attempts[1].ended, Some(AttemptEnded::unanswered("the client left", 600)));
+        let error = Some("the client left".to_owned());
+        let latency_ms = 900;
+        let outcome = Outcome::Cancelled;
+        assert_eq!(*settled, Settled { status: Some(499), outcome, error, latency_ms, first_token_ms: None });
+    }
+
+    #[test]
+    fn settled_it_records_that_and_nothing_when_dropped() {
+        let all = settlements(|ledger| {
+            let mut guard = guard(ledger, 1);
+            guard.attempt_started(started(200)).unwrap();
+            guard.attempt_ended(answered());
+            guard.settle(settled());
+        });
+        let attempts = vec![Attempt { started: started(200), ended: Some(answered()) }];
+        assert_eq!(all, [Settlement { intent: intent(1), attempts, settled: settled() }]);
+    }
+
+    #[test]
+    fn an_attempt_without_an_end_is_unanswered_never_free() {
+        let all = settlements(|ledger| {
+            let mut guard = guard(ledger, 1);
+            guard.attempt_started(started(200)).unwrap();
+            guard.attempt_started(started(300)).unwrap();
+            guard.settle(settled());
+        });
+        let ends: Vec<_> = all[0].attempts.iter().map(|a| a.ended.clone().unwrap()).collect();
+        assert_eq!(ends, [800, 700].map(|ms| AttemptEnded::unanswered("no end was recorded", ms)));
+    }
+
+    #[test]
+    fn an_end_counts_once_and_only_for_an_attempt() {
+        let all = settlements(|ledger| {
+            let mut guard = guard(ledger, 1);
+            guard.attempt_ended(AttemptEnded::unbilled(None, "stray", 1));
+            assert_eq!(guard.attempts(), []);
+            guard.attempt_started(started(200)).unwrap();
+            guard.attempt_ended(answered());
+            guard.attempt_ended(AttemptEnded::unbilled(None, "stray", 1));
+            assert_eq!((guard.attempts().len(), guard.request_id()), (1, intent(1).request_id));
+            guard.settle(settled());
+        });
+        assert_eq!(all[0].attempts, [Attempt { started: started(200), ended: Some(answered()) }]);
+    }
+
+    #[test]
+    fn a_panic_is_our_error_and_not_the_clients_leaving() {
+        let all = settlements(|ledger| {
+            let mut guard = guard(ledger, 1);
+            guard.attempt_started(started(200)).unwrap();
+            let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+                let _guard = guard;
+                std::panic::resume_unwind(Box::new("quiet"));
+            }));
+            assert!(unwound.is_err());
+        });
+        let [Settlement { attempts, settled, .. }] = &all[..] else { panic!("{all:?}") };
+        assert_eq!((settled.status, settled.outcome), (Some(500), Outcome::Error));
+        assert_eq!(attempts[0].ended, Some(AttemptEnded::unanswered("internal error", 800)));
+    }
+
+    #[test]
+    fn it_may_be_dropped_on_a_thread_without_a_runtime() {
+        let (ledger, drain) = ledger(10);
+        let guard = guard(&ledger, 1);
+        std::thread::spawn(move || drop((guard, ledger))).join().unwrap();
+        assert_eq!(delivered(drain).len(), 1);
+    }
+
+    #[test]
+    fn a_clock_set_back_makes_no_negative_latency() {
+        let (ledger, drain) = Ledger::new(1, || Timestamp::from_millis(-5));
+        drop(guard(&ledger, 1));
+        drop(ledger);
+        assert_eq!(delivered(drain)[0].settled.latency_ms, 0);
+    }
+}
