@@ -1,0 +1,93 @@
+//! Errors, as a status with a body and as an event in a stream (`wire-mapping` 5).
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+use crate::{Refused, RefusedKind};
+
+/// The longest message passed on, in characters.
+const LONGEST_MESSAGE: usize = 300;
+
+/// `{"type": "error", "error": {"type", "message"}}` (`types/shared/error_response.py`).
+#[derive(Deserialize)]
+struct Envelope {
+    error: ErrorBody,
+}
+
+/// The error inside it.
+#[derive(Deserialize)]
+pub(super) struct ErrorBody {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// Reads an error answer. A body that is no error of Anthropic's (a page from an edge) is told by its status line.
+pub fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
+    let error = serde_json::from_slice(body)
+        .map_or_else(|_| ErrorBody { kind: String::new(), message: status_line(status) }, |Envelope { error }| error);
+    let retry_after = headers
+        .get(http::header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .map(Duration::from_secs);
+    Refused { retry_after, ..meaning(status, error) }
+}
+
+/// Reads an `error` event, which has no status of its own: its type stands for one.
+pub(super) fn in_stream(error: ErrorBody) -> Refused {
+    let status = match error.kind.as_str() {
+        "invalid_request_error" => 400,
+        "authentication_error" => 401,
+        "billing_error" => 402,
+        "permission_error" => 403,
+        "not_found_error" => 404,
+        "request_too_large" => 413,
+        "rate_limit_error" => 429,
+        "timeout_error" => 504,
+        "overloaded_error" => 529,
+        _ => 500,
+    };
+    meaning(status, error)
+}
+
+fn meaning(status: u16, error: ErrorBody) -> Refused {
+    use RefusedKind as Kind;
+    let says = |words| error.message.contains(words);
+    let (status, kind, code) = match status {
+        400 | 413 if says("prompt is too long") || says("exceed context limit") => {
+            (400, Kind::ContextLength, Some("context_length_exceeded"))
+        }
+        // Anthropic answers an empty account with 400: the stored key's fault, not the caller's.
+        400 if says("credit balance is too low") => (402, Kind::Credential, Some("insufficient_quota")),
+        413 => (400, Kind::Invalid, Some("request_too_large")),
+        401 => (401, Kind::Credential, Some("invalid_api_key")),
+        402 => (402, Kind::Credential, Some("insufficient_quota")),
+        403 => (403, Kind::Credential, None),
+        404 => (404, Kind::NotFound, Some("model_not_found")),
+        408 | 504 => (status, Kind::Timeout, None),
+        409 => (409, Kind::Conflict, None),
+        429 => (429, Kind::RateLimited, Some("rate_limit_exceeded")),
+        503 | 529 => (503, Kind::Server, Some("overloaded")),
+        400..=499 => (status, Kind::Invalid, None),
+        500.. => (status, Kind::Server, None),
+        // Neither success nor error: whatever answers there is not the API.
+        _ => (502, Kind::Server, None),
+    };
+    Refused {
+        status,
+        kind,
+        message: error.message.chars().take(LONGEST_MESSAGE).collect(),
+        code: code.map(str::to_owned),
+        param: None,
+        retry_after: None,
+    }
+}
+
+fn status_line(status: u16) -> String {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    reason.map_or_else(|| status.to_string(), |reason| format!("{status} {reason}"))
+}
