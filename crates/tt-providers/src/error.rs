@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tt_core::usage::Reported;
+
 /// A call of a provider failed, or a request cannot be put in its words.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
@@ -34,6 +36,14 @@ pub enum ProviderError {
     /// An answer that cannot be read, or that ended early.
     #[error("unreadable answer: {0}")]
     Protocol(String),
+    /// A whole answer that is of no use (Gemini `MALFORMED_FUNCTION_CALL`), and is billed all the same.
+    #[error("unusable answer: {reason}")]
+    BadAnswer {
+        /// The provider's word for it.
+        reason: String,
+        /// What it is billed by; `raw` is empty where the provider sent no usage.
+        usage: Box<Reported>,
+    },
 }
 
 /// An error as the provider reported it.
@@ -94,7 +104,7 @@ impl ProviderError {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Unsupported { .. } | Self::Malformed { .. } => Disposition::Answer,
-            Self::Timeout(_) | Self::Protocol(_) => Disposition::FallBack,
+            Self::Timeout(_) | Self::Protocol(_) | Self::BadAnswer { .. } => Disposition::FallBack,
             Self::Connect(_) => Disposition::Retry(None),
             Self::Refused(refused) => refused.disposition(),
         }

@@ -39,8 +39,7 @@ pub struct Undo {
     pub tool_names: Vec<(String, String)>,
     /// A tool that stands for a structured answer: its input is the content, and no call is shown.
     pub answer_tool: Option<String>,
-    /// Custom (free-form) tools sent as functions with one string `input`, by the name sent upstream: a call of one
-    /// shows that string.
+    /// Custom (free-form) tools that went up as functions with one string `input`, by the client's name.
     pub custom_tools: Vec<String>,
 }
 

@@ -116,9 +116,9 @@ fn block(raw: &RawValue, undo: &Undo) -> Result<Option<(Part, bool)>, ProviderEr
             if undo.answer_tool.as_deref() == Some(&name) {
                 return Ok(Some((Part::text(input), true)));
             }
+            let name = undo.tool_name(&name).to_owned();
             let custom = undo.custom_tools.contains(&name);
             let arguments = if custom { free_form(input) } else { input.to_owned() };
-            let name = undo.tool_name(&name).to_owned();
             Some((Part::ToolCall(ToolCall { id, name, arguments, custom, signature: None }), false))
         }
         _ => None,

@@ -231,8 +231,8 @@ impl Decoder {
                 } else {
                     let call = self.calls;
                     self.calls = self.calls.saturating_add(1);
-                    let custom = self.undo.custom_tools.contains(&name);
                     let name = self.undo.tool_name(&name).to_owned();
+                    let custom = self.undo.custom_tools.contains(&name);
                     out.push(Event::ToolCall { choice: 0, call, id: text(start.id)?, name, custom, signature: None });
                     if custom {
                         Block::Custom { call, given, json: String::new() }

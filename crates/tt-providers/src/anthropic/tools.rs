@@ -47,7 +47,7 @@ pub(super) fn fitting(name: &str) -> String {
     format!("{stem}_{id}")
 }
 
-/// The tools as sent, with the custom ones among them by the name sent.
+/// The tools as sent, with the custom ones among them by the client's name.
 #[derive(Debug, Default)]
 pub(super) struct Tools<'a> {
     pub(super) tools: Vec<Tool<'a>>,
@@ -79,7 +79,7 @@ pub(super) fn tools<'a>(
         };
         let input_schema = match &tool.custom {
             Some(custom) => {
-                out.custom.push(name.clone());
+                out.custom.push(tool.name.clone());
                 Cow::Owned(free_form(custom, index)?)
             }
             None => parameters(tool, strict, index)?,

@@ -1,0 +1,46 @@
+//! Gemini's log probabilities in OpenAI's shape.
+
+use serde_json::{Value, json};
+
+use super::wire::{LogprobsResult, TokenLogprob};
+
+/// `{"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}`; `None` where none were sent.
+pub(super) fn openai(result: LogprobsResult) -> Option<Value> {
+    let chosen = result.chosen_candidates?;
+    let mut top = result.top_candidates.unwrap_or_default().into_iter();
+    let content: Vec<Value> = chosen
+        .into_iter()
+        .map(|token| {
+            let others = top.next().and_then(|top| top.candidates).unwrap_or_default();
+            let mut entry = one(token);
+            entry["top_logprobs"] = others.into_iter().map(one).collect();
+            entry
+        })
+        .collect();
+    Some(json!({"content": content, "refusal": null}))
+}
+
+fn one(token: TokenLogprob) -> Value {
+    let text = token.token.unwrap_or_default();
+    json!({"token": text, "logprob": token.log_probability, "bytes": text.as_bytes()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Built by hand after the API reference: there is no recording with log probabilities.
+    #[test]
+    fn chosen_tokens_carry_their_alternatives() {
+        let result = serde_json::from_str(
+            r#"{"topCandidates":[{"candidates":[{"token":"Hi","tokenId":1,"logProbability":-0.25},
+            {"token":"Yo","tokenId":2,"logProbability":-2}]}],
+            "chosenCandidates":[{"token":"Hi","tokenId":1,"logProbability":-0.25}]}"#,
+        )
+        .unwrap();
+        let hi = json!({"token": "Hi", "logprob": -0.25, "bytes": [72, 105]});
+        let mut entry = hi.clone();
+        entry["top_logprobs"] = json!([hi, {"token": "Yo", "logprob": -2, "bytes": [89, 111]}]);
+        assert_eq!(openai(result), Some(json!({"content": [entry], "refusal": null})));
+    }
+}

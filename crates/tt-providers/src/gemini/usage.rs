@@ -1,0 +1,96 @@
+//! Gemini's `usageMetadata` as billing classes (§1). The only place where its numbers are converted.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tt_core::Usage;
+use tt_core::usage::Reported;
+
+/// [`UsageMetadata`](https://ai.google.dev/api/generate-content#UsageMetadata). What is 0 may be left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    /// Cached tokens included, the tools' own share not.
+    prompt_token_count: Option<u64>,
+    cached_content_token_count: Option<u64>,
+    /// Without thinking (U8); the sum over all candidates (U11).
+    candidates_token_count: Option<u64>,
+    thoughts_token_count: Option<u64>,
+    /// Input that the provider's tools fed back (U9).
+    tool_use_prompt_token_count: Option<u64>,
+    total_token_count: Option<u64>,
+    prompt_tokens_details: Option<Vec<Modality>>,
+    cache_tokens_details: Option<Vec<Modality>>,
+    candidates_tokens_details: Option<Vec<Modality>>,
+    tool_use_prompt_tokens_details: Option<Vec<Modality>>,
+    service_tier: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Modality {
+    modality: Option<String>,
+    token_count: Option<u64>,
+}
+
+/// Converts what one answer or chunk reports. An object that cannot be read is as good as none: better estimated than
+/// counted as 0.
+pub(super) fn reported(raw: &RawValue) -> Option<Reported> {
+    let metadata: Metadata =
+        serde_json::from_str(raw.get()).inspect_err(|error| tracing::warn!(%error, "unreadable Gemini usage")).ok()?;
+    let count = |tokens: Option<u64>| tokens.unwrap_or(0);
+    let cache_read = count(metadata.cached_content_token_count);
+    let tool_prompt = count(metadata.tool_use_prompt_token_count);
+    let usage = Usage {
+        input: count(metadata.prompt_token_count).saturating_sub(cache_read).saturating_add(tool_prompt),
+        cache_read,
+        output: count(metadata.candidates_token_count).saturating_add(count(metadata.thoughts_token_count)),
+        reasoning: metadata.thoughts_token_count,
+        audio_input: audio(&metadata.prompt_tokens_details)
+            .saturating_sub(audio(&metadata.cache_tokens_details))
+            .saturating_add(audio(&metadata.tool_use_prompt_tokens_details)),
+        audio_output: audio(&metadata.candidates_tokens_details),
+        tool_prompt,
+        ..Usage::default()
+    };
+    if metadata.total_token_count.is_some_and(|total| total != usage.total()) {
+        tracing::warn!(sum = usage.total(), total = metadata.total_token_count, "Gemini usage does not add up");
+    }
+    Some(Reported { usage, raw: raw.get().to_owned(), service_tier: metadata.service_tier, beside: Vec::new() })
+}
+
+fn audio(details: &Option<Vec<Modality>>) -> u64 {
+    details
+        .iter()
+        .flatten()
+        .filter(|detail| detail.modality.as_deref() == Some("AUDIO"))
+        .fold(0, |sum, detail| sum.saturating_add(detail.token_count.unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(json: &str) -> Option<Reported> {
+        let raw: &RawValue = serde_json::from_str(json).unwrap();
+        reported(raw)
+    }
+
+    // The numbers of gemini-generate-cassettes-testagentmultimodalgemini-test-video-file-gemini-gemin-71c3f1df.
+    #[test]
+    fn cached_audio_is_not_counted_as_audio_input_again() {
+        let reported = usage(
+            r#"{"promptTokenCount":1518,"candidatesTokenCount":202,"totalTokenCount":1905,"cachedContentTokenCount":1122,
+            "promptTokensDetails":[{"modality":"TEXT","tokenCount":43},{"modality":"AUDIO","tokenCount":160}],
+            "cacheTokensDetails":[{"modality":"AUDIO","tokenCount":118}],"thoughtsTokenCount":185}"#,
+        )
+        .unwrap();
+        let usage = reported.usage;
+        assert_eq!((usage.input, usage.cache_read, usage.output), (396, 1122, 387));
+        assert_eq!((usage.audio_input, usage.reasoning, usage.total()), (42, Some(185), 1905));
+    }
+
+    #[test]
+    fn unreadable_numbers_are_not_taken_for_zero() {
+        assert_eq!(usage(r#"{"promptTokenCount":-1}"#), None);
+    }
+}

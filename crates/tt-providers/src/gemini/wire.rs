@@ -1,0 +1,104 @@
+//! Gemini's answer as it is on the wire, borrowed. Unknown fields are ignored, and `null` counts as absent.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// [`GenerateContentResponse`](https://ai.google.dev/api/generate-content#generatecontentresponse): a whole answer, or
+/// one chunk of a stream.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Response<'a> {
+    #[serde(borrow)]
+    pub(super) candidates: Option<Vec<Candidate<'a>>>,
+    pub(super) prompt_feedback: Option<PromptFeedback>,
+    #[serde(borrow)]
+    pub(super) usage_metadata: Option<&'a RawValue>,
+    pub(super) model_version: Option<String>,
+    pub(super) response_id: Option<String>,
+    /// RFC 3339; Vertex only.
+    pub(super) create_time: Option<String>,
+    /// An error in the place of an answer (`{"error": …}` with status 200, in a stream).
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+}
+
+/// Why a prompt was not answered.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PromptFeedback {
+    pub(super) block_reason: Option<String>,
+}
+
+/// One answer, or a piece of one.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Candidate<'a> {
+    #[serde(borrow)]
+    pub(super) content: Option<Content<'a>>,
+    #[serde(borrow)]
+    pub(super) finish_reason: Option<Cow<'a, str>>,
+    /// Left out for the first (0 is not written), and by older models.
+    pub(super) index: Option<u32>,
+    pub(super) logprobs_result: Option<LogprobsResult>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Content<'a> {
+    #[serde(borrow)]
+    pub(super) parts: Option<Vec<Part<'a>>>,
+}
+
+/// [`Part`](https://ai.google.dev/api/caching#Part): one of its fields, with a signature and a thought mark beside.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Part<'a> {
+    pub(super) text: Option<String>,
+    pub(super) thought: Option<bool>,
+    pub(super) thought_signature: Option<String>,
+    #[serde(borrow)]
+    pub(super) function_call: Option<FunctionCall<'a>>,
+    pub(super) inline_data: Option<Blob>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct FunctionCall<'a> {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    /// An object; absent where there are no arguments.
+    #[serde(borrow)]
+    pub(super) args: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Blob {
+    pub(super) mime_type: Option<String>,
+    pub(super) data: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LogprobsResult {
+    pub(super) top_candidates: Option<Vec<TopCandidates>>,
+    pub(super) chosen_candidates: Option<Vec<TokenLogprob>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TopCandidates {
+    pub(super) candidates: Option<Vec<TokenLogprob>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TokenLogprob {
+    pub(super) token: Option<String>,
+    pub(super) log_probability: Option<serde_json::Number>,
+}
+
+impl<'a> Candidate<'a> {
+    pub(super) fn take_parts(&mut self) -> Vec<Part<'a>> {
+        self.content.take().and_then(|content| content.parts).unwrap_or_default()
+    }
+}
