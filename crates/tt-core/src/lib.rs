@@ -13,6 +13,7 @@ pub mod model;
 pub mod money;
 pub mod names;
 pub mod plan;
+pub mod price;
 pub mod provider;
 pub mod query;
 pub mod record;
