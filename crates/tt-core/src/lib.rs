@@ -21,6 +21,7 @@ pub mod reply;
 pub mod routing;
 pub mod tags;
 pub mod time;
+pub mod tokens;
 pub mod usage;
 
 pub use caller::{Caller, Role, Scope};
