@@ -13,6 +13,7 @@ pub mod model;
 pub mod money;
 pub mod names;
 pub mod plan;
+pub mod price;
 pub mod provider;
 pub mod query;
 pub mod record;
@@ -20,6 +21,7 @@ pub mod reply;
 pub mod routing;
 pub mod tags;
 pub mod time;
+pub mod tokens;
 pub mod usage;
 
 pub use caller::{Caller, Role, Scope};

@@ -6,8 +6,6 @@ use serde_json::value::RawValue;
 
 use crate::Invalid;
 
-const NANOS_PER_USD: u64 = 1_000_000_000;
-
 /// An amount in nano-US-dollars (10⁻⁹ USD). In JSON an exact decimal number of dollars: `0.000012345`.
 ///
 /// (De)serialises through `serde_json` only: the exact number needs its raw values.
@@ -82,15 +80,23 @@ pub(crate) fn parse_scaled(text: &str, scale: i32) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
+/// Writes `units` of `10^-scale` as the shortest exact decimal. `scale` is at most 18.
+pub(crate) fn write_scaled(f: &mut std::fmt::Formatter<'_>, units: u64, scale: u32) -> std::fmt::Result {
+    let one = 10_u64.pow(scale);
+    let (whole, rest) = (units / one, units % one);
+    if rest == 0 {
+        return write!(f, "{whole}");
+    }
+    let fraction = format!("{rest:0width$}", width = usize::try_from(scale).unwrap_or_default());
+    write!(f, "{whole}.{}", fraction.trim_end_matches('0'))
+}
+
 impl std::fmt::Display for NanoUsd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (sign, abs) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
-        let (whole, nanos) = (abs / NANOS_PER_USD, abs % NANOS_PER_USD);
-        if nanos == 0 {
-            return write!(f, "{sign}{whole}");
+        if self.0 < 0 {
+            f.write_str("-")?;
         }
-        let fraction = format!("{nanos:09}");
-        write!(f, "{sign}{whole}.{}", fraction.trim_end_matches('0'))
+        write_scaled(f, self.0.unsigned_abs(), 9)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which target to try, and what next: a pure function, the same for a request and for `/manage/route`.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::routing::{Alias, Routes};
@@ -38,18 +40,20 @@ pub enum InputTokens {
     Exact(u64),
     /// At least so many: the largest threshold in the chain was reached and counting stopped.
     AtLeast(u64),
+    /// At most so many, which is under the smallest threshold in the chain: not counted.
+    AtMost(u64),
 }
 
 impl InputTokens {
     /// Surely fewer than `bound`?
     pub const fn under(self, bound: u64) -> bool {
-        matches!(self, Self::Exact(n) if n < bound)
+        matches!(self, Self::Exact(n) | Self::AtMost(n) if n < bound)
     }
 
-    /// The number counted.
+    /// The number counted, or the bound that made counting needless.
     pub const fn counted(self) -> u64 {
         match self {
-            Self::Exact(n) | Self::AtLeast(n) => n,
+            Self::Exact(n) | Self::AtLeast(n) | Self::AtMost(n) => n,
         }
     }
 }
@@ -59,6 +63,7 @@ impl std::fmt::Display for InputTokens {
         match self {
             Self::Exact(n) => write!(f, "{n}"),
             Self::AtLeast(n) => write!(f, "at least {n}"),
+            Self::AtMost(n) => write!(f, "at most {n}"),
         }
     }
 }
@@ -120,7 +125,15 @@ fn chain<'a>(routes: &'a Routes, requested: &str) -> Vec<&'a Alias> {
 /// How far the input must be counted to plan `requested`: to the largest light threshold in its chain. `None`: no
 /// count is needed.
 pub fn count_to(routes: &Routes, requested: &str) -> Option<u64> {
-    chain(routes, requested).iter().filter_map(|alias| alias.light()).map(|(_, bound)| bound).max()
+    thresholds(routes, requested).map(|thresholds| *thresholds.end())
+}
+
+/// The smallest and the largest light threshold in the chain of `requested`: what is under the first or not under the
+/// last settles the plan without a count. `None`: there are none.
+pub fn thresholds(routes: &Routes, requested: &str) -> Option<RangeInclusive<u64>> {
+    let chain = chain(routes, requested);
+    let bounds = || chain.iter().filter_map(|alias| alias.light()).map(|(_, bound)| bound);
+    Some(bounds().min()?..=bounds().max()?)
 }
 
 /// Plans `requested`: an alias of the caller, or `provider/model`. `input` must have been counted as far as

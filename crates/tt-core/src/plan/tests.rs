@@ -48,6 +48,17 @@ fn a_light_model_serves_exactly_under_the_threshold() {
     assert_eq!(at(InputTokens::Exact(100)).route, Route::Primary);
     assert_eq!(at(InputTokens::Exact(100)).model, model("target-1"));
     assert_eq!(at(InputTokens::AtLeast(100)).route, Route::Primary);
+    assert_eq!(at(InputTokens::AtMost(99)).route, Route::Light);
+    assert!(at(InputTokens::AtMost(99)).reason.contains("input of at most 99 tokens is under 100"));
+}
+
+#[test]
+fn thresholds_span_the_chain() {
+    let routes = Routes::new([light(1, Some(2), 100), alias(2, Some(3)), light(3, None, 50)], []);
+    assert_eq!(thresholds(&routes, "a1"), Some(50..=100));
+    assert_eq!(thresholds(&routes, "a3"), Some(50..=50));
+    assert_eq!(thresholds(&routes, "a9"), None);
+    assert_eq!(count_to(&routes, "a1"), Some(100));
 }
 
 #[test]

@@ -1,0 +1,157 @@
+//! One model's price sheet: prices by service tier, for long contexts and from later dates on, and what tokens cost
+//! by it. Exact whole pico-dollars; nothing is rounded here.
+
+use crate::Timestamp;
+use crate::usage::Usage;
+
+/// The tier whose prices stand in where another tier lists none.
+pub(super) const STANDARD: &str = "standard";
+
+/// The classes that have a price of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Input,
+    Output,
+    CacheRead,
+    CacheWrite5m,
+    CacheWrite1h,
+    AudioInput,
+    AudioOutput,
+}
+
+impl Class {
+    pub(super) const COUNT: usize = 7;
+
+    /// The name in the table; the position is the class's.
+    pub(super) const NAMES: [&str; Self::COUNT] =
+        ["input", "output", "cache_read", "cache_write", "cache_write_1h", "audio_input", "audio_output"];
+}
+
+/// Prices by class, pico-dollars per token; `None`: not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Prices(pub(super) [Option<u64>; Class::COUNT]);
+
+impl Prices {
+    fn of(&self, class: Class) -> Option<u64> {
+        self.0.get(class as usize).copied().flatten()
+    }
+
+    /// These, and `under` where these list nothing.
+    fn over(self, under: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].or(under.0[i])))
+    }
+
+    /// The higher of each; a listed price is higher than none.
+    fn max(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].max(other.0[i])))
+    }
+
+    /// The price of a class, with the stand-ins for one that is not listed. Never a cheaper class than the tokens'
+    /// own: what is read from or written to a cache costs at least the input price then, and an hour's write at least
+    /// a five-minute one. Input and output have no stand-in.
+    pub(super) fn charged(&self, class: Class) -> Option<u64> {
+        self.of(class).or_else(|| match class {
+            Class::Input | Class::Output => None,
+            Class::CacheRead | Class::CacheWrite5m | Class::AudioInput => self.of(Class::Input),
+            Class::CacheWrite1h => {
+                self.of(Class::Input).map(|input| input.max(self.of(Class::CacheWrite5m).unwrap_or(0)))
+            }
+            Class::AudioOutput => self.of(Class::Output),
+        })
+    }
+
+    /// What the tokens cost, in pico-dollars: `None` when there are tokens of a class without a price. Held at the
+    /// type's end instead of wrapping.
+    pub(super) fn charge(&self, usage: &Usage) -> Option<u128> {
+        // Audio is a part of the whole; a provider that says otherwise must not make text negative.
+        let (audio_in, audio_out) = (usage.audio_input.min(usage.input), usage.audio_output.min(usage.output));
+        [
+            (usage.input - audio_in, Class::Input),
+            (audio_in, Class::AudioInput),
+            (usage.cache_read, Class::CacheRead),
+            (usage.cache_write_5m, Class::CacheWrite5m),
+            (usage.cache_write_1h, Class::CacheWrite1h),
+            (usage.output - audio_out, Class::Output),
+            (audio_out, Class::AudioOutput),
+        ]
+        .into_iter()
+        .try_fold(0_u128, |sum, (tokens, class)| Some(sum.saturating_add(times(tokens, self.charged(class))?)))
+    }
+}
+
+/// `count` at `price`: nothing costs nothing, whatever its price; something without a price costs nobody knows what.
+pub(super) fn times(count: u64, price: Option<u64>) -> Option<u128> {
+    match (count, price) {
+        (0, _) => Some(0),
+        (_, None) => None,
+        (count, Some(price)) => Some(u128::from(count) * u128::from(price)),
+    }
+}
+
+/// Prices by tier.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Tiers(pub(super) Vec<(Box<str>, Prices)>);
+
+impl Tiers {
+    fn of(&self, tier: &str) -> Prices {
+        self.0.iter().find(|(name, _)| **name == *tier).map_or_else(Prices::default, |(_, prices)| *prices)
+    }
+}
+
+/// A model's prices as the table lists them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Sheet {
+    pub(super) tiers: Tiers,
+    /// (threshold, prices when the total input is above it), lowest threshold first.
+    pub(super) long_context: Vec<(u64, Tiers)>,
+    /// (first moment, prices from then on), earliest first.
+    pub(super) scheduled: Vec<(Timestamp, Tiers)>,
+    /// Pico-dollars a web search.
+    pub(super) web_search: Option<u64>,
+    /// It writes pictures or films at a price far above its text's, and usage does not tell them apart: what its
+    /// output costs is not known.
+    pub(super) mixed_output: bool,
+}
+
+impl Sheet {
+    /// The prices in force for a request of `total_input` tokens (caches included) at `at`.
+    ///
+    /// A price the tier does not list is the standard tier's. Above a long-context threshold the prices listed there
+    /// replace the same classes for the whole request; where they are not listed for the tier, the higher of the
+    /// tier's own and the standard long-context price holds, for neither is known to be right and a bill must not
+    /// come out too low.
+    pub(super) fn prices(&self, tier: &str, total_input: u64, at: Timestamp) -> Prices {
+        let at_date = |tier: &str| {
+            let changes = self.scheduled.iter().filter(|(from, _)| *from <= at);
+            changes.fold(self.tiers.of(tier), |before, (_, change)| change.of(tier).over(before))
+        };
+        let (own, standard) = (at_date(tier), at_date(STANDARD));
+        let short = own.over(standard);
+        let prices = match self.long_context.iter().rev().find(|(above, _)| total_input > *above) {
+            Some((_, long)) => long.of(tier).over(own.max(long.of(STANDARD))).over(short),
+            None => short,
+        };
+        if self.mixed_output { prices.without_output() } else { prices }
+    }
+
+    /// The tier a provider's word means: the listed tier of that name, in any case and with or without
+    /// `SERVICE_TIER_`; else standard (so `default`, `auto`, `scale`, an unknown word and none at all).
+    pub(super) fn tier(&self, word: Option<&str>) -> &str {
+        const PREFIX: &str = "service_tier_";
+        let word = word.unwrap_or(STANDARD);
+        let word = match word.split_at_checked(PREFIX.len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+            _ => word,
+        };
+        let mut listed = self.tiers.0.iter().map(|(name, _)| &**name);
+        listed.find(|name| name.eq_ignore_ascii_case(word)).unwrap_or(STANDARD)
+    }
+}
+
+impl Prices {
+    fn without_output(mut self) -> Self {
+        self.0[Class::Output as usize] = None;
+        self.0[Class::AudioOutput as usize] = None;
+        self
+    }
+}
