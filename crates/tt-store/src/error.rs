@@ -1,0 +1,163 @@
+//! What can go wrong in the store. A variant is something a caller treats differently.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+/// A failure's cause, for the log.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// The result of a call to the store.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Why a call to the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such object, or it is somebody else's: the two are not told apart.
+    #[error("no such {0}")]
+    NotFound(Object),
+    /// The change would break what is already there.
+    #[error("{0}")]
+    Conflict(Conflict),
+    /// The change makes no sense by itself (a cycle of fallbacks).
+    #[error(transparent)]
+    Invalid(#[from] tt_core::Invalid),
+    /// The database cannot be reached, or is too busy to answer: later may succeed.
+    #[error("the database cannot be reached")]
+    Unavailable(#[source] Source),
+    /// The database refused a query, or holds a value that this program cannot read.
+    #[error("a query failed")]
+    Query(#[source] Source),
+    /// The database was migrated by a newer version of this program.
+    #[error("the database holds migration {0}, which this version does not know: run the newer version")]
+    SchemaNewer(String),
+    /// `DATABASE_URL` cannot be used. The text never holds the URL, which may carry a password.
+    #[error("DATABASE_URL: {0}")]
+    BadUrl(String),
+}
+
+/// What was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Object {
+    /// A user.
+    #[error("user")]
+    User,
+    /// A session.
+    #[error("session")]
+    Session,
+    /// An API key.
+    #[error("API key")]
+    ApiKey,
+    /// A provider key.
+    #[error("provider key")]
+    ProviderKey,
+    /// An alias, also one named as a fallback.
+    #[error("alias")]
+    Alias,
+}
+
+/// What stands in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// Another user has this e-mail address.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// Another alias of the user has this name.
+    #[error("another alias has this name")]
+    AliasTaken,
+    /// Another alias falls back to this one.
+    #[error("another alias falls back to this one")]
+    AliasInUse,
+    /// An alias uses this provider key.
+    #[error("an alias uses this provider key")]
+    ProviderKeyInUse,
+}
+
+/// A violated constraint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Constraint {
+    /// A value that must be unique is there already.
+    Unique,
+    /// A row is referred to that is not there, or the other way round.
+    ForeignKey,
+}
+
+impl StoreError {
+    /// A value in the database that does not parse.
+    pub(crate) fn corrupt(source: impl Into<Source>) -> Self {
+        Self::Query(source.into())
+    }
+}
+
+impl From<DieselError> for StoreError {
+    fn from(error: DieselError) -> Self {
+        if is_unavailable(&error) { Self::Unavailable(Box::new(error)) } else { Self::Query(Box::new(error)) }
+    }
+}
+
+/// Maps a violated `constraint` to the `conflict` it means there.
+pub(crate) fn on_violation(constraint: Constraint, conflict: Conflict) -> impl FnOnce(DieselError) -> StoreError {
+    move |error| match (&error, constraint) {
+        (DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _), Constraint::Unique)
+        | (DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _), Constraint::ForeignKey) => {
+            StoreError::Conflict(conflict)
+        }
+        _ => error.into(),
+    }
+}
+
+/// Neither diesel nor diesel-async keeps the SQLSTATE, so what an outage says is known by its words. PostgreSQL's are
+/// those of its class 57 (operator intervention) and 53 (out of resources); SQLite's of `SQLITE_BUSY`.
+fn is_unavailable(error: &DieselError) -> bool {
+    const SIGNS: [&str; 7] = [
+        "database is locked",
+        "database table is locked",
+        "terminating connection",
+        "the database system is",
+        "too many clients",
+        "remaining connection slots",
+        "connection closed",
+    ];
+    match error {
+        DieselError::DatabaseError(
+            DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::UnableToSendCommand
+            | DatabaseErrorKind::SerializationFailure
+            | DatabaseErrorKind::ReadOnlyTransaction,
+            _,
+        )
+        | DieselError::BrokenTransactionManager => true,
+        DieselError::DatabaseError(_, info) => SIGNS.iter().any(|sign| info.message().contains(sign)),
+        DieselError::RollbackErrorOnCommit { rollback_error, commit_error } => {
+            is_unavailable(rollback_error) || is_unavailable(commit_error)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database_error(kind: DatabaseErrorKind, text: &str) -> DieselError {
+        DieselError::DatabaseError(kind, Box::new(text.to_owned()))
+    }
+
+    #[test]
+    fn an_outage_is_unavailable_and_a_bad_query_is_not() {
+        for (kind, text) in [
+            (DatabaseErrorKind::UnableToSendCommand, "connection closed"),
+            (DatabaseErrorKind::Unknown, "database is locked"),
+            (DatabaseErrorKind::Unknown, "terminating connection due to administrator command"),
+        ] {
+            assert!(matches!(StoreError::from(database_error(kind, text)), StoreError::Unavailable(_)), "{text}");
+        }
+        let error = database_error(DatabaseErrorKind::Unknown, "column \"x\" does not exist");
+        assert!(matches!(StoreError::from(error), StoreError::Query(_)));
+    }
+
+    #[test]
+    fn only_the_named_constraint_is_the_conflict() {
+        let map = |kind| on_violation(Constraint::Unique, Conflict::EmailTaken)(database_error(kind, "x"));
+        assert!(matches!(map(DatabaseErrorKind::UniqueViolation), StoreError::Conflict(Conflict::EmailTaken)));
+        assert!(matches!(map(DatabaseErrorKind::ForeignKeyViolation), StoreError::Query(_)));
+    }
+}

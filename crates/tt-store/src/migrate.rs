@@ -1,0 +1,83 @@
+//! Migrations: embedded, run under a lock, refused where the database is ahead of this program.
+
+use std::path::Path;
+
+use diesel::migration::{Migration, MigrationSource};
+use diesel::{Connection, SqliteConnection};
+use diesel_async::SimpleAsyncConnection;
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::error::{Result, StoreError};
+use crate::pg;
+
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+/// Brings the PostgreSQL database up to date; how many migrations ran. Other processes that try wait, and then find
+/// nothing to do.
+pub(crate) async fn postgres(database: &pg::Database) -> Result<usize> {
+    let mut conn = database.write().await?;
+    conn.batch_execute("SELECT pg_advisory_lock(128043400652658)").await?;
+    // Taken out of the pool: that it is closed at the end is what unlocks.
+    let mut conn = AsyncConnectionWrapper::<_>::from(deadpool::managed::Object::take(conn));
+    blocking(move || run(&mut conn, POSTGRES)).await
+}
+
+/// Brings the SQLite file up to date; how many migrations ran. The file is made if it is not there, for its owner only.
+pub(crate) async fn sqlite(database: &crate::sqlite::Database) -> Result<usize> {
+    let path = database.path.clone();
+    blocking(move || {
+        create_private(&path).map_err(|e| StoreError::Unavailable(Box::new(e)))?;
+        let mut conn =
+            SqliteConnection::establish(&path.to_string_lossy()).map_err(|e| StoreError::Unavailable(Box::new(e)))?;
+        // foreign_keys is off here: with it on, rebuilding a table deletes the rows that refer to it.
+        diesel::connection::SimpleConnection::batch_execute(
+            &mut conn,
+            "PRAGMA busy_timeout=30000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF",
+        )?;
+        conn.immediate_transaction(|conn| {
+            let done = run(conn, SQLITE)?;
+            let broken: i64 = diesel::RunQueryDsl::get_result(
+                diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(
+                    "(SELECT COUNT(*) FROM pragma_foreign_key_check)",
+                )),
+                conn,
+            )?;
+            if broken == 0 { Ok(done) } else { Err(StoreError::corrupt("a migration left broken references")) }
+        })
+    })
+    .await
+}
+
+/// Password hashes and sealed keys lie in the file; SQLite gives its companions the same permissions.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(|_| ())
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| StoreError::Query(Box::new(e)))?
+}
+
+fn run<C, B>(conn: &mut C, source: EmbeddedMigrations) -> Result<usize>
+where
+    C: MigrationHarness<B>,
+    B: diesel::backend::Backend,
+    EmbeddedMigrations: MigrationSource<B>,
+{
+    let known: Vec<String> = MigrationSource::<B>::migrations(&source)
+        .map_err(StoreError::Query)?
+        .iter()
+        .map(|migration: &Box<dyn Migration<B>>| migration.name().version().to_string())
+        .collect();
+    let applied = conn.applied_migrations().map_err(StoreError::Query)?;
+    // The newest comes first.
+    if let Some(newer) = applied.iter().map(ToString::to_string).find(|version| !known.contains(version)) {
+        return Err(StoreError::SchemaNewer(newer));
+    }
+    Ok(conn.run_pending_migrations(source).map_err(StoreError::Query)?.len())
+}

@@ -1,0 +1,185 @@
+//! The repositories compiled for PostgreSQL, and what only PostgreSQL does: its pool over rustls, and the dialect.
+
+use std::path::PathBuf;
+
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use futures_util::FutureExt;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::config::StoreConfig;
+use crate::error::{Result, StoreError};
+use crate::pool::{Guard, Pool};
+
+/// The connection the repositories below are compiled for.
+pub(crate) type Conn = AsyncPgConnection;
+
+/// A write transaction.
+macro_rules! tx {
+    ($c:expr, $f:expr) => {
+        diesel_async::AsyncConnection::transaction($c, $f).await
+    };
+}
+
+/// A read transaction: all its reads see one moment.
+macro_rules! snapshot {
+    ($c:expr, $f:expr) => {
+        $c.build_transaction().repeatable_read().read_only().run($f).await
+    };
+}
+
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/aliases.rs"]
+pub(crate) mod aliases;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/api_keys.rs"]
+pub(crate) mod api_keys;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/changes.rs"]
+pub(crate) mod changes;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/ledger.rs"]
+pub(crate) mod ledger;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/logs.rs"]
+pub(crate) mod logs;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/ops.rs"]
+pub(crate) mod ops;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/provider_keys.rs"]
+pub(crate) mod provider_keys;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/provider_models.rs"]
+pub(crate) mod provider_models;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/sessions.rs"]
+pub(crate) mod sessions;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/tags.rs"]
+pub(crate) mod tags;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/usage.rs"]
+pub(crate) mod usage;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/users.rs"]
+pub(crate) mod users;
+
+/// A pool of connections to one server.
+pub(crate) struct Database {
+    pool: Pool<Conn>,
+}
+
+impl Database {
+    /// Opens nothing yet.
+    pub(crate) fn new(
+        location: tokio_postgres::Config,
+        root_certificates: Option<PathBuf>,
+        config: &StoreConfig,
+    ) -> Result<Self> {
+        let tls = MakeRustlsConnect::new(crate::tls::client(root_certificates.as_deref())?);
+        let mut manager = ManagerConfig::default();
+        // A closed socket is noticed without a query at each loan.
+        manager.recycling_method = RecyclingMethod::Fast;
+        manager.custom_setup = Box::new(move |_| {
+            let (location, tls) = (location.clone(), tls.clone());
+            async move {
+                let (client, connection) =
+                    location.connect(tls).await.map_err(|e| diesel::ConnectionError::BadConnection(with_causes(&e)))?;
+                AsyncPgConnection::try_from_client_and_connection(client, connection).await
+            }
+            .boxed()
+        });
+        // The manager's own URL is not used: how to connect is in `location`.
+        let manager = AsyncDieselConnectionManager::new_with_config("", manager);
+        Ok(Self { pool: crate::pool::build(manager, config.pool_size, config)? })
+    }
+
+    /// A connection that may write.
+    pub(crate) async fn write(&self) -> Result<Guard<Conn>> {
+        self.pool.get().await.map_err(|e| StoreError::Unavailable(Box::new(e)))
+    }
+
+    /// A connection to read with.
+    pub(crate) async fn read(&self) -> Result<Guard<Conn>> {
+        self.write().await
+    }
+
+    /// Closes the pool.
+    pub(crate) fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// tokio-postgres prints just "error connecting to server": what happened is in the sources.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+/// What only PostgreSQL's SQL does.
+pub(crate) mod dialect {
+    use diesel::pg::Pg;
+    use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};
+    use diesel_async::RunQueryDsl;
+
+    use super::Conn;
+    use crate::batch::{Batch, Column, Key};
+    use crate::error::Result;
+
+    /// Keeps other writers of this user's rows out until the transaction ends.
+    pub(crate) async fn lock_user(c: &mut Conn, user: i64) -> Result<()> {
+        diesel::sql_query("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE")
+            .bind::<BigInt, _>(user)
+            .execute(c)
+            .await?;
+        Ok(())
+    }
+
+    /// Keeps other drains from deciding on tag values until the transaction ends, so that a day's bound holds.
+    pub(crate) async fn lock_tag_values(c: &mut Conn) -> Result<()> {
+        diesel::sql_query("SELECT pg_advisory_xact_lock(128043400652659)").execute(c).await?;
+        Ok(())
+    }
+
+    /// Inserts `batch` in one statement of constant text; `ending` follows the values.
+    pub(crate) async fn insert(c: &mut Conn, batch: &Batch, ending: &str) -> Result<()> {
+        if !batch.is_empty() {
+            bound(batch, ending).execute(c).await?;
+        }
+        Ok(())
+    }
+
+    /// As [`insert`], giving the `request_id` of each row that was not there yet.
+    pub(crate) async fn insert_new(c: &mut Conn, batch: &Batch) -> Result<Vec<String>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<Key> = bound(batch, "ON CONFLICT DO NOTHING RETURNING request_id").get_results(c).await?;
+        Ok(keys.into_iter().map(|key| key.request_id).collect())
+    }
+
+    fn bound<'a>(
+        batch: &'a Batch,
+        ending: &str,
+    ) -> diesel::query_builder::BoxedSqlQuery<'a, Pg, diesel::query_builder::SqlQuery> {
+        let arrays = (1..=batch.width()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+        let text = format!("INSERT INTO {} ({}) SELECT * FROM unnest({arrays}) {ending}", batch.table(), batch.names());
+        let mut query = diesel::sql_query(text).into_boxed::<Pg>();
+        for column in batch.columns() {
+            query = match column {
+                Column::Big(values) => query.bind::<Array<BigInt>, _>(values),
+                Column::MaybeBig(values) => query.bind::<Array<Nullable<BigInt>>, _>(values),
+                Column::Bool(values) => query.bind::<Array<Bool>, _>(values),
+                Column::Text(values) => query.bind::<Array<Text>, _>(values),
+                Column::MaybeText(values) => query.bind::<Array<Nullable<Text>>, _>(values),
+            };
+        }
+        query
+    }
+}

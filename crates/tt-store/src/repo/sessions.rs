@@ -1,0 +1,83 @@
+//! Sessions: made at login, asked for with every request that the directory does not remember, ended by logout.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use tt_core::caller::Proof;
+use tt_core::{Caller, KeyHash, SessionId, Timestamp, UserId};
+
+use super::Conn;
+use crate::decode;
+use crate::error::{Object, Result, StoreError};
+use crate::schema::{sessions, users};
+
+/// A session that ends at `expires_at`.
+pub(crate) async fn create(
+    c: &mut Conn,
+    user: UserId,
+    jti_hash: KeyHash,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<SessionId> {
+    let id = diesel::insert_into(sessions::table)
+        .values((
+            sessions::user_id.eq(user.0),
+            sessions::jti_hash.eq(jti_hash.to_hex()),
+            sessions::created_at.eq(now.millis()),
+            sessions::expires_at.eq(expires_at.millis()),
+        ))
+        .returning(sessions::id)
+        .get_result(c)
+        .await?;
+    Ok(SessionId(id))
+}
+
+/// Who holds the session; `None` when there is none, it was ended, or its user is disabled.
+pub(crate) async fn caller(c: &mut Conn, jti_hash: KeyHash) -> Result<Option<Caller>> {
+    let row: Option<(i64, i64, i64, String, i64, i64)> = sessions::table
+        .inner_join(users::table.on(users::id.eq(sessions::user_id)))
+        .filter(sessions::jti_hash.eq(jti_hash.to_hex()))
+        .filter(sessions::revoked_at.is_null())
+        .filter(users::disabled.eq(false))
+        .select((
+            sessions::id,
+            sessions::user_id,
+            sessions::expires_at,
+            users::role,
+            users::rate_limit_minute,
+            users::rate_limit_daily,
+        ))
+        .first(c)
+        .await
+        .optional()?;
+    row.map(|(id, user, expires_at, role, minute, day)| {
+        Ok(Caller {
+            user_id: UserId(user),
+            role: decode::parsed(&role)?,
+            proof: Proof::Session(SessionId(id)),
+            expires_at: Some(Timestamp::from_millis(expires_at)),
+            limits: decode::limits(minute, day),
+        })
+    })
+    .transpose()
+}
+
+/// Ends a session; one that has ended stays so.
+pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: SessionId, now: Timestamp) -> Result<()> {
+    tx!(c, async move |c| -> Result<()> {
+        let own = sessions::table.filter(sessions::user_id.eq(user.0)).filter(sessions::id.eq(id.0));
+        let revoked: Option<Option<i64>> = own.select(sessions::revoked_at).first(c).await.optional()?;
+        match revoked {
+            None => Err(StoreError::NotFound(Object::Session)),
+            Some(Some(_)) => Ok(()),
+            Some(None) => {
+                diesel::update(own).set(sessions::revoked_at.eq(now.millis())).execute(c).await?;
+                super::changes::note(c, user, now).await
+            }
+        }
+    })
+}
+
+/// Forgets sessions that expired before `before`; how many.
+pub(crate) async fn prune(c: &mut Conn, before: Timestamp) -> Result<usize> {
+    Ok(diesel::delete(sessions::table.filter(sessions::expires_at.lt(before.millis()))).execute(c).await?)
+}

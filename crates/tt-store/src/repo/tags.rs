@@ -1,0 +1,90 @@
+//! Sums by tag: which values count by themselves on a day, and the rest as one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::Conn;
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::rollup::{self, OTHER, Row, TAG_VALUES};
+use crate::schema::usage_tag_values;
+
+/// User, UTC day and tag name: what the bound on values holds for.
+type Group = (i64, i64, String);
+
+/// Adds `rows` to the sums by tag: to be called in the transaction that inserts them.
+pub(crate) async fn record(c: &mut Conn, rows: &[Row]) -> Result<()> {
+    let mut wanted: BTreeMap<Group, BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        for (name, value) in row.tags() {
+            wanted.entry((row.key.user, row.day(), name)).or_default().insert(value);
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let counting = admit(c, wanted).await?;
+    let sums = rollup::by_tag(rows, |user, day, name, value| {
+        counting.get(&(user, day, name.to_owned())).is_some_and(|values| values.contains(value))
+    });
+    let upsert = rollup::upsert(
+        "usage_tags_hourly",
+        "user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route",
+    );
+    super::dialect::insert(c, &rollup::tags_hourly(sums), &upsert).await
+}
+
+/// The values that count by themselves, after letting in those of `wanted` that there is room for, in their order.
+async fn admit(c: &mut Conn, wanted: BTreeMap<Group, BTreeSet<String>>) -> Result<BTreeMap<Group, BTreeSet<String>>> {
+    let mut counting = BTreeMap::new();
+    let mut unsettled = Vec::new();
+    for (group, values) in wanted {
+        let known = known(c, &group).await?;
+        if known.len() < TAG_VALUES && !values.is_subset(&known) {
+            unsettled.push((group, values));
+        } else {
+            counting.insert(group, known);
+        }
+    }
+    if unsettled.is_empty() {
+        return Ok(counting);
+    }
+    // Most batches bring no new value and need no lock.
+    super::dialect::lock_tag_values(c).await?;
+    let mut added: Vec<(Group, String)> = Vec::new();
+    for (group, values) in unsettled {
+        let mut known = known(c, &group).await?;
+        for value in values {
+            if known.len() < TAG_VALUES && value != OTHER && known.insert(value.clone()) {
+                added.push((group.clone(), value));
+            }
+        }
+        counting.insert(group, known);
+    }
+    let batch = Batch::new("usage_tag_values")
+        .big("user_id", &added, |(group, _)| group.0)
+        .big("day", &added, |(group, _)| group.1)
+        .text("tag_name", &added, |(group, _)| group.2.clone())
+        .text("tag_value", &added, |(_, value)| value.clone());
+    super::dialect::insert(c, &batch, "ON CONFLICT DO NOTHING").await?;
+    Ok(counting)
+}
+
+async fn known(c: &mut Conn, (user, on, name): &Group) -> Result<BTreeSet<String>> {
+    use usage_tag_values::{day, tag_name, tag_value, user_id};
+    let values: Vec<String> = usage_tag_values::table
+        .filter(user_id.eq(user))
+        .filter(day.eq(on))
+        .filter(tag_name.eq(name))
+        .select(tag_value)
+        .load(c)
+        .await?;
+    Ok(values.into_iter().collect())
+}
+
+/// Forgets which values counted on days before `before`; how many.
+pub(crate) async fn prune(c: &mut Conn, before: i64) -> Result<usize> {
+    Ok(diesel::delete(usage_tag_values::table.filter(usage_tag_values::day.lt(before))).execute(c).await?)
+}

@@ -1,0 +1,153 @@
+//! Users: sign-up, login, what an admin may change.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use secrecy::ExposeSecret;
+use tt_core::{Email, SessionId, Timestamp, UserId};
+
+use super::Conn;
+use crate::decode;
+use crate::error::{Conflict, Constraint, Object, Result, StoreError, on_violation};
+use crate::schema::{sessions, users};
+use crate::view::{Login, User, UserPatch};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct Row {
+    id: i64,
+    email: String,
+    role: String,
+    disabled: bool,
+    rate_limit_minute: i64,
+    rate_limit_daily: i64,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for User {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: UserId(row.id),
+            email: decode::name(row.email)?,
+            role: decode::parsed(&row.role)?,
+            disabled: row.disabled,
+            limits: decode::limits(row.rate_limit_minute, row.rate_limit_daily),
+            created_at: Timestamp::from_millis(row.created_at),
+        })
+    }
+}
+
+/// A new user with role `user`.
+pub(crate) async fn create(
+    c: &mut Conn,
+    email: Email,
+    password_hash: secrecy::SecretString,
+    now: Timestamp,
+) -> Result<UserId> {
+    diesel::insert_into(users::table)
+        .values((
+            users::email.eq(email.as_str()),
+            users::password_hash.eq(password_hash.expose_secret()),
+            users::created_at.eq(now.millis()),
+        ))
+        .returning(users::id)
+        .get_result(c)
+        .await
+        .map(UserId)
+        .map_err(on_violation(Constraint::Unique, Conflict::EmailTaken))
+}
+
+/// What a login by `email` needs.
+pub(crate) async fn login(c: &mut Conn, email: Email) -> Result<Option<Login>> {
+    let row: Option<(i64, String, String, bool)> = users::table
+        .filter(users::email.eq(email.as_str()))
+        .select((users::id, users::password_hash, users::role, users::disabled))
+        .first(c)
+        .await
+        .optional()?;
+    row.map(|(id, hash, role, disabled)| {
+        Ok(Login { id: UserId(id), password_hash: hash.into(), role: decode::parsed(&role)?, disabled })
+    })
+    .transpose()
+}
+
+/// The password's hash of a user.
+pub(crate) async fn password_hash(c: &mut Conn, id: UserId) -> Result<Option<secrecy::SecretString>> {
+    let hash: Option<String> = users::table.find(id.0).select(users::password_hash).first(c).await.optional()?;
+    Ok(hash.map(Into::into))
+}
+
+/// One user.
+pub(crate) async fn by_id(c: &mut Conn, id: UserId) -> Result<Option<User>> {
+    let row: Option<Row> = users::table.find(id.0).select(Row::as_select()).first(c).await.optional()?;
+    row.map(User::try_from).transpose()
+}
+
+/// Users by id, from the one after `after` on.
+pub(crate) async fn list(c: &mut Conn, after: Option<UserId>, limit: u32) -> Result<Vec<User>> {
+    let rows: Vec<Row> = users::table
+        .filter(users::id.gt(after.map_or(i64::MIN, |id| id.0)))
+        .order(users::id)
+        .limit(i64::from(limit))
+        .select(Row::as_select())
+        .load(c)
+        .await?;
+    rows.into_iter().map(User::try_from).collect()
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = users)]
+struct Changes {
+    role: Option<&'static str>,
+    disabled: Option<bool>,
+    rate_limit_minute: Option<i64>,
+    rate_limit_daily: Option<i64>,
+}
+
+/// Changes a user; an empty patch gives them as they are.
+pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, now: Timestamp) -> Result<User> {
+    let changes = Changes {
+        role: patch.role.map(tt_core::Role::as_str),
+        disabled: patch.disabled,
+        rate_limit_minute: patch.rate_limit_minute.map(decode::column),
+        rate_limit_daily: patch.rate_limit_daily.map(decode::column),
+    };
+    tx!(c, async move |c| -> Result<User> {
+        if patch != UserPatch::default() {
+            diesel::update(users::table.find(id.0)).set(changes).execute(c).await?;
+            super::changes::note(c, id, now).await?;
+        }
+        by_id(c, id).await?.ok_or(StoreError::NotFound(Object::User))
+    })
+}
+
+/// Another password. Every session of the user but `keep` ends.
+pub(crate) async fn set_password(
+    c: &mut Conn,
+    id: UserId,
+    password_hash: secrecy::SecretString,
+    keep: Option<SessionId>,
+    now: Timestamp,
+) -> Result<()> {
+    tx!(c, async move |c| -> Result<()> {
+        let changed = diesel::update(users::table.find(id.0))
+            .set(users::password_hash.eq(password_hash.expose_secret()))
+            .execute(c)
+            .await?;
+        if changed == 0 {
+            return Err(StoreError::NotFound(Object::User));
+        }
+        diesel::update(
+            sessions::table
+                .filter(sessions::user_id.eq(id.0))
+                .filter(sessions::revoked_at.is_null())
+                // Ids begin at 1: -1 keeps none.
+                .filter(sessions::id.ne(keep.map_or(-1, |session| session.0))),
+        )
+        .set(sessions::revoked_at.eq(now.millis()))
+        .execute(c)
+        .await?;
+        super::changes::note(c, id, now).await
+    })
+}

@@ -1,0 +1,207 @@
+//! The tables as diesel sees them, for both databases. Written by hand; a test reads every column of every table.
+
+diesel::table! {
+    users (id) {
+        id -> BigInt,
+        email -> Text,
+        password_hash -> Text,
+        role -> Text,
+        disabled -> Bool,
+        rate_limit_minute -> BigInt,
+        rate_limit_daily -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        jti_hash -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        key_hash -> Text,
+        name -> Nullable<Text>,
+        prefix -> Text,
+        scopes -> Text,
+        allowed_aliases -> Nullable<Text>,
+        rate_limit_minute -> BigInt,
+        rate_limit_daily -> BigInt,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    provider_keys (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        provider -> Text,
+        label -> Nullable<Text>,
+        base_url -> Nullable<Text>,
+        seal_id -> Text,
+        sealed -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    provider_models (provider_key_id) {
+        provider_key_id -> BigInt,
+        user_id -> BigInt,
+        models -> Text,
+        fetched_at -> BigInt,
+        claimed_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    model_aliases (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        alias -> Text,
+        target_model -> Text,
+        provider_key_id -> BigInt,
+        fallback_alias_id -> Nullable<BigInt>,
+        use_light_model -> Bool,
+        light_model_threshold -> BigInt,
+        light_model -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    changes (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    request_logs (created_at, request_id) {
+        created_at -> BigInt,
+        request_id -> Text,
+        user_id -> BigInt,
+        api_key_id -> Nullable<BigInt>,
+        alias -> Text,
+        route -> Nullable<Text>,
+        provider -> Nullable<Text>,
+        model -> Nullable<Text>,
+        stream -> Bool,
+        status -> Nullable<BigInt>,
+        outcome -> Text,
+        input_tokens -> BigInt,
+        cache_read_tokens -> BigInt,
+        cache_write_5m_tokens -> BigInt,
+        cache_write_1h_tokens -> BigInt,
+        output_tokens -> BigInt,
+        reasoning_tokens -> Nullable<BigInt>,
+        audio_input_tokens -> BigInt,
+        audio_output_tokens -> BigInt,
+        tool_prompt_tokens -> BigInt,
+        web_searches -> BigInt,
+        usage_source -> Text,
+        cost_nano -> Nullable<BigInt>,
+        unpriced -> Bool,
+        saved_nano -> BigInt,
+        latency_ms -> BigInt,
+        first_token_ms -> Nullable<BigInt>,
+        attempts -> BigInt,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    request_details (created_at, request_id) {
+        created_at -> BigInt,
+        request_id -> Text,
+        dialect -> Text,
+        route_reason -> Text,
+        chain -> Text,
+        attempts -> Text,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    usage_hourly (user_id, hour, provider, alias, model, api_key_id, status, route) {
+        user_id -> BigInt,
+        hour -> BigInt,
+        provider -> Text,
+        alias -> Text,
+        model -> Text,
+        api_key_id -> BigInt,
+        status -> BigInt,
+        route -> Text,
+        requests -> BigInt,
+        input_tokens -> BigInt,
+        cached_input_tokens -> BigInt,
+        cache_write_tokens -> BigInt,
+        output_tokens -> BigInt,
+        reasoning_tokens -> BigInt,
+        cost_nano -> BigInt,
+        unpriced -> BigInt,
+        saved_nano -> BigInt,
+        errors -> BigInt,
+        cancelled -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_tags_hourly (user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route) {
+        user_id -> BigInt,
+        hour -> BigInt,
+        tag_name -> Text,
+        tag_value -> Text,
+        provider -> Text,
+        alias -> Text,
+        model -> Text,
+        api_key_id -> BigInt,
+        status -> BigInt,
+        route -> Text,
+        requests -> BigInt,
+        input_tokens -> BigInt,
+        cached_input_tokens -> BigInt,
+        cache_write_tokens -> BigInt,
+        output_tokens -> BigInt,
+        reasoning_tokens -> BigInt,
+        cost_nano -> BigInt,
+        unpriced -> BigInt,
+        saved_nano -> BigInt,
+        errors -> BigInt,
+        cancelled -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_tag_values (user_id, day, tag_name, tag_value) {
+        user_id -> BigInt,
+        day -> BigInt,
+        tag_name -> Text,
+        tag_value -> Text,
+    }
+}
+
+diesel::table! {
+    journal_cursors (journal) {
+        journal -> Text,
+        segment -> BigInt,
+        offset -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(users, sessions, api_keys, provider_keys, provider_models, model_aliases);
+diesel::allow_tables_to_appear_in_same_query!(request_logs, request_details);

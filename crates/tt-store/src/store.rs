@@ -1,0 +1,120 @@
+//! The face of the store: opens a database, and runs every call on the runtime it was opened with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use secrecy::ExposeSecret;
+
+use crate::config::StoreConfig;
+use crate::error::{Result, StoreError};
+use crate::location::Location;
+use crate::{migrate, pg, sqlite};
+
+/// Calls a repository function of whichever database this is, on the store's runtime.
+macro_rules! call {
+    ($store:expr, $kind:ident, $module:ident::$function:ident($($argument:expr),* $(,)?)) => {{
+        let inner = std::sync::Arc::clone(&$store.inner);
+        $store
+            .run(async move {
+                match &inner.database {
+                    $crate::store::Database::Sqlite(db) => {
+                        $crate::sqlite::$module::$function(&mut *db.$kind().await?, $($argument),*).await
+                    }
+                    $crate::store::Database::Postgres(db) => {
+                        $crate::pg::$module::$function(&mut *db.$kind().await?, $($argument),*).await
+                    }
+                }
+            })
+            .await
+    }};
+}
+
+mod keys;
+mod ledger;
+mod routing;
+mod users;
+
+/// A database. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    handle: tokio::runtime::Handle,
+    queries: AtomicU64,
+}
+
+enum Database {
+    Sqlite(sqlite::Database),
+    Postgres(pg::Database),
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.inner.database {
+            Database::Sqlite(_) => "Store(SQLite)",
+            Database::Postgres(_) => "Store(PostgreSQL)",
+        })
+    }
+}
+
+impl Store {
+    /// Reads the URL and prepares the pools; nothing is connected yet. The tables are there after [`Store::migrate`].
+    pub fn open(config: StoreConfig) -> Result<Self> {
+        let database = match Location::parse(config.url.expose_secret())? {
+            Location::Sqlite(path) => Database::Sqlite(sqlite::Database::new(path, &config)?),
+            Location::Postgres { config: location, root_certificates } => {
+                Database::Postgres(pg::Database::new(*location, root_certificates, &config)?)
+            }
+        };
+        Ok(Self { inner: Arc::new(Inner { database, handle: config.handle, queries: AtomicU64::new(0) }) })
+    }
+
+    /// Brings the tables up to date; how many migrations ran. Any number of processes may do so at once.
+    pub async fn migrate(&self) -> Result<usize> {
+        let inner = Arc::clone(&self.inner);
+        self.run(async move {
+            match &inner.database {
+                Database::Sqlite(db) => migrate::sqlite(db).await,
+                Database::Postgres(db) => migrate::postgres(db).await,
+            }
+        })
+        .await
+    }
+
+    /// Does the database answer?
+    pub async fn ping(&self) -> Result<()> {
+        call!(self, read, ops::ping())
+    }
+
+    /// Closes the connections: those on loan when they are given back. Later calls are [`StoreError::Unavailable`].
+    pub fn close(&self) {
+        match &self.inner.database {
+            Database::Sqlite(db) => db.close(),
+            Database::Postgres(db) => db.close(),
+        }
+    }
+
+    /// Is this a file for one process, and not a server that many share?
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.inner.database, Database::Sqlite(_))
+    }
+
+    /// How many calls have been made to the store since it was opened: a test shows by it what does without.
+    pub fn queries(&self) -> u64 {
+        self.inner.queries.load(Ordering::Relaxed)
+    }
+
+    /// Runs `work` on the store's runtime. Dropping the result does not stop it: a dropped SQLite future would block
+    /// its thread, and a half-done transaction helps nobody.
+    async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        self.inner.queries.fetch_add(1, Ordering::Relaxed);
+        match self.inner.handle.spawn(work).await {
+            Ok(result) => result,
+            Err(stopped) if stopped.is_panic() => Err(StoreError::Query(Box::new(stopped))),
+            Err(stopped) => Err(StoreError::Unavailable(Box::new(stopped))),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The drain, and what is read of what it wrote.
+
+use tt_core::query::{LogDetail, LogQuery, LogRow, UsageGroup, UsageQuery};
+use tt_core::record::Settlement;
+use tt_core::{ApiKeyId, RequestId, Timestamp, UserId};
+
+use super::Store;
+use crate::error::Result;
+use crate::view::{JournalCursor, RequestCount};
+
+impl Store {
+    /// Writes the rows, details and sums of `settlements`, and `cursor`, in one transaction; how many were new. A
+    /// request that is recorded already changes nothing, so a batch may be sent again after an error. Best in batches
+    /// of a hundred to a thousand.
+    pub async fn record(&self, settlements: Vec<Settlement>, cursor: Option<JournalCursor>) -> Result<usize> {
+        call!(self, write, ledger::record(settlements, cursor))
+    }
+
+    /// How far a journal has been drained; `None`: not at all.
+    pub async fn journal_cursor(&self, journal: String) -> Result<Option<JournalCursor>> {
+        call!(self, read, ledger::cursor(journal))
+    }
+
+    /// Forgets the cursor of a journal whose files are gone.
+    pub async fn forget_journal(&self, journal: String) -> Result<()> {
+        call!(self, write, ledger::forget_journal(journal))
+    }
+
+    /// The user's sums, in the order of the query's dimensions: texts by code point, numbers and times by value. With
+    /// no dimension one group, of zeros where there was nothing. An hour is shown as RFC 3339, a day as its date. By
+    /// tag, requests without the tag are the last group (`None`), so that the groups add up to the whole.
+    pub async fn usage(&self, user: UserId, query: UsageQuery) -> Result<Vec<UsageGroup>> {
+        call!(self, read, usage::usage(user, query))
+    }
+
+    /// The user's requests, newest first.
+    pub async fn logs(&self, user: UserId, query: LogQuery) -> Result<Vec<LogRow>> {
+        call!(self, read, logs::list(user, query))
+    }
+
+    /// One of the user's requests in full.
+    pub async fn log_detail(&self, user: UserId, request: RequestId) -> Result<Option<LogDetail>> {
+        call!(self, read, logs::detail(user, request))
+    }
+
+    /// How many requests the user made since `since`; with `key`, by that key.
+    pub async fn requests_of(&self, user: UserId, key: Option<ApiKeyId>, since: Timestamp) -> Result<u64> {
+        call!(self, read, logs::requests_of(user, key, since))
+    }
+
+    /// Requests of all users by credential since the hour of `since`: what the limits of the day start from.
+    pub async fn requests_since(&self, since: Timestamp) -> Result<Vec<RequestCount>> {
+        call!(self, read, usage::requests_since(since))
+    }
+
+    /// Deletes about `chunk` of the oldest rows that lie before the UTC day of `before`; how many. To be called until
+    /// it says 0. The sums stay.
+    pub async fn prune_logs(&self, before: Timestamp, chunk: u32) -> Result<usize> {
+        call!(self, write, logs::prune(before, chunk))
+    }
+}

@@ -1,0 +1,249 @@
+//! What the store takes and gives where tt-core has no type for it: users, keys and sessions as rows, changes to
+//! them, cursors.
+
+use secrecy::SecretString;
+use tt_core::caller::RequestLimits;
+use tt_core::routing::{Alias, KeyRef};
+use tt_core::{
+    AliasId, AliasName, ApiKeyId, BaseUrl, Email, KeyHash, Label, ModelName, Provider, ProviderKeyId, Role, Scope,
+    SealId, Sealed, Timestamp, UserId,
+};
+
+/// A user without secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Their id.
+    pub id: UserId,
+    /// Their address.
+    pub email: Email,
+    /// What they may do.
+    pub role: Role,
+    /// May they do nothing at all?
+    pub disabled: bool,
+    /// Their own limits, 0: the server's default.
+    pub limits: RequestLimits,
+    /// When they signed up.
+    pub created_at: Timestamp,
+}
+
+/// What a login needs.
+#[derive(Debug)]
+pub struct Login {
+    /// Who it would be.
+    pub id: UserId,
+    /// The password's hash as stored (a PHC string).
+    pub password_hash: SecretString,
+    /// What they may do.
+    pub role: Role,
+    /// May they do nothing at all? A login is refused then.
+    pub disabled: bool,
+}
+
+/// Changes to a user; `None` leaves a field as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UserPatch {
+    /// What they may do.
+    pub role: Option<Role>,
+    /// May they do nothing at all?
+    pub disabled: Option<bool>,
+    /// Requests a minute, 0: the server's default.
+    pub rate_limit_minute: Option<u64>,
+    /// Requests a UTC day, 0: the server's default.
+    pub rate_limit_daily: Option<u64>,
+}
+
+/// An API key to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewApiKey {
+    /// Its hash.
+    pub key_hash: KeyHash,
+    /// A name its owner chose.
+    pub name: Option<Label>,
+    /// Its first characters, by which its owner knows it.
+    pub prefix: String,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// The aliases it may name; `None`: all of the user's.
+    pub allowed_aliases: Option<Vec<AliasName>>,
+    /// Its own limits, 0: none.
+    pub limits: RequestLimits,
+    /// When it ends; `None`: never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An API key as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKeyInfo {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// A name its owner chose.
+    pub name: Option<Label>,
+    /// Its first characters.
+    pub prefix: String,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// The aliases it may name; `None`: all of the user's.
+    pub allowed_aliases: Option<Vec<AliasName>>,
+    /// Its own limits, 0: none.
+    pub limits: RequestLimits,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends; `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to about a minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A provider key to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewProviderKey {
+    /// Whose API it opens.
+    pub provider: Provider,
+    /// A name its owner chose.
+    pub label: Option<Label>,
+    /// Where to call instead of the operator's address.
+    pub base_url: Option<BaseUrl>,
+    /// The name its ciphertext is bound to.
+    pub seal_id: SealId,
+    /// The key, sealed.
+    pub sealed: Sealed,
+}
+
+/// A provider key without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderKeyInfo {
+    /// What routing knows of it: id, provider, address.
+    pub key: KeyRef,
+    /// A name its owner chose.
+    pub label: Option<Label>,
+    /// When it was stored.
+    pub created_at: Timestamp,
+}
+
+/// Changes to a provider key; `None` leaves a field as it is, `Some(None)` empties it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProviderKeyPatch {
+    /// A name its owner chose.
+    pub label: Option<Option<Label>>,
+    /// Where to call. That it changes together with the key only is the caller's rule.
+    pub base_url: Option<Option<BaseUrl>>,
+    /// Another key.
+    pub secret: Option<(SealId, Sealed)>,
+}
+
+/// A provider key with its sealed secret, for the directory to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedKey {
+    /// What routing knows of it.
+    pub key: KeyRef,
+    /// The name its ciphertext is bound to.
+    pub seal_id: SealId,
+    /// The key, sealed.
+    pub sealed: Sealed,
+}
+
+/// Everything routing needs of one user, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Routing {
+    /// Their aliases, by id.
+    pub aliases: Vec<Alias>,
+    /// Their provider keys, by id.
+    pub keys: Vec<SealedKey>,
+}
+
+/// The models a provider lists for one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelList {
+    /// The key.
+    pub provider_key_id: ProviderKeyId,
+    /// Whose API it opens.
+    pub provider: Provider,
+    /// The names as the provider sent them.
+    pub models: Vec<String>,
+    /// When they were fetched.
+    pub fetched_at: Timestamp,
+}
+
+/// An alias to make or to replace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAlias {
+    /// Its name.
+    pub name: AliasName,
+    /// The model to call.
+    pub target_model: ModelName,
+    /// The key to call it with: one of the user's.
+    pub provider_key_id: ProviderKeyId,
+    /// Where to go when it fails: another alias of the user's.
+    pub fallback_alias_id: Option<AliasId>,
+    /// Is the light model to be used for small prompts?
+    pub use_light_model: bool,
+    /// Small is: fewer input tokens than this.
+    pub light_model_threshold: u64,
+    /// The model for small prompts.
+    pub light_model: Option<ModelName>,
+}
+
+/// Changes to an alias; `None` leaves a field as it is, `Some(None)` empties it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AliasPatch {
+    /// Another name.
+    pub name: Option<AliasName>,
+    /// The model to call.
+    pub target_model: Option<ModelName>,
+    /// The key to call it with.
+    pub provider_key_id: Option<ProviderKeyId>,
+    /// Where to go when it fails.
+    pub fallback_alias_id: Option<Option<AliasId>>,
+    /// Is the light model to be used for small prompts?
+    pub use_light_model: Option<bool>,
+    /// Small is: fewer input tokens than this.
+    pub light_model_threshold: Option<u64>,
+    /// The model for small prompts.
+    pub light_model: Option<Option<ModelName>>,
+}
+
+/// Somebody may do something else than before: what is remembered of this user is to be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// Rising, but not in the order of commit.
+    pub id: i64,
+    /// Whose.
+    pub user_id: UserId,
+    /// When, by the clock of the process that wrote it.
+    pub created_at: Timestamp,
+}
+
+/// A sealed secret on its way to another encryption key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// The row.
+    pub id: ProviderKeyId,
+    /// The name its ciphertext is bound to.
+    pub seal_id: SealId,
+    /// The key, sealed.
+    pub sealed: Sealed,
+}
+
+/// How far a journal has been drained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalCursor {
+    /// The journal's name, unique among all instances and workers.
+    pub journal: String,
+    /// The segment the next record lies in.
+    pub segment: u64,
+    /// Bytes from that segment's beginning.
+    pub offset: u64,
+}
+
+/// Requests by one credential since a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestCount {
+    /// Whose.
+    pub user_id: UserId,
+    /// The API key; `None`: by session.
+    pub api_key_id: Option<ApiKeyId>,
+    /// How many.
+    pub requests: u64,
+}

@@ -1,0 +1,136 @@
+//! Throw-away databases: an empty one for each test, gone with its guard. It yields a URL and knows nothing of what is
+//! put there.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio_postgres::NoTls;
+
+/// Names the server that PostgreSQL tests make their databases on; set by `cargo xtask test`.
+pub const POSTGRES_URL: &str = "TT_TEST_POSTGRES_URL";
+
+/// An empty database, deleted when this is dropped, after a panic too.
+#[derive(Debug)]
+pub struct TestDb {
+    url: String,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Sqlite { _dir: tempfile::TempDir },
+    Postgres { server: String, name: String },
+}
+
+impl TestDb {
+    /// The path of an SQLite file that does not exist yet, in a directory of its own.
+    pub fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap_or_else(|e| panic!("no temporary directory: {e}"));
+        let url = format!("sqlite://{}", dir.path().join("test.db").display());
+        Self { url, kind: Kind::Sqlite { _dir: dir } }
+    }
+
+    /// A new PostgreSQL database.
+    ///
+    /// # Panics
+    /// Where no server is named: `cargo xtask test` starts one.
+    pub async fn postgres() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a test's server is named by its runner")]
+        let Ok(server) = std::env::var(POSTGRES_URL) else {
+            panic!("{POSTGRES_URL} is not set: run the tests with `cargo xtask test`, which starts PostgreSQL");
+        };
+        let name = unique_name();
+        run(&server, &format!("CREATE DATABASE {name}")).await.unwrap_or_else(|e| panic!("{POSTGRES_URL}: {e}"));
+        Self { url: in_database(&server, &name), kind: Kind::Postgres { server, name } }
+    }
+
+    /// Where it is: `sqlite://…` or `postgres://…`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        let Kind::Postgres { server, name } = &self.kind else { return };
+        let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+        // A thread with a runtime of its own: this may be dropped on a runtime or off one.
+        std::thread::scope(|scope| {
+            let done = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(run(server, &drop)).map_err(std::io::Error::other)
+            });
+            if let Ok(Err(e)) = done.join() {
+                eprintln!("the test database {name} was left behind: {e}");
+            }
+        });
+    }
+}
+
+async fn run(server: &str, statement: &str) -> Result<(), String> {
+    let (client, connection) = tokio_postgres::connect(server, NoTls).await.map_err(|e| with_cause(&e))?;
+    let work = async {
+        let result = client.batch_execute(statement).await;
+        drop(client);
+        result
+    };
+    let (result, _) = tokio::join!(work, connection);
+    result.map_err(|e| with_cause(&e))
+}
+
+fn with_cause(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// Not used by any other process or test, on this day or after a crash.
+fn unique_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    format!("tt_test_{}_{nanos}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The server's URL with another database.
+fn in_database(server: &str, name: &str) -> String {
+    let (address, query) = server.split_once('?').map_or((server, None), |(address, query)| (address, Some(query)));
+    let (scheme, rest) = address.split_once("://").unwrap_or(("postgres", address));
+    let host = rest.split('/').next().unwrap_or_default();
+    let query = query.map_or_else(String::new, |query| format!("?{query}"));
+    format!("{scheme}://{host}/{name}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_database_of_the_url_is_replaced() {
+        for (server, url) in [
+            ("postgres://tt@127.0.0.1:5/postgres", "postgres://tt@127.0.0.1:5/x"),
+            ("postgres://tt:p@h", "postgres://tt:p@h/x"),
+            ("postgresql://h/d?connect_timeout=1", "postgresql://h/x?connect_timeout=1"),
+        ] {
+            assert_eq!(in_database(server, "x"), url);
+        }
+    }
+
+    #[test]
+    fn an_sqlite_database_goes_with_its_guard() {
+        let db = TestDb::sqlite();
+        let path = db.url().strip_prefix("sqlite://").map(std::path::PathBuf::from).unwrap();
+        std::fs::write(&path, "x").unwrap();
+        drop(db);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_postgres_database_goes_with_its_guard() {
+        let db = TestDb::postgres().await;
+        let url = db.url().to_owned();
+        assert_eq!(run(&url, "SELECT 1").await, Ok(()));
+        drop(db);
+        assert!(run(&url, "SELECT 1").await.is_err());
+    }
+}

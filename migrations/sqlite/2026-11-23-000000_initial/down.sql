@@ -1,0 +1,13 @@
+DROP TABLE journal_cursors;
+DROP TABLE usage_tag_values;
+DROP TABLE usage_tags_hourly;
+DROP TABLE usage_hourly;
+DROP TABLE request_details;
+DROP TABLE request_logs;
+DROP TABLE changes;
+DROP TABLE model_aliases;
+DROP TABLE provider_models;
+DROP TABLE provider_keys;
+DROP TABLE api_keys;
+DROP TABLE sessions;
+DROP TABLE users;
