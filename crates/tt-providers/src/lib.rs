@@ -7,6 +7,7 @@ pub mod anthropic;
 pub mod error;
 pub mod gemini;
 pub mod openai;
+pub mod sse;
 
 pub use error::{Disposition, ProviderError, Refused, RefusedKind};
 
