@@ -7,9 +7,12 @@ pub mod anthropic;
 pub mod error;
 pub mod gemini;
 pub mod openai;
+pub mod slices;
 pub mod sse;
 
 pub use error::{Disposition, ProviderError, Refused, RefusedKind};
+
+pub use slices::Slices;
 
 use tt_core::model::ModelFacts;
 
