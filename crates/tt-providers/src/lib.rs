@@ -9,6 +9,8 @@ pub mod gemini;
 pub mod openai;
 pub mod slices;
 pub mod sse;
+pub mod stream;
+mod words;
 
 pub use error::{Disposition, ProviderError, Refused, RefusedKind};
 
