@@ -16,7 +16,19 @@ pub enum ProviderError {
         /// What the target lacks, and what to do.
         reason: String,
     },
-    /// The client's body is not a request of the dialect it came in: 400.
+    /// The client's body is not JSON at all, or not an object: 400 `invalid_json`.
+    #[error("the body is not a JSON object: {reason}")]
+    InvalidJson {
+        /// Where and why, without what was sent.
+        reason: String,
+    },
+    /// The client's body lacks a field it must have: 400 `missing_field`.
+    #[error("{param} is missing")]
+    Missing {
+        /// The field.
+        param: String,
+    },
+    /// The client's body is not a request of the dialect it came in: 400 `invalid_field`.
     #[error("{param}: {reason}")]
     Malformed {
         /// The field at fault.
@@ -103,7 +115,9 @@ impl ProviderError {
     /// What to do next (`api.md`, Routing 2 and 3).
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Unsupported { .. } | Self::Malformed { .. } => Disposition::Answer,
+            Self::Unsupported { .. } | Self::Malformed { .. } | Self::Missing { .. } | Self::InvalidJson { .. } => {
+                Disposition::Answer
+            }
             Self::Timeout(_) | Self::Protocol(_) | Self::BadAnswer { .. } => Disposition::FallBack,
             Self::Connect(_) => Disposition::Retry(None),
             Self::Refused(refused) => refused.disposition(),

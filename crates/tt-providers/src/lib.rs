@@ -7,8 +7,14 @@ pub mod anthropic;
 pub mod error;
 pub mod gemini;
 pub mod openai;
+pub mod slices;
+pub mod sse;
+pub mod stream;
+mod words;
 
 pub use error::{Disposition, ProviderError, Refused, RefusedKind};
+
+pub use slices::Slices;
 
 use tt_core::model::ModelFacts;
 

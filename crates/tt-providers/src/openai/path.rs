@@ -1,0 +1,131 @@
+//! Taking fields out of a JSON object with the path of each at hand, for errors that name the field exactly.
+
+use std::fmt;
+
+use serde_json::{Map, Number, Value};
+
+use crate::ProviderError;
+
+/// Where in a body we are: `messages[1].content[0].image_url.url`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Path<'p> {
+    Root,
+    Field(&'p Path<'p>, &'p str),
+    Index(&'p Path<'p>, usize),
+}
+
+impl<'p> Path<'p> {
+    pub(crate) fn field(&'p self, name: &'p str) -> Path<'p> {
+        Path::Field(self, name)
+    }
+
+    pub(crate) fn index(&'p self, index: usize) -> Path<'p> {
+        Path::Index(self, index)
+    }
+
+    pub(crate) fn malformed(&self, reason: impl Into<String>) -> ProviderError {
+        ProviderError::Malformed { param: self.to_string(), reason: reason.into() }
+    }
+
+    pub(crate) fn missing(&self) -> ProviderError {
+        ProviderError::Missing { param: self.to_string() }
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Field(Path::Root, name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// An object whose fields are taken out one by one; what is left was not known.
+pub(crate) struct Object<'p> {
+    pub(crate) fields: Map<String, Value>,
+    pub(crate) path: Path<'p>,
+}
+
+impl<'p> Object<'p> {
+    pub(crate) fn of(value: Value, path: Path<'p>) -> Result<Self, ProviderError> {
+        match value {
+            Value::Object(fields) => Ok(Self { fields, path }),
+            _ => Err(path.malformed("must be an object")),
+        }
+    }
+
+    pub(crate) fn at<'q>(&'q self, name: &'q str) -> Path<'q> {
+        self.path.field(name)
+    }
+
+    /// The value of `name`; `null` is absent.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.fields.shift_remove(name).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn need(&mut self, name: &str) -> Result<Value, ProviderError> {
+        self.take(name).ok_or_else(|| self.at(name).missing())
+    }
+
+    pub(crate) fn string(&mut self, name: &str) -> Result<Option<String>, ProviderError> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(self.at(name).malformed("must be a string")),
+        }
+    }
+
+    pub(crate) fn need_string(&mut self, name: &str) -> Result<String, ProviderError> {
+        self.string(name)?.ok_or_else(|| self.at(name).missing())
+    }
+
+    pub(crate) fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, ProviderError> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Array(items)) => Ok(Some(items)),
+            Some(_) => Err(self.at(name).malformed("must be a list")),
+        }
+    }
+
+    pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, ProviderError> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(_) => Err(self.at(name).malformed("must be true or false")),
+        }
+    }
+
+    pub(crate) fn number(&mut self, name: &str) -> Result<Option<Number>, ProviderError> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Number(number)) => Ok(Some(number)),
+            Some(_) => Err(self.at(name).malformed("must be a number")),
+        }
+    }
+
+    /// A whole number of 0 or more.
+    pub(crate) fn count(&mut self, name: &str) -> Result<Option<u64>, ProviderError> {
+        let whole =
+            |value: Value| value.as_u64().ok_or_else(|| self.path.field(name).malformed("must be a whole number"));
+        self.fields.shift_remove(name).filter(|value| !value.is_null()).map(whole).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_read_as_providers_write_them() {
+        let (messages, root) = (Path::Root.field("messages"), Path::Root);
+        let (message, top) = (messages.index(1), root.field("n"));
+        let content = message.field("content");
+        let part = content.index(0);
+        let image = part.field("image_url");
+        assert_eq!(image.field("url").to_string(), "messages[1].content[0].image_url.url");
+        assert_eq!(top.to_string(), "n");
+    }
+}

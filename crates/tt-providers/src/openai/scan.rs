@@ -1,0 +1,258 @@
+//! What a pass-through must know of a Chat Completions body, and the body with only the model's name changed.
+//!
+//! One walk over borrowed text: the top level and `stream_options`, keys compared after unescaping. What is priced is
+//! what is sent: a key that stands twice, or that equals a priced one but for case (some hosts fold case), is refused.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::ProviderError;
+use crate::slices::Slices;
+
+/// Keys that decide what is billed and to whom: no other spelling of them passes.
+const PRICED: [&str; 7] =
+    ["model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "service_tier"];
+
+/// The most keys of one object: real requests have about forty.
+const KEYS_CAP: usize = 512;
+
+/// The facts of a body, good for that body only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// The model as the client named it.
+    pub model: String,
+    /// Answer as a stream?
+    pub stream: bool,
+    /// `stream_options.include_usage`; `None`: not given, or `null`.
+    pub include_usage: Option<bool>,
+    /// Is `stream_options` an object?
+    pub has_stream_options: bool,
+    /// `max_completion_tokens`, else `max_tokens`.
+    pub max_output_tokens: Option<u64>,
+    /// How many answers are asked for.
+    pub n: Option<u64>,
+    /// The service tier asked for.
+    pub service_tier: Option<String>,
+    /// Where the value of `model` stands, quotes included.
+    pub model_at: Range<usize>,
+    usage: Usage,
+    limits: Vec<Range<usize>>,
+}
+
+/// What must be done to have the provider report usage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Usage {
+    /// Nothing.
+    Asked,
+    /// There is no `stream_options`.
+    NoOptions,
+    /// This value becomes another.
+    Replace { at: Range<usize>, with: &'static str },
+    /// This text goes in here.
+    Insert { at: usize, text: &'static str },
+}
+
+impl Scan {
+    /// Reads `body`, all of which must be JSON.
+    ///
+    /// Values are skipped without recursion, so that nesting of any depth is safe here; decoding a body
+    /// ([`super::decode_request`]) refuses more than 128 levels.
+    ///
+    /// # Errors
+    /// `InvalidJson`; `Missing` without a `model`; `Malformed`, naming the field, for a key that stands twice or differs
+    /// from a priced one by case only, and for values of the wrong type.
+    pub fn of(body: &Bytes) -> Result<Self, ProviderError> {
+        let text = std::str::from_utf8(body)
+            .map_err(|e| ProviderError::InvalidJson { reason: format!("not UTF-8 at byte {}", e.valid_up_to()) })?;
+        let fields = Fields::of(text, "", &PRICED)?;
+        let raw = |name| fields.value(name);
+        let at = |value: &RawValue| {
+            let start = value.get().as_ptr() as usize - text.as_ptr() as usize;
+            start..start + value.get().len()
+        };
+
+        let model_raw = raw("model").ok_or_else(|| ProviderError::Missing { param: "model".into() })?;
+        let model: String = typed(model_raw, "model", "must be a string")?.unwrap_or_default();
+        if model.is_empty() {
+            return Err(malformed("model", "must be a string that names a model"));
+        }
+        let stream = optional(raw("stream"), "stream", "must be true or false")?.unwrap_or(false);
+
+        let options = raw("stream_options");
+        let (mut include_usage, mut usage, mut has_stream_options) = (None, Usage::NoOptions, false);
+        if let Some(options) = options {
+            if options.get() == "null" {
+                usage = Usage::Replace { at: at(options), with: r#"{"include_usage":true}"# };
+            } else if options.get().starts_with('{') {
+                has_stream_options = true;
+                let inner = Fields::of(options.get(), "stream_options", &["include_usage"])?;
+                let value = inner.value("include_usage");
+                include_usage = optional(value, "stream_options.include_usage", "must be true or false")?;
+                usage = match value {
+                    _ if include_usage == Some(true) => Usage::Asked,
+                    Some(value) => Usage::Replace { at: at(value), with: "true" },
+                    None if inner.0.is_empty() => {
+                        Usage::Insert { at: at(options).start + 1, text: r#""include_usage":true"# }
+                    }
+                    None => Usage::Insert { at: at(options).start + 1, text: r#""include_usage":true,"# },
+                };
+            } else {
+                return Err(malformed("stream_options", "must be an object"));
+            }
+        }
+        if !stream {
+            usage = Usage::Asked;
+        }
+
+        let whole = "must be a whole number";
+        let (newer, older) = (raw("max_completion_tokens"), raw("max_tokens"));
+        let max_output_tokens = optional(newer, "max_completion_tokens", whole)?;
+        let max_tokens = optional(older, "max_tokens", whole)?;
+        Ok(Self {
+            model,
+            stream,
+            include_usage,
+            has_stream_options,
+            max_output_tokens: max_output_tokens.or(max_tokens),
+            n: optional(raw("n"), "n", whole)?,
+            service_tier: optional(raw("service_tier"), "service_tier", "must be a string")?,
+            model_at: at(model_raw),
+            usage,
+            limits: [newer, older].into_iter().flatten().map(at).collect(),
+        })
+    }
+
+    /// `body`, which must be the one that was scanned, for `upstream_model`; a stream always asks for usage.
+    pub fn splice(&self, body: &Bytes, upstream_model: &str) -> Slices {
+        self.splice_capped(body, upstream_model, None)
+    }
+
+    /// As [`Scan::splice`], with the most output tokens set to `cap` in place of what the client asked for.
+    pub fn splice_capped(&self, body: &Bytes, upstream_model: &str, cap: Option<u64>) -> Slices {
+        let mut model = serde_json::Value::from(upstream_model).to_string();
+        let mut edits: Vec<(Range<usize>, Bytes)> = Vec::new();
+        match &self.usage {
+            Usage::Asked => {}
+            Usage::NoOptions => model.push_str(r#","stream_options":{"include_usage":true}"#),
+            Usage::Replace { at, with } => edits.push((at.clone(), Bytes::from_static(with.as_bytes()))),
+            Usage::Insert { at, text } => edits.push((*at..*at, Bytes::from_static(text.as_bytes()))),
+        }
+        if let Some(cap) = cap {
+            if self.limits.is_empty() {
+                model.push_str(&format!(r#","max_completion_tokens":{cap}"#));
+            }
+            edits.extend(self.limits.iter().map(|at| (at.clone(), cap.to_string().into())));
+        }
+        edits.push((self.model_at.clone(), model.into()));
+        edits.sort_unstable_by_key(|(at, _)| at.start);
+
+        let mut parts = Vec::with_capacity(edits.len() * 2 + 1);
+        let mut from = 0;
+        for (at, text) in edits {
+            parts.push(body.slice(from..at.start));
+            parts.push(text);
+            from = at.end;
+        }
+        parts.push(body.slice(from..));
+        Slices::new(parts)
+    }
+}
+
+fn malformed(param: &str, reason: &str) -> ProviderError {
+    ProviderError::Malformed { param: param.into(), reason: reason.into() }
+}
+
+fn typed<'a, T: Deserialize<'a>>(raw: &'a RawValue, param: &str, want: &str) -> Result<Option<T>, ProviderError> {
+    serde_json::from_str(raw.get()).map_err(|_| malformed(param, want))
+}
+
+fn optional<'a, T: Deserialize<'a>>(
+    raw: Option<&'a RawValue>,
+    param: &str,
+    want: &str,
+) -> Result<Option<T>, ProviderError> {
+    raw.map_or(Ok(None), |raw| typed(raw, param, want))
+}
+
+/// The keys of one object, unescaped, with their values' text.
+struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// Reads the object `text`, which stands at `path`, and refuses what could be read in two ways.
+    fn of(text: &'a str, path: &str, priced: &[&str]) -> Result<Self, ProviderError> {
+        // serde_json's own messages about syntax quote nothing of the text.
+        let fields: Self = serde_json::from_str(text).map_err(|e| {
+            let reason = if e.is_data() { "it must be an object of at most 512 fields".into() } else { e.to_string() };
+            ProviderError::InvalidJson { reason }
+        })?;
+        for (i, (key, _)) in fields.0.iter().enumerate() {
+            let param = || {
+                let shown: String = key.chars().take(100).collect();
+                if path.is_empty() { shown } else { format!("{path}.{shown}") }
+            };
+            if fields.0.iter().take(i).any(|(earlier, _)| earlier == key) {
+                return Err(malformed(&param(), "stands twice: send it once"));
+            }
+            if let Some(name) = priced.iter().find(|name| **name != key && equal_but_for_case(name, key)) {
+                return Err(malformed(&param(), &format!("is not a field of this request: did you mean {name}?")));
+            }
+        }
+        Ok(fields)
+    }
+
+    fn value(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+}
+
+/// Compares as the most lenient readers do: some fold `ſ` to `s` and the Kelvin sign to `k` as well.
+fn equal_but_for_case(name: &str, key: &str) -> bool {
+    if key.is_ascii() {
+        return name.eq_ignore_ascii_case(key);
+    }
+    key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).eq(name.chars())
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Walk;
+
+        impl<'de> Visitor<'de> for Walk {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::with_capacity(16);
+                while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    if fields.len() == KEYS_CAP {
+                        return Err(serde::de::Error::custom("too many fields"));
+                    }
+                    fields.push((key, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Walk)
+    }
+}
+
+/// A key, borrowed where nothing in it is escaped.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        super::text::Text::deserialize(deserializer).map(|text| Self(text.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

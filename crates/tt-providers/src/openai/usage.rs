@@ -1,0 +1,194 @@
+//! OpenAI's `usage` object, to billing classes and back (`wire-mapping`, 1).
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tt_core::usage::{Reported, Usage};
+
+/// Decodes a `usage` object as sent; `None` when it is not one, or names no total at all.
+///
+/// `prompt_tokens` contains what was read from and written to the cache
+/// ([`CompletionUsage`](https://platform.openai.com/docs/api-reference/chat/object), U1); `*_details` are parts of the
+/// totals (U13). Nonsense never makes a class negative: a part is cut to what is left of its total, and a count that is
+/// not a whole number of 0 or more is 0. Where `total_tokens` exceeds prompt and completion, the rest is thinking that
+/// the host left out of `completion_tokens` (Gemini's OpenAI endpoint does) and counts as output: classes sum to the
+/// total the provider gave. A smaller total is ignored.
+///
+/// `service_tier` is what the *response* says beside the usage (U14).
+pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
+    let wire: Wire = serde_json::from_str(raw).ok()?;
+    if wire.prompt_tokens.0.is_none() && wire.completion_tokens.0.is_none() && wire.total_tokens.0.is_none() {
+        return None;
+    }
+    let prompt = wire.prompt_tokens.or_zero();
+    let (prompt_details, completion_details) =
+        (wire.prompt_tokens_details.unwrap_or_default(), wire.completion_tokens_details.unwrap_or_default());
+
+    let cache_read = prompt_details.cached_tokens.or_zero().min(prompt);
+    let cache_write = prompt_details.cache_write_tokens.or_zero().min(prompt - cache_read);
+    let input = prompt - cache_read - cache_write;
+    let billed_apart =
+        wire.total_tokens.or_zero().saturating_sub(prompt.saturating_add(wire.completion_tokens.or_zero()));
+    let output = wire.completion_tokens.or_zero().saturating_add(billed_apart);
+
+    Some(Reported {
+        usage: Usage {
+            input,
+            cache_read,
+            cache_write_5m: cache_write,
+            output,
+            reasoning: completion_details.reasoning_tokens.0.map(|n| n.min(output)),
+            audio_input: prompt_details.audio_tokens.or_zero().min(input),
+            audio_output: completion_details.audio_tokens.or_zero().min(output),
+            ..Usage::default()
+        },
+        raw: raw.to_owned(),
+        service_tier: service_tier.map(str::to_owned),
+        beside: Vec::new(),
+    })
+}
+
+/// The classes in OpenAI's shape. What a provider bills beside its top-level numbers stays out, as it does with the
+/// provider itself; a detail that is not known is left out, not 0.
+pub fn encode(usage: &Usage) -> Value {
+    let mut prompt = Map::new();
+    prompt.insert("cached_tokens".into(), usage.cache_read.into());
+    prompt.insert("audio_tokens".into(), usage.audio_input.into());
+    if usage.cache_write() > 0 {
+        prompt.insert("cache_write_tokens".into(), usage.cache_write().into());
+    }
+    let mut completion = Map::new();
+    if let Some(reasoning) = usage.reasoning {
+        completion.insert("reasoning_tokens".into(), reasoning.into());
+    }
+    completion.insert("audio_tokens".into(), usage.audio_output.into());
+    json!({
+        "prompt_tokens": usage.total_input(),
+        "completion_tokens": usage.output,
+        "total_tokens": usage.total(),
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": completion,
+    })
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Wire {
+    prompt_tokens: Count,
+    completion_tokens: Count,
+    total_tokens: Count,
+    prompt_tokens_details: Option<PromptDetails>,
+    completion_tokens_details: Option<CompletionDetails>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct PromptDetails {
+    cached_tokens: Count,
+    cache_write_tokens: Count,
+    audio_tokens: Count,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct CompletionDetails {
+    reasoning_tokens: Count,
+    audio_tokens: Count,
+}
+
+/// A count as some host wrote it; `None` for `null` and for what is not a whole number of 0 or more.
+#[derive(Default)]
+struct Count(Option<u64>);
+
+impl Count {
+    fn or_zero(&self) -> u64 {
+        self.0.unwrap_or(0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Value::deserialize(deserializer)?.as_u64()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn usage(value: Value) -> Usage {
+        decode(&value.to_string(), None).unwrap().usage
+    }
+
+    #[test]
+    fn cached_and_written_tokens_are_taken_out_of_the_input() {
+        // openai-chat-openai-chat-prompt-cache-e2e-758800ae
+        let found = usage(json!({"prompt_tokens": 4020, "completion_tokens": 4, "total_tokens": 4024,
+            "prompt_tokens_details": {"cache_write_tokens": 4012, "cached_tokens": 0, "audio_tokens": 0}}));
+        assert_eq!((found.input, found.cache_write_5m, found.output, found.total()), (8, 4012, 4, 4024));
+    }
+
+    #[test]
+    fn thinking_left_out_of_the_completion_is_output() {
+        // gemini-compat-chat-compatible-api-with-tool-calls-without-id-a8759ae9
+        let found = usage(json!({"completion_tokens": 6, "prompt_tokens": 66, "total_tokens": 100}));
+        assert_eq!((found.input, found.output, found.reasoning, found.total()), (66, 34, None, 100));
+    }
+
+    #[test]
+    fn parts_beyond_their_total_are_cut() {
+        let found = usage(json!({"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 3,
+            "prompt_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 8, "audio_tokens": 8},
+            "completion_tokens_details": {"reasoning_tokens": 8, "audio_tokens": 8}}));
+        assert_eq!((found.input, found.cache_read, found.cache_write_5m, found.audio_input), (0, 8, 2, 0));
+        assert_eq!((found.output, found.reasoning, found.audio_output), (2, Some(2), 2));
+    }
+
+    #[test]
+    fn what_the_host_does_not_say_is_not_zero() {
+        let found = usage(json!({"prompt_tokens": 1, "completion_tokens": 1, "completion_tokens_details": null}));
+        assert_eq!(found.reasoning, None);
+        for nothing in ["null", "{}", "[]", "3", r#"{"prompt_tokens":null}"#, "{"] {
+            assert_eq!(decode(nothing, None), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_count_that_is_no_count_is_zero() {
+        let found = usage(json!({"prompt_tokens": -3, "completion_tokens": 7, "total_tokens": 1.5}));
+        assert_eq!((found.input, found.output), (0, 7));
+    }
+
+    #[test]
+    fn the_object_is_kept_as_sent_with_the_tier() {
+        let raw = r#"{ "prompt_tokens":1,"image_tokens":[] }"#;
+        let found = decode(raw, Some("flex")).unwrap();
+        assert_eq!((found.raw.as_str(), found.service_tier.as_deref()), (raw, Some("flex")));
+    }
+
+    proptest! {
+        #[test]
+        fn classes_sum_to_the_totals_whatever_is_sent(
+            prompt in any::<u32>(), completion in any::<u32>(), extra in 0u32..9,
+            cached in prop::option::of(any::<u64>()), written in prop::option::of(any::<u64>()),
+            audio in any::<u64>(), reasoning in prop::option::of(any::<u64>()),
+        ) {
+            let total = u64::from(prompt) + u64::from(completion) + u64::from(extra);
+            let found = usage(json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total,
+                "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written, "audio_tokens": audio},
+                "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": audio}}));
+            prop_assert_eq!(found.total(), total);
+            prop_assert_eq!(found.total_input(), u64::from(prompt));
+            prop_assert!(found.reasoning.unwrap_or(0) <= found.output && found.audio_input <= found.input);
+            prop_assert_eq!(usage(encode(&found)), found);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(raw in "\\PC{0,40}", n in any::<u64>()) {
+            let _ = decode(&raw, None);
+            let huge = json!({"prompt_tokens": n, "completion_tokens": u64::MAX, "total_tokens": u64::MAX});
+            let _ = decode(&huge.to_string(), None);
+        }
+    }
+}
