@@ -74,9 +74,12 @@ pub(super) fn in_answer(body: &[u8]) -> ProviderError {
 }
 
 fn parse(body: &[u8]) -> Option<Status> {
-    let envelope = serde_json::from_slice::<Envelope>(body)
-        .ok()
-        .or_else(|| serde_json::from_slice::<Vec<Envelope>>(body).ok()?.into_iter().next())?;
+    // Told by the first byte: serde would read an array as an object's fields in order.
+    let envelope = if body.trim_ascii_start().starts_with(b"[") {
+        serde_json::from_slice::<Vec<Envelope>>(body).ok()?.into_iter().next()?
+    } else {
+        serde_json::from_slice(body).ok()?
+    };
     Some(envelope.error)
 }
 

@@ -16,9 +16,9 @@ use crate::{ProviderError, Undo};
 /// # Errors
 ///
 /// `Protocol` for what is not such an answer, `Refused` for an error in its place, `BadAnswer` where every candidate
-/// ended for a reason that leaves nothing to use (§4): its tokens are billed.
+/// ended for a reason that leaves nothing to use (§4), or where there is none: its tokens are billed.
 pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
-    let response: Response<'_> = serde_json::from_slice(body).map_err(|e| ProviderError::Protocol(e.to_string()))?;
+    let response = Response::parse(body)?;
     if response.error.is_some() {
         return Err(errors::in_answer(body));
     }
@@ -27,7 +27,8 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
     let choices = if candidates.is_empty() {
         // A blocked prompt is an answer without candidates, status 200: an empty message, not a failure.
         if response.prompt_feedback.and_then(|feedback| feedback.block_reason).is_none() {
-            return Err(bad("no candidates".to_owned(), usage));
+            let reason = "no candidates".to_owned();
+            return Err(if usage.is_some() { bad(reason, usage) } else { ProviderError::Protocol(reason) });
         }
         vec![choice(0, Vec::new(), Some(Finish::ContentFilter))]
     } else {

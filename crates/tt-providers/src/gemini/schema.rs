@@ -108,6 +108,7 @@ impl<'a> Inliner<'a> {
             return Err("the schema is nested too deeply".to_owned());
         }
         let Value::Object(map) = schema else { return self.copy(schema) };
+        self.spend(EACH + map.keys().map(String::len).sum::<usize>())?;
         let mut out = match map.get("$ref") {
             Some(Value::String(reference)) => match self.target(reference, depth)? {
                 Value::Object(target) => target,
@@ -147,30 +148,36 @@ impl<'a> Inliner<'a> {
             Value::Array(list) if SCHEMAS.contains(&keyword) => {
                 list.iter().map(|schema| self.schema(schema, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
             }
-            Value::Object(map) if SCHEMA_MAPS.contains(&keyword) => map
-                .iter()
-                .map(|(name, schema)| Ok((name.clone(), self.schema(schema, depth + 1)?)))
-                .collect::<Result<_, _>>()
-                .map(Value::Object),
+            Value::Object(map) if SCHEMA_MAPS.contains(&keyword) => {
+                self.spend(map.keys().map(String::len).sum())?;
+                let inlined = map.iter().map(|(name, schema)| Ok((name.clone(), self.schema(schema, depth + 1)?)));
+                inlined.collect::<Result<_, _>>().map(Value::Object)
+            }
             schema if SCHEMAS.contains(&keyword) => self.schema(schema, depth + 1),
             other => self.copy(other),
         }
     }
 
     fn copy(&mut self, value: &Value) -> Result<Value, String> {
-        if !self.open.is_empty() {
-            self.budget = self
-                .budget
-                .checked_sub(size(value))
-                .ok_or_else(|| "the schema grows too large when its references are resolved".to_owned())?;
-        }
+        self.spend(size(value))?;
         Ok(value.clone())
+    }
+
+    /// Counts what references add; the schema itself was read already.
+    fn spend(&mut self, bytes: usize) -> Result<(), String> {
+        if !self.open.is_empty() {
+            let left = self.budget.checked_sub(bytes);
+            self.budget = left.ok_or("the schema grows too large when its references are resolved")?;
+        }
+        Ok(())
     }
 }
 
+/// What any value takes, about.
+const EACH: usize = 16;
+
 /// About as many bytes as the value takes.
 fn size(value: &Value) -> usize {
-    const EACH: usize = 16;
     EACH + match value {
         Value::String(text) => text.len(),
         Value::Array(list) => list.iter().map(size).sum(),
@@ -279,14 +286,16 @@ mod tests {
 
     #[test]
     fn references_that_double_and_chains_that_go_deep_are_refused() {
-        let mut defs = Map::new();
-        defs.insert("d0".to_owned(), json!({"type": "string", "description": "x".repeat(100)}));
-        for i in 1..40 {
-            let below = json!({"$ref": format!("#/$defs/d{}", i - 1)});
-            defs.insert(format!("d{i}"), json!({"anyOf": [below, below]}));
+        for innermost in [json!({}), json!({"type": "string", "description": "x".repeat(100)})] {
+            let mut defs = Map::new();
+            defs.insert("d0".to_owned(), innermost);
+            for i in 1..40 {
+                let below = json!({"$ref": format!("#/$defs/d{}", i - 1)});
+                defs.insert(format!("d{i}"), json!({"anyOf": [below, below]}));
+            }
+            let bomb = json!({"$ref": "#/$defs/d39", "$defs": defs});
+            assert!(for_tool(&bomb).unwrap_err().contains("too large"));
         }
-        let bomb = json!({"$ref": "#/$defs/d39", "$defs": defs});
-        assert!(for_tool(&bomb).unwrap_err().contains("too large"));
         let chain: Map<_, _> =
             (0..2000).map(|i| (format!("d{i}"), json!({"$ref": format!("#/$defs/d{}", i + 1)}))).collect();
         assert!(for_tool(&json!({"$ref": "#/$defs/d0", "$defs": chain})).unwrap_err().contains("deeply"));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
 use tt_core::event::Event;
 use tt_core::reply::Finish;
 use tt_core::usage::Reported;
@@ -52,7 +53,8 @@ impl Decoder {
         match data.first() {
             None => Ok(()),
             Some(b'[') => {
-                let chunks: Vec<&serde_json::value::RawValue> = serde_json::from_slice(data).map_err(unreadable)?;
+                let chunks: Vec<&RawValue> =
+                    serde_json::from_slice(data).map_err(|error| ProviderError::Protocol(error.to_string()))?;
                 chunks.into_iter().try_for_each(|chunk| self.chunk(chunk.get().as_bytes(), out))
             }
             Some(_) => self.chunk(data, out),
@@ -73,7 +75,7 @@ impl Decoder {
     }
 
     fn chunk(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), ProviderError> {
-        let chunk: Response<'_> = serde_json::from_slice(data).map_err(unreadable)?;
+        let chunk = Response::parse(data)?;
         if chunk.error.is_some() {
             return Err(errors::in_answer(data));
         }
@@ -157,9 +159,4 @@ fn push(choice: u32, calls: &mut u32, piece: Piece, out: &mut Vec<Event>) {
         }
         Piece::Media { mime, .. } => tracing::warn!(mime, "a stream has no place for what Gemini drew; left out"),
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]
-fn unreadable(error: serde_json::Error) -> ProviderError {
-    ProviderError::Protocol(error.to_string())
 }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::ProviderError;
+
 /// [`GenerateContentResponse`](https://ai.google.dev/api/generate-content#generatecontentresponse): a whole answer, or
 /// one chunk of a stream.
 #[derive(Debug, Deserialize)]
@@ -22,6 +24,18 @@ pub(super) struct Response<'a> {
     /// An error in the place of an answer (`{"error": …}` with status 200, in a stream).
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
+}
+
+impl<'a> Response<'a> {
+    /// Reads one JSON object.
+    pub(super) fn parse(json: &'a [u8]) -> Result<Self, ProviderError> {
+        let json = json.trim_ascii();
+        // serde would read an array as the fields in order.
+        if !json.starts_with(b"{") {
+            return Err(ProviderError::Protocol("not a JSON object".to_owned()));
+        }
+        serde_json::from_slice(json).map_err(|error| ProviderError::Protocol(error.to_string()))
+    }
 }
 
 /// Why a prompt was not answered.
