@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
             .strip_prefix("#/$defs/")
             .map(|name| ("$defs", name))
             .or_else(|| reference.strip_prefix("#/definitions/").map(|name| ("definitions", name)));
-        let found = name.and_then(|(holder, name)| self.root.get(holder)?.get(&unescaped(name)));
+        let found = name.and_then(|(holder, name)| self.root.get(holder)?.get(unescaped(name)));
         let Some(found) = found else {
             return Err(unsupported(self.at, "Anthropic's structured output takes references to $defs only"));
         };
