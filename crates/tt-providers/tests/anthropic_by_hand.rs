@@ -1,8 +1,6 @@
 //! Answers of Anthropic's that no public recording holds: built by hand from the documented shapes. Error statuses
 //! 402, 403, 413, 429, 500, 504 and 529, errors inside a stream, refusals, and what the request's aliases undo.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
