@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
             .strip_prefix("#/$defs/")
             .map(|name| ("$defs", name))
             .or_else(|| reference.strip_prefix("#/definitions/").map(|name| ("definitions", name)));
-        let found = name.and_then(|(holder, name)| self.root.get(holder)?.get(&unescaped(name)));
+        let found = name.and_then(|(holder, name)| self.root.get(holder)?.get(unescaped(name)));
         let Some(found) = found else {
             return Err(unsupported(self.at, "Anthropic's structured output takes references to $defs only"));
         };
@@ -226,16 +226,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_expressed_is_refused_by_its_path() {
-        for schema in [
-            json!({"type": "object", "properties": {"next": {"$ref": "#"}}}),
-            json!({"$ref": "#/$defs/n", "$defs": {"n": {"properties": {"n": {"items": {"$ref": "#/$defs/n"}}}}}}),
-            json!({"$ref": "https://example.com/schema.json"}),
-            json!({"type": "object", "additionalProperties": {"type": "string"}}),
-            json!({"type": "object", "additionalProperties": true}),
+        for (schema, why) in [
+            (json!({"type": "object", "properties": {"next": {"$ref": "#"}}}), "recursive"),
+            (
+                json!({"$ref": "#/$defs/n", "$defs": {"n": {"properties": {"n": {"items": {"$ref": "#/$defs/n"}}}}}}),
+                "recursive",
+            ),
+            (json!({"$ref": "https://example.com/schema.json"}), "$defs only"),
+            (json!({"type": "object", "additionalProperties": {"type": "string"}}), "additionalProperties"),
+            (json!({"type": "object", "additionalProperties": true}), "additionalProperties"),
         ] {
             let error = narrow(schema.clone()).unwrap_err();
-            let named = matches!(&error, ProviderError::Unsupported { param, .. }
-                if param == "response_format.json_schema.schema");
+            let named = matches!(&error, ProviderError::Unsupported { param, reason }
+                if param == "response_format.json_schema.schema" && reason.contains(why));
             assert!(named, "{schema}: {error}");
         }
     }
