@@ -184,17 +184,17 @@ pub struct Totals {
     pub unpriced: bool,
 }
 
-impl Settlement {
-    /// The sums over all attempts (`api.md`, Management: log rows).
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals {
+impl Totals {
+    /// The sums over `attempts` (`api.md`, Management: log rows).
+    pub fn of(attempts: &[Attempt]) -> Self {
+        let mut totals = Self {
             usage: Usage::default(),
             source: UsageSource::None,
             cost: None,
             saved: NanoUsd::ZERO,
             unpriced: false,
         };
-        for attempt in &self.attempts {
+        for attempt in attempts {
             let Some(ended) = &attempt.ended else {
                 totals.source = UsageSource::Unknown;
                 continue;
@@ -214,6 +214,13 @@ impl Settlement {
             totals.cost = Some(NanoUsd::ZERO);
         }
         totals
+    }
+}
+
+impl Settlement {
+    /// The sums over its attempts.
+    pub fn totals(&self) -> Totals {
+        Totals::of(&self.attempts)
     }
 
     /// The attempt the row is about: the last one, which served or failed last.

@@ -22,6 +22,31 @@ pub struct Reply {
     pub extra: Map<String, Value>,
 }
 
+impl Reply {
+    /// All text the model wrote, tool calls and thinking included: what is counted where the provider gives no usage.
+    pub fn output_text(&self) -> String {
+        let parts = self.choices.iter().flat_map(|choice| &choice.parts);
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                Part::Text { text: said, .. } | Part::Thinking { text: said, .. } | Part::Refusal { text: said } => {
+                    text.push_str(said);
+                }
+                Part::ToolCall(call) => {
+                    text.push_str(&call.name);
+                    text.push_str(&call.arguments);
+                }
+                Part::Image { .. }
+                | Part::Audio { .. }
+                | Part::File { .. }
+                | Part::ToolResult { .. }
+                | Part::RedactedThinking { .. } => {}
+            }
+        }
+        text
+    }
+}
+
 /// One answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {

@@ -1,1 +1,25 @@
 //! The HTTP service on raw hyper: routes, errors, and the life of a request.
+//!
+//! **Invariant:** only this crate knows HTTP statuses towards clients, and only `error` chooses one.
+
+mod answer;
+mod app;
+mod buffered;
+mod client_address;
+mod config;
+mod context;
+mod directory;
+mod error;
+mod json;
+mod last_used;
+mod proxy;
+mod reply;
+mod routes;
+mod sealing;
+mod server;
+mod throttle;
+mod upkeep;
+
+pub use app::{App, Parts};
+pub use config::{HttpConfig, UpstreamConfig};
+pub use server::{ServerError, serve};

@@ -1,0 +1,97 @@
+//! What comes before serving: logging, the data directory, the store. Every failure is one line.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
+use tracing_subscriber::EnvFilter;
+use tt_store::{Store, StoreConfig};
+
+use crate::config::{Config, Database, LogFormat};
+use crate::secrets::{self, Secrets};
+
+/// Log lines go to standard error: standard output is for what the program answers.
+pub(crate) fn logging(config: &Config) {
+    let filter = EnvFilter::new(&config.log_filter);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match config.log_format {
+        LogFormat::Pretty => lines.try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+    if set.is_err() {
+        tracing::debug!("a logger was set before");
+    }
+}
+
+/// The data directory of an embedded installation, held for the life of the process.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    _lock: File,
+}
+
+/// Makes the directory and takes it: a second server on the same files would count limits apart.
+pub(crate) fn take_data_dir(dir: &Path) -> Result<DataDir, String> {
+    let failed = |what: &str, error: std::io::Error| format!("DATA_DIR: cannot {what} {}: {error}", dir.display());
+    fs::create_dir_all(dir).map_err(|error| failed("make", error))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(|error| failed("protect", error))?;
+    }
+    let lock = File::create(dir.join("lock")).map_err(|error| failed("write to", error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(DataDir { _lock: lock }),
+        Err(TryLockError::WouldBlock) => Err(format!("DATA_DIR: another tokentracer is running on {}", dir.display())),
+        Err(TryLockError::Error(error)) => Err(failed("lock", error)),
+    }
+}
+
+/// The secrets given, or those of the data directory.
+pub(crate) fn secrets(config: &Config) -> Result<Secrets, String> {
+    if let (Some(jwt_secret), Some(encryption_key)) = (&config.jwt_secret, &config.encryption_key) {
+        return Ok(Secrets { jwt_secret: jwt_secret.clone(), encryption_key: encryption_key.clone() });
+    }
+    let kept = secrets::load_or_make(&config.data_dir)
+        .map_err(|error| format!("DATA_DIR: {}/secrets: {error}", config.data_dir.display()))?;
+    Ok(Secrets {
+        jwt_secret: config.jwt_secret.clone().unwrap_or(kept.jwt_secret),
+        encryption_key: config.encryption_key.clone().unwrap_or(kept.encryption_key),
+    })
+}
+
+/// Opens the store and brings it to this version's schema.
+pub(crate) async fn open_store(config: &Config, control: &Handle) -> Result<Store, String> {
+    let url = match &config.database {
+        Database::Sqlite(path) => SecretString::from(format!("sqlite://{}", path.display())),
+        Database::Postgres(url) => SecretString::from(url.expose_secret()),
+    };
+    let store = Store::open(StoreConfig::new(url, control.clone())).map_err(|error| explain(&error))?;
+    store.migrate().await.map_err(|error| explain(&error))?;
+    Ok(store)
+}
+
+/// An error with its causes in one line.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = format!("the store: {error}");
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = source.source();
+    }
+    text.replace('\n', " ")
+}
+
+/// `tokentracer migrate`.
+pub(crate) async fn migrate(config: &Config, control: &Handle) -> Result<(), String> {
+    if matches!(config.database, Database::Sqlite(_)) {
+        fs::create_dir_all(&config.data_dir).map_err(|error| format!("DATA_DIR: {error}"))?;
+    }
+    let store = open_store(config, control).await?;
+    store.close();
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! The life of a proxied request: resolve, admit, attempt, relay, meter. Reads top to bottom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tt_core::plan::{self, InputTokens, Plan, Step};
+use tt_core::record::{AttemptStarted, Intent, Outcome, PlannedStep, Settled};
+use tt_core::{Dialect, Tags, Timestamp};
+use tt_ledger::Guard;
+use tt_providers::{Disposition, ProviderError};
+
+use crate::app::now;
+use crate::context::Context;
+use crate::directory::{Known, UserView};
+use crate::error::ApiError;
+use crate::reply::Reply;
+
+pub(crate) mod attempt;
+pub(crate) mod estimate;
+pub(crate) mod flow;
+pub(crate) mod inbound;
+pub(crate) mod meter;
+pub(crate) mod relay;
+mod served;
+
+use attempt::{Failed, Outbound};
+use inbound::Inbound;
+use meter::millis;
+
+/// The shortest pause before the same target is tried again; up to as much again is added at random.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// `POST /v1/chat/completions`.
+pub(crate) async fn chat_completions(mut cx: Context, caller: Known) -> Result<Reply, ApiError> {
+    let tags = tags(cx.headers())?;
+    let body = cx.bytes().await?;
+    let inbound = Arc::new(Inbound::read(body, &cx.app.control).await?);
+    if !caller.may_name(&inbound.scan.model) {
+        return Err(ApiError::alias_not_allowed());
+    }
+    let view = cx.app.directory.view(&caller).await?;
+    let plan = resolve(&cx, &view, &inbound).await?;
+    let guard = cx.app.ledger.open(intent(&cx, &caller, &inbound, &plan, tags))?;
+    Run { cx, view, inbound, failures: Vec::new() }.go(plan, guard).await
+}
+
+fn tags(headers: &HeaderMap) -> Result<Tags, ApiError> {
+    match headers.get("x-tokentracer-tags") {
+        None => Ok(Tags::default()),
+        Some(value) => {
+            let text = std::str::from_utf8(value.as_bytes())
+                .map_err(|_| ApiError::invalid_field("x-tokentracer-tags", "must be UTF-8"))?;
+            Ok(Tags::parse(text)?)
+        }
+    }
+}
+
+/// Plans the request, its input counted only as far as a light model's threshold asks.
+async fn resolve(cx: &Context, view: &UserView, inbound: &Arc<Inbound>) -> Result<Plan, ApiError> {
+    let model = &inbound.scan.model;
+    let input = match plan::thresholds(&view.routes, model) {
+        Some(thresholds) => {
+            let alias = view.routes.alias(model).ok_or_else(ApiError::internal)?;
+            inbound.input_tokens(alias.provider, thresholds, &cx.app.control).await?
+        }
+        None => InputTokens::AtLeast(0),
+    };
+    let plan = plan::plan(&view.routes, model, input)?;
+    // What will be translated is read now, so that a body that is no conversation is refused before it is admitted.
+    if plan.steps.first().is_some_and(|step| Dialect::of(step.provider) != Dialect::OpenAiChat) {
+        inbound.conversation(&cx.app.control).await?;
+    }
+    Ok(plan)
+}
+
+fn intent(cx: &Context, caller: &Known, inbound: &Inbound, plan: &Plan, tags: Tags) -> Intent {
+    let planned = |step: &Step| PlannedStep {
+        alias: step.alias.clone(),
+        route: step.route,
+        provider: step.provider,
+        model: step.model.to_string(),
+        reason: step.reason.clone(),
+    };
+    Intent {
+        request_id: cx.id,
+        created_at: cx.arrived_at,
+        user_id: caller.user_id,
+        api_key_id: caller.api_key_id(),
+        alias: inbound.scan.model.clone(),
+        dialect: Dialect::OpenAiChat,
+        stream: inbound.scan.stream,
+        route_reason: plan.steps.first().map(|step| step.reason.clone()).unwrap_or_default(),
+        chain: plan.steps.iter().map(planned).collect(),
+        tags,
+    }
+}
+
+fn started(step: &Step, sent_at: Timestamp) -> AttemptStarted {
+    AttemptStarted {
+        alias: step.alias.clone(),
+        route: step.route,
+        provider: step.provider,
+        provider_key_id: step.key,
+        model: step.model.to_string(),
+        started_at: sent_at,
+    }
+}
+
+/// A step that did not serve.
+struct Failure {
+    step: String,
+    error: ProviderError,
+}
+
+/// An admitted request on its way through its plan.
+struct Run {
+    cx: Context,
+    view: Arc<UserView>,
+    inbound: Arc<Inbound>,
+    failures: Vec<Failure>,
+}
+
+impl Run {
+    /// Tries the plan's steps until one serves. The guard settles on every way out.
+    async fn go(mut self, plan: Plan, mut guard: Guard) -> Result<Reply, ApiError> {
+        for (position, step) in plan.steps.iter().enumerate() {
+            let outbound = match self.prepare(step).await {
+                Ok(outbound) => outbound,
+                // The first target's limits are the caller's to know; a fallback's are a reason to go on.
+                Err(error) if position == 0 => return Err(self.give_up(guard, inbound::malformed(error))),
+                Err(error) => {
+                    self.failures.push(Failure { step: format!("{} {} skipped", step.provider, step.model), error });
+                    continue;
+                }
+            };
+            let mut retries = 0;
+            loop {
+                let sent_at = now();
+                if let Err(error) = guard.attempt_started(started(step, sent_at)) {
+                    return Err(self.give_up(guard, error.into()));
+                }
+                let attempt = attempt::send(&self.cx, outbound.clone(), step, guard, sent_at);
+                let Failed { guard: returned, error } = match attempt.await {
+                    Ok(reply) => return Ok(reply),
+                    Err(failed) => *failed,
+                };
+                guard = returned;
+                let disposition = error.disposition();
+                if let (Disposition::Answer, ProviderError::Refused(refused)) = (disposition, &error) {
+                    return Err(self.give_up(guard, ApiError::refused(refused)));
+                }
+                self.failures.push(Failure { step: format!("{} {}", step.provider, step.model), error });
+                match disposition {
+                    Disposition::Retry(wait) if retries < self.cx.app.config.upstream.max_retries => {
+                        retries += 1;
+                        tokio::time::sleep(wait.unwrap_or_else(|| self.back_off(retries))).await;
+                    }
+                    Disposition::Retry(_) | Disposition::FallBack | Disposition::Answer => break,
+                }
+            }
+        }
+        let error = self.all_failed();
+        Err(self.give_up(guard, error))
+    }
+
+    /// The request in the step's words, with the key it needs.
+    async fn prepare(&self, step: &Step) -> Result<Outbound, ProviderError> {
+        Outbound::prepare(&self.cx.app, &self.view, &self.inbound, step).await
+    }
+
+    /// Doubles with each retry; the random part comes from the request id's random bits.
+    fn back_off(&self, retries: u32) -> Duration {
+        let random = u32::try_from(self.cx.id.0.as_u128() & 0xffff).unwrap_or(0);
+        let base = BACK_OFF.saturating_mul(1 << retries.saturating_sub(1).min(6));
+        base + base.saturating_mul(random) / 0xffff
+    }
+
+    fn all_failed(&self) -> ApiError {
+        let mut tried: Vec<String> = Vec::with_capacity(self.failures.len());
+        for Failure { step, error } in &self.failures {
+            tried.push(format!("{step}: {}", attempt::public_reason(error)));
+        }
+        match self.failures.last() {
+            Some(last) => ApiError::all_attempts_failed(&tried.join("; "), &last.error),
+            None => ApiError::internal(),
+        }
+    }
+
+    /// Settles a request that nothing served, with what the client is told.
+    fn give_up(&self, guard: Guard, error: ApiError) -> ApiError {
+        guard.settle(Settled {
+            status: Some(error.status.as_u16()),
+            outcome: Outcome::Error,
+            error: Some(error.message.clone()),
+            latency_ms: millis(self.cx.arrived),
+            first_token_ms: None,
+        });
+        error
+    }
+}

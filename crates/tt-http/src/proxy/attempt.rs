@@ -1,0 +1,348 @@
+//! One attempt: the request in the target's words, sent, and its answer taken up to the point of no return.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use secrecy::SecretString;
+use tokio::time::{Instant, timeout, timeout_at};
+use tt_core::conversation::Conversation;
+use tt_core::plan::Step;
+use tt_core::record::{AttemptEnded, Outcome, Settled, Totals};
+use tt_core::usage::Reported;
+use tt_core::{BaseUrl, Dialect, Provider, Timestamp, UsageSource};
+use tt_ledger::Guard;
+use tt_providers::openai::EncodeOptions;
+use tt_providers::stream::Tally;
+use tt_providers::{ProviderError, RefusedKind, Slices, Target, Trust, Undo, endpoint, openai};
+
+use super::estimate::estimate;
+use super::flow::Flow;
+use super::inbound::Inbound;
+use super::meter::{Measured, Meter, millis};
+use super::relay::Relay;
+use super::served;
+use crate::app::App;
+use crate::context::Context;
+use crate::directory::UserView;
+use crate::reply::Reply;
+
+/// The largest plain answer taken from a provider.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// The largest error body read from a provider, and the time it has.
+const LARGEST_ERROR: usize = 64 * 1024;
+const ERROR_TIME: Duration = Duration::from_secs(10);
+
+/// A request ready to be sent to one target, as often as it takes.
+#[derive(Clone)]
+pub(crate) struct Outbound {
+    dialect: Dialect,
+    base_url: BaseUrl,
+    trust: Trust,
+    secret: SecretString,
+    body: Slices,
+    /// Set when the target speaks another dialect than the client.
+    translated: Option<Translated>,
+    inbound: Arc<Inbound>,
+}
+
+#[derive(Clone)]
+struct Translated {
+    undo: Undo,
+    conversation: Arc<Conversation>,
+}
+
+impl Translated {
+    fn encode_options(&self, cx: &Context, step: &Step) -> EncodeOptions {
+        EncodeOptions {
+            created: cx.arrived_at.millis() / 1000,
+            fallback_id: cx.id.0.simple().to_string(),
+            fallback_model: step.model.to_string(),
+            include_usage: self.conversation.include_usage,
+            legacy_functions: self.conversation.legacy_functions,
+        }
+    }
+}
+
+impl Outbound {
+    /// Puts `inbound` into the step's words: spliced when the target speaks the client's dialect, else encoded anew.
+    pub(crate) async fn prepare(
+        app: &App,
+        view: &UserView,
+        inbound: &Arc<Inbound>,
+        step: &Step,
+    ) -> Result<Self, ProviderError> {
+        let key = view
+            .keys
+            .get(&step.key)
+            .ok_or_else(|| ProviderError::Protocol("its stored key cannot be opened; save the key again".to_owned()))?;
+        let dialect = Dialect::of(step.provider);
+        let (body, translated) = if dialect == Dialect::OpenAiChat {
+            (inbound.scan.splice(inbound.body(), step.model.as_str()), None)
+        } else {
+            let conversation = inbound.decode()?;
+            let prices = app.prices.load();
+            let facts = prices.facts(step.provider, step.model.as_str());
+            let target = Target { model: step.model.as_str(), facts };
+            let encoded = tt_providers::encode_request(dialect, &conversation, target)?;
+            if !encoded.dropped.is_empty() {
+                tracing::debug!(provider = %step.provider, dropped = ?encoded.dropped, "parameters left out");
+            }
+            (Slices::from(Bytes::from(encoded.body)), Some(Translated { undo: encoded.undo, conversation }))
+        };
+        let upstream = &app.config.upstream;
+        let operator = match step.provider {
+            Provider::OpenAi => &upstream.openai_base_url,
+            Provider::Anthropic => &upstream.anthropic_base_url,
+            Provider::Gemini => &upstream.gemini_base_url,
+        };
+        Ok(Self {
+            dialect,
+            base_url: key.base_url.clone().unwrap_or_else(|| operator.clone()),
+            trust: if key.base_url.is_some() { Trust::User } else { Trust::Operator },
+            secret: key.secret.clone(),
+            body,
+            translated,
+            inbound: Arc::clone(inbound),
+        })
+    }
+
+    fn undo(&self) -> Undo {
+        self.translated.as_ref().map(|t| t.undo.clone()).unwrap_or_default()
+    }
+}
+
+/// An attempt that did not serve: the guard back, with the attempt ended in it.
+pub(crate) struct Failed {
+    pub(crate) guard: Guard,
+    pub(crate) error: ProviderError,
+}
+
+/// Sends `outbound` and answers the client from what comes back.
+pub(crate) async fn send(
+    cx: &Context,
+    outbound: Outbound,
+    step: &Step,
+    guard: Guard,
+    sent_at: Timestamp,
+) -> Result<Reply, Box<Failed>> {
+    let meter = Meter::start(cx.app.prices.load_full(), step, sent_at);
+    if outbound.inbound.scan.stream {
+        stream(cx, outbound, step, guard, meter).await
+    } else {
+        plain(cx, outbound, step, guard, meter).await
+    }
+}
+
+/// Ends the attempt in the guard with what is known of a failure.
+fn fail(mut guard: Guard, meter: &Meter, error: ProviderError, answered: bool) -> Box<Failed> {
+    let reason = public_reason(&error);
+    let elapsed = meter.elapsed_ms();
+    guard.attempt_ended(match &error {
+        ProviderError::Refused(refused) => AttemptEnded::unbilled(Some(refused.status), reason, elapsed),
+        ProviderError::BadAnswer { usage, .. } => meter.ended(Measured {
+            status: Some(200),
+            error: Some(reason),
+            source: UsageSource::Provider,
+            usage: (**usage).clone(),
+            served_model: None,
+        }),
+        ProviderError::Protocol(_) if answered => {
+            AttemptEnded { status: Some(200), ..AttemptEnded::unanswered(reason, elapsed) }
+        }
+        ProviderError::Timeout(_) | ProviderError::Protocol(_) => AttemptEnded::unanswered(reason, elapsed),
+        ProviderError::Connect(_)
+        | ProviderError::Unsupported { .. }
+        | ProviderError::Missing { .. }
+        | ProviderError::InvalidJson { .. }
+        | ProviderError::Malformed { .. } => AttemptEnded::unbilled(None, reason, elapsed),
+    });
+    Box::new(Failed { guard, error })
+}
+
+/// Why an attempt failed, in words that hold no key: a stored credential's fault is named as that, not in the
+/// provider's words, which may quote the key.
+pub(crate) fn public_reason(error: &ProviderError) -> String {
+    match error {
+        ProviderError::Refused(refused) if refused.kind == RefusedKind::Credential => {
+            format!("{} (the provider does not take the stored key, or its account)", refused.status)
+        }
+        ProviderError::Refused(refused) => format!("{} {}", refused.status, refused.message),
+        other => other.to_string(),
+    }
+}
+
+/// Sends the request and takes the answer's head; an error status becomes the provider's error.
+async fn head(
+    cx: &Context,
+    outbound: &Outbound,
+    step: &Step,
+    stream: bool,
+) -> Result<Response<Incoming>, ProviderError> {
+    let request = endpoint::chat_request(
+        step.provider,
+        outbound.base_url.as_str(),
+        step.model.as_str(),
+        stream,
+        &outbound.secret,
+        outbound.body.clone(),
+    )?;
+    let response = cx.worker.client.send(request, outbound.trust).await?;
+    if response.status() == StatusCode::OK {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    if !parts.status.is_client_error() && !parts.status.is_server_error() {
+        return Err(ProviderError::Protocol(format!("status {}", parts.status.as_u16())));
+    }
+    // What can be read of the body explains the status; the status stands without it.
+    let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR, ERROR_TIME)).await;
+    let body = body.ok().and_then(Result::ok).unwrap_or_default();
+    let refused = tt_providers::refused(step.provider, parts.status.as_u16(), &parts.headers, &body);
+    Err(ProviderError::Refused(Box::new(refused)))
+}
+
+/// A body in full, at most `cap_bytes` of it, with no silence longer than `idle`.
+async fn collect(mut body: Incoming, cap_bytes: usize, idle: Duration) -> Result<Bytes, ProviderError> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let frame = timeout(idle, body.frame()).await.map_err(|_| ProviderError::Timeout(idle))?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|_| ProviderError::Protocol("the connection broke".to_owned()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > cap_bytes {
+            return Err(ProviderError::Protocol(format!("the answer is larger than {cap_bytes} bytes")));
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&std::mem::take(&mut first));
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+async fn plain(
+    cx: &Context,
+    outbound: Outbound,
+    step: &Step,
+    guard: Guard,
+    meter: Meter,
+) -> Result<Reply, Box<Failed>> {
+    let upstream = &cx.app.config.upstream;
+    let mut answered = false;
+    let whole = async {
+        let response = head(cx, &outbound, step, false).await?;
+        answered = true;
+        collect(response.into_body(), LARGEST_ANSWER, upstream.idle_timeout).await
+    };
+    let body = match timeout(upstream.total_timeout, whole).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) => return Err(fail(guard, &meter, error, answered)),
+        Err(_) => return Err(fail(guard, &meter, ProviderError::Timeout(upstream.total_timeout), answered)),
+    };
+    let answer = match read_answer(cx, &outbound, step, body) {
+        Ok(answer) => answer,
+        Err(error) => return Err(fail(guard, &meter, error, true)),
+    };
+    Ok(serve(cx, &outbound, step, guard, &meter, answer).await)
+}
+
+/// A plain answer, ready for the client.
+struct Answer {
+    body: Bytes,
+    usage: Option<Reported>,
+    served_model: Option<String>,
+    /// What was said: counted where the provider gave no usage.
+    tally: Tally,
+}
+
+fn read_answer(cx: &Context, outbound: &Outbound, step: &Step, body: Bytes) -> Result<Answer, ProviderError> {
+    let Some(translated) = &outbound.translated else {
+        let facts = openai::observe::observe_reply(&body)?;
+        let tally = said(&facts.output_text);
+        return Ok(Answer { body, usage: facts.usage, served_model: facts.model, tally });
+    };
+    let reply = tt_providers::decode_reply(outbound.dialect, &body, &translated.undo)?;
+    Ok(Answer {
+        body: Bytes::from(openai::encode_reply(&reply, &translated.encode_options(cx, step))),
+        tally: said(&reply.output_text()),
+        served_model: Some(reply.model).filter(|model| !model.is_empty()),
+        usage: reply.usage,
+    })
+}
+
+/// A tally of a whole answer's text.
+fn said(text: &str) -> Tally {
+    let mut tally = Tally::default();
+    tally.text(text);
+    tally
+}
+
+/// Settles a whole answer and hands it out.
+async fn serve(
+    cx: &Context,
+    outbound: &Outbound,
+    step: &Step,
+    mut guard: Guard,
+    meter: &Meter,
+    answer: Answer,
+) -> Reply {
+    let Answer { body, usage, served_model, tally } = answer;
+    let (source, usage) = match usage {
+        Some(usage) => (UsageSource::Provider, usage),
+        None => {
+            let (done, counted) = tokio::sync::oneshot::channel();
+            let (inbound, provider) = (Arc::clone(&outbound.inbound), meter.provider());
+            cx.app.estimator.run(move |precision| {
+                // Nobody waits any more when the client has left: the guard has settled.
+                let _gone = done.send(estimate(&inbound, provider, &tally, precision));
+            });
+            (UsageSource::Estimated, counted.await.unwrap_or_default())
+        }
+    };
+    guard.attempt_ended(meter.ended(Measured { status: Some(200), error: None, source, usage, served_model }));
+    let attempts = guard.attempts().len();
+    let totals = Totals::of(guard.attempts());
+    let cost = totals.cost.filter(|_| !totals.unpriced);
+    guard.settle(Settled {
+        status: Some(200),
+        outcome: Outcome::Ok,
+        error: None,
+        latency_ms: millis(cx.arrived),
+        first_token_ms: None,
+    });
+    served::plain(step, attempts, cost, body)
+}
+
+async fn stream(
+    cx: &Context,
+    outbound: Outbound,
+    step: &Step,
+    guard: Guard,
+    meter: Meter,
+) -> Result<Reply, Box<Failed>> {
+    let upstream = &cx.app.config.upstream;
+    let deadline = Instant::now() + upstream.first_byte_timeout;
+    let response = match timeout_at(deadline, head(cx, &outbound, step, true)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(fail(guard, &meter, error, false)),
+        Err(_) => return Err(fail(guard, &meter, ProviderError::Timeout(upstream.first_byte_timeout), false)),
+    };
+    let flow = match &outbound.translated {
+        None => Flow::pass(outbound.inbound.scan.include_usage == Some(true)),
+        Some(translated) => Flow::translate(outbound.dialect, outbound.undo(), translated.encode_options(cx, step)),
+    };
+    let attempts = guard.attempts().len();
+    let relay = Relay::new(cx, response.into_body(), flow, guard, meter, outbound.inbound);
+    match relay.open(deadline, upstream.first_byte_timeout).await {
+        Ok(relay) => Ok(served::stream(step, attempts, relay)),
+        Err(failed) => Err(failed),
+    }
+}

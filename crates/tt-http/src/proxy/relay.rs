@@ -1,0 +1,320 @@
+//! A provider's stream on its way to the client, and the settlement it owns.
+//!
+//! hyper drops this body the moment the client leaves, and a handler with it before the head has gone out: whatever
+//! happens, the drop settles what was consumed.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant as StdInstant};
+
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body, Incoming};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tt_core::UsageSource;
+use tt_core::record::{AttemptEnded, Outcome, Settled};
+use tt_core::usage::Reported;
+use tt_ledger::Guard;
+use tt_providers::ProviderError;
+use tt_providers::sse::Framer;
+
+use super::attempt::{Failed, public_reason};
+use super::estimate::estimate;
+use super::flow::Flow;
+use super::inbound::Inbound;
+use super::meter::{Measured, Meter, millis};
+use crate::app::App;
+use crate::context::Context;
+
+/// Start-up events are held until first content: at most so long after the first of them, and at most so many bytes.
+const HOLD_TIME: Duration = Duration::from_secs(15);
+const HOLD_BYTES: usize = 64 * 1024;
+
+/// Frames that are ready are joined up to this size before they are written.
+const JOIN_BYTES: usize = 64 * 1024;
+
+/// How long a provider has, after its proper end, to end the body, so that the connection can serve again.
+const LAST_WORDS: Duration = Duration::from_millis(5);
+
+enum State {
+    /// Events are coming.
+    Flowing,
+    /// The provider gave no usage: its absence is being counted, and the end waits for it.
+    Counting(oneshot::Receiver<AttemptEnded>),
+    /// Settled; what is in `out` is the last.
+    Settled,
+    /// All is given; the provider may end its body, so that the connection can serve again.
+    Parting,
+    /// Nothing more.
+    Over,
+}
+
+/// The relayed stream.
+pub(crate) struct Relay {
+    app: Arc<App>,
+    upstream: Incoming,
+    framer: Framer,
+    flow: Flow,
+    out: BytesMut,
+    state: State,
+    /// Taken when the request is settled.
+    guard: Option<Guard>,
+    meter: Meter,
+    inbound: Arc<Inbound>,
+    idle: Pin<Box<Sleep>>,
+    arrived: StdInstant,
+    first_token_ms: Option<u64>,
+}
+
+impl Relay {
+    pub(super) fn new(
+        cx: &Context,
+        upstream: Incoming,
+        flow: Flow,
+        guard: Guard,
+        meter: Meter,
+        inbound: Arc<Inbound>,
+    ) -> Box<Self> {
+        let idle = Box::pin(sleep_until(Instant::now() + cx.app.config.upstream.idle_timeout));
+        Box::new(Self {
+            app: Arc::clone(&cx.app),
+            upstream,
+            framer: Framer::default(),
+            flow,
+            out: BytesMut::new(),
+            state: State::Flowing,
+            guard: Some(guard),
+            meter,
+            inbound,
+            idle,
+            arrived: cx.arrived,
+            first_token_ms: None,
+        })
+    }
+
+    /// Holds the stream until its first content, or for as long as start-up events may be held. Nothing has gone to
+    /// the client before this returns, so a failure may still be retried.
+    pub(super) async fn open(
+        mut self: Box<Self>,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<Box<Self>, Box<Failed>> {
+        let mut held_since: Option<Instant> = None;
+        loop {
+            let commit_at = held_since.map(|since| since + HOLD_TIME);
+            let wake = commit_at.map_or(deadline, |commit| commit.min(deadline));
+            let polled = tokio::time::timeout_at(wake, poll_fn(|cx| self.poll_upstream(cx))).await;
+            match polled {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return self.failed(error),
+                Err(_) if commit_at.is_some_and(|commit| commit < deadline) => return Ok(self),
+                Err(_) => return self.failed(ProviderError::Timeout(limit)),
+            }
+            if self.first_token_ms.is_some() || self.out.len() >= HOLD_BYTES {
+                return Ok(self);
+            }
+            if !matches!(self.state, State::Flowing) {
+                return self.failed(ProviderError::Protocol("the stream ended before its first content".to_owned()));
+            }
+            if !self.out.is_empty() {
+                held_since.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+
+    /// Takes one piece from the provider and works it into `out`.
+    fn poll_upstream(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), ProviderError>> {
+        let step = match Pin::new(&mut self.upstream).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => self.take(data),
+                Err(_trailers) => Ok(()),
+            },
+            Poll::Ready(Some(Err(_))) => Err(ProviderError::Protocol("the connection broke".to_owned())),
+            Poll::Ready(None) => self.body_ended(),
+            Poll::Pending => {
+                ready!(self.idle.as_mut().poll(cx));
+                Err(ProviderError::Timeout(self.app.config.upstream.idle_timeout))
+            }
+        };
+        Poll::Ready(step)
+    }
+
+    fn take(&mut self, data: Bytes) -> Result<(), ProviderError> {
+        self.idle.as_mut().reset(Instant::now() + self.app.config.upstream.idle_timeout);
+        self.framer.push(data);
+        while let Some(frame) = self.framer.next() {
+            let step = self.flow.frame(&frame?, &mut self.out)?;
+            self.note(step);
+            if step.done {
+                self.finish();
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn body_ended(&mut self) -> Result<(), ProviderError> {
+        if let Some(frame) = self.framer.finish() {
+            let step = self.flow.frame(&frame, &mut self.out)?;
+            self.note(step);
+            if step.done {
+                self.finish();
+                return Ok(());
+            }
+        }
+        let step = self.flow.body_ended(&mut self.out)?;
+        self.note(step);
+        self.finish();
+        Ok(())
+    }
+
+    fn note(&mut self, step: super::flow::Step) {
+        if step.content && self.first_token_ms.is_none() {
+            self.first_token_ms = Some(millis(self.arrived));
+        }
+    }
+
+    /// The provider ended properly: settle, at once when it gave its usage, else when it is counted.
+    fn finish(&mut self) {
+        if self.first_token_ms.is_none() {
+            // Ended before its first content: a failed attempt, not an answer. `open` sees the state and says so.
+            self.state = State::Settled;
+            return;
+        }
+        let tally = self.flow.tally();
+        let served_model = tally.served_model.clone();
+        if let Some(usage) = tally.usage.clone() {
+            let source = UsageSource::Provider;
+            let ended = self.meter.ended(Measured { status: Some(200), error: None, source, usage, served_model });
+            self.settle_whole(ended);
+            return;
+        }
+        let tally = tally.clone();
+        let (done, counted) = oneshot::channel();
+        let (meter, inbound) = (self.meter.clone(), Arc::clone(&self.inbound));
+        self.app.estimator.run(move |precision| {
+            let usage = estimate(&inbound, meter.provider(), &tally, precision);
+            let source = UsageSource::Estimated;
+            // When the client has left meanwhile, the drop has settled without this.
+            let _gone =
+                done.send(meter.ended(Measured { status: Some(200), error: None, source, usage, served_model }));
+        });
+        self.state = State::Counting(counted);
+    }
+
+    fn settle_whole(&mut self, ended: AttemptEnded) {
+        if let Some(mut guard) = self.guard.take() {
+            guard.attempt_ended(ended);
+            guard.settle(self.settled(Outcome::Ok, None));
+        }
+        self.flow.end(&mut self.out);
+        self.state = State::Settled;
+    }
+
+    fn settled(&self, outcome: Outcome, error: Option<String>) -> Settled {
+        let status = if outcome == Outcome::Cancelled { 499 } else { 200 };
+        let (latency_ms, first_token_ms) = (millis(self.arrived), self.first_token_ms);
+        Settled { status: Some(status), outcome, error, latency_ms, first_token_ms }
+    }
+
+    /// Nothing has gone to the client: the guard goes back, with what the attempt may have billed. A stream that has
+    /// settled has had content, and is no failure any more.
+    fn failed(mut self: Box<Self>, error: ProviderError) -> Result<Box<Self>, Box<Failed>> {
+        let Some(mut guard) = self.guard.take() else { return Ok(self) };
+        let reason = public_reason(&error);
+        let tally = self.flow.tally();
+        let ended = match tally.usage.clone() {
+            Some(usage) => self.meter.ended(Measured {
+                status: Some(200),
+                error: Some(reason),
+                source: UsageSource::Partial,
+                usage,
+                served_model: tally.served_model.clone(),
+            }),
+            None => AttemptEnded { status: Some(200), ..AttemptEnded::unanswered(reason, self.meter.elapsed_ms()) },
+        };
+        guard.attempt_ended(ended);
+        Err(Box::new(Failed { guard, error }))
+    }
+
+    /// The stream broke after the client had some of it: an error event, and no `[DONE]`.
+    fn broke(&mut self, error: &ProviderError) {
+        let reason = public_reason(error);
+        tracing::warn!(provider = %self.meter.provider(), reason, "a stream broke");
+        crate::error::ApiError::stream_broke(error, &reason).event(&mut self.out);
+        self.settle_cut(Outcome::Error, Some(reason));
+        self.state = State::Settled;
+    }
+
+    /// Settles a stream that did not reach its end, from what has been seen of it.
+    fn settle_cut(&mut self, outcome: Outcome, error: Option<String>) {
+        let Some(mut guard) = self.guard.take() else { return };
+        let tally = self.flow.tally().clone();
+        let settled = self.settled(outcome, error.clone());
+        let (meter, inbound) = (self.meter.clone(), Arc::clone(&self.inbound));
+        let elapsed_ms = self.meter.elapsed_ms();
+        self.app.estimator.run(move |precision| {
+            let usage: Reported = estimate(&inbound, meter.provider(), &tally, precision);
+            let served_model = tally.served_model.clone();
+            let source = UsageSource::Partial;
+            let ended = meter.ended(Measured { status: Some(200), error, source, usage, served_model });
+            guard.attempt_ended(AttemptEnded { latency_ms: elapsed_ms, ..ended });
+            guard.settle(settled);
+        });
+    }
+
+    /// The next bytes for the client: all that is ready, joined.
+    pub(crate) fn poll_bytes(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            match &mut self.state {
+                State::Flowing if self.out.len() >= JOIN_BYTES => return self.give(),
+                State::Flowing => match self.poll_upstream(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => self.broke(&error),
+                    Poll::Pending if self.out.is_empty() => return Poll::Pending,
+                    Poll::Pending => return self.give(),
+                },
+                State::Counting(_) if !self.out.is_empty() => return self.give(),
+                State::Counting(counted) => {
+                    let counted = ready!(Pin::new(counted).poll(cx));
+                    let unknown = || AttemptEnded::unanswered("not counted", self.meter.elapsed_ms());
+                    let ended = counted.unwrap_or_else(|_| unknown());
+                    self.settle_whole(ended);
+                }
+                State::Settled => {
+                    self.state = State::Parting;
+                    self.idle.as_mut().reset(Instant::now() + LAST_WORDS);
+                    if !self.out.is_empty() {
+                        return self.give();
+                    }
+                }
+                State::Parting => match Pin::new(&mut self.upstream).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(_))) => {}
+                    Poll::Ready(Some(Err(_)) | None) => self.state = State::Over,
+                    Poll::Pending => {
+                        ready!(self.idle.as_mut().poll(cx));
+                        self.state = State::Over;
+                    }
+                },
+                State::Over => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn give(&mut self) -> Poll<Option<Bytes>> {
+        Poll::Ready(Some(self.out.split().freeze()))
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, State::Over) && self.out.is_empty()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // Still to be settled: the client left.
+        self.settle_cut(Outcome::Cancelled, Some("the client left".to_owned()));
+    }
+}

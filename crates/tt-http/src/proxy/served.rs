@@ -1,0 +1,53 @@
+//! The head of an answer that served: which target, by what route, at what cost.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use tt_core::NanoUsd;
+use tt_core::plan::Step;
+
+use super::relay::Relay;
+use crate::reply::{Reply, ReplyBody, json_bytes};
+
+const ALIAS: HeaderName = HeaderName::from_static("x-tokentracer-alias");
+const PROVIDER: HeaderName = HeaderName::from_static("x-tokentracer-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-tokentracer-model");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-tokentracer-attempts");
+const ROUTE: HeaderName = HeaderName::from_static("x-tokentracer-route");
+const COST: HeaderName = HeaderName::from_static("x-tokentracer-cost-usd");
+
+/// A plain answer. `cost` is absent from its head when the price is unknown.
+pub(super) fn plain(step: &Step, attempts: usize, cost: Option<NanoUsd>, body: Bytes) -> Reply {
+    let mut reply = json_bytes(StatusCode::OK, body);
+    target(&mut reply, step, attempts);
+    if let Some(cost) = cost.and_then(|cost| HeaderValue::try_from(cost.to_string()).ok()) {
+        reply.headers_mut().insert(COST, cost);
+    }
+    reply
+}
+
+/// A streamed answer.
+pub(super) fn stream(step: &Step, attempts: usize, relay: Box<Relay>) -> Reply {
+    let mut reply = Response::new(ReplyBody::Stream(relay));
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Proxies in front that buffer by default (nginx) must not hold a stream back.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    target(&mut reply, step, attempts);
+    reply
+}
+
+fn target(reply: &mut Reply, step: &Step, attempts: usize) {
+    let headers = reply.headers_mut();
+    // Aliases and models are visible ASCII by their types.
+    if let Ok(alias) = HeaderValue::from_str(&step.alias) {
+        headers.insert(ALIAS, alias);
+    }
+    if let Ok(model) = HeaderValue::from_str(step.model.as_str()) {
+        headers.insert(MODEL, model);
+    }
+    headers.insert(PROVIDER, HeaderValue::from_static(step.provider.as_str()));
+    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
+    headers.insert(ROUTE, HeaderValue::from_static(step.route.as_str()));
+}

@@ -1,0 +1,170 @@
+//! The table of paths, and the dispatch over it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::LazyLock;
+
+use http::Method;
+
+use crate::context::Context;
+use crate::directory::Known;
+use crate::error::ApiError;
+use crate::reply::Reply;
+
+mod aliases;
+mod auth;
+mod logs;
+mod models;
+mod ops;
+mod providers;
+mod usage;
+
+type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
+
+/// A handler, by the credential it needs: one that takes a caller cannot be listed as public.
+#[derive(Clone, Copy)]
+pub(crate) enum Handler {
+    /// None.
+    Public(fn(Context) -> Answer),
+    /// Of the kind said.
+    Authed(Need, fn(Context, Known) -> Answer),
+}
+
+/// Which credentials serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A session or any API key.
+    Any,
+    /// A session, or an API key with the scope `proxy`.
+    Proxy,
+    /// A session, or an API key with the scope `manage`.
+    Manage,
+    /// A session.
+    Session,
+}
+
+/// The largest body of a call; `Proxy` stands for `MAX_BODY_BYTES`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cap {
+    Bytes(usize),
+    Proxy,
+}
+
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) pattern: &'static str,
+    pub(crate) cap: Cap,
+    pub(crate) handler: Handler,
+}
+
+macro_rules! public {
+    ($handler:path) => {
+        Handler::Public(|cx| Box::pin(async move { Ok(crate::reply::IntoReply::into_reply($handler(cx).await?)) }))
+    };
+}
+
+macro_rules! authed {
+    ($need:ident, $handler:path) => {
+        Handler::Authed(Need::$need, |cx, who| {
+            Box::pin(async move { Ok(crate::reply::IntoReply::into_reply($handler(cx, who).await?)) })
+        })
+    };
+}
+
+const fn route(method: Method, pattern: &'static str, cap: Cap, handler: Handler) -> Route {
+    Route { method, pattern, cap, handler }
+}
+
+const NONE: Cap = Cap::Bytes(0);
+const SMALL: Cap = Cap::Bytes(16 * 1024);
+
+/// Every path there is.
+#[rustfmt::skip]
+static ROUTES: &[Route] = &[
+    route(Method::GET,    "/health",                    NONE,       public!(ops::health)),
+    route(Method::GET,    "/health/ready",              NONE,       public!(ops::ready)),
+
+    route(Method::POST,   "/auth/signup",               SMALL,      public!(auth::signup)),
+    route(Method::POST,   "/auth/login",                SMALL,      public!(auth::login)),
+    route(Method::GET,    "/auth/me",                   NONE,       authed!(Any, auth::me)),
+    route(Method::POST,   "/auth/key",                  SMALL,      authed!(Session, auth::create_key)),
+    route(Method::GET,    "/auth/keys",                 NONE,       authed!(Session, auth::list_keys)),
+    route(Method::DELETE, "/auth/keys/{id}",            NONE,       authed!(Session, auth::revoke_key)),
+    route(Method::POST,   "/auth/password",             SMALL,      authed!(Session, auth::change_password)),
+    route(Method::POST,   "/auth/logout",               SMALL,      authed!(Session, auth::logout)),
+
+    route(Method::POST,   "/manage/providers",          SMALL,      authed!(Manage, providers::create)),
+    route(Method::GET,    "/manage/providers",          NONE,       authed!(Manage, providers::list)),
+    route(Method::PATCH,  "/manage/providers/{id}",     SMALL,      authed!(Manage, providers::update)),
+    route(Method::DELETE, "/manage/providers/{id}",     NONE,       authed!(Manage, providers::delete)),
+
+    route(Method::POST,   "/manage/aliases",            SMALL,      authed!(Manage, aliases::put)),
+    route(Method::GET,    "/manage/aliases",            NONE,       authed!(Manage, aliases::list)),
+    route(Method::PATCH,  "/manage/aliases/{alias}",    SMALL,      authed!(Manage, aliases::update)),
+    route(Method::DELETE, "/manage/aliases/{alias}",    NONE,       authed!(Manage, aliases::delete)),
+
+    route(Method::GET,    "/manage/usage",              NONE,       authed!(Manage, usage::usage)),
+    route(Method::GET,    "/manage/logs",               NONE,       authed!(Manage, logs::list)),
+    route(Method::GET,    "/manage/logs/{request_id}",  NONE,       authed!(Manage, logs::show)),
+
+    route(Method::POST,   "/v1/chat/completions",       Cap::Proxy, authed!(Proxy, crate::proxy::chat_completions)),
+    route(Method::GET,    "/v1/models",                 NONE,       authed!(Proxy, models::list)),
+    route(Method::GET,    "/v1/models/{*model}",        NONE,       authed!(Proxy, models::show)),
+];
+
+/// Path patterns, each with the rows of the table that share it.
+static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| {
+    let mut router = matchit::Router::new();
+    let mut patterns: Vec<&'static str> = Vec::new();
+    for row in ROUTES {
+        if !patterns.contains(&row.pattern) {
+            patterns.push(row.pattern);
+        }
+    }
+    for pattern in patterns {
+        let rows = ROUTES.iter().filter(|row| row.pattern == pattern).collect();
+        // The table is constant; `every_row_is_found` shows that no two patterns clash.
+        if let Err(error) = router.insert(pattern, rows) {
+            tracing::error!(pattern, %error, "a route cannot be reached");
+        }
+    }
+    router
+});
+
+/// The row for a request, and the placeholders of its path, percent-decoded.
+pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>), ApiError> {
+    let found = PATHS.at(path).map_err(|_| ApiError::route_not_found())?;
+    let Some(row) = found.value.iter().find(|row| row.method == *method) else {
+        let allow: Vec<_> = found.value.iter().map(|row| row.method.as_str()).collect();
+        return Err(ApiError::method_not_allowed(allow.join(", ")));
+    };
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Ok((row, found.params.iter().map(|(_, value)| decode(value)).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_found() {
+        for row in ROUTES {
+            let path = row.pattern.replace("{*model}", "a/b").replace('{', "").replace('}', "");
+            let (found, _) = find(&row.method, &path).unwrap();
+            assert_eq!(found.pattern, row.pattern);
+        }
+    }
+
+    #[test]
+    fn another_method_is_told_what_is_allowed() {
+        let error = find(&Method::PUT, "/manage/aliases").map(|_| ()).unwrap_err();
+        assert_eq!(error.allow.as_deref(), Some("POST, GET"));
+        assert_eq!(find(&Method::GET, "/nowhere").map(|_| ()).unwrap_err().code, "route_not_found");
+    }
+
+    #[test]
+    fn placeholders_are_decoded() {
+        let (_, params) = find(&Method::GET, "/v1/models/openai%2Fgpt-4o").unwrap();
+        assert_eq!(params, ["openai/gpt-4o"]);
+    }
+}

@@ -1,0 +1,54 @@
+//! `/v1/models`: the caller's aliases in OpenAI's shape.
+
+use serde::Serialize;
+use tt_core::Provider;
+use tt_core::plan::{self, InputTokens};
+
+use crate::context::Context;
+use crate::directory::Known;
+use crate::error::ApiError;
+use crate::reply::Json;
+
+/// [The model object](https://platform.openai.com/docs/api-reference/models/object).
+#[derive(Serialize)]
+pub(super) struct Model {
+    id: String,
+    object: &'static str,
+    /// Seconds since the epoch.
+    created: i64,
+    owned_by: Provider,
+}
+
+#[derive(Serialize)]
+pub(super) struct Models {
+    object: &'static str,
+    data: Vec<Model>,
+}
+
+/// `GET /v1/models`.
+pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Models>, ApiError> {
+    let view = cx.app.directory.view(&caller).await?;
+    let mut aliases: Vec<_> = view.routes.aliases().filter(|alias| caller.may_name(alias.name.as_str())).collect();
+    aliases.sort_by_key(|alias| alias.id);
+    let data = aliases.into_iter().map(|alias| model(alias.name.as_str(), alias.provider, alias.created_at)).collect();
+    Ok(Json(Models { object: "list", data }))
+}
+
+/// `GET /v1/models/{id}`: an alias, or `provider/model` where the caller has a key of that provider.
+pub(super) async fn show(cx: Context, caller: Known) -> Result<Json<Model>, ApiError> {
+    let name = cx.param(0);
+    if !caller.may_name(name) {
+        return Err(ApiError::alias_not_allowed());
+    }
+    let view = cx.app.directory.view(&caller).await?;
+    if let Some(alias) = view.routes.alias(name) {
+        return Ok(Json(model(name, alias.provider, alias.created_at)));
+    }
+    let plan = plan::plan(&view.routes, name, InputTokens::Exact(0))?;
+    let provider = plan.steps.first().map(|step| step.provider).ok_or_else(ApiError::internal)?;
+    Ok(Json(model(name, provider, tt_core::Timestamp::from_millis(0))))
+}
+
+fn model(id: &str, provider: Provider, created_at: tt_core::Timestamp) -> Model {
+    Model { id: id.to_owned(), object: "model", created: created_at.millis() / 1000, owned_by: provider }
+}

@@ -1,0 +1,39 @@
+//! `/health` and `/health/ready`.
+
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::ApiError;
+use crate::reply::Json;
+
+/// `GET /health`: the process answers.
+pub(super) async fn health(_cx: Context) -> Result<&'static str, ApiError> {
+    Ok("OK")
+}
+
+#[derive(Serialize)]
+pub(super) struct Readiness {
+    store: &'static str,
+    redis: &'static str,
+    journal: &'static str,
+}
+
+/// `GET /health/ready`: may traffic be sent here?
+pub(super) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), ApiError> {
+    let store = cx.app.store.ping().await.is_ok();
+    let pending = cx.app.ledger.pending();
+    let journal = pending.open + pending.undelivered < pending.capacity;
+    let ready = store && journal && !cx.app.draining();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let readiness = Readiness {
+        store: if store { "ok" } else { "unavailable" },
+        redis: "off",
+        journal: match (cx.app.draining(), journal) {
+            (true, _) => "draining",
+            (false, true) => "ok",
+            (false, false) => "full",
+        },
+    };
+    Ok((status, Json(readiness)))
+}

@@ -1,0 +1,34 @@
+//! Provider keys between the store, which keeps them sealed, and the directory, which holds them open.
+
+use secrecy::SecretString;
+use tt_core::{BaseUrl, Provider, SealId, Sealed, UserId};
+use tt_crypto::{Aad, Keyring};
+use tt_store::SealedKey;
+
+/// The table the secrets are bound to.
+const TABLE: &str = "provider_keys";
+
+/// Seals a provider key under a new name.
+pub(crate) fn seal(
+    keyring: &Keyring,
+    user_id: UserId,
+    provider: Provider,
+    base_url: Option<&BaseUrl>,
+    secret: &SecretString,
+) -> Result<(SealId, Sealed), tt_crypto::Error> {
+    let seal_id = tt_crypto::new_seal_id()?;
+    let sealed = keyring.seal(&Aad { table: TABLE, seal_id: &seal_id, user_id, provider, base_url }, secret)?;
+    Ok((seal_id, sealed))
+}
+
+/// Opens a stored provider key.
+pub(crate) fn open(keyring: &Keyring, user_id: UserId, stored: &SealedKey) -> Result<SecretString, tt_crypto::Error> {
+    let aad = Aad {
+        table: TABLE,
+        seal_id: &stored.seal_id,
+        user_id,
+        provider: stored.key.provider,
+        base_url: stored.key.base_url.as_ref(),
+    };
+    keyring.open(&aad, &stored.sealed)
+}

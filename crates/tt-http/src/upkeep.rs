@@ -1,0 +1,149 @@
+//! What goes on beside requests: following other processes' changes, noting keys' use, dropping what is too old.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tt_store::{Change, StoreError};
+
+use crate::app::{App, now};
+
+/// How often changes are looked for.
+const FOLLOW: Duration = Duration::from_secs(1);
+
+/// How far back they are read again: transactions become visible out of the order of their ids.
+const REREAD: Duration = Duration::from_secs(30);
+const CHANGES_PAGE: u32 = 1000;
+
+/// How often the use of keys is written.
+const NOTE: Duration = Duration::from_secs(60);
+
+/// How often old rows are dropped, and the age of changes nobody needs any more.
+const TIDY: Duration = Duration::from_secs(3600);
+const OLD_CHANGE_MS: i64 = 3_600_000;
+
+/// Rows dropped in one transaction.
+const LOGS_CHUNK: u32 = 5000;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Runs until `stop`. Every failure is logged and tried again with the next turn.
+pub(crate) async fn upkeep(app: Arc<App>, stop: CancellationToken) {
+    let work = async {
+        tokio::join!(follow(&app), note(&app), tidy(&app));
+    };
+    stop.run_until_cancelled(work).await;
+    app.write_last_used().await;
+}
+
+/// Forgets what other processes (the command line too) have changed.
+///
+/// Ids become visible out of order: each turn reads again from the highest id that was known [`REREAD`] ago.
+async fn follow(app: &App) {
+    let mut turns = turns(FOLLOW);
+    let mut marks: VecDeque<(Instant, i64)> = VecDeque::new();
+    let mut known: BTreeSet<i64> = BTreeSet::new();
+    let mut away = false;
+    loop {
+        turns.tick().await;
+        while marks.len() > 1 && marks.get(1).is_some_and(|(at, _)| at.elapsed() >= REREAD) {
+            marks.pop_front();
+        }
+        let read = match marks.front() {
+            Some((_, after)) => changes_after(app, *after).await,
+            // Nothing was remembered before the first turn, so nothing can be out of date.
+            None => app.store.latest_change().await.map(|latest| {
+                marks.push_back((Instant::now(), latest));
+                Vec::new()
+            }),
+        };
+        match read {
+            Ok(changes) => {
+                let after = marks.front().map_or(0, |(_, after)| *after);
+                known = known.split_off(&after);
+                for change in changes {
+                    if known.insert(change.id) {
+                        app.directory.forget(change.user_id);
+                    }
+                }
+                if let Some(highest) = known.last() {
+                    marks.push_back((Instant::now(), *highest));
+                }
+                app.directory.refreshed();
+                if std::mem::take(&mut away) {
+                    tracing::info!("the store answers again");
+                }
+            }
+            Err(error) if !away => {
+                away = true;
+                tracing::warn!(%error, "the store does not answer; known callers are served from memory");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// All changes with a higher id, page by page.
+async fn changes_after(app: &App, mut after: i64) -> Result<Vec<Change>, StoreError> {
+    let mut all = Vec::new();
+    loop {
+        let page = app.store.changes_since(after, CHANGES_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = last.id;
+        let more = page.len() == CHANGES_PAGE as usize;
+        all.extend(page);
+        if !more {
+            return Ok(all);
+        }
+    }
+}
+
+async fn note(app: &App) {
+    let mut turns = turns(NOTE);
+    loop {
+        turns.tick().await;
+        app.write_last_used().await;
+    }
+}
+
+async fn tidy(app: &App) {
+    let mut turns = turns(TIDY);
+    loop {
+        turns.tick().await;
+        if let Err(error) = app.store.prune_changes(now().plus_millis(-OLD_CHANGE_MS)).await {
+            tracing::warn!(%error, "old changes could not be dropped");
+        }
+        if let Err(error) = app.store.prune_sessions(now()).await {
+            tracing::warn!(%error, "expired sessions could not be dropped");
+        }
+        if app.log_retention_days > 0
+            && let Err(error) = drop_old_logs(app).await
+        {
+            tracing::warn!(%error, "old request logs could not be dropped");
+        }
+    }
+}
+
+async fn drop_old_logs(app: &App) -> Result<(), StoreError> {
+    let before = now().plus_millis(-i64::from(app.log_retention_days) * DAY_MS).day();
+    let mut rows = 0;
+    loop {
+        match app.store.prune_logs(before, LOGS_CHUNK).await? {
+            0 => break,
+            dropped => rows += dropped,
+        }
+    }
+    if rows > 0 {
+        tracing::info!(rows, before = %before.rfc3339(), "old request logs dropped");
+    }
+    Ok(())
+}
+
+fn turns(every: Duration) -> tokio::time::Interval {
+    let mut turns = interval(every);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns.reset_at(Instant::now() + every.min(Duration::from_millis(200)));
+    turns
+}
