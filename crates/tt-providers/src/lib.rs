@@ -3,7 +3,11 @@
 //! **Invariant:** a codec converts to and from the neutral forms of `tt-core` (`Conversation`, `Reply`, `Event`), never
 //! to another dialect, and does no I/O. Only `client` touches the network.
 
+pub mod address;
 pub mod anthropic;
+pub mod client;
+mod dispatch;
+pub mod endpoint;
 pub mod error;
 pub mod gemini;
 pub mod openai;
@@ -12,8 +16,9 @@ pub mod sse;
 pub mod stream;
 mod words;
 
+pub use client::{Client, ClientSettings, Trust};
+pub use dispatch::{StreamDecoder, decode_reply, encode_request, refused};
 pub use error::{Disposition, ProviderError, Refused, RefusedKind};
-
 pub use slices::Slices;
 
 use tt_core::model::ModelFacts;

@@ -63,7 +63,7 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     } else {
         body.shift_remove("stream_options");
     }
-    let undo = Undo { tool_names: names.undo(), answer_tool: None };
+    let undo = Undo { tool_names: names.undo(), ..Undo::default() };
     Ok(Encoded { body: Value::Object(body).to_string().into_bytes(), undo, dropped })
 }
 
