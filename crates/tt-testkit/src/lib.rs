@@ -1,1 +1,3 @@
 //! Test tools: a mock upstream of every dialect, throw-away databases.
+
+pub mod redis;
