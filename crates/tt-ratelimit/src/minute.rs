@@ -1,8 +1,10 @@
 //! The minute rule: requests of the last 61 one-second buckets, counted whole. Pure: the clock is an argument.
 //!
 //! Two requests at most 60 s apart lie in seconds at most 60 apart, hence in the same 61 buckets: whatever the
-//! interval, never more than the limit are admitted in it. What that costs is the 61st second, 1.6 % of a client that
-//! always has something to send. `redis/limits.lua` says the same in Lua, and one test suite holds them together.
+//! interval, never more than the limit are admitted in it. What that costs is the 61st second: a client that always has
+//! something to send gets the limit every 61 s, 98.4 %. (One that sends evenly and just at a small limit loses about one
+//! request in `limit + 1`: its next comes 60 s after the first, a second early.)
+//! `redis/limits.lua` says the same in Lua, and one test suite holds them together.
 
 use std::time::Duration;
 

@@ -71,10 +71,10 @@ impl RedisConfig {
         Ok(Self { client, without, timeout: TIMEOUT, given_clock: false })
     }
 
-    /// For tests: patient on a busy machine.
+    /// For tests that are not about the timeout, on a machine that may be busy.
     #[cfg(test)]
-    pub(crate) fn patient(self) -> Self {
-        Self { timeout: Duration::from_secs(30), ..self }
+    pub(crate) fn waiting(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// For tests: `now` replaces the clock of Redis.

@@ -16,7 +16,12 @@ end
 local second = math.floor(now / 1000)
 local today = math.floor(now / 86400000)
 
+local function set(key, value, ttl)
+  redis.call('SET', key, value, 'PX', string.format('%.0f', ttl))
+end
+
 -- Both windows return remaining, reset, new value, milliseconds to keep it; or nil, retry_after.
+-- A clock that was set back moves what is kept at once: were it left where it is, a refusal would begin anew each time.
 
 -- A minute is kept as cmsgpack of {second, count, second, count, ...}, oldest first, without empty seconds.
 local function minute(key, limit)
@@ -24,16 +29,16 @@ local function minute(key, limit)
   local packed = redis.call('GET', key)
   if packed then
     local old = cmsgpack.unpack(packed)
-    local shift, last = 0, old[#old - 1]
+    local last = old[#old - 1]
     if last > second + 60 then
-      shift = second - last  -- the clock was set back: what is counted keeps its age
+      for i = 1, #old, 2 do old[i] = old[i] - last + second end
+      set(key, cmsgpack.pack(old), 62000)
     elseif last > second then
       newest = last
     end
     for i = 1, #old, 2 do
-      local s = old[i] + shift
-      if s > newest - 61 then
-        kept[#kept + 1] = s
+      if old[i] > newest - 61 then
+        kept[#kept + 1] = old[i]
         kept[#kept + 1] = old[i + 1]
         sum = sum + old[i + 1]
       end
@@ -56,7 +61,11 @@ local function minute(key, limit)
   return limit - sum - 1, (kept[1] + 61) * 1000 - now, cmsgpack.pack(kept), (newest + 62) * 1000 - now
 end
 
--- A day is kept as NUMBER:COUNT.
+-- A day is kept as NUMBER:COUNT, an hour longer than it lasts, for a clock that goes back.
+local function packed_day(number, count)
+  return string.format('%.0f:%.0f', number, count), (number + 1) * 86400000 - now + 3600000
+end
+
 local function day(key, limit)
   local number, count = today, 0
   local kept = redis.call('GET', key)
@@ -66,13 +75,12 @@ local function day(key, limit)
     if n and n >= today then
       count = c
       -- A clock a little behind counts for the day already begun; one further behind was set back.
-      if n * 86400000 - now <= 60000 then number = n end
+      if n * 86400000 - now <= 60000 then number = n else set(key, packed_day(today, c)) end
     end
   end
   local reset = (number + 1) * 86400000 - now
   if count >= limit then return nil, reset end
-  -- Kept an hour longer, for a clock that goes back.
-  return limit - count - 1, reset, string.format('%.0f:%.0f', number, count + 1), reset + 3600000
+  return limit - count - 1, reset, packed_day(number, count + 1)
 end
 
 local values, keep = {}, {}
@@ -89,7 +97,5 @@ for i, key in ipairs(KEYS) do
   end
 end
 if full then return {0, full, wait} end
-for i, key in ipairs(KEYS) do
-  redis.call('SET', key, values[i], 'PX', string.format('%.0f', keep[i]))
-end
+for i, key in ipairs(KEYS) do set(key, values[i], keep[i]) end
 return {1, nearest, remaining, reset}

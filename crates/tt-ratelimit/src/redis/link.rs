@@ -91,10 +91,12 @@ impl Link {
     /// Connects anew, on the link's own runtime. A runtime that has ended needs no connection.
     pub(super) async fn dial(&self, dialer: &Arc<Dialer>) -> Result<(), Failure> {
         let dialer = Arc::clone(dialer);
-        if let Ok(dialled) = self.runtime.spawn(async move { dialer.dial().await }).await {
-            let connection = dialled?;
-            *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
-        }
+        let connection = match self.runtime.spawn(async move { dialer.dial().await }).await {
+            Ok(dialled) => dialled?,
+            Err(ended) if ended.is_cancelled() => return Ok(()),
+            Err(_panicked) => return Err(Failure::NotConnected),
+        };
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         Ok(())
     }
 
