@@ -115,9 +115,7 @@ fn hung_costs_one_wait_and_it_is_shared_again_once_it_runs_on() {
 #[test]
 fn denying_without_redis_is_unavailable_and_without_rules_it_is_not() {
     let mut server = RedisServer::start();
-    let config = RedisConfig::parse("REDIS_URL", &server.url(), WithoutRedis::Deny).unwrap();
-    let config = config.waiting(Duration::from_secs(30));
-    with_limiter(config, async |limiter, worker| {
+    with_limiter(patient(&server), async |limiter, worker| {
         let rules = [user_minute(UserId(1), 5)];
         assert!(admitted(&worker.check(&rules, NOW).await));
         server.kill();

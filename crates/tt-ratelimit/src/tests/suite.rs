@@ -206,6 +206,9 @@ fn a_clock_a_little_behind_admits_nothing_more(bench: &Bench) {
         assert_eq!(decision, deny(RuleKind::UserMinute, 3, 61_000 - 10 + behind));
         assert_eq!(bench.check(&[user_day(user, 3)], began - behind), deny(RuleKind::UserDay, 3, DAY_MS - 10 + behind));
     }
+    for later in [1000, 30_000, 60_999] {
+        assert!(!bench.admits(&[user_minute(user, 3)], MIDNIGHT + later), "admitted after {later} ms");
+    }
     assert!(bench.admits(&[user_minute(user, 3)], MIDNIGHT + 61_000));
 }
 
@@ -233,9 +236,9 @@ fn a_clock_that_was_set_back_locks_nobody_out(bench: &Bench) {
     };
     cases(20).run(&history, run).unwrap();
 
-    let user = bench.user();
-    let rules = [user_day(user, 2)];
-    assert!(bench.admits(&rules, NOON + 3 * DAY_MS) && bench.admits(&rules, NOON));
-    assert_eq!(bench.check(&rules, NOON), deny(RuleKind::UserDay, 2, DAY_MS / 2), "the count goes with the clock");
-    assert!(bench.admits(&rules, NOON + DAY_MS));
+    // The day's count goes with the clock, and ends with the right day.
+    let rules = [user_day(bench.user(), 2)];
+    assert!(bench.admits(&rules, NOON + 3 * DAY_MS) && bench.admits(&rules, NOON + 3 * DAY_MS));
+    assert_eq!(bench.check(&rules, NOON), deny(RuleKind::UserDay, 2, DAY_MS / 2));
+    assert_eq!(bench.check(&rules, NOON + DAY_MS), admit(2, 1, DAY_MS / 2));
 }
