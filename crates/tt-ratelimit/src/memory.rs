@@ -16,7 +16,7 @@ use crate::{Tally, Verdict, Window};
 
 const SHARDS: usize = 64;
 
-/// How often a shard that takes on new counters looks for old ones.
+/// How often a shard that is in use looks for old counters.
 const SWEEP_EVERY_MS: i64 = 61_000;
 
 /// Who is counted: a user, or one key of theirs.
@@ -50,6 +50,7 @@ impl Memory {
     pub(crate) fn check(&self, rules: &[Rule], now: Timestamp) -> Decision {
         let Some(first) = rules.first() else { return Decision::Admit { nearest: None } };
         let mut shard = self.shard(first.user);
+        shard.sweep(now);
         let mut tally = Tally::default();
         for rule in rules {
             tally.add(rule, shard.verdict(rule, now));
@@ -64,7 +65,9 @@ impl Memory {
     /// Counts a request that was admitted elsewhere.
     pub(crate) fn count(&self, rules: &[Rule], now: Timestamp) {
         if let Some(first) = rules.first() {
-            self.shard(first.user).count(rules, now);
+            let mut shard = self.shard(first.user);
+            shard.sweep(now);
+            shard.count(rules, now);
         }
     }
 
@@ -72,7 +75,7 @@ impl Memory {
     pub(crate) fn seed_day(&self, user: UserId, key: Option<ApiKeyId>, day: Timestamp, count: u64) {
         let seed = Day { number: day_number(day), count };
         let mut shard = self.shard(user);
-        let kept = shard.counter((user, key), day).day.get_or_insert(seed);
+        let kept = shard.counter((user, key)).day.get_or_insert(seed);
         if (kept.number, kept.count) < (seed.number, seed.count) {
             *kept = seed;
         }
@@ -96,7 +99,7 @@ impl Memory {
 
 impl Shard {
     fn verdict(&mut self, rule: &Rule, now: Timestamp) -> Verdict {
-        let counter = self.counter((rule.user, rule.key), now);
+        let counter = self.counter((rule.user, rule.key));
         match Window::of(rule.kind) {
             Window::Minute => counter.minute(now).verdict(rule.limit, now),
             Window::Day => counter.day(now).verdict(rule.limit, now),
@@ -105,7 +108,7 @@ impl Shard {
 
     fn count(&mut self, rules: &[Rule], now: Timestamp) {
         for rule in rules {
-            let counter = self.counter((rule.user, rule.key), now);
+            let counter = self.counter((rule.user, rule.key));
             match Window::of(rule.kind) {
                 Window::Minute => counter.minute(now).count(now),
                 Window::Day => counter.day(now).count(now),
@@ -113,14 +116,11 @@ impl Shard {
         }
     }
 
-    fn counter(&mut self, subject: Subject, now: Timestamp) -> &mut Counter {
-        if !self.counters.contains_key(&subject) {
-            self.sweep(now);
-        }
+    fn counter(&mut self, subject: Subject) -> &mut Counter {
         self.counters.entry(subject).or_default()
     }
 
-    /// Drops what no longer says anything. Only growth brings it about, so what is kept cannot pile up.
+    /// Drops, once a minute, what no longer says anything.
     fn sweep(&mut self, now: Timestamp) {
         // A clock that was set back sweeps at once, and finds nothing old.
         let due = self.swept.is_none_or(|at| (now.millis().saturating_sub(at.millis())).abs() >= SWEEP_EVERY_MS);

@@ -21,6 +21,8 @@ const BUCKETS_LEN: usize = 61;
 pub(crate) struct Minute {
     /// The newest second counted; the ring holds it and the 60 before.
     newest: i64,
+    /// No second before this one has a count; kept so that the search for the oldest need not begin anew each time.
+    oldest: i64,
     /// The sum of `counts`.
     sum: u64,
     /// Requests in second `s`, at `s mod 61`.
@@ -30,7 +32,7 @@ pub(crate) struct Minute {
 impl Minute {
     /// Nothing counted yet.
     pub(crate) const fn new(now: Timestamp) -> Self {
-        Self { newest: second(now), sum: 0, counts: [0; BUCKETS_LEN] }
+        Self { newest: second(now), oldest: second(now), sum: 0, counts: [0; BUCKETS_LEN] }
     }
 
     /// Would one more request fit under `limit`?
@@ -39,11 +41,13 @@ impl Minute {
         let mut left = self.sum;
         if left < limit {
             // With nothing counted the request itself will be the oldest.
-            let oldest = self.seconds().find(|&s| self.counts[slot(s)] > 0).unwrap_or(self.newest);
-            return Verdict::Room { remaining: limit - left - 1, reset: leaves(oldest, now) };
+            while self.oldest < self.newest && self.counts[slot(self.oldest)] == 0 {
+                self.oldest += 1;
+            }
+            return Verdict::Room { remaining: limit - left - 1, reset: leaves(self.oldest, now) };
         }
         // A limit may have been lowered: more than one second must leave then.
-        let last = self.seconds().find(|&s| {
+        let last = (self.oldest..=self.newest).find(|&s| {
             left -= u64::from(self.counts[slot(s)]);
             left < limit
         });
@@ -86,12 +90,9 @@ impl Minute {
         } else {
             return;
         }
+        let first = now.saturating_sub(BUCKETS - 1);
+        self.oldest = if ahead > 0 { self.oldest.max(first) } else { first };
         self.newest = now;
-    }
-
-    /// The seconds of the ring, oldest first.
-    fn seconds(&self) -> impl Iterator<Item = i64> + use<> {
-        self.newest.saturating_sub(BUCKETS - 1)..=self.newest
     }
 }
 

@@ -21,7 +21,7 @@ fn an_idle_minute_goes_after_61_seconds_and_a_day_when_it_is_over() {
     visit(&memory, 0..USERS, MIDNIGHT);
     assert_eq!(memory.sizes(), (10_000, 10_000));
 
-    // Newcomers in every shard are what makes it look.
+    // Somebody in every shard, so that each of them looks.
     visit(&memory, USERS..USERS + 64, MIDNIGHT + 60_999);
     assert_eq!(memory.sizes(), (10_064, 10_064), "still counted");
     visit(&memory, USERS + 64..USERS + 128, MIDNIGHT + 61_000);
