@@ -236,6 +236,12 @@ fn a_clock_that_was_set_back_locks_nobody_out(bench: &Bench) {
     };
     cases(20).run(&history, run).unwrap();
 
+    // What is counted keeps its age: the first of these is 10 s old.
+    let rules = [user_minute(bench.user(), 2)];
+    assert!(bench.admits(&rules, NOON + DAY_MS) && bench.admits(&rules, NOON + DAY_MS + 10_000));
+    assert_eq!(bench.check(&rules, NOON), deny(RuleKind::UserMinute, 2, 51_000));
+    assert_eq!(bench.check(&rules, NOON + 51_000), admit(2, 0, 10_000));
+
     // The day's count goes with the clock, and ends with the right day.
     let rules = [user_day(bench.user(), 2)];
     assert!(bench.admits(&rules, NOON + 3 * DAY_MS) && bench.admits(&rules, NOON + 3 * DAY_MS));
