@@ -9,6 +9,7 @@ pub mod credential;
 pub mod event;
 pub mod ids;
 pub mod invalid;
+pub mod limits;
 pub mod model;
 pub mod money;
 pub mod names;

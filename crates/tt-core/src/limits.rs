@@ -1,0 +1,171 @@
+//! Request limits: which rules hold for a caller, and what a decision about them says. Counting is tt-ratelimit's.
+
+use std::time::Duration;
+
+use crate::caller::{Proof, RequestLimits};
+use crate::{ApiKeyId, Caller, UserId};
+
+/// Which limit a rule is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RuleKind {
+    /// The user's requests in any 60 seconds.
+    UserMinute,
+    /// The user's requests in a UTC day.
+    UserDay,
+    /// The API key's requests in any 60 seconds.
+    KeyMinute,
+    /// The API key's requests in a UTC day.
+    KeyDay,
+}
+
+impl RuleKind {
+    /// The name in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UserMinute => "user_minute",
+            Self::UserDay => "user_day",
+            Self::KeyMinute => "key_minute",
+            Self::KeyDay => "key_day",
+        }
+    }
+}
+
+/// One limit that holds for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Which one.
+    pub kind: RuleKind,
+    /// Whose.
+    pub user: UserId,
+    /// The API key that is counted; `None` when it is the user.
+    pub key: Option<ApiKeyId>,
+    /// Requests admitted, above 0.
+    pub limit: u64,
+}
+
+/// The most rules one request can have: one of each kind.
+const MAX_RULES: usize = 4;
+
+/// The rules of one request, each kind at most once; reads as a slice.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    // The places from `len` on hold nothing of meaning.
+    places: [Rule; MAX_RULES],
+    len: usize,
+}
+
+impl std::ops::Deref for Rules {
+    type Target = [Rule];
+
+    fn deref(&self) -> &[Rule] {
+        self.places.get(..self.len).unwrap_or(&self.places)
+    }
+}
+
+/// The rules that hold for `caller`; none where nothing is limited.
+///
+/// A user's own value above 0 takes the place of the server's default; a key's own limits hold besides, so that a key
+/// can only narrow what its user has.
+pub fn rules(caller: &Caller, defaults: RequestLimits) -> Rules {
+    let own_or = |own: u64, default: u64| if own > 0 { own } else { default };
+    let (key, key_limits) = match &caller.proof {
+        Proof::ApiKey { id, limits, .. } => (Some(*id), *limits),
+        Proof::Session(_) => (None, RequestLimits::default()),
+    };
+    let user = caller.user_id;
+    let every = [
+        (RuleKind::UserMinute, None, own_or(caller.limits.minute, defaults.minute)),
+        (RuleKind::UserDay, None, own_or(caller.limits.day, defaults.day)),
+        (RuleKind::KeyMinute, key, key_limits.minute),
+        (RuleKind::KeyDay, key, key_limits.day),
+    ];
+
+    let mut places = every.map(|(kind, key, limit)| Rule { kind, user, key, limit });
+    let mut len = 0;
+    for at in 0..MAX_RULES {
+        if places[at].limit > 0 {
+            places.swap(len, at);
+            len += 1;
+        }
+    }
+    Rules { places, len }
+}
+
+/// Where an admitted request leaves the rule that is nearest to its end: the `x-ratelimit-*-requests` headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The rule's limit.
+    pub limit: u64,
+    /// Requests it would still admit, this one already counted.
+    pub remaining: u64,
+    /// Until `remaining` next grows; with 0 remaining that is when the next request would be admitted.
+    pub reset: Duration,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It may go on, and is counted by every rule.
+    Admit {
+        /// The rule with the fewest requests remaining; `None` when there is no rule.
+        nearest: Option<Standing>,
+    },
+    /// Refused, and counted by no rule.
+    Deny {
+        /// The rule that refuses longest.
+        rule: RuleKind,
+        /// Its limit.
+        limit: u64,
+        /// Until a request would be admitted by all rules if none came in between. To the millisecond: a header rounds up.
+        retry_after: Duration,
+    },
+    /// Nobody can say: the counters are shared, cannot be reached, and the operator chose not to guess. Not counted.
+    Unavailable,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SessionId;
+    use crate::caller::Role;
+
+    const fn limits(minute: u64, day: u64) -> RequestLimits {
+        RequestLimits { minute, day }
+    }
+
+    fn caller(own: RequestLimits, key: Option<RequestLimits>) -> Caller {
+        let proof = match key {
+            Some(limits) => {
+                Proof::ApiKey { id: ApiKeyId(7), scopes: vec![crate::Scope::Proxy], allowed_aliases: None, limits }
+            }
+            None => Proof::Session(SessionId(1)),
+        };
+        Caller { user_id: UserId(3), role: Role::User, proof, expires_at: None, limits: own }
+    }
+
+    fn kinds(rules: &Rules) -> Vec<(RuleKind, Option<i64>, u64)> {
+        rules.iter().map(|r| (r.kind, r.key.map(|k| k.0), r.limit)).collect()
+    }
+
+    #[test]
+    fn zero_everywhere_is_no_rule() {
+        assert!(rules(&caller(limits(0, 0), Some(limits(0, 0))), limits(0, 0)).is_empty());
+        assert!(rules(&caller(limits(0, 0), None), limits(0, 0)).is_empty());
+    }
+
+    #[test]
+    fn a_users_own_value_above_zero_overrides_the_default_one_by_one() {
+        let got = rules(&caller(limits(90, 0), None), limits(10, 1000));
+        assert_eq!(kinds(&got), [(RuleKind::UserMinute, None, 90), (RuleKind::UserDay, None, 1000)]);
+        assert!(got.iter().all(|r| r.user == UserId(3)));
+    }
+
+    #[test]
+    fn a_keys_own_limits_hold_besides() {
+        let got = rules(&caller(limits(0, 0), Some(limits(5, 50))), limits(0, 1000));
+        let want =
+            [(RuleKind::UserDay, None, 1000), (RuleKind::KeyMinute, Some(7), 5), (RuleKind::KeyDay, Some(7), 50)];
+        assert_eq!(kinds(&got), want);
+        assert_eq!(rules(&caller(limits(1, 2), Some(limits(3, 4))), limits(0, 0)).len(), 4);
+    }
+}

@@ -1,0 +1,137 @@
+//! One connection to Redis, driven by the runtime of the worker that uses it.
+//!
+//! The connections are ours and not a `ConnectionManager`'s: that one reconnects after an error but never after a
+//! timeout, and would go on with a connection whose other end is gone without a word.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::{AsyncConnectionConfig, Client, RedisError};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tt_core::limits::{Decision, Rule};
+use tt_core::{ApiKeyId, Timestamp, UserId};
+
+use super::script::LimitScript;
+
+/// How long a new connection may take. More than a request waits: nobody waits for this.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Requests of one worker that may wait to be written.
+const PIPELINE: usize = 1024;
+
+/// Why Redis cannot be used.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There is no connection yet, or no longer.
+    NotConnected,
+    /// It did not answer within this time.
+    Timeout(Duration),
+    /// It, or the connection to it, said no.
+    Redis(RedisError),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotConnected => f.write_str("not connected"),
+            Self::Timeout(after) => write!(f, "no answer within {} ms", after.as_millis()),
+            Self::Redis(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What all links have in common.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    client: Client,
+    script: LimitScript,
+    timeout: Duration,
+}
+
+impl Dialer {
+    pub(super) const fn new(client: Client, script: LimitScript, timeout: Duration) -> Self {
+        Self { client, script, timeout }
+    }
+
+    /// A new connection on which the script has just run in time.
+    async fn dial(&self) -> Result<MultiplexedConnection, Failure> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(PIPELINE);
+        let connect = self.client.get_multiplexed_async_connection_with_config(&config);
+        let mut connection = in_time(CONNECT_TIMEOUT, connect).await?;
+        in_time(self.timeout, self.script.probe(&mut connection)).await?;
+        Ok(connection)
+    }
+}
+
+/// One connection, or the place for one.
+#[derive(Debug)]
+pub(crate) struct Link {
+    runtime: Handle,
+    connection: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Link {
+    pub(super) const fn new(runtime: Handle) -> Self {
+        Self { runtime, connection: Mutex::new(None) }
+    }
+
+    pub(super) const fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connection().is_some()
+    }
+
+    /// Connects anew, on the link's own runtime. A runtime that has ended needs no connection.
+    pub(super) async fn dial(&self, dialer: &Arc<Dialer>) -> Result<(), Failure> {
+        let dialer = Arc::clone(dialer);
+        let connection = match self.runtime.spawn(async move { dialer.dial().await }).await {
+            Ok(dialled) => dialled?,
+            Err(ended) if ended.is_cancelled() => return Ok(()),
+            Err(_panicked) => return Err(Failure::NotConnected),
+        };
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        Ok(())
+    }
+
+    /// Has Redis decide `rules`. `given` replaces its clock.
+    pub(super) async fn ask(
+        &self,
+        dialer: &Dialer,
+        rules: &[Rule],
+        given: Option<Timestamp>,
+    ) -> Result<Decision, Failure> {
+        let mut connection = self.connection().ok_or(Failure::NotConnected)?;
+        in_time(dialer.timeout, dialer.script.decide(&mut connection, rules, given)).await
+    }
+
+    /// Sets a day's count where none is kept.
+    pub(super) async fn seed_day(
+        &self,
+        dialer: &Dialer,
+        user: UserId,
+        key: Option<ApiKeyId>,
+        day: Timestamp,
+        count: u64,
+    ) -> Result<(), Failure> {
+        let mut connection = self.connection().ok_or(Failure::NotConnected)?;
+        in_time(dialer.timeout, dialer.script.seed_day(&mut connection, user, key, day, count)).await
+    }
+
+    fn connection(&self) -> Option<MultiplexedConnection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn in_time<T>(limit: Duration, answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, Failure> {
+    match timeout(limit, answer).await {
+        Ok(answer) => answer.map_err(Failure::Redis),
+        Err(_) => Err(Failure::Timeout(limit)),
+    }
+}

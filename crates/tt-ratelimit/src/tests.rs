@@ -1,0 +1,9 @@
+//! One suite for both limiters, and what only one of them can do.
+
+mod bench;
+mod concurrency;
+mod faults;
+mod memory;
+mod model;
+mod redis;
+mod suite;
