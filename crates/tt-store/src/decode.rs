@@ -32,7 +32,7 @@ pub(crate) fn name<T: TryFrom<String, Error = tt_core::Invalid>>(text: String) -
     T::try_from(text).map_err(StoreError::corrupt)
 }
 
-/// A status as a column; 0: none.
+/// A status from its column.
 pub(crate) fn status(column: i64) -> Result<u16> {
     u16::try_from(column).map_err(StoreError::corrupt)
 }

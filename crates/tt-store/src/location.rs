@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_postgres::config::SslMode;
-use url::form_urlencoded;
 
 use crate::error::{Result, StoreError};
 

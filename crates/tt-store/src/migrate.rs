@@ -72,7 +72,7 @@ where
     let known: Vec<String> = MigrationSource::<B>::migrations(&source)
         .map_err(StoreError::Query)?
         .iter()
-        .map(|migration: &Box<dyn Migration<B>>| migration.name().version().to_string())
+        .map(|migration| migration.name().version().to_string())
         .collect();
     let applied = conn.applied_migrations().map_err(StoreError::Query)?;
     // The newest comes first.

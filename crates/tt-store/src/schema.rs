@@ -205,3 +205,73 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, api_keys, provider_keys, provider_models, model_aliases);
 diesel::allow_tables_to_appear_in_same_query!(request_logs, request_details);
+
+#[cfg(test)]
+mod tests {
+    use diesel::prelude::*;
+    use diesel_async::RunQueryDsl;
+    use tt_testkit::database::TestDb;
+
+    use super::*;
+    use crate::{Store, StoreConfig, pg, sqlite};
+
+    /// Reads every column of each table and checks that none is left out.
+    macro_rules! read_all {
+        ($conn:expr, $backend:ty, $columns:expr, $($table:ident),* $(,)?) => { $({
+            let read = $table::table.select($table::all_columns).limit(0).execute($conn).await;
+            assert!(read.is_ok(), "{}: {read:?}", stringify!($table));
+            let sql = diesel::debug_query::<$backend, _>(&$table::table.select($table::all_columns)).to_string();
+            let known = sql.split(" FROM ").next().unwrap_or_default().matches(',').count() + 1;
+            let query = format!($columns, stringify!($table));
+            let there: i64 =
+                diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(&query)).get_result($conn).await.unwrap();
+            assert_eq!(i64::try_from(known), Ok(there), "columns of {}", stringify!($table));
+        })* };
+    }
+
+    macro_rules! tables {
+        ($conn:expr, $backend:ty, $columns:expr) => {
+            read_all!(
+                $conn,
+                $backend,
+                $columns,
+                users,
+                sessions,
+                api_keys,
+                provider_keys,
+                provider_models,
+                model_aliases,
+                changes,
+                request_logs,
+                request_details,
+                usage_hourly,
+                usage_tags_hourly,
+                usage_tag_values,
+                journal_cursors
+            )
+        };
+    }
+
+    async fn migrated(db: &TestDb) {
+        let config = StoreConfig::new(db.url().into(), tokio::runtime::Handle::current());
+        Store::open(config).unwrap().migrate().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_column_is_there_on_sqlite() {
+        use diesel_async::AsyncConnection;
+        let db = TestDb::sqlite();
+        migrated(&db).await;
+        let mut conn = sqlite::Conn::establish(db.url().trim_start_matches("sqlite://")).await.unwrap();
+        tables!(&mut conn, diesel::sqlite::Sqlite, "(SELECT COUNT(*) FROM pragma_table_info('{}'))");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_column_is_there_on_postgres() {
+        use diesel_async::AsyncConnection;
+        let db = TestDb::postgres().await;
+        migrated(&db).await;
+        let mut conn = pg::Conn::establish(db.url()).await.unwrap();
+        tables!(&mut conn, diesel::pg::Pg, "(SELECT COUNT(*) FROM information_schema.columns WHERE table_name = '{}')");
+    }
+}

@@ -1,0 +1,288 @@
+//! The drain: exactly once, in sums that are the sums of the rows.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use tt_core::query::{GroupBy, UsageQuery, UsageSums};
+use tt_core::record::{Outcome, Settlement};
+use tt_core::{ApiKeyId, NanoUsd, Provider, Usage, UserId};
+use tt_store::{JournalCursor, StoreError};
+
+use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, request_id};
+
+on_both!(
+    a_batch_sent_twice_counts_once,
+    what_overlaps_counts_once,
+    replicas_record_at_once_without_loss,
+    the_cursor_moves_with_the_rows,
+    a_row_reads_back_as_it_was_settled,
+    what_postgres_cannot_hold_is_replaced,
+    absurd_counts_do_not_stop_the_drain,
+    sums_are_the_sums_of_the_rows,
+    a_large_batch_is_recorded_whole,
+    nothing_recorded_is_nothing_written,
+);
+
+fn whole(user_day: i64) -> UsageQuery {
+    UsageQuery { from: at(-user_day), to: at(user_day), group_by: Vec::new() }
+}
+
+async fn total(f: &Fixture, user: UserId) -> UsageSums {
+    f.usage(user, whole(30 * DAY)).await.unwrap().remove(0).sums
+}
+
+fn batch(requests: &[Request]) -> Vec<Settlement> {
+    requests.iter().map(Request::settlement).collect()
+}
+
+async fn a_batch_sent_twice_counts_once(f: &Fixture) {
+    let requests: Vec<_> =
+        (0..5).map(|n| Request { tags: "team=a".to_owned(), ..Request::new(UserId(1), 0, n) }).collect();
+    assert_eq!(f.record(batch(&requests), None).await.unwrap(), 5);
+    let once = total(f, UserId(1)).await;
+    assert_eq!((once.requests, once.cost), (5, NanoUsd(5_000)));
+    assert_eq!(f.record(batch(&requests), None).await.unwrap(), 0);
+    assert_eq!(total(f, UserId(1)).await, once);
+    let by_tag = UsageQuery { group_by: vec![GroupBy::Tag("team".to_owned())], ..whole(DAY) };
+    let tagged = f.usage(UserId(1), by_tag).await.unwrap();
+    assert_eq!((tagged.len(), tagged[0].sums.requests), (1, 5));
+}
+
+async fn what_overlaps_counts_once(f: &Fixture) {
+    let request = |n| Request::new(UserId(1), i64::from(n), n);
+    // The same one twice in a batch, and one that an earlier batch had.
+    assert_eq!(f.record(batch(&[request(1), request(2), request(1)]), None).await.unwrap(), 2);
+    assert_eq!(f.record(batch(&[request(2), request(3)]), None).await.unwrap(), 1);
+    assert_eq!(total(f, UserId(1)).await.requests, 3);
+    // The id alone is not the key: another request of the same millisecond is another request.
+    assert_eq!(f.record(batch(&[Request::new(UserId(1), 1, 9)]), None).await.unwrap(), 1);
+}
+
+async fn replicas_record_at_once_without_loss(f: &Fixture) {
+    let (one, two) = (f.another(), f.another());
+    let mut sent = 0;
+    for round in 0..5_i64 {
+        // Shared keys of the sums and shared new tag values, in opposite orders; every third request in both batches.
+        let tagged = |n: u8| Request { tags: format!("t={}", n % 7), ..Request::new(UserId(1), round * 100, n) };
+        let ours: Vec<_> = (0..60_u8).filter(|n| n % 3 != 1).map(tagged).collect();
+        let theirs: Vec<_> = (0..60_u8).rev().filter(|n| n % 3 != 2).map(tagged).collect();
+        let (a, b) = tokio::join!(one.record(batch(&ours), None), two.record(batch(&theirs), None));
+        sent += a.unwrap() + b.unwrap();
+    }
+    assert_eq!(sent, 300);
+    assert_eq!(total(f, UserId(1)).await.requests, 300);
+}
+
+async fn the_cursor_moves_with_the_rows(f: &Fixture) {
+    let cursor = |segment, offset| JournalCursor { journal: "host/0".to_owned(), segment, offset };
+    let name = || "host/0".to_owned();
+    assert_eq!(f.journal_cursor(name()).await.unwrap(), None);
+    f.record(batch(&[Request::new(UserId(1), 0, 1)]), Some(cursor(1, 100))).await.unwrap();
+    f.record(Vec::new(), Some(cursor(2, 0))).await.unwrap();
+    assert_eq!(f.journal_cursor(name()).await.unwrap(), Some(cursor(2, 0)));
+    assert_eq!(f.journal_cursor("host/1".to_owned()).await.unwrap(), None);
+    f.forget_journal(name()).await.unwrap();
+    assert_eq!(f.journal_cursor(name()).await.unwrap(), None);
+}
+
+async fn a_row_reads_back_as_it_was_settled(f: &Fixture) {
+    let request = Request {
+        key: Some(ApiKeyId(4)),
+        outcome: Outcome::Error,
+        error: Some("it broke"),
+        tags: "team=search,x=ü".to_owned(),
+        attempts: vec![
+            attempt(Provider::Gemini, Usage { input: 1, cache_write_1h: 6, ..Usage::default() }, Some(30)),
+            attempt(Provider::OpenAi, Usage { output: 2, web_searches: 3, ..Usage::default() }, Some(40)),
+        ],
+        ..Request::new(UserId(1), 77, 1)
+    };
+    let settlement = request.settlement();
+    f.record(vec![settlement.clone()], None).await.unwrap();
+    let detail = f.log_detail(UserId(1), request_id(77, 1)).await.unwrap().unwrap();
+    let (row, totals) = (&detail.row, settlement.totals());
+    assert_eq!((row.request_id, row.created_at), (request_id(77, 1), at(77)));
+    assert_eq!((row.alias.as_str(), row.api_key_id, row.stream), ("main", Some(ApiKeyId(4)), true));
+    assert_eq!((row.provider, row.model.as_deref()), (Some(Provider::OpenAi), Some("openai-model")));
+    assert_eq!((row.route, row.attempts), (Some(tt_core::plan::Route::Primary), 2));
+    assert_eq!((row.status, row.outcome, row.error.as_deref()), (Some(200), Outcome::Error, Some("it broke")));
+    assert_eq!((row.usage, row.source), (totals.usage, totals.source));
+    assert_eq!((row.cost, row.saved), (Some(NanoUsd(70)), NanoUsd(10)));
+    assert_eq!((row.latency_ms, row.first_token_ms), (900, Some(80)));
+    assert_eq!(row.tags, settlement.intent.tags);
+    assert_eq!(detail.route_reason, settlement.intent.route_reason);
+    assert_eq!((detail.chain, detail.attempts), (settlement.intent.chain, settlement.attempts));
+}
+
+async fn what_postgres_cannot_hold_is_replaced(f: &Fixture) {
+    let mut settlement = Request { error: Some("a\0b"), ..Request::new(UserId(1), 0, 1) }.settlement();
+    settlement.intent.alias = "x\0y".to_owned();
+    settlement.intent.route_reason = "\0".to_owned();
+    settlement.intent.tags = serde_json::from_str("{\"n\\u0000\": \"v\\u0000\"}").unwrap();
+    let attempt = &mut settlement.attempts[0];
+    attempt.started.model = "m\0".to_owned();
+    attempt.ended.as_mut().unwrap().error = Some("\0".to_owned());
+    f.record(vec![settlement.clone()], None).await.unwrap();
+    let detail = f.log_detail(UserId(1), request_id(0, 1)).await.unwrap().unwrap();
+    assert_eq!((detail.row.error.as_deref(), detail.row.alias.as_str()), (Some("a\u{fffd}b"), "x\u{fffd}y"));
+    assert_eq!(detail.attempts, settlement.attempts, "JSON keeps it escaped");
+}
+
+async fn absurd_counts_do_not_stop_the_drain(f: &Fixture) {
+    let claims = |n| Request {
+        tags: "t=1".to_owned(),
+        attempts: vec![attempt(
+            Provider::OpenAi,
+            Usage { input: u64::MAX, output: u64::MAX, ..Usage::default() },
+            Some(i64::MAX),
+        )],
+        ..Request::new(UserId(1), 0, n)
+    };
+    for n in 0..3 {
+        f.record(batch(&[claims(n), claims(n + 100), Request::new(UserId(2), 0, n + 200)]), None).await.unwrap();
+    }
+    assert_eq!(total(f, UserId(2)).await.cost, NanoUsd(3_000));
+    let sums = total(f, UserId(1)).await;
+    assert_eq!((sums.requests, sums.cost), (6, NanoUsd(10_000_000_000_000_000)));
+    let row = f.log_detail(UserId(1), request_id(0, 1)).await.unwrap().unwrap().row;
+    assert_eq!(row.usage.input, u64::try_from(i64::MAX).unwrap());
+}
+
+async fn a_large_batch_is_recorded_whole(f: &Fixture) {
+    let requests: Vec<_> =
+        (0..2_500).map(|i| Request { tags: format!("t={}", i % 5), ..Request::new(UserId(1 + i % 3), i, 1) }).collect();
+    assert_eq!(f.record(batch(&requests), None).await.unwrap(), 2_500);
+    assert_eq!(total(f, UserId(2)).await.requests, 833);
+}
+
+async fn nothing_recorded_is_nothing_written(f: &Fixture) {
+    assert_eq!(f.record(Vec::new(), None).await.unwrap(), 0);
+    assert_eq!(total(f, UserId(1)).await, UsageSums::default());
+}
+
+prop_compose! {
+    fn any_request()(
+        user in 1..3_i64,
+        millis in 0..(3 * HOUR),
+        n in any::<u8>(),
+        key in proptest::option::of(1..3_i64),
+        alias in prop_oneof![Just("main"), Just("other")],
+        status in proptest::option::of(prop_oneof![Just(200_u16), Just(502)]),
+        outcome in prop_oneof![
+            Just(Outcome::Ok), Just(Outcome::Error), Just(Outcome::Cancelled), Just(Outcome::Interrupted)
+        ],
+        tags in prop_oneof![Just(String::new()), Just("t=a".to_owned()), Just("t=b,u=c".to_owned())],
+        attempts in proptest::collection::vec(any_attempt(), 0..3),
+    ) -> Request {
+        let key = key.map(ApiKeyId);
+        Request { key, alias, status, outcome, tags, attempts, ..Request::new(UserId(user), millis, n) }
+    }
+}
+
+prop_compose! {
+    fn any_attempt()(
+        provider in prop_oneof![Just(Provider::OpenAi), Just(Provider::Anthropic)],
+        (input, cache_read, cache_write_5m, cache_write_1h, output) in
+            (0..1_000_u64, 0..1_000_u64, 0..1_000_u64, 0..1_000_u64, 0..1_000_u64),
+        reasoning in proptest::option::of(0..10_u64),
+        cost in proptest::option::of(0..1_000_000_i64),
+        ended in proptest::bool::weighted(0.9),
+    ) -> tt_core::record::Attempt {
+        let usage = Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, ..Usage::default() };
+        let mut attempt = attempt(provider, usage, cost);
+        if !ended { attempt.ended = None; }
+        attempt
+    }
+}
+
+/// The sums as anybody would add them up from the rows.
+fn expected(settlements: &[Settlement], user: UserId) -> UsageSums {
+    let mut sums = UsageSums::default();
+    let mut seen = std::collections::HashSet::new();
+    for settlement in settlements.iter().filter(|s| s.intent.user_id == user) {
+        if !seen.insert(settlement.intent.request_id) {
+            continue;
+        }
+        let totals = settlement.totals();
+        sums.requests += 1;
+        sums.input_tokens += totals.usage.total_input();
+        sums.cached_input_tokens += totals.usage.cache_read;
+        sums.cache_write_tokens += totals.usage.cache_write();
+        sums.output_tokens += totals.usage.output;
+        sums.reasoning_tokens += totals.usage.reasoning.unwrap_or(0);
+        sums.cost = sums.cost.plus(totals.cost.unwrap_or_default());
+        sums.saved = sums.saved.plus(totals.saved);
+        sums.unpriced += u64::from(totals.unpriced || totals.source == tt_core::UsageSource::Unknown);
+        sums.errors += u64::from(settlement.settled.outcome == Outcome::Error);
+        sums.cancelled += u64::from(settlement.settled.outcome == Outcome::Cancelled);
+    }
+    sums
+}
+
+fn added(groups: &[tt_core::query::UsageGroup]) -> UsageSums {
+    groups.iter().fold(UsageSums::default(), |a, group| {
+        let b = group.sums;
+        UsageSums {
+            requests: a.requests + b.requests,
+            input_tokens: a.input_tokens + b.input_tokens,
+            cached_input_tokens: a.cached_input_tokens + b.cached_input_tokens,
+            cache_write_tokens: a.cache_write_tokens + b.cache_write_tokens,
+            output_tokens: a.output_tokens + b.output_tokens,
+            reasoning_tokens: a.reasoning_tokens + b.reasoning_tokens,
+            cost: a.cost.plus(b.cost),
+            unpriced: a.unpriced + b.unpriced,
+            saved: a.saved.plus(b.saved),
+            errors: a.errors + b.errors,
+            cancelled: a.cancelled + b.cancelled,
+        }
+    })
+}
+
+async fn sums_are_the_sums_of_the_rows(f: &Fixture) {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut all = Vec::new();
+    for _ in 0..8 {
+        let requests = proptest::collection::vec(any_request(), 1..40);
+        let tree = requests.new_tree(&mut runner).unwrap();
+        // An id belongs to one user: the first that any batch gives it.
+        let drawn = batch(&tree.current());
+        let owner = |s: &Settlement, all: &[Settlement]| {
+            all.iter()
+                .find(|t| t.intent.request_id == s.intent.request_id)
+                .is_none_or(|t| t.intent.user_id == s.intent.user_id)
+        };
+        let mut fresh: Vec<Settlement> = Vec::new();
+        for settlement in drawn {
+            if owner(&settlement, &all) && owner(&settlement, &fresh) {
+                fresh.push(settlement);
+            }
+        }
+        f.record(fresh.clone(), None).await.unwrap();
+        f.record(fresh.clone(), None).await.unwrap();
+        all.extend(fresh);
+    }
+    for user in [UserId(1), UserId(2)] {
+        let expected = expected(&all, user);
+        assert!(expected.requests > 20 && expected.unpriced > 0, "the batches are too small: {expected:?}");
+        assert_eq!(total(f, user).await, expected);
+        let dimensions = "provider,alias,model,route,api_key,status,day,hour,tag:t";
+        let every: Vec<GroupBy> = dimensions.split(',').map(|name| name.parse().unwrap()).collect();
+        for by in every.iter().map(|by| vec![by.clone()]).chain([every.clone()]) {
+            let groups = f.usage(user, UsageQuery { group_by: by.clone(), ..whole(DAY) }).await.unwrap();
+            assert_eq!(added(&groups), expected, "by {by:?}");
+            let rows = f.usage(user, UsageQuery { group_by: by, ..whole(DAY) }).await.unwrap();
+            assert_eq!(rows, groups, "the order is the same each time");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_store_records_nothing() {
+    let f = Fixture::sqlite().await;
+    let cursor = JournalCursor { journal: "j".to_owned(), segment: 1, offset: 1 };
+    f.close();
+    let refused = f.record(batch(&[Request::new(UserId(1), 0, 1)]), Some(cursor)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    let again = f.another();
+    assert_eq!(again.journal_cursor("j".to_owned()).await.unwrap(), None);
+    assert!(again.log_detail(UserId(1), request_id(0, 1)).await.unwrap().is_none());
+}

@@ -1,0 +1,123 @@
+//! The log: pages, filters, isolation, retention, and counts for the limits.
+
+use tt_core::query::{LogQuery, LogRow};
+use tt_core::record::Outcome;
+use tt_core::{ApiKeyId, Provider, RequestId, Usage, UserId};
+use tt_store::RequestCount;
+
+use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, request_id};
+
+on_both!(
+    pages_are_stable_while_rows_arrive,
+    filters_hold_together,
+    requests_are_their_users_alone,
+    what_was_never_tried_has_no_provider,
+    rows_are_dropped_by_day_in_chunks,
+    requests_are_counted_for_the_limits,
+);
+
+const ANN: UserId = UserId(1);
+const BOB: UserId = UserId(2);
+
+async fn record(f: &Fixture, requests: &[Request]) {
+    f.record(requests.iter().map(Request::settlement).collect(), None).await.unwrap();
+}
+
+fn ids(rows: &[LogRow]) -> Vec<RequestId> {
+    rows.iter().map(|row| row.request_id).collect()
+}
+
+async fn pages_are_stable_while_rows_arrive(f: &Fixture) {
+    // Five to a millisecond, so that pages end within one.
+    let requests: Vec<_> = (0..20_u8).map(|n| Request::new(ANN, i64::from(n / 5), n)).collect();
+    record(f, &requests).await;
+    let mut expected: Vec<_> = (0..20_u8).map(|n| request_id(i64::from(n / 5), n)).collect();
+    expected.sort_unstable_by(|a, b| b.cmp(a));
+    let (mut seen, mut before) = (Vec::new(), None);
+    for page in 0..8_u8 {
+        let rows = f.logs(ANN, LogQuery { limit: 3, before, ..LogQuery::default() }).await.unwrap();
+        before = rows.last().map(|row| (row.created_at, row.request_id)).or(before);
+        seen.extend(ids(&rows));
+        record(f, &[Request::new(ANN, 1_000, 100 + page), Request::new(BOB, 0, 200 + page)]).await;
+    }
+    assert_eq!(seen, expected);
+}
+
+async fn filters_hold_together(f: &Fixture) {
+    let gemini = vec![attempt(Provider::Gemini, Usage::default(), Some(1))];
+    let requests = [
+        Request::new(ANN, 0, 1),
+        Request { alias: "x", ..Request::new(ANN, 1, 2) },
+        Request { status: Some(502), outcome: Outcome::Error, ..Request::new(ANN, 2, 3) },
+        Request { attempts: gemini.clone(), ..Request::new(ANN, 3, 4) },
+        Request { alias: "x", attempts: gemini, status: Some(502), ..Request::new(ANN, 4, 5) },
+        Request { status: None, outcome: Outcome::Interrupted, ..Request::new(ANN, 5, 6) },
+    ];
+    record(f, &requests).await;
+    let found = async |query: LogQuery| {
+        let rows = f.logs(ANN, LogQuery { limit: 10, ..query }).await.unwrap();
+        rows.iter().map(|row| row.created_at.millis() - at(0).millis()).collect::<Vec<_>>()
+    };
+    let all = LogQuery::default();
+    assert_eq!(found(all.clone()).await, [5, 4, 3, 2, 1, 0]);
+    assert_eq!(found(LogQuery { alias: Some("x".to_owned()), ..all.clone() }).await, [4, 1]);
+    assert_eq!(found(LogQuery { provider: Some(Provider::Gemini), ..all.clone() }).await, [4, 3]);
+    assert_eq!(found(LogQuery { status: Some(502), ..all.clone() }).await, [4, 2]);
+    assert_eq!(found(LogQuery { from: Some(at(1)), to: Some(at(4)), ..all.clone() }).await, [3, 2, 1]);
+    let both = LogQuery { alias: Some("x".to_owned()), status: Some(200), from: Some(at(1)), ..all.clone() };
+    assert_eq!(found(both).await, [1]);
+    assert_eq!(found(LogQuery { alias: Some("' OR 1=1 --".to_owned()), ..all }).await, [0_i64; 0]);
+}
+
+async fn requests_are_their_users_alone(f: &Fixture) {
+    record(f, &[Request::new(ANN, 0, 1)]).await;
+    let query = LogQuery { limit: 10, ..LogQuery::default() };
+    assert_eq!(ids(&f.logs(ANN, query.clone()).await.unwrap()), [request_id(0, 1)]);
+    assert!(f.logs(BOB, query).await.unwrap().is_empty());
+    assert!(f.log_detail(ANN, request_id(0, 1)).await.unwrap().is_some());
+    assert!(f.log_detail(BOB, request_id(0, 1)).await.unwrap().is_none());
+    assert!(f.log_detail(ANN, request_id(0, 2)).await.unwrap().is_none());
+    assert!(f.log_detail(ANN, RequestId(uuid::Uuid::nil())).await.unwrap().is_none(), "not a UUIDv7");
+}
+
+async fn what_was_never_tried_has_no_provider(f: &Fixture) {
+    let never =
+        Request { attempts: Vec::new(), status: None, outcome: Outcome::Interrupted, ..Request::new(ANN, 0, 1) };
+    record(f, &[never]).await;
+    let row = f.log_detail(ANN, request_id(0, 1)).await.unwrap().unwrap().row;
+    assert_eq!((row.provider, row.model, row.route, row.attempts), (None, None, None, 0));
+    assert_eq!((row.status, row.outcome), (None, Outcome::Interrupted));
+}
+
+async fn rows_are_dropped_by_day_in_chunks(f: &Fixture) {
+    let old = (0..25_u8).map(|n| Request { tags: "t=1".to_owned(), ..Request::new(ANN, -DAY + i64::from(n), n) });
+    let today = Request::new(ANN, -11 * HOUR, 99);
+    record(f, &old.chain([today]).collect::<Vec<_>>()).await;
+    let mut gone = Vec::new();
+    loop {
+        let n = f.prune_logs(at(0), 10).await.unwrap();
+        gone.push(n);
+        if n == 0 {
+            break;
+        }
+    }
+    assert_eq!(gone, [10, 10, 5, 0]);
+    let left = f.logs(ANN, LogQuery { limit: 50, ..LogQuery::default() }).await.unwrap();
+    assert_eq!(ids(&left), [request_id(-11 * HOUR, 99)], "the day that `before` lies in stays");
+    assert!(f.log_detail(ANN, request_id(-DAY, 0)).await.unwrap().is_none());
+    let query = tt_core::query::UsageQuery { from: at(-2 * DAY), to: at(DAY), group_by: Vec::new() };
+    assert_eq!(f.usage(ANN, query).await.unwrap()[0].sums.requests, 26, "the sums stay");
+}
+
+async fn requests_are_counted_for_the_limits(f: &Fixture) {
+    let by_key = |n: u8, millis| Request { key: Some(ApiKeyId(7)), ..Request::new(ANN, millis, n) };
+    record(f, &[by_key(1, -HOUR), by_key(2, 0), by_key(3, 5), Request::new(ANN, 6, 4), Request::new(BOB, 7, 5)]).await;
+    let of = async |user, key, since| f.requests_of(user, key, at(since)).await.unwrap();
+    assert_eq!(of(ANN, None, -HOUR).await, 4);
+    assert_eq!(of(ANN, None, 1).await, 2);
+    assert_eq!(of(ANN, Some(ApiKeyId(7)), 0).await, 2);
+    assert_eq!(of(BOB, Some(ApiKeyId(7)), 0).await, 0);
+    let count = |user_id, api_key_id, requests| RequestCount { user_id, api_key_id, requests };
+    let expected = [count(ANN, None, 1), count(ANN, Some(ApiKeyId(7)), 2), count(BOB, None, 1)];
+    assert_eq!(f.requests_since(at(9)).await.unwrap(), expected, "from the beginning of the hour");
+}

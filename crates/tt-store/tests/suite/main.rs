@@ -1,0 +1,43 @@
+//! One suite for both databases: every test below runs on SQLite and on PostgreSQL.
+
+/// Runs each of these functions on both databases, each time on an empty one with the tables made.
+#[cfg(test)]
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(&crate::fixture::Fixture::sqlite().await).await;
+                }
+            )*
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(&crate::fixture::Fixture::postgres().await).await;
+                }
+            )*
+        }
+    };
+}
+
+#[cfg(test)]
+mod aliases;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod migrations;
+#[cfg(test)]
+mod provider_keys;
+#[cfg(test)]
+mod runtime;
+#[cfg(test)]
+mod usage;
+#[cfg(test)]
+mod users;
