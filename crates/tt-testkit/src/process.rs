@@ -249,3 +249,52 @@ impl Drop for Program {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Launch {
+        Program::launch("/bin/sh").argument("-c").argument(script)
+    }
+
+    #[test]
+    fn the_address_is_read_from_the_first_line() {
+        let mut program = shell("echo listening on http://127.0.0.1:7; echo more; exec sleep 600").start();
+        assert_eq!((program.address(), program.url().as_str()), ("127.0.0.1:7", "http://127.0.0.1:7"));
+        assert_eq!(program.next_line(PATIENCE).as_deref(), Some("more"));
+        assert!(program.is_running());
+        assert!(!program.kill().success());
+    }
+
+    #[test]
+    fn a_program_that_ends_at_once_says_why() {
+        let problem = shell("echo no such database >&2; exit 3").try_start().unwrap_err();
+        assert!(problem.contains("no such database") && problem.contains('3'), "{problem}");
+        let problem = shell("echo hello; exec sleep 600").try_start().unwrap_err();
+        assert!(problem.contains("hello"), "{problem}");
+    }
+
+    #[test]
+    fn it_sees_its_own_environment_only_and_ends_when_asked() {
+        let script = "trap 'exit 7' TERM; echo listening on http://$HOST:$PORT; echo \"${HOME-unset} $DATA_DIR\"; while :; do sleep 0.01; done";
+        let mut program = shell(script).env("HOST", "h").start();
+        assert_eq!(program.address(), "h:0");
+        let second = program.next_line(PATIENCE).unwrap();
+        assert_eq!(second, format!("unset {}", program.data_dir().display()));
+        program.terminate();
+        assert_eq!(program.wait().code(), Some(7));
+    }
+
+    #[test]
+    fn its_own_data_directory_goes_with_it_and_a_given_one_stays() {
+        let given = tempfile::tempdir().unwrap();
+        let script = "echo listening on http://x; exec sleep 600";
+        let kept = shell(script).data_dir(given.path()).start();
+        let own = shell(script).start();
+        let path = own.data_dir().to_path_buf();
+        assert!(path.is_dir());
+        drop((kept, own));
+        assert!(!path.exists() && given.path().exists());
+    }
+}

@@ -59,7 +59,7 @@ impl Account {
     pub(crate) fn welcome(&self, address: &str, mock: bool, data: &Path) -> String {
         let Self { password, api_key, aliases } = self;
         let provider = if mock {
-            "No provider key is set: a mock answers in place of OpenAI, Anthropic and Gemini. Set OPENAI_API_KEY,\n\
+            "\nNo provider key is set: a mock answers in place of OpenAI, Anthropic and Gemini. Set OPENAI_API_KEY,\n\
              ANTHROPIC_API_KEY or GEMINI_API_KEY (here or in .env) for real models.\n"
         } else {
             ""
@@ -73,7 +73,6 @@ TokenTracer is ready at http://{address}
   API key     {api_key}
   models      {aliases}
   data        {}
-
 {provider}
 curl http://{address}/v1/chat/completions -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\
   -d '{{\"model\":\"demo\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'

@@ -208,7 +208,7 @@ fn calls(ask: &Ask) -> Vec<Call> {
         let mut found: Vec<(usize, Call)> = ask
             .tools
             .iter()
-            .filter_map(|tool| ask.last_user.find(&format!("call {}", tool.name)).map(|at| (at, call(tool))))
+            .filter_map(|tool| asked_for(&ask.last_user, &tool.name).map(|at| (at, call(tool))))
             .collect();
         found.sort_by_key(|(at, _)| *at);
         found.into_iter().map(|(_, call)| call).collect()
@@ -222,6 +222,16 @@ fn calls(ask: &Ask) -> Vec<Call> {
         }
         ToolChoice::Named(name) => ask.tools.iter().find(|tool| tool.name == *name).map(call).into_iter().collect(),
     }
+}
+
+/// Where the text says `call <name>`, with the name as a word of its own.
+fn asked_for(text: &str, name: &str) -> Option<usize> {
+    let phrase = format!("call {name}");
+    let ends = |at: &usize| {
+        let next = text.get(at + phrase.len()..).and_then(|rest| rest.chars().next());
+        next.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '-')
+    };
+    text.match_indices(&phrase).map(|(at, _)| at).find(ends)
 }
 
 fn reply(ask: &Ask) -> String {
@@ -303,7 +313,7 @@ mod tests {
 
     #[test]
     fn only_tools_that_are_asked_for_are_called_in_the_order_asked() {
-        let mut ask = Ask { last_user: "call b and then call a".to_owned(), choices: 1, ..Ask::default() };
+        let mut ask = Ask { last_user: "call b, then call a, not call c2".to_owned(), choices: 1, ..Ask::default() };
         for name in ["a", "b", "c"] {
             ask.offer(name, Value::Null);
         }
