@@ -1,1 +1,65 @@
-fn main() {}
+//! Developer tasks: `cargo xtask <task>`, which `make <task>` forwards to. One module per task.
+//!
+//! **Invariant:** it depends on none of the product's crates, so that it builds in seconds and cannot break with them.
+#![expect(clippy::print_stdout, reason = "a command line program")]
+
+mod check;
+mod dev;
+mod env;
+mod layers;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use run::{Outcome, cargo};
+
+const HELP: &str = "\
+make <task>, or cargo xtask <task> [arguments]
+
+  run         build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
+  test        all tests, on a PostgreSQL and Redis started for them; arguments go to cargo test
+  check       formatting, lints and layers, as CI does
+  fmt         format the source
+  lint        clippy, warnings are errors
+  layers      which crate may depend on which
+  build       the release binary (the last link takes some minutes)
+  deps        fetch crates, and install what the tests need where that is possible
+  db-migrate  bring the configured database up to date (cargo xtask migrate)
+  clean       remove everything built";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_else(|| "help".to_owned());
+    let rest: Vec<String> = arguments.collect();
+    match task_named(&task, &rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            if !problem.is_empty() {
+                eprintln!("{task}: {problem}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task_named(task: &str, rest: &[String]) -> Outcome {
+    match task {
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        "dev" => dev::build_and_serve(),
+        dev::SERVE => dev::serve(rest),
+        "migrate" => dev::migrate(rest),
+        "test" => test::run(rest),
+        "deps" => test::install(),
+        "check" => check::all(),
+        "fmt" => cargo(&["fmt", "--all"]),
+        "lint" => check::lint(),
+        "layers" => layers::check(),
+        "build" => cargo(&["build", "--release", "--package", "tokentracer"]),
+        "clean" => cargo(&["clean"]),
+        _ => Err(format!("no such task\n\n{HELP}")),
+    }
+}

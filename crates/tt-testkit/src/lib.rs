@@ -1,4 +1,17 @@
-//! Test tools: a mock upstream of every dialect, throw-away databases.
+//! Test tools: a mock upstream of every dialect, a test HTTP client, a handle on a running program, throw-away
+//! databases, and the bare proxy that benchmarks are measured against.
+//!
+//! **Invariant:** only tests, benches and `cargo xtask dev` use this crate; nothing that ships depends on it. It panics
+//! with one plain line where a test could not go on anyway.
 
+pub mod bare_proxy;
+pub mod client;
 pub mod database;
+pub mod mock;
+pub mod process;
 pub mod redis;
+mod workers;
+
+pub use client::Client;
+pub use mock::{Behaviour, MockUpstream};
+pub use process::Program;

@@ -1,0 +1,263 @@
+//! A small HTTP client for black-box tests: JSON in and out, server-sent events with the time each took, and a raw
+//! socket for what no well-behaved client would send.
+//!
+//! It follows no redirects, retries nothing, and opens a connection per request unless told to keep them.
+
+mod raw;
+mod sse;
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client as Pool;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use self::raw::RawConnection;
+pub use self::sse::{Event, EventStream};
+
+/// How long any one answer may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A client of one server.
+#[derive(Debug, Clone)]
+pub struct Client {
+    base: String,
+    headers: HeaderMap,
+    pool: Pool<HttpConnector, Full<Bytes>>,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A request in the making.
+#[derive(Debug)]
+#[must_use]
+pub struct Call {
+    client: Client,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Client {
+    /// A client of the server at `base` (`http://127.0.0.1:8080`), with a connection per request.
+    pub fn new(base: impl Into<String>) -> Self {
+        Self::with_idle(base, 0)
+    }
+
+    /// The same, keeping its connections for further requests.
+    pub fn keeping_connections(base: impl Into<String>) -> Self {
+        Self::with_idle(base, usize::MAX)
+    }
+
+    fn with_idle(base: impl Into<String>, idle: usize) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let pool = Pool::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(idle)
+            .retry_canceled_requests(false)
+            .build(connector);
+        let base = base.into().trim_end_matches('/').to_owned();
+        Self { base, headers: HeaderMap::new(), pool }
+    }
+
+    /// The same client with this bearer token on every request.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// The same client with this header on every request.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        set(&mut self.headers, name, value);
+        self
+    }
+
+    /// Where requests go.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// `GET`.
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    /// `POST`.
+    pub fn post(&self, path: &str) -> Call {
+        self.call(Method::POST, path)
+    }
+
+    /// `PUT`.
+    pub fn put(&self, path: &str) -> Call {
+        self.call(Method::PUT, path)
+    }
+
+    /// `PATCH`.
+    pub fn patch(&self, path: &str) -> Call {
+        self.call(Method::PATCH, path)
+    }
+
+    /// `DELETE`.
+    pub fn delete(&self, path: &str) -> Call {
+        self.call(Method::DELETE, path)
+    }
+
+    /// Any method.
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call { client: self.clone(), method, path: path.to_owned(), headers: self.headers.clone(), body: Bytes::new() }
+    }
+
+    /// A raw connection to the server.
+    pub async fn raw(&self) -> RawConnection {
+        RawConnection::open(self.base.trim_start_matches("http://")).await
+    }
+}
+
+impl Call {
+    /// A header, in place of one of that name.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        set(&mut self.headers, name, value);
+        self
+    }
+
+    /// A bearer token, in place of the client's.
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// A JSON body.
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    /// Any body; the content type is the caller's.
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends it and reads the whole answer.
+    ///
+    /// # Panics
+    /// When the connection fails or no whole answer comes within a minute; [`Self::try_send`] does not.
+    pub async fn send(self) -> Response {
+        let what = format!("{} {}", self.method, self.path);
+        self.try_send().await.unwrap_or_else(|error| panic!("{what}: {error}"))
+    }
+
+    /// Sends it and reads the whole answer; the error says in a line how the connection failed.
+    pub async fn try_send(self) -> Result<Response, String> {
+        let answer = async {
+            let (status, headers, mut body) = self.open().await?;
+            let mut all = BytesMut::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|error| format!("the body broke off after {} bytes: {error}", all.len()))?;
+                if let Ok(data) = frame.into_data() {
+                    all.extend_from_slice(&data);
+                }
+            }
+            Ok(Response { status, headers, body: all.freeze() })
+        };
+        tokio::time::timeout(PATIENCE, answer).await.map_err(|_| format!("no whole answer within {PATIENCE:?}"))?
+    }
+
+    /// Sends it and reads the answer event by event. Dropping the stream closes the connection.
+    ///
+    /// # Panics
+    /// When the connection fails before the headers of an answer.
+    pub async fn stream(self) -> EventStream {
+        let what = format!("{} {}", self.method, self.path);
+        let sent = Instant::now();
+        match tokio::time::timeout(PATIENCE, self.open()).await {
+            Ok(Ok((status, headers, body))) => EventStream::new(status, headers, body, sent),
+            Ok(Err(error)) => panic!("{what}: {error}"),
+            Err(_) => panic!("{what}: no answer within {PATIENCE:?}"),
+        }
+    }
+
+    async fn open(self) -> Result<(StatusCode, HeaderMap, Incoming), String> {
+        let mut request = Request::new(Full::new(self.body));
+        *request.method_mut() = self.method;
+        let uri = format!("{}{}", self.client.base, self.path);
+        *request.uri_mut() = uri.parse().map_err(|error| format!("{uri} is no address: {error}"))?;
+        *request.headers_mut() = self.headers;
+        let response = self.client.pool.request(request).await.map_err(|error| chain(&error))?;
+        let (parts, body) = response.into_parts();
+        Ok((parts.status, parts.headers, body))
+    }
+}
+
+impl Response {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn json(&self) -> Value {
+        self.parse()
+    }
+
+    /// The body as JSON of a known shape.
+    ///
+    /// # Panics
+    /// When it has another.
+    pub fn parse<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("{}: the body is not the JSON expected: {error}: {}", self.status, self.text())
+        })
+    }
+
+    /// The body as text, with replacement characters where it is no UTF-8.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header's text, if it came.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The answer itself, where its status is the one expected.
+    ///
+    /// # Panics
+    /// When the status is another; the message holds the body.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert!(self.status == status, "expected {status}, got {}: {}", self.status, self.text());
+        self
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: &str, value: &str) {
+    match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        (Ok(name), Ok(value)) => drop(headers.insert(name, value)),
+        _ => panic!("no header: {name}: {value}"),
+    }
+}
+
+/// The error and its causes, in a line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,300 @@
+//! A program under test as a child process: started on a free port with a data directory of its own, killed when the
+//! test ends.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+
+/// How long a start or an orderly end may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a child that was told to end is looked at.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How to start a [`Program`].
+#[derive(Debug)]
+#[must_use]
+pub struct Launch {
+    binary: PathBuf,
+    arguments: Vec<String>,
+    environment: BTreeMap<String, String>,
+    data: Option<PathBuf>,
+}
+
+/// A running program. Dropping it kills it.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    address: String,
+    data: PathBuf,
+    /// Removed with the program, where it is the test's own.
+    _own_data: Option<tempfile::TempDir>,
+    errors: Arc<Mutex<String>>,
+    lines: Receiver<String>,
+}
+
+impl Launch {
+    /// `binary` is the path of the built program: `env!("CARGO_BIN_EXE_tokentracer")`.
+    pub fn new(binary: impl AsRef<OsStr>) -> Self {
+        Self { binary: PathBuf::from(binary.as_ref()), arguments: Vec::new(), environment: BTreeMap::new(), data: None }
+    }
+
+    /// One more argument.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// A variable of its environment, which is otherwise empty but for `PATH`, `PORT=0` and `DATA_DIR`.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A data directory that outlives the program, for a test that starts it twice. Otherwise it gets a fresh one.
+    pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.data = Some(directory.into());
+        self
+    }
+
+    /// Starts it and waits for its first line, `listening on http://ADDRESS`.
+    ///
+    /// # Panics
+    /// When that line does not come; the message holds what the program wrote to its standard error.
+    pub fn start(self) -> Program {
+        let what = self.binary.display().to_string();
+        self.try_start().unwrap_or_else(|problem| panic!("{what} did not start: {problem}"))
+    }
+
+    /// Starts it; the error tells how it ended and what it wrote to its standard error.
+    pub fn try_start(self) -> Result<Program, String> {
+        let (own, data) = match self.data.clone() {
+            Some(data) => (None, data),
+            None => {
+                let own = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
+                let path = own.path().to_path_buf();
+                (Some(own), path)
+            }
+        };
+        let mut command = self.command(&data);
+        let mut child = command.spawn().map_err(|error| error.to_string())?;
+        let errors = Arc::new(Mutex::new(String::new()));
+        if let Some(stderr) = child.stderr.take() {
+            let into = Arc::clone(&errors);
+            std::thread::spawn(move || collect(stderr, &into));
+        }
+        let (send, lines) = mpsc::channel();
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    // Read on even when nobody listens, so that the program never blocks on a full pipe.
+                    let _ = send.send(line);
+                }
+            });
+        }
+        let mut program = Program { child, address: String::new(), data, _own_data: own, errors, lines };
+        let line = match program.lines.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => return Err(format!("it said nothing: {}", program.stderr())),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = program.wait();
+                return Err(format!("{status}: {}", program.stderr()));
+            }
+        };
+        match line.strip_prefix("listening on http://") {
+            Some(address) => program.address = address.trim().to_owned(),
+            None => return Err(format!("its first line was {line:?}: {}", program.stderr())),
+        }
+        Ok(program)
+    }
+
+    /// Runs it to its end, for commands that do not serve.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn output(self) -> std::process::Output {
+        let own = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        let data = self.data.clone().unwrap_or_else(|| own.path().to_path_buf());
+        self.command(&data).output().unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()))
+    }
+
+    fn command(&self, data: &Path) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(&self.arguments).env_clear().env("PORT", "0").env("DATA_DIR", data);
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command.envs(&self.environment).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+fn collect(mut stderr: impl Read, into: &Mutex<String>) {
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = stderr.read(&mut buffer) {
+        let text = String::from_utf8_lossy(buffer.get(..n).unwrap_or_default()).into_owned();
+        into.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
+    }
+}
+
+impl Program {
+    /// How to start `binary`.
+    pub fn launch(binary: impl AsRef<OsStr>) -> Launch {
+        Launch::new(binary)
+    }
+
+    /// `host:port`, as bound.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// `http://host:port`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A client of it, without credentials.
+    pub fn client(&self) -> Client {
+        Client::new(self.url())
+    }
+
+    /// Its data directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.data
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to its standard error so far.
+    pub fn stderr(&self) -> String {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The next line of its standard output after the first, if one comes in time.
+    pub fn next_line(&self, most: Duration) -> Option<String> {
+        self.lines.recv_timeout(most).ok()
+    }
+
+    /// Asks it to end (SIGTERM).
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends a signal by its name without `SIG`.
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "no SIG{name} could be sent to {}", self.child.id());
+    }
+
+    /// Ends it at once (SIGKILL), as a crash does.
+    pub fn kill(&mut self) -> ExitStatus {
+        // It may have ended already.
+        let _ = self.child.kill();
+        self.wait()
+    }
+
+    /// How it ended, once it has.
+    ///
+    /// # Panics
+    /// When it has not within a minute.
+    pub fn wait(&mut self) -> ExitStatus {
+        let Some(status) = self.wait_for(PATIENCE) else {
+            let _ = self.child.kill();
+            panic!("the program did not end within {PATIENCE:?}: {}", self.stderr());
+        };
+        status
+    }
+
+    /// How it ended, if it does within `most`.
+    pub fn wait_for(&mut self, most: Duration) -> Option<ExitStatus> {
+        let until = Instant::now() + most;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if Instant::now() < until => std::thread::sleep(TICK),
+                Ok(None) => return None,
+                Err(error) => panic!("the program cannot be waited for: {error}"),
+            }
+        }
+    }
+
+    /// Is it still running?
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- standard error of {}:\n{}", self.child.id(), self.stderr());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Launch {
+        Program::launch("/bin/sh").argument("-c").argument(script)
+    }
+
+    #[test]
+    fn the_address_is_read_from_the_first_line() {
+        let mut program = shell("echo listening on http://127.0.0.1:7; echo more; exec sleep 600").start();
+        assert_eq!((program.address(), program.url().as_str()), ("127.0.0.1:7", "http://127.0.0.1:7"));
+        assert_eq!(program.next_line(PATIENCE).as_deref(), Some("more"));
+        assert!(program.is_running());
+        assert!(!program.kill().success());
+    }
+
+    #[test]
+    fn a_program_that_ends_at_once_says_why() {
+        let problem = shell("echo no such database >&2; exit 3").try_start().unwrap_err();
+        assert!(problem.contains("no such database") && problem.contains('3'), "{problem}");
+        let problem = shell("echo hello; exec sleep 600").try_start().unwrap_err();
+        assert!(problem.contains("hello"), "{problem}");
+    }
+
+    #[test]
+    fn it_sees_its_own_environment_only_and_ends_when_asked() {
+        let script = "trap 'exit 7' TERM; echo listening on http://$HOST:$PORT; echo \"${HOME-unset} $DATA_DIR\"; while :; do sleep 0.01; done";
+        let mut program = shell(script).env("HOST", "h").start();
+        assert_eq!(program.address(), "h:0");
+        let second = program.next_line(PATIENCE).unwrap();
+        assert_eq!(second, format!("unset {}", program.data_dir().display()));
+        program.terminate();
+        assert_eq!(program.wait().code(), Some(7));
+    }
+
+    #[test]
+    fn its_own_data_directory_goes_with_it_and_a_given_one_stays() {
+        let given = tempfile::tempdir().unwrap();
+        let script = "echo listening on http://x; exec sleep 600";
+        let kept = shell(script).data_dir(given.path()).start();
+        let own = shell(script).start();
+        let path = own.data_dir().to_path_buf();
+        assert!(path.is_dir());
+        drop((kept, own));
+        assert!(!path.exists() && given.path().exists());
+    }
+}

@@ -1,0 +1,210 @@
+//! `make run`: the program on its embedded default, ready to be called. With no provider key in the environment it gets
+//! the mock upstream, so that the first chat completion needs no account anywhere.
+
+mod account;
+mod http;
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::env::Settings;
+use crate::run::{Outcome, cargo_command, status, target_directory};
+use account::Account;
+use http::Server;
+
+/// The second half of `dev`, which that starts in its own place.
+pub(crate) const SERVE: &str = "dev-serve";
+
+/// Optimised, but without the link-time optimisation that takes minutes.
+const PROFILE: &str = "quick";
+
+/// A provider, and what `dev` does about it.
+#[derive(Debug, Clone, Copy)]
+struct Provider {
+    name: &'static str,
+    key_variable: &'static str,
+    url_variable: &'static str,
+    /// What the mock takes for a key, and where it serves this API.
+    mock_key: &'static str,
+    mock_path: &'static str,
+    /// What the demo aliases point to: cheap, and with a known price.
+    model: &'static str,
+}
+
+const PROVIDERS: [Provider; 3] = [
+    Provider {
+        name: "openai",
+        key_variable: "OPENAI_API_KEY",
+        url_variable: "OPENAI_BASE_URL",
+        mock_key: "sk-mock-dev",
+        mock_path: "/v1",
+        model: "gpt-4o-mini",
+    },
+    Provider {
+        name: "anthropic",
+        key_variable: "ANTHROPIC_API_KEY",
+        url_variable: "ANTHROPIC_BASE_URL",
+        mock_key: "sk-ant-mock-dev",
+        mock_path: "",
+        model: "claude-haiku-4-5",
+    },
+    Provider {
+        name: "gemini",
+        key_variable: "GEMINI_API_KEY",
+        url_variable: "GEMINI_BASE_URL",
+        mock_key: "AIzaMockDev",
+        mock_path: "",
+        model: "gemini-2.5-flash",
+    },
+];
+
+/// A provider key to be stored: the provider and the secret.
+#[derive(Clone)]
+struct ProviderKey {
+    provider: Provider,
+    secret: String,
+    mock: bool,
+}
+
+/// The keys the environment gives; without any, the mock's for every provider.
+fn provider_keys(settings: &Settings) -> Vec<ProviderKey> {
+    let real: Vec<ProviderKey> = PROVIDERS
+        .into_iter()
+        .filter_map(|provider| {
+            Some(ProviderKey { secret: settings.value(provider.key_variable)?, provider, mock: false })
+        })
+        .collect();
+    if !real.is_empty() {
+        return real;
+    }
+    let mock = |provider: Provider| ProviderKey { secret: provider.mock_key.to_owned(), provider, mock: true };
+    PROVIDERS.into_iter().map(mock).collect()
+}
+
+/// Builds what is needed and goes on as [`serve`], in the same process, with interrupts ignored: the terminal's Ctrl-C
+/// reaches the program, which ends in its own time, and this waits for it.
+pub(crate) fn build_and_serve() -> Outcome {
+    let settings = Settings::load()?;
+    let mock = provider_keys(&settings).iter().any(|key| key.mock);
+    let target = target_directory()?;
+    if !target.join(PROFILE).join("tokentracer").exists() {
+        println!("The first build takes some minutes, later ones seconds.");
+    }
+    build(mock)?;
+    let this = std::env::current_exe().map_err(|error| format!("this program's own path: {error}"))?;
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", r#"trap "" INT; exec "$@""#, "sh"]).arg(this).arg(SERVE).arg(target.join(PROFILE));
+    // It comes back only where it failed.
+    Err(format!("/bin/sh: {}", command.exec()))
+}
+
+fn build(mock: bool) -> Outcome {
+    let mut build = cargo_command(&["build", "--profile", PROFILE, "--package", "tokentracer", "--bin", "tokentracer"]);
+    if mock {
+        build.args(["--package", "tt-testkit", "--bin", "tt-mock"]);
+    }
+    status(&mut build)
+}
+
+/// Starts the mock, where it is wanted, and the program; makes an account to use it with; prints how; waits.
+pub(crate) fn serve(arguments: &[String]) -> Outcome {
+    let [binaries] = arguments else { return Err("start it with: cargo xtask dev".to_owned()) };
+    let binaries = Path::new(binaries);
+    let settings = Settings::load()?;
+    let keys = provider_keys(&settings);
+    let data = data_directory(&settings)?;
+
+    let mock = if keys.iter().any(|key| key.mock) {
+        Some(Running::start(Command::new(binaries.join("tt-mock")).arg("upstream"))?)
+    } else {
+        None
+    };
+    let mut command = Command::new(binaries.join("tokentracer"));
+    command.arg("serve").envs(settings.additions()).env("DATA_DIR", &data);
+    if let Some(mock) = &mock {
+        for provider in PROVIDERS.iter().filter(|provider| settings.value(provider.url_variable).is_none()) {
+            command.env(provider.url_variable, format!("http://{}{}", mock.address, provider.mock_path));
+        }
+    }
+    let mut program = Running::start(&mut command)?;
+    match Account::ready(&Server::new(&program.address), &data, &keys) {
+        Ok(account) => println!("{}", account.welcome(&program.address, mock.is_some(), &data)),
+        Err(problem) => {
+            program.stop();
+            return Err(problem);
+        }
+    }
+    let status = program.child.wait().map_err(|error| format!("tokentracer: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("tokentracer ended with {status}")) }
+}
+
+/// `make db-migrate`: the program's own command, with the same settings.
+pub(crate) fn migrate(arguments: &[String]) -> Outcome {
+    let settings = Settings::load()?;
+    build(false)?;
+    let mut command = Command::new(target_directory()?.join(PROFILE).join("tokentracer"));
+    command.arg("migrate").args(arguments).envs(settings.additions()).env("DATA_DIR", data_directory(&settings)?);
+    status(&mut command)
+}
+
+/// The data directory, made if need be, readable by its owner only.
+fn data_directory(settings: &Settings) -> Result<std::path::PathBuf, String> {
+    let data = settings.data_directory()?;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&data);
+    made.and_then(|()| data.canonicalize()).map_err(|error| format!("{}: {error}", data.display()))
+}
+
+/// A child that has said where it listens. Dropping it ends it.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    address: String,
+}
+
+impl Running {
+    /// Starts `command` and waits for its first line, `listening on http://ADDRESS`; what follows goes to the terminal.
+    fn start(command: &mut Command) -> Result<Self, String> {
+        let name = command.get_program().display().to_string();
+        let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let mut child = spawned.map_err(|error| format!("{name}: {error}"))?;
+        let Some(out) = child.stdout.take() else { return Err(format!("{name}: no standard output")) };
+        let mut running = Self { child, address: String::new() };
+        let mut lines = BufReader::new(out).lines();
+        let first = match lines.next() {
+            Some(Ok(line)) => line,
+            Some(Err(error)) => return Err(format!("{name}: {error}")),
+            // It has said on its standard error, which is the terminal, why.
+            None => return Err(format!("{name} did not start. Is the port taken? PORT=0 make run takes a free one.")),
+        };
+        running.address = match first.strip_prefix("listening on http://") {
+            Some(address) => address.trim().to_owned(),
+            None => return Err(format!("{name}: its first line was {first:?}")),
+        };
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                println!("{line}");
+            }
+        });
+        Ok(running)
+    }
+
+    /// Asks it to end and waits until it has.
+    fn stop(&mut self) {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        if asked.is_ok_and(|status| status.success()) {
+            // Waiting fails only for a child that is gone.
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a child that is gone.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

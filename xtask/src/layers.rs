@@ -1,0 +1,151 @@
+//! Which crate may depend on which: the diagram of `crates/README.md` as a table, checked against `cargo metadata`.
+
+use serde_json::Value;
+
+use crate::run::{Outcome, metadata};
+
+/// A crate of the workspace and those it may build on.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("tt-core", &[]),
+    ("tt-providers", &["tt-core"]),
+    ("tt-store", &["tt-core"]),
+    ("tt-ledger", &["tt-core"]),
+    ("tt-ratelimit", &["tt-core"]),
+    ("tt-crypto", &["tt-core"]),
+    ("tt-http", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto"]),
+    ("tokentracer", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-http"]),
+    ("tt-testkit", &["tt-core"]),
+    ("xtask", &[]),
+];
+
+/// What tests may use besides, anywhere but in xtask.
+const TEST_ONLY: &str = "tt-testkit";
+
+/// One crate knows each outside thing: crates from outside and the only ones that may build on them.
+const OUTSIDE: &[(&[&str], &[&str])] = &[
+    // SQL
+    (
+        &["diesel", "diesel-async", "diesel_migrations", "libsqlite3-sys", "deadpool", "tokio-postgres-rustls"],
+        &["tt-store"],
+    ),
+    (&["tokio-postgres"], &["tt-store", "tt-testkit"]),
+    // Redis
+    (&["deadpool-redis", "redis"], &["tt-ratelimit"]),
+    // HTTP: the server's side, the client's side, and the tests' own
+    (&["http", "http-body", "http-body-util", "hyper", "hyper-util"], &["tt-http", "tt-providers", "tt-testkit"]),
+    (&["matchit", "form_urlencoded"], &["tt-http", "tt-testkit"]),
+    (&["hyper-rustls"], &["tt-providers"]),
+    // secrets
+    (&["argon2", "jsonwebtoken", "ring"], &["tt-crypto"]),
+    // the tokenizer
+    (&["tiktoken-rs"], &["tt-core"]),
+    // the process: arguments, directories, allocator, log output
+    (&["clap", "directories", "mimalloc", "tracing-subscriber"], &["tokentracer"]),
+    // async: everywhere but in the domain
+    (
+        &["tokio", "tokio-util", "futures-util"],
+        &["tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-http", "tokentracer", "tt-testkit"],
+    ),
+];
+
+/// Crates nobody may bring in, not even from afar: a second TLS or crypto stack, and clients that link C libraries.
+const BANNED: &[&str] = &["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys", "pq-sys", "reqwest"];
+
+/// Fails on every dependency that is not allowed.
+pub(crate) fn check() -> Outcome {
+    let mut wrong = edges(&metadata()?);
+    let lock = std::fs::read_to_string("Cargo.lock").map_err(|error| format!("Cargo.lock: {error}"))?;
+    wrong.extend(banned(&lock));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+fn edges(metadata: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for package in list(metadata, "packages") {
+        let name = text(package, "name");
+        let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| *layer == name) else {
+            wrong.push(format!("{name} is in no layer: give it one in xtask/src/layers.rs and crates/README.md"));
+            continue;
+        };
+        for dependency in list(package, "dependencies") {
+            let target = text(dependency, "name");
+            let for_tests = text(dependency, "kind") == "dev";
+            if LAYERS.iter().any(|(layer, _)| *layer == target) {
+                let test_tool = for_tests && target == TEST_ONLY && name != "xtask";
+                if !allowed.contains(&target) && !test_tool {
+                    wrong.push(format!("{name} must not depend on {target}"));
+                }
+                continue;
+            }
+            let owners = OUTSIDE.iter().find(|(things, _)| things.contains(&target)).map(|(_, owners)| *owners);
+            if let Some(owners) = owners.filter(|owners| !for_tests && !owners.contains(&name)) {
+                wrong.push(format!("{name} must not depend on {target}: that is for {}", owners.join(", ")));
+            }
+        }
+    }
+    wrong
+}
+
+fn banned(lock: &str) -> impl Iterator<Item = String> {
+    let locked = |name: &&&str| lock.lines().any(|line| line == format!("name = \"{name}\""));
+    BANNED
+        .iter()
+        .filter(locked)
+        .map(|name| format!("{name} is banned: cargo tree --invert {name} shows who brings it in"))
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Value {
+        let dependencies: Vec<Value> =
+            dependencies.iter().map(|(name, kind)| json!({"name": name, "kind": kind})).collect();
+        json!({"packages": [{"name": name, "dependencies": dependencies}]})
+    }
+
+    #[test]
+    fn an_edge_to_a_sibling_or_upwards_is_found() {
+        let found = edges(&package("tt-store", &[("tt-core", None), ("tt-crypto", None), ("tt-http", Some("dev"))]));
+        assert_eq!(found, ["tt-store must not depend on tt-crypto", "tt-store must not depend on tt-http"]);
+    }
+
+    #[test]
+    fn the_test_tools_are_for_tests_only() {
+        assert!(edges(&package("tt-store", &[("tt-testkit", Some("dev"))])).is_empty());
+        assert_eq!(edges(&package("tt-store", &[("tt-testkit", None)])).len(), 1);
+        assert_eq!(edges(&package("xtask", &[("tt-testkit", Some("dev"))])).len(), 1);
+    }
+
+    #[test]
+    fn an_outside_thing_belongs_to_its_crate() {
+        let found = edges(&package("tt-http", &[("diesel", None), ("hyper", None)]));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains("must not depend on diesel"), "{found:?}");
+        assert!(edges(&package("tokentracer", &[("hyper", Some("dev"))])).is_empty());
+        assert_eq!(edges(&package("tt-core", &[("tokio", None)])).len(), 1);
+    }
+
+    #[test]
+    fn a_crate_without_a_layer_is_found() {
+        assert!(edges(&package("tt-new", &[]))[0].contains("is in no layer"));
+    }
+
+    #[test]
+    fn a_banned_crate_is_found_in_the_lock_file() {
+        let lock = "[[package]]\nname = \"reqwest\"\nversion = \"1\"\n[[package]]\nname = \"openssl-probe\"\n";
+        let found: Vec<String> = banned(lock).collect();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("reqwest"));
+    }
+}

@@ -1,0 +1,35 @@
+//! All tests, with the PostgreSQL and Redis they need: found or installed, started for the run, stopped after it.
+
+mod postgres;
+mod tools;
+
+use crate::run::{Outcome, cargo, cargo_command, status};
+use postgres::Postgres;
+use tools::Tools;
+
+/// Runs `cargo test`, on the whole workspace unless the arguments choose a package.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let tools = Tools::find_or_install()?;
+    let postgres = Postgres::start(&tools)?;
+    let mut command = cargo_command(&["test"]);
+    if !arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package")) {
+        command.arg("--workspace");
+    }
+    command
+        .args(arguments)
+        .env("TT_TEST_POSTGRES_URL", postgres.url())
+        // Tests start Redis servers of their own.
+        .env("TT_TEST_REDIS_SERVER", &tools.redis_server);
+    let outcome = status(&mut command);
+    drop(postgres);
+    outcome
+}
+
+/// Says which tools are there, installs those that are not, and fetches the crates.
+pub(crate) fn install() -> Outcome {
+    let tools = Tools::find_or_install()?;
+    println!("postgres      {}", tools.postgres.display());
+    println!("initdb        {}", tools.initdb.display());
+    println!("redis-server  {}", tools.redis_server.display());
+    cargo(&["fetch", "--locked"])
+}

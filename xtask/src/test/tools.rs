@@ -1,0 +1,148 @@
+//! Finding the servers the tests need, and installing them where nobody would mind.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::run::{Outcome, output, status};
+
+/// Programs, by their paths.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    /// The PostgreSQL server.
+    pub(crate) postgres: PathBuf,
+    /// Makes a database cluster; from the same directory.
+    pub(crate) initdb: PathBuf,
+    /// The Redis server.
+    pub(crate) redis_server: PathBuf,
+    /// Are we root? PostgreSQL then refuses to run as we are.
+    pub(crate) root: bool,
+}
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+impl Tools {
+    /// The tools, installed first where they are missing and this is Debian, and we are root.
+    pub(crate) fn find_or_install() -> Result<Self, String> {
+        let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+        let missing = match Self::find(root) {
+            Ok(tools) => return Ok(tools),
+            Err(missing) => missing,
+        };
+        let names = missing.join(" ");
+        if root && Path::new("/etc/debian_version").exists() {
+            println!("installing {names}");
+            apt_install(&missing)?;
+            return Self::find(root)
+                .map_err(|missing| format!("{} is still missing after the install", missing.join(" ")));
+        }
+        let how = if cfg!(target_os = "macos") {
+            "brew install postgresql redis".to_owned()
+        } else {
+            format!("on Debian: sudo apt-get install {names}")
+        };
+        Err(format!("the tests need {names}; install it ({how}) and run them again"))
+    }
+
+    /// The tools, or the Debian packages of those that are missing.
+    fn find(root: bool) -> Result<Self, Vec<&'static str>> {
+        let directories = directories();
+        let servers = directories.iter().map(|directory| (directory.join("postgres"), directory.join("initdb")));
+        let postgres = servers.into_iter().find(|(postgres, initdb)| postgres.is_file() && initdb.is_file());
+        let redis = directories.iter().map(|directory| directory.join("redis-server")).find(|path| path.is_file());
+        match (postgres, redis) {
+            (Some((postgres, initdb)), Some(redis_server)) => Ok(Self { postgres, initdb, redis_server, root }),
+            (postgres, redis) => {
+                let mut missing = Vec::new();
+                missing.extend(postgres.is_none().then_some("postgresql"));
+                missing.extend(redis.is_none().then_some("redis-server"));
+                Err(missing)
+            }
+        }
+    }
+}
+
+/// Where servers are kept: the search path first, then where systems hide them.
+fn directories() -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    let mut versions: Vec<PathBuf> =
+        [("/usr/lib/postgresql", "bin"), ("/opt/homebrew/opt", "bin"), ("/usr/local/opt", "bin")]
+            .iter()
+            .flat_map(|(parent, bin)| {
+                let entries = std::fs::read_dir(parent).into_iter().flatten().filter_map(Result::ok);
+                entries
+                    .map(|entry| entry.path().join(bin))
+                    .filter(|path| path.join("initdb").is_file())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+    // The newest version first.
+    versions.sort_by_key(|path| std::cmp::Reverse(version(path)));
+    all.extend(versions);
+    all.extend(
+        ["/usr/local/bin", "/usr/local/sbin", "/usr/sbin", "/opt/homebrew/bin", "/usr/local/pgsql/bin"]
+            .map(PathBuf::from),
+    );
+    all
+}
+
+/// The number in a directory's name (`/usr/lib/postgresql/15/bin`, `…/postgresql@17/bin`), 0 where there is none.
+fn version(path: &Path) -> u32 {
+    let name = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let digits: String = name.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(0)
+}
+
+fn apt_install(packages: &[&str]) -> Outcome {
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").arg("-q").args(arguments);
+        status(&mut command).map_err(|_| format!("apt-get {} failed", arguments.join(" ")))
+    };
+    let quiet = NoServices::begin()?;
+    let installed =
+        apt(&["update"]).and_then(|()| apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat()));
+    drop(quiet);
+    installed
+}
+
+/// While it lives, package scripts start no services: Debian's own switch for that.
+struct NoServices {
+    ours: bool,
+}
+
+impl NoServices {
+    fn begin() -> Result<Self, String> {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        if Path::new(POLICY).exists() {
+            return Ok(Self { ours: false });
+        }
+        std::fs::write(POLICY, "#!/bin/sh\nexit 101\n")
+            .and_then(|()| std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755)))
+            .map_err(|error| format!("{POLICY}: {error}"))?;
+        Ok(Self { ours: true })
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.ours
+            && let Err(error) = std::fs::remove_file(POLICY)
+        {
+            eprintln!("remove {POLICY} yourself, it keeps services from starting: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_the_directory() {
+        assert_eq!(version(Path::new("/usr/lib/postgresql/15/bin")), 15);
+        assert_eq!(version(Path::new("/opt/homebrew/opt/postgresql@17/bin")), 17);
+        assert_eq!(version(Path::new("/usr/bin")), 0);
+    }
+}
