@@ -36,6 +36,8 @@ pub struct Program {
     /// Removed with the program, where it is the test's own.
     _own_data: Option<tempfile::TempDir>,
     errors: Arc<Mutex<String>>,
+    /// Closed when the standard error has been read to its end.
+    errors_end: Receiver<()>,
     lines: Receiver<String>,
 }
 
@@ -85,9 +87,13 @@ impl Launch {
         let mut command = self.command(&data);
         let mut child = command.spawn().map_err(|error| error.to_string())?;
         let errors = Arc::new(Mutex::new(String::new()));
+        let (errors_open, errors_end) = mpsc::channel();
         if let Some(stderr) = child.stderr.take() {
             let into = Arc::clone(&errors);
-            std::thread::spawn(move || collect(stderr, &into));
+            std::thread::spawn(move || {
+                collect(stderr, &into);
+                drop(errors_open);
+            });
         }
         let (send, lines) = mpsc::channel();
         if let Some(stdout) = child.stdout.take() {
@@ -98,12 +104,14 @@ impl Launch {
                 }
             });
         }
-        let mut program = Program { child, address: String::new(), data, _own_data: own, errors, lines };
+        let mut program = Program { child, address: String::new(), data, _own_data: own, errors, errors_end, lines };
         let line = match program.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => return Err(format!("it said nothing: {}", program.stderr())),
             Err(RecvTimeoutError::Disconnected) => {
                 let status = program.wait();
+                // A moment for what it wrote last; a child of its own may hold the pipe open for longer.
+                let _ = program.errors_end.recv_timeout(Duration::from_secs(1));
                 return Err(format!("{status}: {}", program.stderr()));
             }
         };

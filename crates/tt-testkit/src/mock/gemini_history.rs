@@ -95,7 +95,8 @@ fn names(content: &Value, kind: &str) -> Vec<String> {
 
 fn content(ask: &mut Ask, content: &Value, path: &str) -> Result<(), Refusal> {
     known(content, &["role", "parts"], path)?;
-    if parts(content).is_empty() {
+    // An empty system instruction is taken (recorded), an empty turn is not.
+    if parts(content).is_empty() && path != "system_instruction" {
         return Err(Refusal::bad(format!(
             "* GenerateContentRequest.{path}.parts: contents.parts must not be empty.\n"
         )));

@@ -449,3 +449,67 @@ async fn a_raw_connection_can_send_what_no_client_would() {
     raw.write("NOT HTTP\r\n\r\n").await;
     assert!(raw.read_head().await.starts_with("HTTP/1.1 400"));
 }
+
+/// Recorded bodies carry the real providers' signatures, which the mock cannot tell from foreign ones.
+fn own_signatures(value: &mut Value, provider: &str) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (provider, name.as_str()) {
+                    ("anthropic", "signature") => *value = json!(super::anthropic::SIGNATURE),
+                    ("gemini", "thoughtSignature" | "thought_signature") => *value = json!(super::gemini::SIGNATURE),
+                    _ => own_signatures(value, provider),
+                }
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(|value| own_signatures(value, provider)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn requests_that_the_real_providers_took_are_taken() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
+    let mock = MockUpstream::start();
+    let client = Client::keeping_connections(mock.url());
+    let (mut sent, mut refused) = (0, Vec::new());
+    for provider in ["openai", "anthropic", "gemini"] {
+        let entries = std::fs::read_dir(format!("{directory}/{provider}"));
+        let entries = entries.unwrap_or_else(|_| panic!("the recordings are missing: {directory}"));
+        for path in
+            entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "json"))
+        {
+            let file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            let api = file["api"].as_str().unwrap();
+            let chat = [
+                "chat.completions",
+                "messages",
+                "messages.count_tokens",
+                "generateContent",
+                "streamGenerateContent",
+                "embeddings",
+                "batchEmbedContents",
+            ];
+            // Cut payloads are no longer what was sent.
+            if !chat.contains(&api) || file["response"]["status"] != 200 || file.get("truncated") == Some(&json!(true))
+            {
+                continue;
+            }
+            let mut body = file["request"]["body"].clone();
+            own_signatures(&mut body, provider);
+            let call = client.post(file["request"]["path"].as_str().unwrap()).header("anthropic-version", "2023-06-01");
+            let call = match provider {
+                "openai" => call.bearer("sk-mock"),
+                "anthropic" => call.header("x-api-key", "sk-ant-mock"),
+                _ => call.header("x-goog-api-key", "AIzaMock"),
+            };
+            let answer = call.json(&body).send().await;
+            sent += 1;
+            if answer.status != 200 {
+                refused.push(format!("{}: {}", path.file_stem().unwrap().display(), answer.text()));
+            }
+        }
+    }
+    assert!(sent > 100, "only {sent} recordings were found");
+    assert!(refused.is_empty(), "{} of {sent} refused:\n{}", refused.len(), refused.join("\n"));
+}
