@@ -78,7 +78,7 @@ pub fn decode_models(provider: Provider, body: &[u8]) -> Result<Vec<String>, Pro
         Provider::Gemini => ("models", "name"),
     };
     let body: Value = serde_json::from_slice(body)
-        .map_err(|e| ProviderError::Protocol(format!("not a list of models: {}", crate::words::cut(&e.to_string()))))?;
+        .map_err(|e| ProviderError::Protocol(format!("not a list of models: {}", crate::words::json_error(&e))))?;
     let Some(models) = body.get(list).and_then(Value::as_array) else {
         return Err(ProviderError::Protocol(format!("not a list of models: it has no {list}")));
     };

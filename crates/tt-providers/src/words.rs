@@ -16,6 +16,15 @@ pub(crate) fn cut(message: &str) -> String {
     message.chars().take(MESSAGE_CHARS).collect()
 }
 
+/// What is wrong with JSON, and where, without quoting any of it: it may be a prompt or an answer.
+pub(crate) fn json_error(error: &serde_json::Error) -> String {
+    if error.is_data() {
+        format!("a value of the wrong type at line {} column {}", error.line(), error.column())
+    } else {
+        error.to_string()
+    }
+}
+
 /// The longest beginning of `text` of at most `bytes` bytes that ends between characters.
 pub(crate) fn cut_bytes(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes.min(text.len()))).unwrap_or_default()
@@ -88,6 +97,15 @@ mod tests {
         assert_eq!(cut_bytes("a€b", 3), "a");
         assert_eq!(cut_bytes("a€b", 4), "a€");
         assert_eq!(cut_bytes("a€b", 99), "a€b");
+    }
+
+    #[test]
+    fn a_json_error_quotes_nothing() {
+        let wrong_type = serde_json::from_str::<u32>("\"secret\"").unwrap_err();
+        let syntax = serde_json::from_str::<u32>("secret").unwrap_err();
+        assert!(wrong_type.to_string().contains("secret"));
+        assert_eq!(json_error(&wrong_type), "a value of the wrong type at line 1 column 8");
+        assert!(!json_error(&syntax).contains("secret"));
     }
 
     #[test]

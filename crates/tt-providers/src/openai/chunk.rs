@@ -18,7 +18,8 @@ pub(crate) const DONE: &[u8] = b"[DONE]";
 pub(crate) struct Chunk<'a> {
     #[serde(borrow)]
     pub(crate) id: Loose<'a>,
-    pub(crate) created: Option<serde_json::Number>,
+    #[serde(borrow)]
+    pub(crate) created: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) model: Loose<'a>,
     #[serde(borrow)]

@@ -136,9 +136,8 @@ pub struct ReplyFacts {
 /// # Errors
 /// `Refused` when it is an error object all the same; `Protocol` when it is not a `chat.completion` with choices.
 pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, ProviderError> {
-    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|e| {
-        ProviderError::Protocol(format!("not a chat completion: {}", crate::words::cut(&e.to_string())))
-    })?;
+    let unreadable = |e| ProviderError::Protocol(format!("not a chat completion: {}", crate::words::json_error(&e)));
+    let wire: Wire<'_> = serde_json::from_slice(body).map_err(unreadable)?;
     let Some(choices) = wire.choices.filter(|_| matches!(wire.object.as_str(), "" | "chat.completion")) else {
         return Err(match wire.error {
             Some(raw) => ProviderError::Refused(Box::new(error::in_stream(&json(raw)))),
@@ -147,7 +146,7 @@ pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, ProviderError> {
     };
     let tier = Some(wire.service_tier.as_str()).filter(|tier| !tier.is_empty());
     let usage = wire.usage.and_then(|raw| usage::decode(raw.get(), tier));
-    let output_text = if usage.is_some() { String::new() } else { output_text(body)? };
+    let output_text = if usage.is_some() { String::new() } else { output_text(body) };
     Ok(ReplyFacts {
         usage,
         model: Some(wire.model.as_str()).filter(|model| !model.is_empty()).map(str::to_owned),
@@ -180,9 +179,13 @@ struct WireChoice<'a> {
     finish_reason: Loose<'a>,
 }
 
-fn output_text(body: &[u8]) -> Result<String, ProviderError> {
+/// All that was generated. An answer that only a client of that host can read counts whole: rather too much than nothing.
+fn output_text(body: &[u8]) -> String {
     let mut tally = Tally::default();
-    let reply = response::decode_reply(body, &Undo::default())?;
+    let Ok(reply) = response::decode_reply(body, &Undo::default()) else {
+        tally.text(&String::from_utf8_lossy(body));
+        return tally.output_text;
+    };
     for part in reply.choices.iter().flat_map(|choice| &choice.parts) {
         match part {
             Part::Text { text, .. } | Part::Thinking { text, .. } | Part::Refusal { text } => tally.text(text),
@@ -193,7 +196,7 @@ fn output_text(body: &[u8]) -> Result<String, ProviderError> {
             _ => {}
         }
     }
-    Ok(tally.output_text)
+    tally.output_text
 }
 
 fn json(raw: &RawValue) -> serde_json::Value {

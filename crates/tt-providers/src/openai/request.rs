@@ -11,3 +11,6 @@ pub(super) mod parts;
 
 pub use decode::decode_request;
 pub use encode::encode_request;
+
+#[cfg(test)]
+mod tests;

@@ -53,15 +53,14 @@ impl EncodeOptions {
 /// # Errors
 /// `Refused` when it is an error object all the same; `Protocol` when it is not a chat completion.
 pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
-    let unreadable = |e: &dyn std::fmt::Display| {
-        ProviderError::Protocol(format!("not a chat completion: {}", crate::words::cut(&e.to_string())))
-    };
-    let mut fields: Map<String, Value> = serde_json::from_slice(body).map_err(|e| unreadable(&e))?;
+    let protocol = |why: String| ProviderError::Protocol(format!("not a chat completion: {why}"));
+    let unreadable = |e| protocol(crate::words::json_error(&e));
+    let mut fields: Map<String, Value> = serde_json::from_slice(body).map_err(unreadable)?;
     if let (None | Some(Value::Null), Some(error)) = (fields.get("choices"), fields.get("error")) {
         return Err(ProviderError::Refused(Box::new(error::in_stream(error))));
     }
     // The usage is kept as sent, not as this map would print it.
-    let wire: Raw<'_> = serde_json::from_slice(body).map_err(|e| unreadable(&e))?;
+    let wire: Raw<'_> = serde_json::from_slice(body).map_err(unreadable)?;
     let tier = fields.get("service_tier").and_then(Value::as_str);
     let usage = wire.usage.and_then(|raw| usage::decode(raw.get(), tier));
     for name in ["object", "usage"] {
@@ -77,12 +76,12 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
             choices: choices.collect::<Result<_, ProviderError>>()?,
             id: reply.string("id")?.unwrap_or_default(),
             model: reply.string("model")?.unwrap_or_default(),
-            created: reply.number("created")?.and_then(|created| created.as_i64()),
+            created: reply.take("created").and_then(|created| created.as_i64()),
             usage,
             extra: std::mem::take(&mut reply.fields),
         })
     };
-    read(&mut reply).map_err(|e: ProviderError| unreadable(&e))
+    read(&mut reply).map_err(|e: ProviderError| protocol(e.to_string()))
 }
 
 #[derive(serde::Deserialize, Default)]
@@ -215,4 +214,130 @@ fn encode_call(call: &ToolCall) -> Value {
         out["extra_content"] = signed(&signature.value);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use tt_core::conversation::Signature;
+    use tt_core::usage::Reported;
+
+    use super::*;
+
+    fn written(parts: Vec<Part>, options: &EncodeOptions) -> Value {
+        let choice = Choice { index: 0, parts, finish: None, logprobs: None, extra: Map::new() };
+        let reply = Reply { choices: vec![choice], ..Reply::default() };
+        serde_json::from_slice(&encode_reply(&reply, options)).unwrap()
+    }
+
+    fn message(parts: Vec<Part>) -> Value {
+        written(parts, &EncodeOptions::default())["choices"][0]["message"].take()
+    }
+
+    fn call(name: &str) -> Part {
+        let (id, arguments) = ("c".into(), "{}".into());
+        Part::ToolCall(ToolCall { id, name: name.into(), arguments, custom: false, signature: None })
+    }
+
+    fn decoded(body: &Value) -> Result<Reply, ProviderError> {
+        decode_reply(body.to_string().as_bytes(), &Undo::default())
+    }
+
+    #[test]
+    fn content_is_null_only_where_something_else_is_said() {
+        assert_eq!(message(vec![])["content"], "");
+        assert_eq!(message(vec![call("f")])["content"], Value::Null);
+        assert_eq!(message(vec![Part::text(""), call("f")])["content"], Value::Null);
+        assert_eq!(message(vec![Part::text("a"), Part::text("b"), call("f")])["content"], "ab");
+        let refusal = message(vec![Part::Refusal { text: "no".into() }]);
+        assert_eq!((&refusal["content"], &refusal["refusal"]), (&Value::Null, &json!("no")));
+    }
+
+    #[test]
+    fn thinking_is_shown_and_kept_verbatim_where_it_is_signed() {
+        let signature = |provider, value: &str| Some(Signature { provider, value: value.into() });
+        let parts = vec![
+            Part::Thinking { text: "a".into(), signature: signature(Provider::Anthropic, "s") },
+            Part::RedactedThinking { data: "d".into() },
+            Part::Thinking { text: "b".into(), signature: None },
+            Part::Text { text: "x".into(), cache: None, signature: signature(Provider::Gemini, "g") },
+        ];
+        let found = message(parts.clone());
+        assert_eq!(found["reasoning_content"], "ab");
+        assert_eq!(
+            found["thinking_blocks"],
+            json!([{"type": "thinking", "thinking": "a", "signature": "s"}, {"type": "redacted_thinking", "data": "d"}])
+        );
+        assert_eq!(found["extra_content"]["google"]["thought_signature"], "g");
+        let back = decoded(&written(parts, &EncodeOptions::default())).unwrap();
+        assert_eq!(back.choices[0].parts.len(), 3);
+    }
+
+    #[test]
+    fn a_legacy_client_gets_one_call_in_its_own_words() {
+        let options = EncodeOptions { legacy_functions: true, ..EncodeOptions::default() };
+        let found = written(vec![call("f"), call("g")], &options);
+        assert_eq!(found["choices"][0]["message"]["function_call"], json!({"name": "f", "arguments": "{}"}));
+        assert_eq!(found["choices"][0]["message"].get("tool_calls"), None);
+    }
+
+    #[test]
+    fn ids_and_models_fall_back_on_what_the_caller_knows() {
+        let options = EncodeOptions {
+            created: 7,
+            fallback_id: "req".into(),
+            fallback_model: "asked".into(),
+            ..EncodeOptions::default()
+        };
+        let found = written(vec![], &options);
+        assert_eq!((&found["id"], &found["model"]), (&json!("chatcmpl-req"), &json!("asked")));
+        assert_eq!((&found["created"], &found["object"]), (&json!(7), &json!("chat.completion")));
+        assert_eq!((options.id("chatcmpl-1"), options.id("msg_1")), ("chatcmpl-1".into(), "chatcmpl-msg_1".into()));
+    }
+
+    #[test]
+    fn usage_stands_in_openais_shape_or_not_at_all() {
+        let usage = tt_core::Usage { input: 1, cache_read: 2, cache_write_1h: 3, output: 4, ..Default::default() };
+        let reply = Reply { usage: Some(Reported { usage, ..Reported::default() }), ..Reply::default() };
+        let found: Value = serde_json::from_slice(&encode_reply(&reply, &EncodeOptions::default())).unwrap();
+        assert_eq!((&found["usage"]["prompt_tokens"], &found["usage"]["total_tokens"]), (&json!(6), &json!(10)));
+        assert_eq!(found["usage"]["prompt_tokens_details"]["cache_write_tokens"], 3);
+        assert_eq!(written(vec![], &EncodeOptions::default()).get("usage"), None);
+    }
+
+    #[test]
+    fn what_is_no_completion_is_a_protocol_error() {
+        for body in [
+            json!({}),
+            json!([]),
+            json!({"choices": {}}),
+            json!({"choices": [1]}),
+            json!({"choices": [{"message": 1}]}),
+        ] {
+            assert!(matches!(decoded(&body), Err(ProviderError::Protocol(_))), "{body}");
+        }
+        let refused = decoded(&json!({"error": {"message": "m", "code": 503}}));
+        assert!(matches!(refused, Err(ProviderError::Refused(refused)) if refused.status == 503));
+    }
+
+    #[test]
+    fn an_answer_without_a_message_is_empty() {
+        // Azure, for a filtered answer.
+        let body = json!({"choices": [{"finish_reason": "content_filter", "index": 0}]});
+        let choice = &decoded(&body).unwrap().choices[0];
+        assert_eq!((choice.parts.len(), choice.finish), (0, Some(Finish::ContentFilter)));
+    }
+
+    #[test]
+    fn gemini_through_its_openai_endpoint_keeps_its_signature() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../shared/recordings/gemini/gemini-compat-chat-compatible-api-with-tool-calls-without-id-a8759ae9.json"
+        );
+        let record = std::fs::read(file).expect("the recordings must stand in ../shared/recordings");
+        let record: Value = serde_json::from_slice(&record).unwrap();
+        let reply = decoded(&record["response"]["body"]).unwrap();
+        assert!(matches!(&reply.choices[0].parts[..], [Part::Text { text, signature: Some(signature), .. }]
+                if text == "The current time is Noon." && signature.provider == Provider::Gemini));
+        assert_eq!(reply.usage.unwrap().usage.total(), 100);
+    }
 }

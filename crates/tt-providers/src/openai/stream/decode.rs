@@ -65,9 +65,9 @@ impl Decoder {
             out.push(Event::Done);
             return Ok(());
         }
-        let chunk = Chunk::read(data).map_err(|e| unreadable(&e))?;
+        let chunk = Chunk::read(data).map_err(unreadable)?;
         if let Some(raw) = chunk.error {
-            let error: Value = serde_json::from_str(raw.get()).map_err(|e| unreadable(&e))?;
+            let error: Value = serde_json::from_str(raw.get()).map_err(unreadable)?;
             return Err(ProviderError::Refused(Box::new(error::in_stream(&error))));
         }
         if let tier @ Loose::Text(_) = &chunk.service_tier {
@@ -80,7 +80,7 @@ impl Decoder {
             out.push(Event::Start {
                 id: chunk.id.as_str().to_owned(),
                 model: chunk.model.as_str().to_owned(),
-                created: chunk.created.as_ref().and_then(serde_json::Number::as_i64),
+                created: chunk.created.and_then(|created| created.get().parse().ok()),
             });
         }
         for choice in choices {
@@ -216,9 +216,9 @@ impl ChoiceState {
     /// Whole thinking blocks, as [`super::Encoder`] writes them beside `reasoning_content`.
     fn thinking_blocks(&mut self, blocks: &RawValue, out: &mut Vec<Event>) -> Result<(), ProviderError> {
         let choice = self.index;
-        let blocks: Vec<Map<String, Value>> = serde_json::from_str(blocks.get()).map_err(|e| unreadable(&e))?;
+        let blocks: Vec<Map<String, Value>> = serde_json::from_str(blocks.get()).map_err(unreadable)?;
         for fields in blocks {
-            match thinking_block(Object { fields, path: Path::Root }).map_err(|e| unreadable(&e))? {
+            match thinking_block(Object { fields, path: Path::Root }).map_err(not_a_block)? {
                 Part::Thinking { text, signature } => {
                     if !std::mem::replace(&mut self.thinking, signature.is_none()) && !text.is_empty() {
                         out.push(Event::Thinking { choice, text });
@@ -245,6 +245,10 @@ fn signature(extra_content: Option<&RawValue>) -> Option<Signature> {
     signature_in(&serde_json::from_str(extra_content?.get()).ok()?)
 }
 
-fn unreadable(error: &dyn std::fmt::Display) -> ProviderError {
-    ProviderError::Protocol(format!("not a chunk: {}", crate::words::cut(&error.to_string())))
+fn unreadable(error: serde_json::Error) -> ProviderError {
+    ProviderError::Protocol(format!("not a chunk: {}", crate::words::json_error(&error)))
+}
+
+fn not_a_block(error: ProviderError) -> ProviderError {
+    ProviderError::Protocol(format!("not a thinking block: {error}"))
 }
