@@ -10,6 +10,9 @@
 //!
 //! **Invariant:** nothing here reads a clock, opens a sealed secret or knows a status code.
 
+#[macro_use]
+mod transaction;
+
 mod batch;
 mod config;
 mod decode;
