@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn every_row_is_found() {
         for row in ROUTES {
-            let path = row.pattern.replace("{*model}", "a/b").replace('{', "").replace('}', "");
+            let path = row.pattern.replace("{*model}", "a/b").replace(['{', '}'], "");
             let (found, _) = find(&row.method, &path).unwrap();
             assert_eq!(found.pattern, row.pattern);
         }

@@ -151,10 +151,12 @@ fn fail(mut guard: Guard, meter: &Meter, error: ProviderError, answered: bool) -
             usage: (**usage).clone(),
             served_model: None,
         }),
-        ProviderError::Protocol(_) if answered => {
+        ProviderError::Protocol(_) | ProviderError::Broken(_) if answered => {
             AttemptEnded { status: Some(200), ..AttemptEnded::unanswered(reason, elapsed) }
         }
-        ProviderError::Timeout(_) | ProviderError::Protocol(_) => AttemptEnded::unanswered(reason, elapsed),
+        ProviderError::Timeout(_) | ProviderError::Protocol(_) | ProviderError::Broken(_) => {
+            AttemptEnded::unanswered(reason, elapsed)
+        }
         ProviderError::Connect(_)
         | ProviderError::Unsupported { .. }
         | ProviderError::Missing { .. }
@@ -213,7 +215,7 @@ async fn collect(mut body: Incoming, cap_bytes: usize, idle: Duration) -> Result
     loop {
         let frame = timeout(idle, body.frame()).await.map_err(|_| ProviderError::Timeout(idle))?;
         let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| ProviderError::Protocol("the connection broke".to_owned()))?;
+        let frame = frame.map_err(|_| ProviderError::Broken("in the middle of the answer".to_owned()))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + rest.len() + data.len() > cap_bytes {
             return Err(ProviderError::Protocol(format!("the answer is larger than {cap_bytes} bytes")));
