@@ -17,6 +17,7 @@ use crate::buffered::Budget;
 use crate::config::HttpConfig;
 use crate::directory::Directory;
 use crate::last_used::LastUsed;
+use crate::model_lists::Wanted;
 use crate::proxy::estimate::Estimator;
 use crate::throttle::Throttle;
 
@@ -59,6 +60,7 @@ pub struct App {
     pub(crate) buffered: Budget,
     pub(crate) estimator: Estimator,
     pub(crate) last_used: LastUsed,
+    pub(crate) model_lists: Wanted,
     pub(crate) throttle: Throttle,
     pub(crate) log_retention_days: u32,
     draining: AtomicBool,
@@ -73,6 +75,7 @@ impl App {
             buffered: Budget::new(config.max_buffered_bytes),
             estimator: Estimator::start(),
             last_used: LastUsed::default(),
+            model_lists: Wanted::default(),
             throttle: Throttle::default(),
             store,
             passwords,
