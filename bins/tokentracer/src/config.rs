@@ -123,6 +123,8 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("serve").about("Serve (the default)"))
         .subcommand(Command::new("migrate").about("Bring the database to this version's schema and stop"))
         .subcommand(Command::new("healthcheck").about("Ask a running server whether it is ready"))
+        .subcommand(crate::users::command())
+        .subcommand(crate::rotate::command())
 }
 
 /// The values the command line and the environment give. An empty one counts as not given.

@@ -175,7 +175,13 @@ pub(super) async fn create_key(mut cx: Context, caller: Known) -> Result<Json<Ne
 /// Whoever sets a budget must not believe that it holds.
 pub(super) fn refuse_budget(usd: bool, period: bool) -> Result<(), ApiError> {
     let refuse = |field| Err(ApiError::unsupported_parameter(field, "budgets are not enforced by this version"));
-    if usd { refuse("budget_usd") } else if period { refuse("budget_period") } else { Ok(()) }
+    if usd {
+        refuse("budget_usd")
+    } else if period {
+        refuse("budget_period")
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn label(field: &'static str, text: String) -> Result<Label, ApiError> {
