@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tt_core::BaseUrl;
 use tt_core::caller::RequestLimits;
 use tt_http::{HttpConfig, UpstreamConfig};
+use tt_ratelimit::{RedisConfig, WithoutRedis};
 
 /// One setting: the variable, what it means, its default where it has one.
 struct Setting {
@@ -41,6 +42,8 @@ const SETTINGS: &[Setting] = &[
     optional("DATA_DIR", "Where SQLite, its secrets and the journal live [default: the platform's data directory]"),
     setting("HOST", "127.0.0.1", "The address to listen on"),
     setting("PORT", "8080", "The port to listen on; 0 picks a free one"),
+    secret("REDIS_URL", "redis://… to share limits between processes [default: limits in this process]"),
+    setting("LIMITS_WITHOUT_REDIS", "local", "What limits do while Redis is away: local or deny"),
     setting("RATE_LIMIT_MINUTE", "0", "Requests a user may make in any 60 seconds; 0 = unlimited"),
     setting("RATE_LIMIT_DAILY", "0", "Requests a user may make in a UTC day; 0 = unlimited"),
     setting("OPENAI_BASE_URL", "https://api.openai.com/v1", "OpenAI's address"),
@@ -98,6 +101,7 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: String,
     pub(crate) log_retention_days: u32,
+    pub(crate) redis: Option<RedisConfig>,
     pub(crate) http: HttpConfig,
 }
 
@@ -254,7 +258,21 @@ impl Config {
             String::new(),
         );
         let log_retention_days = r.number("LOG_RETENTION_DAYS");
-        let http = http(&mut r);
+        let without = r.read(
+            "LIMITS_WITHOUT_REDIS",
+            "local or deny",
+            |text| match text {
+                "local" => Some(WithoutRedis::Local),
+                "deny" => Some(WithoutRedis::Deny),
+                _ => None,
+            },
+            WithoutRedis::Deny,
+        );
+        let redis = lookup("REDIS_URL").and_then(|url| {
+            let parsed = RedisConfig::parse("REDIS_URL", &url, without);
+            parsed.map_err(|error| r.faults.push(error.to_string())).ok()
+        });
+        let http = http(&mut r, without == WithoutRedis::Deny);
         match (http, r.faults.is_empty()) {
             (Some(http), true) => Ok(Self {
                 data_dir,
@@ -267,6 +285,7 @@ impl Config {
                 log_format,
                 log_filter,
                 log_retention_days,
+                redis,
                 http,
             }),
             (_, _) => Err(r.faults),
@@ -286,7 +305,7 @@ fn database(r: &mut Reader<'_>, data_dir: &std::path::Path) -> Database {
     Database::Postgres(SecretString::from(url))
 }
 
-fn http(r: &mut Reader<'_>) -> Option<HttpConfig> {
+fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpConfig> {
     let bases = [r.base_url("OPENAI_BASE_URL"), r.base_url("ANTHROPIC_BASE_URL"), r.base_url("GEMINI_BASE_URL")];
     let flag = |text: &str| match text {
         "true" | "1" | "yes" => Some(true),
@@ -338,6 +357,7 @@ fn http(r: &mut Reader<'_>) -> Option<HttpConfig> {
             max_retries,
         },
         default_limits,
+        limits_need_redis,
         directory_max_stale,
         trusted_proxies,
         model_refresh_interval,

@@ -13,6 +13,7 @@ use tt_core::price::PriceTable;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_http::{App, Parts};
 use tt_ledger::Ledger;
+use tt_ratelimit::Limiter;
 
 use crate::config::{Config, Database};
 use crate::start;
@@ -53,6 +54,10 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
         sessions,
         keyring: Arc::new(keyring),
         ledger,
+        limiter: match config.redis {
+            Some(redis) => Limiter::redis(redis, control.clone()),
+            None => Limiter::memory(),
+        },
         prices,
         control: control.clone(),
         config: config.http,

@@ -27,6 +27,8 @@ pub struct HttpConfig {
     pub upstream: UpstreamConfig,
     /// Limits of users that have none of their own; 0: none.
     pub default_limits: RequestLimits,
+    /// Are requests refused while Redis is away (`LIMITS_WITHOUT_REDIS=deny`)?
+    pub limits_need_redis: bool,
     /// How long what is remembered of callers serves while the store is away.
     pub directory_max_stale: Duration,
     /// Proxies whose `X-Forwarded-For` is believed.

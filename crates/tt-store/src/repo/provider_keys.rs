@@ -43,7 +43,7 @@ impl TryFrom<Row> for ProviderKeyInfo {
 
 /// Stores a key.
 pub(crate) async fn create(c: &mut Conn, user: UserId, new: NewProviderKey, now: Timestamp) -> Result<ProviderKeyInfo> {
-    tx!(c, async move |c| -> Result<ProviderKeyInfo> {
+    tx!(c, {
         let row: Row = diesel::insert_into(provider_keys::table)
             .values((
                 provider_keys::user_id.eq(user.0),
@@ -123,7 +123,7 @@ pub(crate) async fn update(
     patch: ProviderKeyPatch,
     now: Timestamp,
 ) -> Result<ProviderKeyInfo> {
-    tx!(c, async move |c| -> Result<ProviderKeyInfo> {
+    tx!(c, {
         let elsewhere = patch.secret.is_some() || patch.base_url.is_some();
         let (seal_id, sealed) = patch.secret.map(|(id, sealed)| (id.0, sealed.0)).unzip();
         let changes = Changes {
@@ -163,7 +163,7 @@ async fn forget_models(c: &mut Conn, user: UserId, id: ProviderKeyId) -> Result<
 
 /// Deletes a key that no alias uses.
 pub(crate) async fn delete(c: &mut Conn, user: UserId, id: ProviderKeyId, now: Timestamp) -> Result<()> {
-    tx!(c, async move |c| -> Result<()> {
+    tx!(c, {
         forget_models(c, user, id).await?;
         let gone = diesel::delete(
             provider_keys::table.filter(provider_keys::user_id.eq(user.0)).filter(provider_keys::id.eq(id.0)),

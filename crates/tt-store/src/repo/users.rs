@@ -120,7 +120,7 @@ pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, now: Time
         rate_limit_minute: patch.rate_limit_minute.map(decode::column),
         rate_limit_daily: patch.rate_limit_daily.map(decode::column),
     };
-    tx!(c, async move |c| -> Result<User> {
+    tx!(c, {
         if patch != UserPatch::default() {
             diesel::update(users::table.find(id.0)).set(changes).execute(c).await?;
             super::changes::note(c, id, now).await?;
@@ -137,7 +137,7 @@ pub(crate) async fn set_password(
     keep: Option<SessionId>,
     now: Timestamp,
 ) -> Result<()> {
-    tx!(c, async move |c| -> Result<()> {
+    tx!(c, {
         let changed = diesel::update(users::table.find(id.0))
             .set(users::password_hash.eq(password_hash.expose_secret()))
             .execute(c)
