@@ -42,7 +42,11 @@ async fn the_decision_is_the_one_a_call_takes() {
         assert_eq!((&decision["route"], &decision["input_tokens"]), (&json!(route), &json!(tokens)), "{decision}");
         let answer = ann.client.post("/v1/chat/completions").json(&body).send().await.expect(200);
         for field in ["alias", "route", "provider", "model"] {
-            assert_eq!(decision[field].as_str(), answer.header(&format!("x-tokentracer-{field}")), "{field} of {model}");
+            assert_eq!(
+                decision[field].as_str(),
+                answer.header(&format!("x-tokentracer-{field}")),
+                "{field} of {model}"
+            );
         }
         assert_eq!(decision["chain"][0]["model"], decision["model"]);
         assert_eq!(decision["chain"][0]["reason"], decision["reason"]);

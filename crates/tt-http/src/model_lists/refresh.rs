@@ -20,6 +20,7 @@ use crate::app::{App, now};
 
 /// How often it is asked which keys requests have used.
 const TURN: Duration = Duration::from_secs(60);
+const SHORTEST_TURN: Duration = Duration::from_secs(1);
 
 /// Users whose keys are fetched at once.
 const MOST_AT_ONCE: usize = 8;
@@ -64,7 +65,7 @@ pub(crate) async fn run(app: &App) {
             return;
         }
     };
-    let mut turns = interval(TURN.min(app.config.model_refresh_interval));
+    let mut turns = interval(app.config.model_refresh_interval.clamp(SHORTEST_TURN, TURN));
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut known: HashMap<ProviderKeyId, Standing> = HashMap::new();
     let mut waiting: BTreeMap<UserId, HashSet<ProviderKeyId>> = BTreeMap::new();
