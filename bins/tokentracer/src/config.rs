@@ -62,6 +62,7 @@ const SETTINGS: &[Setting] = &[
     setting("CLIENT_BODY_IDLE_TIMEOUT", "30s", "The longest silence within a client's body"),
     optional("TRUSTED_PROXIES", "Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed, by commas"),
     setting("DIRECTORY_MAX_STALE", "15m", "How long known callers are served while the store is away"),
+    setting("MODEL_REFRESH_INTERVAL", "12h", "The age at which a provider key's list of models is fetched again"),
     setting("LOG_RETENTION_DAYS", "90", "Days request logs are kept; 0 = for ever"),
     setting("MAX_RETRIES", "1", "How often one target is tried again"),
     setting("SHUTDOWN_GRACE", "30s", "How long requests in flight may go on after a stop"),
@@ -126,6 +127,8 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("serve").about("Serve (the default)"))
         .subcommand(Command::new("migrate").about("Bring the database to this version's schema and stop"))
         .subcommand(Command::new("healthcheck").about("Ask a running server whether it is ready"))
+        .subcommand(crate::users::command())
+        .subcommand(crate::rotate::command())
 }
 
 /// The values the command line and the environment give. An empty one counts as not given.
@@ -327,6 +330,7 @@ fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpConfig> {
     let client_header_timeout = r.duration("CLIENT_HEADER_TIMEOUT");
     let client_body_idle_timeout = r.duration("CLIENT_BODY_IDLE_TIMEOUT");
     let directory_max_stale = r.duration("DIRECTORY_MAX_STALE");
+    let model_refresh_interval = r.duration("MODEL_REFRESH_INTERVAL");
     let shutdown_grace = r.duration("SHUTDOWN_GRACE");
     let networks = "addresses or networks such as 10.0.0.0/8, separated by commas";
     let trusted_proxies = r.read("TRUSTED_PROXIES", networks, parse_networks, Vec::new());
@@ -356,6 +360,7 @@ fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpConfig> {
         limits_need_redis,
         directory_max_stale,
         trusted_proxies,
+        model_refresh_interval,
         workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     })
 }

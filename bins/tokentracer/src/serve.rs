@@ -29,7 +29,7 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
     };
     let secrets = start::secrets(&config)?;
     let failed = |error: tt_crypto::Error| format!("the secrets: {error}");
-    let keyring = Keyring::new(&secrets.encryption_key, config.encryption_key_old.as_ref()).map_err(failed)?;
+    let keyring = Keyring::new(&secrets.encryption_key, secrets.encryption_key_old.as_ref()).map_err(failed)?;
     let sessions = Sessions::new(&secrets.jwt_secret).map_err(failed)?;
     let prices = PriceTable::builtin().map_err(|error| format!("the price table: {error}"))?;
 
@@ -93,7 +93,7 @@ async fn stop_signal() {
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

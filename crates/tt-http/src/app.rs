@@ -18,6 +18,7 @@ use crate::buffered::Budget;
 use crate::config::HttpConfig;
 use crate::directory::Directory;
 use crate::last_used::LastUsed;
+use crate::model_lists::Wanted;
 use crate::proxy::estimate::Estimator;
 use crate::throttle::Throttle;
 
@@ -63,6 +64,7 @@ pub struct App {
     pub(crate) buffered: Budget,
     pub(crate) estimator: Estimator,
     pub(crate) last_used: LastUsed,
+    pub(crate) model_lists: Wanted,
     pub(crate) throttle: Throttle,
     pub(crate) log_retention_days: u32,
     draining: AtomicBool,
@@ -78,6 +80,7 @@ impl App {
             buffered: Budget::new(config.max_buffered_bytes),
             estimator: Estimator::start(),
             last_used: LastUsed::default(),
+            model_lists: Wanted::default(),
             throttle: Throttle::default(),
             store,
             passwords,

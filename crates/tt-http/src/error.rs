@@ -151,6 +151,11 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "permission_error", "forbidden", why)
     }
 
+    pub(crate) fn own_account() -> Self {
+        let message = "An administrator cannot demote or disable themself; another one can.";
+        Self::conflict("own_account", message)
+    }
+
     pub(crate) fn alias_not_allowed() -> Self {
         let message = "This API key may not name that model: see its `allowed_aliases`.";
         Self::new(StatusCode::FORBIDDEN, "permission_error", "alias_not_allowed", message).about("model")

@@ -95,13 +95,6 @@ async fn resolve(cx: &Context, view: &UserView, inbound: &Arc<Inbound>) -> Resul
 }
 
 fn intent(cx: &Context, caller: &Known, inbound: &Inbound, plan: &Plan, tags: Tags) -> Intent {
-    let planned = |step: &Step| PlannedStep {
-        alias: step.alias.clone(),
-        route: step.route,
-        provider: step.provider,
-        model: step.model.to_string(),
-        reason: step.reason.clone(),
-    };
     Intent {
         request_id: cx.id,
         created_at: cx.arrived_at,
@@ -113,6 +106,17 @@ fn intent(cx: &Context, caller: &Known, inbound: &Inbound, plan: &Plan, tags: Ta
         route_reason: plan.steps.first().map(|step| step.reason.clone()).unwrap_or_default(),
         chain: plan.steps.iter().map(planned).collect(),
         tags,
+    }
+}
+
+/// A step as it is recorded and shown.
+pub(crate) fn planned(step: &Step) -> PlannedStep {
+    PlannedStep {
+        alias: step.alias.clone(),
+        route: step.route,
+        provider: step.provider,
+        model: step.model.to_string(),
+        reason: step.reason.clone(),
     }
 }
 

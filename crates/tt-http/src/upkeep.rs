@@ -1,4 +1,5 @@
-//! What goes on beside requests: following other processes' changes, noting keys' use, dropping what is too old.
+//! What goes on beside requests: following other processes' changes, noting keys' use, dropping what is too old, fetching
+//! lists of models.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -34,7 +35,8 @@ const DAY_MS: i64 = 86_400_000;
 /// Runs until `stop`. Every failure is logged and tried again with the next turn.
 pub(crate) async fn upkeep(app: Arc<App>, stop: CancellationToken) {
     let work = async {
-        tokio::join!(follow(&app), note(&app), tidy(&app), reseed(&app));
+        let models = crate::model_lists::refresh::run(&app);
+        tokio::join!(follow(&app), note(&app), tidy(&app), reseed(&app), models);
     };
     stop.run_until_cancelled(work).await;
     app.write_last_used().await;

@@ -84,6 +84,13 @@ pub(crate) async fn by_id(c: &mut Conn, id: UserId) -> Result<Option<User>> {
     row.map(User::try_from).transpose()
 }
 
+/// The user of that address.
+pub(crate) async fn by_email(c: &mut Conn, email: Email) -> Result<Option<User>> {
+    let row: Option<Row> =
+        users::table.filter(users::email.eq(email.as_str())).select(Row::as_select()).first(c).await.optional()?;
+    row.map(User::try_from).transpose()
+}
+
 /// Users by id, from the one after `after` on.
 pub(crate) async fn list(c: &mut Conn, after: Option<UserId>, limit: u32) -> Result<Vec<User>> {
     let rows: Vec<Row> = users::table
