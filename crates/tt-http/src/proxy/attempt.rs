@@ -170,8 +170,22 @@ pub(crate) fn public_reason(error: &ProviderError) -> String {
         ProviderError::Refused(refused) if refused.kind == RefusedKind::Credential => {
             format!("{} (the provider does not take the stored key, or its account)", refused.status)
         }
-        ProviderError::Refused(refused) => format!("{} {}", refused.status, refused.message),
+        ProviderError::Refused(refused) => format!("{} {}", refused.status, refused.message.trim_end_matches('.')),
         other => other.to_string(),
+    }
+}
+
+/// A failure's kind, for the log: a provider's words may quote the prompt.
+pub(super) const fn kind(error: &ProviderError) -> &'static str {
+    match error {
+        ProviderError::Unsupported { .. } => "unsupported",
+        ProviderError::InvalidJson { .. } | ProviderError::Missing { .. } | ProviderError::Malformed { .. } => {
+            "malformed"
+        }
+        ProviderError::Refused(_) => "an error event",
+        ProviderError::Timeout(_) => "no more data in time",
+        ProviderError::Connect(_) | ProviderError::Broken(_) => "the connection broke",
+        ProviderError::BadAnswer { .. } | ProviderError::Protocol(_) => "unreadable",
     }
 }
 
