@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout, timeout_at};
 use tt_core::conversation::Conversation;
 use tt_core::plan::Step;
@@ -201,9 +201,23 @@ async fn head(
     }
     // What can be read of the body explains the status; the status stands without it.
     let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR, ERROR_TIME)).await;
-    let body = body.ok().and_then(Result::ok).unwrap_or_default();
+    let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), &outbound.secret);
     let refused = tt_providers::refused(step.provider, parts.status.as_u16(), &parts.headers, &body);
     Err(ProviderError::Refused(Box::new(refused)))
+}
+
+/// The shortest secret looked for in a provider's words: shorter ones are no keys, and would be found everywhere.
+const SHORTEST_SECRET: usize = 8;
+
+/// An error's body with the stored key struck out: some hosts quote it, and the words go to the caller and the log.
+fn without_secret(body: Bytes, secret: &SecretString) -> Bytes {
+    let secret = secret.expose_secret();
+    match std::str::from_utf8(&body) {
+        Ok(text) if secret.len() >= SHORTEST_SECRET && text.contains(secret) => {
+            Bytes::from(text.replace(secret, "[key]"))
+        }
+        Ok(_) | Err(_) => body,
+    }
 }
 
 /// A body in full, at most `cap_bytes` of it, with no silence longer than `idle`.
