@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::answer;
 use crate::app::{App, Worker};
-use crate::upkeep::upkeep;
+use crate::upkeep::{seed, upkeep};
 
 /// Sockets handed to a worker and not yet taken up; past that the accept loop waits.
 const HANDED_OVER: usize = 1024;
@@ -29,8 +29,14 @@ const MOST_HEADER_BYTES: usize = 64 * 1024;
 
 /// Why the server could not run.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start a worker thread")]
-pub struct ServerError(#[from] std::io::Error);
+pub enum ServerError {
+    /// A thread could not be started.
+    #[error("cannot start a worker thread")]
+    Thread(#[from] std::io::Error),
+    /// The day's counts could not be read.
+    #[error("cannot read the day's request counts")]
+    Store(#[from] tt_store::StoreError),
+}
 
 /// An accepted socket, its peer, and its place under `MAX_CONNECTIONS`.
 struct Accepted {
@@ -48,8 +54,10 @@ struct WorkerThread {
 /// Serves `listener` until `stop`, then lets requests in flight end for the grace period. Runs on the control plane.
 ///
 /// # Errors
-/// When a worker thread cannot be started; nothing has been accepted then.
+/// When the day's counts cannot be read or a worker thread cannot be started; nothing has been accepted then.
 pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> Result<(), ServerError> {
+    // Without the day's counts a restart would lift every daily limit.
+    seed(&app).await?;
     let mut workers = Vec::with_capacity(app.config.workers);
     for number in 0..app.config.workers.max(1) {
         workers.push(start_worker(number, Arc::clone(&app), stop.clone())?);
@@ -71,7 +79,9 @@ async fn hand_out(app: &App, listener: &TcpListener, workers: &[WorkerThread], s
         let Some(worker) = workers.iter().min_by_key(|worker| worker.open.load(Ordering::Relaxed)) else { break };
         worker.open.fetch_add(1, Ordering::Relaxed);
         if worker.hand_over.send(accepted).await.is_err() {
-            tracing::error!("a worker thread has ended");
+            if !stop.is_cancelled() {
+                tracing::error!("a worker thread has ended");
+            }
             break;
         }
     }
@@ -124,12 +134,18 @@ async fn work(
     open: Arc<AtomicUsize>,
     stop: CancellationToken,
 ) {
-    let worker = Arc::new(Worker { client });
+    let worker = Arc::new(Worker { client, limits: app.limiter.worker().await });
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
+    let mut stopping = false;
     loop {
         let next = tokio::select! {
-            () = stop.cancelled() => break,
+            // What has been handed over already is still served.
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                accepted.close();
+                continue;
+            }
             next = accepted.recv() => next,
         };
         let Some(Accepted { socket, peer, permit }) = next else { break };
