@@ -199,6 +199,8 @@ struct World {
     expected: BTreeMap<u128, Expected>,
     /// Of an instance whose power was lost: those that were not durable.
     fragile: BTreeMap<u128, bool>,
+    /// How many attempts were recorded.
+    attempts: BTreeMap<u128, usize>,
     next: u128,
 }
 
@@ -246,6 +248,7 @@ impl World {
                         r.sent |= r.guard.attempt_started(started(0)).is_ok();
                         let dead = process.is_dead() && !r.sent;
                         self.expect(r, if dead { Expected::Unclear } else { Expected::Interrupted });
+                        self.attempts.insert(r.id, r.guard.attempts().len());
                         fresh.push(r.id);
                     }
                 }
@@ -326,8 +329,14 @@ fn run(lives: &[Life]) -> World {
     let store = Store::default();
     let power = lives.iter().any(|life| life.power.is_some());
     store.tables().unique = power;
-    let mut world =
-        World { machine: Machine::default(), store, expected: BTreeMap::new(), fragile: BTreeMap::new(), next: 0 };
+    let mut world = World {
+        machine: Machine::default(),
+        store,
+        expected: BTreeMap::new(),
+        fragile: BTreeMap::new(),
+        attempts: BTreeMap::new(),
+        next: 0,
+    };
     world.machine.keep_removals(lives.len().is_multiple_of(2));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -362,8 +371,11 @@ proptest! {
                 expected => prop_assert_eq!(rows, [*expected], "request {}", id),
             }
         }
-        for settlement in stored.values().flatten() {
+        for (id, settlement) in stored.iter().flat_map(|(id, rows)| rows.iter().map(move |row| (id, row))) {
             let attempts = &settlement.attempts;
+            // The last may have been written while its process was killed.
+            let known = world.attempts.get(id).copied().unwrap_or(0);
+            prop_assert!((known..=known + 1).contains(&attempts.len()), "request {}: {:?}", id, attempts);
             prop_assert!(attempts.iter().all(|a| a.ended.is_some()), "{:?}", attempts);
         }
         leaves_nothing_behind(&world);

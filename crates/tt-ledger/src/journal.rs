@@ -113,7 +113,7 @@ impl Journal {
             name: config.instance,
             fsync: config.fsync,
             segment_bytes,
-            step: (segment_bytes / 16).max(4 << 10),
+            step: (segment_bytes / 8).max(4 << 10),
             max_bytes: config.max_bytes,
             bytes: AtomicU64::new(0),
             refusing: AtomicBool::new(false),

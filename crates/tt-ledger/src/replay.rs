@@ -130,16 +130,14 @@ impl Replay {
                     }
                 }
                 Next::Torn => {
-                    let offset = tape.offset;
-                    tape.skip();
+                    let offset = self.give_up_segment();
                     tracing::warn!(
                         journal = %self.dir.display(), worker = self.worker, segment = number, offset,
                         "the journal ends in a torn record: replayed up to it"
                     );
                 }
                 Next::Damaged => {
-                    let offset = tape.offset;
-                    tape.skip();
+                    let offset = self.give_up_segment();
                     self.damaged.insert(number);
                     tracing::error!(
                         journal = %self.dir.display(), worker = self.worker, segment = number, offset,
@@ -150,15 +148,36 @@ impl Replay {
         }
     }
 
+    /// Reads no more of the segment at hand; where it stopped. A carry that has not come to its end changes nothing, as
+    /// what it copies is in the segment before, if that is there.
+    fn give_up_segment(&mut self) -> u64 {
+        for (request, partial) in self.carried.take().unwrap_or_default() {
+            self.open.entry(request).or_insert(partial);
+        }
+        self.tape.as_mut().map_or(0, |tape| {
+            let offset = tape.offset;
+            tape.skip();
+            offset
+        })
+    }
+
     /// Goes to the next segment; false when there is none.
     fn begin_segment(&mut self) -> io::Result<bool> {
-        let Some(extent) = self.segments.front() else { return Ok(false) };
-        let file = self.files.open(&path(&self.dir, self.worker, extent.number))?;
-        self.tape = Some(Tape::new(extent.number, file, extent.limit));
-        // A carry that does not come to its end changes nothing: the segments before it are still there.
-        self.carried = Some(BTreeMap::new());
-        self.segments.pop_front();
-        Ok(true)
+        while let Some(Extent { number, limit }) = self.segments.front().copied() {
+            match self.files.open(&path(&self.dir, self.worker, number)) {
+                Ok(file) => self.tape = Some(Tape::new(number, file, limit)),
+                // Deleted since the list was made, so all that settled in it is stored.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.segments.pop_front();
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            self.segments.pop_front();
+            self.carried = Some(BTreeMap::new());
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// A whole carry was read: it says what is open, and whatever else was open settled unseen.
@@ -208,9 +227,7 @@ impl Replay {
 
     /// The chain is dead and read to its end: rows for what was open, and how far each brings the store.
     pub(crate) fn into_open(mut self) -> impl Iterator<Item = (Settlement, Position)> {
-        for (request, partial) in self.carried.take().unwrap_or_default() {
-            self.open.entry(request).or_insert(partial);
-        }
+        self.give_up_segment();
         let segment = self.position().segment;
         // Counted, so that a store which has taken some of them gets the rest only.
         let taken = if self.cursor.segment == segment { self.cursor.offset.saturating_sub(TAIL) } else { 0 };

@@ -249,6 +249,34 @@ async fn a_torn_last_record_is_one_warning_and_all_before_it_counts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kill_while_a_segment_is_begun_loses_no_attempt() {
+    let mut torn = 0;
+    for nth in 0..40 {
+        let (machine, store) = (Machine::default(), Store::default());
+        let process = machine.process();
+        let (ledger, _drain, _flusher) = begin(&process, config(0)).unwrap();
+        let mut long = guard(&ledger, 100);
+        long.attempt_started(started(200)).unwrap();
+        long.attempt_ended(AttemptEnded::unbilled(Some(500), "first", 7));
+        long.attempt_started(started(300)).unwrap();
+        process.kill_at(nth, 600);
+        for id in 0..20 {
+            if let Ok(mut guard) = ledger.open(intent(id)) {
+                let _ = guard.attempt_started(started(200));
+            }
+        }
+        process.kill();
+        let (logs, _guard) = Logs::capture();
+        replay(&machine, &store, 1).await;
+        torn += usize::from(logs.text().contains("torn"));
+        let rows = &store.by_id()[&100];
+        assert_eq!((rows.len(), rows[0].attempts.len()), (1, 2), "killed at change {nth}");
+        assert_eq!(rows[0].attempts[0].ended, Some(AttemptEnded::unbilled(Some(500), "first", 7)));
+    }
+    assert!(torn > 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_damaged_segment_is_kept_aside_and_what_can_be_read_around_it_counts() {
     let (machine, store) = (Machine::default(), Store::default());
     let process = machine.process();
