@@ -123,18 +123,19 @@ fn start_worker(number: usize, app: Arc<App>, stop: CancellationToken) -> Result
     let counter = Arc::clone(&open);
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))
-        .spawn(move || runtime.block_on(work(app, client, accepted, counter, stop)))?;
+        .spawn(move || runtime.block_on(work(number, app, client, accepted, counter, stop)))?;
     Ok(WorkerThread { hand_over, open, thread })
 }
 
 async fn work(
+    number: usize,
     app: Arc<App>,
     client: tt_providers::Client,
     mut accepted: mpsc::Receiver<Accepted>,
     open: Arc<AtomicUsize>,
     stop: CancellationToken,
 ) {
-    let worker = Arc::new(Worker { client, limits: app.limiter.worker().await });
+    let worker = Arc::new(Worker { client, limits: app.limiter.worker().await, ledger: app.ledger.worker(number) });
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
     let mut stopping = false;

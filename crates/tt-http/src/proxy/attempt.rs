@@ -20,6 +20,7 @@ use tt_providers::openai::EncodeOptions;
 use tt_providers::stream::Tally;
 use tt_providers::{ProviderError, RefusedKind, Slices, Target, Trust, Undo, endpoint, openai};
 
+use super::durable;
 use super::estimate::estimate;
 use super::flow::Flow;
 use super::inbound::Inbound;
@@ -349,13 +350,14 @@ async fn serve(
     let attempts = guard.attempts().len();
     let totals = Totals::of(guard.attempts());
     let cost = totals.cost.filter(|_| !totals.unpriced);
-    guard.settle(Settled {
+    let settled = guard.settle(Settled {
         status: Some(200),
         outcome: Outcome::Ok,
         error: None,
         latency_ms: millis(cx.arrived),
         first_token_ms: None,
     });
+    durable(settled).await;
     served::plain(step, attempts, cost, body)
 }
 
