@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tt_core::Timestamp;
-use tt_core::record::{Attempt, AttemptEnded, Outcome, Settlement};
+use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Outcome, Settlement};
 
 use super::*;
 use crate::crashes::{Failure, Store, begin, config};
@@ -138,7 +138,7 @@ async fn a_journal_at_its_limit_refuses_until_the_store_is_back() {
     store.tables().failures = vec![Failure::Refused; 12];
     let (mut taken, mut refused) = (0, 0);
     let requests = async {
-        for id in 0..10_000 {
+        for id in 0..6000 {
             match ledger.open(intent(id)) {
                 Ok(mut guard) => {
                     guard.attempt_started(started(200)).unwrap();
@@ -249,6 +249,55 @@ async fn a_torn_last_record_is_one_warning_and_all_before_it_counts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_filled_by_what_is_stored_already_is_freed() {
+    let (machine, store) = (Machine::default(), Store::default());
+    let process = machine.process();
+    let (ledger, drain, flusher) = begin(&process, JournalConfig { segment_bytes: 1 << 20, ..config(0) }).unwrap();
+    machine.set_capacity(Some(300_000));
+    let requests = async {
+        let mut refused = 0;
+        for id in 0..2000 {
+            match ledger.open(intent(id)) {
+                Ok(guard) => drop(guard.settle(settled())),
+                Err(_) => refused += 1,
+            }
+            flusher.tick();
+            tokio::time::sleep(ms(20)).await;
+        }
+        assert!((1..100).contains(&refused), "{refused} refused");
+        drop(ledger);
+    };
+    let (drained, ()) = tokio::join!(drain.run_into(store.of(&process), std::future::pending()), requests);
+    assert_eq!((drained.lost, drained.kept), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_segment_is_deleted_before_what_it_was_copied_to_is_durable() {
+    let (machine, store) = (Machine::default(), Store::default());
+    let process = machine.process();
+    let (ledger, drain, flusher) = begin(&process, config(0)).unwrap();
+    let mut long = guard(&ledger, 100);
+    long.attempt_started(started(200)).unwrap();
+    flusher.tick();
+    let requests = async {
+        machine.set_sync_fails(true);
+        for id in 0..10 {
+            settle_one(&ledger, id);
+            tokio::time::sleep(ms(60)).await;
+            flusher.tick();
+        }
+        process.kill();
+    };
+    tokio::select! { biased; () = requests => {}, _ = drain.run_into(store.of(&process), std::future::pending()) => {} }
+    machine.set_sync_fails(false);
+    machine.keep_removals(true);
+    machine.lose_power(|_| 0);
+    store.tables().unique = true;
+    replay(&machine, &store, 1).await;
+    assert_eq!(store.by_id()[&100][0].settled.outcome, Outcome::Interrupted);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kill_while_a_segment_is_begun_loses_no_attempt() {
     let mut torn = 0;
     for nth in 0..40 {
@@ -343,6 +392,9 @@ async fn a_broken_disk_refuses_attempts_and_leaves_no_half_records() {
     machine.set_broken(true);
     assert_eq!(guard.attempt_started(started(200)).unwrap_err(), LedgerError::Io(io::ErrorKind::Other));
     assert_eq!(guard.attempts(), []);
+    // Half of this is longer than what comes next.
+    let long = AttemptStarted { alias: "a".repeat(5000), ..started(200) };
+    assert_eq!(guard.attempt_started(long).unwrap_err(), LedgerError::Io(io::ErrorKind::Other));
     machine.set_broken(false);
     guard.attempt_started(started(300)).unwrap();
     machine.set_broken(true);
