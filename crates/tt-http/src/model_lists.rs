@@ -85,7 +85,7 @@ impl Asked {
     pub(crate) async fn page(&self, client: &Client, after: Option<&str>) -> Result<ModelsPage, ProviderError> {
         let request = endpoint::models_request(self.provider, self.base_url.as_str(), &self.secret, after)?;
         let page = async {
-            let response = ask(client, self.provider, self.trust, request).await?;
+            let response = ask(client, self.provider, self.trust, &self.secret, request).await?;
             let body = collect(response.into_body(), LARGEST_PAGE, PAGE_TIME).await?;
             endpoint::decode_models(self.provider, &body)
         };

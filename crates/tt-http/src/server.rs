@@ -79,7 +79,9 @@ async fn hand_out(app: &App, listener: &TcpListener, workers: &[WorkerThread], s
         let Some(worker) = workers.iter().min_by_key(|worker| worker.open.load(Ordering::Relaxed)) else { break };
         worker.open.fetch_add(1, Ordering::Relaxed);
         if worker.hand_over.send(accepted).await.is_err() {
-            tracing::error!("a worker thread has ended");
+            if !stop.is_cancelled() {
+                tracing::error!("a worker thread has ended");
+            }
             break;
         }
     }
@@ -135,9 +137,15 @@ async fn work(
     let worker = Arc::new(Worker { client, limits: app.limiter.worker().await });
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
+    let mut stopping = false;
     loop {
         let next = tokio::select! {
-            () = stop.cancelled() => break,
+            // What has been handed over already is still served.
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                accepted.close();
+                continue;
+            }
             next = accepted.recv() => next,
         };
         let Some(Accepted { socket, peer, permit }) = next else { break };

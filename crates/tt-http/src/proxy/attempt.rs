@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout, timeout_at};
 use tt_core::conversation::Conversation;
 use tt_core::plan::Step;
@@ -170,8 +170,22 @@ pub(crate) fn public_reason(error: &ProviderError) -> String {
         ProviderError::Refused(refused) if refused.kind == RefusedKind::Credential => {
             format!("{} (the provider does not take the stored key, or its account)", refused.status)
         }
-        ProviderError::Refused(refused) => format!("{} {}", refused.status, refused.message),
+        ProviderError::Refused(refused) => format!("{} {}", refused.status, refused.message.trim_end_matches('.')),
         other => other.to_string(),
+    }
+}
+
+/// A failure's kind, for the log: a provider's words may quote the prompt.
+pub(super) const fn kind(error: &ProviderError) -> &'static str {
+    match error {
+        ProviderError::Unsupported { .. } => "unsupported",
+        ProviderError::InvalidJson { .. } | ProviderError::Missing { .. } | ProviderError::Malformed { .. } => {
+            "malformed"
+        }
+        ProviderError::Refused(_) => "an error event",
+        ProviderError::Timeout(_) => "no more data in time",
+        ProviderError::Connect(_) | ProviderError::Broken(_) => "the connection broke",
+        ProviderError::BadAnswer { .. } | ProviderError::Protocol(_) => "unreadable",
     }
 }
 
@@ -190,14 +204,15 @@ async fn head(
         &outbound.secret,
         outbound.body.clone(),
     )?;
-    ask(&cx.worker.client, step.provider, outbound.trust, request).await
+    ask(&cx.worker.client, step.provider, outbound.trust, &outbound.secret, request).await
 }
 
-/// Sends `request` and takes the answer's head; an error status becomes the provider's error.
+/// Sends `request`, which holds `secret`, and takes the answer's head; an error status becomes the provider's error.
 pub(crate) async fn ask(
     client: &tt_providers::Client,
     provider: Provider,
     trust: Trust,
+    secret: &SecretString,
     request: Request<Slices>,
 ) -> Result<Response<Incoming>, ProviderError> {
     let response = client.send(request, trust).await?;
@@ -210,9 +225,23 @@ pub(crate) async fn ask(
     }
     // What can be read of the body explains the status; the status stands without it.
     let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR, ERROR_TIME)).await;
-    let body = body.ok().and_then(Result::ok).unwrap_or_default();
+    let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), secret);
     let refused = tt_providers::refused(provider, parts.status.as_u16(), &parts.headers, &body);
     Err(ProviderError::Refused(Box::new(refused)))
+}
+
+/// The shortest secret looked for in a provider's words: shorter ones are no keys, and would be found everywhere.
+const SHORTEST_SECRET: usize = 8;
+
+/// An error's body with the stored key struck out: some hosts quote it, and the words go to the caller and the log.
+fn without_secret(body: Bytes, secret: &SecretString) -> Bytes {
+    let secret = secret.expose_secret();
+    match std::str::from_utf8(&body) {
+        Ok(text) if secret.len() >= SHORTEST_SECRET && text.contains(secret) => {
+            Bytes::from(text.replace(secret, "[key]"))
+        }
+        Ok(_) | Err(_) => body,
+    }
 }
 
 /// A body in full, at most `cap_bytes` of it, with no silence longer than `idle`.

@@ -20,7 +20,7 @@ use tt_ledger::Guard;
 use tt_providers::ProviderError;
 use tt_providers::sse::Framer;
 
-use super::attempt::{Failed, public_reason};
+use super::attempt::{Failed, kind, public_reason};
 use super::estimate::estimate;
 use super::flow::Flow;
 use super::inbound::Inbound;
@@ -242,7 +242,7 @@ impl Relay {
     /// The stream broke after the client had some of it: an error event, and no `[DONE]`.
     fn broke(&mut self, error: &ProviderError) {
         let reason = public_reason(error);
-        tracing::warn!(provider = %self.meter.provider(), reason, "a stream broke");
+        tracing::warn!(provider = %self.meter.provider(), why = kind(error), "a stream broke");
         crate::error::ApiError::stream_broke(error, &reason).event(&mut self.out);
         self.settle_cut(Outcome::Error, Some(reason));
         self.state = State::Settled;

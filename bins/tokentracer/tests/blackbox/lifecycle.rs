@@ -1,0 +1,134 @@
+//! Stopping in order and starting again: nothing that was running or kept is lost.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tt_core::Provider::{Gemini, OpenAi};
+use tt_testkit::Behaviour;
+
+use crate::expect::error;
+use crate::world::{PASSWORD, World};
+
+#[tokio::test]
+async fn a_stream_that_runs_is_ended_in_full_before_the_process_stops() {
+    for signal in ["TERM", "INT"] {
+        let mut world = World::start().await;
+        let mut user = world.user().await;
+        world.mock.on("gpt-4o", Behaviour::ok().chunks(30).drip(Duration::from_millis(30)));
+        user.alias("long", OpenAi, "gpt-4o").await;
+        let mut stream = user.ask_stream("long", "hello").await;
+        let id = stream.header("x-request-id").unwrap().to_owned();
+        for _ in 0..3 {
+            stream.next().await.unwrap();
+        }
+        world.program().signal(signal);
+        let events = stream.rest().await;
+        assert!(events.last().unwrap().is_done(), "SIG{signal}: the stream was cut");
+        // It may have ended by now, and then takes no more signals; either way it says how it went.
+        world.stop();
+        world.start_again();
+        user.found_again(&world);
+        let row = user.log(&id).await;
+        assert_eq!((&row["status"], &row["outcome"]), (&json!(200), &json!("ok")), "SIG{signal}");
+        assert_eq!((&row["usage_source"], &row["output_tokens"]), (&json!("provider"), &json!(30)));
+    }
+}
+
+#[tokio::test]
+async fn while_it_stops_it_takes_no_new_connections() {
+    let world = World::start().await;
+    let user = world.user().await;
+    world.mock.on("mock-small", Behaviour::ok().chunks(50).drip(Duration::from_millis(30)));
+    let mut stream = user.ask_stream("openai/mock-small", "hello").await;
+    stream.next().await.unwrap();
+    world.program().terminate();
+    let until = std::time::Instant::now() + Duration::from_secs(5);
+    while user.anonymous().get("/health").try_send().await.is_ok() {
+        assert!(std::time::Instant::now() < until, "it goes on taking connections");
+    }
+    assert!(stream.rest().await.last().unwrap().is_done());
+}
+
+#[tokio::test]
+async fn what_outlasts_the_grace_is_cut_and_has_its_row() {
+    let mut world = World::with(&[("SHUTDOWN_GRACE", "300ms")]).await;
+    let mut user = world.user().await;
+    world.mock.on("gpt-4o", Behaviour::ok().chunks(10_000).drip(Duration::from_millis(20)));
+    let mut stream = user.ask_stream("openai/gpt-4o", "hello").await;
+    let id = stream.header("x-request-id").unwrap().to_owned();
+    for _ in 0..4 {
+        stream.next().await.unwrap();
+    }
+    world.stop();
+    assert!(!stream.rest().await.iter().any(tt_testkit::client::Event::is_done), "a stream that was cut says [DONE]");
+    world.start_again();
+    user.found_again(&world);
+    let row = user.log(&id).await;
+    assert_eq!(row["usage_source"], "partial", "{row}");
+    assert!(row["output_tokens"].as_u64().unwrap() > 0 && !row["cost_usd"].is_null(), "{row}");
+}
+
+#[tokio::test]
+async fn no_row_is_lost_by_a_stop_right_after_the_answers() {
+    let mut world = World::start().await;
+    let mut user = world.user().await;
+    user.alias("fast", OpenAi, "gpt-4o-mini").await;
+    for _ in 0..40 {
+        user.ask("fast", "hello").await.expect(200);
+    }
+    world.stop();
+    world.start_again();
+    user.found_again(&world);
+    assert_eq!(user.logs().await.len(), 40);
+    let usage = user.session.get("/manage/usage").send().await.expect(200).json();
+    assert_eq!(usage[0]["requests"], 40);
+}
+
+#[tokio::test]
+async fn a_restart_keeps_users_sessions_keys_aliases_and_usage() {
+    let mut world = World::start().await;
+    let mut user = world.user().await;
+    let fallback = user.alias("second", Gemini, "mock-small").await;
+    user.alias_with("first", OpenAi, "gpt-4o", json!({"fallback_alias_id": fallback})).await;
+    user.ask("first", "hello").await.expect(200);
+    let revoked = user.session.post("/auth/key").send().await.expect(200).json();
+    user.session.delete(&format!("/auth/keys/{}", revoked["id"])).send().await.expect(204);
+    let paths = [
+        "/auth/keys",
+        "/auth/me",
+        "/manage/providers",
+        "/manage/aliases",
+        "/manage/usage",
+        "/manage/logs",
+        "/v1/models",
+    ];
+    let mut before = Vec::new();
+    for path in paths {
+        before.push(user.session.get(path).send().await.expect(200).text());
+    }
+    world.stop();
+    world.start_again();
+    user.found_again(&world);
+    for (path, before) in paths.iter().zip(before) {
+        assert_eq!(user.session.get(path).send().await.expect(200).text(), before, "{path}");
+    }
+    user.ask("first", "hello").await.expect(200);
+    user.ask("gemini/mock-small", "hello").await.expect(200);
+    let revoked = user.anonymous().bearer(revoked["token"].as_str().unwrap());
+    error(&revoked.get("/auth/me").send().await, 401, "invalid_credentials");
+    let credentials = json!({"email": user.email, "password": PASSWORD});
+    user.anonymous().post("/auth/login").json(&credentials).send().await.expect(200);
+    error(&user.anonymous().post("/auth/signup").json(&credentials).send().await, 409, "email_taken");
+}
+
+#[tokio::test]
+async fn the_first_line_tells_the_address_and_the_data_is_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::start().await;
+    assert!(world.program().address().starts_with("127.0.0.1:"));
+    if crate::world::Backend::chosen() == crate::world::Backend::Sqlite {
+        let data = world.program().data_dir();
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(data), mode(&data.join("secrets"))), (0o700, 0o600));
+    }
+}

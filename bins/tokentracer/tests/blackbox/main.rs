@@ -1,0 +1,51 @@
+//! The built program, from the outside: every call and every promise of the HTTP contract, against a mock upstream.
+//!
+//! Each test starts a program of its own on a free port, with a data directory and a mock of its own, so that tests
+//! run side by side and none sees another's requests. `TT_BLACKBOX_BACKEND` chooses what they run on.
+
+#[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod aliases;
+#[cfg(test)]
+mod api_keys;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod cancelled;
+#[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod expect;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod light;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod passthrough;
+#[cfg(test)]
+mod prices;
+#[cfg(test)]
+mod providers;
+#[cfg(test)]
+mod routing;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
+mod start;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod translation;
+#[cfg(test)]
+mod usage;
+#[cfg(test)]
+mod world;

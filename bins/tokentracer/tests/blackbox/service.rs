@@ -1,0 +1,107 @@
+//! Health, unknown paths, wrong methods: what every caller meets.
+
+use http::Method;
+use serde_json::json;
+
+use crate::expect::{assert_request_id, error, fields};
+use crate::world::World;
+
+#[tokio::test]
+async fn health_is_ok_in_text() {
+    let world = World::start().await;
+    let answer = world.client().get("/health").send().await.expect(200);
+    assert_eq!(answer.text(), "OK");
+    assert!(answer.header("content-type").unwrap().starts_with("text/plain"));
+    assert_request_id(&answer);
+}
+
+#[tokio::test]
+async fn readiness_names_the_parts() {
+    let world = World::start().await;
+    let body = world.client().get("/health/ready").send().await.expect(200).json();
+    fields(&body, &["store", "redis", "journal"]);
+    assert_eq!((&body["store"], &body["journal"]), (&json!("ok"), &json!("ok")));
+}
+
+#[tokio::test]
+async fn unknown_paths_are_404_with_and_without_credentials() {
+    let world = World::start().await;
+    let user = world.bare_user().await;
+    for client in [user.anonymous(), user.session.clone(), user.api.clone()] {
+        for path in [
+            "/nothing",
+            "/auth",
+            "/auth/",
+            "/auth/me/",
+            "/manage",
+            "/manage/aliases/a/b",
+            "/v1",
+            "/v1/",
+            "/v1/chat",
+            "/v1/chat/completions/",
+            "//health",
+            "/health/",
+            "/../etc/passwd",
+            "/%2e%2e/%2e%2e/etc/passwd",
+            "/v1/models/",
+            "/%",
+            "/%zz",
+            "/%00",
+        ] {
+            error(&client.get(path).send().await, 404, "route_not_found");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones() {
+    let world = World::start().await;
+    let user = world.bare_user().await;
+    for (path, allowed) in [
+        ("/health", &[Method::GET][..]),
+        ("/health/ready", &[Method::GET]),
+        ("/auth/signup", &[Method::POST]),
+        ("/auth/login", &[Method::POST]),
+        ("/auth/me", &[Method::GET]),
+        ("/auth/key", &[Method::POST]),
+        ("/auth/keys", &[Method::GET]),
+        ("/auth/keys/1", &[Method::DELETE]),
+        ("/auth/password", &[Method::POST]),
+        ("/auth/logout", &[Method::POST]),
+        ("/manage/providers", &[Method::GET, Method::POST]),
+        ("/manage/providers/1", &[Method::PATCH, Method::DELETE]),
+        ("/manage/aliases", &[Method::GET, Method::POST]),
+        ("/manage/aliases/a", &[Method::PATCH, Method::DELETE]),
+        ("/manage/usage", &[Method::GET]),
+        ("/manage/logs", &[Method::GET]),
+        ("/manage/logs/1", &[Method::GET]),
+        ("/v1/chat/completions", &[Method::POST]),
+        ("/v1/models", &[Method::GET]),
+        ("/v1/models/a", &[Method::GET]),
+    ] {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
+            if allowed.contains(&method) {
+                continue;
+            }
+            let answer = user.session.call(method.clone(), path).send().await;
+            error(&answer, 405, "method_not_allowed");
+            let mut told: Vec<&str> = answer.header("allow").unwrap().split(", ").collect();
+            told.sort_unstable();
+            let mut right: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+            right.sort_unstable();
+            assert_eq!(told, right, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_response_has_an_id_of_its_own() {
+    let world = World::start().await;
+    let mut ids = std::collections::BTreeSet::new();
+    for path in ["/health", "/nothing", "/auth/me", "/health"] {
+        let answer = world.client().get(path).header("x-request-id", "mine").send().await;
+        assert_request_id(&answer);
+        ids.insert(crate::world::request_id(&answer));
+    }
+    assert_eq!(ids.len(), 4);
+}
