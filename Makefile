@@ -1,10 +1,13 @@
-# Forwards to cargo xtask, where the tasks are.
+# Forwards to cargo xtask, where the tasks are. ARGS goes along: make bench ARGS=--release
 
-help run test check fmt lint build deps db-migrate clean migrate: ; @cargo xtask $(TASK)
+ARGS =
+TASKS := help run test check fmt lint build deps db-migrate migrate up down logs docker-build bench clean
+
+$(TASKS): ; @cargo xtask $(TASK) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint build deps db-migrate clean migrate
+.PHONY: $(TASKS)
 
+$(TASKS): TASK = $@
 run: TASK = dev
 db-migrate: TASK = migrate
-help test check fmt lint build deps clean migrate: TASK = $@

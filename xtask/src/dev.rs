@@ -2,18 +2,17 @@
 //! the mock upstream, so that the first chat completion needs no account anywhere.
 
 mod account;
-mod http;
 
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use crate::env::Settings;
+use crate::http::Server;
+use crate::program::Program;
 use crate::run::{Outcome, cargo_command, status, target_directory};
 use account::Account;
-use http::Server;
 
 /// The second half of `dev`, which that starts in its own place.
 pub(crate) const SERVE: &str = "dev-serve";
@@ -118,7 +117,7 @@ pub(crate) fn serve(arguments: &[String]) -> Outcome {
     let data = data_directory(&settings)?;
 
     let mock = if keys.iter().any(|key| key.mock) {
-        Some(Running::start(Command::new(binaries.join("tt-mock")).arg("upstream"))?)
+        Some(Program::start(Command::new(binaries.join("tt-mock")).arg("upstream"))?)
     } else {
         None
     };
@@ -126,19 +125,19 @@ pub(crate) fn serve(arguments: &[String]) -> Outcome {
     command.arg("serve").envs(settings.additions()).env("DATA_DIR", &data);
     if let Some(mock) = &mock {
         for provider in PROVIDERS.iter().filter(|provider| settings.value(provider.url_variable).is_none()) {
-            command.env(provider.url_variable, format!("http://{}{}", mock.address, provider.mock_path));
+            command.env(provider.url_variable, format!("http://{}{}", mock.address(), provider.mock_path));
         }
     }
-    let mut program = Running::start(&mut command)?;
-    match Account::ready(&Server::new(&program.address), &data, &keys) {
-        Ok(account) => println!("{}", account.welcome(&program.address, mock.is_some(), &data)),
+    let mut program = Program::start(&mut command)
+        .map_err(|problem| format!("{problem}. Is the port taken? PORT=0 make run takes a free one."))?;
+    match Account::ready(&Server::new(program.address()), &data, &keys) {
+        Ok(account) => println!("{}", account.welcome(program.address(), mock.is_some(), &data)),
         Err(problem) => {
             program.stop();
             return Err(problem);
         }
     }
-    let status = program.child.wait().map_err(|error| format!("tokentracer: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("tokentracer ended with {status}")) }
+    program.wait()
 }
 
 /// `make db-migrate`: the program's own command, with the same settings.
@@ -155,56 +154,4 @@ fn data_directory(settings: &Settings) -> Result<std::path::PathBuf, String> {
     let data = settings.data_directory()?;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&data);
     made.and_then(|()| data.canonicalize()).map_err(|error| format!("{}: {error}", data.display()))
-}
-
-/// A child that has said where it listens. Dropping it ends it.
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    address: String,
-}
-
-impl Running {
-    /// Starts `command` and waits for its first line, `listening on http://ADDRESS`; what follows goes to the terminal.
-    fn start(command: &mut Command) -> Result<Self, String> {
-        let name = command.get_program().display().to_string();
-        let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let mut child = spawned.map_err(|error| format!("{name}: {error}"))?;
-        let Some(out) = child.stdout.take() else { return Err(format!("{name}: no standard output")) };
-        let mut running = Self { child, address: String::new() };
-        let mut lines = BufReader::new(out).lines();
-        let first = match lines.next() {
-            Some(Ok(line)) => line,
-            Some(Err(error)) => return Err(format!("{name}: {error}")),
-            // It has said on its standard error, which is the terminal, why.
-            None => return Err(format!("{name} did not start. Is the port taken? PORT=0 make run takes a free one.")),
-        };
-        running.address = match first.strip_prefix("listening on http://") {
-            Some(address) => address.trim().to_owned(),
-            None => return Err(format!("{name}: its first line was {first:?}")),
-        };
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                println!("{line}");
-            }
-        });
-        Ok(running)
-    }
-
-    /// Asks it to end and waits until it has.
-    fn stop(&mut self) {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
-        if asked.is_ok_and(|status| status.success()) {
-            // Waiting fails only for a child that is gone.
-            let _ = self.child.wait();
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail only for a child that is gone.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

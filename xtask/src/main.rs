@@ -3,10 +3,14 @@
 //! **Invariant:** it depends on none of the product's crates, so that it builds in seconds and cannot break with them.
 #![expect(clippy::print_stdout, reason = "a command line program")]
 
+mod bench;
 mod check;
+mod containers;
 mod dev;
 mod env;
+mod http;
 mod layers;
+mod program;
 mod run;
 mod test;
 
@@ -17,16 +21,21 @@ use run::{Outcome, cargo};
 const HELP: &str = "\
 make <task>, or cargo xtask <task> [arguments]
 
-  run         build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
-  test        all tests, on a PostgreSQL and Redis started for them; arguments go to cargo test
-  check       formatting, lints and layers, as CI does
-  fmt         format the source
-  lint        clippy, warnings are errors
-  layers      which crate may depend on which
-  build       the release binary (the last link takes some minutes)
-  deps        fetch crates, and install what the tests need where that is possible
-  db-migrate  bring the configured database up to date (cargo xtask migrate)
-  clean       remove everything built";
+  run           build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
+  test          all tests, on a PostgreSQL and Redis started for them; arguments go to cargo test
+  check         formatting, lints and layers, as CI does
+  fmt           format the source
+  lint          clippy, warnings are errors
+  layers        which crate may depend on which
+  build         the release binary (the last link takes some minutes)
+  deps          fetch crates, and install what the tests need where that is possible
+  db-migrate    bring the configured database up to date (cargo xtask migrate)
+  up            start PostgreSQL and Redis in containers; --profile app (or COMPOSE_PROFILES=app) adds the program
+  down          stop them; --volumes removes their data too
+  logs          follow what they log
+  docker-build  build the program's image, tokentracer:local
+  bench         measure against a bare proxy; --release for the profile that ships
+  clean         remove everything built";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -59,6 +68,11 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "lint" => check::lint(),
         "layers" => layers::check(),
         "build" => cargo(&["build", "--release", "--package", "tokentracer"]),
+        "up" => containers::up(rest),
+        "down" => containers::down(rest),
+        "logs" => containers::logs(rest),
+        "docker-build" => containers::build(rest),
+        "bench" => bench::run(rest),
         "clean" => cargo(&["clean"]),
         _ => Err(format!("no such task\n\n{HELP}")),
     }

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tt_core::BaseUrl;
 use tt_core::caller::RequestLimits;
 use tt_http::{HttpConfig, UpstreamConfig};
+use tt_ratelimit::{RedisConfig, WithoutRedis};
 
 /// One setting: the variable, what it means, its default where it has one.
 struct Setting {
@@ -41,6 +42,8 @@ const SETTINGS: &[Setting] = &[
     optional("DATA_DIR", "Where SQLite, its secrets and the journal live [default: the platform's data directory]"),
     setting("HOST", "127.0.0.1", "The address to listen on"),
     setting("PORT", "8080", "The port to listen on; 0 picks a free one"),
+    secret("REDIS_URL", "redis://… to share limits between processes [default: limits in this process]"),
+    setting("LIMITS_WITHOUT_REDIS", "local", "What limits do while Redis is away: local or deny"),
     setting("RATE_LIMIT_MINUTE", "0", "Requests a user may make in any 60 seconds; 0 = unlimited"),
     setting("RATE_LIMIT_DAILY", "0", "Requests a user may make in a UTC day; 0 = unlimited"),
     setting("OPENAI_BASE_URL", "https://api.openai.com/v1", "OpenAI's address"),
@@ -59,6 +62,7 @@ const SETTINGS: &[Setting] = &[
     setting("CLIENT_BODY_IDLE_TIMEOUT", "30s", "The longest silence within a client's body"),
     optional("TRUSTED_PROXIES", "Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed, by commas"),
     setting("DIRECTORY_MAX_STALE", "15m", "How long known callers are served while the store is away"),
+    setting("MODEL_REFRESH_INTERVAL", "12h", "The age at which a provider key's list of models is fetched again"),
     setting("LOG_RETENTION_DAYS", "90", "Days request logs are kept; 0 = for ever"),
     setting("MAX_RETRIES", "1", "How often one target is tried again"),
     setting("SHUTDOWN_GRACE", "30s", "How long requests in flight may go on after a stop"),
@@ -97,6 +101,7 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: String,
     pub(crate) log_retention_days: u32,
+    pub(crate) redis: Option<RedisConfig>,
     pub(crate) http: HttpConfig,
 }
 
@@ -122,6 +127,8 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("serve").about("Serve (the default)"))
         .subcommand(Command::new("migrate").about("Bring the database to this version's schema and stop"))
         .subcommand(Command::new("healthcheck").about("Ask a running server whether it is ready"))
+        .subcommand(crate::users::command())
+        .subcommand(crate::rotate::command())
 }
 
 /// The values the command line and the environment give. An empty one counts as not given.
@@ -251,7 +258,21 @@ impl Config {
             String::new(),
         );
         let log_retention_days = r.number("LOG_RETENTION_DAYS");
-        let http = http(&mut r);
+        let without = r.read(
+            "LIMITS_WITHOUT_REDIS",
+            "local or deny",
+            |text| match text {
+                "local" => Some(WithoutRedis::Local),
+                "deny" => Some(WithoutRedis::Deny),
+                _ => None,
+            },
+            WithoutRedis::Deny,
+        );
+        let redis = lookup("REDIS_URL").and_then(|url| {
+            let parsed = RedisConfig::parse("REDIS_URL", &url, without);
+            parsed.map_err(|error| r.faults.push(error.to_string())).ok()
+        });
+        let http = http(&mut r, without == WithoutRedis::Deny);
         match (http, r.faults.is_empty()) {
             (Some(http), true) => Ok(Self {
                 data_dir,
@@ -264,6 +285,7 @@ impl Config {
                 log_format,
                 log_filter,
                 log_retention_days,
+                redis,
                 http,
             }),
             (_, _) => Err(r.faults),
@@ -283,7 +305,7 @@ fn database(r: &mut Reader<'_>, data_dir: &std::path::Path) -> Database {
     Database::Postgres(SecretString::from(url))
 }
 
-fn http(r: &mut Reader<'_>) -> Option<HttpConfig> {
+fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpConfig> {
     let bases = [r.base_url("OPENAI_BASE_URL"), r.base_url("ANTHROPIC_BASE_URL"), r.base_url("GEMINI_BASE_URL")];
     let flag = |text: &str| match text {
         "true" | "1" | "yes" => Some(true),
@@ -308,6 +330,7 @@ fn http(r: &mut Reader<'_>) -> Option<HttpConfig> {
     let client_header_timeout = r.duration("CLIENT_HEADER_TIMEOUT");
     let client_body_idle_timeout = r.duration("CLIENT_BODY_IDLE_TIMEOUT");
     let directory_max_stale = r.duration("DIRECTORY_MAX_STALE");
+    let model_refresh_interval = r.duration("MODEL_REFRESH_INTERVAL");
     let shutdown_grace = r.duration("SHUTDOWN_GRACE");
     let networks = "addresses or networks such as 10.0.0.0/8, separated by commas";
     let trusted_proxies = r.read("TRUSTED_PROXIES", networks, parse_networks, Vec::new());
@@ -334,8 +357,10 @@ fn http(r: &mut Reader<'_>) -> Option<HttpConfig> {
             max_retries,
         },
         default_limits,
+        limits_need_redis,
         directory_max_stale,
         trusted_proxies,
+        model_refresh_interval,
         workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     })
 }

@@ -7,9 +7,11 @@ use clap::ArgMatches;
 
 mod config;
 mod healthcheck;
+mod rotate;
 mod secrets;
 mod serve;
 mod start;
+mod users;
 
 use config::Config;
 
@@ -64,9 +66,11 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Start(format!("cannot start threads: {error}")))?;
-    let result = match matches.subcommand_name() {
-        Some("migrate") => control.block_on(start::migrate(&config, control.handle())),
-        Some("healthcheck") => control.block_on(healthcheck::ask(&config)),
+    let result = match matches.subcommand() {
+        Some(("migrate", _)) => control.block_on(start::migrate(&config, control.handle())),
+        Some(("healthcheck", _)) => control.block_on(healthcheck::ask(&config)),
+        Some(("users", matches)) => control.block_on(users::run(&config, matches, control.handle())),
+        Some(("secrets", _)) => control.block_on(rotate::run(&config, control.handle())),
         _ => control.block_on(serve::serve(config, control.handle())),
     };
     // Password hashes and counts that still run are nobody's any more.

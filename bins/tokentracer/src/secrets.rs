@@ -11,6 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 pub(crate) struct Secrets {
     pub(crate) jwt_secret: SecretString,
     pub(crate) encryption_key: SecretString,
+    /// The one before, while provider keys may still be sealed with it.
+    pub(crate) encryption_key_old: Option<SecretString>,
 }
 
 /// Reads the file, or makes it with new secrets, readable by this user only.
@@ -19,12 +21,18 @@ pub(crate) struct Secrets {
 /// When it can be neither read nor made, or does not hold both secrets: making new ones would leave every stored
 /// provider key sealed for good.
 pub(crate) fn load_or_make(data_dir: &Path) -> io::Result<Secrets> {
-    let path = data_dir.join("secrets");
-    match fs::read_to_string(&path) {
-        Ok(text) => read(&text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path),
-        Err(error) => Err(error),
+    match load(data_dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(&data_dir.join("secrets")),
+        read => read,
     }
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// When it is not there, cannot be read, or does not hold both secrets.
+pub(crate) fn load(data_dir: &Path) -> io::Result<Secrets> {
+    read(&fs::read_to_string(data_dir.join("secrets"))?)
 }
 
 fn read(text: &str) -> io::Result<Secrets> {
@@ -33,14 +41,20 @@ fn read(text: &str) -> io::Result<Secrets> {
             .filter_map(|line| line.split_once('='))
             .find(|(key, value)| key.trim() == name && !value.trim().is_empty())
             .map(|(_, value)| SecretString::from(value.trim()))
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("it does not hold {name}")))
     };
-    Ok(Secrets { jwt_secret: value("JWT_SECRET")?, encryption_key: value("ENCRYPTION_KEY")? })
+    let needed = |name: &str| {
+        value(name).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("it does not hold {name}")))
+    };
+    Ok(Secrets {
+        jwt_secret: needed("JWT_SECRET")?,
+        encryption_key: needed("ENCRYPTION_KEY")?,
+        encryption_key_old: value("ENCRYPTION_KEY_OLD"),
+    })
 }
 
 fn make(path: &Path) -> io::Result<Secrets> {
     let random = || tt_crypto::random::secret().map_err(io::Error::other);
-    let secrets = Secrets { jwt_secret: random()?, encryption_key: random()? };
+    let secrets = Secrets { jwt_secret: random()?, encryption_key: random()?, encryption_key_old: None };
     // Written aside and renamed: a crash leaves no half a file behind.
     let draft = path.with_extension("new");
     let mut options = OpenOptions::new();
@@ -73,6 +87,13 @@ mod tests {
             let mode = fs::metadata(dir.path().join("secrets")).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn the_key_before_may_stand_in_the_file() {
+        let old = |text: &str| read(text).unwrap().encryption_key_old.map(|key| key.expose_secret().to_owned());
+        assert_eq!(old("JWT_SECRET=a\nENCRYPTION_KEY=b\nENCRYPTION_KEY_OLD=c\n").as_deref(), Some("c"));
+        assert_eq!(old("JWT_SECRET=a\nENCRYPTION_KEY=b\nENCRYPTION_KEY_OLD=\n"), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tt_core::price::PriceTable;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_http::{App, Parts};
 use tt_ledger::Ledger;
+use tt_ratelimit::Limiter;
 
 use crate::config::{Config, Database};
 use crate::start;
@@ -28,7 +29,7 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
     };
     let secrets = start::secrets(&config)?;
     let failed = |error: tt_crypto::Error| format!("the secrets: {error}");
-    let keyring = Keyring::new(&secrets.encryption_key, config.encryption_key_old.as_ref()).map_err(failed)?;
+    let keyring = Keyring::new(&secrets.encryption_key, secrets.encryption_key_old.as_ref()).map_err(failed)?;
     let sessions = Sessions::new(&secrets.jwt_secret).map_err(failed)?;
     let prices = PriceTable::builtin().map_err(|error| format!("the price table: {error}"))?;
 
@@ -53,6 +54,10 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
         sessions,
         keyring: Arc::new(keyring),
         ledger,
+        limiter: match config.redis {
+            Some(redis) => Limiter::redis(redis, control.clone()),
+            None => Limiter::memory(),
+        },
         prices,
         control: control.clone(),
         config: config.http,
@@ -88,7 +93,7 @@ async fn stop_signal() {
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -47,17 +47,46 @@ pub(crate) fn take_data_dir(dir: &Path) -> Result<DataDir, String> {
     }
 }
 
-/// The secrets given, or those of the data directory.
+/// The secrets given, or those of the data directory, made where there are none yet.
 pub(crate) fn secrets(config: &Config) -> Result<Secrets, String> {
-    if let (Some(jwt_secret), Some(encryption_key)) = (&config.jwt_secret, &config.encryption_key) {
-        return Ok(Secrets { jwt_secret: jwt_secret.clone(), encryption_key: encryption_key.clone() });
+    secrets_from(config, secrets::load_or_make)
+}
+
+/// The secrets given, or those of the data directory; none are made.
+pub(crate) fn existing_secrets(config: &Config) -> Result<Secrets, String> {
+    secrets_from(config, secrets::load)
+}
+
+fn secrets_from(config: &Config, file: fn(&Path) -> std::io::Result<Secrets>) -> Result<Secrets, String> {
+    let kept = match (&config.database, &config.jwt_secret, &config.encryption_key) {
+        (Database::Postgres(_), Some(_), Some(_)) => None,
+        // What the file holds is then no more than the key before.
+        (Database::Sqlite(_), Some(_), Some(_)) => secrets::load(&config.data_dir).ok(),
+        _ => Some(
+            file(&config.data_dir)
+                .map_err(|error| format!("DATA_DIR: {}/secrets: {error}", config.data_dir.display()))?,
+        ),
+    };
+    Ok(choose(config, kept))
+}
+
+/// A secret that is given goes before the file's. Where another encryption key is given than the file's, the file's is
+/// the one before.
+fn choose(config: &Config, kept: Option<Secrets>) -> Secrets {
+    let (jwt_kept, key_kept, old_kept) = match kept {
+        Some(kept) => (Some(kept.jwt_secret), Some(kept.encryption_key), kept.encryption_key_old),
+        None => (None, None, None),
+    };
+    let given = &config.encryption_key;
+    let replaced = match (given, &key_kept) {
+        (Some(given), Some(kept)) if given.expose_secret() != kept.expose_secret() => Some(kept.clone()),
+        _ => None,
+    };
+    Secrets {
+        jwt_secret: config.jwt_secret.clone().or(jwt_kept).unwrap_or_default(),
+        encryption_key: given.clone().or(key_kept).unwrap_or_default(),
+        encryption_key_old: config.encryption_key_old.clone().or(replaced).or(old_kept),
     }
-    let kept = secrets::load_or_make(&config.data_dir)
-        .map_err(|error| format!("DATA_DIR: {}/secrets: {error}", config.data_dir.display()))?;
-    Ok(Secrets {
-        jwt_secret: config.jwt_secret.clone().unwrap_or(kept.jwt_secret),
-        encryption_key: config.encryption_key.clone().unwrap_or(kept.encryption_key),
-    })
 }
 
 /// Opens the store and brings it to this version's schema.
@@ -71,8 +100,18 @@ pub(crate) async fn open_store(config: &Config, control: &Handle) -> Result<Stor
     Ok(store)
 }
 
+/// Opens a store that is there already, for commands that work on it beside a server.
+pub(crate) async fn open_existing_store(config: &Config, control: &Handle) -> Result<Store, String> {
+    if let Database::Sqlite(path) = &config.database
+        && !path.is_file()
+    {
+        return Err(format!("there is no database at {}; a server makes it at its first start", path.display()));
+    }
+    open_store(config, control).await
+}
+
 /// An error with its causes in one line.
-fn explain(error: &dyn std::error::Error) -> String {
+pub(crate) fn explain(error: &dyn std::error::Error) -> String {
     let mut text = format!("the store: {error}");
     let mut cause = error.source();
     while let Some(source) = cause {

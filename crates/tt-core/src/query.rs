@@ -42,7 +42,9 @@ impl std::str::FromStr for GroupBy {
             "status" => Self::Status,
             "route" => Self::Route,
             tag => match tag.strip_prefix("tag:") {
-                Some(name) if (1..=64).contains(&name.chars().count()) => Self::Tag(name.to_owned()),
+                Some(name) if (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control) => {
+                    Self::Tag(name.to_owned())
+                }
                 _ => {
                     return Err(Invalid::new(
                         "group_by",

@@ -11,12 +11,14 @@ use tt_core::price::PriceTable;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
 use tt_providers::ClientSettings;
+use tt_ratelimit::Limiter;
 use tt_store::Store;
 
 use crate::buffered::Budget;
 use crate::config::HttpConfig;
 use crate::directory::Directory;
 use crate::last_used::LastUsed;
+use crate::model_lists::Wanted;
 use crate::proxy::estimate::Estimator;
 use crate::throttle::Throttle;
 
@@ -35,6 +37,8 @@ pub struct Parts {
     pub keyring: Arc<Keyring>,
     /// The ledger.
     pub ledger: Ledger,
+    /// Request limits, in this process or shared.
+    pub limiter: Limiter,
     /// The prices.
     pub prices: Arc<PriceTable>,
     /// The control plane's runtime: what may take long runs there.
@@ -52,6 +56,7 @@ pub struct App {
     pub(crate) sessions: Sessions,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) ledger: Ledger,
+    pub(crate) limiter: Limiter,
     pub(crate) prices: ArcSwap<PriceTable>,
     pub(crate) control: Handle,
     pub(crate) config: HttpConfig,
@@ -59,6 +64,7 @@ pub struct App {
     pub(crate) buffered: Budget,
     pub(crate) estimator: Estimator,
     pub(crate) last_used: LastUsed,
+    pub(crate) model_lists: Wanted,
     pub(crate) throttle: Throttle,
     pub(crate) log_retention_days: u32,
     draining: AtomicBool,
@@ -67,18 +73,21 @@ pub struct App {
 impl App {
     /// Wires the parts.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, passwords, sessions, keyring, ledger, prices, control, config, log_retention_days } = parts;
+        let Parts { store, passwords, sessions, keyring, ledger, limiter, prices, control, config, log_retention_days } =
+            parts;
         Arc::new(Self {
             directory: Directory::new(store.clone(), Arc::clone(&keyring), config.directory_max_stale),
             buffered: Budget::new(config.max_buffered_bytes),
             estimator: Estimator::start(),
             last_used: LastUsed::default(),
+            model_lists: Wanted::default(),
             throttle: Throttle::default(),
             store,
             passwords,
             sessions,
             keyring,
             ledger,
+            limiter,
             prices: ArcSwap::new(prices),
             control,
             config,
@@ -121,9 +130,10 @@ impl App {
     }
 }
 
-/// What the requests of one worker share: its pool of connections to providers.
+/// What the requests of one worker share: its connections to providers and to Redis.
 pub(crate) struct Worker {
     pub(crate) client: tt_providers::Client,
+    pub(crate) limits: tt_ratelimit::Worker,
 }
 
 /// The wall clock. Everything below this crate takes the time as an argument.

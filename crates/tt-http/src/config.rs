@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tt_core::BaseUrl;
 use tt_core::caller::RequestLimits;
+use tt_core::{BaseUrl, Provider};
+use tt_providers::Trust;
 
 /// Settings of the HTTP service (`api.md`, Configuration).
 #[derive(Debug, Clone)]
@@ -26,10 +27,14 @@ pub struct HttpConfig {
     pub upstream: UpstreamConfig,
     /// Limits of users that have none of their own; 0: none.
     pub default_limits: RequestLimits,
+    /// Are requests refused while Redis is away (`LIMITS_WITHOUT_REDIS=deny`)?
+    pub limits_need_redis: bool,
     /// How long what is remembered of callers serves while the store is away.
     pub directory_max_stale: Duration,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// The age at which the list of a provider key's models is fetched again.
+    pub model_refresh_interval: Duration,
     /// Worker threads; each serves its connections alone.
     pub workers: usize,
 }
@@ -55,4 +60,19 @@ pub struct UpstreamConfig {
     pub idle_timeout: Duration,
     /// How often one target is tried again.
     pub max_retries: u32,
+}
+
+impl UpstreamConfig {
+    /// Where a provider key is used, and who chose that address: its own `base_url` where it has one.
+    pub(crate) fn address(&self, provider: Provider, own: Option<&BaseUrl>) -> (BaseUrl, Trust) {
+        let operators = match provider {
+            Provider::OpenAi => &self.openai_base_url,
+            Provider::Anthropic => &self.anthropic_base_url,
+            Provider::Gemini => &self.gemini_base_url,
+        };
+        match own {
+            Some(own) => (own.clone(), Trust::User),
+            None => (operators.clone(), Trust::Operator),
+        }
+    }
 }

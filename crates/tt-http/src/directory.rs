@@ -4,7 +4,7 @@
 //! fill began: a write through this process, or one seen in the `changes` of another, moves it on.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) enum Kind {
 pub(crate) struct OpenKey {
     pub(crate) base_url: Option<BaseUrl>,
     pub(crate) secret: SecretString,
+    /// Has a request used it since [`Directory::keys_used`] was last asked?
+    pub(crate) used: AtomicBool,
 }
 
 /// A user's aliases and opened provider keys.
@@ -171,7 +173,7 @@ impl Directory {
             let key = &stored.key;
             match crate::sealing::open(&self.keyring, user, stored) {
                 Ok(secret) => {
-                    let open = OpenKey { base_url: key.base_url.clone(), secret };
+                    let open = OpenKey { base_url: key.base_url.clone(), secret, used: AtomicBool::new(false) };
                     keys.insert(key.id, open);
                 }
                 // The other keys still serve; this one fails where it is used.
@@ -196,6 +198,17 @@ impl Directory {
         slot.generation.fetch_add(1, Ordering::AcqRel);
         *slot.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The provider keys that requests have used since the last call, with whose they are.
+    pub(crate) fn keys_used(&self) -> Vec<(UserId, ProviderKeyId)> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let views = slots.iter().filter_map(|(user, slot)| Some((*user, slot.view()?)));
+        let used = views.flat_map(|(user, view)| {
+            let keys = view.keys.iter().filter(|(_, key)| key.used.swap(false, Ordering::Relaxed));
+            keys.map(|(id, _)| (user, *id)).collect::<Vec<_>>()
+        });
+        used.collect()
     }
 
     /// The store has told of every change up to now.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use http::StatusCode;
 use tt_core::Invalid;
+use tt_core::limits::{RuleKind, Standing};
 use tt_core::plan::NoTarget;
 use tt_ledger::LedgerError;
 use tt_providers::{ProviderError, Refused, RefusedKind};
@@ -29,6 +30,7 @@ pub(crate) struct Fault {
     pub(crate) param: Option<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) allow: Option<String>,
+    pub(crate) standing: Option<Standing>,
     #[source]
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -52,7 +54,17 @@ impl ApiError {
             message.truncate(cut);
         }
         let code = code.into();
-        Self(Box::new(Fault { status, kind, code, message, param: None, retry_after: None, allow: None, source: None }))
+        Self(Box::new(Fault {
+            status,
+            kind,
+            code,
+            message,
+            param: None,
+            retry_after: None,
+            allow: None,
+            standing: None,
+            source: None,
+        }))
     }
 
     fn about(mut self, param: impl Into<String>) -> Self {
@@ -108,8 +120,40 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "login_throttled", message).after(wait)
     }
 
+    /// A limit of `limit` requests is reached; `retry_after` until the next may come.
+    pub(crate) fn rate_limited(rule: RuleKind, limit: u64, retry_after: Duration) -> Self {
+        let per = match rule {
+            RuleKind::UserMinute | RuleKind::KeyMinute => "a minute",
+            RuleKind::UserDay | RuleKind::KeyDay => "a day",
+        };
+        let whose = match rule {
+            RuleKind::UserMinute | RuleKind::UserDay => "your account",
+            RuleKind::KeyMinute | RuleKind::KeyDay => "this API key",
+        };
+        let message = format!("The limit of {limit} requests {per} for {whose} is reached; wait and try again.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded", message)
+            .after(retry_after)
+            .standing(Some(Standing { limit, remaining: 0, reset: retry_after }))
+    }
+
+    pub(crate) fn limits_unavailable() -> Self {
+        let message = "Limits cannot be checked while Redis is away; try again soon.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", message).after(Duration::from_secs(1))
+    }
+
+    /// The same error, with where the caller stands with their limits.
+    pub(crate) fn standing(mut self, standing: Option<Standing>) -> Self {
+        self.0.standing = self.0.standing.take().or(standing);
+        self
+    }
+
     pub(crate) fn forbidden(why: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "permission_error", "forbidden", why)
+    }
+
+    pub(crate) fn own_account() -> Self {
+        let message = "An administrator cannot demote or disable themself; another one can.";
+        Self::conflict("own_account", message)
     }
 
     pub(crate) fn alias_not_allowed() -> Self {

@@ -66,6 +66,7 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Body {
+        #[expect(dead_code, reason = "only its presence and type matter here")]
         name: String,
         #[serde(default, deserialize_with = "nullable")]
         days: Option<Option<u32>>,

@@ -12,6 +12,7 @@ mod directory;
 mod error;
 mod json;
 mod last_used;
+mod model_lists;
 mod proxy;
 mod reply;
 mod routes;
@@ -22,4 +23,5 @@ mod upkeep;
 
 pub use app::{App, Parts};
 pub use config::{HttpConfig, UpstreamConfig};
+pub use sealing::reseal;
 pub use server::{ServerError, serve};

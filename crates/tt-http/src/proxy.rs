@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use tt_core::limits::{self, Decision, Standing};
 use tt_core::plan::{self, InputTokens, Plan, Step};
 use tt_core::record::{AttemptStarted, Intent, Outcome, PlannedStep, Settled};
 use tt_core::{Dialect, Tags, Timestamp};
@@ -14,7 +15,7 @@ use crate::app::now;
 use crate::context::Context;
 use crate::directory::{Known, UserView};
 use crate::error::ApiError;
-use crate::reply::Reply;
+use crate::reply::{Reply, limit_headers};
 
 pub(crate) mod attempt;
 pub(crate) mod estimate;
@@ -41,8 +42,27 @@ pub(crate) async fn chat_completions(mut cx: Context, caller: Known) -> Result<R
     }
     let view = cx.app.directory.view(&caller).await?;
     let plan = resolve(&cx, &view, &inbound).await?;
-    let guard = cx.app.ledger.open(intent(&cx, &caller, &inbound, &plan, tags))?;
-    Run { cx, view, inbound, failures: Vec::new() }.go(plan, guard).await
+    let standing = admit(&cx, &caller).await?;
+    let intent = intent(&cx, &caller, &inbound, &plan, tags);
+    let guard = cx.app.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
+    match (Run { cx, view, inbound, failures: Vec::new() }.go(plan, guard).await, standing) {
+        (Ok(mut reply), Some(standing)) => {
+            limit_headers(reply.headers_mut(), standing);
+            Ok(reply)
+        }
+        (Ok(reply), None) => Ok(reply),
+        (Err(error), standing) => Err(error.standing(standing)),
+    }
+}
+
+/// Counts the request against the caller's limits, or refuses it.
+async fn admit(cx: &Context, caller: &Known) -> Result<Option<Standing>, ApiError> {
+    let rules = limits::rules(caller, cx.app.config.default_limits);
+    match cx.worker.limits.check(&rules, cx.arrived_at).await {
+        Decision::Admit { nearest } => Ok(nearest),
+        Decision::Deny { rule, limit, retry_after } => Err(ApiError::rate_limited(rule, limit, retry_after)),
+        Decision::Unavailable => Err(ApiError::limits_unavailable()),
+    }
 }
 
 fn tags(headers: &HeaderMap) -> Result<Tags, ApiError> {
@@ -75,13 +95,6 @@ async fn resolve(cx: &Context, view: &UserView, inbound: &Arc<Inbound>) -> Resul
 }
 
 fn intent(cx: &Context, caller: &Known, inbound: &Inbound, plan: &Plan, tags: Tags) -> Intent {
-    let planned = |step: &Step| PlannedStep {
-        alias: step.alias.clone(),
-        route: step.route,
-        provider: step.provider,
-        model: step.model.to_string(),
-        reason: step.reason.clone(),
-    };
     Intent {
         request_id: cx.id,
         created_at: cx.arrived_at,
@@ -93,6 +106,17 @@ fn intent(cx: &Context, caller: &Known, inbound: &Inbound, plan: &Plan, tags: Ta
         route_reason: plan.steps.first().map(|step| step.reason.clone()).unwrap_or_default(),
         chain: plan.steps.iter().map(planned).collect(),
         tags,
+    }
+}
+
+/// A step as it is recorded and shown.
+pub(crate) fn planned(step: &Step) -> PlannedStep {
+    PlannedStep {
+        alias: step.alias.clone(),
+        route: step.route,
+        provider: step.provider,
+        model: step.model.to_string(),
+        reason: step.reason.clone(),
     }
 }
 

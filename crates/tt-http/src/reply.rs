@@ -5,9 +5,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
+use tt_core::limits::Standing;
 
 use crate::error::ApiError;
 use crate::proxy::relay::Relay;
@@ -118,8 +119,18 @@ impl IntoReply for ApiError {
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
+        if let Some(standing) = self.standing {
+            limit_headers(headers, standing);
+        }
         reply
     }
+}
+
+/// Where the caller stands with the limit that is nearest to its end.
+pub(crate) fn limit_headers(headers: &mut HeaderMap, standing: Standing) {
+    headers.insert("x-ratelimit-limit-requests", HeaderValue::from(standing.limit));
+    headers.insert("x-ratelimit-remaining-requests", HeaderValue::from(standing.remaining));
+    headers.insert("x-ratelimit-reset-requests", HeaderValue::from(whole_seconds(standing.reset)));
 }
 
 /// A duration in whole seconds, rounded up, at least 1: what `retry-after` says.

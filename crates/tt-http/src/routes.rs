@@ -13,11 +13,14 @@ use crate::reply::Reply;
 
 mod aliases;
 mod auth;
+mod decision;
 mod logs;
+mod model_lists;
 mod models;
 mod ops;
 mod providers;
 mod usage;
+mod users;
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 
@@ -98,10 +101,19 @@ static ROUTES: &[Route] = &[
     route(Method::PATCH,  "/manage/providers/{id}",     SMALL,      authed!(Manage, providers::update)),
     route(Method::DELETE, "/manage/providers/{id}",     NONE,       authed!(Manage, providers::delete)),
 
+    route(Method::POST,   "/manage/providers/{id}/test", SMALL,     authed!(Manage, model_lists::test)),
+    route(Method::GET,    "/manage/providers/{id}/models", NONE,    authed!(Manage, model_lists::of_key)),
+    route(Method::GET,    "/manage/models",             NONE,       authed!(Manage, model_lists::of_all)),
+
     route(Method::POST,   "/manage/aliases",            SMALL,      authed!(Manage, aliases::put)),
     route(Method::GET,    "/manage/aliases",            NONE,       authed!(Manage, aliases::list)),
     route(Method::PATCH,  "/manage/aliases/{alias}",    SMALL,      authed!(Manage, aliases::update)),
     route(Method::DELETE, "/manage/aliases/{alias}",    NONE,       authed!(Manage, aliases::delete)),
+
+    route(Method::POST,   "/manage/route",              Cap::Proxy, authed!(Manage, decision::route)),
+
+    route(Method::GET,    "/manage/users",              NONE,       authed!(Manage, users::list)),
+    route(Method::PATCH,  "/manage/users/{id}",         SMALL,      authed!(Manage, users::update)),
 
     route(Method::GET,    "/manage/usage",              NONE,       authed!(Manage, usage::usage)),
     route(Method::GET,    "/manage/logs",               NONE,       authed!(Manage, logs::list)),
@@ -149,7 +161,7 @@ mod tests {
     #[test]
     fn every_row_is_found() {
         for row in ROUTES {
-            let path = row.pattern.replace("{*model}", "a/b").replace('{', "").replace('}', "");
+            let path = row.pattern.replace("{*model}", "a/b").replace(['{', '}'], "");
             let (found, _) = find(&row.method, &path).unwrap();
             assert_eq!(found.pattern, row.pattern);
         }

@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use tt_core::{BaseUrl, Provider, SealId, Sealed, UserId};
 use tt_crypto::{Aad, Keyring};
-use tt_store::SealedKey;
+use tt_store::{SealedKey, StoredSecret};
 
 /// The table the secrets are bound to.
 const TABLE: &str = "provider_keys";
@@ -23,12 +23,25 @@ pub(crate) fn seal(
 
 /// Opens a stored provider key.
 pub(crate) fn open(keyring: &Keyring, user_id: UserId, stored: &SealedKey) -> Result<SecretString, tt_crypto::Error> {
-    let aad = Aad {
+    keyring.open(&aad(user_id, stored), &stored.sealed)
+}
+
+/// Seals a stored provider key anew, under the keyring's current key and the name it has. What it opens to stays.
+///
+/// # Errors
+/// When it opens with neither key of the keyring, or not for the row it stands in.
+pub fn reseal(keyring: &Keyring, stored: &StoredSecret) -> Result<Sealed, tt_crypto::Error> {
+    let StoredSecret { user_id, key: stored } = stored;
+    let secret = open(keyring, *user_id, stored)?;
+    keyring.seal(&aad(*user_id, stored), &secret)
+}
+
+fn aad(user_id: UserId, stored: &SealedKey) -> Aad<'_> {
+    Aad {
         table: TABLE,
         seal_id: &stored.seal_id,
         user_id,
         provider: stored.key.provider,
         base_url: stored.key.base_url.as_ref(),
-    };
-    keyring.open(&aad, &stored.sealed)
+    }
 }

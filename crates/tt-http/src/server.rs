@@ -17,20 +17,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::answer;
+use crate::answer::{MOST_HEADER_BYTES, answer};
 use crate::app::{App, Worker};
-use crate::upkeep::upkeep;
+use crate::upkeep::{seed, upkeep};
 
 /// Sockets handed to a worker and not yet taken up; past that the accept loop waits.
 const HANDED_OVER: usize = 1024;
 
-/// The largest head of a request: request line and headers.
-const MOST_HEADER_BYTES: usize = 64 * 1024;
-
 /// Why the server could not run.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start a worker thread")]
-pub struct ServerError(#[from] std::io::Error);
+pub enum ServerError {
+    /// A thread could not be started.
+    #[error("cannot start a worker thread")]
+    Thread(#[from] std::io::Error),
+    /// The day's counts could not be read.
+    #[error("cannot read the day's request counts")]
+    Store(#[from] tt_store::StoreError),
+}
 
 /// An accepted socket, its peer, and its place under `MAX_CONNECTIONS`.
 struct Accepted {
@@ -48,8 +51,10 @@ struct WorkerThread {
 /// Serves `listener` until `stop`, then lets requests in flight end for the grace period. Runs on the control plane.
 ///
 /// # Errors
-/// When a worker thread cannot be started; nothing has been accepted then.
+/// When the day's counts cannot be read or a worker thread cannot be started; nothing has been accepted then.
 pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> Result<(), ServerError> {
+    // Without the day's counts a restart would lift every daily limit.
+    seed(&app).await?;
     let mut workers = Vec::with_capacity(app.config.workers);
     for number in 0..app.config.workers.max(1) {
         workers.push(start_worker(number, Arc::clone(&app), stop.clone())?);
@@ -124,7 +129,7 @@ async fn work(
     open: Arc<AtomicUsize>,
     stop: CancellationToken,
 ) {
-    let worker = Arc::new(Worker { client });
+    let worker = Arc::new(Worker { client, limits: app.limiter.worker().await });
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
     loop {

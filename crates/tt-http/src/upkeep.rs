@@ -1,12 +1,15 @@
-//! What goes on beside requests: following other processes' changes, noting keys' use, dropping what is too old.
+//! What goes on beside requests: following other processes' changes, noting keys' use, dropping what is too old, fetching
+//! lists of models.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tt_store::{Change, StoreError};
+use tt_core::UserId;
+use tt_ratelimit::RedisState;
+use tt_store::{Change, RequestCount, StoreError};
 
 use crate::app::{App, now};
 
@@ -32,7 +35,8 @@ const DAY_MS: i64 = 86_400_000;
 /// Runs until `stop`. Every failure is logged and tried again with the next turn.
 pub(crate) async fn upkeep(app: Arc<App>, stop: CancellationToken) {
     let work = async {
-        tokio::join!(follow(&app), note(&app), tidy(&app));
+        let models = crate::model_lists::refresh::run(&app);
+        tokio::join!(follow(&app), note(&app), tidy(&app), reseed(&app), models);
     };
     stop.run_until_cancelled(work).await;
     app.write_last_used().await;
@@ -96,6 +100,41 @@ async fn changes_after(app: &App, mut after: i64) -> Result<Vec<Change>, StoreEr
         all.extend(page);
         if !more {
             return Ok(all);
+        }
+    }
+}
+
+/// Gives the limiter the day's counts so far, which a start without Redis and a Redis that lost its data do not know.
+pub(crate) async fn seed(app: &App) -> Result<(), StoreError> {
+    let day = now().day();
+    let mut users: HashMap<UserId, u64> = HashMap::new();
+    for RequestCount { user_id, api_key_id, requests } in app.store.requests_since(day).await? {
+        let total = users.entry(user_id).or_default();
+        *total = total.saturating_add(requests);
+        if api_key_id.is_some() {
+            app.limiter.seed_day(user_id, api_key_id, day, requests).await;
+        }
+    }
+    for (user, requests) in users {
+        app.limiter.seed_day(user, None, day, requests).await;
+    }
+    Ok(())
+}
+
+/// Seeds again when Redis is back.
+async fn reseed(app: &App) {
+    let mut turns = turns(FOLLOW);
+    let mut before = app.limiter.redis_state();
+    loop {
+        turns.tick().await;
+        let state = app.limiter.redis_state();
+        if state == RedisState::Up && before == RedisState::Down {
+            match seed(app).await {
+                Ok(()) => before = state,
+                Err(error) => tracing::warn!(%error, "the day's counts could not be given to Redis; trying again"),
+            }
+        } else {
+            before = state;
         }
     }
 }

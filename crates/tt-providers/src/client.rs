@@ -65,7 +65,7 @@ impl Client {
     /// Sends a request and waits for the head of the answer. Without a deadline of its own but for connecting.
     ///
     /// # Errors
-    /// `Connect` when nothing was sent; `Protocol` when the connection broke or talked nonsense after that.
+    /// `Connect` when nothing was sent; `Broken` when the connection broke or talked nonsense after that.
     pub async fn send(&self, request: Request<Slices>, trust: Trust) -> Result<Response<Incoming>, ProviderError> {
         let pool = match (trust, &self.guarded) {
             (Trust::User, Some(guarded)) => guarded,
@@ -114,7 +114,7 @@ fn failed(error: legacy::Error) -> ProviderError {
         words = inner.to_string();
         source = inner.source();
     }
-    ProviderError::Protocol(crate::words::cut(&words))
+    ProviderError::Broken(crate::words::cut(&words))
 }
 
 /// Connects within the deadline, and to public addresses only where it is guarded.
@@ -263,7 +263,7 @@ mod tests {
         let address = format!("http://{}/", listener.local_addr().unwrap());
         let client = client(false);
         let (_, answer) = tokio::join!(serve(listener, b"\r\n\r\n", b""), client.send(get(&address), Trust::Operator));
-        assert!(matches!(answer, Err(ProviderError::Protocol(_))), "{answer:?}");
+        assert!(matches!(answer, Err(ProviderError::Broken(_))), "{answer:?}");
         // Nobody listens there any more.
         let answer = client.send(get(&address), Trust::Operator).await;
         assert!(matches!(answer, Err(ProviderError::Connect(_))), "{answer:?}");

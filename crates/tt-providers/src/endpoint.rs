@@ -54,25 +54,45 @@ pub fn chat_request(
     Ok(request)
 }
 
-/// The list of models a key may call; read the answer with [`decode_models`].
+/// The list of models a key may call, from its beginning or from the page `after` on; read the answer with
+/// [`decode_models`].
 ///
 /// # Errors
 /// `Connect`, as above.
-pub fn models_request(provider: Provider, base: &str, key: &SecretString) -> Result<Request<Slices>, ProviderError> {
+pub fn models_request(
+    provider: Provider,
+    base: &str,
+    key: &SecretString,
+    after: Option<&str>,
+) -> Result<Request<Slices>, ProviderError> {
     let root = root(provider, base);
-    let address = match provider {
-        Provider::OpenAi => format!("{root}/models"),
-        Provider::Anthropic => format!("{root}/v1/models?limit=1000"),
-        Provider::Gemini => format!("{root}/v1beta/models?pageSize=1000"),
+    let (mut address, cursor) = match provider {
+        Provider::OpenAi => (format!("{root}/models"), "?after="),
+        Provider::Anthropic => (format!("{root}/v1/models?limit=1000"), "&after_id="),
+        Provider::Gemini => (format!("{root}/v1beta/models?pageSize=1000"), "&pageToken="),
     };
+    if let Some(after) = after {
+        address.push_str(cursor);
+        address.extend(utf8_percent_encode(after, SEGMENT));
+    }
     request(provider, Method::GET, &address, key, Slices::default())
 }
 
-/// The names in a list of models, as they are used in requests, in the provider's order.
+/// One page of a list of models.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ModelsPage {
+    /// The names as they are used in requests, in the provider's order.
+    pub names: Vec<String>,
+    /// Where the next page begins; `None`: this was the last. OpenAI gives all at once.
+    pub next: Option<String>,
+}
+
+/// Reads a page of a list of models: `data` of OpenAI and Anthropic (which says `has_more` and `last_id`), `models` of
+/// Gemini (which gives a `nextPageToken`).
 ///
 /// # Errors
 /// `Protocol` when it is no such list.
-pub fn decode_models(provider: Provider, body: &[u8]) -> Result<Vec<String>, ProviderError> {
+pub fn decode_models(provider: Provider, body: &[u8]) -> Result<ModelsPage, ProviderError> {
     let (list, name) = match provider {
         Provider::OpenAi | Provider::Anthropic => ("data", "id"),
         Provider::Gemini => ("models", "name"),
@@ -83,7 +103,15 @@ pub fn decode_models(provider: Provider, body: &[u8]) -> Result<Vec<String>, Pro
         return Err(ProviderError::Protocol(format!("not a list of models: it has no {list}")));
     };
     let names = models.iter().filter_map(|model| model.get(name).and_then(Value::as_str));
-    Ok(names.map(|name| name.strip_prefix("models/").unwrap_or(name).to_owned()).collect())
+    let names = names.map(|name| name.strip_prefix("models/").unwrap_or(name).to_owned()).collect();
+    let next = match provider {
+        Provider::OpenAi => None,
+        Provider::Anthropic if body.get("has_more").and_then(Value::as_bool) == Some(true) => body.get("last_id"),
+        Provider::Anthropic => None,
+        Provider::Gemini => body.get("nextPageToken"),
+    };
+    let next = next.and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
+    Ok(ModelsPage { names, next })
 }
 
 /// `base` without the version that a user may have copied along.
@@ -193,7 +221,7 @@ mod tests {
             (Provider::Anthropic, "x-api-key", "sk-secret"),
             (Provider::Gemini, "x-goog-api-key", "sk-secret"),
         ] {
-            let request = models_request(provider, default_base_url(provider), &key).unwrap();
+            let request = models_request(provider, default_base_url(provider), &key, None).unwrap();
             let headers = request.headers();
             assert_eq!(headers[header], value);
             assert!(!format!("{request:?}").contains("secret"));
@@ -206,9 +234,9 @@ mod tests {
     #[test]
     fn a_key_with_a_line_break_is_an_error_that_does_not_quote_it() {
         let key = SecretString::from("sk-secret\r\nx: y");
-        let error = models_request(Provider::OpenAi, "https://a.example", &key).unwrap_err();
+        let error = models_request(Provider::OpenAi, "https://a.example", &key, None).unwrap_err();
         assert!(!format!("{error:?}").contains("secret"));
-        assert!(models_request(Provider::OpenAi, "nonsense", &SecretString::from("k")).is_err());
+        assert!(models_request(Provider::OpenAi, "nonsense", &SecretString::from("k"), None).is_err());
     }
 
     #[test]
@@ -223,7 +251,8 @@ mod tests {
                     continue;
                 }
                 seen += 1;
-                let names = decode_models(provider, record["response"]["body"].to_string().as_bytes()).unwrap();
+                let page = decode_models(provider, record["response"]["body"].to_string().as_bytes()).unwrap();
+                let names = page.names;
                 let expected = &record["expected"];
                 assert_eq!(Some(names.len() as u64), expected["count"].as_u64());
                 assert!(names.iter().all(|name| !name.is_empty() && !name.starts_with("models/")));
@@ -232,7 +261,32 @@ mod tests {
         }
         // Not recorded: docs.anthropic.com/en/api/models-list.
         let anthropic = br#"{"data":[{"type":"model","id":"claude-x","display_name":"X"}],"has_more":false}"#;
-        assert_eq!(decode_models(Provider::Anthropic, anthropic).unwrap(), ["claude-x"]);
+        let page = decode_models(Provider::Anthropic, anthropic).unwrap();
+        assert_eq!((page.names, page.next), (vec!["claude-x".to_owned()], None));
         assert!(decode_models(Provider::OpenAi, b"{}").is_err());
+    }
+
+    #[test]
+    fn a_list_of_models_goes_on_where_its_page_ended() {
+        let key = SecretString::from("k");
+        let next = |provider, body: &str| {
+            let next = decode_models(provider, body.as_bytes()).unwrap().next?;
+            let request = models_request(provider, "https://a.example", &key, Some(&next)).unwrap();
+            Some(request.uri().to_string())
+        };
+        let anthropic = r#"{"data":[{"id":"a"}],"has_more":true,"last_id":"a"}"#;
+        let expected = "https://a.example/v1/models?limit=1000&after_id=a";
+        assert_eq!(next(Provider::Anthropic, anthropic).as_deref(), Some(expected));
+        let gemini = r#"{"models":[{"name":"models/g"}],"nextPageToken":"x&y=/"}"#;
+        let expected = "https://a.example/v1beta/models?pageSize=1000&pageToken=x%26y%3D%2F";
+        assert_eq!(next(Provider::Gemini, gemini).as_deref(), Some(expected));
+        for (provider, last) in [
+            (Provider::OpenAi, r#"{"data":[{"id":"a"}],"has_more":true,"last_id":"a"}"#),
+            (Provider::Anthropic, r#"{"data":[{"id":"a"}],"has_more":false,"last_id":"a"}"#),
+            (Provider::Anthropic, r#"{"data":[],"has_more":true,"last_id":null}"#),
+            (Provider::Gemini, r#"{"models":[],"nextPageToken":""}"#),
+        ] {
+            assert_eq!(next(provider, last), None, "{last}");
+        }
     }
 }

@@ -45,6 +45,9 @@ pub enum ProviderError {
     /// No connection.
     #[error("cannot connect")]
     Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The connection broke after the request was sent: what came of it nobody knows.
+    #[error("the connection broke: {0}")]
+    Broken(String),
     /// An answer that cannot be read, or that ended early.
     #[error("unreadable answer: {0}")]
     Protocol(String),
@@ -119,7 +122,7 @@ impl ProviderError {
                 Disposition::Answer
             }
             Self::Timeout(_) | Self::Protocol(_) | Self::BadAnswer { .. } => Disposition::FallBack,
-            Self::Connect(_) => Disposition::Retry(None),
+            Self::Connect(_) | Self::Broken(_) => Disposition::Retry(None),
             Self::Refused(refused) => refused.disposition(),
         }
     }

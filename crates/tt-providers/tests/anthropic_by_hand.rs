@@ -239,7 +239,7 @@ fn the_answer_tool_becomes_text_and_a_plain_stop() {
 fn aliases_and_custom_tools_are_undone() {
     let undo = Undo {
         tool_names: vec![("run_1".into(), "run.sql".into())],
-        custom_tools: vec!["run_1".into()],
+        custom_tools: vec!["run.sql".into()],
         ..Undo::default()
     };
     let out = stream(&calling("run_1", &["{\"inp", "ut\": \"select \\\"x\\\"\"}"]), undo.clone()).unwrap();

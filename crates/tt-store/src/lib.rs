@@ -5,10 +5,13 @@
 //! objects it touches, but those of credential look-up, of admins and of the drain; somebody else's object and one
 //! that does not exist are told apart nowhere.
 //!
-//! `repo/<table>.rs` is ordinary code against `super::Conn`; [`mod@pg`] and [`mod@sqlite`] each compile it with their
+//! `repo/<table>.rs` is ordinary code against `super::Conn`; `pg.rs` and `sqlite.rs` each compile it with their
 //! own, and hold in `dialect` the little that differs. Columns keep to types both databases have.
 //!
 //! **Invariant:** nothing here reads a clock, opens a sealed secret or knows a status code.
+
+#[macro_use]
+mod transaction;
 
 mod batch;
 mod config;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection};
 use futures_util::FutureExt;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -13,20 +13,6 @@ use crate::pool::{Guard, Pool};
 
 /// The connection the repositories below are compiled for.
 pub(crate) type Conn = AsyncPgConnection;
-
-/// A write transaction.
-macro_rules! tx {
-    ($c:expr, $f:expr) => {
-        diesel_async::AsyncConnection::transaction($c, $f).await
-    };
-}
-
-/// A read transaction: all its reads see one moment.
-macro_rules! snapshot {
-    ($c:expr, $f:expr) => {
-        $c.build_transaction().repeatable_read().read_only().run($f).await
-    };
-}
 
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/aliases.rs"]
@@ -64,6 +50,16 @@ pub(crate) mod usage;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/users.rs"]
 pub(crate) mod users;
+
+/// Begins a write transaction.
+async fn begin(c: &mut Conn) -> Result<()> {
+    Ok(AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?)
+}
+
+/// Begins a transaction whose reads see one moment.
+async fn begin_snapshot(c: &mut Conn) -> Result<()> {
+    Ok(AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+}
 
 /// A pool of connections to one server.
 pub(crate) struct Database {

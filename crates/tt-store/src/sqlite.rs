@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use diesel::connection::AnsiTransactionManager;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
@@ -13,21 +14,6 @@ use crate::pool::{Guard, Pool};
 
 /// The connection the repositories below are compiled for.
 pub(crate) type Conn = SyncConnectionWrapper<diesel::SqliteConnection>;
-
-/// A write transaction. It begins IMMEDIATE: one that reads first and then writes would fail at once with "database
-/// is locked" when another writer came in between, however long the busy timeout.
-macro_rules! tx {
-    ($c:expr, $f:expr) => {
-        $c.immediate_transaction($f).await
-    };
-}
-
-/// A read transaction: all its reads see one moment.
-macro_rules! snapshot {
-    ($c:expr, $f:expr) => {
-        diesel_async::AsyncConnection::transaction($c, $f).await
-    };
-}
 
 #[path = "repo/aliases.rs"]
 pub(crate) mod aliases;
@@ -53,6 +39,21 @@ pub(crate) mod tags;
 pub(crate) mod usage;
 #[path = "repo/users.rs"]
 pub(crate) mod users;
+
+/// Begins a write transaction. IMMEDIATE: one that reads first and then writes would fail at once with "database is
+/// locked" when another writer came in between, however long the busy timeout.
+async fn begin(c: &mut Conn) -> Result<()> {
+    begin_with(c, "BEGIN IMMEDIATE").await
+}
+
+/// Begins a transaction whose reads see one moment.
+async fn begin_snapshot(c: &mut Conn) -> Result<()> {
+    begin_with(c, "BEGIN DEFERRED").await
+}
+
+async fn begin_with(c: &mut Conn, statement: &'static str) -> Result<()> {
+    Ok(c.spawn_blocking(move |c| AnsiTransactionManager::begin_transaction_sql(c, statement)).await?)
+}
 
 /// One writer and several readers of one file.
 pub(crate) struct Database {

@@ -218,12 +218,10 @@ pub struct Change {
 /// A sealed secret on its way to another encryption key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSecret {
-    /// The row.
-    pub id: ProviderKeyId,
-    /// The name its ciphertext is bound to.
-    pub seal_id: SealId,
-    /// The key, sealed.
-    pub sealed: Sealed,
+    /// Whose: with the rest, what the ciphertext is bound to.
+    pub user_id: UserId,
+    /// The key.
+    pub key: SealedKey,
 }
 
 /// How far a journal has been drained.

@@ -1,17 +1,24 @@
-//! `tt-mock`: the mock upstream and the bare proxy as programs.
+//! `tt-mock`: the mock upstream, the bare proxy and the load generator as programs.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use http::uri::Authority;
 use tt_testkit::MockUpstream;
 use tt_testkit::bare_proxy::BareProxy;
+use tt_testkit::load::{self, End, Load};
 
 const USAGE: &str = "\
 tt-mock upstream [--port N] [--threads N] [--recordings DIR]   a mock of OpenAI, Anthropic and Gemini
 tt-mock bare-proxy --upstream http://HOST:PORT [--port N] [--threads N]   passes requests on and does nothing else
+tt-mock load --target http://HOST:PORT [--bearer TOKEN] [--model NAME] [--stream true] [--bytes N] [--connections N]
+             [--threads N] [--warm-up MS] [--duration MS | --requests N]
+                                           chat completions one after the other on each connection; prints JSON
 
-The port is a free one and the threads are one (bare-proxy: one per core) unless given.";
+The port is a free one and the threads are one (bare-proxy: one per core) unless given. A load is of 300 bytes for the
+model mock-bench, plain, on one connection, for 2000 ms after 200 ms of warm-up unless given.";
 
 #[derive(Debug, Default)]
 struct Options {
@@ -19,6 +26,15 @@ struct Options {
     threads: Option<usize>,
     upstream: Option<String>,
     recordings: Option<String>,
+    target: Option<String>,
+    bearer: Option<String>,
+    model: Option<String>,
+    stream: bool,
+    bytes: Option<usize>,
+    connections: Option<usize>,
+    warm_up: Option<u64>,
+    duration: Option<u64>,
+    requests: Option<u64>,
 }
 
 fn main() -> ExitCode {
@@ -27,6 +43,7 @@ fn main() -> ExitCode {
     let result = options(arguments).and_then(|options| match command.as_str() {
         "upstream" => upstream(options),
         "bare-proxy" => bare_proxy(options),
+        "load" => load(options),
         _ => Err(USAGE.to_owned()),
     });
     match result {
@@ -48,6 +65,15 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--threads" => options.threads = Some(value.parse().map_err(no_number)?),
             "--upstream" => options.upstream = Some(value),
             "--recordings" => options.recordings = Some(value),
+            "--target" => options.target = Some(value),
+            "--bearer" => options.bearer = Some(value),
+            "--model" => options.model = Some(value),
+            "--stream" => options.stream = value.parse().map_err(|_| "--stream is true or false".to_owned())?,
+            "--bytes" => options.bytes = Some(value.parse().map_err(no_number)?),
+            "--connections" => options.connections = Some(value.parse().map_err(no_number)?),
+            "--warm-up" => options.warm_up = Some(value.parse().map_err(no_number)?),
+            "--duration" => options.duration = Some(value.parse().map_err(no_number)?),
+            "--requests" => options.requests = Some(value.parse().map_err(no_number)?),
             _ => return Err(format!("{name} is no option\n{USAGE}")),
         }
     }
@@ -67,9 +93,7 @@ fn upstream(options: Options) -> Result<(), String> {
 }
 
 fn bare_proxy(options: Options) -> Result<(), String> {
-    let upstream = options.upstream.ok_or(USAGE)?;
-    let authority = upstream.trim_start_matches("http://").trim_end_matches('/').parse();
-    let authority = authority.map_err(|error| format!("{upstream}: {error}"))?;
+    let authority = authority(options.upstream)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let proxy = BareProxy::start(address, options.threads.unwrap_or(cores), authority)
@@ -77,6 +101,33 @@ fn bare_proxy(options: Options) -> Result<(), String> {
     announce(proxy.address())?;
     proxy.serve_forever();
     Ok(())
+}
+
+fn load(options: Options) -> Result<(), String> {
+    let bearer = format!("Bearer {}", options.bearer.as_deref().unwrap_or("sk-mock"));
+    let model = options.model.as_deref().unwrap_or("mock-bench");
+    let end = match options.requests {
+        Some(requests) => End::Requests(requests),
+        None => End::After(Duration::from_millis(options.duration.unwrap_or(2000))),
+    };
+    let load = Load {
+        target: authority(options.target)?,
+        bearer: bearer.parse().map_err(|_| "--bearer is no header value".to_owned())?,
+        body: load::body(model, options.stream, options.bytes.unwrap_or(300)),
+        connections: options.connections.unwrap_or(1),
+        threads: options.threads.unwrap_or(1),
+        warm_up: Duration::from_millis(options.warm_up.unwrap_or(200)),
+        end,
+    };
+    let report = load.run()?;
+    writeln!(std::io::stdout(), "{}", report.json()).map_err(|error| error.to_string())
+}
+
+/// The `host:port` of `http://host:port`.
+fn authority(url: Option<String>) -> Result<Authority, String> {
+    let url = url.ok_or(USAGE)?;
+    let authority = url.trim_start_matches("http://").trim_end_matches('/').parse();
+    authority.map_err(|error| format!("{url}: {error}"))
 }
 
 fn announce(address: SocketAddr) -> Result<(), String> {

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::ProviderKey;
-use super::http::Server;
+use crate::http::Server;
 
 const FILE: &str = "dev-credentials";
 const EMAIL: &str = "dev@example.com";

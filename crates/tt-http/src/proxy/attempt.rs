@@ -1,10 +1,11 @@
 //! One attempt: the request in the target's words, sent, and its answer taken up to the point of no return.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use secrecy::{ExposeSecret, SecretString};
@@ -94,16 +95,12 @@ impl Outbound {
             }
             (Slices::from(Bytes::from(encoded.body)), Some(Translated { undo: encoded.undo, conversation }))
         };
-        let upstream = &app.config.upstream;
-        let operator = match step.provider {
-            Provider::OpenAi => &upstream.openai_base_url,
-            Provider::Anthropic => &upstream.anthropic_base_url,
-            Provider::Gemini => &upstream.gemini_base_url,
-        };
+        key.used.store(true, Ordering::Relaxed);
+        let (base_url, trust) = app.config.upstream.address(step.provider, key.base_url.as_ref());
         Ok(Self {
             dialect,
-            base_url: key.base_url.clone().unwrap_or_else(|| operator.clone()),
-            trust: if key.base_url.is_some() { Trust::User } else { Trust::Operator },
+            base_url,
+            trust,
             secret: key.secret.clone(),
             body,
             translated,
@@ -151,10 +148,12 @@ fn fail(mut guard: Guard, meter: &Meter, error: ProviderError, answered: bool) -
             usage: (**usage).clone(),
             served_model: None,
         }),
-        ProviderError::Protocol(_) if answered => {
+        ProviderError::Protocol(_) | ProviderError::Broken(_) if answered => {
             AttemptEnded { status: Some(200), ..AttemptEnded::unanswered(reason, elapsed) }
         }
-        ProviderError::Timeout(_) | ProviderError::Protocol(_) => AttemptEnded::unanswered(reason, elapsed),
+        ProviderError::Timeout(_) | ProviderError::Protocol(_) | ProviderError::Broken(_) => {
+            AttemptEnded::unanswered(reason, elapsed)
+        }
         ProviderError::Connect(_)
         | ProviderError::Unsupported { .. }
         | ProviderError::Missing { .. }
@@ -176,7 +175,7 @@ pub(crate) fn public_reason(error: &ProviderError) -> String {
     }
 }
 
-/// Sends the request and takes the answer's head; an error status becomes the provider's error.
+/// Sends the request and takes the answer's head.
 async fn head(
     cx: &Context,
     outbound: &Outbound,
@@ -191,7 +190,18 @@ async fn head(
         &outbound.secret,
         outbound.body.clone(),
     )?;
-    let response = cx.worker.client.send(request, outbound.trust).await?;
+    ask(&cx.worker.client, step.provider, outbound.trust, &outbound.secret, request).await
+}
+
+/// Sends `request` and takes the answer's head; an error status becomes the provider's error.
+pub(crate) async fn ask(
+    client: &tt_providers::Client,
+    provider: Provider,
+    trust: Trust,
+    secret: &SecretString,
+    request: Request<Slices>,
+) -> Result<Response<Incoming>, ProviderError> {
+    let response = client.send(request, trust).await?;
     if response.status() == StatusCode::OK {
         return Ok(response);
     }
@@ -201,8 +211,8 @@ async fn head(
     }
     // What can be read of the body explains the status; the status stands without it.
     let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR, ERROR_TIME)).await;
-    let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), &outbound.secret);
-    let refused = tt_providers::refused(step.provider, parts.status.as_u16(), &parts.headers, &body);
+    let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), secret);
+    let refused = tt_providers::refused(provider, parts.status.as_u16(), &parts.headers, &body);
     Err(ProviderError::Refused(Box::new(refused)))
 }
 
@@ -221,13 +231,13 @@ fn without_secret(body: Bytes, secret: &SecretString) -> Bytes {
 }
 
 /// A body in full, at most `cap_bytes` of it, with no silence longer than `idle`.
-async fn collect(mut body: Incoming, cap_bytes: usize, idle: Duration) -> Result<Bytes, ProviderError> {
+pub(crate) async fn collect(mut body: Incoming, cap_bytes: usize, idle: Duration) -> Result<Bytes, ProviderError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     loop {
         let frame = timeout(idle, body.frame()).await.map_err(|_| ProviderError::Timeout(idle))?;
         let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| ProviderError::Protocol("the connection broke".to_owned()))?;
+        let frame = frame.map_err(|_| ProviderError::Broken("in the middle of the answer".to_owned()))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + rest.len() + data.len() > cap_bytes {
             return Err(ProviderError::Protocol(format!("the answer is larger than {cap_bytes} bytes")));

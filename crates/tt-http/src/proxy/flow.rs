@@ -72,7 +72,11 @@ impl Flow {
     /// The provider's body ended: was that its proper end?
     pub(crate) fn body_ended(&mut self, out: &mut BytesMut) -> Result<Step, ProviderError> {
         match self {
-            Self::Pass { .. } => Err(ProviderError::Protocol("the stream ended early".to_owned())),
+            // Some hosts leave out `[DONE]`: with a finish reason and the usage that was asked for nothing is missing.
+            Self::Pass { observer, .. } => match observer.tally() {
+                tally if tally.finished && tally.usage.is_some() => Ok(Step { content: false, done: true }),
+                _ => Err(ProviderError::Protocol("the stream ended early".to_owned())),
+            },
             Self::Translate { decoder, events, .. } => {
                 let ended = decoder.end(events);
                 let step = self.encode(out);

@@ -87,6 +87,7 @@ pub(crate) fn malformed(error: ProviderError) -> ApiError {
         | ProviderError::Timeout(_)
         | ProviderError::Connect(_)
         | ProviderError::BadAnswer { .. }
+        | ProviderError::Broken(_)
         | ProviderError::Protocol(_) => ApiError::internal(),
     }
 }

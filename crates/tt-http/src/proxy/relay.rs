@@ -131,7 +131,7 @@ impl Relay {
                 Ok(data) => self.take(data),
                 Err(_trailers) => Ok(()),
             },
-            Poll::Ready(Some(Err(_))) => Err(ProviderError::Protocol("the connection broke".to_owned())),
+            Poll::Ready(Some(Err(_))) => Err(ProviderError::Broken("in the middle of the stream".to_owned())),
             Poll::Ready(None) => self.body_ended(),
             Poll::Pending => {
                 ready!(self.idle.as_mut().poll(cx));

@@ -147,11 +147,7 @@ pub(super) struct NewKey {
 /// `POST /auth/key`: the key is shown here and never again.
 pub(super) async fn create_key(mut cx: Context, caller: Known) -> Result<Json<NewKey>, ApiError> {
     let wish: KeyWish = cx.json_or_default().await?;
-    for (field, given) in [("budget_usd", wish.budget_usd.is_some()), ("budget_period", wish.budget_period.is_some())] {
-        if given {
-            return Err(ApiError::unsupported_parameter(field, "budgets are not enforced by this version"));
-        }
-    }
+    refuse_budget(wish.budget_usd.is_some(), wish.budget_period.is_some())?;
     let now = now();
     let expires_at = match wish.expires_in_days.unwrap_or(Some(KEY_DAYS)) {
         None => None,
@@ -174,6 +170,18 @@ pub(super) async fn create_key(mut cx: Context, caller: Known) -> Result<Json<Ne
     let (name, prefix) = (new.name.clone(), new.prefix.clone());
     let id = cx.app.store.create_api_key(caller.user_id, new, now).await?;
     Ok(Json(NewKey { token: key.expose().to_owned(), id, name, prefix, expires_at }))
+}
+
+/// Whoever sets a budget must not believe that it holds.
+pub(super) fn refuse_budget(usd: bool, period: bool) -> Result<(), ApiError> {
+    let refuse = |field| Err(ApiError::unsupported_parameter(field, "budgets are not enforced by this version"));
+    if usd {
+        refuse("budget_usd")
+    } else if period {
+        refuse("budget_period")
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn label(field: &'static str, text: String) -> Result<Label, ApiError> {
@@ -200,7 +208,7 @@ fn allowed_aliases(wish: Vec<String>) -> Result<Vec<AliasName>, ApiError> {
     wish.into_iter().map(name).collect()
 }
 
-fn limit(field: &'static str, wish: Option<u64>) -> Result<u64, ApiError> {
+pub(super) fn limit(field: &'static str, wish: Option<u64>) -> Result<u64, ApiError> {
     match wish.unwrap_or(0) {
         limit if limit <= LARGEST_LIMIT => Ok(limit),
         _ => Err(ApiError::invalid_field(field, "is out of range")),

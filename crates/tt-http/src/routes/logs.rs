@@ -110,7 +110,7 @@ pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiEr
         // One more than asked tells whether there is a next page.
         limit: limit + 1,
         before: cursor.map(|text| position(&text)).transpose()?,
-        alias,
+        alias: alias.map(filter).transpose()?,
         provider: provider.map(|text| text.parse()).transpose()?,
         status: status
             .map(|text| text.parse::<u16>().map_err(|_| ApiError::invalid_field("status", "must be an HTTP status")))
@@ -126,6 +126,14 @@ pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiEr
     let next_cursor = rows.last().filter(|_| more).map(|row| row.request_id.to_string());
     let data = rows.into_iter().map(Row::from).collect();
     Ok(Json(Page { data, next_cursor }))
+}
+
+/// An alias that could have been asked for: a text that no database takes is refused here.
+fn filter(alias: String) -> Result<String, ApiError> {
+    if alias.chars().any(char::is_control) {
+        return Err(ApiError::invalid_field("alias", "must not hold control characters"));
+    }
+    Ok(alias)
 }
 
 /// A cursor is the id of the last row shown: its UUIDv7 holds the time.

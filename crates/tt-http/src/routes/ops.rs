@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use serde::Serialize;
+use tt_ratelimit::RedisState;
 
 use crate::context::Context;
 use crate::error::ApiError;
@@ -24,11 +25,17 @@ pub(super) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), 
     let store = cx.app.store.ping().await.is_ok();
     let pending = cx.app.ledger.pending();
     let journal = pending.open + pending.undelivered < pending.capacity;
-    let ready = store && journal && !cx.app.draining();
+    let redis = cx.app.limiter.redis_state();
+    let limited = redis != RedisState::Down || !cx.app.config.limits_need_redis;
+    let ready = store && journal && limited && !cx.app.draining();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let readiness = Readiness {
         store: if store { "ok" } else { "unavailable" },
-        redis: "off",
+        redis: match redis {
+            RedisState::Off => "off",
+            RedisState::Up => "ok",
+            RedisState::Down => "unavailable",
+        },
         journal: match (cx.app.draining(), journal) {
             (true, _) => "draining",
             (false, true) => "ok",

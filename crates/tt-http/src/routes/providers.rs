@@ -62,6 +62,7 @@ pub(super) async fn create(mut cx: Context, caller: Known) -> Result<(StatusCode
     let new = NewProviderKey { provider, label: name, base_url, seal_id, sealed };
     let info = cx.app.store.create_provider_key(caller.user_id, new, now()).await?;
     cx.app.directory.forget(caller.user_id);
+    cx.app.model_lists.saved(caller.user_id, info.key.id);
     Ok((StatusCode::CREATED, Json(info.into())))
 }
 
@@ -132,8 +133,12 @@ pub(super) async fn update(mut cx: Context, caller: Known) -> Result<Json<Provid
             patch.base_url = Some(base_url);
         }
     }
+    let another_secret = patch.secret.is_some();
     let info = cx.app.store.update_provider_key(caller.user_id, id, patch, now()).await?;
     cx.app.directory.forget(caller.user_id);
+    if another_secret {
+        cx.app.model_lists.saved(caller.user_id, id);
+    }
     Ok(Json(info.into()))
 }
 

@@ -131,7 +131,7 @@ fn as_csv(dimensions: &[GroupBy], groups: &[UsageGroup]) -> Reply {
 
 /// RFC 4180 quoting; a text that a spreadsheet would run as a formula is kept from that.
 fn csv_cell(text: &str) -> String {
-    let guarded = if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.to_owned() };
+    let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
     if guarded.contains([',', '"', '\r', '\n']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
 }
 
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn dimensions_stand_once() {
         assert_eq!(dimensions("provider, tag:team").unwrap(), [GroupBy::Provider, GroupBy::Tag("team".into())]);
-        for bad in ["provider,provider", "tag:a,tag:b", "colour", "tag:"] {
+        for bad in ["provider,provider", "tag:a,tag:b", "colour", "tag:", "tag:a\0b"] {
             assert!(dimensions(bad).is_err(), "{bad}");
         }
     }

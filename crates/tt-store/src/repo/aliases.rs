@@ -57,7 +57,7 @@ pub(crate) async fn list(c: &mut Conn, user: UserId) -> Result<Vec<Alias>> {
 
 /// Aliases and sealed keys as of one moment.
 pub(crate) async fn routing(c: &mut Conn, user: UserId) -> Result<Routing> {
-    snapshot!(c, async move |c| -> Result<Routing> {
+    snapshot!(c, {
         Ok(Routing { aliases: list(c, user).await?, keys: super::provider_keys::all_sealed(c, user).await? })
     })
 }
@@ -93,7 +93,7 @@ impl<'a> Columns<'a> {
 
 /// Makes the alias, or replaces the one of that name, which keeps its id.
 pub(crate) async fn upsert(c: &mut Conn, user: UserId, new: NewAlias, now: Timestamp) -> Result<Alias> {
-    tx!(c, async move |c| -> Result<Alias> {
+    tx!(c, {
         super::dialect::lock_user(c, user.0).await?;
         let own = list(c, user).await?;
         let replaced = own.iter().find(|alias| alias.name == new.name).map(|alias| alias.id);
@@ -109,7 +109,7 @@ pub(crate) async fn patch(
     patch: AliasPatch,
     now: Timestamp,
 ) -> Result<Alias> {
-    tx!(c, async move |c| -> Result<Alias> {
+    tx!(c, {
         super::dialect::lock_user(c, user.0).await?;
         let own = list(c, user).await?;
         let old = own.iter().find(|alias| alias.name == name).cloned().ok_or(StoreError::NotFound(Object::Alias))?;
@@ -173,7 +173,7 @@ async fn write(
 
 /// Deletes an alias that no other falls back to.
 pub(crate) async fn delete(c: &mut Conn, user: UserId, name: AliasName, now: Timestamp) -> Result<()> {
-    tx!(c, async move |c| -> Result<()> {
+    tx!(c, {
         let gone = diesel::delete(
             model_aliases::table
                 .filter(model_aliases::user_id.eq(user.0))

@@ -80,7 +80,7 @@ pub(crate) async fn list(c: &mut Conn, user: UserId) -> Result<Vec<ApiKeyInfo>> 
 
 /// Revokes a key; one that is revoked stays so, since when it was.
 pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: ApiKeyId, now: Timestamp) -> Result<()> {
-    tx!(c, async move |c| -> Result<()> {
+    tx!(c, {
         let own = api_keys::table.filter(api_keys::user_id.eq(user.0)).filter(api_keys::id.eq(id.0));
         let revoked: Option<Option<i64>> = own.select(api_keys::revoked_at).first(c).await.optional()?;
         match revoked {
@@ -151,7 +151,7 @@ pub(crate) async fn caller(c: &mut Conn, key_hash: KeyHash) -> Result<Option<Cal
 pub(crate) async fn touch(c: &mut Conn, mut uses: Vec<(ApiKeyId, Timestamp)>) -> Result<()> {
     // In order of id, as every replica does it: two of them cannot wait for each other.
     uses.sort_unstable();
-    tx!(c, async move |c| -> Result<()> {
+    tx!(c, {
         for (id, at) in uses {
             let at = at.millis();
             let earlier = api_keys::last_used_at.is_null().or(api_keys::last_used_at.lt(at));

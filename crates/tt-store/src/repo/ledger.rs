@@ -22,7 +22,7 @@ pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursor: O
     let key = |row: &Row| (row.settlement.intent.created_at, row.settlement.intent.request_id);
     rows.sort_by_key(key);
     rows.dedup_by_key(|row| key(row));
-    tx!(c, async move |c| -> Result<usize> {
+    tx!(c, {
         let new: HashSet<String> = super::dialect::insert_new(c, &rollup::logs(&rows)).await?.into_iter().collect();
         rows.retain(|row| new.contains(&row.request_id));
         super::dialect::insert(c, &rollup::details(&rows)?, "ON CONFLICT DO NOTHING").await?;

@@ -163,7 +163,7 @@ pub(crate) async fn requests_of(c: &mut Conn, user: UserId, key: Option<ApiKeyId
 pub(crate) async fn prune(c: &mut Conn, before: Timestamp, chunk: u32) -> Result<usize> {
     use request_logs::created_at;
     let day = before.day().millis();
-    tx!(c, async move |c| -> Result<usize> {
+    tx!(c, {
         let last: Option<i64> = request_logs::table
             .filter(created_at.lt(day))
             .order(created_at)

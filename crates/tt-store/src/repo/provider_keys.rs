@@ -43,7 +43,7 @@ impl TryFrom<Row> for ProviderKeyInfo {
 
 /// Stores a key.
 pub(crate) async fn create(c: &mut Conn, user: UserId, new: NewProviderKey, now: Timestamp) -> Result<ProviderKeyInfo> {
-    tx!(c, async move |c| -> Result<ProviderKeyInfo> {
+    tx!(c, {
         let row: Row = diesel::insert_into(provider_keys::table)
             .values((
                 provider_keys::user_id.eq(user.0),
@@ -123,7 +123,7 @@ pub(crate) async fn update(
     patch: ProviderKeyPatch,
     now: Timestamp,
 ) -> Result<ProviderKeyInfo> {
-    tx!(c, async move |c| -> Result<ProviderKeyInfo> {
+    tx!(c, {
         let elsewhere = patch.secret.is_some() || patch.base_url.is_some();
         let (seal_id, sealed) = patch.secret.map(|(id, sealed)| (id.0, sealed.0)).unzip();
         let changes = Changes {
@@ -163,7 +163,7 @@ async fn forget_models(c: &mut Conn, user: UserId, id: ProviderKeyId) -> Result<
 
 /// Deletes a key that no alias uses.
 pub(crate) async fn delete(c: &mut Conn, user: UserId, id: ProviderKeyId, now: Timestamp) -> Result<()> {
-    tx!(c, async move |c| -> Result<()> {
+    tx!(c, {
         forget_models(c, user, id).await?;
         let gone = diesel::delete(
             provider_keys::table.filter(provider_keys::user_id.eq(user.0)).filter(provider_keys::id.eq(id.0)),
@@ -180,19 +180,15 @@ pub(crate) async fn delete(c: &mut Conn, user: UserId, id: ProviderKeyId, now: T
 
 /// Sealed secrets of all users, by id, from the one after `after` on.
 pub(crate) async fn secrets(c: &mut Conn, after: ProviderKeyId, limit: u32) -> Result<Vec<StoredSecret>> {
-    let rows: Vec<(i64, String, String)> = provider_keys::table
-        .filter(provider_keys::id.gt(after.0))
-        .order(provider_keys::id)
+    use provider_keys::{base_url, id, provider, seal_id, sealed, user_id};
+    let rows: Vec<(i64, SealedRow)> = provider_keys::table
+        .filter(id.gt(after.0))
+        .order(id)
         .limit(i64::from(limit))
-        .select((provider_keys::id, provider_keys::seal_id, provider_keys::sealed))
+        .select((user_id, (id, provider, base_url, seal_id, sealed)))
         .load(c)
         .await?;
-    let secret = |(id, seal_id, sealed)| StoredSecret {
-        id: ProviderKeyId(id),
-        seal_id: SealId(seal_id),
-        sealed: Sealed(sealed),
-    };
-    Ok(rows.into_iter().map(secret).collect())
+    rows.into_iter().map(|(user, row)| Ok(StoredSecret { user_id: UserId(user), key: sealed_key(row)? })).collect()
 }
 
 /// Replaces a sealed secret, unless it has changed since it was read; whether it did so. What it opens to is the same
@@ -200,9 +196,10 @@ pub(crate) async fn secrets(c: &mut Conn, after: ProviderKeyId, limit: u32) -> R
 pub(crate) async fn reseal(c: &mut Conn, old: StoredSecret, new: Sealed) -> Result<bool> {
     let changed = diesel::update(
         provider_keys::table
-            .filter(provider_keys::id.eq(old.id.0))
-            .filter(provider_keys::seal_id.eq(old.seal_id.0))
-            .filter(provider_keys::sealed.eq(old.sealed.0)),
+            .filter(provider_keys::user_id.eq(old.user_id.0))
+            .filter(provider_keys::id.eq(old.key.key.id.0))
+            .filter(provider_keys::seal_id.eq(old.key.seal_id.0))
+            .filter(provider_keys::sealed.eq(old.key.sealed.0)),
     )
     .set(provider_keys::sealed.eq(new.0))
     .execute(c)

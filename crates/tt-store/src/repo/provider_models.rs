@@ -60,7 +60,7 @@ pub(crate) async fn claim(
     now: Timestamp,
     until: Timestamp,
 ) -> Result<bool> {
-    tx!(c, async move |c| -> Result<bool> {
+    tx!(c, {
         super::dialect::lock_user(c, user.0).await?;
         is_own(c, user, key).await?;
         diesel::insert_into(provider_models::table)
@@ -94,7 +94,7 @@ pub(crate) async fn save(
     now: Timestamp,
 ) -> Result<()> {
     let models = decode::json(&models)?;
-    tx!(c, async move |c| -> Result<()> {
+    tx!(c, {
         super::dialect::lock_user(c, user.0).await?;
         is_own(c, user, key).await?;
         diesel::insert_into(provider_models::table)

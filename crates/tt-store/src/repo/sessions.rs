@@ -63,7 +63,7 @@ pub(crate) async fn caller(c: &mut Conn, jti_hash: KeyHash) -> Result<Option<Cal
 
 /// Ends a session; one that has ended stays so.
 pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: SessionId, now: Timestamp) -> Result<()> {
-    tx!(c, async move |c| -> Result<()> {
+    tx!(c, {
         let own = sessions::table.filter(sessions::user_id.eq(user.0)).filter(sessions::id.eq(id.0));
         let revoked: Option<Option<i64>> = own.select(sessions::revoked_at).first(c).await.optional()?;
         match revoked {

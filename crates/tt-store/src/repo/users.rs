@@ -84,6 +84,13 @@ pub(crate) async fn by_id(c: &mut Conn, id: UserId) -> Result<Option<User>> {
     row.map(User::try_from).transpose()
 }
 
+/// The user of that address.
+pub(crate) async fn by_email(c: &mut Conn, email: Email) -> Result<Option<User>> {
+    let row: Option<Row> =
+        users::table.filter(users::email.eq(email.as_str())).select(Row::as_select()).first(c).await.optional()?;
+    row.map(User::try_from).transpose()
+}
+
 /// Users by id, from the one after `after` on.
 pub(crate) async fn list(c: &mut Conn, after: Option<UserId>, limit: u32) -> Result<Vec<User>> {
     let rows: Vec<Row> = users::table
@@ -113,7 +120,7 @@ pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, now: Time
         rate_limit_minute: patch.rate_limit_minute.map(decode::column),
         rate_limit_daily: patch.rate_limit_daily.map(decode::column),
     };
-    tx!(c, async move |c| -> Result<User> {
+    tx!(c, {
         if patch != UserPatch::default() {
             diesel::update(users::table.find(id.0)).set(changes).execute(c).await?;
             super::changes::note(c, id, now).await?;
@@ -130,7 +137,7 @@ pub(crate) async fn set_password(
     keep: Option<SessionId>,
     now: Timestamp,
 ) -> Result<()> {
-    tx!(c, async move |c| -> Result<()> {
+    tx!(c, {
         let changed = diesel::update(users::table.find(id.0))
             .set(users::password_hash.eq(password_hash.expose_secret()))
             .execute(c)

@@ -28,6 +28,11 @@ impl Store {
         call!(self, read, users::by_id(user))
     }
 
+    /// The user of that address. For admins.
+    pub async fn user_by_email(&self, email: Email) -> Result<Option<User>> {
+        call!(self, read, users::by_email(email))
+    }
+
     /// Users by id, at most `limit`, from the one after `after` on. For admins.
     pub async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>> {
         call!(self, read, users::list(after, limit))

@@ -99,9 +99,11 @@ async fn secrets_are_resealed_unless_they_have_changed(f: &Fixture) {
     let first = f.provider_key(ann, Provider::OpenAi, "s1").await;
     let second = f.provider_key(bob, Provider::Gemini, "s2").await;
     let page = f.stored_secrets(ProviderKeyId(0), 1).await.unwrap();
-    assert_eq!(page.iter().map(|secret| secret.id).collect::<Vec<_>>(), [first]);
+    assert_eq!(page.iter().map(|secret| secret.key.key.id).collect::<Vec<_>>(), [first]);
     let rest = f.stored_secrets(first, 10).await.unwrap();
-    assert_eq!(rest.iter().map(|secret| secret.id).collect::<Vec<_>>(), [second]);
+    assert_eq!(rest.iter().map(|secret| secret.key.key.id).collect::<Vec<_>>(), [second]);
+    assert_eq!((rest[0].user_id, rest[0].key.key.provider), (bob, Provider::Gemini));
+    assert_eq!(Some(&page[0].key), f.sealed_key(ann, first).await.unwrap().as_ref());
 
     let start = f.latest_change().await.unwrap();
     assert!(f.reseal(page[0].clone(), Sealed("v1.k2".to_owned())).await.unwrap());

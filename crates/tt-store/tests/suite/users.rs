@@ -46,7 +46,10 @@ async fn users_are_listed_by_id_in_pages(f: &Fixture) {
     let page = |users: Vec<tt_store::User>| users.into_iter().map(|user| user.id).collect::<Vec<_>>();
     assert_eq!(page(f.users(None, 2).await.unwrap()), ids[..2]);
     assert_eq!(page(f.users(Some(ids[1]), 2).await.unwrap()), ids[2..]);
-    assert_eq!(f.user(ids[0]).await.unwrap().unwrap().email.as_str(), "a@example.org");
+    let first = f.user(ids[0]).await.unwrap().unwrap();
+    assert_eq!(first.email.as_str(), "a@example.org");
+    assert_eq!(f.user_by_email(Email::parse(" A@example.org").unwrap()).await.unwrap(), Some(first));
+    assert_eq!(f.user_by_email(Email::parse("nobody@example.org").unwrap()).await.unwrap(), None);
 }
 
 async fn a_patch_changes_only_what_it_names(f: &Fixture) {

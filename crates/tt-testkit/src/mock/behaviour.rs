@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Method;
 use tt_core::Usage;
 
 use super::journal::Seen;
@@ -363,7 +364,8 @@ pub enum Matcher {
     Model(String),
     /// Requests for which this holds.
     When(Box<dyn Fn(&Seen) -> bool + Send + Sync>),
-    /// Every request.
+    /// Every request but for lists of models, which programs fetch by themselves: those are named with
+    /// [`Matcher::when`].
     Any,
 }
 
@@ -377,7 +379,7 @@ impl Matcher {
         match self {
             Self::Model(name) => seen.model.as_deref() == Some(name),
             Self::When(test) => test(seen),
-            Self::Any => true,
+            Self::Any => seen.method != Method::GET,
         }
     }
 }

@@ -38,7 +38,13 @@ pub(super) fn answer(state: &State, parts: &Parts, body: Bytes, ticket: Option<&
         return refused(&refusal);
     }
     if call == Call::Models {
-        return Made::json(provider, serial, 200, &models(provider));
+        let behaviour = state.behaviour(&seen(parts, body, None));
+        if behaviour.fault == Some(Fault::ResetAtOnce) {
+            return Made::reset(provider, serial, &behaviour);
+        }
+        let list = || Payload::Plain(Bytes::from(models(provider).to_string()));
+        return Made::whole(state, provider, serial, &behaviour, false)
+            .unwrap_or_else(|| Made::scripted(provider, serial, &behaviour, list(), None));
     }
     let parsed = match parse(provider, &body) {
         Ok(parsed) => parsed,

@@ -1,0 +1,338 @@
+//! Load on a chat completions endpoint: so many connections that each send one request after the other, on
+//! current-thread runtimes, with every answer read to its end and its latency counted.
+//!
+//! It measures nothing but success: the first answer that is not 200, or is cut, ends the run as an error.
+
+mod histogram;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::uri::Authority;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+pub use self::histogram::Histogram;
+
+const PATH: &str = "/v1/chat/completions";
+/// The prompt is made of it.
+const FILLER: &str = "All is well here, and nothing else needs to be said. ";
+/// How much of an error's body is shown.
+const SHOWN: usize = 300;
+
+/// What load to make.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Where to: `host:port`.
+    pub target: Authority,
+    /// The bearer token.
+    pub bearer: HeaderValue,
+    /// The body of every request; [`body`] makes one.
+    pub body: Bytes,
+    /// How many connections send at once.
+    pub connections: usize,
+    /// How many threads they are spread over.
+    pub threads: usize,
+    /// How long requests are made but not counted at first.
+    pub warm_up: Duration,
+    /// When it ends.
+    pub end: End,
+}
+
+/// When a load ends.
+#[derive(Debug, Clone, Copy)]
+pub enum End {
+    /// So long after the warm-up. Requests that are on their way then are answered, but not counted.
+    After(Duration),
+    /// With so many requests counted.
+    Requests(u64),
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Latencies from the first byte sent to the last received, of the requests that were counted.
+    pub latencies: Histogram,
+    /// All requests, those of the warm-up included.
+    pub sent: u64,
+    /// Bytes of bodies received, over all requests.
+    pub received_bytes: u64,
+    /// From the end of the warm-up to the end of the last counted request.
+    pub elapsed: Duration,
+}
+
+impl Report {
+    /// For programs: counts, requests a second, latencies in microseconds.
+    pub fn json(&self) -> Value {
+        let seconds = self.elapsed.as_secs_f64();
+        let micros = |nanos: u64| nanos as f64 / 1000.0;
+        json!({
+            "requests": self.latencies.count(),
+            "sent": self.sent,
+            "seconds": seconds,
+            "requests_per_second": if seconds > 0.0 { self.latencies.count() as f64 / seconds } else { 0.0 },
+            "p50_us": micros(self.latencies.quantile(500)),
+            "p99_us": micros(self.latencies.quantile(990)),
+            "highest_us": micros(self.latencies.highest()),
+            "answer_bytes": self.received_bytes.checked_div(self.sent).unwrap_or(0),
+        })
+    }
+}
+
+/// A chat completions request of exactly `bytes` bytes, or of the fewest it takes.
+pub fn body(model: &str, stream: bool, bytes: usize) -> Bytes {
+    let stream = if stream { r#""stream":true,"# } else { "" };
+    let head = format!(r#"{{"model":"{model}",{stream}"messages":[{{"role":"user","content":""#);
+    let tail = r#""}]}"#;
+    let room = bytes.saturating_sub(head.len() + tail.len());
+    let prompt: String = FILLER.chars().cycle().take(room).collect();
+    format!("{head}{prompt}{tail}").into()
+}
+
+/// What the connections share.
+struct Run {
+    load: Load,
+    /// Counting begins here.
+    begin: Instant,
+    /// How many are still to be counted, with [`End::Requests`].
+    left: AtomicU64,
+    failed: AtomicBool,
+}
+
+impl Load {
+    /// Makes the load; returns when it has ended.
+    ///
+    /// # Errors
+    /// The first request that failed, in words.
+    pub fn run(self) -> Result<Report, String> {
+        let left = match self.end {
+            End::After(_) => 0,
+            End::Requests(requests) => requests,
+        };
+        let begin = Instant::now() + self.warm_up;
+        let run = Run { load: self, begin, left: AtomicU64::new(left), failed: AtomicBool::new(false) };
+        let run = Arc::new(run);
+        let threads = run.load.threads.clamp(1, run.load.connections.max(1));
+        let handles: Vec<_> = (0..threads)
+            .map(|index| {
+                let connections = (index..run.load.connections).step_by(threads).count();
+                let run = Arc::clone(&run);
+                std::thread::spawn(move || thread(&run, connections))
+            })
+            .collect();
+        let mut report = Report::default();
+        let mut failure = None;
+        for handle in handles {
+            match handle.join() {
+                Ok(Ok(part)) => report.add(&part),
+                Ok(Err(problem)) => failure = failure.or(Some(problem)),
+                Err(_) => failure = failure.or_else(|| Some("a thread panicked".to_owned())),
+            }
+        }
+        failure.map_or(Ok(report), Err)
+    }
+}
+
+impl Report {
+    fn add(&mut self, part: &Self) {
+        self.latencies.merge(&part.latencies);
+        self.sent += part.sent;
+        self.received_bytes += part.received_bytes;
+        self.elapsed = self.elapsed.max(part.elapsed);
+    }
+}
+
+fn thread(run: &Arc<Run>, connections: usize) -> Result<Report, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    runtime.block_on(async {
+        let mut all = JoinSet::new();
+        for _ in 0..connections {
+            let run = Arc::clone(run);
+            all.spawn(async move {
+                let result = run.connection().await;
+                run.failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                result
+            });
+        }
+        let mut report = Report::default();
+        let mut failure = None;
+        while let Some(ended) = all.join_next().await {
+            match ended.map_err(|error| error.to_string()).flatten() {
+                Ok(part) => report.add(&part),
+                Err(problem) => failure = failure.or(Some(problem)),
+            }
+        }
+        failure.map_or(Ok(report), Err)
+    })
+}
+
+impl Run {
+    async fn connection(&self) -> Result<Report, String> {
+        let target = self.load.target.as_str();
+        let socket = TcpStream::connect(target).await.map_err(|error| format!("{target}: {error}"))?;
+        socket.set_nodelay(true).map_err(|error| format!("{target}: {error}"))?;
+        let connected = http1::handshake(TokioIo::new(socket)).await;
+        let (sender, connection) = connected.map_err(|error| format!("{target}: {error}"))?;
+        // One task for both sides: a wake-up serves whichever has something to do.
+        tokio::select! {
+            report = self.requests(sender) => report,
+            ended = connection => Err(match ended {
+                Ok(()) => format!("{target} closed a connection"),
+                Err(error) => format!("{target}: {error}"),
+            }),
+        }
+    }
+
+    async fn requests(&self, mut sender: SendRequest<Full<Bytes>>) -> Result<Report, String> {
+        let mut report = Report::default();
+        loop {
+            let start = Instant::now();
+            let counts = start >= self.begin;
+            if self.failed.load(Ordering::Relaxed) || !self.goes_on(start, counts) {
+                return Ok(report);
+            }
+            sender.ready().await.map_err(|error| error.to_string())?;
+            let answer = sender.send_request(self.request()?).await.map_err(|error| error.to_string())?;
+            report.received_bytes += read(answer).await?;
+            let end = Instant::now();
+            report.sent += 1;
+            let in_time = match self.load.end {
+                End::After(duration) => end <= self.begin + duration,
+                End::Requests(_) => true,
+            };
+            if counts && in_time {
+                let nanos = end.duration_since(start).as_nanos();
+                report.latencies.record(u64::try_from(nanos).unwrap_or(u64::MAX));
+                report.elapsed = end.duration_since(self.begin);
+            }
+        }
+    }
+
+    fn goes_on(&self, now: Instant, counts: bool) -> bool {
+        match self.load.end {
+            End::After(duration) => now < self.begin + duration,
+            End::Requests(_) if !counts => true,
+            End::Requests(_) => {
+                self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+            }
+        }
+    }
+
+    fn request(&self) -> Result<Request<Full<Bytes>>, String> {
+        Request::post(PATH)
+            .header(header::HOST, self.load.target.as_str())
+            .header(header::AUTHORIZATION, self.load.bearer.clone())
+            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(Full::new(self.load.body.clone()))
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// Reads an answer to its end; its body's length.
+async fn read(answer: http::Response<Incoming>) -> Result<u64, String> {
+    let status = answer.status();
+    let mut body = answer.into_body();
+    let mut bytes = 0;
+    let mut shown = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| format!("an answer was cut after {bytes} bytes: {error}"))?;
+        if let Some(data) = frame.data_ref() {
+            bytes += data.len() as u64;
+            if status != StatusCode::OK && shown.len() < SHOWN {
+                shown.extend_from_slice(data);
+            }
+        }
+    }
+    if status == StatusCode::OK {
+        return Ok(bytes);
+    }
+    shown.truncate(SHOWN);
+    Err(format!("{status}: {}", String::from_utf8_lossy(&shown)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MockUpstream;
+
+    fn load(mock: &MockUpstream, model: &str, stream: bool) -> Load {
+        Load {
+            target: mock.address().to_string().parse().unwrap(),
+            bearer: HeaderValue::from_static("Bearer sk-mock"),
+            body: body(model, stream, 300),
+            connections: 4,
+            threads: 2,
+            warm_up: Duration::ZERO,
+            end: End::Requests(50),
+        }
+    }
+
+    #[test]
+    fn a_body_has_the_asked_length_and_is_json() {
+        for (stream, bytes) in [(false, 300), (true, 300), (false, 102_400)] {
+            let body = body("mock-bench", stream, bytes);
+            assert_eq!(body.len(), bytes);
+            let read: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(read.pointer("/model").unwrap(), "mock-bench");
+            assert_eq!(read.get("stream").is_some(), stream);
+        }
+        assert!(serde_json::from_slice::<Value>(&body("mock-bench", false, 0)).is_ok());
+    }
+
+    #[test]
+    fn as_many_requests_are_sent_and_counted_as_asked_for() {
+        let mock = MockUpstream::start();
+        let report = load(&mock, "mock-small", false).run().unwrap();
+        assert_eq!((report.sent, report.latencies.count()), (50, 50));
+        assert_eq!(mock.requests().len(), 50);
+        let json = report.json();
+        assert_eq!(json["requests"], 50);
+        assert!(json["p50_us"].as_f64().unwrap() <= json["p99_us"].as_f64().unwrap());
+    }
+
+    #[test]
+    fn a_load_for_a_time_ends_by_itself() {
+        let mock = MockUpstream::start();
+        let load = Load {
+            warm_up: Duration::from_millis(20),
+            end: End::After(Duration::from_millis(50)),
+            ..load(&mock, "mock-bench", false)
+        };
+        let report = load.run().unwrap();
+        assert!(report.latencies.count() > 0 && report.latencies.count() < report.sent);
+        assert!(report.elapsed <= Duration::from_millis(50));
+    }
+
+    #[test]
+    fn streams_are_read_to_their_end() {
+        let mock = MockUpstream::start();
+        let few = load(&mock, "mock-bench-chunks-2", true).run().unwrap();
+        let many = load(&mock, "mock-bench-chunks-200", true).run().unwrap();
+        assert!(many.received_bytes > 20 * few.received_bytes, "{} and {}", many.received_bytes, few.received_bytes);
+    }
+
+    #[test]
+    fn an_answer_that_is_no_success_ends_the_run() {
+        let mock = MockUpstream::start();
+        let failure = load(&mock, "mock-status-503", false).run().unwrap_err();
+        assert!(failure.starts_with("503"), "{failure}");
+        let failure = load(&mock, "mock-chunks-20-cut-after-3", true).run().unwrap_err();
+        assert!(failure.contains("cut"), "{failure}");
+    }
+
+    #[test]
+    fn nobody_to_answer_is_an_error() {
+        let gone = MockUpstream::start();
+        let load = load(&gone, "mock-bench", false);
+        drop(gone);
+        assert!(load.run().is_err());
+    }
+}
