@@ -17,15 +17,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::answer;
+use crate::answer::{MOST_HEADER_BYTES, answer};
 use crate::app::{App, Worker};
 use crate::upkeep::{seed, upkeep};
 
 /// Sockets handed to a worker and not yet taken up; past that the accept loop waits.
 const HANDED_OVER: usize = 1024;
-
-/// The largest head of a request: request line and headers.
-const MOST_HEADER_BYTES: usize = 64 * 1024;
 
 /// Why the server could not run.
 #[derive(Debug, thiserror::Error)]

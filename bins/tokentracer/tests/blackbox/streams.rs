@@ -78,7 +78,7 @@ async fn the_usage_chunk_comes_only_if_asked_for_and_upstream_is_always_asked() 
             let mut stream = user.complete_stream(&streamed(provider.as_str(), options.clone())).await;
             let mut events = stream.rest().await;
             assert!(events.pop().unwrap().is_done());
-            let seen = world.mock.requests().pop().unwrap();
+            let seen = world.sent().pop().unwrap();
             let sent = seen.usage_sent.expect("usage was not asked for upstream");
             if wanted {
                 let last = events.pop().unwrap().json();
@@ -235,7 +235,7 @@ async fn nothing_is_retried_once_the_client_has_some_of_it() {
     user.chain(&[(OpenAi, "mock-cut-after-3"), (OpenAi, "mock-good")]).await;
     let events = user.ask_stream("a0", "one two three").await.rest().await;
     assert!(events.last().unwrap().json().get("error").is_some());
-    let models: Vec<String> = world.mock.requests().into_iter().filter_map(|seen| seen.model).collect();
+    let models: Vec<String> = world.sent().into_iter().filter_map(|seen| seen.model).collect();
     assert_eq!(models, ["mock-cut-after-3"]);
 }
 
