@@ -1,14 +1,14 @@
-//! What must hold before a change is offered: formatting, lints, layers. All are run; those that fail are named.
+//! What must hold before a change is offered: formatting, lints, layers, what is in the tree. All are run; those that fail are named.
 
-use crate::layers;
 use crate::run::{Outcome, cargo};
+use crate::{deny, layers};
 
 /// A check and its name.
 type Check = (&'static str, fn() -> Outcome);
 
 /// Runs every check.
 pub(crate) fn all() -> Outcome {
-    let checks: [Check; 3] = [("fmt", format), ("lint", lint), ("layers", layers::check)];
+    let checks: [Check; 4] = [("fmt", format), ("lint", lint), ("layers", layers::check), ("deny", deny::check)];
     let mut failed = Vec::new();
     for (name, check) in checks {
         println!("==> {name}");

@@ -1,6 +1,6 @@
-//! `up`, `down`, `logs` and `docker-build`: docker compose on `docker/compose.yaml`, with the settings of `.env`.
+//! `up`, `down`, `logs` and `docker-build`: docker compose on `docker/compose.yaml`, which reads its
+//! settings from `docker/.env`.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::run::{Outcome, status};
@@ -55,10 +55,6 @@ fn compose() -> Result<Command, String> {
     docker()?;
     let mut command = Command::new("docker");
     command.args(["compose", "--file", FILE]);
-    // Otherwise it would look for the file in docker/.
-    if Path::new(".env").exists() {
-        command.args(["--env-file", ".env"]);
-    }
     Ok(command)
 }
 

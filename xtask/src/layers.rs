@@ -33,7 +33,7 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     (&["deadpool-redis", "redis"], &["tt-ratelimit"]),
     // HTTP: the server's side, the client's side, and the tests' own
     (&["http", "http-body", "http-body-util", "hyper", "hyper-util"], &["tt-http", "tt-providers", "tt-testkit"]),
-    (&["matchit", "form_urlencoded"], &["tt-http", "tt-testkit"]),
+    (&["matchit", "form_urlencoded"], &["tt-http", "tt-store", "tt-testkit"]),
     (&["hyper-rustls"], &["tt-providers"]),
     // secrets
     (&["argon2", "jsonwebtoken", "ring"], &["tt-crypto"]),

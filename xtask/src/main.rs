@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod containers;
+mod deny;
 mod dev;
 mod env;
 mod http;
@@ -23,10 +24,11 @@ make <task>, or cargo xtask <task> [arguments]
 
   run           build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
   test          all tests, on a PostgreSQL and Redis started for them; arguments go to cargo test
-  check         formatting, lints and layers, as CI does
+  check         formatting, lints, layers and deny, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
   layers        which crate may depend on which
+  deny          licences, banned crates, sources and advisories of all crates (deny.toml)
   build         the release binary (the last link takes some minutes)
   deps          fetch crates, and install what the tests need where that is possible
   db-migrate    bring the configured database up to date (cargo xtask migrate)
@@ -67,6 +69,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "fmt" => cargo(&["fmt", "--all"]),
         "lint" => check::lint(),
         "layers" => layers::check(),
+        "deny" => deny::check(),
         "build" => cargo(&["build", "--release", "--package", "tokentracer"]),
         "up" => containers::up(rest),
         "down" => containers::down(rest),

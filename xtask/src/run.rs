@@ -15,12 +15,22 @@ pub(crate) fn cargo(arguments: &[&str]) -> Outcome {
     status(&mut cargo_command(arguments))
 }
 
-/// A cargo command.
+/// A cargo command, in the environment that a cargo by hand would have.
 pub(crate) fn cargo_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
     command.args(arguments);
+    // What `cargo run` told this program about itself. Build scripts that watch these (ring's does) would take a cargo
+    // below xtask and one by hand for a change, and rebuild half of the tree at each turn.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| OWN_VARIABLES.iter().any(|own| name.starts_with(own))) {
+            command.env_remove(name);
+        }
+    }
     command
 }
+
+/// Beginnings of the variables that cargo sets for the package it runs.
+const OWN_VARIABLES: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
 /// Runs a command with its output on the terminal. It says itself what went wrong.
 pub(crate) fn status(command: &mut Command) -> Outcome {

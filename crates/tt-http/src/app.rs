@@ -134,6 +134,8 @@ impl App {
 pub(crate) struct Worker {
     pub(crate) client: tt_providers::Client,
     pub(crate) limits: tt_ratelimit::Worker,
+    /// Bound to the worker's own chain of the journal.
+    pub(crate) ledger: Ledger,
 }
 
 /// The wall clock. Everything below this crate takes the time as an argument.

@@ -76,7 +76,9 @@ async fn hand_out(app: &App, listener: &TcpListener, workers: &[WorkerThread], s
         let Some(worker) = workers.iter().min_by_key(|worker| worker.open.load(Ordering::Relaxed)) else { break };
         worker.open.fetch_add(1, Ordering::Relaxed);
         if worker.hand_over.send(accepted).await.is_err() {
-            tracing::error!("a worker thread has ended");
+            if !stop.is_cancelled() {
+                tracing::error!("a worker thread has ended");
+            }
             break;
         }
     }
@@ -118,23 +120,30 @@ fn start_worker(number: usize, app: Arc<App>, stop: CancellationToken) -> Result
     let counter = Arc::clone(&open);
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))
-        .spawn(move || runtime.block_on(work(app, client, accepted, counter, stop)))?;
+        .spawn(move || runtime.block_on(work(number, app, client, accepted, counter, stop)))?;
     Ok(WorkerThread { hand_over, open, thread })
 }
 
 async fn work(
+    number: usize,
     app: Arc<App>,
     client: tt_providers::Client,
     mut accepted: mpsc::Receiver<Accepted>,
     open: Arc<AtomicUsize>,
     stop: CancellationToken,
 ) {
-    let worker = Arc::new(Worker { client, limits: app.limiter.worker().await });
+    let worker = Arc::new(Worker { client, limits: app.limiter.worker().await, ledger: app.ledger.worker(number) });
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
+    let mut stopping = false;
     loop {
         let next = tokio::select! {
-            () = stop.cancelled() => break,
+            // What has been handed over already is still served.
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                accepted.close();
+                continue;
+            }
             next = accepted.recv() => next,
         };
         let Some(Accepted { socket, peer, permit }) = next else { break };

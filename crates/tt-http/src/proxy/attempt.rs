@@ -20,6 +20,7 @@ use tt_providers::openai::EncodeOptions;
 use tt_providers::stream::Tally;
 use tt_providers::{ProviderError, RefusedKind, Slices, Target, Trust, Undo, endpoint, openai};
 
+use super::durable;
 use super::estimate::estimate;
 use super::flow::Flow;
 use super::inbound::Inbound;
@@ -170,8 +171,22 @@ pub(crate) fn public_reason(error: &ProviderError) -> String {
         ProviderError::Refused(refused) if refused.kind == RefusedKind::Credential => {
             format!("{} (the provider does not take the stored key, or its account)", refused.status)
         }
-        ProviderError::Refused(refused) => format!("{} {}", refused.status, refused.message),
+        ProviderError::Refused(refused) => format!("{} {}", refused.status, refused.message.trim_end_matches('.')),
         other => other.to_string(),
+    }
+}
+
+/// A failure's kind, for the log: a provider's words may quote the prompt.
+pub(super) const fn kind(error: &ProviderError) -> &'static str {
+    match error {
+        ProviderError::Unsupported { .. } => "unsupported",
+        ProviderError::InvalidJson { .. } | ProviderError::Missing { .. } | ProviderError::Malformed { .. } => {
+            "malformed"
+        }
+        ProviderError::Refused(_) => "an error event",
+        ProviderError::Timeout(_) => "no more data in time",
+        ProviderError::Connect(_) | ProviderError::Broken(_) => "the connection broke",
+        ProviderError::BadAnswer { .. } | ProviderError::Protocol(_) => "unreadable",
     }
 }
 
@@ -193,7 +208,7 @@ async fn head(
     ask(&cx.worker.client, step.provider, outbound.trust, &outbound.secret, request).await
 }
 
-/// Sends `request` and takes the answer's head; an error status becomes the provider's error.
+/// Sends `request`, which holds `secret`, and takes the answer's head; an error status becomes the provider's error.
 pub(crate) async fn ask(
     client: &tt_providers::Client,
     provider: Provider,
@@ -335,13 +350,14 @@ async fn serve(
     let attempts = guard.attempts().len();
     let totals = Totals::of(guard.attempts());
     let cost = totals.cost.filter(|_| !totals.unpriced);
-    guard.settle(Settled {
+    let settled = guard.settle(Settled {
         status: Some(200),
         outcome: Outcome::Ok,
         error: None,
         latency_ms: millis(cx.arrived),
         first_token_ms: None,
     });
+    durable(settled).await;
     served::plain(step, attempts, cost, body)
 }
 
