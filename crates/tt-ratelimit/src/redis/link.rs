@@ -119,7 +119,7 @@ impl Link {
         in_time(dialer.timeout, dialer.script.decide(&mut connection, rules, given)).await
     }
 
-    /// Sets a day's count where none is kept.
+    /// Raises a day's count.
     pub(super) async fn seed_day(
         &self,
         dialer: &Dialer,
