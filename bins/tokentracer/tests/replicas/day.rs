@@ -15,10 +15,14 @@ fn seconds_left_of_the_day() -> u64 {
     DAY - SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() % DAY
 }
 
+/// Waits for tomorrow where today is nearly over.
+pub(crate) async fn not_across_midnight() {
+    within(Duration::from_secs(120), "enough is left of the day", async || seconds_left_of_the_day() > 90).await;
+}
+
 #[tokio::test]
 async fn the_days_count_survives_a_stop_and_a_crash() {
-    // Not across midnight.
-    within(Duration::from_secs(120), "enough is left of the day", async || seconds_left_of_the_day() > 90).await;
+    not_across_midnight().await;
     let mut alone = Alone::start(&[("RATE_LIMIT_DAILY", "6")]);
     let user = User::sign_up(&alone.program.client(), "ann").await;
     let session = alone.program.client().bearer(&user.token);

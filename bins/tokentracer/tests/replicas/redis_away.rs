@@ -1,6 +1,7 @@
 //! Redis killed, hung and started again while requests go on.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -8,6 +9,7 @@ use tt_testkit::client::Response;
 use tt_testkit::redis::RedisServer;
 
 use crate::cluster::{Cluster, code, number, within};
+use crate::day::not_across_midnight;
 
 /// How long a request waits for Redis, once.
 const WAIT: Duration = Duration::from_millis(50);
@@ -121,6 +123,42 @@ async fn requests_go_on_while_redis_is_killed_or_hangs_and_limits_are_shared_aga
     for process in &cluster.processes {
         assert!(process.stderr().contains("Redis does not answer"), "{}", process.stderr());
     }
+}
+
+#[tokio::test]
+async fn the_days_count_outlives_a_redis_that_lost_it_under_load() {
+    not_across_midnight().await;
+    const LIMIT: u64 = 1000;
+    const BEFORE: usize = 60;
+    let mut cluster = Cluster::of_two(&[("RATE_LIMIT_DAILY", "1000")]).await;
+    let user = cluster.user("ann").await;
+    let (_, key) = cluster.api_key(&user, &json!({})).await;
+    for turn in 0..BEFORE {
+        cluster.ask(turn, &key).await.expect(200);
+    }
+    within(Duration::from_secs(20), "all are in the log", async || {
+        let logs = cluster.client(0).bearer(&user.token).get("/manage/logs?limit=500");
+        logs.send().await.expect(200).json()["data"].as_array().unwrap().len() == BEFORE
+    })
+    .await;
+    cluster.redis.kill();
+    for process in 0..2 {
+        cluster.ask(process, &key).await.expect(200);
+    }
+    cluster.redis.restart();
+    // Requests are the first to count in the empty Redis.
+    load_until(&cluster, &key, async {
+        cluster.redis_is("ok", SHARED_WITHIN).await;
+    })
+    .await;
+    // Were the day to begin anew, only what was asked since would be missing.
+    let asked = AtomicUsize::new(0);
+    within(Duration::from_secs(10), "what was counted before is counted again", async || {
+        let turn = asked.fetch_add(1, Ordering::Relaxed);
+        let left = number(&cluster.ask(turn, &key).await.expect(200), "x-ratelimit-remaining-requests");
+        left + u64::try_from(turn).unwrap() < LIMIT - u64::try_from(BEFORE).unwrap() + 10
+    })
+    .await;
 }
 
 #[tokio::test]
