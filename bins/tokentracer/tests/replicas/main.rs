@@ -1,0 +1,12 @@
+//! Several processes of the built program on one PostgreSQL database and one Redis: what holds across them, and what
+//! happens when Redis goes.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod changes;
+mod cluster;
+mod day;
+mod limits;
+mod logins;
+mod main_path;
+mod redis_away;
+mod start;
