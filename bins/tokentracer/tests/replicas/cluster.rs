@@ -119,6 +119,11 @@ impl Cluster {
         self.processes.iter().map(|program| program.stderr().matches("Redis does not answer").count()).sum()
     }
 
+    /// How many chat completions have reached the upstream: lists of models are asked for in the background.
+    pub(crate) fn sent(&self) -> usize {
+        self.mock.requests().iter().filter(|seen| seen.path.ends_with("/chat/completions")).count()
+    }
+
     /// A new user with a key of the mock OpenAI and the alias `chat`.
     pub(crate) async fn user(&self, name: &str) -> User {
         let client = self.client(0);

@@ -88,9 +88,8 @@ async fn requests_go_on_while_redis_is_killed_or_hangs_and_limits_are_shared_aga
         let answers = load_until(&cluster, &key, async {
             cluster.redis_is("unavailable", Duration::from_secs(10)).await;
             // Still away: more requests, of which none may wait.
-            let seen = cluster.mock.requests().len();
-            within(Duration::from_secs(60), "50 more requests", async || cluster.mock.requests().len() >= seen + 50)
-                .await;
+            let seen = cluster.sent();
+            within(Duration::from_secs(60), "50 more requests", async || cluster.sent() >= seen + 50).await;
         })
         .await;
         went_on(what, &answers);
@@ -188,7 +187,7 @@ async fn where_limits_need_redis_requests_under_one_are_503_without_it() {
         cluster.ask(process, &limited).await.expect(200);
     }
     cluster.redis.kill();
-    let sent = cluster.mock.requests().len();
+    let sent = cluster.sent();
     for process in 0..2 {
         let refused = cluster.ask(process, &limited).await.expect(503);
         assert_eq!(code(&refused), "limits_unavailable");
@@ -196,7 +195,7 @@ async fn where_limits_need_redis_requests_under_one_are_503_without_it() {
         let readiness = cluster.readiness(process).await.expect(503).json();
         assert_eq!(readiness["redis"], "unavailable");
     }
-    assert_eq!(cluster.mock.requests().len(), sent, "what was refused has not been sent");
+    assert_eq!(cluster.sent(), sent, "what was refused has not been sent");
     for process in 0..2 {
         cluster.ask(process, &free).await.expect(200);
     }
