@@ -23,6 +23,7 @@ use tt_testkit::{Behaviour, Client, MockUpstream};
 /// Requests that are looked at; upkeep beside them asks the store about once a second.
 const REQUESTS: usize = 20;
 
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 fn config(mock: &MockUpstream) -> HttpConfig {
     let base = |provider| BaseUrl::parse(&mock.base_url(provider)).unwrap();
     let minute = Duration::from_secs(60);

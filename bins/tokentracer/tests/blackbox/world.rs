@@ -186,7 +186,9 @@ impl World {
 }
 
 fn launch(settings: &[(String, String)], data: &TempDir) -> Launch {
-    settings.iter().fold(program().data_dir(data.path()), |launch, (name, value)| launch.env(name, value.as_str()))
+    settings
+        .iter()
+        .fold(program().data_dir(data.path().join("data")), |launch, (name, value)| launch.env(name, value.as_str()))
 }
 
 /// What has been sent to `mock` on behalf of clients.
