@@ -22,7 +22,7 @@ pub(crate) fn check() -> Outcome {
     } else {
         println!("advisories are not checked: their database, github.com/RustSec/advisory-db, cannot be reached");
     }
-    status(deny(&program).args(["check", "--disable-fetch", "--hide-inclusion-graph"]).args(checks))
+    status(deny(&program).args(["check", "--hide-inclusion-graph"]).args(checks))
 }
 
 fn deny(program: &PathBuf) -> Command {
