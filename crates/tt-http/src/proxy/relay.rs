@@ -125,9 +125,6 @@ impl Relay {
             if self.first_token_ms.is_some() || self.out.len() >= HOLD_BYTES {
                 return Ok(self);
             }
-            if !matches!(self.state, State::Flowing) {
-                return self.failed(ProviderError::Protocol("the stream ended before its first content".to_owned()));
-            }
             if !self.out.is_empty() {
                 held_since.get_or_insert_with(Instant::now);
             }
@@ -158,8 +155,7 @@ impl Relay {
             let step = self.flow.frame(&frame?, &mut self.out)?;
             self.note(step);
             if step.done {
-                self.finish();
-                break;
+                return self.finish();
             }
         }
         Ok(())
@@ -170,14 +166,12 @@ impl Relay {
             let step = self.flow.frame(&frame, &mut self.out)?;
             self.note(step);
             if step.done {
-                self.finish();
-                return Ok(());
+                return self.finish();
             }
         }
         let step = self.flow.body_ended(&mut self.out)?;
         self.note(step);
-        self.finish();
-        Ok(())
+        self.finish()
     }
 
     fn note(&mut self, step: super::flow::Step) {
@@ -187,11 +181,9 @@ impl Relay {
     }
 
     /// The provider ended properly: settle, at once when it gave its usage, else when it is counted.
-    fn finish(&mut self) {
+    fn finish(&mut self) -> Result<(), ProviderError> {
         if self.first_token_ms.is_none() {
-            // Ended before its first content: a failed attempt, not an answer. `open` sees the state and says so.
-            self.state = State::Settled;
-            return;
+            return Err(ProviderError::Protocol("the stream ended before its first content".to_owned()));
         }
         let tally = self.flow.tally();
         let served_model = tally.served_model.clone();
@@ -203,6 +195,7 @@ impl Relay {
             }
             None => self.count(UsageSource::Estimated, Ending::Whole),
         }
+        Ok(())
     }
 
     /// The stream broke after the client had some of it: an error event, and no `[DONE]`.
