@@ -1,6 +1,7 @@
 //! What comes before serving: logging, the data directory, the store. Every failure is one line.
 
 use std::fs::{self, File, TryLockError};
+use std::io::IsTerminal;
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -14,7 +15,8 @@ use crate::secrets::{self, Secrets};
 /// Log lines go to standard error: standard output is for what the program answers.
 pub(crate) fn logging(config: &Config) {
     let filter = EnvFilter::new(&config.log_filter);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     let set = match config.log_format {
         LogFormat::Pretty => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::{MOST_HEADER_BYTES, answer};
 use crate::app::{App, Worker};
-use crate::upkeep::{seed, upkeep};
+use crate::upkeep::{baseline, seed, upkeep};
 
 /// Sockets handed to a worker and not yet taken up; past that the accept loop waits.
 const HANDED_OVER: usize = 1024;
@@ -55,11 +55,12 @@ struct WorkerThread {
 pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> Result<(), ServerError> {
     // Without the day's counts a restart would lift every daily limit.
     seed(&app).await?;
+    let baseline = baseline(&app).await?;
     let mut workers = Vec::with_capacity(app.config.workers);
     for number in 0..app.config.workers.max(1) {
         workers.push(start_worker(number, Arc::clone(&app), stop.clone())?);
     }
-    tokio::join!(hand_out(&app, &listener, &workers, &stop), upkeep(Arc::clone(&app), stop.clone()));
+    tokio::join!(hand_out(&app, &listener, &workers, &stop), upkeep(Arc::clone(&app), baseline, stop.clone()));
     drop(listener);
     let threads: Vec<_> = workers.into_iter().map(|worker| worker.thread).collect();
     let joined = tokio::task::spawn_blocking(move || threads.into_iter().filter_map(|t| t.join().err()).count()).await;
