@@ -11,6 +11,7 @@ use std::time::{Duration, Instant as StdInstant};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
+use secrecy::SecretString;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tt_core::UsageSource;
@@ -19,7 +20,7 @@ use tt_ledger::Guard;
 use tt_providers::ProviderError;
 use tt_providers::sse::Framer;
 
-use super::attempt::{Failed, kind, public_reason};
+use super::attempt::{Failed, error_without_secret, kind, public_reason};
 use super::durable;
 use super::estimate::{Precision, estimate};
 use super::flow::Flow;
@@ -73,6 +74,8 @@ pub(crate) struct Relay {
     guard: Option<Guard>,
     meter: Meter,
     inbound: Arc<Inbound>,
+    /// What no error of the provider's may repeat.
+    secret: SecretString,
     idle: Pin<Box<Sleep>>,
     arrived: StdInstant,
     first_token_ms: Option<u64>,
@@ -86,6 +89,7 @@ impl Relay {
         guard: Guard,
         meter: Meter,
         inbound: Arc<Inbound>,
+        secret: SecretString,
     ) -> Box<Self> {
         let idle = Box::pin(sleep_until(Instant::now() + cx.app.config.upstream.idle_timeout));
         Box::new(Self {
@@ -98,6 +102,7 @@ impl Relay {
             guard: Some(guard),
             meter,
             inbound,
+            secret,
             idle,
             arrived: cx.arrived,
             first_token_ms: None,
@@ -145,7 +150,7 @@ impl Relay {
                 Err(ProviderError::Timeout(self.app.config.upstream.idle_timeout))
             }
         };
-        Poll::Ready(step)
+        Poll::Ready(step.map_err(|error| error_without_secret(error, &self.secret)))
     }
 
     fn take(&mut self, data: Bytes) -> Result<(), ProviderError> {
