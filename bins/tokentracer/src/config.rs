@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tt_core::BaseUrl;
 use tt_core::caller::RequestLimits;
 use tt_http::{HttpConfig, UpstreamConfig};
+use tt_ledger::Fsync;
 use tt_ratelimit::{RedisConfig, WithoutRedis};
 
 /// One setting: the variable, what it means, its default where it has one.
@@ -64,11 +65,16 @@ const SETTINGS: &[Setting] = &[
     setting("DIRECTORY_MAX_STALE", "15m", "How long known callers are served while the store is away"),
     setting("MODEL_REFRESH_INTERVAL", "12h", "The age at which a provider key's list of models is fetched again"),
     setting("LOG_RETENTION_DAYS", "90", "Days request logs are kept; 0 = for ever"),
+    setting("JOURNAL_FSYNC", "50ms", "When the journal is made durable: a time, always or never"),
+    setting("MAX_JOURNAL_BYTES", "1073741824", "What the journals may take on disk"),
     setting("MAX_RETRIES", "1", "How often one target is tried again"),
     setting("SHUTDOWN_GRACE", "30s", "How long requests in flight may go on after a stop"),
     setting("LOG_FORMAT", "pretty", "pretty or json"),
     setting("RUST_LOG", "info", "What is logged, for example info or tt_http=debug"),
 ];
+
+/// The smallest journal that serves: a few segments for each worker.
+const LEAST_JOURNAL_BYTES: u64 = 1 << 20;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +108,8 @@ pub(crate) struct Config {
     pub(crate) log_filter: String,
     pub(crate) log_retention_days: u32,
     pub(crate) redis: Option<RedisConfig>,
+    pub(crate) journal_fsync: Fsync,
+    pub(crate) max_journal_bytes: u64,
     pub(crate) http: HttpConfig,
 }
 
@@ -272,6 +280,15 @@ impl Config {
             let parsed = RedisConfig::parse("REDIS_URL", &url, without);
             parsed.map_err(|error| r.faults.push(error.to_string())).ok()
         });
+        let fsync = |text: &str| match text {
+            "always" => Some(Fsync::Always),
+            "never" => Some(Fsync::Never),
+            time => parse_duration(time).map(Fsync::Every),
+        };
+        let journal_fsync = r.read("JOURNAL_FSYNC", "a time such as 50ms, always or never", fsync, Fsync::Always);
+        let least = format!("a whole number of at least {LEAST_JOURNAL_BYTES}");
+        let enough = |text: &str| text.parse().ok().filter(|bytes| *bytes >= LEAST_JOURNAL_BYTES);
+        let max_journal_bytes = r.read("MAX_JOURNAL_BYTES", &least, enough, LEAST_JOURNAL_BYTES);
         let http = http(&mut r, without == WithoutRedis::Deny);
         match (http, r.faults.is_empty()) {
             (Some(http), true) => Ok(Self {
@@ -286,6 +303,8 @@ impl Config {
                 log_filter,
                 log_retention_days,
                 redis,
+                journal_fsync,
+                max_journal_bytes,
                 http,
             }),
             (_, _) => Err(r.faults),

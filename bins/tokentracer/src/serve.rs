@@ -10,21 +10,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tt_core::Timestamp;
 use tt_core::price::PriceTable;
+use tt_core::record::JournalCursor;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_http::{App, Parts};
-use tt_ledger::Ledger;
+use tt_ledger::{Batch, Disk, Drain, Flusher, JournalConfig, Ledger, Sink};
 use tt_ratelimit::Limiter;
+use tt_store::{Store, StoreError};
+use uuid::Uuid;
 
 use crate::config::{Config, Database};
 use crate::start;
 
-/// Settlements held in memory while the store is away; past that requests are refused.
-const LEDGER_CAPACITY: usize = 100_000;
-
 /// Serves until SIGTERM or SIGINT. Errors are one line each.
 pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String> {
-    let _data_dir = match &config.database {
-        Database::Sqlite(_) => Some(start::take_data_dir(&config.data_dir)?),
+    start::make_data_dir(&config.data_dir)?;
+    let _lock = match &config.database {
+        Database::Sqlite(_) => Some(start::lock_data_dir(&config.data_dir)?),
+        // Others on this volume have journals of their own.
         Database::Postgres(_) => None,
     };
     let secrets = start::secrets(&config)?;
@@ -38,15 +40,12 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
     let bound = listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let store = start::open_store(&config, control).await?;
 
-    let (ledger, drain) = Ledger::new(LEDGER_CAPACITY, now);
-    let sink = store.clone();
-    let drained = control.spawn(drain.run(
-        move |batch| {
-            let store = sink.clone();
-            async move { store.record(batch.to_vec(), None).await.map(|_new| ()) }
-        },
-        std::future::pending(),
-    ));
+    let (ledger, drain, flusher) = journal(&config)?;
+    let flushing = std::thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn(move || flusher.run())
+        .map_err(|error| format!("cannot start threads: {error}"))?;
+    let drained = control.spawn(drain.run_into(StoreSink(store.clone()), std::future::pending()));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let app = App::new(Parts {
         store: store.clone(),
@@ -77,8 +76,43 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
     // Every request is over and the app is gone: the drain ends by itself once all is in the store.
     let outcome = drained.await.map_err(|error| format!("the ledger: {error}"))?;
     store.close();
-    tracing::info!(recorded = outcome.delivered, lost = outcome.lost, "stopped");
+    if flushing.join().is_err() {
+        tracing::error!("the journal's thread panicked");
+    }
+    tracing::info!(recorded = outcome.delivered, kept = outcome.kept, "stopped");
     Ok(())
+}
+
+/// The journal of this process, in `<data dir>/journal/`.
+fn journal(config: &Config) -> Result<(Ledger, Drain, Flusher), String> {
+    let dir = config.data_dir.join("journal");
+    let settings = JournalConfig {
+        workers: config.http.workers,
+        fsync: config.journal_fsync,
+        max_bytes: config.max_journal_bytes,
+        ..JournalConfig::new(&dir, Uuid::now_v7().to_string())
+    };
+    Ledger::journaled(settings, Arc::new(Disk), now)
+        .map_err(|error| format!("DATA_DIR: cannot write the journal in {}: {error}", dir.display()))
+}
+
+/// Settlements and how far each journal is stored, in one transaction.
+struct StoreSink(Store);
+
+impl Sink for StoreSink {
+    type Error = StoreError;
+
+    async fn record(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.0.record(batch.settlements.to_vec(), batch.cursors.to_vec()).await.map(|_new| ())
+    }
+
+    async fn cursor(&mut self, journal: String) -> Result<Option<JournalCursor>, StoreError> {
+        self.0.journal_cursor(journal).await
+    }
+
+    async fn forget(&mut self, journal: String) -> Result<(), StoreError> {
+        self.0.forget_journal(journal).await
+    }
 }
 
 async fn stop_signal() {

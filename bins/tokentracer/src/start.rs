@@ -1,6 +1,7 @@
 //! What comes before serving: logging, the data directory, the store. Every failure is one line.
 
 use std::fs::{self, File, TryLockError};
+use std::io::IsTerminal;
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -14,7 +15,8 @@ use crate::secrets::{self, Secrets};
 /// Log lines go to standard error: standard output is for what the program answers.
 pub(crate) fn logging(config: &Config) {
     let filter = EnvFilter::new(&config.log_filter);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     let set = match config.log_format {
         LogFormat::Pretty => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),
@@ -24,27 +26,28 @@ pub(crate) fn logging(config: &Config) {
     }
 }
 
-/// The data directory of an embedded installation, held for the life of the process.
-#[derive(Debug)]
-pub(crate) struct DataDir {
-    _lock: File,
+/// Makes the data directory, for this user only; one that is there keeps its permissions.
+pub(crate) fn make_data_dir(dir: &Path) -> Result<(), String> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|error| failed("make", dir, &error))
 }
 
-/// Makes the directory and takes it: a second server on the same files would count limits apart.
-pub(crate) fn take_data_dir(dir: &Path) -> Result<DataDir, String> {
-    let failed = |what: &str, error: std::io::Error| format!("DATA_DIR: cannot {what} {}: {error}", dir.display());
-    fs::create_dir_all(dir).map_err(|error| failed("make", error))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(|error| failed("protect", error))?;
-    }
-    let lock = File::create(dir.join("lock")).map_err(|error| failed("write to", error))?;
+/// Locks the data directory of an embedded installation for the life of the process: a second server on the same
+/// files would count limits apart.
+pub(crate) fn lock_data_dir(dir: &Path) -> Result<File, String> {
+    let lock = File::create(dir.join("lock")).map_err(|error| failed("write to", dir, &error))?;
     match lock.try_lock() {
-        Ok(()) => Ok(DataDir { _lock: lock }),
+        Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(format!("DATA_DIR: another tokentracer is running on {}", dir.display())),
-        Err(TryLockError::Error(error)) => Err(failed("lock", error)),
+        Err(TryLockError::Error(error)) => Err(failed("lock", dir, &error)),
     }
+}
+
+fn failed(what: &str, dir: &Path, error: &std::io::Error) -> String {
+    format!("DATA_DIR: cannot {what} {}: {error}", dir.display())
 }
 
 /// The secrets given, or those of the data directory, made where there are none yet.

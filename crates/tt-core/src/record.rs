@@ -169,6 +169,17 @@ pub struct Settlement {
     pub settled: Settled,
 }
 
+/// How far a chain of the journal has been drained: written in the transaction of the rows it stands behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalCursor {
+    /// The chain's name, unique among all instances and workers.
+    pub journal: String,
+    /// The segment the next record lies in.
+    pub segment: u64,
+    /// Bytes from that segment's beginning; at most `i64::MAX`.
+    pub offset: u64,
+}
+
 /// What the row says beyond the records themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {

@@ -19,6 +19,9 @@ use crate::error::ApiError;
 use crate::reply::{IntoReply, Reply};
 use crate::routes::{self, Cap, Handler, Need};
 
+/// The largest headers of a request, names and values.
+pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
+
 /// The longest URI, in bytes.
 const LONGEST_URI: usize = 8 * 1024;
 
@@ -79,6 +82,11 @@ fn report(error: &ApiError, id: RequestId, pattern: &str) {
 async fn dispatch(mut cx: Context) -> (&'static str, Result<Reply, ApiError>) {
     if cx.parts.uri.path_and_query().map_or(0, |uri| uri.as_str().len()) > LONGEST_URI {
         return ("", Ok(StatusCode::URI_TOO_LONG.into_reply()));
+    }
+    // hyper's own limit is one of its buffer, which may take in about twice as much before it is looked at.
+    let header_bytes: usize = cx.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if header_bytes > MOST_HEADER_BYTES {
+        return ("", Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_reply()));
     }
     let (row, params) = match routes::find(&cx.parts.method, cx.parts.uri.path()) {
         Ok(found) => found,

@@ -113,6 +113,8 @@ impl App {
 
     /// Writes down when keys were last used. What cannot be written is noted again with the next use.
     pub(crate) async fn write_last_used(&self) {
+        // One at a time: who reads the list next must find what another is about to write.
+        let _writing = self.last_used.writing.lock().await;
         let used = self.last_used.take();
         if !used.is_empty()
             && let Err(error) = self.store.touch_last_used(used).await
@@ -134,6 +136,8 @@ impl App {
 pub(crate) struct Worker {
     pub(crate) client: tt_providers::Client,
     pub(crate) limits: tt_ratelimit::Worker,
+    /// Bound to the worker's own chain of the journal.
+    pub(crate) ledger: Ledger,
 }
 
 /// The wall clock. Everything below this crate takes the time as an argument.

@@ -12,6 +12,8 @@ const GRAIN_MS: i64 = 60_000;
 #[derive(Debug, Default)]
 pub(crate) struct LastUsed {
     noted: Mutex<HashMap<ApiKeyId, Timestamp>>,
+    /// Held while they are written.
+    pub(crate) writing: tokio::sync::Mutex<()>,
 }
 
 impl LastUsed {

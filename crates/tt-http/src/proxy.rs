@@ -8,7 +8,7 @@ use tt_core::limits::{self, Decision, Standing};
 use tt_core::plan::{self, InputTokens, Plan, Step};
 use tt_core::record::{AttemptStarted, Intent, Outcome, PlannedStep, Settled};
 use tt_core::{Dialect, Tags, Timestamp};
-use tt_ledger::Guard;
+use tt_ledger::{Durable, Guard};
 use tt_providers::{Disposition, ProviderError};
 
 use crate::app::now;
@@ -44,7 +44,7 @@ pub(crate) async fn chat_completions(mut cx: Context, caller: Known) -> Result<R
     let plan = resolve(&cx, &view, &inbound).await?;
     let standing = admit(&cx, &caller).await?;
     let intent = intent(&cx, &caller, &inbound, &plan, tags);
-    let guard = cx.app.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
+    let guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
     match (Run { cx, view, inbound, failures: Vec::new() }.go(plan, guard).await, standing) {
         (Ok(mut reply), Some(standing)) => {
             limit_headers(reply.headers_mut(), standing);
@@ -131,6 +131,13 @@ fn started(step: &Step, sent_at: Timestamp) -> AttemptStarted {
     }
 }
 
+/// Waits until a settlement is as durable as `JOURNAL_FSYNC` asks. It is in the journal whatever comes of it.
+async fn durable(settled: Durable) {
+    if let Err(error) = settled.wait().await {
+        tracing::error!(%error, "a settlement could not be made durable");
+    }
+}
+
 /// A step that did not serve.
 struct Failure {
     step: String,
@@ -152,7 +159,7 @@ impl Run {
             let outbound = match self.prepare(step).await {
                 Ok(outbound) => outbound,
                 // The first target's limits are the caller's to know; a fallback's are a reason to go on.
-                Err(error) if position == 0 => return Err(self.give_up(guard, inbound::malformed(error))),
+                Err(error) if position == 0 => return Err(self.give_up(guard, inbound::malformed(error)).await),
                 Err(error) => {
                     self.failures.push(Failure { step: format!("{} {} skipped", step.provider, step.model), error });
                     continue;
@@ -162,7 +169,7 @@ impl Run {
             loop {
                 let sent_at = now();
                 if let Err(error) = guard.attempt_started(started(step, sent_at)) {
-                    return Err(self.give_up(guard, error.into()));
+                    return Err(self.give_up(guard, error.into()).await);
                 }
                 let attempt = attempt::send(&self.cx, outbound.clone(), step, guard, sent_at);
                 let Failed { guard: returned, error } = match attempt.await {
@@ -172,7 +179,7 @@ impl Run {
                 guard = returned;
                 let disposition = error.disposition();
                 if let (Disposition::Answer, ProviderError::Refused(refused)) = (disposition, &error) {
-                    return Err(self.give_up(guard, ApiError::refused(refused)));
+                    return Err(self.give_up(guard, ApiError::refused(refused)).await);
                 }
                 self.failures.push(Failure { step: format!("{} {}", step.provider, step.model), error });
                 match disposition {
@@ -185,7 +192,7 @@ impl Run {
             }
         }
         let error = self.all_failed();
-        Err(self.give_up(guard, error))
+        Err(self.give_up(guard, error).await)
     }
 
     /// The request in the step's words, with the key it needs.
@@ -212,14 +219,15 @@ impl Run {
     }
 
     /// Settles a request that nothing served, with what the client is told.
-    fn give_up(&self, guard: Guard, error: ApiError) -> ApiError {
-        guard.settle(Settled {
+    async fn give_up(&self, guard: Guard, error: ApiError) -> ApiError {
+        let settled = guard.settle(Settled {
             status: Some(error.status.as_u16()),
             outcome: Outcome::Error,
             error: Some(error.message.clone()),
             latency_ms: millis(self.cx.arrived),
             first_token_ms: None,
         });
+        durable(settled).await;
         error
     }
 }

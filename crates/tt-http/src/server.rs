@@ -17,15 +17,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::answer;
+use crate::answer::{MOST_HEADER_BYTES, answer};
 use crate::app::{App, Worker};
-use crate::upkeep::{seed, upkeep};
+use crate::upkeep::{baseline, seed, upkeep};
 
 /// Sockets handed to a worker and not yet taken up; past that the accept loop waits.
 const HANDED_OVER: usize = 1024;
-
-/// The largest head of a request: request line and headers.
-const MOST_HEADER_BYTES: usize = 64 * 1024;
 
 /// Why the server could not run.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +55,12 @@ struct WorkerThread {
 pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> Result<(), ServerError> {
     // Without the day's counts a restart would lift every daily limit.
     seed(&app).await?;
+    let baseline = baseline(&app).await?;
     let mut workers = Vec::with_capacity(app.config.workers);
     for number in 0..app.config.workers.max(1) {
         workers.push(start_worker(number, Arc::clone(&app), stop.clone())?);
     }
-    tokio::join!(hand_out(&app, &listener, &workers, &stop), upkeep(Arc::clone(&app), stop.clone()));
+    tokio::join!(hand_out(&app, &listener, &workers, &stop), upkeep(Arc::clone(&app), baseline, stop.clone()));
     drop(listener);
     let threads: Vec<_> = workers.into_iter().map(|worker| worker.thread).collect();
     let joined = tokio::task::spawn_blocking(move || threads.into_iter().filter_map(|t| t.join().err()).count()).await;
@@ -123,18 +121,19 @@ fn start_worker(number: usize, app: Arc<App>, stop: CancellationToken) -> Result
     let counter = Arc::clone(&open);
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))
-        .spawn(move || runtime.block_on(work(app, client, accepted, counter, stop)))?;
+        .spawn(move || runtime.block_on(work(number, app, client, accepted, counter, stop)))?;
     Ok(WorkerThread { hand_over, open, thread })
 }
 
 async fn work(
+    number: usize,
     app: Arc<App>,
     client: tt_providers::Client,
     mut accepted: mpsc::Receiver<Accepted>,
     open: Arc<AtomicUsize>,
     stop: CancellationToken,
 ) {
-    let worker = Arc::new(Worker { client, limits: app.limiter.worker().await });
+    let worker = Arc::new(Worker { client, limits: app.limiter.worker().await, ledger: app.ledger.worker(number) });
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
     let mut stopping = false;

@@ -20,6 +20,9 @@ const FOLLOW: Duration = Duration::from_secs(1);
 const REREAD: Duration = Duration::from_secs(30);
 const CHANGES_PAGE: u32 = 1000;
 
+/// More changes than can be uncommitted at once.
+const OPEN_CHANGES: i64 = 500;
+
 /// How often the use of keys is written.
 const NOTE: Duration = Duration::from_secs(60);
 
@@ -33,10 +36,10 @@ const LOGS_CHUNK: u32 = 5000;
 const DAY_MS: i64 = 86_400_000;
 
 /// Runs until `stop`. Every failure is logged and tried again with the next turn.
-pub(crate) async fn upkeep(app: Arc<App>, stop: CancellationToken) {
+pub(crate) async fn upkeep(app: Arc<App>, baseline: i64, stop: CancellationToken) {
     let work = async {
         let models = crate::model_lists::refresh::run(&app);
-        tokio::join!(follow(&app), note(&app), tidy(&app), reseed(&app), models);
+        tokio::join!(follow(&app, baseline), note(&app), tidy(&app), reseed(&app), models);
     };
     stop.run_until_cancelled(work).await;
     app.write_last_used().await;
@@ -45,9 +48,9 @@ pub(crate) async fn upkeep(app: Arc<App>, stop: CancellationToken) {
 /// Forgets what other processes (the command line too) have changed.
 ///
 /// Ids become visible out of order: each turn reads again from the highest id that was known [`REREAD`] ago.
-async fn follow(app: &App) {
+async fn follow(app: &App, baseline: i64) {
     let mut turns = turns(FOLLOW);
-    let mut marks: VecDeque<(Instant, i64)> = VecDeque::new();
+    let mut marks = VecDeque::from([(Instant::now(), baseline)]);
     let mut known: BTreeSet<i64> = BTreeSet::new();
     let mut away = false;
     loop {
@@ -55,17 +58,9 @@ async fn follow(app: &App) {
         while marks.len() > 1 && marks.get(1).is_some_and(|(at, _)| at.elapsed() >= REREAD) {
             marks.pop_front();
         }
-        let read = match marks.front() {
-            Some((_, after)) => changes_after(app, *after).await,
-            // Nothing was remembered before the first turn, so nothing can be out of date.
-            None => app.store.latest_change().await.map(|latest| {
-                marks.push_back((Instant::now(), latest));
-                Vec::new()
-            }),
-        };
-        match read {
+        let after = marks.front().map_or(baseline, |(_, after)| *after);
+        match changes_after(app, after).await {
             Ok(changes) => {
-                let after = marks.front().map_or(0, |(_, after)| *after);
                 known = known.split_off(&after);
                 for change in changes {
                     if known.insert(change.id) {
@@ -102,6 +97,12 @@ async fn changes_after(app: &App, mut after: i64) -> Result<Vec<Change>, StoreEr
             return Ok(all);
         }
     }
+}
+
+/// Where following changes begins, to be asked before anything is remembered. Changes of transactions that are still
+/// open have lower ids: some way back is read again.
+pub(crate) async fn baseline(app: &App) -> Result<i64, StoreError> {
+    Ok(app.store.latest_change().await?.saturating_sub(OPEN_CHANGES).max(0))
 }
 
 /// Gives the limiter the day's counts so far, which a start without Redis and a Redis that lost its data do not know.

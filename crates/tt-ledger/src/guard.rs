@@ -5,19 +5,23 @@ use std::sync::Arc;
 use tt_core::RequestId;
 use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Settled, Settlement};
 
-use crate::LedgerError;
-use crate::ledger::Shared;
+use crate::chain::{Chain, SETTLED_ROOM};
+use crate::frame;
+use crate::ledger::{Queued, Shared};
+use crate::{Durable, LedgerError};
 
 /// An admitted request; owned by whatever ends with the answer, which is the response body.
 ///
 /// Dropped before [`Guard::settle`] it records that the client left (499, `cancelled`), or, while a panic unwinds, an
-/// internal error. That is synchronous and never blocks, so it may happen on any thread.
+/// internal error. That is synchronous and never waits for more than the page cache, so it may happen on any thread.
 #[must_use = "dropping it records that the client left"]
 pub struct Guard {
     shared: Arc<Shared>,
     request_id: RequestId,
     /// `None` once settled, which outside of this file nobody sees.
     record: Option<Record>,
+    /// `None` without a journal.
+    entry: Option<Entry>,
 }
 
 struct Record {
@@ -25,9 +29,68 @@ struct Record {
     attempts: Vec<Attempt>,
 }
 
+/// A request's part in the journal.
+pub(crate) struct Entry {
+    chain: Arc<Chain>,
+    request: u64,
+    /// Records that are written with the next one.
+    unwritten: Vec<u8>,
+}
+
+impl Entry {
+    /// Sets room aside. The intent is written with what comes next.
+    pub(crate) fn open(chain: &Arc<Chain>, intent: &Intent) -> Result<Self, LedgerError> {
+        let (request, mut unwritten) = (chain.number(), Vec::with_capacity(1024));
+        frame::push(&mut unwritten, request, intent)?;
+        chain.open(request, unwritten.len() as u64)?;
+        Ok(Self { chain: Arc::clone(chain), request, unwritten })
+    }
+
+    fn start(&mut self, started: &AttemptStarted) -> Result<(), LedgerError> {
+        let before = self.unwritten.len();
+        frame::push(&mut self.unwritten, self.request, started)?;
+        let written = self.chain.start(self.request, &self.unwritten);
+        self.unwritten.truncate(if written.is_ok() { 0 } else { before });
+        written
+    }
+
+    /// Without room for all of it, what counts is written: the numbers, not the texts.
+    fn end(&mut self, ended: &AttemptEnded, now: bool) {
+        let before = self.unwritten.len();
+        if self.push(ended) && (!now || self.write()) {
+            return;
+        }
+        self.unwritten.truncate(before);
+        let mut short = AttemptEnded { error: ended.error.as_deref().map(cut), ..ended.clone() };
+        short.usage.raw.clear();
+        if self.push(&short) && self.write() {
+            tracing::warn!(request = self.request, "the end of an attempt is in the journal without its texts");
+        }
+    }
+
+    fn push<K: frame::Kind>(&mut self, record: &K) -> bool {
+        let pushed = frame::push(&mut self.unwritten, self.request, record);
+        pushed.inspect_err(|error| tracing::error!(%error, "a record cannot be written as JSON")).is_ok()
+    }
+
+    fn write(&mut self) -> bool {
+        let written = self.chain.append(self.request, &self.unwritten);
+        if written.is_ok() {
+            self.unwritten.clear();
+        }
+        written.is_ok()
+    }
+}
+
+/// Short enough to fit into the room of any settlement, however it is escaped.
+fn cut(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
 impl Guard {
-    pub(crate) fn new(shared: Arc<Shared>, intent: Intent) -> Self {
-        Self { shared, request_id: intent.request_id, record: Some(Record { intent, attempts: Vec::with_capacity(1) }) }
+    pub(crate) fn new(shared: Arc<Shared>, intent: Intent, entry: Option<Entry>) -> Self {
+        let request_id = intent.request_id;
+        Self { shared, request_id, record: Some(Record { intent, attempts: Vec::with_capacity(1) }), entry }
     }
 
     /// Records that an attempt is about to be sent. On an error it must not be: nobody would account for it.
@@ -38,6 +101,9 @@ impl Guard {
             return Err(LedgerError::Closed);
         }
         self.end_if_open("no end was recorded");
+        if let Some(entry) = &mut self.entry {
+            entry.start(&started)?;
+        }
         if let Some(record) = &mut self.record {
             record.attempts.push(Attempt { started, ended: None });
         }
@@ -47,17 +113,23 @@ impl Guard {
     /// Records how the attempt started last has ended. A second end of the same attempt is not taken.
     pub fn attempt_ended(&mut self, ended: AttemptEnded) {
         match self.record.as_mut().and_then(|r| r.attempts.last_mut()) {
-            Some(Attempt { ended: end @ None, .. }) => *end = Some(ended),
+            Some(Attempt { ended: end @ None, .. }) => {
+                if let Some(entry) = &mut self.entry {
+                    entry.end(&ended, true);
+                }
+                *end = Some(ended);
+            }
             _ => tracing::error!(request_id = %self.request_id, "an attempt was ended that is not open"),
         }
     }
 
-    /// Records how the request has ended, before the client is given the end of the answer.
+    /// Records how the request has ended, before the client is given the end of the answer: with
+    /// [`crate::Fsync::Always`] not before what this returns is ready.
     ///
     /// An attempt that was never ended counts as sent and not answered.
-    pub fn settle(mut self, settled: Settled) {
+    pub fn settle(mut self, settled: Settled) -> Durable {
         self.end_if_open("no end was recorded");
-        self.finish(|_| settled);
+        self.finish(|_| settled)
     }
 
     /// The request.
@@ -74,20 +146,62 @@ impl Guard {
         if let Some(last) = self.record.as_mut().and_then(|r| r.attempts.last_mut())
             && last.ended.is_none()
         {
-            last.ended = Some(AttemptEnded::unanswered(error, self.shared.since(last.started.started_at)));
+            let ended = AttemptEnded::unanswered(error, self.shared.since(last.started.started_at));
+            if let Some(entry) = &mut self.entry {
+                entry.end(&ended, false);
+            }
+            last.ended = Some(ended);
         }
     }
 
     /// The one place where a request settles; the second time nothing happens.
-    fn finish(&mut self, settled: impl FnOnce(&Intent) -> Settled) {
-        let Some(Record { intent, attempts }) = self.record.take() else { return };
-        let places = &self.shared.places;
+    fn finish(&mut self, settled: impl FnOnce(&Intent) -> Settled) -> Durable {
+        let Some(Record { intent, attempts }) = self.record.take() else { return Durable::default() };
         let settled = settled(&intent);
-        places.settle();
-        if self.shared.queue.send(Settlement { intent, attempts, settled }).is_err() {
-            places.free(1);
-            tracing::error!(request_id = %self.request_id, "settled after the drain ended: not recorded");
+        let settlement = Settlement { intent, attempts, settled };
+        self.shared.places.settle();
+        match self.entry.take() {
+            None => {
+                if self.shared.queue.send(Queued { settlement, at: None }).is_err() {
+                    self.too_late();
+                }
+                Durable::default()
+            }
+            Some(entry) => self.finish_in(entry, settlement),
         }
+    }
+
+    fn finish_in(&self, mut entry: Entry, settlement: Settlement) -> Durable {
+        let (shared, before) = (&self.shared, entry.unwritten.len());
+        let pushed = entry.push(&settlement.settled);
+        let long = entry.unwritten.len() as u64 > SETTLED_ROOM;
+        if !pushed || (long && !entry.chain.fits(entry.request, &entry.unwritten)) {
+            entry.unwritten.truncate(before);
+            entry.push(&Settled { error: settlement.settled.error.as_deref().map(cut), ..settlement.settled.clone() });
+        }
+        let (worker, mut sent) = (entry.chain.worker, false);
+        let written = entry.chain.settle(entry.request, &entry.unwritten, |at| {
+            if at.is_some() && !shared.places.take_memory() {
+                return false;
+            }
+            sent = shared.queue.send(Queued { settlement, at: at.map(|at| (worker, at)) }).is_ok();
+            if !sent && at.is_some() {
+                shared.places.free_memory(1);
+            }
+            sent
+        });
+        // What is in the journal and not in the queue is read back from there: by the drain, or the next process.
+        if !sent && written.at.is_none() {
+            self.too_late();
+        } else if written.began {
+            shared.places.spill();
+        }
+        written.durable
+    }
+
+    fn too_late(&self) {
+        self.shared.places.free(1);
+        tracing::error!(request_id = %self.request_id, "settled after the drain ended: not recorded");
     }
 }
 

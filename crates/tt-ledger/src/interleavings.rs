@@ -94,7 +94,7 @@ async fn scenario(steps: Vec<Step>, failures: Vec<bool>) {
     assert_eq!(stored, model.expected);
     assert!(settlements.iter().flat_map(|s| &s.attempts).all(|a| a.ended.is_some()));
     let delivered = u64::try_from(model.opened).unwrap();
-    assert_eq!(drained, Drained { delivered, lost: 0, open: 0 });
+    assert_eq!(drained, Drained { delivered, lost: 0, open: 0, kept: 0 });
     for pair in sink.calls().windows(2) {
         let again = pair[0].1 == pair[1].1;
         let next = pair[0].1.iter().all(|id| !pair[1].1.contains(id));

@@ -1,26 +1,43 @@
 //! The side of the ledger that requests see.
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tt_core::Timestamp;
 use tt_core::record::{Intent, Settlement};
 
+use crate::chain::Chain;
+use crate::files::Files;
+use crate::guard::Entry;
+use crate::journal::{Journal, JournalConfig};
 use crate::places::Places;
-use crate::{Drain, Guard, LedgerError};
+use crate::replay::Position;
+use crate::{Drain, Flusher, Guard, LedgerError};
 
-/// Takes intents. Cheap to clone; one for the process.
+/// Takes intents. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
     shared: Arc<Shared>,
+    /// One for each worker; without a journal, one.
+    workers: Arc<[Arc<Shared>]>,
 }
 
 /// What a ledger and its guards hold, and the drain does not: when the last is gone, the drain has seen everything.
 pub(crate) struct Shared {
     /// Bounded by `places`: nothing is queued that has none.
-    pub(crate) queue: UnboundedSender<Settlement>,
+    pub(crate) queue: UnboundedSender<Queued>,
     pub(crate) places: Arc<Places>,
-    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// `None`: in memory only.
+    pub(crate) chain: Option<Arc<Chain>>,
+    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+/// A settlement on its way to the drain.
+pub(crate) struct Queued {
+    pub(crate) settlement: Settlement,
+    /// The worker whose chain it is in, and the place right after it; `None`: in memory only.
+    pub(crate) at: Option<(usize, Position)>,
 }
 
 /// How much the ledger holds, for health and metrics. Counts of one moment, not of one another.
@@ -30,31 +47,90 @@ pub struct Pending {
     pub open: usize,
     /// Settled requests that the sink has not taken yet.
     pub undelivered: usize,
-    /// What both together may come to; past it [`Ledger::open`] refuses.
+    /// What both together may come to; past it [`Ledger::open`] refuses. With a journal there is no such number.
     pub capacity: usize,
+    /// What the journal takes on disk, in bytes, the room it has set aside included.
+    pub journal_bytes: u64,
+    /// What it may take; past it [`Ledger::open`] refuses.
+    pub max_journal_bytes: u64,
+    /// The last intent could not be recorded, and there is no sign yet that the next one can.
+    pub refusing: bool,
 }
 
 impl Ledger {
-    /// A ledger with room for `capacity` requests that are open or not yet delivered, and the drain that empties it.
-    /// `clock` is asked only for the latencies of what settles from `Drop`.
+    /// A ledger in memory, with room for `capacity` requests that are open or not yet delivered, and the drain that
+    /// empties it. What it holds ends with the process. `clock` is asked only for the latencies of what settles from
+    /// `Drop`.
     pub fn new(capacity: usize, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> (Self, Drain) {
         let (queue, settlements) = unbounded_channel();
-        let places = Arc::new(Places::new(capacity));
-        let drain = Drain::new(settlements, Arc::clone(&places));
-        (Self { shared: Arc::new(Shared { queue, places, clock: Box::new(clock) }) }, drain)
+        let places = Arc::new(Places::new(capacity, usize::MAX));
+        let drain = Drain::new(settlements, Arc::clone(&places), None);
+        let shared = Arc::new(Shared { queue, places, chain: None, clock: Arc::new(clock) });
+        (Self { workers: [Arc::clone(&shared)].into(), shared }, drain)
     }
 
-    /// Records that a request was admitted, before anything of it is sent upstream, and sets aside the room for its
-    /// settlement.
+    /// A ledger on disk, bound to the first worker's chain; the drain that empties it, and what makes it durable. An
+    /// error when the journal's directory cannot be made or locked; a full disk is none, it refuses intents.
+    pub fn journaled(
+        config: JournalConfig,
+        files: Arc<dyn Files>,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> io::Result<(Self, Drain, Flusher)> {
+        let journal = Arc::new(Journal::open(config, files)?);
+        let (queue, settlements) = unbounded_channel();
+        let places = Arc::new(Places::new(usize::MAX, journal.memory));
+        let drain = Drain::new(settlements, Arc::clone(&places), Some(Arc::clone(&journal)));
+        let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(clock);
+        let worker = |chain: &Arc<Chain>| Shared {
+            queue: queue.clone(),
+            places: Arc::clone(&places),
+            chain: Some(Arc::clone(chain)),
+            clock: Arc::clone(&clock),
+        };
+        let workers: Arc<[_]> = journal.chains.iter().map(|chain| Arc::new(worker(chain))).collect();
+        let first = workers.first().cloned().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok((Self { shared: first, workers }, drain, Flusher::new(journal)))
+    }
+
+    /// The ledger of the `n`th worker thread, counted from 0: what is opened there goes to a chain of its own. Any
+    /// thread may use any of them; a chain for each keeps them from waiting for one another.
+    #[must_use]
+    pub fn worker(&self, n: usize) -> Self {
+        let shared = n.checked_rem(self.workers.len()).and_then(|n| self.workers.get(n)).unwrap_or(&self.shared);
+        Self { shared: Arc::clone(shared), workers: Arc::clone(&self.workers) }
+    }
+
+    /// Takes a request in, before anything of it is sent upstream, and sets aside the room for its settlement. In the
+    /// journal its intent is written together with its first attempt: a request that sent nothing leaves nothing
+    /// behind when the process dies.
     pub fn open(&self, intent: Intent) -> Result<Guard, LedgerError> {
-        self.shared.places.take()?;
-        Ok(Guard::new(Arc::clone(&self.shared), intent))
+        let places = &self.shared.places;
+        places.take()?;
+        let entry = match &self.shared.chain {
+            None => Ok(None),
+            Some(chain) => Entry::open(chain, &intent).map(Some),
+        };
+        match entry {
+            Ok(entry) => Ok(Guard::new(Arc::clone(&self.shared), intent, entry)),
+            Err(error) => {
+                places.put_back();
+                Err(error)
+            }
+        }
     }
 
     /// How much is open and undelivered.
     pub fn pending(&self) -> Pending {
         let places = &self.shared.places;
-        Pending { open: places.open(), undelivered: places.settled(), capacity: places.capacity() }
+        let instance = self.shared.chain.as_ref().map(|chain| chain.instance());
+        Pending {
+            open: places.open(),
+            undelivered: places.settled(),
+            capacity: places.capacity(),
+            journal_bytes: instance.map_or(0, |i| i.bytes()),
+            max_journal_bytes: instance.map_or(0, |i| i.max_bytes),
+            refusing: instance.is_some_and(|i| i.is_refusing()),
+        }
     }
 }
 

@@ -1,26 +1,56 @@
-//! The ledger: every admitted request is accounted for exactly once, whatever becomes of its client, its task or the
-//! store.
+//! The ledger: every admitted request is accounted for exactly once, whatever becomes of its client, its task, its
+//! process or the store.
 //!
 //! [`Ledger::open`] takes an intent and gives a [`Guard`], which the response body owns and which settles from `Drop` if
-//! nobody settles it before. The [`Drain`] hands settlements in batches to a sink of the binary's choosing, in the order
-//! in which they settled, and keeps what the sink cannot take.
+//! nobody settles it before. The [`Drain`] hands settlements in batches to a [`Sink`] of the binary's choosing, in the
+//! order in which they settled, and keeps what the sink cannot take.
 //!
-//! **Invariant:** room for a settlement is set aside when its intent is taken. So settling never fails, never blocks and
-//! never waits for the store, and when there is no room, new requests stop, not the accounting of running ones.
+//! With a journal ([`Ledger::journaled`]) everything is on disk before it counts: intent and attempt before anything is
+//! sent upstream, the settlement before the client is given the end of the answer. A process that dies leaves its journal
+//! behind, and the next one on its volume stores what it says: requests without a settlement as `interrupted`. The
+//! [`Flusher`] makes what is written durable and deletes what is stored.
 //!
-//! **Invariant:** it spawns nothing, reads no clock of its own and knows no store.
+//! | file | what it holds |
+//! |---|---|
+//! | `<dir>/<instance>/lock` | locked while the instance lives |
+//! | `<dir>/<instance>/<worker>-<number>.seg` | a segment of a worker's chain |
+//! | `<dir>/<instance>/….seg.corrupt` | a segment that could not be read to its end, kept aside |
+//!
+//! **Invariant:** room for a settlement is set aside when its intent is taken. So settling never fails, never waits for
+//! the store, and when there is no room, new requests stop, not the accounting of running ones.
+//!
+//! **Invariant:** it starts no thread or task of its own (files are read back on the runtime's blocking threads, and
+//! waited for), reads no clock of its own and knows no store.
 
+mod adopt;
+mod behind;
+mod chain;
+#[cfg(test)]
+mod crashes;
 mod drain;
 pub mod error;
+pub mod files;
 #[cfg(test)]
 mod fixtures;
+mod flusher;
+mod frame;
 mod guard;
 #[cfg(test)]
 mod interleavings;
+mod journal;
 mod ledger;
 mod places;
+mod replay;
+mod segment;
+#[cfg(test)]
+mod simulated;
+mod sink;
 
 pub use drain::{BATCH, Drain, Drained, WINDOW};
 pub use error::LedgerError;
+pub use files::Disk;
+pub use flusher::{Durable, Flusher};
 pub use guard::Guard;
+pub use journal::{Fsync, JournalConfig};
 pub use ledger::{Ledger, Pending};
+pub use sink::{Batch, Sink};

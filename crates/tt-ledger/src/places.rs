@@ -14,18 +14,25 @@ pub(crate) struct Places {
     /// `settled <= taken <= capacity`, but for the moment between two counts.
     taken: AtomicUsize,
     settled: AtomicUsize,
+    /// Settlements in memory, and what they may come to.
+    memory: AtomicUsize,
+    memory_capacity: usize,
     closed: AtomicBool,
     full_batch: Notify,
+    spilled: Notify,
 }
 
 impl Places {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, memory_capacity: usize) -> Self {
         Self {
             capacity,
             taken: AtomicUsize::new(0),
             settled: AtomicUsize::new(0),
+            memory: AtomicUsize::new(0),
+            memory_capacity,
             closed: AtomicBool::new(false),
             full_batch: Notify::new(),
+            spilled: Notify::new(),
         }
     }
 
@@ -39,6 +46,31 @@ impl Places {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
             .map(drop)
             .map_err(|_taken| LedgerError::Full)
+    }
+
+    /// Gives back a place whose request never ran.
+    pub(crate) fn put_back(&self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Makes room for a settlement in memory; false: it is to be read back from its file.
+    pub(crate) fn take_memory(&self) -> bool {
+        let room = |taken| (taken < self.memory_capacity).then_some(taken + 1);
+        self.memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
+    }
+
+    pub(crate) fn free_memory(&self, count: usize) {
+        self.memory.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// A chain's settlements go to its files only from now on.
+    pub(crate) fn spill(&self) {
+        self.spilled.notify_one();
+    }
+
+    /// Resolves when there is something to read from files, or may be.
+    pub(crate) async fn something_spilled(&self) {
+        self.spilled.notified().await;
     }
 
     /// The request of a place has settled; to be called before its settlement is queued.

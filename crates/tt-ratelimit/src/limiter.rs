@@ -42,7 +42,7 @@ impl Limiter {
     }
 
     /// Tells the limiter what was admitted, before it started, on the UTC day that `day` lies in: to the user, or to
-    /// one key of theirs. In Redis it holds only where no count is kept.
+    /// one key of theirs. A count that is higher stays: some of it may have been admitted since.
     pub async fn seed_day(&self, user: UserId, key: Option<ApiKeyId>, day: Timestamp, count: u64) {
         match &self.0 {
             Backend::Memory(memory) => memory.seed_day(user, key, day, count),

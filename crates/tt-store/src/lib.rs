@@ -32,6 +32,6 @@ pub use config::StoreConfig;
 pub use error::{Conflict, Object, Result, Source, StoreError};
 pub use store::Store;
 pub use view::{
-    AliasPatch, ApiKeyInfo, Change, JournalCursor, Login, ModelList, NewAlias, NewApiKey, NewProviderKey,
-    ProviderKeyInfo, ProviderKeyPatch, RequestCount, Routing, SealedKey, StoredSecret, User, UserPatch,
+    AliasPatch, ApiKeyInfo, Change, Login, ModelList, NewAlias, NewApiKey, NewProviderKey, ProviderKeyInfo,
+    ProviderKeyPatch, RequestCount, Routing, SealedKey, StoredSecret, User, UserPatch,
 };

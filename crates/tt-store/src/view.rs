@@ -1,5 +1,5 @@
 //! What the store takes and gives where tt-core has no type for it: users, keys and sessions as rows, changes to
-//! them, cursors.
+//! them.
 
 use secrecy::SecretString;
 use tt_core::caller::RequestLimits;
@@ -222,17 +222,6 @@ pub struct StoredSecret {
     pub user_id: UserId,
     /// The key.
     pub key: SealedKey,
-}
-
-/// How far a journal has been drained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalCursor {
-    /// The journal's name, unique among all instances and workers.
-    pub journal: String,
-    /// The segment the next record lies in.
-    pub segment: u64,
-    /// Bytes from that segment's beginning.
-    pub offset: u64,
 }
 
 /// Requests by one credential since a moment.

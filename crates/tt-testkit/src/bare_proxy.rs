@@ -102,7 +102,7 @@ mod tests {
         let client = Client::new(format!("http://{}", proxy.address()));
         let answer = client.get("/v1/models").bearer("sk-mock").send().await.expect(200);
         assert_eq!(answer.json().pointer("/data/0/id").unwrap(), "gpt-4o");
-        assert_eq!(mock.requests().len(), 1);
+        assert_eq!(mock.lists().len(), 1);
     }
 
     #[tokio::test]

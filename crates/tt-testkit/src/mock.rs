@@ -196,12 +196,17 @@ impl MockUpstream {
         self.state.rules().push(Rule { matcher, behaviour, left });
     }
 
-    /// Every request so far, oldest first.
+    /// Every request so far, oldest first, but for lists of models: programs fetch those when they like.
     pub fn requests(&self) -> Vec<Seen> {
-        self.state.journal.as_ref().map_or_else(Vec::new, |journal| journal.all())
+        self.state.journal.as_ref().map_or_else(Vec::new, |journal| journal.calls())
     }
 
-    /// The first request for which `wanted` holds, those of the past included.
+    /// Every request for a list of models so far, oldest first.
+    pub fn lists(&self) -> Vec<Seen> {
+        self.state.journal.as_ref().map_or_else(Vec::new, |journal| journal.lists())
+    }
+
+    /// The first of [`Self::requests`] for which `wanted` holds, those of the past included.
     ///
     /// # Panics
     /// When there is none within ten seconds, or the mock keeps no journal.

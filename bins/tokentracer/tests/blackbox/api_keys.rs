@@ -117,7 +117,7 @@ async fn a_revoked_key_stops_at_once_and_stays_in_the_list() {
     error(&user.api.get("/auth/me").send().await, 401, "invalid_credentials");
     let row = listed(&user, &json!(user.api_key_id)).await;
     about(time(&row["revoked_at"]), now_ms());
-    assert_eq!(world.mock.requests().len(), 1);
+    assert_eq!(world.sent().len(), 1);
 }
 
 #[tokio::test]

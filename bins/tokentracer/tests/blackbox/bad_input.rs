@@ -64,7 +64,7 @@ async fn what_is_no_json_is_told_so() {
         ("a NUL", b"\0".to_vec()),
         ("a lone surrogate as a key", b"{\"\\ud800\":1".to_vec()),
         ("a byte order mark", b"\xef\xbb\xbf{".to_vec()),
-        ("an endless number", [b"{\"n\":1".repeat(1), b"0".repeat(5_000), b".".to_vec()].concat()),
+        ("an endless number", [b"{\"n\":1".to_vec(), b"0".repeat(5_000), b".".to_vec()].concat()),
         ("half a deep object", deep_object.clone().into_bytes()),
     ];
     for (what, body) in bodies {

@@ -147,3 +147,15 @@ async fn somebody_elses_requests_are_like_none() {
     }
     assert_eq!(ann.log(&id).await["alias"], "hers");
 }
+
+#[tokio::test]
+async fn what_fails_for_one_user_does_not_for_another() {
+    let world = World::start().await;
+    let (ann, bob) = (world.user().await, world.user().await);
+    ann.alias("fast", Provider::Anthropic, "mock-status-500").await;
+    bob.alias("fast", Provider::Anthropic, "mock-small").await;
+    for _ in 0..5 {
+        ann.ask("fast", "hello").await.expect(502);
+        bob.ask("fast", "hello").await.expect(200);
+    }
+}

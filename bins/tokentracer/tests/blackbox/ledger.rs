@@ -111,7 +111,7 @@ async fn tokens_and_cost_are_the_providers_and_the_tables() {
             world.mock.on(model, behaviour);
             let name = format!("{}/{model}", provider.as_str());
             let plain = user.ask(&name, "one two three").await.expect(200);
-            let sent = world.mock.requests().pop().unwrap().usage_sent.unwrap();
+            let sent = world.sent().pop().unwrap().usage_sent.unwrap();
             let expected = cost(provider, model, &sent);
             assert_eq!(nano(plain.header("x-tokentracer-cost-usd").unwrap()), expected, "{provider} {model} {sent:?}");
             let mut stream = user.ask_stream(&name, "one two three").await;
@@ -253,7 +253,7 @@ async fn every_attempt_is_in_the_record() {
         (&json!("a0"), &json!("fallback"), &json!(4))
     );
     assert_eq!((&detail["provider"], &detail["model"]), (&json!("anthropic"), &json!("claude-haiku-4-5")));
-    let sent = world.mock.requests().pop().unwrap().usage_sent.unwrap();
+    let sent = world.sent().pop().unwrap().usage_sent.unwrap();
     tokens(&detail, &sent);
     assert_eq!(nano_of(&detail["cost_usd"]), cost(Anthropic, "claude-haiku-4-5", &sent));
 }
@@ -302,7 +302,7 @@ async fn what_is_refused_before_it_is_admitted_leaves_no_row() {
     user.anonymous().post("/v1/chat/completions").json(&question("openai/mock-small", "x")).send().await.expect(401);
     let bad_tags = user.api.post("/v1/chat/completions").header("x-tokentracer-tags", "team");
     bad_tags.json(&question("openai/mock-small", "x")).send().await.expect(400);
-    assert!(user.logs().await.is_empty() && world.mock.requests().is_empty());
+    assert!(user.logs().await.is_empty() && world.sent().is_empty());
     assert_eq!(user.session.get("/manage/usage").send().await.expect(200).text(), "[]");
 }
 
@@ -359,7 +359,7 @@ async fn many_requests_at_once_are_each_counted_once() {
         done.unwrap();
     }
     let usage = user.session.get("/manage/usage").send().await.expect(200).json();
-    let sent = world.mock.requests().pop().unwrap().usage_sent.unwrap();
+    let sent = world.sent().pop().unwrap().usage_sent.unwrap();
     assert_eq!(usage[0]["requests"], 200);
     assert_eq!(usage[0]["output_tokens"], 200 * sent.output);
     assert_eq!(nano_of(&usage[0]["cost_usd"]), 200 * cost(OpenAi, "gpt-4o-mini", &sent));

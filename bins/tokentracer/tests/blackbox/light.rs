@@ -99,7 +99,7 @@ async fn a_failed_light_model_goes_to_the_fallback_and_a_light_model_there_is_a_
     let answer = user.ask("first", "hello").await.expect(200);
     let said = ["alias", "model", "route", "attempts"].map(|name| answer.header(&format!("x-tokentracer-{name}")));
     assert_eq!(said, [Some("second"), Some("mock-light"), Some("fallback"), Some("2")]);
-    assert!(world.mock.requests().iter().all(|seen| seen.model.as_deref() != Some("mock-never")));
+    assert!(world.sent().iter().all(|seen| seen.model.as_deref() != Some("mock-never")));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn what_the_light_model_saved_is_the_difference_to_the_target() {
     ] {
         user.alias_with("fast", provider, target, json!({"use_light_model": true, "light_model": light})).await;
         let answer = user.ask("fast", "hello there you").await.expect(200);
-        let usage = world.mock.requests().last().unwrap().usage_sent.unwrap();
+        let usage = world.sent().last().unwrap().usage_sent.unwrap();
         let (paid, full) = (cost(provider, light, &usage), cost(provider, target, &usage));
         let row = user.log(&request_id(&answer)).await;
         assert_eq!((nano_of(&row["cost_usd"]), nano_of(&row["saved_usd"])), (paid, full - paid), "{provider}");

@@ -18,8 +18,6 @@ mod credentials;
 #[cfg(test)]
 mod expect;
 #[cfg(test)]
-mod failures;
-#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod ledger;
@@ -37,6 +35,8 @@ mod prices;
 mod providers;
 #[cfg(test)]
 mod routing;
+#[cfg(test)]
+mod secrecy;
 #[cfg(test)]
 mod service;
 #[cfg(test)]

@@ -18,7 +18,7 @@ async fn send(user: &User, body: &str) -> Response {
 }
 
 fn received(world: &World) -> String {
-    String::from_utf8(world.mock.requests().last().unwrap().body.to_vec()).unwrap()
+    String::from_utf8(world.sent().last().unwrap().body.to_vec()).unwrap()
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn upstream_sees_its_own_credential_and_nothing_of_the_clients() {
             call = call.header(name, if name == "x-tokentracer-tags" { "team=theirs" } else { "theirs" });
         }
         call.json(&question(&format!("{provider}/mock-small"), "hello")).send().await.expect(200);
-        let seen = world.mock.requests().pop().unwrap();
+        let seen = world.sent().pop().unwrap();
         assert_eq!(seen.header(credential.0), Some(credential.1));
         let all = format!("{:?}", seen.headers);
         assert!(!all.contains("theirs") && !all.contains(&user.api_key), "{provider}: {all}");
@@ -265,5 +265,5 @@ async fn a_key_that_stands_twice_is_refused() {
         let answer = send(&user, &body).await;
         crate::expect::error_about(&answer, 400, "invalid_field", param);
     }
-    assert!(world.mock.requests().is_empty());
+    assert!(world.sent().is_empty());
 }

@@ -5,7 +5,7 @@ use tt_core::Provider;
 use tt_testkit::MockUpstream;
 
 use crate::expect::{about, error, error_about, fields, now_ms, time};
-use crate::world::{PROVIDERS, User, World};
+use crate::world::{PROVIDERS, User, World, sent};
 
 const FIELDS: [&str; 5] = ["id", "provider", "label", "base_url", "created_at"];
 
@@ -128,7 +128,7 @@ async fn a_keys_own_address_gets_its_requests_and_no_other_key() {
     user.ask("own", "hello").await.expect(200);
     user.ask("usual", "hello").await.expect(200);
     let credentials = |mock: &MockUpstream| -> Vec<String> {
-        mock.requests().iter().map(|seen| seen.header("authorization").unwrap_or_default().to_owned()).collect()
+        sent(mock).iter().map(|seen| seen.header("authorization").unwrap_or_default().to_owned()).collect()
     };
     assert_eq!(credentials(&other), ["Bearer sk-mock-own"]);
     assert_eq!(credentials(&world.mock), ["Bearer sk-mock"]);
@@ -153,7 +153,7 @@ async fn a_change_holds_from_the_next_request_on() {
     assert_eq!(answer.json()["label"], "renamed");
     user.ask("openai/mock-small", "two").await.expect(200);
     let seen: Vec<String> =
-        world.mock.requests().iter().filter_map(|seen| seen.header("authorization").map(str::to_owned)).collect();
+        world.sent().iter().filter_map(|seen| seen.header("authorization").map(str::to_owned)).collect();
     assert_eq!(seen, ["Bearer sk-mock", "Bearer sk-mock-rotated"]);
 
     let answer = user.session.patch(&path).json(&json!({"label": null})).send().await.expect(200).json();
@@ -173,16 +173,16 @@ async fn a_stored_key_is_never_sent_to_a_host_it_was_not_saved_for() {
     let both = json!({"base_url": other.base_url(Provider::OpenAi), "api_key": "sk-mock-other"});
     user.session.patch(&path).json(&both).send().await.expect(200);
     user.ask("openai/mock-small", "hello").await.expect(200);
-    assert_eq!(other.requests().len(), 1);
+    assert_eq!(sent(&other).len(), 1);
     // Another key for the same host leaves the address as it is; null leads back to the provider's own.
     user.session.patch(&path).json(&json!({"api_key": "sk-mock-third"})).send().await.expect(200);
     user.ask("openai/mock-small", "hello").await.expect(200);
-    assert_eq!((other.requests().len(), world.mock.requests().len()), (2, 0));
+    assert_eq!((sent(&other).len(), world.sent().len()), (2, 0));
     let back = json!({"api_key": "sk-mock-fourth", "base_url": null});
     let answer = user.session.patch(&path).json(&back).send().await.expect(200).json();
     assert!(answer["base_url"].is_null());
     user.ask("openai/mock-small", "hello").await.expect(200);
-    assert_eq!((other.requests().len(), world.mock.requests().len()), (2, 1));
+    assert_eq!((sent(&other).len(), world.sent().len()), (2, 1));
 }
 
 #[tokio::test]
@@ -230,6 +230,6 @@ async fn the_oldest_key_of_a_provider_serves_models_named_directly() {
     user.session.delete(&format!("/manage/providers/{}", first["id"])).send().await.expect(204);
     user.ask("openai/mock-small", "hello").await.expect(200);
     let seen: Vec<String> =
-        world.mock.requests().iter().filter_map(|seen| seen.header("authorization").map(str::to_owned)).collect();
+        world.sent().iter().filter_map(|seen| seen.header("authorization").map(str::to_owned)).collect();
     assert_eq!(seen, ["Bearer sk-mock-first", "Bearer sk-mock-second"]);
 }

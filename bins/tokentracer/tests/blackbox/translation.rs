@@ -38,7 +38,7 @@ async fn a_conversation_goes_to_anthropic_in_its_words() {
         "max_tokens": 77, "temperature": 0.5, "stop": ["END", "STOP"], "tools": [weather()], "tool_choice": "auto", "user": "ann",
     });
     complete(&user, &body).await;
-    let seen = world.mock.requests().pop().unwrap();
+    let seen = world.sent().pop().unwrap();
     assert_eq!((seen.path.as_str(), seen.header("anthropic-version")), ("/v1/messages", Some("2023-06-01")));
     let sent = seen.json();
     assert_eq!((&sent["model"], &sent["max_tokens"]), (&json!("mock-small"), &json!(77)));
@@ -70,7 +70,7 @@ async fn a_conversation_goes_to_gemini_in_its_words() {
         "tool_choice": {"type": "function", "function": {"name": "get_weather"}},
     });
     complete(&user, &body).await;
-    let seen = world.mock.requests().pop().unwrap();
+    let seen = world.sent().pop().unwrap();
     assert_eq!(seen.path, "/v1beta/models/mock-small:generateContent");
     let sent = seen.json();
     assert!(sent["systemInstruction"].to_string().contains("Be brief."), "{sent}");
@@ -86,7 +86,7 @@ async fn a_conversation_goes_to_gemini_in_its_words() {
     let calling = &sent["toolConfig"]["functionCallingConfig"];
     assert_eq!((&calling["mode"], &calling["allowedFunctionNames"]), (&json!("ANY"), &json!(["get_weather"])));
     user.ask_stream(&direct(Gemini), "hello").await.rest().await;
-    let path = world.mock.requests().pop().unwrap().path;
+    let path = world.sent().pop().unwrap().path;
     assert_eq!(path, "/v1beta/models/mock-small:streamGenerateContent?alt=sse");
 }
 
@@ -113,7 +113,7 @@ async fn every_answer_has_openais_shape() {
             (&message["role"], &message["content"]),
             (&json!("assistant"), &json!("mock reply to: one two three"))
         );
-        let sent = world.mock.requests().pop().unwrap().usage_sent.unwrap();
+        let sent = world.sent().pop().unwrap().usage_sent.unwrap();
         let usage = &answer["usage"];
         assert_eq!(usage["prompt_tokens"], sent.total_input(), "{provider}");
         assert_eq!(usage["completion_tokens"], sent.output, "{provider}");
@@ -129,7 +129,7 @@ async fn usage_counts_caches_and_reasoning_as_openai_does() {
     for provider in PROVIDERS {
         let usage = complete(&user, &question(&direct(provider), "one two three")).await["usage"].clone();
         // Three words in; "mock reply to: one two three" out. Gemini bills no cache writes.
-        let sent = world.mock.requests().pop().unwrap().usage_sent.unwrap();
+        let sent = world.sent().pop().unwrap().usage_sent.unwrap();
         assert_eq!(usage["prompt_tokens"], sent.total_input(), "{provider}: {usage}");
         assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], 100, "{provider}: {usage}");
         assert_eq!(usage["completion_tokens"], 36, "{provider}: {usage}");
@@ -215,7 +215,7 @@ async fn a_body_that_is_no_conversation_is_refused_before_it_is_sent() {
         let answer = user.complete(&json!({"model": direct(provider)})).await;
         crate::expect::error_about(&answer, 400, "missing_field", "messages");
     }
-    assert!(world.mock.requests().is_empty());
+    assert!(world.sent().is_empty());
     let told = user.complete(&json!({"model": "openai/mock-small"})).await.json();
     fields(&told, &["error"]);
 }

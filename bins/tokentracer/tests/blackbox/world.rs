@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use tt_core::Provider;
 use tt_testkit::client::{Client, EventStream, Response};
 use tt_testkit::database::TestDb;
+use tt_testkit::mock::Seen;
 use tt_testkit::process::Launch;
 use tt_testkit::{MockUpstream, Program};
 
@@ -137,6 +138,12 @@ impl World {
         self.program().client()
     }
 
+    /// What has been sent to the mock on behalf of clients, oldest first: without the lists of models that the program
+    /// asks for by itself.
+    pub(crate) fn sent(&self) -> Vec<Seen> {
+        sent(&self.mock)
+    }
+
     /// A new user with an API key and a key of each provider. Users are spread over the processes and each stays on
     /// theirs, as behind a balancer with sticky sessions: what two users must not see of each other is asked across
     /// processes too.
@@ -179,7 +186,14 @@ impl World {
 }
 
 fn launch(settings: &[(String, String)], data: &TempDir) -> Launch {
-    settings.iter().fold(program().data_dir(data.path()), |launch, (name, value)| launch.env(name, value.as_str()))
+    settings
+        .iter()
+        .fold(program().data_dir(data.path().join("data")), |launch, (name, value)| launch.env(name, value.as_str()))
+}
+
+/// What has been sent to `mock` on behalf of clients.
+pub(crate) fn sent(mock: &MockUpstream) -> Vec<Seen> {
+    mock.requests().into_iter().filter(|seen| seen.method == http::Method::POST).collect()
 }
 
 /// Somebody who has signed up.

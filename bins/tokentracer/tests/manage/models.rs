@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tt_core::Provider;
 use tt_testkit::database::TestDb;
-use tt_testkit::mock::{Behaviour, Matcher};
+use tt_testkit::mock::{Behaviour, Matcher, Seen};
 use tt_testkit::{Client, MockUpstream};
 
 use crate::setup::{Person, chat, code, eventually, launch};
@@ -14,11 +14,11 @@ use crate::setup::{Person, chat, code, eventually, launch};
 const OPENAI: [&str; 6] = ["gpt-4o", "gpt-4o-mini", "mock-large", "mock-small", "o3-mini", "text-embedding-3-small"];
 
 fn lists() -> Matcher {
-    Matcher::when(|seen| seen.method == "GET")
+    Matcher::when(Seen::is_list)
 }
 
 fn fetches(mock: &MockUpstream) -> usize {
-    mock.requests().iter().filter(|seen| seen.method == "GET").count()
+    mock.lists().len()
 }
 
 async fn of_key(client: &Client, id: i64) -> Vec<String> {
@@ -36,15 +36,14 @@ async fn a_saved_keys_models_are_fetched_once_and_remembered() {
         assert_eq!(of_key(&ann.client, id).await, OPENAI);
     }
     assert_eq!(fetches(&mock), 1);
-    let seen = mock.requests().into_iter().find(|seen| seen.method == "GET").unwrap();
-    assert_eq!(seen.header("authorization"), Some("Bearer sk-mock"));
+    assert_eq!(mock.lists()[0].header("authorization"), Some("Bearer sk-mock"));
 
     // Another key may call other models: what was known of the old one does not hold.
     let path = format!("/manage/providers/{id}");
     ann.client.patch(&path).json(&json!({"label": "x"})).send().await.expect(200);
     ann.client.patch(&path).json(&json!({"api_key": "sk-mock-2"})).send().await.expect(200);
-    let seen = mock.wait_for(|seen| seen.header("authorization") == Some("Bearer sk-mock-2")).await;
-    assert_eq!((seen.method.as_str(), fetches(&mock)), ("GET", 2));
+    eventually("the new key's list is fetched", async || fetches(&mock) == 2).await;
+    assert_eq!(mock.lists()[1].header("authorization"), Some("Bearer sk-mock-2"));
 }
 
 #[tokio::test]
@@ -56,7 +55,7 @@ async fn until_a_list_is_fetched_a_built_in_one_stands_in() {
     let empty = json!({"openai": [], "anthropic": [], "gemini": []});
     assert_eq!(ann.client.get("/manage/models").send().await.expect(200).json(), empty);
     let id = ann.provider_key(Provider::Anthropic).await;
-    mock.wait_for(|seen| seen.status == Some(500)).await;
+    eventually("the fetch has failed", async || program.stderr().contains("could not be fetched")).await;
     let built_in = of_key(&ann.client, id).await;
     assert!(built_in.iter().any(|model| model == "claude-sonnet-4-5"), "{built_in:?}");
     assert!(built_in.is_sorted() && built_in.iter().all(|model| model.starts_with("claude")), "{built_in:?}");
@@ -103,7 +102,7 @@ async fn an_old_list_is_fetched_again_while_requests_use_the_key() {
     let program = launch(&mock).env("MODEL_REFRESH_INTERVAL", "1s").start();
     let ann = Person::sign_up(&program, "ann").await;
     ann.provider_key(Provider::OpenAi).await;
-    mock.wait_for(|seen| seen.method == "GET").await;
+    eventually("the list is fetched", async || fetches(&mock) == 1).await;
     eventually("the list is fetched again", async || {
         let call = ann.client.post("/v1/chat/completions").json(&chat("openai/mock-small", "hello"));
         call.send().await.expect(200);
@@ -191,7 +190,7 @@ async fn a_key_for_a_private_address_is_not_sent_there() {
         eventually("the list is fetched", async || of_key(&ann.client, id).await == OPENAI).await;
     }
     // The operator has changed their mind.
-    let before = mock.requests().len();
+    let before = fetches(&mock);
     let program = launch(&mock).env("MODEL_REFRESH_INTERVAL", "1ms").data_dir(data.path()).start();
     let client = crate::setup::log_in(&program, "ann@example.org").await;
     client.post("/manage/providers").json(&own).send().await.expect(400);
@@ -199,5 +198,5 @@ async fn a_key_for_a_private_address_is_not_sent_there() {
     assert_eq!((&result["ok"], &result["status"]), (&json!(false), &Value::Null), "{result}");
     assert_eq!(of_key(&client, id).await, OPENAI, "what was fetched stays");
     eventually("the background has tried", async || program.stderr().contains("could not be fetched")).await;
-    assert_eq!(mock.requests().len(), before, "nothing was sent");
+    assert_eq!(fetches(&mock), before, "nothing was sent");
 }

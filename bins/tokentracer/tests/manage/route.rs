@@ -58,7 +58,7 @@ async fn the_decision_is_the_one_a_call_takes() {
     assert_eq!(chain[1]["provider"], "anthropic");
 
     // Nothing was sent and nothing recorded but the five calls.
-    assert_eq!(mock.requests().iter().filter(|seen| seen.method == "POST").count(), 5);
+    assert_eq!(mock.requests().len(), 5);
     let logs = ann.client.get("/manage/logs").send().await.expect(200).json();
     assert_eq!(logs["data"].as_array().unwrap().len(), 5);
 }
@@ -149,5 +149,5 @@ async fn what_cannot_be_routed_is_refused_as_a_call_would_be() {
     let long = "word ".repeat(150_000);
     let decision = decide(&ann, &chat("anthropic/claude-haiku-4-5", &long)).await;
     assert!(decision["input_tokens"].as_u64().unwrap() >= 150_000, "{}", decision["input_tokens"]);
-    assert!(mock.requests().iter().all(|seen| seen.method == "GET"));
+    assert!(mock.requests().is_empty());
 }

@@ -86,7 +86,7 @@ async fn groups_by_every_dimension_and_pair_add_up_to_the_whole() {
     let whole = whole[0];
     assert_eq!((whole.requests, whole.errors, whole.cancelled), (7, 1, 0));
     assert!(whole.cost_usd > Some(NanoUsd::ZERO) && whole.saved_usd > NanoUsd::ZERO, "{whole:?}");
-    assert!(whole.input_tokens >= 1 + 5 * 7 && whole.output_tokens > 0, "{whole:?}");
+    assert!(whole.input_tokens > 5 * 7 && whole.output_tokens > 0, "{whole:?}");
 
     for one in DIMENSIONS {
         for other in DIMENSIONS {

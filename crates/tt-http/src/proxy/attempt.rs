@@ -20,6 +20,7 @@ use tt_providers::openai::EncodeOptions;
 use tt_providers::stream::Tally;
 use tt_providers::{ProviderError, RefusedKind, Slices, Target, Trust, Undo, endpoint, openai};
 
+use super::durable;
 use super::estimate::estimate;
 use super::flow::Flow;
 use super::inbound::Inbound;
@@ -235,13 +236,26 @@ const SHORTEST_SECRET: usize = 8;
 
 /// An error's body with the stored key struck out: some hosts quote it, and the words go to the caller and the log.
 fn without_secret(body: Bytes, secret: &SecretString) -> Bytes {
-    let secret = secret.expose_secret();
-    match std::str::from_utf8(&body) {
-        Ok(text) if secret.len() >= SHORTEST_SECRET && text.contains(secret) => {
-            Bytes::from(text.replace(secret, "[key]"))
-        }
-        Ok(_) | Err(_) => body,
+    match std::str::from_utf8(&body).ok().and_then(|text| struck_out(text, secret)) {
+        Some(text) => Bytes::from(text),
+        None => body,
     }
+}
+
+/// `text` with the secret struck out; `None` where it does not stand in it.
+fn struck_out(text: &str, secret: &SecretString) -> Option<String> {
+    let secret = secret.expose_secret();
+    (secret.len() >= SHORTEST_SECRET && text.contains(secret)).then(|| text.replace(secret, "[key]"))
+}
+
+/// The same for an error inside a stream.
+pub(super) fn error_without_secret(mut error: ProviderError, secret: &SecretString) -> ProviderError {
+    if let ProviderError::Refused(refused) = &mut error
+        && let Some(message) = struck_out(&refused.message, secret)
+    {
+        refused.message = message;
+    }
+    error
 }
 
 /// A body in full, at most `cap_bytes` of it, with no silence longer than `idle`.
@@ -349,13 +363,14 @@ async fn serve(
     let attempts = guard.attempts().len();
     let totals = Totals::of(guard.attempts());
     let cost = totals.cost.filter(|_| !totals.unpriced);
-    guard.settle(Settled {
+    let settled = guard.settle(Settled {
         status: Some(200),
         outcome: Outcome::Ok,
         error: None,
         latency_ms: millis(cx.arrived),
         first_token_ms: None,
     });
+    durable(settled).await;
     served::plain(step, attempts, cost, body)
 }
 
@@ -378,7 +393,7 @@ async fn stream(
         Some(translated) => Flow::translate(outbound.dialect, outbound.undo(), translated.encode_options(cx, step)),
     };
     let attempts = guard.attempts().len();
-    let relay = Relay::new(cx, response.into_body(), flow, guard, meter, outbound.inbound);
+    let relay = Relay::new(cx, response.into_body(), flow, guard, meter, outbound.inbound, outbound.secret);
     match relay.open(deadline, upstream.first_byte_timeout).await {
         Ok(relay) => Ok(served::stream(step, attempts, relay)),
         Err(failed) => Err(failed),

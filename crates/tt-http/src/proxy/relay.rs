@@ -11,17 +11,18 @@ use std::time::{Duration, Instant as StdInstant};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
+use secrecy::SecretString;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tt_core::UsageSource;
 use tt_core::record::{AttemptEnded, Outcome, Settled};
-use tt_core::usage::Reported;
 use tt_ledger::Guard;
 use tt_providers::ProviderError;
 use tt_providers::sse::Framer;
 
-use super::attempt::{Failed, kind, public_reason};
-use super::estimate::estimate;
+use super::attempt::{Failed, error_without_secret, kind, public_reason};
+use super::durable;
+use super::estimate::{Precision, estimate};
 use super::flow::Flow;
 use super::inbound::Inbound;
 use super::meter::{Measured, Meter, millis};
@@ -41,14 +42,24 @@ const LAST_WORDS: Duration = Duration::from_millis(5);
 enum State {
     /// Events are coming.
     Flowing,
-    /// The provider gave no usage: its absence is being counted, and the end waits for it.
-    Counting(oneshot::Receiver<AttemptEnded>),
+    /// The provider gave no usage, or not all: it is being counted, and the end waits for it.
+    Counting(oneshot::Receiver<AttemptEnded>, Ending),
+    /// Settled, and on its way to the disk: the end waits for it.
+    Syncing(Pin<Box<dyn Future<Output = ()> + Send>>, Ending),
     /// Settled; what is in `out` is the last.
     Settled,
     /// All is given; the provider may end its body, so that the connection can serve again.
     Parting,
     /// Nothing more.
     Over,
+}
+
+/// What the client is given last.
+enum Ending {
+    /// The end of a whole answer.
+    Whole,
+    /// An error event, and no `[DONE]`: why the stream broke, and the event.
+    Broken { reason: String, event: BytesMut },
 }
 
 /// The relayed stream.
@@ -63,6 +74,8 @@ pub(crate) struct Relay {
     guard: Option<Guard>,
     meter: Meter,
     inbound: Arc<Inbound>,
+    /// What no error of the provider's may repeat.
+    secret: SecretString,
     idle: Pin<Box<Sleep>>,
     arrived: StdInstant,
     first_token_ms: Option<u64>,
@@ -76,6 +89,7 @@ impl Relay {
         guard: Guard,
         meter: Meter,
         inbound: Arc<Inbound>,
+        secret: SecretString,
     ) -> Box<Self> {
         let idle = Box::pin(sleep_until(Instant::now() + cx.app.config.upstream.idle_timeout));
         Box::new(Self {
@@ -88,6 +102,7 @@ impl Relay {
             guard: Some(guard),
             meter,
             inbound,
+            secret,
             idle,
             arrived: cx.arrived,
             first_token_ms: None,
@@ -115,9 +130,6 @@ impl Relay {
             if self.first_token_ms.is_some() || self.out.len() >= HOLD_BYTES {
                 return Ok(self);
             }
-            if !matches!(self.state, State::Flowing) {
-                return self.failed(ProviderError::Protocol("the stream ended before its first content".to_owned()));
-            }
             if !self.out.is_empty() {
                 held_since.get_or_insert_with(Instant::now);
             }
@@ -138,7 +150,7 @@ impl Relay {
                 Err(ProviderError::Timeout(self.app.config.upstream.idle_timeout))
             }
         };
-        Poll::Ready(step)
+        Poll::Ready(step.map_err(|error| error_without_secret(error, &self.secret)))
     }
 
     fn take(&mut self, data: Bytes) -> Result<(), ProviderError> {
@@ -148,8 +160,7 @@ impl Relay {
             let step = self.flow.frame(&frame?, &mut self.out)?;
             self.note(step);
             if step.done {
-                self.finish();
-                break;
+                return self.finish();
             }
         }
         Ok(())
@@ -160,14 +171,12 @@ impl Relay {
             let step = self.flow.frame(&frame, &mut self.out)?;
             self.note(step);
             if step.done {
-                self.finish();
-                return Ok(());
+                return self.finish();
             }
         }
         let step = self.flow.body_ended(&mut self.out)?;
         self.note(step);
-        self.finish();
-        Ok(())
+        self.finish()
     }
 
     fn note(&mut self, step: super::flow::Step) {
@@ -177,39 +186,85 @@ impl Relay {
     }
 
     /// The provider ended properly: settle, at once when it gave its usage, else when it is counted.
-    fn finish(&mut self) {
+    fn finish(&mut self) -> Result<(), ProviderError> {
         if self.first_token_ms.is_none() {
-            // Ended before its first content: a failed attempt, not an answer. `open` sees the state and says so.
-            self.state = State::Settled;
-            return;
+            return Err(ProviderError::Protocol("the stream ended before its first content".to_owned()));
         }
         let tally = self.flow.tally();
         let served_model = tally.served_model.clone();
-        if let Some(usage) = tally.usage.clone() {
-            let source = UsageSource::Provider;
-            let ended = self.meter.ended(Measured { status: Some(200), error: None, source, usage, served_model });
-            self.settle_whole(ended);
-            return;
+        match tally.usage.clone() {
+            Some(usage) => {
+                let source = UsageSource::Provider;
+                let ended = self.meter.ended(Measured { status: Some(200), error: None, source, usage, served_model });
+                self.settle(ended, Ending::Whole);
+            }
+            None => self.count(UsageSource::Estimated, Ending::Whole),
         }
-        let tally = tally.clone();
-        let (done, counted) = oneshot::channel();
-        let (meter, inbound) = (self.meter.clone(), Arc::clone(&self.inbound));
-        self.app.estimator.run(move |precision| {
-            let usage = estimate(&inbound, meter.provider(), &tally, precision);
-            let source = UsageSource::Estimated;
-            // When the client has left meanwhile, the drop has settled without this.
-            let _gone =
-                done.send(meter.ended(Measured { status: Some(200), error: None, source, usage, served_model }));
-        });
-        self.state = State::Counting(counted);
+        Ok(())
     }
 
-    fn settle_whole(&mut self, ended: AttemptEnded) {
-        if let Some(mut guard) = self.guard.take() {
-            guard.attempt_ended(ended);
-            guard.settle(self.settled(Outcome::Ok, None));
+    /// The stream broke after the client had some of it: an error event, and no `[DONE]`.
+    fn broke(&mut self, error: &ProviderError) {
+        tracing::warn!(provider = %self.meter.provider(), why = kind(error), "a stream broke");
+        let reason = public_reason(error);
+        let mut event = BytesMut::new();
+        crate::error::ApiError::stream_broke(error, &reason).event(&mut event);
+        self.count(UsageSource::Partial, Ending::Broken { reason, event });
+    }
+
+    /// Has what the provider did not say counted; the end of the stream waits for it.
+    fn count(&mut self, source: UsageSource, ending: Ending) {
+        let error = match &ending {
+            Ending::Whole => None,
+            Ending::Broken { reason, .. } => Some(reason.clone()),
+        };
+        let (done, counted) = oneshot::channel();
+        let measure = self.measure(source, error);
+        self.app.estimator.run(move |precision| {
+            // When the client has left meanwhile, the drop has settled without this.
+            let _gone = done.send(measure(precision));
+        });
+        self.state = State::Counting(counted, ending);
+    }
+
+    /// The attempt's end, with what the provider did not say counted: to be run where that may take its time.
+    fn measure(
+        &mut self,
+        source: UsageSource,
+        error: Option<String>,
+    ) -> impl FnOnce(Precision) -> AttemptEnded + Send + 'static {
+        let tally = self.flow.tally().clone();
+        let (meter, inbound) = (self.meter.clone(), Arc::clone(&self.inbound));
+        let latency_ms = self.meter.elapsed_ms();
+        move |precision| {
+            let usage = estimate(&inbound, meter.provider(), &tally, precision);
+            let served_model = tally.served_model;
+            let ended = meter.ended(Measured { status: Some(200), error, source, usage, served_model });
+            AttemptEnded { latency_ms, ..ended }
         }
-        self.flow.end(&mut self.out);
+    }
+
+    /// Settles with the attempt's end; the client's end follows as soon as that is as durable as it has to be.
+    fn settle(&mut self, ended: AttemptEnded, ending: Ending) {
+        let settled = match &ending {
+            Ending::Whole => self.settled(Outcome::Ok, None),
+            Ending::Broken { reason, .. } => self.settled(Outcome::Error, Some(reason.clone())),
+        };
+        let Some(mut guard) = self.guard.take() else { return };
+        guard.attempt_ended(ended);
+        let settlement = guard.settle(settled);
+        if settlement.is_ready() {
+            self.end(ending);
+        } else {
+            self.state = State::Syncing(Box::pin(durable(settlement)), ending);
+        }
+    }
+
+    fn end(&mut self, ending: Ending) {
+        match ending {
+            Ending::Whole => self.flow.end(&mut self.out),
+            Ending::Broken { event, .. } => self.out.extend_from_slice(&event),
+        }
         self.state = State::Settled;
     }
 
@@ -239,32 +294,6 @@ impl Relay {
         Err(Box::new(Failed { guard, error }))
     }
 
-    /// The stream broke after the client had some of it: an error event, and no `[DONE]`.
-    fn broke(&mut self, error: &ProviderError) {
-        let reason = public_reason(error);
-        tracing::warn!(provider = %self.meter.provider(), why = kind(error), "a stream broke");
-        crate::error::ApiError::stream_broke(error, &reason).event(&mut self.out);
-        self.settle_cut(Outcome::Error, Some(reason));
-        self.state = State::Settled;
-    }
-
-    /// Settles a stream that did not reach its end, from what has been seen of it.
-    fn settle_cut(&mut self, outcome: Outcome, error: Option<String>) {
-        let Some(mut guard) = self.guard.take() else { return };
-        let tally = self.flow.tally().clone();
-        let settled = self.settled(outcome, error.clone());
-        let (meter, inbound) = (self.meter.clone(), Arc::clone(&self.inbound));
-        let elapsed_ms = self.meter.elapsed_ms();
-        self.app.estimator.run(move |precision| {
-            let usage: Reported = estimate(&inbound, meter.provider(), &tally, precision);
-            let served_model = tally.served_model.clone();
-            let source = UsageSource::Partial;
-            let ended = meter.ended(Measured { status: Some(200), error, source, usage, served_model });
-            guard.attempt_ended(AttemptEnded { latency_ms: elapsed_ms, ..ended });
-            guard.settle(settled);
-        });
-    }
-
     /// The next bytes for the client: all that is ready, joined.
     pub(crate) fn poll_bytes(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Bytes>> {
         loop {
@@ -276,12 +305,20 @@ impl Relay {
                     Poll::Pending if self.out.is_empty() => return Poll::Pending,
                     Poll::Pending => return self.give(),
                 },
-                State::Counting(_) if !self.out.is_empty() => return self.give(),
-                State::Counting(counted) => {
+                State::Counting(..) | State::Syncing(..) if !self.out.is_empty() => return self.give(),
+                State::Counting(counted, _) => {
                     let counted = ready!(Pin::new(counted).poll(cx));
                     let unknown = || AttemptEnded::unanswered("not counted", self.meter.elapsed_ms());
                     let ended = counted.unwrap_or_else(|_| unknown());
-                    self.settle_whole(ended);
+                    if let State::Counting(_, ending) = std::mem::replace(&mut self.state, State::Settled) {
+                        self.settle(ended, ending);
+                    }
+                }
+                State::Syncing(synced, _) => {
+                    ready!(synced.as_mut().poll(cx));
+                    if let State::Syncing(_, ending) = std::mem::replace(&mut self.state, State::Settled) {
+                        self.end(ending);
+                    }
                 }
                 State::Settled => {
                     self.state = State::Parting;
@@ -313,8 +350,16 @@ impl Relay {
 }
 
 impl Drop for Relay {
+    /// Still to be settled: the client left, and what it had consumed is counted.
     fn drop(&mut self) {
-        // Still to be settled: the client left.
-        self.settle_cut(Outcome::Cancelled, Some("the client left".to_owned()));
+        let Some(mut guard) = self.guard.take() else { return };
+        let reason = "the client left".to_owned();
+        let settled = self.settled(Outcome::Cancelled, Some(reason.clone()));
+        let measure = self.measure(UsageSource::Partial, Some(reason));
+        self.app.estimator.run(move |precision| {
+            guard.attempt_ended(measure(precision));
+            // Nobody is left to wait for the disk.
+            let _durable = guard.settle(settled);
+        });
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Readiness {
 pub(super) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), ApiError> {
     let store = cx.app.store.ping().await.is_ok();
     let pending = cx.app.ledger.pending();
-    let journal = pending.open + pending.undelivered < pending.capacity;
+    let journal = !pending.refusing && pending.open.saturating_add(pending.undelivered) < pending.capacity;
     let redis = cx.app.limiter.redis_state();
     let limited = redis != RedisState::Down || !cx.app.config.limits_need_redis;
     let ready = store && journal && limited && !cx.app.draining();

@@ -1,9 +1,9 @@
-//! The Lua script from the outside: names of keys, arguments, answers.
+//! The Lua scripts from the outside: names of keys, arguments, answers.
 
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{ErrorKind, RedisError, RedisResult, Script, ScriptInvocation, cmd};
+use deadpool_redis::redis::{ErrorKind, RedisError, RedisResult, Script, ScriptInvocation};
 use tt_core::limits::{Decision, Rule, Standing};
 use tt_core::{ApiKeyId, Timestamp, UserId};
 
@@ -16,13 +16,16 @@ const LUA_MAX: u64 = 1 << 53;
 /// How long a seeded day is kept: the day, and an hour for clocks that go back.
 const SEED_MS: u64 = 25 * 3_600_000;
 
-/// `limits.lua`, called by its hash and loaded when Redis does not know it.
+/// `limits.lua` and `seed.lua`, called by their hashes and loaded when Redis does not know them.
 #[derive(Debug)]
-pub(super) struct LimitScript(Script);
+pub(super) struct LimitScript {
+    decide: Script,
+    seed: Script,
+}
 
 impl LimitScript {
     pub(super) fn new() -> Self {
-        Self(Script::new(include_str!("limits.lua")))
+        Self { decide: Script::new(include_str!("limits.lua")), seed: Script::new(include_str!("seed.lua")) }
     }
 
     /// Decides `rules`; there must be one. `given` replaces the clock of Redis.
@@ -49,7 +52,7 @@ impl LimitScript {
         call.invoke_async::<Vec<u64>>(connection).await.map(|_| ())
     }
 
-    /// Sets a day's count where none is kept, in the shape the script reads.
+    /// Raises a day's count to `count`: one that is higher stays.
     pub(super) async fn seed_day(
         &self,
         connection: &mut MultiplexedConnection,
@@ -58,14 +61,13 @@ impl LimitScript {
         day: Timestamp,
         count: u64,
     ) -> RedisResult<()> {
-        let value = format!("{}:{}", day_number(day), count.min(LUA_MAX));
-        let mut set = cmd("SET");
-        set.arg(key(user, of, Window::Day)).arg(value).arg("NX").arg("PX").arg(SEED_MS);
-        set.query_async(connection).await
+        let mut call = self.seed.key(key(user, of, Window::Day));
+        call.arg(day_number(day)).arg(count.min(LUA_MAX)).arg(SEED_MS);
+        call.invoke_async(connection).await
     }
 
     fn call(&self, given: Option<Timestamp>) -> ScriptInvocation<'_> {
-        let mut call = self.0.prepare_invoke();
+        let mut call = self.decide.prepare_invoke();
         match given {
             Some(now) => call.arg(now.millis()),
             None => call.arg(""),

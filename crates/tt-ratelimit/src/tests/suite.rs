@@ -184,6 +184,11 @@ fn a_seeded_day_counts_once_and_only_today(bench: &Bench) {
     // What is counted since is not forgotten for an older count.
     bench.seed_day(user, None, NOON, 7);
     assert_eq!(bench.check(&[user_day(user, 10)], NOON), admit(10, 1, DAY_MS / 2));
+    // What was counted before is not forgotten for what is counted since.
+    let early = bench.user();
+    assert!(bench.admits(&[user_day(early, 10)], NOON));
+    bench.seed_day(early, None, NOON, 7);
+    assert_eq!(bench.check(&[user_day(early, 10)], NOON), admit(10, 2, DAY_MS / 2));
     bench.seed_day(user, Some(tt_core::ApiKeyId(4)), NOON, 3);
     assert!(!bench.admits(&[key_day(user, 4, 3)], NOON));
 

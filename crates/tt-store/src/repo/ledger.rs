@@ -5,18 +5,17 @@ use std::collections::HashSet;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use diesel_async::RunQueryDsl;
-use tt_core::record::Settlement;
+use tt_core::record::{JournalCursor, Settlement};
 
 use super::Conn;
 use crate::decode;
 use crate::error::Result;
 use crate::rollup::{self, Row};
 use crate::schema::journal_cursors;
-use crate::view::JournalCursor;
 
-/// Writes rows, details and sums of `settlements` and `cursor` in one transaction. A request whose row is there
+/// Writes rows, details and sums of `settlements` and `cursors` in one transaction. A request whose row is there
 /// already is left out of everything. How many were new.
-pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursor: Option<JournalCursor>) -> Result<usize> {
+pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursors: Vec<JournalCursor>) -> Result<usize> {
     let mut rows: Vec<Row> = settlements.into_iter().map(Row::of).collect();
     // In the same order in every process: two of them with the same rows cannot wait for each other.
     let key = |row: &Row| (row.settlement.intent.created_at, row.settlement.intent.request_id);
@@ -29,7 +28,7 @@ pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursor: O
         let hourly = rollup::upsert("usage_hourly", "user_id, hour, provider, alias, model, api_key_id, status, route");
         super::dialect::insert(c, &rollup::hourly(rollup::by_key(&rows)), &hourly).await?;
         super::tags::record(c, &rows).await?;
-        if let Some(cursor) = cursor {
+        for cursor in cursors {
             advance(c, cursor).await?;
         }
         Ok(rows.len())

@@ -1,19 +1,19 @@
 //! The drain, and what is read of what it wrote.
 
 use tt_core::query::{LogDetail, LogQuery, LogRow, UsageGroup, UsageQuery};
-use tt_core::record::Settlement;
+use tt_core::record::{JournalCursor, Settlement};
 use tt_core::{ApiKeyId, RequestId, Timestamp, UserId};
 
 use super::Store;
 use crate::error::Result;
-use crate::view::{JournalCursor, RequestCount};
+use crate::view::RequestCount;
 
 impl Store {
-    /// Writes the rows, details and sums of `settlements`, and `cursor`, in one transaction; how many were new. A
+    /// Writes the rows, details and sums of `settlements`, and `cursors`, in one transaction; how many were new. A
     /// request that is recorded already changes nothing, so a batch may be sent again after an error. Best in batches
     /// of a hundred to a thousand.
-    pub async fn record(&self, settlements: Vec<Settlement>, cursor: Option<JournalCursor>) -> Result<usize> {
-        call!(self, write, ledger::record(settlements, cursor))
+    pub async fn record(&self, settlements: Vec<Settlement>, cursors: Vec<JournalCursor>) -> Result<usize> {
+        call!(self, write, ledger::record(settlements, cursors))
     }
 
     /// How far a journal has been drained; `None`: not at all.

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use tt_core::query::{GroupBy, UsageQuery, UsageSums};
+use tt_core::record::JournalCursor;
 use tt_core::record::{Outcome, Settlement};
 use tt_core::{ApiKeyId, NanoUsd, Provider, Usage, UserId};
-use tt_store::{JournalCursor, StoreError};
+use tt_store::StoreError;
 
 use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, request_id};
 
@@ -37,10 +38,10 @@ fn batch(requests: &[Request]) -> Vec<Settlement> {
 async fn a_batch_sent_twice_counts_once(f: &Fixture) {
     let requests: Vec<_> =
         (0..5).map(|n| Request { tags: "team=a".to_owned(), ..Request::new(UserId(1), 0, n) }).collect();
-    assert_eq!(f.record(batch(&requests), None).await.unwrap(), 5);
+    assert_eq!(f.record(batch(&requests), Vec::new()).await.unwrap(), 5);
     let once = total(f, UserId(1)).await;
     assert_eq!((once.requests, once.cost), (5, NanoUsd(5_000)));
-    assert_eq!(f.record(batch(&requests), None).await.unwrap(), 0);
+    assert_eq!(f.record(batch(&requests), Vec::new()).await.unwrap(), 0);
     assert_eq!(total(f, UserId(1)).await, once);
     let by_tag = UsageQuery { group_by: vec![GroupBy::Tag("team".to_owned())], ..whole(DAY) };
     let tagged = f.usage(UserId(1), by_tag).await.unwrap();
@@ -50,11 +51,11 @@ async fn a_batch_sent_twice_counts_once(f: &Fixture) {
 async fn what_overlaps_counts_once(f: &Fixture) {
     let request = |n| Request::new(UserId(1), i64::from(n), n);
     // The same one twice in a batch, and one that an earlier batch had.
-    assert_eq!(f.record(batch(&[request(1), request(2), request(1)]), None).await.unwrap(), 2);
-    assert_eq!(f.record(batch(&[request(2), request(3)]), None).await.unwrap(), 1);
+    assert_eq!(f.record(batch(&[request(1), request(2), request(1)]), Vec::new()).await.unwrap(), 2);
+    assert_eq!(f.record(batch(&[request(2), request(3)]), Vec::new()).await.unwrap(), 1);
     assert_eq!(total(f, UserId(1)).await.requests, 3);
     // The id alone is not the key: another request of the same millisecond is another request.
-    assert_eq!(f.record(batch(&[Request::new(UserId(1), 1, 9)]), None).await.unwrap(), 1);
+    assert_eq!(f.record(batch(&[Request::new(UserId(1), 1, 9)]), Vec::new()).await.unwrap(), 1);
 }
 
 async fn replicas_record_at_once_without_loss(f: &Fixture) {
@@ -66,7 +67,7 @@ async fn replicas_record_at_once_without_loss(f: &Fixture) {
         let tagged = |n: u8| Request { tags: format!("t={}", n % 7), ..Request::new(UserId(1), round, n) };
         let ours: Vec<_> = (0..=255).map(tagged).collect();
         let theirs: Vec<_> = ours.iter().rev().cloned().collect();
-        let (a, b) = tokio::join!(one.record(batch(&ours), None), two.record(batch(&theirs), None));
+        let (a, b) = tokio::join!(one.record(batch(&ours), Vec::new()), two.record(batch(&theirs), Vec::new()));
         assert_eq!(a.unwrap() + b.unwrap(), 256);
     }
     assert_eq!(total(f, UserId(1)).await.requests, 5 * 256);
@@ -76,8 +77,8 @@ async fn the_cursor_moves_with_the_rows(f: &Fixture) {
     let cursor = |segment, offset| JournalCursor { journal: "host/0".to_owned(), segment, offset };
     let name = || "host/0".to_owned();
     assert_eq!(f.journal_cursor(name()).await.unwrap(), None);
-    f.record(batch(&[Request::new(UserId(1), 0, 1)]), Some(cursor(1, 100))).await.unwrap();
-    f.record(Vec::new(), Some(cursor(2, 0))).await.unwrap();
+    f.record(batch(&[Request::new(UserId(1), 0, 1)]), vec![cursor(1, 100)]).await.unwrap();
+    f.record(Vec::new(), vec![cursor(2, 0)]).await.unwrap();
     assert_eq!(f.journal_cursor(name()).await.unwrap(), Some(cursor(2, 0)));
     assert_eq!(f.journal_cursor("host/1".to_owned()).await.unwrap(), None);
     f.forget_journal(name()).await.unwrap();
@@ -97,7 +98,7 @@ async fn a_row_reads_back_as_it_was_settled(f: &Fixture) {
         ..Request::new(UserId(1), 77, 1)
     };
     let settlement = request.settlement();
-    f.record(vec![settlement.clone()], None).await.unwrap();
+    f.record(vec![settlement.clone()], Vec::new()).await.unwrap();
     let detail = f.log_detail(UserId(1), request_id(77, 1)).await.unwrap().unwrap();
     let (row, totals) = (&detail.row, settlement.totals());
     assert_eq!((row.request_id, row.created_at), (request_id(77, 1), at(77)));
@@ -121,7 +122,7 @@ async fn what_postgres_cannot_hold_is_replaced(f: &Fixture) {
     let attempt = &mut settlement.attempts[0];
     attempt.started.model = "m\0".to_owned();
     attempt.ended.as_mut().unwrap().error = Some("\0".to_owned());
-    f.record(vec![settlement.clone()], None).await.unwrap();
+    f.record(vec![settlement.clone()], Vec::new()).await.unwrap();
     let detail = f.log_detail(UserId(1), request_id(0, 1)).await.unwrap().unwrap();
     assert_eq!((detail.row.error.as_deref(), detail.row.alias.as_str()), (Some("a\u{fffd}b"), "x\u{fffd}y"));
     assert_eq!(detail.attempts, settlement.attempts, "JSON keeps it escaped");
@@ -138,7 +139,7 @@ async fn absurd_counts_do_not_stop_the_drain(f: &Fixture) {
         ..Request::new(UserId(1), 0, n)
     };
     for n in 0..3 {
-        f.record(batch(&[claims(n), claims(n + 100), Request::new(UserId(2), 0, n + 200)]), None).await.unwrap();
+        f.record(batch(&[claims(n), claims(n + 100), Request::new(UserId(2), 0, n + 200)]), Vec::new()).await.unwrap();
     }
     assert_eq!(total(f, UserId(2)).await.cost, NanoUsd(3_000));
     let sums = total(f, UserId(1)).await;
@@ -150,12 +151,12 @@ async fn absurd_counts_do_not_stop_the_drain(f: &Fixture) {
 async fn a_large_batch_is_recorded_whole(f: &Fixture) {
     let requests: Vec<_> =
         (0..2_500).map(|i| Request { tags: format!("t={}", i % 5), ..Request::new(UserId(1 + i % 3), i, 1) }).collect();
-    assert_eq!(f.record(batch(&requests), None).await.unwrap(), 2_500);
+    assert_eq!(f.record(batch(&requests), Vec::new()).await.unwrap(), 2_500);
     assert_eq!(total(f, UserId(2)).await.requests, 833);
 }
 
 async fn nothing_recorded_is_nothing_written(f: &Fixture) {
-    assert_eq!(f.record(Vec::new(), None).await.unwrap(), 0);
+    assert_eq!(f.record(Vec::new(), Vec::new()).await.unwrap(), 0);
     assert_eq!(total(f, UserId(1)).await, UsageSums::default());
 }
 
@@ -256,8 +257,8 @@ async fn sums_are_the_sums_of_the_rows(f: &Fixture) {
                 fresh.push(settlement);
             }
         }
-        f.record(fresh.clone(), None).await.unwrap();
-        f.record(fresh.clone(), None).await.unwrap();
+        f.record(fresh.clone(), Vec::new()).await.unwrap();
+        f.record(fresh.clone(), Vec::new()).await.unwrap();
         all.extend(fresh);
     }
     for user in [UserId(1), UserId(2)] {
@@ -280,7 +281,7 @@ async fn a_closed_store_records_nothing() {
     let f = Fixture::sqlite().await;
     let cursor = JournalCursor { journal: "j".to_owned(), segment: 1, offset: 1 };
     f.close();
-    let refused = f.record(batch(&[Request::new(UserId(1), 0, 1)]), Some(cursor)).await;
+    let refused = f.record(batch(&[Request::new(UserId(1), 0, 1)]), vec![cursor]).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     let again = f.another();
     assert_eq!(again.journal_cursor("j".to_owned()).await.unwrap(), None);

@@ -20,7 +20,7 @@ const ANN: UserId = UserId(1);
 const BOB: UserId = UserId(2);
 
 async fn record(f: &Fixture, requests: &[Request]) {
-    f.record(requests.iter().map(Request::settlement).collect(), None).await.unwrap();
+    f.record(requests.iter().map(Request::settlement).collect(), Vec::new()).await.unwrap();
 }
 
 fn ids(rows: &[LogRow]) -> Vec<RequestId> {

@@ -20,14 +20,14 @@ on_both!(
 
 async fn a_dropped_call_is_finished(f: &Fixture) {
     for n in 0..20_u8 {
-        let mut call = Box::pin(f.record(vec![Request::new(UserId(1), 0, n).settlement()], None));
+        let mut call = Box::pin(f.record(vec![Request::new(UserId(1), 0, n).settlement()], Vec::new()));
         // Begun, and dropped at once.
         let _ = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         drop(call);
     }
     // Nothing is stuck: a write waits for the writer, and reads see it.
     f.sign_up("ann").await;
-    f.record(vec![Request::new(UserId(1), 0, 99).settlement()], None).await.unwrap();
+    f.record(vec![Request::new(UserId(1), 0, 99).settlement()], Vec::new()).await.unwrap();
     for n in 0..20 {
         while f.log_detail(UserId(1), request_id(0, n)).await.unwrap().is_none() {
             tokio::task::yield_now().await;

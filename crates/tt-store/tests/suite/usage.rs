@@ -20,7 +20,7 @@ on_both!(
 const ANN: UserId = UserId(1);
 
 async fn record(f: &Fixture, requests: &[Request]) {
-    f.record(requests.iter().map(Request::settlement).collect(), None).await.unwrap();
+    f.record(requests.iter().map(Request::settlement).collect(), Vec::new()).await.unwrap();
 }
 
 /// The groups' keys and requests, "-" for none.
@@ -157,7 +157,8 @@ async fn replicas_share_the_bound_on_tag_values(f: &Fixture) {
             let request = |n| Request { alias, tags: format!("t{round}=v{n}"), ..Request::new(ANN, n, round) };
             values.map(|n| request(n).settlement()).collect::<Vec<_>>()
         };
-        let (a, b) = tokio::join!(one.record(batch("a", 0..150), None), two.record(batch("b", 150..300), None));
+        let (a, b) =
+            tokio::join!(one.record(batch("a", 0..150), Vec::new()), two.record(batch("b", 150..300), Vec::new()));
         assert_eq!(a.unwrap() + b.unwrap(), 300);
         let got = groups(f, &format!("tag:t{round}"), -DAY, DAY).await;
         let values = got.iter().filter(|(key, _)| key.starts_with('v')).count();

@@ -105,7 +105,9 @@ impl EventStream {
 /// Where the first event ends, its blank line included.
 fn block_end(buffer: &[u8]) -> Option<usize> {
     let lf = buffer.windows(2).position(|two| two == b"\n\n").map(|at| at + 2);
-    let crlf = buffer.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
+    // No further than that: a long buffer of short events would be searched in full for each of them.
+    let most = lf.unwrap_or(buffer.len());
+    let crlf = buffer.windows(4).take(most).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
     match (lf, crlf) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),

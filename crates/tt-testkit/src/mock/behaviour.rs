@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
 use tt_core::Usage;
 
 use super::journal::Seen;
@@ -379,7 +378,7 @@ impl Matcher {
         match self {
             Self::Model(name) => seen.model.as_deref() == Some(name),
             Self::When(test) => test(seen),
-            Self::Any => seen.method != Method::GET,
+            Self::Any => !seen.is_list(),
         }
     }
 }

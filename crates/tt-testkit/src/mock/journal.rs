@@ -47,6 +47,11 @@ impl Seen {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// Is it for a list of models, which programs fetch by themselves?
+    pub fn is_list(&self) -> bool {
+        self.method == Method::GET
+    }
+
     /// Is the answer over, one way or the other?
     pub const fn ended(&self) -> bool {
         self.completed || self.cancelled_after.is_some()
@@ -87,17 +92,28 @@ impl Journal {
         Ticket { journal: Some(Arc::clone(self)), index, arrived: Instant::now() }
     }
 
-    pub(super) fn all(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Requests that ask for something to be done.
+    pub(super) fn calls(&self) -> Vec<Seen> {
+        self.those(|seen| !seen.is_list())
     }
 
-    /// The first request for which `wanted` holds, now or within ten seconds.
+    /// Requests for a list of models.
+    pub(super) fn lists(&self) -> Vec<Seen> {
+        self.those(Seen::is_list)
+    }
+
+    fn those(&self, wanted: impl Fn(&Seen) -> bool) -> Vec<Seen> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().filter(|seen| wanted(seen)).cloned().collect()
+    }
+
+    /// The first call for which `wanted` holds, now or within ten seconds.
     pub(super) async fn wait_for(&self, wanted: impl Fn(&Seen) -> bool) -> Seen {
         let mut changed = self.changed.subscribe();
         let found = async {
             loop {
                 changed.mark_unchanged();
-                if let Some(seen) = self.all().into_iter().find(&wanted) {
+                if let Some(seen) = self.calls().into_iter().find(&wanted) {
                     return seen;
                 }
                 if changed.changed().await.is_err() {
@@ -107,7 +123,7 @@ impl Journal {
         };
         match tokio::time::timeout(PATIENCE, found).await {
             Ok(seen) => seen,
-            Err(_) => panic!("the mock saw no such request within {PATIENCE:?}; it saw {:#?}", self.all()),
+            Err(_) => panic!("the mock saw no such request within {PATIENCE:?}; it saw {:#?}", self.calls()),
         }
     }
 

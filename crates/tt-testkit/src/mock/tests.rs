@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tt_core::{Provider, Usage};
 
-use super::{Behaviour, Matcher, MockUpstream};
+use super::{Behaviour, Matcher, MockUpstream, Seen};
 use crate::client::{Call, Client, Event};
 
 const QUESTION: &str = "one two three";
@@ -427,6 +427,18 @@ async fn the_other_endpoints_answer_in_their_shapes() {
     let models = client.get("/v1beta/models?key=AIzaMock").send().await.expect(200);
     assert_eq!(models.json()["models"][0]["name"], "models/gemini-2.5-flash");
     client.get("/v1/nothing").send().await.expect(404);
+}
+
+#[tokio::test]
+async fn lists_of_models_behave_when_told_so_by_name_and_are_kept_apart() {
+    let mock = MockUpstream::start();
+    let list = || Client::new(mock.url()).get("/v1/models").bearer("sk-mock").send();
+    mock.on(Matcher::Any, Behaviour::status(500));
+    list().await.expect(200);
+    mock.once(Matcher::when(Seen::is_list), Behaviour::status(503));
+    list().await.expect(503);
+    list().await.expect(200);
+    assert_eq!((mock.lists().len(), mock.requests().len()), (3, 0));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What lies in the program's files and log: no secret of anybody, no prompt.
 
 use serde_json::json;
-use tt_core::Provider::{Anthropic, OpenAi};
+use tt_core::Provider::OpenAi;
 
 use crate::world::{Backend, PASSWORD, World, question};
 
@@ -59,17 +59,5 @@ async fn no_secret_and_no_prompt_is_written_anywhere() {
         ] {
             assert!(!holds(bytes, text), "{what} is in {name}");
         }
-    }
-}
-
-#[tokio::test]
-async fn what_fails_for_one_user_does_not_for_another() {
-    let world = World::start().await;
-    let (ann, bob) = (world.user().await, world.user().await);
-    ann.alias("fast", Anthropic, "mock-status-500").await;
-    bob.alias("fast", Anthropic, "mock-small").await;
-    for _ in 0..5 {
-        ann.ask("fast", "hello").await.expect(502);
-        bob.ask("fast", "hello").await.expect(200);
     }
 }

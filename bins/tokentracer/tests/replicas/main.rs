@@ -1,0 +1,13 @@
+//! Several processes of the built program on one PostgreSQL database and one Redis: what holds across them, and what
+//! happens when Redis goes.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "what was measured is worth reading where a test fails")]
+
+mod changes;
+mod cluster;
+mod day;
+mod limits;
+mod logins;
+mod main_path;
+mod redis_away;
+mod start;
