@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self { profile: "quick", rounds: 3, millis: 2500 };
+        let mut options = Self { profile: "quick", rounds: 7, millis: 1000 };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             let mut number = || {
@@ -165,7 +165,7 @@ fn footer(options: &Options, idle: Option<u64>) -> String {
          under test. Figures are medians of the rounds; what is relative is compared within a round."
     );
     if let Some(kib) = idle {
-        text.push_str(&format!(" TokenTracer idle: {:.1} MiB resident.", kib as f64 / 1024.0));
+        text.push_str(&format!(" TokenTracer before the load: {:.1} MiB resident.", kib as f64 / 1024.0));
     }
     if !cfg!(target_os = "linux") {
         text.push_str(" CPU time is read from /proc, which only Linux has.");

@@ -1,7 +1,7 @@
 //! Licences, bans, sources and advisories of all crates in the tree: cargo-deny on `deny.toml`, installed below the
 //! target directory where it is missing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,10 +25,9 @@ pub(crate) fn check() -> Outcome {
     status(deny(&program).args(["check", "--hide-inclusion-graph"]).args(checks))
 }
 
-fn deny(program: &PathBuf) -> Command {
+fn deny(program: &Path) -> Command {
     let mut command = Command::new(program);
-    // As cargo calls it: the word `deny` comes first.
-    command.args(["--log-level", "error", "--all-features", "--locked"]);
+    command.arg("--locked");
     command
 }
 

@@ -48,14 +48,9 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     ),
 ];
 
-/// Crates nobody may bring in, not even from afar: a second TLS or crypto stack, and clients that link C libraries.
-const BANNED: &[&str] = &["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys", "pq-sys", "reqwest"];
-
 /// Fails on every dependency that is not allowed.
 pub(crate) fn check() -> Outcome {
-    let mut wrong = edges(&metadata()?);
-    let lock = std::fs::read_to_string("Cargo.lock").map_err(|error| format!("Cargo.lock: {error}"))?;
-    wrong.extend(banned(&lock));
+    let wrong = edges(&metadata()?);
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
@@ -84,14 +79,6 @@ fn edges(metadata: &Value) -> Vec<String> {
         }
     }
     wrong
-}
-
-fn banned(lock: &str) -> impl Iterator<Item = String> {
-    let locked = |name: &&&str| lock.lines().any(|line| line == format!("name = \"{name}\""));
-    BANNED
-        .iter()
-        .filter(locked)
-        .map(|name| format!("{name} is banned: cargo tree --invert {name} shows who brings it in"))
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
@@ -139,13 +126,5 @@ mod tests {
     #[test]
     fn a_crate_without_a_layer_is_found() {
         assert!(edges(&package("tt-new", &[]))[0].contains("is in no layer"));
-    }
-
-    #[test]
-    fn a_banned_crate_is_found_in_the_lock_file() {
-        let lock = "[[package]]\nname = \"reqwest\"\nversion = \"1\"\n[[package]]\nname = \"openssl-probe\"\n";
-        let found: Vec<String> = banned(lock).collect();
-        assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("reqwest"));
     }
 }
