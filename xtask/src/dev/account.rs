@@ -69,7 +69,7 @@ impl Account {
             "
 TokenTracer is ready at http://{address}
 
-  dashboard   http://{address}/dashboard   {EMAIL} / {password}
+  sign-in     {EMAIL} / {password}   (POST /auth/login)
   API key     {api_key}
   models      {aliases}
   data        {}
