@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 
 use crate::Invalid;
 
-/// An amount in nano-US-dollars (10⁻⁹ USD). In JSON an exact decimal number of dollars: `0.000012345`.
+/// An amount in nano-US-dollars (10⁻⁹ USD). In JSON an exact decimal number of dollars, `0.000012345`, in
+/// binary formats the integer.
 ///
-/// (De)serialises through `serde_json` only: the exact number needs its raw values.
+/// Of the text formats only `serde_json` will do: the exact number needs its raw values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct NanoUsd(pub i64);
 
@@ -102,12 +103,18 @@ impl std::fmt::Display for NanoUsd {
 
 impl Serialize for NanoUsd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.serialize_i64(self.0);
+        }
         RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for NanoUsd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return i64::deserialize(deserializer).map(Self);
+        }
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Self::parse(raw.get()).map_err(|e| D::Error::custom(e.reason))
     }

@@ -105,7 +105,7 @@ pub struct Listed<'a> {
 /// The model that is priced: the one that answered where it is the one asked for by the provider's dated-name rule (in
 /// either direction: `gpt-4o` answered by `gpt-4o-2024-08-06`), else the one asked for.
 pub fn canonical<'a>(provider: Provider, asked: &'a str, served: Option<&'a str>) -> &'a str {
-    served.filter(|served| dated::same(provider, asked, served)).unwrap_or(asked)
+    served.filter(|served| *served != asked && dated::same(provider, asked, served)).unwrap_or(asked)
 }
 
 impl PriceTable {
@@ -137,8 +137,10 @@ impl PriceTable {
     pub fn lookup(&self, provider: Provider, model: &str) -> Option<&ModelEntry> {
         let models = self.models.get(&provider)?;
         let name = dated::bare(provider, model);
-        dated::stems(provider, name)
-            .find_map(|stem| models.get(stem))
+        // Mostly the name itself is listed, and the rule needs no look.
+        models
+            .get(name)
+            .or_else(|| dated::stems(provider, name).find_map(|stem| models.get(stem)))
             .or_else(|| snapshot(models, dated::without_latest(provider, name), provider))
             .map(Arc::as_ref)
     }
@@ -200,7 +202,11 @@ impl PriceTable {
     /// The entry a request is billed by. An override of either name goes before the shipped table: one for `gpt-4o`
     /// must hold although every answer names a snapshot of it.
     fn billed(&self, provider: Provider, asked: &str, served: Option<&str>, at: Timestamp) -> Option<&ModelEntry> {
-        let served = self.lookup(provider, canonical(provider, asked, served));
+        let name = canonical(provider, asked, served);
+        let served = self.lookup(provider, name);
+        if name == asked {
+            return served;
+        }
         let asked = self.lookup(provider, asked);
         let mut both = [served, asked].into_iter().flatten();
         both.find(|entry| entry.override_at(at).is_some()).or(served).or(asked)

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
@@ -126,11 +126,15 @@ impl IntoReply for ApiError {
     }
 }
 
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
+
 /// Where the caller stands with the limit that is nearest to its end.
 pub(crate) fn limit_headers(headers: &mut HeaderMap, standing: Standing) {
-    headers.insert("x-ratelimit-limit-requests", HeaderValue::from(standing.limit));
-    headers.insert("x-ratelimit-remaining-requests", HeaderValue::from(standing.remaining));
-    headers.insert("x-ratelimit-reset-requests", HeaderValue::from(whole_seconds(standing.reset)));
+    headers.insert(LIMIT, HeaderValue::from(standing.limit));
+    headers.insert(REMAINING, HeaderValue::from(standing.remaining));
+    headers.insert(RESET, HeaderValue::from(whole_seconds(standing.reset)));
 }
 
 /// A duration in whole seconds, rounded up, at least 1: what `retry-after` says.

@@ -21,7 +21,7 @@ use crate::segment::{header, path};
 /// Room for the beginning of the first attempt, set aside with the intent.
 const STARTED_ROOM: u64 = 512;
 /// Room for the end of an attempt, the provider's usage object included.
-const ENDED_ROOM: u64 = 4096;
+pub(crate) const ENDED_ROOM: u64 = 4096;
 /// Room for the settlement.
 pub(crate) const SETTLED_ROOM: u64 = 1024;
 
@@ -144,9 +144,9 @@ impl Chain {
         Ok(state.write(request, records)?)
     }
 
-    /// Is there room for `records` of a settlement? With `false` they are to be cut.
-    pub(crate) fn fits(&self, request: u64, records: &[u8]) -> bool {
-        self.top_up(&mut self.state(), request, records.len() as u64).is_ok()
+    /// Is there room for `length` bytes of last records? With `false` they are to be cut.
+    pub(crate) fn fits(&self, request: u64, length: u64) -> bool {
+        self.top_up(&mut self.state(), request, length).is_ok()
     }
 
     /// Writes the last records of a request. `to_memory`: gives its settlement to the drain, if memory has room; called

@@ -110,7 +110,7 @@ impl Sink for Connection {
 pub(crate) fn config(instance: usize) -> JournalConfig {
     JournalConfig {
         workers: 2,
-        segment_bytes: 1500,
+        segment_bytes: 600,
         memory: 3,
         fsync: Fsync::Every(ms(50)),
         adopt_every: Duration::from_secs(7),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tt_core::RequestId;
 use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Settled, Settlement};
 
-use crate::chain::{Chain, SETTLED_ROOM};
+use crate::chain::{Chain, ENDED_ROOM, SETTLED_ROOM};
 use crate::frame;
 use crate::ledger::{Queued, Shared};
 use crate::{Durable, LedgerError};
@@ -57,7 +57,7 @@ impl Entry {
     /// Without room for all of it, what counts is written: the numbers, not the texts.
     fn end(&mut self, ended: &AttemptEnded, now: bool) {
         let before = self.unwritten.len();
-        if self.push(ended) && (!now || self.write()) {
+        if self.push(ended) && if now { self.write() } else { self.fits_with_settlement() } {
             return;
         }
         self.unwritten.truncate(before);
@@ -70,7 +70,13 @@ impl Entry {
 
     fn push<K: frame::Kind>(&mut self, record: &K) -> bool {
         let pushed = frame::push(&mut self.unwritten, self.request, record);
-        pushed.inspect_err(|error| tracing::error!(%error, "a record cannot be written as JSON")).is_ok()
+        pushed.inspect_err(|error| tracing::error!(%error, "a record cannot be encoded")).is_ok()
+    }
+
+    /// Is there room for what is unwritten and a settlement?
+    fn fits_with_settlement(&self) -> bool {
+        let length = self.unwritten.len() as u64;
+        length <= ENDED_ROOM || self.chain.fits(self.request, length + SETTLED_ROOM)
     }
 
     fn write(&mut self) -> bool {
@@ -112,10 +118,20 @@ impl Guard {
 
     /// Records how the attempt started last has ended. A second end of the same attempt is not taken.
     pub fn attempt_ended(&mut self, ended: AttemptEnded) {
+        self.end(ended, true);
+    }
+
+    /// As [`Guard::attempt_ended`] for the attempt that served, or was the last: it is written with the settlement,
+    /// which must follow at once.
+    pub fn last_attempt_ended(&mut self, ended: AttemptEnded) {
+        self.end(ended, false);
+    }
+
+    fn end(&mut self, ended: AttemptEnded, now: bool) {
         match self.record.as_mut().and_then(|r| r.attempts.last_mut()) {
             Some(Attempt { ended: end @ None, .. }) => {
                 if let Some(entry) = &mut self.entry {
-                    entry.end(&ended, true);
+                    entry.end(&ended, now);
                 }
                 *end = Some(ended);
             }
@@ -175,7 +191,7 @@ impl Guard {
         let (shared, before) = (&self.shared, entry.unwritten.len());
         let pushed = entry.push(&settlement.settled);
         let long = entry.unwritten.len() as u64 > SETTLED_ROOM;
-        if !pushed || (long && !entry.chain.fits(entry.request, &entry.unwritten)) {
+        if !pushed || (long && !entry.chain.fits(entry.request, entry.unwritten.len() as u64)) {
             entry.unwritten.truncate(before);
             entry.push(&Settled { error: settlement.settled.error.as_deref().map(cut), ..settlement.settled.clone() });
         }

@@ -9,6 +9,7 @@ pub mod request;
 pub mod response;
 pub mod scan;
 pub mod stream;
+mod template;
 mod text;
 pub mod usage;
 

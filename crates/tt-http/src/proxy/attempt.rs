@@ -359,7 +359,7 @@ async fn serve(
             (UsageSource::Estimated, counted.await.unwrap_or_default())
         }
     };
-    guard.attempt_ended(meter.ended(Measured { status: Some(200), error: None, source, usage, served_model }));
+    guard.last_attempt_ended(meter.ended(Measured { status: Some(200), error: None, source, usage, served_model }));
     let attempts = guard.attempts().len();
     let totals = Totals::of(guard.attempts());
     let cost = totals.cost.filter(|_| !totals.unpriced);

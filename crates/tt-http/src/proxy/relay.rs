@@ -251,7 +251,7 @@ impl Relay {
             Ending::Broken { reason, .. } => self.settled(Outcome::Error, Some(reason.clone())),
         };
         let Some(mut guard) = self.guard.take() else { return };
-        guard.attempt_ended(ended);
+        guard.last_attempt_ended(ended);
         let settlement = guard.settle(settled);
         if settlement.is_ready() {
             self.end(ending);
@@ -357,7 +357,7 @@ impl Drop for Relay {
         let settled = self.settled(Outcome::Cancelled, Some(reason.clone()));
         let measure = self.measure(UsageSource::Partial, Some(reason));
         self.app.estimator.run(move |precision| {
-            guard.attempt_ended(measure(precision));
+            guard.last_attempt_ended(measure(precision));
             // Nobody is left to wait for the disk.
             let _durable = guard.settle(settled);
         });

@@ -98,7 +98,7 @@ fn an_end_that_does_not_fit_on_a_full_disk_keeps_its_numbers() {
     ended.usage.raw = "x".repeat(100_000);
     guard.attempt_ended(ended);
     let mut last = settled();
-    last.error = Some("\u{1}".repeat(5000));
+    last.error = Some("\u{1}".repeat(50_000));
     drop(guard.settle(last));
     process.kill();
     machine.set_capacity(None);
@@ -236,7 +236,7 @@ async fn a_torn_last_record_is_one_warning_and_all_before_it_counts() {
     let mut open = guard(&ledger, 2);
     open.attempt_started(started(200)).unwrap();
     // In the midst of the end of its attempt.
-    process.kill_at(0, 100);
+    process.kill_at(0, 30);
     open.attempt_ended(answered());
     assert!(process.is_dead());
     drop(open);
@@ -256,7 +256,7 @@ async fn a_disk_filled_by_what_is_stored_already_is_freed() {
     machine.set_capacity(Some(300_000));
     let requests = async {
         let mut refused = 0;
-        for id in 0..2000 {
+        for id in 0..8000 {
             match ledger.open(intent(id)) {
                 Ok(guard) => drop(guard.settle(settled())),
                 Err(_) => refused += 1,
@@ -308,7 +308,7 @@ async fn a_kill_while_a_segment_is_begun_loses_no_attempt() {
         long.attempt_started(started(200)).unwrap();
         long.attempt_ended(AttemptEnded::unbilled(Some(500), "first", 7));
         long.attempt_started(started(300)).unwrap();
-        process.kill_at(nth, 600);
+        process.kill_at(nth, 100);
         for id in 0..20 {
             if let Ok(mut guard) = ledger.open(intent(id)) {
                 let _ = guard.attempt_started(started(200));
@@ -329,7 +329,7 @@ async fn a_kill_while_a_segment_is_begun_loses_no_attempt() {
 async fn a_damaged_segment_is_kept_aside_and_what_can_be_read_around_it_counts() {
     let (machine, store) = (Machine::default(), Store::default());
     let process = machine.process();
-    let (ledger, _drain, _flusher) = begin(&process, JournalConfig { segment_bytes: 3000, ..config(0) }).unwrap();
+    let (ledger, _drain, _flusher) = begin(&process, JournalConfig { segment_bytes: 800, ..config(0) }).unwrap();
     let mut long = guard(&ledger, 100);
     long.attempt_started(started(200)).unwrap();
     for id in 0..15 {
@@ -363,7 +363,7 @@ async fn a_damaged_segment_is_kept_aside_and_what_can_be_read_around_it_counts()
 async fn a_request_whose_end_was_in_a_damaged_place_is_interrupted() {
     let (machine, store) = (Machine::default(), Store::default());
     let process = machine.process();
-    let (ledger, _drain, _flusher) = begin(&process, JournalConfig { segment_bytes: 1000, ..config(0) }).unwrap();
+    let (ledger, _drain, _flusher) = begin(&process, JournalConfig { segment_bytes: 300, ..config(0) }).unwrap();
     let mut one = guard(&ledger, 1);
     one.attempt_started(started(200)).unwrap();
     drop(one.settle(settled()));
@@ -372,7 +372,7 @@ async fn a_request_whose_end_was_in_a_damaged_place_is_interrupted() {
     machine.damage(&at[0], |bytes| {
         // The last records of it: the end of the attempt, and the settlement.
         let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-        bytes[used - 200..used].fill(b'?');
+        bytes[used - 60..used].fill(b'?');
     });
     settle_one(&ledger, 3);
     process.kill();

@@ -30,6 +30,9 @@ pub(crate) struct Chunk<'a> {
     pub(crate) service_tier: Loose<'a>,
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
+    /// Padding that makes chunks of one length (`stream_options.include_obfuscation`).
+    #[serde(borrow)]
+    pub(crate) obfuscation: Loose<'a>,
 }
 
 #[derive(Deserialize, Default)]

@@ -7,6 +7,7 @@ use tt_core::reply::Finish;
 use tt_core::usage::Reported;
 
 use super::chunk::{self, Chunk};
+use super::template::Template;
 use super::text::Loose;
 use super::{error, response, usage};
 use crate::stream::Tally;
@@ -36,6 +37,7 @@ pub struct Observer {
     /// The last usage object as sent, not yet decoded: some hosts send one with every chunk.
     usage: Option<String>,
     service_tier: Option<String>,
+    template: Template,
 }
 
 impl Observer {
@@ -54,18 +56,29 @@ impl Observer {
             self.tally.done = true;
             return Seen { done: true, ..Seen::default() };
         }
+        if let Some(text) = self.template.text(data) {
+            self.tally.text(text);
+            return Seen { content: true, ..Seen::default() };
+        }
         let Ok(chunk) = Chunk::read(data) else {
             return Seen { unreadable: true, ..Seen::default() };
         };
-        self.chunk(&chunk)
+        let seen = self.chunk(&chunk);
+        self.template.learn(data, &chunk);
+        seen
     }
 
     fn chunk(&mut self, chunk: &Chunk<'_>) -> Seen {
         let mut seen = Seen { error: chunk.error.map(|raw| error::in_stream(&json(raw))), ..Seen::default() };
-        self.tally.model(chunk.model.as_str());
-        let tier = chunk.service_tier.as_str();
+        let (model, tier) = (chunk.model.as_str(), chunk.service_tier.as_str());
+        if !model.is_empty() && self.tally.served_model.as_deref() != Some(model) {
+            self.tally.model(model);
+            // A chunk like it would have to say the old name again.
+            self.template.forget();
+        }
         if !tier.is_empty() && self.service_tier.as_deref() != Some(tier) {
             self.service_tier = Some(tier.to_owned());
+            self.template.forget();
         }
         let choices = chunk.choices.as_deref().unwrap_or_default();
         for choice in choices {
@@ -205,6 +218,8 @@ fn json(raw: &RawValue) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn seen(data: &str) -> Seen {
@@ -270,6 +285,39 @@ mod tests {
         assert_eq!((usage.usage.input, usage.service_tier.as_deref()), (3, Some("flex")));
         assert_eq!((tally.output_text.as_str(), tally.served_model.as_deref()), ("a\nf{}", Some("m")));
     }
+
+    proptest! {
+        /// What a chunk brings does not depend on whether it was parsed: an observer that has seen a stream says of the
+        /// next chunk what a new one says, and the account is that of all chunks parsed.
+        #[test]
+        fn recognising_a_chunk_is_as_good_as_parsing_it(
+            chunks in proptest::collection::vec((0usize..PIECES.len(), 0usize..PIECES.len(), 0usize..3, 0usize..6), 1..40),
+        ) {
+            let mut observer = Observer::new();
+            let mut parsed = Tally::default();
+            for (text, padding, model, rest) in chunks {
+                let model = ["m", "n", ""][model];
+                let rest = [
+                    "", r#","usage":null"#, r#","usage":{"prompt_tokens":2}"#, r#","service_tier":"flex""#,
+                    r#","error":{"message":"no"}"#, r#","service_tier":"default""#,
+                ][rest];
+                let data = format!(
+                    r#"{{"model":"{model}","choices":[{{"delta":{{"content":"{}"}}}}],"obfuscation":"{}"{rest}}}"#,
+                    PIECES[text], PIECES[padding],
+                );
+                let mut fresh = Observer::new();
+                prop_assert_eq!(observer.observe(data.as_bytes()), fresh.observe(data.as_bytes()), "{}", data);
+                let fresh = fresh.tally().clone();
+                parsed.model(fresh.served_model.as_deref().unwrap_or_default());
+                parsed.text(&fresh.output_text);
+                prop_assert_eq!(&observer.tally().served_model, &parsed.served_model);
+            }
+            prop_assert_eq!(&observer.tally().output_text, &parsed.output_text);
+        }
+    }
+
+    /// Texts as they stand in JSON.
+    const PIECES: [&str; 8] = ["a", " word", "", r"\n", "wörld", r#"\"quoted\""#, r"\u00e9", r"\\"];
 
     #[test]
     fn a_plain_answer_without_usage_yields_its_text() {
