@@ -6,6 +6,7 @@
 //! **Invariant:** a request is counted by all of its rules or by none, and the clock is an argument. There is no error
 //! type: when the counters cannot be reached, callers get the behaviour that was configured ([`WithoutRedis`]).
 
+mod budget;
 mod day;
 mod limiter;
 mod memory;
@@ -15,6 +16,9 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{
+    Ask, BudgetStanding, BudgetWorker, BudgetedRequest, Budgets, Reading, Reservation, StaleCharge, Used,
+};
 pub use limiter::{Limiter, Worker};
 pub use redis::{RedisConfig, RedisState, WithoutRedis};
 
