@@ -10,13 +10,20 @@
 
 mod book;
 mod memory;
+mod own;
+mod script;
+mod shared;
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tt_core::budget::{Account, BudgetKind, BudgetRule, Spent};
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UserId};
 
 use self::memory::Memory;
+use self::shared::Shared;
+use crate::redis::Link;
+use crate::{RedisConfig, RedisState};
 
 /// A request under a budget.
 #[derive(Debug, Clone, Copy)]
@@ -141,6 +148,7 @@ pub struct Budgets(Backend);
 enum Backend {
     Off,
     Memory(Arc<Memory>),
+    Redis(Arc<Shared>),
 }
 
 impl Budgets {
@@ -149,9 +157,27 @@ impl Budgets {
         Self(Backend::Memory(Arc::new(Memory::new())))
     }
 
+    /// Budgets that hold in all processes on one Redis. `process` names this one, as no other is or was named, its own
+    /// earlier runs included. While this lives, a task on `control` gives its sign of life each second.
+    ///
+    /// What is configured for request limits without Redis ([`crate::WithoutRedis`]) means nothing here: without Redis
+    /// whatever has a budget is [`Reservation::Unavailable`]. So it is for two seconds after Redis has lost its data,
+    /// and after the first process ever has connected to it.
+    pub fn redis(config: RedisConfig, process: &str, control: &Handle) -> Self {
+        Self(Backend::Redis(Shared::start(config, process, control)))
+    }
+
     /// No counters at all: whatever has a budget is [`Reservation::Unavailable`]. For several processes without Redis.
     pub const fn off() -> Self {
         Self(Backend::Off)
+    }
+
+    /// How it is with Redis, for `/health/ready`.
+    pub fn redis_state(&self) -> RedisState {
+        match &self.0 {
+            Backend::Off | Backend::Memory(_) => RedisState::Off,
+            Backend::Redis(shared) => shared.state(),
+        }
     }
 
     /// The handle for one worker thread: call it on the runtime that will use it, since its connection is driven there.
@@ -160,6 +186,9 @@ impl Budgets {
         match &self.0 {
             Backend::Off => BudgetWorker(Seat::Off),
             Backend::Memory(memory) => BudgetWorker(Seat::Memory(Arc::clone(memory))),
+            Backend::Redis(shared) => {
+                BudgetWorker(Seat::Redis(Arc::clone(shared), shared.link(Handle::current()).await))
+            }
         }
     }
 
@@ -171,6 +200,7 @@ impl Budgets {
         match &self.0 {
             Backend::Off => {}
             Backend::Memory(memory) => memory.adjust(user, request, settled, held),
+            Backend::Redis(shared) => shared.adjust(request, settled, held),
         }
     }
 
@@ -179,6 +209,7 @@ impl Budgets {
         match &self.0 {
             Backend::Off => {}
             Backend::Memory(memory) => memory.release(user, request),
+            Backend::Redis(shared) => shared.release(request),
         }
     }
 
@@ -188,6 +219,7 @@ impl Budgets {
         match &self.0 {
             Backend::Off => {}
             Backend::Memory(memory) => memory.load(spents, reading),
+            Backend::Redis(shared) => shared.load(spents, reading).await,
         }
     }
 
@@ -197,6 +229,7 @@ impl Budgets {
         match &self.0 {
             Backend::Off => {}
             Backend::Memory(memory) => memory.drained(requests, spents),
+            Backend::Redis(shared) => shared.drained(requests, spents).await,
         }
     }
 
@@ -206,6 +239,7 @@ impl Budgets {
             _ if rules.is_empty() => BudgetStanding::Known(Vec::new()),
             Backend::Off => BudgetStanding::Unavailable,
             Backend::Memory(memory) => memory.standing(rules, at),
+            Backend::Redis(shared) => shared.standing(rules, at).await,
         }
     }
 
@@ -214,10 +248,8 @@ impl Budgets {
     /// could say so: post it to [`Budgets::drained`].
     pub async fn stale(&self, user: UserId, before: Timestamp) -> Option<Vec<StaleCharge>> {
         match &self.0 {
-            Backend::Off | Backend::Memory(_) => {
-                let _ = (user, before);
-                Some(Vec::new())
-            }
+            Backend::Off | Backend::Memory(_) => Some(Vec::new()),
+            Backend::Redis(shared) => shared.stale(user, before).await,
         }
     }
 
@@ -239,6 +271,7 @@ pub struct BudgetWorker(Seat);
 enum Seat {
     Off,
     Memory(Arc<Memory>),
+    Redis(Arc<Shared>, Arc<Link>),
 }
 
 impl BudgetWorker {
@@ -254,6 +287,7 @@ impl BudgetWorker {
             _ if request.rules.is_empty() => Reservation::Held { amount: ask.worst, capped: false },
             Seat::Off => Reservation::Unavailable,
             Seat::Memory(memory) => memory.reserve(request, settled, ask),
+            Seat::Redis(shared, link) => shared.reserve(link, request, settled, ask).await,
         }
     }
 }
