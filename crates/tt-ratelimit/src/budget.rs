@@ -291,3 +291,6 @@ impl BudgetWorker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
