@@ -223,8 +223,8 @@ impl Budgets {
         }
     }
 
-    /// The store has the rows of these requests, of whichever process, and says since then that so much is spent. To be
-    /// called after the commit that stored them.
+    /// The store has the rows of these requests, and says since then that so much is spent. To be called after the commit
+    /// that stored them, by the process that served them or, once that has ended, by any.
     pub async fn drained(&self, requests: &[(UserId, RequestId)], spents: &[Spent]) {
         match &self.0 {
             Backend::Off => {}

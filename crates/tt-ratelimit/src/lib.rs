@@ -8,6 +8,7 @@
 
 mod budget;
 mod day;
+mod learned;
 mod limiter;
 mod memory;
 mod minute;
@@ -19,6 +20,7 @@ mod tests;
 pub use budget::{
     Ask, BudgetStanding, BudgetWorker, BudgetedRequest, Budgets, Reading, Reservation, StaleCharge, Used,
 };
+pub use learned::{CallKind, Learned};
 pub use limiter::{Limiter, Worker};
 pub use redis::{RedisConfig, RedisState, WithoutRedis};
 

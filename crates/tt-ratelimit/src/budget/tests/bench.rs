@@ -9,6 +9,7 @@ use tt_core::budget::{Account, BudgetKind, BudgetRule, Spent};
 use tt_core::{ApiKeyId, NanoUsd, Period, RequestId, Timestamp, UserId};
 use tt_testkit::redis::RedisServer;
 
+use crate::budget::Backend;
 use crate::tests::bench::{MIDNIGHT, patient};
 use crate::{Ask, BudgetStanding, BudgetWorker, BudgetedRequest, Budgets, Reading, RedisConfig, Reservation};
 
@@ -85,6 +86,25 @@ impl Bench {
         let standing = self.runtime.block_on(self.budgets().standing(rules, at));
         let BudgetStanding::Known(used) = standing else { panic!("{standing:?}") };
         used.iter().map(|used| (used.spent.0, used.held.0)).collect()
+    }
+
+    /// Waits until nothing is charged to `user` any more, anywhere.
+    pub(super) fn charges_nothing(&self, user: UserId) {
+        let began = Instant::now();
+        while let Some(left) = self.processes.iter().find_map(|(budgets, _)| match &budgets.0 {
+            Backend::Off => None,
+            Backend::Memory(memory) => Some(memory.charges(user)).filter(|charges| *charges > 0),
+            Backend::Redis(shared) => Some(shared.own_charges() + self.charges_in_redis(user)).filter(|left| *left > 0),
+        }) {
+            assert!(began.elapsed() < SOON, "{left} charges are left");
+            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(2)).await });
+        }
+    }
+
+    fn charges_in_redis(&self, user: UserId) -> usize {
+        let Some(server) = &self.server else { return 0 };
+        let mut redis = Client::open(server.url()).unwrap().get_connection().unwrap();
+        redis.hlen(format!("tt:{{u:{user}}}:charges")).unwrap()
     }
 
     /// Waits until the rules stand so: adjustments are told in the background.

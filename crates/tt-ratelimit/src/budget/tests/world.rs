@@ -178,6 +178,7 @@ impl<'a> World<'a> {
             let want: Vec<_> = read.iter().map(|spent| (spent.amount.0, 0)).collect();
             self.bench.stands(&rules, self.now, &want);
         }
+        self.bench.charges_nothing(self.user);
     }
 
     /// What is truly stored, settled and held in the periods of now, against what may be.
