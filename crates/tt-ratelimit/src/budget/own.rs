@@ -372,3 +372,6 @@ impl Drop for Asking<'_> {
         self.own.news.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,10 @@ use tt_core::{NanoUsd, Period, Timestamp};
 use tt_testkit::redis::RedisServer;
 
 use super::bench::{Bench, Call, NOON, held, of_key, own, refused, request, reserve, spent};
+use crate::budget::own::{Charge, Update};
+use crate::budget::script::{Answer, BudgetScript};
 use crate::tests::bench::{config, patient};
-use crate::{Budgets, Reading, RedisState, Reservation};
+use crate::{Ask, BudgetedRequest, Budgets, Reading, RedisState, Reservation};
 
 const LATER: Timestamp = Timestamp::from_millis(i64::MAX);
 
@@ -155,19 +157,26 @@ fn a_caller_that_does_not_wait_holds_nothing() {
     let bench = Bench::redis();
     let rules = [own(bench.user(), 1000, Period::Day)];
     bench.know(&rules, NOON, 0);
+    let mut given_up = 0;
     for _ in 0..50 {
-        bench.runtime.block_on(async {
-            let call = Call::new(&rules, request(), 10);
+        let one = request();
+        let answer = bench.runtime.block_on(async {
+            let call = Call::new(&rules, one, 10);
             let mut asked = pin!(reserve(&bench.processes[0].1, &call));
-            // Sent, and given up before it is answered.
-            poll_fn(|cx| {
-                let _ = asked.as_mut().poll(cx);
-                Poll::Ready(())
-            })
-            .await;
+            // Sent, and given up before it is answered; unless it was answered at once.
+            let answer = poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx))).await;
             tokio::task::yield_now().await;
+            answer
         });
+        match answer {
+            Poll::Pending => given_up += 1,
+            Poll::Ready(answer) => {
+                assert_eq!(answer, held(10, false));
+                bench.budgets().release(rules[0].user, one);
+            }
+        }
     }
+    assert!(given_up > 0);
     bench.stands(&rules, NOON, &[(0, 0)]);
     bench.charges_nothing(rules[0].user);
 }
@@ -272,4 +281,30 @@ fn a_redis_nobody_has_used_decides_after_two_heartbeats() {
     let call = Call::new(&rules, request(), 10);
     assert_eq!(bench.reserve(0, &call), Reservation::Unavailable);
     assert_eq!(asks_until_answered(&bench, 0, &call).0, held(10, false));
+}
+
+#[test]
+fn what_arrives_late_changes_nothing() {
+    let bench = Bench::redis();
+    let rules = [own(bench.user(), 1000, Period::Day)];
+    bench.know(&rules, NOON, 0);
+    let (user, one) = (rules[0].user, request());
+    assert_eq!(bench.reserve(0, &Call::new(&rules, one, 10)), held(10, false));
+    assert_eq!(bench.reserve(0, &Call { settled: 5, ..Call::new(&rules, one, 20) }), held(20, false));
+    let client = Client::open(bench.server.as_ref().unwrap().url()).unwrap();
+    let script = BudgetScript::new();
+    bench.runtime.block_on(async {
+        let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+        for version in [1, 2] {
+            let (settled, held) = (NanoUsd(0), NanoUsd(99));
+            let charge = Charge { key: None, counts_from: NOON, settled, held, version };
+            let update = Update { charges: vec![(one, charge)], ..Update::default() };
+            script.sync(redis.clone(), "a", user, None, &update).await.unwrap();
+            let late = BudgetedRequest { id: one, user, key: None, created_at: NOON, rules: &rules };
+            let ask = Ask { worst: NanoUsd(99), learned: None };
+            let answer = script.reserve(&mut redis, "a", &late, version, NanoUsd(0), ask).await.unwrap();
+            assert!(matches!(answer, Answer::Overtaken), "{answer:?}");
+        }
+    });
+    assert_eq!(bench.standing(&rules, NOON), [(5, 20)]);
 }
