@@ -83,9 +83,20 @@ impl Bench {
 
     /// Spent and held of each rule.
     pub(super) fn standing(&self, rules: &[BudgetRule], at: Timestamp) -> Vec<(i64, i64)> {
-        let standing = self.runtime.block_on(self.budgets().standing(rules, at));
-        let BudgetStanding::Known(used) = standing else { panic!("{standing:?}") };
-        used.iter().map(|used| (used.spent.0, used.held.0)).collect()
+        self.standing_if_known(rules, at).unwrap_or_else(|accounts| panic!("{accounts:?} are not known"))
+    }
+
+    /// Spent and held of each rule, or the accounts that are not known.
+    pub(super) fn standing_if_known(
+        &self,
+        rules: &[BudgetRule],
+        at: Timestamp,
+    ) -> Result<Vec<(i64, i64)>, Vec<Account>> {
+        match self.runtime.block_on(self.budgets().standing(rules, at)) {
+            BudgetStanding::Known(used) => Ok(used.iter().map(|used| (used.spent.0, used.held.0)).collect()),
+            BudgetStanding::NeedSpent(accounts) => Err(accounts),
+            BudgetStanding::Unavailable => panic!("unavailable"),
+        }
     }
 
     /// Waits until nothing is charged to `user` any more, anywhere.
@@ -99,6 +110,13 @@ impl Bench {
             assert!(began.elapsed() < SOON, "{left} charges are left");
             self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(2)).await });
         }
+    }
+
+    /// Redis loses the accounts of `user`, as it does two days after their last charge; memory does not.
+    pub(super) fn forgets(&self, user: UserId) {
+        let Some(server) = &self.server else { return };
+        let mut redis = Client::open(server.url()).unwrap().get_connection().unwrap();
+        let () = redis.del(format!("tt:{{u:{user}}}:budgets")).unwrap();
     }
 
     fn charges_in_redis(&self, user: UserId) -> usize {

@@ -17,6 +17,7 @@ enum Step {
     Stores(usize, usize),
     Delivers(usize),
     GoesOn(i64),
+    IsForgotten,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any, 1..4_usize).prop_map(|(i, most)| Step::Stores(i, most)),
         4 => any.prop_map(Step::Delivers),
         1 => prop_oneof![1..1000_i64, 1..90_000_000_i64].prop_map(Step::GoesOn),
+        1 => Just(Step::IsForgotten),
     ]
 }
 
@@ -61,6 +63,7 @@ pub(super) fn any_history_keeps_every_budget(bench: &Bench) {
                 Step::Stores(i, most) => world.stores(*i, *most),
                 Step::Delivers(i) => world.delivers(*i),
                 Step::GoesOn(ms) => world.goes_on(*ms),
+                Step::IsForgotten => world.is_forgotten(),
             }
             world.no_budget_is_exceeded().map_err(|e| TestCaseError::fail(format!("{e} after {step:?}")))?;
         }

@@ -181,16 +181,30 @@ impl<'a> World<'a> {
         self.bench.charges_nothing(self.user);
     }
 
-    /// What is truly stored, settled and held in the periods of now, against what may be.
+    /// Redis has not heard of the user for long.
+    pub(super) fn is_forgotten(&self) {
+        self.bench.forgets(self.user);
+    }
+
+    /// What is truly stored, settled and held in the periods of now is no more than may be, and no more than is counted.
     pub(super) fn no_budget_is_exceeded(&self) -> Result<(), String> {
-        for rule in self.rules.iter().flatten() {
-            let start = rule.period.start(self.now);
-            let (_, stored) = self.stored.get(&(rule.account(), start)).copied().unwrap_or_default();
-            let counts =
-                |live: &&Live| live.created >= start && (rule.key.is_none() || rule.key.map(|key| key.0) == live.key);
-            let open: i64 = self.live.iter().filter(counts).map(|live| live.settled + live.held).sum();
-            if stored + open > rule.limit.0 {
-                return Err(format!("{stored} stored and {open} open exceed {rule:?}"));
+        for rules in &self.rules {
+            let counted = self.bench.standing_if_known(rules, self.now).ok();
+            for (i, rule) in rules.iter().enumerate() {
+                let start = rule.period.start(self.now);
+                let (_, stored) = self.stored.get(&(rule.account(), start)).copied().unwrap_or_default();
+                let counts = |live: &&Live| {
+                    live.created >= start && (rule.key.is_none() || rule.key.map(|key| key.0) == live.key)
+                };
+                let open: i64 = self.live.iter().filter(counts).map(|live| live.settled + live.held).sum();
+                if stored + open > rule.limit.0 {
+                    return Err(format!("{stored} stored and {open} open exceed {rule:?}"));
+                }
+                if let Some((spent, held)) = counted.as_ref().map(|counted| counted[i])
+                    && stored + open > spent + held
+                {
+                    return Err(format!("{spent} and {held} are counted, {stored} stored and {open} open by {rule:?}"));
+                }
             }
         }
         Ok(())
