@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::{Budget, UserBudgets};
 use crate::{AliasName, ApiKeyId, Invalid, SessionId, Timestamp, UserId};
 
 /// What a user may do.
@@ -83,6 +84,8 @@ pub enum Proof {
         allowed_aliases: Option<Vec<AliasName>>,
         /// Its own limits, 0: none.
         limits: RequestLimits,
+        /// Its own budget.
+        budget: Option<Budget>,
     },
 }
 
@@ -108,6 +111,8 @@ pub struct Caller {
     pub expires_at: Option<Timestamp>,
     /// The user's own limits, 0: the server's default.
     pub limits: RequestLimits,
+    /// The user's budgets.
+    pub budgets: UserBudgets,
 }
 
 impl Caller {

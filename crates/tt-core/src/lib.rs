@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here is async, does I/O, reads a clock or knows HTTP or SQL. Time and randomness are
 //! arguments. Types two sibling crates need live here; row and wire structs never do.
 
+pub mod budget;
 pub mod caller;
 pub mod conversation;
 pub mod credential;
@@ -25,6 +26,7 @@ pub mod time;
 pub mod tokens;
 pub mod usage;
 
+pub use budget::{Budget, Period};
 pub use caller::{Caller, Role, Scope};
 pub use credential::{KeyHash, SealId, Sealed};
 pub use ids::{AliasId, ApiKeyId, ProviderKeyId, RequestId, SessionId, UserId};

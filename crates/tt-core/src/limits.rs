@@ -127,6 +127,7 @@ pub enum Decision {
 mod tests {
     use super::*;
     use crate::SessionId;
+    use crate::budget::UserBudgets;
     use crate::caller::Role;
 
     const fn limits(minute: u64, day: u64) -> RequestLimits {
@@ -135,12 +136,17 @@ mod tests {
 
     fn caller(own: RequestLimits, key: Option<RequestLimits>) -> Caller {
         let proof = match key {
-            Some(limits) => {
-                Proof::ApiKey { id: ApiKeyId(7), scopes: vec![crate::Scope::Proxy], allowed_aliases: None, limits }
-            }
+            Some(limits) => Proof::ApiKey {
+                id: ApiKeyId(7),
+                scopes: vec![crate::Scope::Proxy],
+                allowed_aliases: None,
+                limits,
+                budget: None,
+            },
             None => Proof::Session(SessionId(1)),
         };
-        Caller { user_id: UserId(3), role: Role::User, proof, expires_at: None, limits: own }
+        let budgets = UserBudgets::default();
+        Caller { user_id: UserId(3), role: Role::User, proof, expires_at: None, limits: own, budgets }
     }
 
     fn kinds(rules: &Rules) -> Vec<(RuleKind, Option<i64>, u64)> {

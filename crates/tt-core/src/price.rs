@@ -22,11 +22,13 @@ use crate::model::ModelFacts;
 use crate::usage::{Reported, Usage};
 use crate::{NanoUsd, Provider, Timestamp};
 
+mod bound;
 mod dated;
 mod read;
 mod sheet;
 mod unit;
 
+pub use bound::CostBound;
 pub use read::BadTable;
 use sheet::{Class, Prices, STANDARD, Sheet};
 pub use unit::PicoPerToken;

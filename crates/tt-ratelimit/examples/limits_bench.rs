@@ -10,6 +10,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::task::JoinSet;
+use tt_core::budget::UserBudgets;
 use tt_core::caller::{Proof, RequestLimits, Role};
 use tt_core::limits::{Rules, rules};
 use tt_core::{ApiKeyId, Caller, Scope, Timestamp, UserId};
@@ -53,8 +54,21 @@ async fn one_by_one(worker: &Worker, requests: u32) -> Duration {
 }
 
 fn caller(user: i64) -> Caller {
-    let proof = Proof::ApiKey { id: ApiKeyId(user), scopes: vec![Scope::Proxy], allowed_aliases: None, limits: ROOM };
-    Caller { user_id: UserId(user), role: Role::User, proof, expires_at: None, limits: RequestLimits::default() }
+    let proof = Proof::ApiKey {
+        id: ApiKeyId(user),
+        scopes: vec![Scope::Proxy],
+        allowed_aliases: None,
+        limits: ROOM,
+        budget: None,
+    };
+    Caller {
+        user_id: UserId(user),
+        role: Role::User,
+        proof,
+        expires_at: None,
+        limits: RequestLimits::default(),
+        budgets: UserBudgets::default(),
+    }
 }
 
 fn now() -> Timestamp {

@@ -8,28 +8,24 @@
 //! What Redis admits is counted in memory too, so that a process that is suddenly alone does not begin at zero.
 
 mod breaker;
+mod lines;
 mod link;
 mod script;
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool_redis::redis::Client;
 use tokio::runtime::Handle;
 use tt_core::limits::{Decision, Rule};
 use tt_core::{ApiKeyId, Invalid, Timestamp, UserId};
 
-use self::breaker::Breaker;
-use self::link::Dialer;
-pub(crate) use self::link::Link;
-use self::script::LimitScript;
+pub(crate) use self::lines::Lines;
+pub(crate) use self::link::{Failure, Link, in_time};
 use crate::memory::Memory;
 
 /// How long a request waits for Redis.
 const TIMEOUT: Duration = Duration::from_millis(50);
-
-/// The pause between two looks for a Redis that is away.
-const PROBE_EVERY: Duration = Duration::from_millis(500);
 
 /// What request limits do while Redis is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,54 +93,42 @@ impl std::fmt::Debug for RedisConfig {
 #[derive(Debug)]
 pub(crate) struct Shared {
     memory: Memory,
-    breaker: Breaker,
-    dialer: Arc<Dialer>,
+    lines: Arc<Lines>,
     without: WithoutRedis,
     given_clock: bool,
-    control: Arc<Link>,
-    links: Mutex<Vec<Weak<Link>>>,
 }
 
 impl Shared {
     pub(crate) fn new(config: RedisConfig, control: Handle) -> Self {
-        let control = Arc::new(Link::new(control));
-        Self {
-            memory: Memory::new(),
-            breaker: Breaker::default(),
-            dialer: Arc::new(Dialer::new(config.client, LimitScript::new(), config.timeout)),
-            without: config.without,
-            given_clock: config.given_clock,
-            links: Mutex::new(vec![Arc::downgrade(&control)]),
-            control,
-        }
+        let meanwhile = match config.without {
+            WithoutRedis::Local => "this process limits requests by itself",
+            WithoutRedis::Deny => "requests under a limit are refused",
+        };
+        let (without, given_clock) = (config.without, config.given_clock);
+        let lines = Lines::new(config, control, meanwhile, "limits are shared");
+        Self { memory: Memory::new(), lines: Arc::new(lines), without, given_clock }
     }
 
     pub(crate) fn state(&self) -> RedisState {
-        if self.breaker.is_open() { RedisState::Down } else { RedisState::Up }
+        self.lines.state()
     }
 
     /// A connection for the worker whose runtime is `runtime`.
-    pub(crate) async fn link(self: &Arc<Self>, runtime: Handle) -> Arc<Link> {
-        let link = Arc::new(Link::new(runtime));
-        let since = self.breaker.closed();
-        self.links().push(Arc::downgrade(&link));
-        if let (Err(failure), Some(since)) = (link.dial(&self.dialer).await, since) {
-            self.trip(since, &failure);
-        }
-        link
+    pub(crate) async fn link(&self, runtime: Handle) -> Arc<Link> {
+        self.lines.link(runtime).await
     }
 
-    pub(crate) async fn check(self: &Arc<Self>, link: &Link, rules: &[Rule], now: Timestamp) -> Decision {
-        if let Some(since) = self.breaker.closed() {
+    pub(crate) async fn check(&self, link: &Link, rules: &[Rule], now: Timestamp) -> Decision {
+        if let Some(since) = self.lines.closed() {
             let given = self.given_clock.then_some(now);
-            match link.ask(&self.dialer, rules, given).await {
+            match link.ask(self.lines.dialer(), rules, given).await {
                 Ok(decision) => {
                     if self.without == WithoutRedis::Local && matches!(decision, Decision::Admit { .. }) {
                         self.memory.count(rules, now);
                     }
                     return decision;
                 }
-                Err(failure) => self.trip(since, &failure),
+                Err(failure) => self.lines.trip(since, &failure),
             }
         }
         match self.without {
@@ -153,60 +137,15 @@ impl Shared {
         }
     }
 
-    pub(crate) async fn seed_day(self: &Arc<Self>, user: UserId, key: Option<ApiKeyId>, day: Timestamp, count: u64) {
+    pub(crate) async fn seed_day(&self, user: UserId, key: Option<ApiKeyId>, day: Timestamp, count: u64) {
         self.memory.seed_day(user, key, day, count);
-        let Some(since) = self.breaker.closed() else { return };
+        let Some(since) = self.lines.closed() else { return };
         let seeded = async {
-            if !self.control.is_connected() {
-                self.control.dial(&self.dialer).await?;
-            }
-            self.control.seed_day(&self.dialer, user, key, day, count).await
+            let control = self.lines.control().await?;
+            control.seed_day(self.lines.dialer(), user, key, day, count).await
         };
         if let Err(failure) = seeded.await {
-            self.trip(since, &failure);
+            self.lines.trip(since, &failure);
         }
-    }
-
-    /// Opens the breaker, unless that has been done since `since`; whoever does it says so and starts the way back.
-    fn trip(self: &Arc<Self>, since: breaker::Closed, failure: &link::Failure) {
-        let Some(opened) = self.breaker.open(since) else { return };
-        let meanwhile = match self.without {
-            WithoutRedis::Local => "this process limits requests by itself",
-            WithoutRedis::Deny => "requests under a limit are refused",
-        };
-        tracing::warn!(error = %failure, "Redis does not answer: until it does, {meanwhile}");
-        self.control.runtime().spawn(recover(Arc::downgrade(self), opened));
-    }
-
-    /// Dials every link anew: one that hung may hang for minutes more.
-    async fn redial(&self) -> Result<(), link::Failure> {
-        let links: Vec<_> = {
-            let mut links = self.links();
-            links.retain(|link| link.strong_count() > 0);
-            links.iter().filter_map(Weak::upgrade).collect()
-        };
-        for link in links {
-            link.dial(&self.dialer).await?;
-        }
-        Ok(())
-    }
-
-    fn links(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Link>>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Looks for Redis until it answers, then closes the breaker. Ends with the limiter.
-async fn recover(shared: Weak<Shared>, opened: breaker::Opened) {
-    let began = Instant::now();
-    while let Some(shared) = shared.upgrade() {
-        if shared.redial().await.is_ok() {
-            shared.breaker.close(opened);
-            let away_ms = began.elapsed().as_millis();
-            tracing::info!(%away_ms, "Redis answers again: limits are shared");
-            return;
-        }
-        drop(shared);
-        tokio::time::sleep(PROBE_EVERY).await;
     }
 }

@@ -1,6 +1,6 @@
 //! One suite for both limiters, and what only one of them can do.
 
-mod bench;
+pub(crate) mod bench;
 mod concurrency;
 mod faults;
 mod memory;

@@ -9,11 +9,11 @@ pub(super) struct Breaker(AtomicU64);
 /// A span in which the breaker is closed. A failure counts against its own span only: a straggler of an outage that is
 /// over does not begin another.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Closed(u64);
+pub(crate) struct Closed(u64);
 
 /// A span in which it is open. Held by whoever ends it.
 #[derive(Debug)]
-pub(super) struct Opened(u64);
+pub(crate) struct Opened(u64);
 
 impl Breaker {
     pub(super) fn is_open(&self) -> bool {

@@ -31,7 +31,7 @@ const PIPELINE: usize = 1024;
 
 /// Why Redis cannot be used.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// There is no connection yet, or no longer.
     NotConnected,
     /// It did not answer within this time.
@@ -52,7 +52,7 @@ impl std::fmt::Display for Failure {
 
 /// What all links have in common.
 #[derive(Debug)]
-pub(super) struct Dialer {
+pub(crate) struct Dialer {
     client: Client,
     script: LimitScript,
     timeout: Duration,
@@ -61,6 +61,11 @@ pub(super) struct Dialer {
 impl Dialer {
     pub(super) const fn new(client: Client, script: LimitScript, timeout: Duration) -> Self {
         Self { client, script, timeout }
+    }
+
+    /// How long a request waits.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// A new connection on which the script has just run in time.
@@ -132,12 +137,21 @@ impl Link {
         in_time(dialer.timeout, dialer.script.seed_day(&mut connection, user, key, day, count)).await
     }
 
+    /// The connection, for a call of one's own.
+    pub(crate) fn connected(&self) -> Result<MultiplexedConnection, Failure> {
+        self.connection().ok_or(Failure::NotConnected)
+    }
+
     fn connection(&self) -> Option<MultiplexedConnection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-async fn in_time<T>(limit: Duration, answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, Failure> {
+/// The answer, if it comes within `limit`.
+pub(crate) async fn in_time<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, RedisError>>,
+) -> Result<T, Failure> {
     let mut answer = pin!(answer);
     if let Ok(answer) = timeout(limit, &mut answer).await {
         return answer.map_err(Failure::Redis);

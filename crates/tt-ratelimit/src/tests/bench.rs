@@ -11,7 +11,7 @@ use tt_testkit::redis::RedisServer;
 use crate::{Limiter, RedisConfig, WithoutRedis, Worker};
 
 /// 2026-11-23 00:00 UTC.
-pub(super) const MIDNIGHT: i64 = 1_795_392_000_000;
+pub(crate) const MIDNIGHT: i64 = 1_795_392_000_000;
 
 pub(super) const DAY_MS: i64 = 86_400_000;
 
@@ -64,13 +64,13 @@ pub(super) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-pub(super) fn config(server: &RedisServer) -> RedisConfig {
+pub(crate) fn config(server: &RedisServer) -> RedisConfig {
     RedisConfig::parse("REDIS_URL", &server.url(), WithoutRedis::Local).unwrap()
 }
 
 /// A limiter that waits for Redis as long as a busy machine may need and never decides in its place: a script that
 /// fails must not pass because the process knew the answer too.
-pub(super) fn patient(server: &RedisServer) -> RedisConfig {
+pub(crate) fn patient(server: &RedisServer) -> RedisConfig {
     RedisConfig::parse("REDIS_URL", &server.url(), WithoutRedis::Deny).unwrap().waiting(Duration::from_secs(30))
 }
 

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use tt_core::budget::UserBudgets;
 use tt_core::caller::Proof;
 use tt_core::{ApiKeyId, Caller, KeyHash, Timestamp, UserId};
 
@@ -139,9 +140,11 @@ pub(crate) async fn caller(c: &mut Conn, key_hash: KeyHash) -> Result<Option<Cal
                 scopes: decode::scopes(&row.scopes)?,
                 allowed_aliases: row.allowed_aliases.as_deref().map(decode::aliases).transpose()?,
                 limits: decode::limits(row.key_minute, row.key_day),
+                budget: None,
             },
             expires_at: row.expires_at.map(Timestamp::from_millis),
             limits: decode::limits(row.user_minute, row.user_day),
+            budgets: UserBudgets::default(),
         })
     })
     .transpose()

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use tt_core::budget::UserBudgets;
 use tt_core::caller::Proof;
 use tt_core::{Caller, KeyHash, SessionId, Timestamp, UserId};
 
@@ -56,6 +57,7 @@ pub(crate) async fn caller(c: &mut Conn, jti_hash: KeyHash) -> Result<Option<Cal
             proof: Proof::Session(SessionId(id)),
             expires_at: Some(Timestamp::from_millis(expires_at)),
             limits: decode::limits(minute, day),
+            budgets: UserBudgets::default(),
         })
     })
     .transpose()

@@ -131,7 +131,9 @@ async fn a_key_carries_its_scopes_aliases_and_limits(f: &Fixture) {
     f.create_api_key(ann, none, at(3)).await.unwrap();
 
     let caller = f.caller_by_key(KeyHash([1; 32])).await.unwrap().unwrap();
-    let Proof::ApiKey { id: proven, scopes, allowed_aliases, limits } = caller.proof else { panic!("a session") };
+    let Proof::ApiKey { id: proven, scopes, allowed_aliases, limits, budget: None } = caller.proof else {
+        panic!("a session")
+    };
     assert_eq!((proven, &scopes, &allowed_aliases, limits), (id, &new.scopes, &new.allowed_aliases, new.limits));
     assert_eq!((caller.user_id, caller.expires_at), (ann, Some(at(50))));
     assert!(!f.caller_by_key(KeyHash([2; 32])).await.unwrap().unwrap().may_name("a"), "an empty list allows nothing");

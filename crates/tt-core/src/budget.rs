@@ -1,0 +1,311 @@
+//! Budgets: which of them hold for a caller, over which span, and what their counters are called. Counting is
+//! tt-ratelimit's, what has been spent is the store's.
+
+use serde::{Deserialize, Serialize};
+use time::{Month, OffsetDateTime};
+
+use crate::caller::Proof;
+use crate::{ApiKeyId, Caller, Invalid, NanoUsd, Timestamp, UserId};
+
+/// The span a budget is for. Days and months are those of UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Period {
+    /// A UTC day.
+    Day,
+    /// A UTC calendar month.
+    Month,
+    /// All of time.
+    Total,
+}
+
+impl Period {
+    /// Every period, the shortest first.
+    pub const ALL: [Self; 3] = [Self::Day, Self::Month, Self::Total];
+
+    /// The word in the API and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Total => "total",
+        }
+    }
+
+    /// When the period that `at` lies in began; the Unix epoch for `Total`.
+    #[must_use]
+    pub fn start(self, at: Timestamp) -> Timestamp {
+        match self {
+            Self::Day => at.day(),
+            Self::Month => date(at).and_then(|(year, month)| midnight(year, month)).unwrap_or_else(|| at.day()),
+            Self::Total => Timestamp::from_millis(0),
+        }
+    }
+
+    /// When the period that `at` lies in is over and the next begins; `None` for `Total`.
+    #[must_use]
+    pub fn resets_at(self, at: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Day => Some(at.day().plus_millis(DAY_MS)),
+            Self::Month => date(at).and_then(|(year, month)| match month {
+                Month::December => midnight(year + 1, Month::January),
+                _ => midnight(year, month.next()),
+            }),
+            Self::Total => None,
+        }
+    }
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Year and month; `None` beyond the years that a calendar has.
+fn date(at: Timestamp) -> Option<(i32, Month)> {
+    let at = OffsetDateTime::from_unix_timestamp(at.millis().div_euclid(1000)).ok()?;
+    Some((at.year(), at.month()))
+}
+
+/// The beginning of a month.
+fn midnight(year: i32, month: Month) -> Option<Timestamp> {
+    let first = time::Date::from_calendar_date(year, month, 1).ok()?;
+    Some(Timestamp::from_millis(first.midnight().assume_utc().unix_timestamp().checked_mul(1000)?))
+}
+
+impl std::str::FromStr for Period {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|period| period.as_str() == text);
+        found.ok_or_else(|| Invalid::new("period", "must be day, month or total"))
+    }
+}
+
+/// So much money for each period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// What may be spent, from 0 (nothing at all) to [`Budget::MOST`].
+    pub limit: NanoUsd,
+    /// In which span.
+    pub period: Period,
+}
+
+impl Budget {
+    /// The largest limit, nine million dollars: up to 2^53 nano-dollars are counted exactly everywhere.
+    pub const MOST: NanoUsd = NanoUsd(9_000_000_000_000_000);
+
+    /// A budget whose limit is from 0 to [`Budget::MOST`].
+    pub fn new(limit: NanoUsd, period: Period) -> Result<Self, Invalid> {
+        if (NanoUsd::ZERO..=Self::MOST).contains(&limit) {
+            Ok(Self { limit, period })
+        } else {
+            Err(Invalid::new("limit_usd", "must be from 0 to 9000000"))
+        }
+    }
+}
+
+/// The budgets of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UserBudgets {
+    /// The one they gave themselves.
+    pub own: Option<Budget>,
+    /// The one an administrator gave them, which they cannot lift.
+    pub admin: Option<Budget>,
+}
+
+/// Which budget a rule is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BudgetKind {
+    /// The user's own.
+    UserOwn,
+    /// An administrator's for the user.
+    UserAdmin,
+    /// The API key's.
+    Key,
+}
+
+impl BudgetKind {
+    /// The name in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UserOwn => "user_own",
+            Self::UserAdmin => "user_admin",
+            Self::Key => "key",
+        }
+    }
+}
+
+/// What is counted: the spending of a user, or of one key of theirs, in periods of one length. Two budgets may share it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Account {
+    /// Whose.
+    pub user: UserId,
+    /// The API key; `None`: all the user spends, with keys or without.
+    pub key: Option<ApiKeyId>,
+    /// Over which span.
+    pub period: Period,
+}
+
+/// What the store says was spent: costs of requests whose rows it has, one period of one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// By whom and over which span.
+    pub account: Account,
+    /// When the period began.
+    pub start: Timestamp,
+    /// Grows with every change of `amount` in this period, so that an older word is known from a newer one; 0 where
+    /// nothing has been spent.
+    pub revision: u64,
+    /// The sum so far.
+    pub amount: NanoUsd,
+}
+
+/// One budget that holds for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetRule {
+    /// Which one.
+    pub kind: BudgetKind,
+    /// Whose.
+    pub user: UserId,
+    /// The API key that is counted; `None` when it is the user.
+    pub key: Option<ApiKeyId>,
+    /// What may be spent in a period.
+    pub limit: NanoUsd,
+    /// Over which span.
+    pub period: Period,
+}
+
+impl BudgetRule {
+    /// What it counts.
+    pub const fn account(&self) -> Account {
+        Account { user: self.user, key: self.key, period: self.period }
+    }
+}
+
+/// The most budgets one request can have: one of each kind.
+const MAX_RULES: usize = 3;
+
+/// The budgets of one request, each kind at most once; reads as a slice.
+#[derive(Debug, Clone, Copy)]
+pub struct BudgetRules {
+    // The places from `len` on hold nothing of meaning.
+    places: [BudgetRule; MAX_RULES],
+    len: usize,
+}
+
+impl std::ops::Deref for BudgetRules {
+    type Target = [BudgetRule];
+
+    fn deref(&self) -> &[BudgetRule] {
+        self.places.get(..self.len).unwrap_or(&self.places)
+    }
+}
+
+/// The budgets that hold for `caller`, all of them at once; none where none is set.
+pub fn rules(caller: &Caller) -> BudgetRules {
+    let (key, of_key) = match &caller.proof {
+        Proof::ApiKey { id, budget, .. } => (Some(*id), *budget),
+        Proof::Session(_) => (None, None),
+    };
+    let every = [
+        (BudgetKind::UserOwn, None, caller.budgets.own),
+        (BudgetKind::UserAdmin, None, caller.budgets.admin),
+        (BudgetKind::Key, key, of_key),
+    ];
+
+    let nothing = BudgetRule {
+        kind: BudgetKind::UserOwn,
+        user: caller.user_id,
+        key: None,
+        limit: NanoUsd::ZERO,
+        period: Period::Total,
+    };
+    let mut rules = BudgetRules { places: [nothing; MAX_RULES], len: 0 };
+    for (kind, key, budget) in every {
+        if let (Some(Budget { limit, period }), Some(place)) = (budget, rules.places.get_mut(rules.len)) {
+            *place = BudgetRule { kind, user: caller.user_id, key, limit, period };
+            rules.len += 1;
+        }
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::{RequestLimits, Role};
+    use crate::{Scope, SessionId};
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse("t", text).unwrap()
+    }
+
+    #[test]
+    fn periods_begin_and_end_at_midnight_utc() {
+        for (period, within, start, end) in [
+            (Period::Day, "2026-11-23T17:03:04Z", "2026-11-23", Some("2026-11-24")),
+            (Period::Day, "2026-11-23", "2026-11-23", Some("2026-11-24")),
+            (Period::Day, "1969-12-31T23:59:59.999Z", "1969-12-31", Some("1970-01-01")),
+            (Period::Month, "2026-11-30T23:59:59.999Z", "2026-11-01", Some("2026-12-01")),
+            (Period::Month, "2026-12-01", "2026-12-01", Some("2027-01-01")),
+            (Period::Month, "2028-02-29T12:00:00Z", "2028-02-01", Some("2028-03-01")),
+            (Period::Month, "1969-12-31T23:59:59.999Z", "1969-12-01", Some("1970-01-01")),
+            (Period::Total, "2026-11-23", "1970-01-01", None),
+        ] {
+            assert_eq!(period.start(at(within)), at(start), "{within}");
+            assert_eq!(period.resets_at(at(within)), end.map(at), "{within}");
+        }
+        // A clock beyond all calendars still has a period, and nothing panics.
+        for millis in [i64::MIN / 2, i64::MAX] {
+            for period in Period::ALL {
+                let _ =
+                    (period.start(Timestamp::from_millis(millis)), period.resets_at(Timestamp::from_millis(millis)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_period_is_its_word() {
+        for period in Period::ALL {
+            assert_eq!(period.as_str().parse(), Ok(period));
+            assert_eq!(serde_json::to_string(&period).unwrap(), format!("\"{}\"", period.as_str()));
+        }
+        assert!("week".parse::<Period>().is_err());
+    }
+
+    #[test]
+    fn a_limit_is_from_nothing_to_nine_million_dollars() {
+        for (limit, fits) in
+            [(-1, false), (0, true), (Budget::MOST.0, true), (Budget::MOST.0 + 1, false), (i64::MAX, false)]
+        {
+            assert_eq!(Budget::new(NanoUsd(limit), Period::Day).is_ok(), fits, "{limit}");
+        }
+        const { assert!(Budget::MOST.0 < 1 << 53) };
+    }
+
+    fn caller(budgets: UserBudgets, key: Option<Option<Budget>>) -> Caller {
+        let limits = RequestLimits::default();
+        let proof = match key {
+            Some(budget) => {
+                Proof::ApiKey { id: ApiKeyId(7), scopes: vec![Scope::Proxy], allowed_aliases: None, limits, budget }
+            }
+            None => Proof::Session(SessionId(1)),
+        };
+        Caller { user_id: UserId(3), role: Role::User, proof, expires_at: None, limits, budgets }
+    }
+
+    #[test]
+    fn all_budgets_hold_at_once() {
+        let budget = |limit, period| Some(Budget { limit: NanoUsd(limit), period });
+        let both = UserBudgets { own: budget(5, Period::Day), admin: budget(0, Period::Month) };
+        let of = |caller: &Caller| -> Vec<_> {
+            rules(caller).iter().map(|r| (r.kind, r.account().key, r.limit.0, r.period)).collect()
+        };
+        let own = (BudgetKind::UserOwn, None, 5, Period::Day);
+        let admin = (BudgetKind::UserAdmin, None, 0, Period::Month);
+        let key = (BudgetKind::Key, Some(ApiKeyId(7)), 9, Period::Total);
+        assert_eq!(of(&caller(both, Some(budget(9, Period::Total)))), [own, admin, key]);
+        assert_eq!(of(&caller(UserBudgets { own: None, ..both }, Some(budget(9, Period::Total)))), [admin, key]);
+        assert_eq!(of(&caller(both, None)), [own, admin]);
+        assert_eq!(of(&caller(UserBudgets::default(), Some(None))), []);
+        assert!(rules(&caller(both, None)).iter().all(|rule| rule.user == UserId(3)));
+    }
+}
