@@ -24,6 +24,7 @@ use crate::{NanoUsd, Provider, Timestamp};
 
 mod dated;
 mod read;
+mod reprice;
 mod sheet;
 mod unit;
 

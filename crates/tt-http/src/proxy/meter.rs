@@ -69,6 +69,7 @@ impl Meter {
             latency_ms: self.elapsed_ms(),
             source,
             saved,
+            instead_of: self.instead_of.as_ref().map(ToString::to_string),
             cost,
             price_version: Some(self.prices.version().to_owned()),
             usage,
