@@ -109,6 +109,11 @@ pub fn canonical<'a>(provider: Provider, asked: &'a str, served: Option<&'a str>
     served.filter(|served| dated::same(provider, asked, served)).unwrap_or(asked)
 }
 
+/// The name of a model as prices are set for it: without what only says where it was found (`models/` of Gemini).
+pub fn bare(provider: Provider, name: &str) -> &str {
+    dated::bare(provider, name)
+}
+
 impl PriceTable {
     /// The table shipped in the binary, read once.
     pub fn builtin() -> Result<Arc<Self>, BadTable> {

@@ -1,7 +1,9 @@
 //! Management bodies: strict JSON, with every fault named.
 
+use std::marker::PhantomData;
+
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de};
 
 use crate::error::ApiError;
 
@@ -57,6 +59,25 @@ fn describe(field: &str, error: &serde_json::Error) -> ApiError {
 /// For fields where `null` means something else than absence: absent is `None`, `null` is `Some(None)`.
 pub(crate) fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(d).map(Some)
+}
+
+/// For a field that is a struct: serde would take an array for it, value by value.
+pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(de::value::MapAccessDeserializer::new(map))
+        }
+    }
+
+    d.deserialize_map(Object(PhantomData))
 }
 
 #[cfg(test)]
