@@ -114,6 +114,20 @@ mod tests {
     }
 
     #[test]
+    fn an_array_is_no_object() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Outer {
+            #[serde(deserialize_with = "object")]
+            inner: Body,
+        }
+        assert_eq!(parse::<Outer>(br#"{"inner":{"name":"x","days":3}}"#).unwrap().inner.days, Some(Some(3)));
+        for (text, field) in [(r#"{"inner":["x",3]}"#, "inner"), (r#"{"inner":{"name":5}}"#, "inner.name")] {
+            assert_eq!(parse::<Outer>(text.as_bytes()).unwrap_err().param.as_deref(), Some(field), "{text}");
+        }
+    }
+
+    #[test]
     fn null_and_absence_differ() {
         let of = |text: &str| parse::<Body>(text.as_bytes()).unwrap().days;
         assert_eq!(of(r#"{"name":"x"}"#), None);

@@ -193,7 +193,14 @@ pub(super) async fn rerate(mut cx: Context, caller: Known) -> Result<Json<Rerati
 
 /// Costs by model.
 #[derive(Default)]
-struct Sums(BTreeMap<(Option<Provider>, Option<String>), (u64, Option<NanoUsd>, Option<NanoUsd>)>);
+struct Sums(BTreeMap<(Option<Provider>, Option<String>), Sum>);
+
+#[derive(Default)]
+struct Sum {
+    requests: u64,
+    before: Option<NanoUsd>,
+    after: Option<NanoUsd>,
+}
 
 impl Sums {
     fn add(&mut self, request: Repriced) {
@@ -202,10 +209,10 @@ impl Sums {
         if self.0.len() >= MOST_MODELS && !self.0.contains_key(&key) {
             key.1 = Some(OTHER.to_owned());
         }
-        let (requests, first, now) = self.0.entry(key).or_default();
-        *requests += 1;
-        *first = known_sum(*first, before);
-        *now = known_sum(*now, after);
+        let sum = self.0.entry(key).or_default();
+        sum.requests += 1;
+        sum.before = known_sum(sum.before, before);
+        sum.after = known_sum(sum.after, after);
     }
 }
 
@@ -222,10 +229,10 @@ impl From<Sums> for Rerating {
         // No request has cost nothing, and that is known.
         let none = by_model.is_empty().then_some(NanoUsd::ZERO);
         let mut whole = Self { models: Vec::with_capacity(by_model.len()), before_usd: none, after_usd: none };
-        for ((provider, model), (requests, before_usd, after_usd)) in by_model {
-            whole.before_usd = known_sum(whole.before_usd, before_usd);
-            whole.after_usd = known_sum(whole.after_usd, after_usd);
-            whole.models.push(ModelCost { provider, model, requests, before_usd, after_usd });
+        for ((provider, model), Sum { requests, before, after }) in by_model {
+            whole.before_usd = known_sum(whole.before_usd, before);
+            whole.after_usd = known_sum(whole.after_usd, after);
+            whole.models.push(ModelCost { provider, model, requests, before_usd: before, after_usd: after });
         }
         whole
     }
@@ -270,6 +277,6 @@ mod tests {
         let mut sums = Sums::default();
         (0..MOST_MODELS + 5).for_each(|n| sums.add(repriced(&format!("m{n}"), Some(1), Some(2))));
         let other = (Some(Provider::OpenAi), Some(OTHER.to_owned()));
-        assert_eq!((sums.0.len(), sums.0[&other].0), (MOST_MODELS + 1, 5));
+        assert_eq!((sums.0.len(), sums.0[&other].requests), (MOST_MODELS + 1, 5));
     }
 }
