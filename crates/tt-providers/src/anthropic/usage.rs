@@ -15,6 +15,10 @@ pub(super) fn reported(usage: &Map<String, Value>, raw: String) -> Reported {
         usage: classes(usage),
         raw,
         service_tier: usage.get("service_tier").and_then(Value::as_str).map(str::to_owned),
+        modifiers: ["inference_geo", "speed"]
+            .iter()
+            .filter_map(|name| usage.get(*name).and_then(Value::as_str).map(str::to_owned))
+            .collect(),
         beside: beside.filter_map(Value::as_object).filter_map(billed_beside).collect(),
     }
 }
