@@ -10,9 +10,9 @@
 //!
 //! Not told apart by [`Usage`], and so priced as the class they are in: cached audio (as `cache_read`), pictures and
 //! films in the input, OpenAI cache writes kept above 12 hours. Output of models that also write pictures or films at
-//! another price has no known cost. The table's `multipliers_milli` apply where the answer says so
-//! ([`Reported::modifiers`]: Anthropic's fast mode and inference in the US); those of OpenAI's regions do not, which no
-//! answer names. The table does not cover storage of explicit caches, nor fees of tools other than web search.
+//! another price has no known cost. The table's `multipliers_milli` apply by [`Reported::modifiers`]: Anthropic's fast
+//! mode and inference in the US, OpenAI's regions. The table does not cover storage of explicit caches, nor fees of
+//! tools other than web search.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
