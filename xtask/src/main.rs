@@ -11,6 +11,7 @@ mod dev;
 mod env;
 mod http;
 mod layers;
+mod prices;
 mod program;
 mod run;
 mod test;
@@ -36,6 +37,7 @@ make <task>, or cargo xtask <task> [arguments]
   down          stop them; --volumes removes their data too
   logs          follow what they log
   docker-build  build the program's image, tokentracer:local
+  prices        rebuild the price table in the binary from a file of price facts: ARGS=FILE
   bench         measure against a bare proxy; --release for the profile that ships
   clean         remove everything built";
 
@@ -75,6 +77,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "down" => containers::down(rest),
         "logs" => containers::logs(rest),
         "docker-build" => containers::build(rest),
+        "prices" => prices::rebuild(rest),
         "bench" => bench::run(rest),
         "clean" => cargo(&["clean"]),
         _ => Err(format!("no such task\n\n{HELP}")),

@@ -33,7 +33,16 @@ impl NanoUsd {
     ///
     /// An amount beyond the type's range is held at its end.
     pub fn from_pico(pico: i128) -> Self {
-        Self(i64::try_from(div_half_even(pico, 1000)).unwrap_or(if pico < 0 { i64::MIN } else { i64::MAX }))
+        Self::rounded(pico, 1000)
+    }
+
+    /// As [`NanoUsd::from_pico`], of an amount in atto-dollars (10⁻¹⁸ USD).
+    pub fn from_atto(atto: i128) -> Self {
+        Self::rounded(atto, 1_000_000_000)
+    }
+
+    fn rounded(amount: i128, per_nano: i128) -> Self {
+        Self(i64::try_from(div_half_even(amount, per_nano)).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX }))
     }
 
     /// Reads a decimal number of dollars as JSON writes it (`1`, `0.25`, `1e-6`); digits below a nano-dollar are
@@ -149,6 +158,7 @@ mod tests {
     fn rounds_half_to_even_once() {
         for (pico, nano) in [(499, 0), (500, 0), (501, 1), (1500, 2), (2500, 2), (-500, 0), (-1500, -2), (-1501, -2)] {
             assert_eq!(NanoUsd::from_pico(pico), NanoUsd(nano), "{pico}");
+            assert_eq!(NanoUsd::from_atto(pico * 1_000_000), NanoUsd(nano), "{pico}");
         }
     }
 }

@@ -10,9 +10,9 @@
 //!
 //! Not told apart by [`Usage`], and so priced as the class they are in: cached audio (as `cache_read`), pictures and
 //! films in the input, OpenAI cache writes kept above 12 hours. Output of models that also write pictures or films at
-//! another price has no known cost. The table's `multipliers_milli` (regions, fast mode) are not applied:
-//! [`Reported`] does not say them. The table does not cover storage of explicit caches, nor fees of tools other than
-//! web search.
+//! another price has no known cost. The table's `multipliers_milli` apply by [`Reported::modifiers`]: Anthropic's fast
+//! mode and inference in the US, OpenAI's regions. The table does not cover storage of explicit caches, nor fees of
+//! tools other than web search.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -25,6 +25,7 @@ use crate::{NanoUsd, Provider, Timestamp};
 mod bound;
 mod dated;
 mod read;
+mod reprice;
 mod sheet;
 mod unit;
 
@@ -61,7 +62,7 @@ enum Mode {
     Embedding,
 }
 
-/// Prices an administrator set for a model, for every tier and context length, from a moment on. Pico-dollars per
+/// Prices an administrator set for a model, for every tier, context length, place and speed, from a moment on. Pico-dollars per
 /// token. Web searches keep their listed price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
@@ -108,6 +109,11 @@ pub struct Listed<'a> {
 /// either direction: `gpt-4o` answered by `gpt-4o-2024-08-06`), else the one asked for.
 pub fn canonical<'a>(provider: Provider, asked: &'a str, served: Option<&'a str>) -> &'a str {
     served.filter(|served| *served != asked && dated::same(provider, asked, served)).unwrap_or(asked)
+}
+
+/// The name of a model as prices are set for it: without what only says where it was found (`models/` of Gemini).
+pub fn bare(provider: Provider, name: &str) -> &str {
+    dated::bare(provider, name)
 }
 
 impl PriceTable {
@@ -186,18 +192,17 @@ impl PriceTable {
 
     /// What `reported` cost at `entry`'s prices, with the passes billed beside it at theirs. Rounded once.
     pub fn cost(&self, entry: &ModelEntry, reported: &Reported, at: Timestamp) -> Option<NanoUsd> {
-        let pico = i128::try_from(self.pico(entry, reported, at)?).unwrap_or(i128::MAX);
-        Some(NanoUsd::from_pico(pico))
+        let atto = i128::try_from(self.atto(entry, reported, at)?).unwrap_or(i128::MAX);
+        Some(NanoUsd::from_atto(atto))
     }
 
-    fn pico(&self, entry: &ModelEntry, reported: &Reported, at: Timestamp) -> Option<u128> {
-        let tier = reported.service_tier.as_deref();
-        reported.beside.iter().try_fold(entry.pico(&reported.usage, tier, at)?, |sum, pass| {
+    fn atto(&self, entry: &ModelEntry, reported: &Reported, at: Timestamp) -> Option<u128> {
+        reported.beside.iter().try_fold(entry.atto(&reported.usage, reported, at)?, |sum, pass| {
             let entry = match pass.model.as_deref() {
                 Some(model) => self.lookup(entry.provider, model)?,
                 None => entry,
             };
-            Some(sum.saturating_add(entry.pico(&pass.usage, tier, at)?))
+            Some(sum.saturating_add(entry.atto(&pass.usage, reported, at)?))
         })
     }
 
@@ -290,13 +295,18 @@ impl ModelEntry {
         self.overrides.iter().rev().find(|set| set.effective_from <= at)
     }
 
-    /// What one pass cost, in pico-dollars.
-    fn pico(&self, usage: &Usage, tier: Option<&str>, at: Timestamp) -> Option<u128> {
-        let prices = match self.override_at(at) {
-            Some(set) => set.prices(),
-            None => self.sheet.prices(self.sheet.tier(tier), usage.total_input(), at),
+    /// What one pass of an answer cost, in atto-dollars: exact, also where the tokens cost a multiple in thousandths.
+    fn atto(&self, usage: &Usage, answer: &Reported, at: Timestamp) -> Option<u128> {
+        let (prices, millionths) = match self.override_at(at) {
+            Some(set) => (set.prices(), sheet::ONCE),
+            None => {
+                let tier = self.sheet.tier(answer.service_tier.as_deref());
+                (self.sheet.prices(tier, usage.total_input(), at), self.sheet.millionths(&answer.modifiers))
+            }
         };
-        Some(prices.charge(usage)?.saturating_add(sheet::times(usage.web_searches, self.sheet.web_search)?))
+        let tokens = prices.charge(usage)?.saturating_mul(millionths);
+        let searches = sheet::times(usage.web_searches, self.sheet.web_search)?.saturating_mul(sheet::ONCE);
+        Some(tokens.saturating_add(searches))
     }
 
     fn listed(&self, set: Option<&Override>, at: Timestamp) -> Listed<'_> {

@@ -82,6 +82,9 @@ pub struct AttemptEnded {
     pub cost: Option<NanoUsd>,
     /// What the target model would have cost for the same tokens less `cost`, where a light model stood in.
     pub saved: Option<NanoUsd>,
+    /// That target model: without it `saved` could not be computed again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
     /// The version of the price table that priced it.
     pub price_version: Option<String>,
 }
@@ -98,6 +101,7 @@ impl AttemptEnded {
             served_model: None,
             cost: Some(NanoUsd::ZERO),
             saved: None,
+            instead_of: None,
             price_version: None,
         }
     }

@@ -103,6 +103,11 @@ pub struct Reported {
     pub raw: String,
     /// The service tier the *response* names (`default`, `flex`, `priority`, `batch`…), which sets the price.
     pub service_tier: Option<String>,
+    /// Words by which the whole answer costs another multiple of its tokens' prices, where the table lists one for them:
+    /// where it was made and how fast (Anthropic `inference_geo` and `speed`; `region_eu` and `region_us` of OpenAI, by the
+    /// address asked).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modifiers: Vec<String>,
     /// Passes billed beside the top-level numbers (Anthropic compaction and advisor entries), each with its model
     /// where that differs.
     pub beside: Vec<BilledBeside>,

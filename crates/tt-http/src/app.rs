@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tt_core::Timestamp;
 use tt_core::price::PriceTable;
@@ -12,13 +11,14 @@ use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
 use tt_providers::ClientSettings;
 use tt_ratelimit::Limiter;
-use tt_store::Store;
+use tt_store::{Store, StoreError};
 
 use crate::buffered::Budget;
 use crate::config::HttpConfig;
 use crate::directory::Directory;
 use crate::last_used::LastUsed;
 use crate::model_lists::Wanted;
+use crate::prices::Prices;
 use crate::proxy::estimate::Estimator;
 use crate::throttle::Throttle;
 
@@ -39,7 +39,7 @@ pub struct Parts {
     pub ledger: Ledger,
     /// Request limits, in this process or shared.
     pub limiter: Limiter,
-    /// The prices.
+    /// The shipped prices; what the store holds over them is read when serving begins.
     pub prices: Arc<PriceTable>,
     /// The control plane's runtime: what may take long runs there.
     pub control: Handle,
@@ -57,7 +57,7 @@ pub struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) ledger: Ledger,
     pub(crate) limiter: Limiter,
-    pub(crate) prices: ArcSwap<PriceTable>,
+    pub(crate) prices: Prices,
     pub(crate) control: Handle,
     pub(crate) config: HttpConfig,
     pub(crate) directory: Directory,
@@ -88,7 +88,7 @@ impl App {
             keyring,
             ledger,
             limiter,
-            prices: ArcSwap::new(prices),
+            prices: Prices::new(prices),
             control,
             config,
             log_retention_days,
@@ -121,6 +121,11 @@ impl App {
         {
             tracing::warn!(%error, "the last use of API keys could not be written");
         }
+    }
+
+    /// Takes up prices that administrators have set since they were read last.
+    pub(crate) async fn refresh_prices(&self) -> Result<(), StoreError> {
+        self.prices.refresh(|| self.store.price_overrides()).await
     }
 
     /// Waits, a moment at most, for what has settled to be in the store, so that a caller reads their own request.

@@ -1,7 +1,9 @@
 //! Management bodies: strict JSON, with every fault named.
 
+use std::marker::PhantomData;
+
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de};
 
 use crate::error::ApiError;
 
@@ -59,6 +61,25 @@ pub(crate) fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> 
     Option::deserialize(d).map(Some)
 }
 
+/// For a field that is a struct: serde would take an array for it, value by value.
+pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(de::value::MapAccessDeserializer::new(map))
+        }
+    }
+
+    d.deserialize_map(Object(PhantomData))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +111,20 @@ mod tests {
         assert_eq!(fault("[]"), ("invalid_json".to_owned(), None));
         let error = parse::<Body>(br#"{"name":"x","days":"hunter2"}"#).unwrap_err();
         assert!(!error.message.contains("hunter2"), "{}", error.message);
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Outer {
+            #[serde(deserialize_with = "object")]
+            inner: Body,
+        }
+        assert_eq!(parse::<Outer>(br#"{"inner":{"name":"x","days":3}}"#).unwrap().inner.days, Some(Some(3)));
+        for (text, field) in [(r#"{"inner":["x",3]}"#, "inner"), (r#"{"inner":{"name":5}}"#, "inner.name")] {
+            assert_eq!(parse::<Outer>(text.as_bytes()).unwrap_err().param.as_deref(), Some(field), "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod error;
 mod json;
 mod last_used;
 mod model_lists;
+mod prices;
 mod proxy;
 mod reply;
 mod routes;

@@ -18,9 +18,11 @@ mod logs;
 mod model_lists;
 mod models;
 mod ops;
+mod prices;
 mod providers;
 mod usage;
 mod users;
+mod whatif;
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 
@@ -118,6 +120,12 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "/manage/usage",              NONE,       authed!(Manage, usage::usage)),
     route(Method::GET,    "/manage/logs",               NONE,       authed!(Manage, logs::list)),
     route(Method::GET,    "/manage/logs/{request_id}",  NONE,       authed!(Manage, logs::show)),
+
+    route(Method::GET,    "/manage/whatif",             NONE,       authed!(Manage, whatif::whatif)),
+
+    route(Method::GET,    "/manage/prices",             NONE,       authed!(Manage, prices::list)),
+    route(Method::POST,   "/manage/prices/rerate",      SMALL,      authed!(Manage, prices::rerate)),
+    route(Method::PUT,    "/manage/prices/{provider}/{*model}", SMALL, authed!(Manage, prices::set)),
 
     route(Method::POST,   "/v1/chat/completions",       Cap::Proxy, authed!(Proxy, crate::proxy::chat_completions)),
     route(Method::GET,    "/v1/models",                 NONE,       authed!(Proxy, models::list)),

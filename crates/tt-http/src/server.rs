@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::{MOST_HEADER_BYTES, answer};
 use crate::app::{App, Worker};
-use crate::upkeep::{baseline, seed, upkeep};
+use crate::upkeep::{baseline, refresh_prices, seed, upkeep};
 
 /// Sockets handed to a worker and not yet taken up; past that the accept loop waits.
 const HANDED_OVER: usize = 1024;
@@ -56,6 +56,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken
     // Without the day's counts a restart would lift every daily limit.
     seed(&app).await?;
     let baseline = baseline(&app).await?;
+    refresh_prices(&app).await;
     let mut workers = Vec::with_capacity(app.config.workers);
     for number in 0..app.config.workers.max(1) {
         workers.push(start_worker(number, Arc::clone(&app), stop.clone())?);

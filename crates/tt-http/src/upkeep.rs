@@ -63,7 +63,12 @@ async fn follow(app: &App, baseline: i64) {
             Ok(changes) => {
                 known = known.split_off(&after);
                 for change in changes {
-                    if known.insert(change.id) {
+                    if !known.insert(change.id) {
+                        continue;
+                    }
+                    if change.of_prices() {
+                        app.prices.outdate();
+                    } else {
                         app.directory.forget(change.user_id);
                     }
                 }
@@ -73,7 +78,10 @@ async fn follow(app: &App, baseline: i64) {
                 app.directory.refreshed();
                 if std::mem::take(&mut away) {
                     tracing::info!("the store answers again");
+                    // Changes are kept for an hour: it may have been away for longer.
+                    app.prices.outdate();
                 }
+                refresh_prices(app).await;
             }
             Err(error) if !away => {
                 away = true;
@@ -82,6 +90,11 @@ async fn follow(app: &App, baseline: i64) {
             Err(_) => {}
         }
     }
+}
+
+/// What cannot be read has been logged, and the old prices stay.
+pub(crate) async fn refresh_prices(app: &App) {
+    let _logged = app.refresh_prices().await;
 }
 
 /// All changes with a higher id, page by page.

@@ -281,6 +281,10 @@ fn a_number_that_is_none_does_not_lose_the_answer() {
     body["usage"] = json!({"input_tokens": -5, "output_tokens": "many", "cache_read_input_tokens": 3, "iterations": 7});
     let usage = decode_reply(body.to_string().as_bytes(), &Undo::default()).unwrap().usage.unwrap();
     assert_eq!((usage.usage.input, usage.usage.output, usage.usage.cache_read), (0, 0, 3));
+    assert!(usage.modifiers.is_empty());
+    body["usage"] = json!({"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"});
+    let usage = decode_reply(body.to_string().as_bytes(), &Undo::default()).unwrap().usage.unwrap();
+    assert_eq!(usage.modifiers, ["us", "fast"]);
 }
 
 /// Several `message_delta`: the last word counts, a null says nothing.

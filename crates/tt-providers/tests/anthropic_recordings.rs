@@ -172,6 +172,8 @@ fn check(recording: &Value, told: &Told) {
 
     assert_eq!(usage_as_openai(usage), derived["openai_usage"], "{id}");
     assert_eq!(usage.service_tier.as_deref(), expected["service_tier"].as_str(), "{id}");
+    let said = ["inference_geo", "speed"].iter().filter_map(|word| expected["usage_raw"][*word].as_str());
+    assert_eq!(usage.modifiers, said.collect::<Vec<_>>(), "{id}");
     assert_eq!(serde_json::from_str::<Value>(&usage.raw).unwrap(), expected["usage_raw"], "{id}");
     assert_eq!(usage.usage.input, expected["input_tokens"].as_u64().unwrap(), "{id}");
     assert_eq!(usage.usage.cache_write_1h, expected["cache_write_1h_tokens"].as_u64().unwrap_or(0), "{id}");

@@ -82,6 +82,14 @@ impl Batch {
         self.names.join(", ")
     }
 
+    /// For an update from rows called `new`: what the columns after the first `keys` are set to, and that those are
+    /// the same.
+    pub(crate) fn assignments(&self, keys: usize) -> (String, String) {
+        let set = self.names.iter().skip(keys).map(|name| format!("{name} = new.{name}"));
+        let same = self.names.iter().take(keys).map(|name| format!("{}.{name} = new.{name}", self.table));
+        (set.collect::<Vec<_>>().join(", "), same.collect::<Vec<_>>().join(" AND "))
+    }
+
     /// The columns' values.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns

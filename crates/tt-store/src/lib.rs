@@ -21,6 +21,7 @@ mod location;
 mod migrate;
 mod pg;
 mod pool;
+mod rerate;
 mod rollup;
 mod schema;
 mod sqlite;
@@ -30,8 +31,9 @@ mod view;
 
 pub use config::StoreConfig;
 pub use error::{Conflict, Object, Result, Source, StoreError};
+pub use rerate::{Place, Repriced, Rerate, Rerated};
 pub use store::Store;
 pub use view::{
     AliasPatch, ApiKeyInfo, Change, Login, ModelList, NewAlias, NewApiKey, NewProviderKey, ProviderKeyInfo,
-    ProviderKeyPatch, RequestCount, Routing, SealedKey, StoredSecret, User, UserPatch,
+    ProviderKeyPatch, RecordedUsage, RequestCount, Routing, SealedKey, StoredSecret, UsageScope, User, UserPatch,
 };

@@ -33,11 +33,17 @@ pub(crate) mod logs;
 #[path = "repo/ops.rs"]
 pub(crate) mod ops;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/prices.rs"]
+pub(crate) mod prices;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/provider_keys.rs"]
 pub(crate) mod provider_keys;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/provider_models.rs"]
 pub(crate) mod provider_models;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/rerate.rs"]
+pub(crate) mod rerate;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/sessions.rs"]
 pub(crate) mod sessions;
@@ -50,6 +56,9 @@ pub(crate) mod usage;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/users.rs"]
 pub(crate) mod users;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/whatif.rs"]
+pub(crate) mod whatif;
 
 /// Begins a write transaction.
 async fn begin(c: &mut Conn) -> Result<()> {
@@ -143,6 +152,24 @@ pub(crate) mod dialect {
         Ok(())
     }
 
+    /// Keeps other re-pricings out until the transaction ends: nothing else changes a row of the log.
+    pub(crate) async fn lock_rerates(c: &mut Conn) -> Result<()> {
+        diesel::sql_query("SELECT pg_advisory_xact_lock(128043400652660)").execute(c).await?;
+        Ok(())
+    }
+
+    /// Changes the rows of the table that `batch` names by its first `keys` columns to what the other columns say.
+    pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<()> {
+        let arrays = (1..=batch.width()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+        let (set, same) = batch.assignments(keys);
+        let (table, names) = (batch.table(), batch.names());
+        let text = format!("UPDATE {table} SET {set} FROM unnest({arrays}) AS new ({names}) WHERE {same}");
+        if !batch.is_empty() {
+            with_values(batch, text).execute(c).await?;
+        }
+        Ok(())
+    }
+
     /// Inserts `batch` in one statement of constant text; `ending` follows the values.
     pub(crate) async fn insert(c: &mut Conn, batch: &Batch, ending: &str) -> Result<()> {
         if !batch.is_empty() {
@@ -166,6 +193,13 @@ pub(crate) mod dialect {
     ) -> diesel::query_builder::BoxedSqlQuery<'a, Pg, diesel::query_builder::SqlQuery> {
         let arrays = (1..=batch.width()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
         let text = format!("INSERT INTO {} ({}) SELECT * FROM unnest({arrays}) {ending}", batch.table(), batch.names());
+        with_values(batch, text)
+    }
+
+    fn with_values(
+        batch: &Batch,
+        text: String,
+    ) -> diesel::query_builder::BoxedSqlQuery<'_, Pg, diesel::query_builder::SqlQuery> {
         let mut query = diesel::sql_query(text).into_boxed::<Pg>();
         for column in batch.columns() {
             query = match column {

@@ -60,6 +60,13 @@ pub(crate) struct Sums {
     pub(crate) cancelled: i64,
 }
 
+/// The key of `usage_hourly`.
+pub(crate) const HOURLY_KEY: &str = "user_id, hour, provider, alias, model, api_key_id, status, route";
+
+/// The key of `usage_tags_hourly`.
+pub(crate) const TAGS_HOURLY_KEY: &str =
+    "user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route";
+
 /// The columns of [`Sums`], in both rollups.
 pub(crate) const SUMS: [&str; 11] = [
     "requests",
@@ -77,7 +84,7 @@ pub(crate) const SUMS: [&str; 11] = [
 
 impl Sums {
     /// Adds by field, each held at the bound.
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.each(other, |sum, more| sum.saturating_add(more).clamp(-BOUND, BOUND));
     }
 

@@ -203,6 +203,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    price_overrides (provider, model, effective_from) {
+        provider -> Text,
+        model -> Text,
+        effective_from -> BigInt,
+        input -> BigInt,
+        output -> BigInt,
+        cache_read -> Nullable<BigInt>,
+        cache_write_5m -> Nullable<BigInt>,
+        cache_write_1h -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, api_keys, provider_keys, provider_models, model_aliases);
 diesel::allow_tables_to_appear_in_same_query!(request_logs, request_details);
 
@@ -247,7 +261,8 @@ mod tests {
                 usage_hourly,
                 usage_tags_hourly,
                 usage_tag_values,
-                journal_cursors
+                journal_cursors,
+                price_overrides
             )
         };
     }

@@ -27,10 +27,14 @@ pub(crate) mod ledger;
 pub(crate) mod logs;
 #[path = "repo/ops.rs"]
 pub(crate) mod ops;
+#[path = "repo/prices.rs"]
+pub(crate) mod prices;
 #[path = "repo/provider_keys.rs"]
 pub(crate) mod provider_keys;
 #[path = "repo/provider_models.rs"]
 pub(crate) mod provider_models;
+#[path = "repo/rerate.rs"]
+pub(crate) mod rerate;
 #[path = "repo/sessions.rs"]
 pub(crate) mod sessions;
 #[path = "repo/tags.rs"]
@@ -39,6 +43,8 @@ pub(crate) mod tags;
 pub(crate) mod usage;
 #[path = "repo/users.rs"]
 pub(crate) mod users;
+#[path = "repo/whatif.rs"]
+pub(crate) mod whatif;
 
 /// Begins a write transaction. IMMEDIATE: one that reads first and then writes would fail at once with "database is
 /// locked" when another writer came in between, however long the busy timeout.
@@ -138,6 +144,25 @@ pub(crate) mod dialect {
         Ok(())
     }
 
+    /// Keeps other re-pricings out: there is one writer anyway.
+    #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
+    pub(crate) async fn lock_rerates(_: &mut Conn) -> Result<()> {
+        Ok(())
+    }
+
+    /// Changes the rows of the table that `batch` names by its first `keys` columns to what the other columns say.
+    pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<()> {
+        let (set, same) = batch.assignments(keys);
+        let (table, names) = (batch.table(), batch.names());
+        for rows in batch.chunks(MAX_BINDS) {
+            let values = values(batch, &rows);
+            let text =
+                format!("WITH new ({names}) AS (VALUES {values}) UPDATE {table} SET {set} FROM new WHERE {same}");
+            with_values(batch, rows, text).execute(c).await?;
+        }
+        Ok(())
+    }
+
     /// Inserts `batch` in as few statements as the bound on values allows; `ending` follows the values.
     pub(crate) async fn insert(c: &mut Conn, batch: &Batch, ending: &str) -> Result<()> {
         for rows in batch.chunks(MAX_BINDS) {
@@ -162,9 +187,21 @@ pub(crate) mod dialect {
         rows: std::ops::Range<usize>,
         ending: &str,
     ) -> diesel::query_builder::BoxedSqlQuery<'static, Sqlite, diesel::query_builder::SqlQuery> {
-        let row = format!("({})", vec!["?"; batch.width()].join(", "));
-        let values = vec![row; rows.len()].join(", ");
+        let values = values(batch, &rows);
         let text = format!("INSERT INTO {} ({}) VALUES {values} {ending}", batch.table(), batch.names());
+        with_values(batch, rows, text)
+    }
+
+    fn values(batch: &Batch, rows: &std::ops::Range<usize>) -> String {
+        let row = format!("({})", vec!["?"; batch.width()].join(", "));
+        vec![row; rows.len()].join(", ")
+    }
+
+    fn with_values(
+        batch: &Batch,
+        rows: std::ops::Range<usize>,
+        text: String,
+    ) -> diesel::query_builder::BoxedSqlQuery<'static, Sqlite, diesel::query_builder::SqlQuery> {
         let mut query = diesel::sql_query(text).into_boxed::<Sqlite>();
         for row in rows {
             for column in batch.columns() {

@@ -31,6 +31,7 @@ macro_rules! call {
 
 mod keys;
 mod ledger;
+mod prices;
 mod routing;
 mod users;
 

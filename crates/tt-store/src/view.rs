@@ -5,8 +5,8 @@ use secrecy::SecretString;
 use tt_core::caller::RequestLimits;
 use tt_core::routing::{Alias, KeyRef};
 use tt_core::{
-    AliasId, AliasName, ApiKeyId, BaseUrl, Email, KeyHash, Label, ModelName, Provider, ProviderKeyId, Role, Scope,
-    SealId, Sealed, Timestamp, UserId,
+    AliasId, AliasName, ApiKeyId, BaseUrl, Email, KeyHash, Label, ModelName, NanoUsd, Provider, ProviderKeyId,
+    RequestId, Role, Scope, SealId, Sealed, Timestamp, Usage, UsageSource, UserId,
 };
 
 /// A user without secrets.
@@ -204,7 +204,8 @@ pub struct AliasPatch {
     pub light_model: Option<Option<ModelName>>,
 }
 
-/// Somebody may do something else than before: what is remembered of this user is to be forgotten.
+/// Somebody may do something else than before: what is remembered of this user is to be forgotten. Or the prices have
+/// changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// Rising, but not in the order of commit.
@@ -213,6 +214,16 @@ pub struct Change {
     pub user_id: UserId,
     /// When, by the clock of the process that wrote it.
     pub created_at: Timestamp,
+}
+
+impl Change {
+    /// Whose change it is that the prices are others: nobody's, ids begin at 1.
+    pub(crate) const PRICES: UserId = UserId(0);
+
+    /// Is it that the prices have changed?
+    pub fn of_prices(&self) -> bool {
+        self.user_id == Self::PRICES
+    }
 }
 
 /// A sealed secret on its way to another encryption key.
@@ -233,4 +244,32 @@ pub struct RequestCount {
     pub api_key_id: Option<ApiKeyId>,
     /// How many.
     pub requests: u64,
+}
+
+/// Which recorded requests of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageScope {
+    /// Not before.
+    pub from: Timestamp,
+    /// Before.
+    pub to: Timestamp,
+    /// Only this alias.
+    pub alias: Option<String>,
+}
+
+/// What one request used and cost, as its row has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordedUsage {
+    /// When it arrived.
+    pub created_at: Timestamp,
+    /// Which it is.
+    pub request_id: RequestId,
+    /// Tokens over all attempts.
+    pub usage: Usage,
+    /// Where they come from.
+    pub source: UsageSource,
+    /// The known cost.
+    pub cost: Option<NanoUsd>,
+    /// Does the cost leave something out?
+    pub unpriced: bool,
 }

@@ -1,11 +1,13 @@
 //! Management against the built program, from outside: routing decisions, lists of models, users, the command line,
-//! sums and logs.
+//! sums and logs, prices.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bodies;
 mod cli;
 mod models;
+mod prices;
 mod route;
 mod setup;
 mod usage;
 mod users;
+mod whatif;

@@ -9,5 +9,6 @@ mod day;
 mod limits;
 mod logins;
 mod main_path;
+mod prices;
 mod redis_away;
 mod start;

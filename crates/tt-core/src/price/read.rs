@@ -113,7 +113,19 @@ fn sheet(value: &Value) -> Result<Sheet, Fault> {
                 .ok_or_else(|| ("web_search_per_query.medium".to_owned(), "must be a whole number of pico-dollars"))?,
         ),
     };
-    Ok(Sheet { tiers, long_context, scheduled, web_search, mixed_output })
+    let none = Map::new();
+    let multiples = match value.get("multipliers_milli") {
+        None => &none,
+        Some(listed) => listed.as_object().ok_or(("multipliers_milli".to_owned(), "must be multiples by name"))?,
+    };
+    let mut multipliers_milli = Vec::with_capacity(multiples.len());
+    for (word, milli) in multiples {
+        // A bound, so that no product of two overflows.
+        let milli = milli.as_u64().filter(|milli| (1..=1_000_000).contains(milli));
+        let milli = milli.ok_or_else(|| (format!("multipliers_milli.{word}"), "must be thousandths, 1 to 1000000"))?;
+        multipliers_milli.push((word.as_str().into(), milli));
+    }
+    Ok(Sheet { tiers, long_context, scheduled, web_search, multipliers_milli, mixed_output })
 }
 
 fn tiers(value: Option<&Value>, path: &str, mixed_output: &mut bool) -> Result<Tiers, Fault> {

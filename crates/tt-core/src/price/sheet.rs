@@ -108,12 +108,23 @@ pub(super) struct Sheet {
     pub(super) scheduled: Vec<(Timestamp, Tiers)>,
     /// Pico-dollars a web search.
     pub(super) web_search: Option<u64>,
+    /// (word of an answer, multiple of the tokens' prices in thousandths).
+    pub(super) multipliers_milli: Vec<(Box<str>, u64)>,
     /// It writes pictures or films at a price far above its text's, and usage does not tell them apart: what its
     /// output costs is not known.
     pub(super) mixed_output: bool,
 }
 
+/// Millionths of a price: the price itself.
+pub(super) const ONCE: u128 = 1_000_000;
+
 impl Sheet {
+    /// The multiple of the tokens' prices, in millionths: exact for the two words an answer has at most.
+    pub(super) fn millionths(&self, words: &[String]) -> u128 {
+        let listed = |word: &String| self.multipliers_milli.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+        words.iter().take(2).filter_map(listed).fold(ONCE, |product, (_, milli)| product * u128::from(*milli) / 1000)
+    }
+
     /// The prices in force for a request of `total_input` tokens (caches included) at `at`.
     ///
     /// A price the tier does not list is the standard tier's. Above a long-context threshold the prices listed there

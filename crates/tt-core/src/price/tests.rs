@@ -128,6 +128,45 @@ fn audio_is_priced_apart_from_the_text_it_is_counted_with() {
 }
 
 #[test]
+fn where_and_how_fast_an_answer_was_made_multiplies_its_tokens_prices() {
+    let usage = Usage { input: 1000, cache_read: 100, output: 3, ..Usage::default() };
+    let made = |words: &[&str]| {
+        let modifiers = words.iter().map(|word| (*word).to_owned()).collect();
+        Reported { modifiers, ..reported(Usage { web_searches: 1, ..usage }) }
+    };
+    let opus = |words: &[&str]| price(Anthropic, "claude-opus-5", &made(words)).unwrap();
+    // 1000 × 5.00 + 100 × 0.50 + 3 × 25.00 = 5 125 000 nano-dollars; the search is a cent whatever the rest costs
+    let search = 10_000_000;
+    assert_eq!(opus(&[]), 5_125_000 + search);
+    assert_eq!(opus(&["global", "standard"]), 5_125_000 + search);
+    assert_eq!(opus(&["us"]), 5_637_500 + search);
+    assert_eq!(opus(&["fast"]), 10_250_000 + search);
+    assert_eq!(opus(&["us", "fast"]), 11_275_000 + search);
+    // Sonnet lists no fast mode.
+    let sonnet = price(Anthropic, "claude-sonnet-5", &made(&["us", "fast"])).unwrap() - search;
+    let plain = price(Anthropic, "claude-sonnet-5", &made(&[])).unwrap() - search;
+    assert_eq!(sonnet * 10, plain * 11);
+}
+
+#[test]
+fn a_multiple_is_rounded_with_the_rest_once() {
+    let table = |multiple: &str| {
+        let prices = made(r#"{"standard":{"input":1,"output":1}}"#);
+        PriceTable::parse(&prices.replacen(r#""prices""#, &format!(r#""multipliers_milli":{multiple},"prices""#), 1))
+    };
+    let cost = |input| {
+        let modifiers = vec!["a".to_owned(), "B".to_owned()];
+        let report = Reported { modifiers, ..reported(Usage { input, ..Usage::default() }) };
+        table(r#"{"a":1001,"b":1500}"#).unwrap().price(OpenAi, "m", None, &report, now()).map(|cost| cost.0)
+    };
+    // 1 pico-dollar × 1.5015: 333 of them are 499.9995, 334 are 501.501.
+    assert_eq!((cost(333), cost(334), cost(998), cost(1000)), (Some(0), Some(1), Some(1), Some(2)));
+    for bad in ["7", r#"{"a":0}"#, r#"{"a":1.1}"#, r#"{"a":-1}"#, r#"{"a":1000001}"#] {
+        assert!(table(bad).unwrap_err().field.starts_with("multipliers_milli"), "{bad}");
+    }
+}
+
+#[test]
 fn passes_beside_are_priced_at_their_own_model() {
     let pass = |model: Option<&str>| BilledBeside {
         model: model.map(Into::into),
@@ -468,8 +507,9 @@ proptest! {
     ) {
         let table = table();
         let entry = table.lookup(Gemini, model).unwrap();
-        let pico = |usage: &Usage| entry.pico(usage, Some(tier), now()).unwrap();
-        prop_assert_eq!(pico(&a) + pico(&b), pico(&a.plus(&b)));
+        let answer = in_tier(Usage::default(), tier);
+        let atto = |usage: &Usage| entry.atto(usage, &answer, now()).unwrap();
+        prop_assert_eq!(atto(&a) + atto(&b), atto(&a.plus(&b)));
     }
 
     #[test]
@@ -480,8 +520,9 @@ proptest! {
     ) {
         let table = table();
         let entry = table.lookup(OpenAi, model).unwrap();
-        let pico = |usage: &Usage| entry.pico(usage, Some(tier), now()).unwrap();
-        prop_assert!(pico(&usage.plus(&more)) >= pico(&usage));
+        let answer = in_tier(Usage::default(), tier);
+        let atto = |usage: &Usage| entry.atto(usage, &answer, now()).unwrap();
+        prop_assert!(atto(&usage.plus(&more)) >= atto(&usage));
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub(crate) async fn send(
     guard: Guard,
     sent_at: Timestamp,
 ) -> Result<Reply, Box<Failed>> {
-    let meter = Meter::start(cx.app.prices.load_full(), step, sent_at);
+    let meter = Meter::start(cx.app.prices.load_full(), step, sent_at).at(outbound.base_url.as_str());
     if outbound.inbound.scan.stream {
         stream(cx, outbound, step, guard, meter).await
     } else {

@@ -17,8 +17,8 @@ const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
 /// Token counts as the API names them.
-#[derive(Serialize)]
-struct Tokens {
+#[derive(Debug, Serialize)]
+pub(super) struct Tokens {
     input_tokens: u64,
     cached_input_tokens: u64,
     cache_write_tokens: u64,
@@ -110,7 +110,7 @@ pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiEr
         // One more than asked tells whether there is a next page.
         limit: limit + 1,
         before: cursor.map(|text| position(&text)).transpose()?,
-        alias: alias.map(filter).transpose()?,
+        alias: alias.map(alias_filter).transpose()?,
         provider: provider.map(|text| text.parse()).transpose()?,
         status: status
             .map(|text| text.parse::<u16>().map_err(|_| ApiError::invalid_field("status", "must be an HTTP status")))
@@ -129,7 +129,7 @@ pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiEr
 }
 
 /// An alias that could have been asked for: a text that no database takes is refused here.
-fn filter(alias: String) -> Result<String, ApiError> {
+pub(super) fn alias_filter(alias: String) -> Result<String, ApiError> {
     if alias.chars().any(char::is_control) {
         return Err(ApiError::invalid_field("alias", "must not hold control characters"));
     }

@@ -52,7 +52,7 @@ pub(super) struct Page {
     next_cursor: Option<String>,
 }
 
-fn admins_only(caller: &Known) -> Result<(), ApiError> {
+pub(super) fn admins_only(caller: &Known) -> Result<(), ApiError> {
     match caller.role {
         Role::Admin => Ok(()),
         Role::User => Err(ApiError::forbidden("This call is for administrators.")),

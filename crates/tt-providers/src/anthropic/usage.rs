@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 use tt_core::Usage;
 use tt_core::usage::{BilledBeside, Reported};
 
+/// The longest word that is taken for one: it goes into every record.
+const LONGEST_WORD: usize = 64;
+
 /// Reads a usage object; `raw` is its text as sent. A number that is none counts as absent: an answer is not lost
 /// for a field of its accounting.
 pub(super) fn reported(usage: &Map<String, Value>, raw: String) -> Reported {
@@ -15,6 +18,12 @@ pub(super) fn reported(usage: &Map<String, Value>, raw: String) -> Reported {
         usage: classes(usage),
         raw,
         service_tier: usage.get("service_tier").and_then(Value::as_str).map(str::to_owned),
+        modifiers: ["inference_geo", "speed"]
+            .iter()
+            .filter_map(|name| usage.get(*name).and_then(Value::as_str))
+            .filter(|word| word.len() <= LONGEST_WORD)
+            .map(str::to_owned)
+            .collect(),
         beside: beside.filter_map(Value::as_object).filter_map(billed_beside).collect(),
     }
 }

@@ -44,7 +44,7 @@ pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
         },
         raw: raw.to_owned(),
         service_tier: service_tier.map(str::to_owned),
-        beside: Vec::new(),
+        ..Reported::default()
     })
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursors: 
         let new: HashSet<String> = super::dialect::insert_new(c, &rollup::logs(&rows)).await?.into_iter().collect();
         rows.retain(|row| new.contains(&row.request_id));
         super::dialect::insert(c, &rollup::details(&rows)?, "ON CONFLICT DO NOTHING").await?;
-        let hourly = rollup::upsert("usage_hourly", "user_id, hour, provider, alias, model, api_key_id, status, route");
+        let hourly = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
         super::dialect::insert(c, &rollup::hourly(rollup::by_key(&rows)), &hourly).await?;
         super::tags::record(c, &rows).await?;
         for cursor in cursors {

@@ -12,7 +12,7 @@ use crate::rollup::{self, OTHER, Row, TAG_VALUES};
 use crate::schema::usage_tag_values;
 
 /// User, UTC day and tag name: what the bound on values holds for.
-type Group = (i64, i64, String);
+pub(crate) type Group = (i64, i64, String);
 
 /// Adds `rows` to the sums by tag: to be called in the transaction that inserts them.
 pub(crate) async fn record(c: &mut Conn, rows: &[Row]) -> Result<()> {
@@ -29,10 +29,7 @@ pub(crate) async fn record(c: &mut Conn, rows: &[Row]) -> Result<()> {
     let sums = rollup::by_tag(rows, |user, day, name, value| {
         counting.get(&(user, day, name.to_owned())).is_some_and(|values| values.contains(value))
     });
-    let upsert = rollup::upsert(
-        "usage_tags_hourly",
-        "user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route",
-    );
+    let upsert = rollup::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
     super::dialect::insert(c, &rollup::tags_hourly(sums), &upsert).await
 }
 
@@ -72,7 +69,8 @@ async fn admit(c: &mut Conn, wanted: BTreeMap<Group, BTreeSet<String>>) -> Resul
     Ok(counting)
 }
 
-async fn known(c: &mut Conn, (user, on, name): &Group) -> Result<BTreeSet<String>> {
+/// The values of a group that count by themselves.
+pub(crate) async fn known(c: &mut Conn, (user, on, name): &Group) -> Result<BTreeSet<String>> {
     use usage_tag_values::{day, tag_name, tag_value, user_id};
     let values: Vec<String> = usage_tag_values::table
         .filter(user_id.eq(user))

@@ -161,7 +161,7 @@ async fn nothing_recorded_is_nothing_written(f: &Fixture) {
 }
 
 prop_compose! {
-    fn any_request()(
+    pub(crate) fn any_request()(
         user in 1..3_i64,
         millis in 0..(3 * HOUR),
         n in any::<u8>(),
@@ -196,7 +196,7 @@ prop_compose! {
 }
 
 /// The sums as anybody would add them up from the rows.
-fn expected(settlements: &[Settlement], user: UserId) -> UsageSums {
+pub(crate) fn expected(settlements: &[Settlement], user: UserId) -> UsageSums {
     let mut sums = UsageSums::default();
     let mut seen = std::collections::HashSet::new();
     for settlement in settlements.iter().filter(|s| s.intent.user_id == user) {
@@ -219,7 +219,7 @@ fn expected(settlements: &[Settlement], user: UserId) -> UsageSums {
     sums
 }
 
-fn added(groups: &[tt_core::query::UsageGroup]) -> UsageSums {
+pub(crate) fn added(groups: &[tt_core::query::UsageGroup]) -> UsageSums {
     groups.iter().fold(UsageSums::default(), |a, group| {
         let b = group.sums;
         UsageSums {

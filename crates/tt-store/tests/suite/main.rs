@@ -34,6 +34,8 @@ mod logs;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod prices;
+#[cfg(test)]
 mod provider_keys;
 #[cfg(test)]
 mod runtime;

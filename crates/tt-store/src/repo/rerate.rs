@@ -1,0 +1,85 @@
+//! Re-pricing what is recorded: rows, their attempts and every sum that holds their cost move together, some rows a
+//! transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use tt_core::price::PriceTable;
+
+use super::Conn;
+use super::tags::Group;
+use crate::error::Result;
+use crate::rerate::{self, Change, Held, Rerate, Rerated};
+use crate::rollup::{self, Key, OTHER, Sums, TagKey};
+use crate::schema::{request_details, request_logs};
+
+/// Prices the rows of `step` by `prices` and writes what changed.
+pub(crate) async fn write(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -> Result<Rerated> {
+    tx!(c, {
+        // Rows are read after this by a statement of their own, which sees what another re-pricing has written.
+        super::dialect::lock_rerates(c).await?;
+        let (rerated, changes) = rerate::price(held(c, &step).await?, &prices, &step)?;
+        super::dialect::update(c, &rerate::logs(&changes), rerate::KEYS).await?;
+        super::dialect::update(c, &rerate::details(&changes), rerate::KEYS).await?;
+        add_to_sums(c, &changes).await?;
+        Ok(rerated)
+    })
+}
+
+/// What [`write`] would do, without doing it.
+pub(crate) async fn preview(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -> Result<Rerated> {
+    Ok(rerate::price(held(c, &step).await?, &prices, &step)?.0)
+}
+
+/// The rows of `step` that billed something, oldest first.
+async fn held(c: &mut Conn, step: &Rerate) -> Result<Vec<Held>> {
+    use request_logs::{created_at, request_id, usage_source};
+    let mut rows = request_logs::table
+        .inner_join(
+            request_details::table
+                .on(request_details::created_at.eq(created_at).and(request_details::request_id.eq(request_id))),
+        )
+        .filter(created_at.ge(step.from.millis()))
+        .filter(created_at.lt(step.to.millis()))
+        .filter(usage_source.ne(tt_core::UsageSource::None.as_str()))
+        .into_boxed();
+    if let Some((at, id)) = step.after {
+        let at = at.millis();
+        // The first condition says less than the second; it is the one an index serves.
+        rows = rows.filter(created_at.ge(at)).filter(created_at.gt(at).or(request_id.gt(id.to_string())));
+    }
+    let rows = rows.order((created_at, request_id)).limit(i64::from(step.limit)).select(Held::as_select());
+    Ok(rows.load(c).await?)
+}
+
+/// Moves every sum that holds the cost of these rows by what changed: the one place that does. Sums in the order in
+/// which the drain writes them, so that the two cannot wait for each other.
+async fn add_to_sums(c: &mut Conn, changes: &[Change]) -> Result<()> {
+    let mut hourly: BTreeMap<Key, Sums> = BTreeMap::new();
+    let mut tagged: BTreeMap<TagKey, Sums> = BTreeMap::new();
+    let mut counting: BTreeMap<Group, BTreeSet<String>> = BTreeMap::new();
+    for Change { key, delta, .. } in changes {
+        hourly.entry(key.clone()).or_default().add(delta);
+    }
+    for Change { key, delta, tags, day, .. } in changes {
+        for (name, value) in tags {
+            let group = (key.user, *day, name.clone());
+            // A value that counted by itself when the row came still does, and one that did not never will.
+            let known = match counting.entry(group) {
+                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::btree_map::Entry::Vacant(place) => {
+                    let known = super::tags::known(c, place.key()).await?;
+                    place.insert(known)
+                }
+            };
+            let value = if known.contains(value) { value.as_str() } else { OTHER };
+            tagged.entry((name.clone(), value.to_owned(), key.clone())).or_default().add(delta);
+        }
+    }
+    let upsert = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
+    super::dialect::insert(c, &rollup::hourly(hourly), &upsert).await?;
+    let upsert = rollup::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
+    super::dialect::insert(c, &rollup::tags_hourly(tagged), &upsert).await
+}

@@ -1,0 +1,82 @@
+//! What requests used, row by row: what their tokens would have cost elsewhere is computed from.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use tt_core::usage::Usage;
+use tt_core::{NanoUsd, Timestamp, UserId};
+
+use super::Conn;
+use crate::decode::{self, count};
+use crate::error::Result;
+use crate::rerate::Place;
+use crate::schema::request_logs;
+use crate::view::{RecordedUsage, UsageScope};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = request_logs)]
+struct Row {
+    created_at: i64,
+    request_id: String,
+    input_tokens: i64,
+    cache_read_tokens: i64,
+    cache_write_5m_tokens: i64,
+    cache_write_1h_tokens: i64,
+    output_tokens: i64,
+    reasoning_tokens: Option<i64>,
+    audio_input_tokens: i64,
+    audio_output_tokens: i64,
+    tool_prompt_tokens: i64,
+    web_searches: i64,
+    usage_source: String,
+    cost_nano: Option<i64>,
+    unpriced: bool,
+}
+
+/// The user's requests in `scope`, oldest first, from the one after `after` on; at most `limit`.
+pub(crate) async fn usage_by_request(
+    c: &mut Conn,
+    user: UserId,
+    scope: UsageScope,
+    after: Option<Place>,
+    limit: u32,
+) -> Result<Vec<RecordedUsage>> {
+    use request_logs::{alias, created_at, request_id, user_id};
+    let mut rows = request_logs::table
+        .filter(user_id.eq(user.0))
+        .filter(created_at.ge(scope.from.millis()))
+        .filter(created_at.lt(scope.to.millis()))
+        .into_boxed();
+    if let Some((at, id)) = after {
+        let at = at.millis();
+        // The first condition says less than the second; it is the one an index serves.
+        rows = rows.filter(created_at.ge(at)).filter(created_at.gt(at).or(request_id.gt(id.to_string())));
+    }
+    if let Some(wanted) = scope.alias {
+        rows = rows.filter(alias.eq(wanted));
+    }
+    let rows: Vec<Row> =
+        rows.order((created_at, request_id)).limit(i64::from(limit)).select(Row::as_select()).load(c).await?;
+    rows.into_iter().map(recorded).collect()
+}
+
+fn recorded(row: Row) -> Result<RecordedUsage> {
+    Ok(RecordedUsage {
+        created_at: Timestamp::from_millis(row.created_at),
+        request_id: decode::parsed(&row.request_id)?,
+        usage: Usage {
+            input: count(row.input_tokens),
+            cache_read: count(row.cache_read_tokens),
+            cache_write_5m: count(row.cache_write_5m_tokens),
+            cache_write_1h: count(row.cache_write_1h_tokens),
+            output: count(row.output_tokens),
+            reasoning: row.reasoning_tokens.map(count),
+            audio_input: count(row.audio_input_tokens),
+            audio_output: count(row.audio_output_tokens),
+            tool_prompt: count(row.tool_prompt_tokens),
+            web_searches: count(row.web_searches),
+        },
+        source: decode::source(&row.usage_source)?,
+        cost: row.cost_nano.map(NanoUsd),
+        unpriced: row.unpriced,
+    })
+}

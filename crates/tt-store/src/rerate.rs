@@ -1,0 +1,179 @@
+//! Re-pricing recorded requests: what to ask, what comes back, and, pure, what becomes of a row.
+
+use diesel::prelude::*;
+use tt_core::price::PriceTable;
+use tt_core::record::{Attempt, Totals};
+use tt_core::{NanoUsd, Provider, RequestId, Tags, Timestamp, UsageSource};
+
+use crate::batch::Batch;
+use crate::decode;
+use crate::error::Result;
+use crate::rollup::{Key, Sums};
+use crate::schema::{request_details, request_logs};
+
+/// Where a row stands in the log.
+pub type Place = (Timestamp, RequestId);
+
+/// Which recorded requests to price again, of all users: a step of a walk from the oldest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rerate {
+    /// Not before.
+    pub from: Timestamp,
+    /// Before.
+    pub to: Timestamp,
+    /// Only those after this place: where the step before ended.
+    pub after: Option<Place>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rerated {
+    /// The requests of the step, changed or not; those that billed nothing are left out.
+    pub requests: Vec<Repriced>,
+    /// Where the next step begins; `None`: there is nothing left.
+    pub next: Option<Place>,
+}
+
+/// One request's cost at first and now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repriced {
+    /// The provider of its last attempt.
+    pub provider: Option<Provider>,
+    /// The upstream model of its last attempt.
+    pub model: Option<String>,
+    /// The known cost before.
+    pub before: Option<NanoUsd>,
+    /// The known cost after.
+    pub after: Option<NanoUsd>,
+}
+
+/// What the log holds of a request that its cost depends on, and where it is summed.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = request_logs)]
+pub(crate) struct Held {
+    created_at: i64,
+    request_id: String,
+    user_id: i64,
+    api_key_id: Option<i64>,
+    alias: String,
+    route: Option<String>,
+    provider: Option<String>,
+    model: Option<String>,
+    status: Option<i64>,
+    usage_source: String,
+    cost_nano: Option<i64>,
+    unpriced: bool,
+    saved_nano: i64,
+    #[diesel(select_expression = request_details::attempts)]
+    attempts: String,
+    #[diesel(select_expression = request_details::tags)]
+    tags: String,
+}
+
+/// A row whose price changed.
+pub(crate) struct Change {
+    created_at: i64,
+    request_id: String,
+    attempts: String,
+    cost: Option<i64>,
+    unpriced: bool,
+    saved: i64,
+    /// Where it is summed.
+    pub(crate) key: Key,
+    /// The UTC day its tags count in.
+    pub(crate) day: i64,
+    /// Its tags as they are stored.
+    pub(crate) tags: Vec<(String, String)>,
+    /// What the sums gain or lose.
+    pub(crate) delta: Sums,
+}
+
+/// The first columns of [`logs`] and [`details`], which say whose they are.
+pub(crate) const KEYS: usize = 2;
+
+/// Prices `rows`, which are those of `step`, and says what changes.
+pub(crate) fn price(rows: Vec<Held>, prices: &PriceTable, step: &Rerate) -> Result<(Rerated, Vec<Change>)> {
+    let full = rows.len() >= usize::try_from(step.limit).unwrap_or(usize::MAX);
+    let next = rows.last().filter(|_| full).map(Held::place).transpose()?;
+    let (mut requests, mut changes) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        let mut attempts: Vec<Attempt> = decode::from_json(&row.attempts)?;
+        let mut repriced = Repriced {
+            provider: row.provider.as_deref().map(decode::parsed).transpose()?,
+            model: row.model.clone(),
+            before: row.cost_nano.map(NanoUsd),
+            after: row.cost_nano.map(NanoUsd),
+        };
+        if prices.reprice(&mut attempts) {
+            let totals = Totals::of(&attempts);
+            repriced.after = totals.cost;
+            changes.push(row.changed(&attempts, &totals)?);
+        }
+        requests.push(repriced);
+    }
+    Ok((Rerated { requests, next }, changes))
+}
+
+impl Held {
+    fn place(&self) -> Result<Place> {
+        Ok((Timestamp::from_millis(self.created_at), decode::parsed(&self.request_id)?))
+    }
+
+    fn changed(self, attempts: &[Attempt], totals: &Totals) -> Result<Change> {
+        // As the drain counts it: what nobody knows the usage of is not known in full either.
+        let unknown = decode::source(&self.usage_source)? == UsageSource::Unknown;
+        let part = |cost: Option<i64>, unpriced: bool, saved: i64| {
+            let mut sums = Sums::default();
+            let unpriced = i64::from(unpriced || unknown);
+            sums.add(&Sums { cost: cost.unwrap_or(0), unpriced, saved, ..Sums::default() });
+            sums
+        };
+        let (cost, unpriced, saved) = (totals.cost.map(|cost| cost.0), totals.unpriced, totals.saved.0);
+        let mut delta = part(cost, unpriced, saved);
+        delta.subtract(&part(self.cost_nano, self.unpriced, self.saved_nano));
+        let at = Timestamp::from_millis(self.created_at);
+        let tags: Tags = decode::from_json(&self.tags)?;
+        Ok(Change {
+            created_at: self.created_at,
+            request_id: self.request_id,
+            attempts: decode::json(&attempts)?,
+            cost,
+            unpriced,
+            saved,
+            key: Key {
+                user: self.user_id,
+                hour: at.hour().millis(),
+                provider: self.provider.unwrap_or_default(),
+                alias: self.alias,
+                model: self.model.unwrap_or_default(),
+                api_key: self.api_key_id.unwrap_or(0),
+                status: self.status.unwrap_or(0),
+                route: self.route.unwrap_or_default(),
+            },
+            day: at.day().millis(),
+            tags: tags.iter().map(|(name, value)| (decode::storable(name), decode::storable(value))).collect(),
+            delta,
+        })
+    }
+}
+
+/// What changes in `request_logs`.
+pub(crate) fn logs(changes: &[Change]) -> Batch {
+    named("request_logs", changes)
+        .maybe_big("cost_nano", changes, |change| change.cost)
+        .bool("unpriced", changes, |change| change.unpriced)
+        .big("saved_nano", changes, |change| change.saved)
+}
+
+/// What changes in `request_details`.
+pub(crate) fn details(changes: &[Change]) -> Batch {
+    named("request_details", changes).text("attempts", changes, |change| change.attempts.clone())
+}
+
+fn named(table: &'static str, changes: &[Change]) -> Batch {
+    Batch::new(table)
+        .big("created_at", changes, |change| change.created_at)
+        .text("request_id", changes, |change| change.request_id.clone())
+}
