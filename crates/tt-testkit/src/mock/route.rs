@@ -74,6 +74,7 @@ fn seen(parts: &Parts, body: Bytes, model: Option<&str>) -> Seen {
         model: model.map(str::to_owned),
         status: None,
         usage_sent: None,
+        frames_sent: 0,
         completed: false,
         cancelled_after: None,
     }
