@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tt_testkit::Program;
 
 use crate::audit::{Evidence, Kill};
@@ -26,21 +26,9 @@ async fn killed_at_random_moments_the_ledger_holds_each_request_once() {
     let first = bed.launch().start();
     let user = bed.user(&first).await;
     let (lives, watched) = watch::channel(None);
-    let load = Arc::new(Load::new(user.clone(), seed, total, watched));
+    let load = Load::new(user.clone(), seed, total, watched);
     let begun = Instant::now();
-    let mut tasks = JoinSet::new();
-    for _ in 0..clients {
-        let load = Arc::clone(&load);
-        tasks.spawn(async move { load.client().await });
-    }
-    let asked = async {
-        let mut told = Vec::new();
-        while let Some(client) = tasks.join_next().await {
-            told.extend(client.unwrap());
-        }
-        told
-    };
-    let (told, (last, killed)) = tokio::join!(asked, live_and_die(&bed, first, &load, &lives, kills));
+    let (told, (last, killed)) = tokio::join!(load.clients(clients), live_and_die(&bed, first, &load, &lives, kills));
     let took = begun.elapsed();
 
     let until = Instant::now() + REPLAYED;
@@ -50,7 +38,7 @@ async fn killed_at_random_moments_the_ledger_holds_each_request_once() {
     }
     let rows = user.rows(&last).await;
     let seen = bed.mock.requests();
-    let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &killed }.judge();
+    let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &killed, may_refuse: false }.judge();
     println!("seed {seed}: {total} requests in {:.1} s: {verdict}", took.as_secs_f64());
     verdict.holds();
     assert_eq!(told.len(), total);
@@ -66,14 +54,14 @@ async fn killed_at_random_moments_the_ledger_holds_each_request_once() {
 async fn live_and_die(
     bed: &Bed,
     first: Program,
-    load: &Load,
+    load: &Arc<Load>,
     lives: &watch::Sender<Option<Life>>,
     kills: usize,
 ) -> (Program, Vec<Kill>) {
     let (mut random, mut killed) = (Random::new(load.seed, u64::MAX), Vec::new());
     let (mut program, mut begun) = (first, load.begun.subscribe());
     // Once for each part of the requests, somewhere within it.
-    let part = (load.total / (kills + 1)) as u64;
+    let part = (load.total() / (kills + 1)) as u64;
     for number in 0..=kills {
         lives.send_replace(Some(Life { number, address: program.address().to_owned() }));
         if number == kills {

@@ -1,9 +1,11 @@
 //! Many clients at once, each with its own connection, and what each of them saw.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::bed::User;
 use crate::scenes::{self, Scene, Stay};
@@ -41,26 +43,71 @@ pub(crate) struct Told {
 pub(crate) struct Load {
     pub(crate) user: User,
     pub(crate) seed: u64,
-    pub(crate) total: usize,
     pub(crate) lives: watch::Receiver<Option<Life>>,
     /// Requests begun.
     pub(crate) begun: watch::Sender<usize>,
     next: AtomicUsize,
+    /// How many are to be made.
+    total: AtomicUsize,
+    /// Every client leaves, somewhere.
+    all_leave: bool,
 }
 
 impl Load {
-    pub(crate) fn new(user: User, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>) -> Self {
-        Self { user, seed, total, lives, begun: watch::channel(0).0, next: AtomicUsize::new(0) }
+    pub(crate) fn new(user: User, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
+        Arc::new(Self::made(user, seed, total, lives, false))
     }
 
-    /// One client: makes requests until enough were made by all of them together.
-    pub(crate) async fn client(&self) -> Vec<Told> {
+    /// A load without an end but [`Load::stop`], whose requests are counted from `first` on.
+    pub(crate) fn starting_at(first: usize, user: User, seed: u64, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
+        let load = Self::made(user, seed, usize::MAX, lives, false);
+        load.next.store(first, Ordering::Relaxed);
+        Arc::new(load)
+    }
+
+    /// A load of a few requests for each of many clients, counted from `first` on, of which few leave.
+    pub(crate) fn warming(first: usize, user: User, seed: u64, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
+        let load = Self::made(user, seed, first + 400, lives, false);
+        load.next.store(first, Ordering::Relaxed);
+        Arc::new(load)
+    }
+
+    /// A load of clients that all leave, at random bytes.
+    pub(crate) fn leaving(user: User, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
+        Arc::new(Self::made(user, seed, total, lives, true))
+    }
+
+    fn made(user: User, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>, all_leave: bool) -> Self {
+        let (next, total) = (AtomicUsize::new(0), AtomicUsize::new(total));
+        Self { user, seed, lives, begun: watch::channel(0).0, next, total, all_leave }
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// No further requests are made.
+    pub(crate) fn stop(&self) {
+        self.total.store(0, Ordering::Relaxed);
+    }
+
+    /// So many clients at once, until enough requests were made.
+    pub(crate) async fn clients(self: &Arc<Self>, count: u64) -> Vec<Told> {
+        let mut tasks = JoinSet::new();
+        for _ in 0..count {
+            let load = Arc::clone(self);
+            tasks.spawn(async move { load.client().await });
+        }
+        tasks.join_all().await.into_iter().flatten().collect()
+    }
+
+    async fn client(&self) -> Vec<Told> {
         let mut told = Vec::new();
         let mut lives = self.lives.clone();
         let mut connection: Option<(usize, Wire)> = None;
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            if number >= self.total {
+            if number >= self.total() {
                 return told;
             }
             let (life, mut wire) = open(&mut lives, connection.take()).await;
@@ -78,11 +125,17 @@ impl Load {
     /// One request, and whether its connection is good for another.
     async fn one(&self, number: usize, life: usize, wire: &mut Wire) -> (Told, bool) {
         let mut random = Random::new(self.seed, number as u64);
-        let scene = scenes::choose(random.next());
+        let scene = if self.all_leave { scenes::slow(random.next()) } else { scenes::choose(random.next()) };
         let stream = scene.streams_only || random.below(2) == 0;
         let request =
             wire::chat(&self.user.api_key, scene.alias, &scenes::text(number), stream, &format!("n={number}"));
         let leave = match scene.stay {
+            _ if self.all_leave => match random.below(4) {
+                0 => Leave::Sent(1 + usize::try_from(random.below(request.len() as u64)).unwrap()),
+                1 => Leave::After(Duration::from_millis(random.below(100))),
+                // Up to the end and beyond: a plain answer is much shorter.
+                _ => Leave::Received(1 + usize::try_from(random.below(if stream { 7000 } else { 1500 })).unwrap()),
+            },
             Stay::ToTheEnd => Leave::Never,
             Stay::Never => Leave::After(Duration::from_millis(5 + random.below(100))),
             Stay::Mostly => match random.below(9) {

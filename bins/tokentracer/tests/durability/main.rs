@@ -6,13 +6,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "what was measured is worth reading, and the seed where a test fails")]
 
+mod aborts;
 mod audit;
 mod bed;
+mod full;
 mod kill;
+mod link;
 mod load;
 #[path = "../blackbox/prices.rs"]
 mod prices;
 mod rows;
 mod scenes;
 mod size;
+mod store_away;
+mod torn;
 mod wire;

@@ -112,6 +112,17 @@ pub(crate) fn choose(number: u64) -> &'static Scene {
         .unwrap()
 }
 
+/// One of the scenes that take their time.
+pub(crate) fn slow(number: u64) -> &'static Scene {
+    let slow: Vec<_> = SCENES.iter().filter(|scene| scene.stay == Stay::Mostly).collect();
+    slow[usize::try_from(number % slow.len() as u64).unwrap()]
+}
+
+/// The scene of this alias.
+pub(crate) fn named(alias: &str) -> &'static Scene {
+    SCENES.iter().find(|scene| scene.alias == alias).unwrap()
+}
+
 const DIGITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
 /// The text of a request: its number in words, each of one token.

@@ -37,6 +37,8 @@ pub(crate) enum End {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
     pub(crate) status: Option<u16>,
+    /// In small letters.
+    pub(crate) head: String,
     pub(crate) body: Vec<u8>,
     /// Bytes that came, the head included.
     pub(crate) received: usize,
@@ -128,6 +130,7 @@ impl Answer {
                 .lines()
                 .find_map(|line| line.strip_prefix("content-length:"))
                 .map(|length| length.trim().parse().unwrap());
+            self.head = head;
             self.at = end + 4;
         }
         match self.length {

@@ -24,6 +24,8 @@ pub struct Seen {
     pub headers: HeaderMap,
     /// The body as sent.
     pub body: Bytes,
+    /// When it had been read.
+    pub arrived: Instant,
     /// The model asked for, from the body or the path.
     pub model: Option<String>,
     /// The status answered; `None` until then, and when the connection was ended before any.
@@ -74,11 +76,13 @@ impl Journal {
 
     /// Notes a request that has been read.
     pub(super) fn arrived(self: &Arc<Self>, parts: &Parts, body: &Bytes) -> Ticket {
+        let now = Instant::now();
         let seen = Seen {
             method: parts.method.clone(),
             path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
             headers: parts.headers.clone(),
             body: body.clone(),
+            arrived: now,
             model: None,
             status: None,
             usage_sent: None,
@@ -92,7 +96,7 @@ impl Journal {
             all.len() - 1
         };
         self.changed.send_replace(());
-        Ticket { journal: Some(Arc::clone(self)), index, arrived: Instant::now(), frames: 0 }
+        Ticket { journal: Some(Arc::clone(self)), index, arrived: now, frames: 0 }
     }
 
     /// Requests that ask for something to be done.
