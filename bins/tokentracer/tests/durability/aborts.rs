@@ -25,7 +25,7 @@ async fn clients_that_leave_at_any_byte_have_their_rows_and_hold_nothing() {
     let clients = size::number("TT_SOAK_CLIENTS", 32);
     let seed = size::seed();
     let bed = Bed::new(Backend::chosen(), &[]).await;
-    let program = bed.launch().start();
+    let program = bed.start().await;
     let user = bed.user(&program).await;
     let (lives, watched) = watch::channel(None);
     lives.send_replace(Some(Life { number: 0, address: program.address().to_owned() }));

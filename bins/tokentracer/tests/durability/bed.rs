@@ -84,6 +84,12 @@ impl Bed {
         self.launch_of(Program::launch(env!("CARGO_BIN_EXE_tokentracer")))
     }
 
+    /// Starts it, while what else lives on this thread goes on.
+    pub(crate) async fn start(&self) -> Program {
+        let launch = self.launch();
+        tokio::task::spawn_blocking(move || launch.start()).await.unwrap()
+    }
+
     /// The same by way of another program.
     pub(crate) fn launch_of(&self, program: Launch) -> Launch {
         let launch = program.data_dir(self.data.path());

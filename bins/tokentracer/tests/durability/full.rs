@@ -46,7 +46,7 @@ async fn at_its_limit_the_journal_refuses_and_recovers() {
     }
     let (_database, link, url) = linked().await;
     let bed = Bed::on(Some(&url), &[("MAX_JOURNAL_BYTES", "1048576")]);
-    let program = bed.launch().start();
+    let program = bed.start().await;
     refuses_and_recovers(&bed, program, Away(link)).await;
 }
 

@@ -23,7 +23,7 @@ async fn killed_at_random_moments_the_ledger_holds_each_request_once() {
     let clients = size::number("TT_SOAK_CLIENTS", 64);
     let seed = size::seed();
     let bed = Bed::new(Backend::chosen(), &[]).await;
-    let first = bed.launch().start();
+    let first = bed.start().await;
     let user = bed.user(&first).await;
     let (lives, watched) = watch::channel(None);
     let load = Load::new(user.clone(), seed, total, watched);

@@ -34,7 +34,7 @@ async fn a_store_that_is_away_fails_nobody_and_is_level_soon_after() {
     let seed = size::seed();
     let (_database, link, url) = linked().await;
     let bed = Bed::on(Some(&url), &[]);
-    let program = bed.launch().start();
+    let program = bed.start().await;
     let user = bed.user(&program).await;
     let (lives, watched) = watch::channel(None);
     lives.send_replace(Some(Life { number: 0, address: program.address().to_owned() }));

@@ -15,7 +15,7 @@ use crate::size;
 async fn a_torn_last_record_is_replayed_up_to_with_one_warning() {
     let seed = size::seed();
     let bed = Bed::new(Backend::Sqlite, &[]).await;
-    let mut first = bed.launch().start();
+    let mut first = bed.start().await;
     let user = bed.user(&first).await;
     let (lives, watched) = watch::channel(None);
     lives.send_replace(Some(Life { number: 0, address: first.address().to_owned() }));
@@ -28,7 +28,7 @@ async fn a_torn_last_record_is_replayed_up_to_with_one_warning() {
         first.kill();
         let kill = Kill { from, to: Instant::now() };
         tear(&bed);
-        let second = bed.launch().start();
+        let second = bed.start().await;
         lives.send_replace(Some(Life { number: 1, address: second.address().to_owned() }));
         (kill, second)
     };
