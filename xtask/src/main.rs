@@ -13,6 +13,7 @@ mod http;
 mod layers;
 mod program;
 mod run;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ make <task>, or cargo xtask <task> [arguments]
   logs          follow what they log
   docker-build  build the program's image, tokentracer:local
   bench         measure against a bare proxy; --release for the profile that ships
+  soak          attack the ledger for long: kill, store, full, aborts, or all; TT_SOAK_SEED=N repeats a run
   clean         remove everything built";
 
 fn main() -> ExitCode {
@@ -76,6 +78,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "logs" => containers::logs(rest),
         "docker-build" => containers::build(rest),
         "bench" => bench::run(rest),
+        "soak" => soak::run(rest),
         "clean" => cargo(&["clean"]),
         _ => Err(format!("no such task\n\n{HELP}")),
     }

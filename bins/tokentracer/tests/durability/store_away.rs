@@ -13,6 +13,9 @@ use crate::load::{Life, Load, Told};
 use crate::rows;
 use crate::size;
 
+/// A caller is known for good this long after the last change to their things: changes are followed every second, and
+/// one is forgotten once more when it is met there.
+const KNOWN: Duration = Duration::from_secs(3);
 /// Every request has its row within this time after the store is back.
 const LEVEL: Duration = Duration::from_secs(10);
 
@@ -44,6 +47,7 @@ async fn a_store_that_is_away_fails_nobody_and_is_level_soon_after() {
         let mut begun = load.begun.subscribe();
         let outage = async {
             begun.wait_for(|begun| *begun >= 50).await.unwrap();
+            tokio::time::sleep(KNOWN).await;
             link.set(state);
             let before = *begun.borrow();
             tokio::time::sleep(away).await;
