@@ -22,6 +22,8 @@ use crate::wire::{self, Answer, End, Leave, Wire};
 const BACK: Duration = Duration::from_secs(5);
 /// So many streams run when the room goes.
 const RUNNING: usize = 8;
+/// So many others press at once.
+const AT_ONCE: usize = 8;
 /// More requests than fit into what is left, and than are made while the streams run.
 const MOST: usize = 10_000;
 
@@ -50,7 +52,7 @@ async fn at_its_limit_the_journal_refuses_and_recovers() {
     refuses_and_recovers(&bed, program, Away(link)).await;
 }
 
-/// Where the system lets us mount: the journal lies on a disk of 16 MiB, which something else fills.
+/// Where the system lets us mount: the journal lies on a disk of 4 MiB, which something else fills.
 #[tokio::test]
 async fn on_a_full_disk_the_journal_refuses_and_recovers() {
     struct Disk {
@@ -70,7 +72,7 @@ async fn on_a_full_disk_the_journal_refuses_and_recovers() {
             std::fs::remove_file(&self.path).unwrap();
         }
     }
-    let mount = "mount -t tmpfs -o size=16m,mode=700 tmpfs \"$DATA_DIR\" && exec \"$@\"";
+    let mount = "mount -t tmpfs -o size=4m,mode=700 tmpfs \"$DATA_DIR\" && exec \"$@\"";
     let inside = |program: &str| {
         let words = ["--map-root-user", "--mount", "sh", "-c", mount, "sh", program];
         words.iter().fold(Program::launch("unshare"), |launch, word| launch.argument(word))
@@ -84,7 +86,8 @@ async fn on_a_full_disk_the_journal_refuses_and_recovers() {
     }
     let elsewhere = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", elsewhere.path().join("tokentracer.db").display());
-    let bed = Bed::on(Some(&database), &[]);
+    // So that its segments, and the steps in which they take room, are small.
+    let bed = Bed::on(Some(&database), &[("MAX_JOURNAL_BYTES", "4000000")]);
     let program = bed.launch_of(inside(env!("CARGO_BIN_EXE_tokentracer"))).start();
     let data = bed.data.path().strip_prefix("/").unwrap();
     let path = PathBuf::from(format!("/proc/{}/root", program.id())).join(data).join("filler");
@@ -111,18 +114,25 @@ async fn refuses_and_recovers(bed: &Bed, program: Program, mut room: impl Room) 
         bed.mock.wait_for(|seen| scenes::number(seen) == RUNNING).await;
         let mut pressed = Vec::new();
         let mut refused = 0;
-        for number in RUNNING + 1..MOST {
+        for first in (RUNNING + 1..MOST).step_by(AT_ONCE) {
             room.take();
-            let (told, answer) = ask(&user, &program, scenes::named("mini"), number.is_multiple_of(2), number).await;
-            if told.status == Some(503) {
-                let body = String::from_utf8_lossy(&answer.body);
-                assert!(body.contains("ledger_unavailable"), "{body}");
-                assert!(answer.head.contains("\r\nretry-after:"), "{}", answer.head);
-                refused += 1;
+            let mut batch = JoinSet::new();
+            for number in first..first + AT_ONCE {
+                let (user, address) = (user.clone(), program.address().to_owned());
+                let stream = number.is_multiple_of(2);
+                batch.spawn(async move { ask_at(&user, &address, scenes::named("mini"), stream, number).await });
             }
-            pressed.push(told);
-            let over = |seen: &&Seen| seen.completed && scenes::number(seen) <= RUNNING;
-            if refused > 20 && number.is_multiple_of(20) && bed.mock.requests().iter().filter(over).count() > RUNNING {
+            for (told, answer) in batch.join_all().await {
+                if told.status == Some(503) {
+                    let body = String::from_utf8_lossy(&answer.body);
+                    assert!(body.contains("ledger_unavailable"), "{body}");
+                    assert!(answer.head.contains("\r\nretry-after:"), "{}", answer.head);
+                    refused += 1;
+                }
+                pressed.push(told);
+            }
+            let over = |seen: &&Seen| seen.completed && (1..=RUNNING).contains(&scenes::number(seen));
+            if refused > 20 && bed.mock.requests().iter().filter(over).count() == RUNNING {
                 break;
             }
         }
