@@ -163,7 +163,9 @@ impl Answer {
     pub(crate) fn events(&self) -> impl Iterator<Item = Value> {
         let text = String::from_utf8_lossy(&self.body).into_owned();
         let whole = text.rfind("\n\n").map_or(0, |end| end + 2);
-        let events: Vec<Value> = text[..whole]
+        let events: Vec<Value> = text
+            .get(..whole)
+            .unwrap_or_default()
             .split("\n\n")
             .filter_map(|event| serde_json::from_str(event.strip_prefix("data: ")?).ok())
             .collect();
