@@ -14,6 +14,7 @@ mod layers;
 mod prices;
 mod program;
 mod run;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ make <task>, or cargo xtask <task> [arguments]
   docker-build  build the program's image, tokentracer:local
   prices        rebuild the price table in the binary from a file of price facts: ARGS=FILE
   bench         measure against a bare proxy; --release for the profile that ships
+  soak          attack the ledger for long: kill, store, full, aborts, or all; TT_SOAK_SEED=N repeats a run
   clean         remove everything built";
 
 fn main() -> ExitCode {
@@ -79,6 +81,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "docker-build" => containers::build(rest),
         "prices" => prices::rebuild(rest),
         "bench" => bench::run(rest),
+        "soak" => soak::run(rest),
         "clean" => cargo(&["clean"]),
         _ => Err(format!("no such task\n\n{HELP}")),
     }

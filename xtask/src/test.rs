@@ -3,24 +3,30 @@
 mod postgres;
 mod tools;
 
+use std::process::Command;
+
 use crate::run::{Outcome, cargo, cargo_command, status};
 use postgres::Postgres;
 use tools::Tools;
 
 /// Runs `cargo test`, on the whole workspace unless the arguments choose a package.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    let tools = Tools::find_or_install()?;
-    let postgres = Postgres::start(&tools)?;
     let mut command = cargo_command(&["test"]);
     if !arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package")) {
         command.arg("--workspace");
     }
-    command
-        .args(arguments)
-        .env("TT_TEST_POSTGRES_URL", postgres.url())
+    command.args(arguments);
+    with_servers(|servers| status(servers(&mut command)))
+}
+
+/// Does `work` while the servers that tests need are there: it is given what tells a command of them.
+pub(crate) fn with_servers(work: impl FnOnce(&dyn Fn(&mut Command) -> &mut Command) -> Outcome) -> Outcome {
+    let tools = Tools::find_or_install()?;
+    let postgres = Postgres::start(&tools)?;
+    let outcome = work(&|command| {
         // Tests start Redis servers of their own.
-        .env("TT_TEST_REDIS_SERVER", &tools.redis_server);
-    let outcome = status(&mut command);
+        command.env("TT_TEST_POSTGRES_URL", postgres.url()).env("TT_TEST_REDIS_SERVER", &tools.redis_server)
+    });
     drop(postgres);
     outcome
 }

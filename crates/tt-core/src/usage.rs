@@ -95,6 +95,8 @@ impl UsageSource {
 }
 
 /// A provider's usage as decoded, with what it sent and what decides the price.
+///
+/// It is written to journals, as all of [`crate::record`] is: new fields go to the end, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Reported {
     /// The classes.
@@ -103,14 +105,14 @@ pub struct Reported {
     pub raw: String,
     /// The service tier the *response* names (`default`, `flex`, `priority`, `batch`…), which sets the price.
     pub service_tier: Option<String>,
-    /// Words by which the whole answer costs another multiple of its tokens' prices, where the table lists one for them:
-    /// where it was made and how fast (Anthropic `inference_geo` and `speed`; `region_eu` and `region_us` of OpenAI, by the
-    /// address asked).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub modifiers: Vec<String>,
     /// Passes billed beside the top-level numbers (Anthropic compaction and advisor entries), each with its model
     /// where that differs.
     pub beside: Vec<BilledBeside>,
+    /// Words by which the whole answer costs another multiple of its tokens' prices, where the table lists one for them:
+    /// where it was made and how fast (Anthropic `inference_geo` and `speed`; `region_eu` and `region_us` of OpenAI, by the
+    /// address asked).
+    #[serde(default)]
+    pub modifiers: Vec<String>,
 }
 
 /// One pass a provider bills beside its top-level usage.

@@ -45,8 +45,8 @@ struct State {
     /// What they have written, all of it in the current segment.
     live: u64,
     writes: u64,
-    /// Left behind, and perhaps not durable.
-    unsynced: Vec<Arc<dyn JournalFile>>,
+    /// By their numbers: left behind, and perhaps not durable.
+    unsynced: Vec<(u64, Arc<dyn JournalFile>)>,
     /// A name was added to the directory.
     named: bool,
     /// The segment may not be durable although it was written: nothing new goes into it.
@@ -314,7 +314,7 @@ impl Chain {
             return;
         }
         let named = mem::take(&mut state.named);
-        let mut files = mem::take(&mut state.unsynced);
+        let mut files: Vec<_> = mem::take(&mut state.unsynced).into_iter().map(|(_, file)| file).collect();
         files.extend(state.current.as_ref().map(|segment| Arc::clone(&segment.file)));
         drop(state);
         let names = if named { self.instance.files.sync_dir(&self.instance.dir) } else { Ok(()) };
@@ -342,6 +342,8 @@ impl Chain {
         while let Some(old) = state.old.pop_front_if(|old| old.undelivered == 0 && old.number <= unneeded) {
             gone.push(old);
         }
+        // What is deleted need not be made durable, and would keep its room on the disk for as long as it is open.
+        state.unsynced.retain(|(number, _)| gone.iter().all(|old: &Old| old.number != *number));
         drop(state);
         for old in gone {
             self.delete(old.number, old.allocated);
@@ -405,6 +407,7 @@ impl Chain {
         state.finished = true;
         state.leave_current(0);
         let old = mem::take(&mut state.old);
+        state.unsynced.clear();
         drop(state);
         for old in old {
             self.delete(old.number, old.allocated);
@@ -472,7 +475,7 @@ impl State {
     /// The current segment gets no more; `copied`: the write after which it may be deleted.
     fn leave_current(&mut self, copied: u64) {
         if let Some(Segment { number, file, written, allocated, undelivered }) = self.current.take() {
-            self.unsynced.push(file);
+            self.unsynced.push((number, file));
             self.old.push_back(Old { number, written, allocated, undelivered, copied });
         }
     }

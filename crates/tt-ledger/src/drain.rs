@@ -22,7 +22,8 @@ pub const BATCH: usize = 1000;
 pub const WINDOW: Duration = Duration::from_millis(50);
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Short enough for a journal at its limit to take requests again within 5 s after the store is back.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How often a batch is tried once the end has come: a second and a half with the waits in between.
 const LAST_TRIES: u32 = 5;
 
@@ -87,7 +88,7 @@ impl Drain {
     /// reads their files on the runtime's blocking threads, and waits for them.
     ///
     /// `sink` stores a batch as a whole or says why not; it is called again with the same batch, after 100 ms at first
-    /// and 5 s at most, until it takes it. A call is never cut short, so it must end by itself, and an error means that
+    /// and 2 s at most, until it takes it. A call is never cut short, so it must end by itself, and an error means that
     /// trying again may help: a batch that never can be stored would hold up all that come after it.
     pub async fn run_into(mut self, mut sink: impl Sink, shutdown: impl Future<Output = ()>) -> Drained {
         let mut stop = Stop { signal: pin!(shutdown), fired: false };

@@ -31,6 +31,8 @@ struct Disk {
     names: BTreeMap<PathBuf, Arc<Mutex<Inode>>>,
     /// As the disk has them: what is left after a loss of power.
     durable_names: BTreeMap<PathBuf, Arc<Mutex<Inode>>>,
+    /// Without a name, and taking room for as long as somebody has them open.
+    removed: Vec<Arc<Mutex<Inode>>>,
     /// Held while their handle and its process live.
     locks: Vec<(PathBuf, Weak<()>, Process)>,
     /// Bytes; `None`: no limit.
@@ -47,6 +49,8 @@ struct Inode {
     content: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<(usize, Vec<u8>)>,
+    /// How many have it open.
+    open: usize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -117,7 +121,9 @@ impl Machine {
 
 impl Disk {
     fn size(&self) -> u64 {
-        self.names.values().map(|inode| lock(inode).content.len() as u64).sum()
+        let named = self.names.values().map(|inode| lock(inode).content.len() as u64);
+        let removed = self.removed.iter().map(|inode| lock(inode));
+        named.chain(removed.filter(|inode| inode.open > 0).map(|inode| inode.content.len() as u64)).sum()
     }
 
     fn has(&self, path: &Path) -> bool {
@@ -220,12 +226,12 @@ impl Files for Process {
         }
         let inode = Arc::<Mutex<Inode>>::default();
         disk.names.insert(path.to_owned(), Arc::clone(&inode));
-        Ok(Arc::new(Opened { process: self.clone(), inode }))
+        Ok(Opened::new(self, inode))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
         let inode = self.disk()?.names.get(path).cloned().ok_or_else(missing)?;
-        Ok(Arc::new(Opened { process: self.clone(), inode }))
+        Ok(Opened::new(self, inode))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -252,7 +258,11 @@ impl Files for Process {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.whole()?.names.remove(path).map(drop).ok_or_else(missing)
+        let mut disk = self.whole()?;
+        let inode = disk.names.remove(path).ok_or_else(missing)?;
+        disk.removed.retain(|inode| lock(inode).open > 0);
+        disk.removed.push(inode);
+        Ok(())
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
@@ -283,6 +293,11 @@ struct Opened {
 }
 
 impl Opened {
+    fn new(process: &Process, inode: Arc<Mutex<Inode>>) -> Arc<Self> {
+        lock(&inode).open += 1;
+        Arc::new(Self { process: process.clone(), inode })
+    }
+
     fn put(&self, at: usize, bytes: &[u8]) {
         let mut inode = lock(&self.inode);
         if inode.content.len() < at + bytes.len() {
@@ -290,6 +305,12 @@ impl Opened {
         }
         inode.content[at..at + bytes.len()].copy_from_slice(bytes);
         inode.unsynced.push((at, bytes.to_vec()));
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        lock(&self.inode).open -= 1;
     }
 }
 

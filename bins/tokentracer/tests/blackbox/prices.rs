@@ -1,12 +1,16 @@
 //! What tokens cost by the shipped table, computed here on its own: nothing is shared with what is tested.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 use tt_core::{Provider, Usage};
 
+static TABLE: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../../../crates/tt-core/data/prices.json")).unwrap());
+
 /// The cost of `usage` in nano-dollars at the standard tier: exact in pico-dollars, rounded once, half to even.
 pub(crate) fn cost(provider: Provider, model: &str, usage: &Usage) -> i64 {
-    let table: Value = serde_json::from_str(include_str!("../../../../crates/tt-core/data/prices.json")).unwrap();
-    let models = table["models"].as_array().unwrap();
+    let models = TABLE["models"].as_array().unwrap();
     let entry = models.iter().find(|entry| entry["id"] == model && entry["provider"] == provider.as_str()).unwrap();
     let prices = &entry["prices"]["standard"];
     let price = |class: &str| prices[class].as_u64().or(prices["input"].as_u64()).unwrap();

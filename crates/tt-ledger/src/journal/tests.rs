@@ -272,6 +272,32 @@ async fn a_disk_filled_by_what_is_stored_already_is_freed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_stood_in_its_own_way_on_a_full_disk_is_really_given_back() {
+    let (machine, store) = (Machine::default(), Store::default());
+    let process = machine.process();
+    let (ledger, drain, flusher) = begin(&process, JournalConfig { segment_bytes: 1 << 20, ..config(0) }).unwrap();
+    let requests = async {
+        for outage in 0..10 {
+            // Room for two beginnings of a segment, and then for nothing more.
+            machine.set_capacity(Some(300_000));
+            settle_one(&ledger, outage);
+            machine.set_capacity(Some(0));
+            while ledger.open(intent(100 + outage)).is_ok() {}
+            for _ in 0..10 {
+                tokio::time::sleep(ms(100)).await;
+                flusher.tick();
+            }
+            assert!(ledger.open(intent(200)).is_err());
+            flusher.tick();
+            assert_eq!((machine.size(), ledger.pending().journal_bytes), (0, 0), "after {outage} others");
+        }
+        drop(ledger);
+    };
+    let (drained, ()) = tokio::join!(drain.run_into(store.of(&process), std::future::pending()), requests);
+    assert_eq!((drained.lost, drained.kept), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_segment_is_deleted_before_what_it_was_copied_to_is_durable() {
     let (machine, store) = (Machine::default(), Store::default());
     let process = machine.process();

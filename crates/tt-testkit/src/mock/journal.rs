@@ -24,12 +24,16 @@ pub struct Seen {
     pub headers: HeaderMap,
     /// The body as sent.
     pub body: Bytes,
+    /// When it had been read.
+    pub arrived: Instant,
     /// The model asked for, from the body or the path.
     pub model: Option<String>,
     /// The status answered; `None` until then, and when the connection was ended before any.
     pub status: Option<u16>,
     /// The tokens the answer reports, or would have reported had it not been broken off; `None` where it reports none.
     pub usage_sent: Option<Usage>,
+    /// Frames of the answer's body (stream: events) handed to the connection, as long as it stood.
+    pub frames_sent: usize,
     /// The whole answer was handed to the connection.
     pub completed: bool,
     /// The client left before the end: so long after the request had been read.
@@ -72,14 +76,17 @@ impl Journal {
 
     /// Notes a request that has been read.
     pub(super) fn arrived(self: &Arc<Self>, parts: &Parts, body: &Bytes) -> Ticket {
+        let now = Instant::now();
         let seen = Seen {
             method: parts.method.clone(),
             path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
             headers: parts.headers.clone(),
             body: body.clone(),
+            arrived: now,
             model: None,
             status: None,
             usage_sent: None,
+            frames_sent: 0,
             completed: false,
             cancelled_after: None,
         };
@@ -89,7 +96,7 @@ impl Journal {
             all.len() - 1
         };
         self.changed.send_replace(());
-        Ticket { journal: Some(Arc::clone(self)), index, arrived: Instant::now() }
+        Ticket { journal: Some(Arc::clone(self)), index, arrived: now, frames: 0 }
     }
 
     /// Requests that ask for something to be done.
@@ -142,6 +149,8 @@ pub(super) struct Ticket {
     journal: Option<Arc<Journal>>,
     index: usize,
     arrived: Instant,
+    /// Handed to the connection; written down at the end, since streams have many.
+    frames: usize,
 }
 
 impl Ticket {
@@ -158,14 +167,22 @@ impl Ticket {
         });
     }
 
+    /// One more frame of the body was handed to the connection.
+    pub(super) fn frame(&mut self) {
+        self.frames += 1;
+    }
+
     /// The whole answer was handed to the connection.
     pub(super) fn complete(mut self) {
-        self.update(|seen| seen.completed = true);
+        let frames = self.frames;
+        self.update(|seen| (seen.completed, seen.frames_sent) = (true, frames));
         self.journal = None;
     }
 
     /// The mock broke the answer off, as it was told.
     pub(super) fn broken(mut self) {
+        let frames = self.frames;
+        self.update(|seen| seen.frames_sent = frames);
         self.journal = None;
     }
 
@@ -178,7 +195,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let after = self.arrived.elapsed();
-        self.update(|seen| seen.cancelled_after = Some(after));
+        let (after, frames) = (self.arrived.elapsed(), self.frames);
+        self.update(|seen| (seen.cancelled_after, seen.frames_sent) = (Some(after), frames));
     }
 }

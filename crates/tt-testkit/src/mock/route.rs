@@ -1,5 +1,7 @@
 //! From a request to what answers it: which API, whose credential, which behaviour.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
@@ -71,9 +73,11 @@ fn seen(parts: &Parts, body: Bytes, model: Option<&str>) -> Seen {
         path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         headers: parts.headers.clone(),
         body,
+        arrived: Instant::now(),
         model: model.map(str::to_owned),
         status: None,
         usage_sent: None,
+        frames_sent: 0,
         completed: false,
         cancelled_after: None,
     }

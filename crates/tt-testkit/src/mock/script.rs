@@ -103,6 +103,9 @@ impl Body for Script {
                 }
             }
             if let Some(Step::Send(bytes)) = self.steps.pop_front() {
+                if let Some(ticket) = &mut self.ticket {
+                    ticket.frame();
+                }
                 self.finish_if_done();
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }

@@ -1,0 +1,123 @@
+//! Clients that leave at random bytes: each has its row, its upstream is cancelled at once, and nothing is left behind.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tt_testkit::Program;
+
+use crate::audit::Evidence;
+use crate::bed::{Backend, Bed};
+use crate::load::{Life, Load, Told};
+use crate::rows;
+use crate::scenes;
+use crate::size;
+use crate::wire::End;
+
+/// An upstream is cancelled within this time of its client's leaving.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// What a request held is given back within this time of the last one's end.
+const QUIET: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn clients_that_leave_at_any_byte_have_their_rows_and_hold_nothing() {
+    let total = usize::try_from(size::number("TT_SOAK_ABORTS", 300)).unwrap();
+    let clients = size::number("TT_SOAK_CLIENTS", 32);
+    let seed = size::seed();
+    let bed = Bed::new(Backend::chosen(), &[]).await;
+    let program = bed.start().await;
+    let user = bed.user(&program).await;
+    let (lives, watched) = watch::channel(None);
+    lives.send_replace(Some(Life { number: 0, address: program.address().to_owned() }));
+
+    // Everything that is kept for later requests is there after this: pooled connections, threads, the tokenizer.
+    let warm = Load::warming(total, user.clone(), seed, watched.clone());
+    let warmed = warm.clients(2 * clients).await;
+    let session = user.session(&program);
+    assert!(rows::usage(&session).await.requests > 0);
+    gone(&program).await;
+    let before = Held::by(&program);
+
+    let begun = Instant::now();
+    let mut told = Load::leaving(user.clone(), seed, total, watched).clients(clients).await;
+    let took = begun.elapsed();
+    gone(&program).await;
+    let until = Instant::now() + QUIET;
+    let after = loop {
+        let after = Held::by(&program);
+        if after.fits(&before) || Instant::now() > until {
+            break after;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let seen = bed.mock.requests();
+    let late = cancelled_at_once(&told, &bed);
+    told.extend(warmed);
+    let rows = user.rows(&program).await;
+    let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &[], may_refuse: false }.judge();
+    println!("seed {seed}: {total} aborts in {:.1} s: {verdict}", took.as_secs_f64());
+    println!("upstream cancelled after at most {late:?}; held before {before:?}, after {after:?}");
+    verdict.holds();
+    assert!(late < AT_ONCE, "an upstream was cancelled after {late:?} only");
+    assert!(after.fits(&before), "held before {before:?}, after {after:?}");
+    assert!(verdict.of("rows cancelled") > total / 4, "hardly anybody left in time");
+    assert_eq!(rows::usage(&session).await, rows::sum(&rows), "the sums are not those of the rows");
+}
+
+/// The longest time from a client's leaving to the end of its upstream's connection; each has ended.
+fn cancelled_at_once(told: &[Told], bed: &Bed) -> Duration {
+    let left: HashMap<usize, &Told> = told.iter().map(|told| (told.number, told)).collect();
+    let mut longest = Duration::ZERO;
+    for seen in bed.mock.requests() {
+        let number = scenes::number(&seen);
+        let Some(told) = left.get(&number) else { continue };
+        assert!(seen.ended(), "an upstream is still answering: {told:?}");
+        if let Some(after) = seen.cancelled_after {
+            assert!(told.end == End::Left, "cancelled, and its client had not left: {told:?}");
+            longest = longest.max((seen.arrived + after).saturating_duration_since(told.ended));
+        }
+    }
+    longest
+}
+
+/// Waits until no client's connection is left and every upstream's answer is over.
+async fn gone(program: &Program) {
+    let until = Instant::now() + QUIET;
+    while client_connections(program) > 1 {
+        assert!(Instant::now() < until, "{} connections of clients are left", client_connections(program));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What a process holds, as the system counts it.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    files: usize,
+    threads: usize,
+}
+
+impl Held {
+    fn by(program: &Program) -> Self {
+        let count = |what| std::fs::read_dir(format!("/proc/{}/{what}", program.id())).unwrap().count();
+        Self { files: count("fd"), threads: count("task") }
+    }
+
+    /// No more than `before`: what is kept for later requests was there then.
+    fn fits(self, before: &Self) -> bool {
+        self.files <= before.files && self.threads <= before.threads
+    }
+}
+
+/// Connections of clients that the program has open; one is that of the test's session.
+fn client_connections(program: &Program) -> usize {
+    let port: u16 = program.address().rsplit_once(':').unwrap().1.parse().unwrap();
+    let local = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let open = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (address, _, state) = (fields.next().unwrap(), fields.next().unwrap(), fields.next().unwrap());
+        // Established, or closed by the client only.
+        address.ends_with(&local) && matches!(state, "01" | "08")
+    };
+    table.lines().skip(1).filter(open).count()
+}

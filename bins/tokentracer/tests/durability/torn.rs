@@ -1,0 +1,68 @@
+//! A record that was being written when the machine died: replayed up to it, with one warning.
+
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::audit::{Evidence, Kill};
+use crate::bed::{Backend, Bed};
+use crate::load::{Life, Load};
+use crate::size;
+
+#[tokio::test]
+async fn a_torn_last_record_is_replayed_up_to_with_one_warning() {
+    let seed = size::seed();
+    let bed = Bed::new(Backend::Sqlite, &[]).await;
+    let mut first = bed.start().await;
+    let user = bed.user(&first).await;
+    let (lives, watched) = watch::channel(None);
+    lives.send_replace(Some(Life { number: 0, address: first.address().to_owned() }));
+    let load = Load::new(user.clone(), seed, 200, watched.clone());
+    let mut begun = load.begun.subscribe();
+    let dying = async {
+        begun.wait_for(|begun| *begun >= 150).await.unwrap();
+        // The clients that are left have the second life.
+        let from = Instant::now();
+        first.kill();
+        let kill = Kill { from, to: Instant::now() };
+        tear(&bed);
+        let second = bed.start().await;
+        lives.send_replace(Some(Life { number: 1, address: second.address().to_owned() }));
+        (kill, second)
+    };
+    let (told, (kill, second)) = tokio::join!(load.clients(16), dying);
+    let until = Instant::now() + Duration::from_secs(30);
+    while bed.journals().len() > 1 {
+        assert!(Instant::now() < until, "{:?}: {}", bed.journals(), second.stderr());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (rows, seen) = (user.rows(&second).await, bed.mock.requests());
+    let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &[kill], may_refuse: false }.judge();
+    println!("{verdict}");
+    verdict.holds();
+    let log = second.stderr();
+    let torn: Vec<_> = log.lines().filter(|line| line.contains("torn record")).collect();
+    assert_eq!(torn.len(), 1, "{log}");
+    assert!(torn[0].contains("WARN") && !log.contains("ERROR"), "{log}");
+}
+
+/// Writes the beginning of a record, and no more, after the last one of the fullest segment.
+fn tear(bed: &Bed) {
+    let segments = std::fs::read_dir(bed.data.path().join("journal").join(&bed.journals()[0])).unwrap();
+    let paths: Vec<PathBuf> = segments.map(|entry| entry.unwrap().path()).collect();
+    let used = |path: &PathBuf| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+    };
+    let segments = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    let (end, fullest) = segments.map(|path| (used(path), path)).max().unwrap();
+    assert!(end > 0, "the journal is empty");
+    // Its length, its checksum, and a quarter of what they announce.
+    let mut torn = 400_u32.to_le_bytes().to_vec();
+    torn.extend_from_slice(&[0xa5; 4]);
+    torn.extend_from_slice(&[b'{'; 100]);
+    let file = std::fs::File::options().write(true).open(fullest).unwrap();
+    file.write_all_at(&torn, end as u64).unwrap();
+}
