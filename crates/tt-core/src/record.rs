@@ -1,4 +1,7 @@
 //! What the ledger records of a request, and the row it becomes: a pure sum over its attempts.
+//!
+//! Journals hold these as arrays of their fields, and may be read by a later version: new fields go to the end of their
+//! type, each with a default, and none is skipped.
 
 use serde::{Deserialize, Serialize};
 
