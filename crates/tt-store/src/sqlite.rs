@@ -33,6 +33,8 @@ pub(crate) mod provider_keys;
 pub(crate) mod provider_models;
 #[path = "repo/sessions.rs"]
 pub(crate) mod sessions;
+#[path = "repo/spending.rs"]
+pub(crate) mod spending;
 #[path = "repo/tags.rs"]
 pub(crate) mod tags;
 #[path = "repo/usage.rs"]

@@ -32,6 +32,7 @@ macro_rules! call {
 mod keys;
 mod ledger;
 mod routing;
+mod spending;
 mod users;
 
 /// A database. Clones share it.

@@ -25,7 +25,7 @@ async fn a_newer_database_is_refused(f: &Fixture) {
     assert_eq!(f.another().migrate().await.unwrap(), 0, "the lock was given back");
 }
 
-async fn execute(url: &str, statement: &str) {
+pub(crate) async fn execute(url: &str, statement: &str) {
     match url.strip_prefix("sqlite://") {
         Some(path) => {
             type Conn = diesel_async::sync_connection_wrapper::SyncConnectionWrapper<diesel::SqliteConnection>;
