@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bodies;
+mod budgets;
 mod cli;
 mod models;
 mod route;
 mod setup;
+mod spending;
 mod usage;
 mod users;
