@@ -357,7 +357,14 @@ async fn what_cannot_be_bounded_is_refused_under_a_budget_only() {
         let refused = stage.ask(&body).await.expect(400).json();
         assert_eq!((code(&refused), &refused["error"]["param"]), (expected, &json!(param)), "{refused}");
     }
-    assert!(stage.rows().await.is_empty() && stage.sent(MINI).is_empty());
+    // A model whose context window is not known: its text is bounded, a picture is not.
+    let mut picture = question("openai/gpt-3.5-turbo-0301", 100);
+    stage.ask(&picture).await.expect(200);
+    let data = "data:image/png;base64,iVBORw0KGgo=";
+    picture["messages"][0]["content"] = json!([{"type": "image_url", "image_url": {"url": data}}]);
+    let refused = stage.ask(&picture).await.expect(400).json();
+    assert_eq!((code(&refused), &refused["error"]["param"]), ("unsupported_parameter", &json!("messages")));
+    assert!(stage.rows().await.len() == 1 && stage.sent(MINI).is_empty());
     for free in
         [json!({"metadata": {"a": "b"}, "store": false}), json!({"modalities": ["text"]}), json!({"user": null})]
     {

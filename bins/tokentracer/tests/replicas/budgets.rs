@@ -62,7 +62,7 @@ async fn budget(cluster: &Cluster, user: &User, nano: i64) {
     .await;
     within(Duration::from_secs(30), "every process knows the budget", async || {
         for process in 0..2 {
-            if !used(&cluster.client(process), &user.token).await.is_some_and(|(limit, ..)| limit == nano) {
+            if used(&cluster.client(process), &user.token).await.is_none_or(|(limit, ..)| limit != nano) {
                 return false;
             }
         }
@@ -117,8 +117,8 @@ async fn five_hundred_at_once_never_hold_and_spend_more_than_a_budget_for_ten() 
         let places = Arc::new(Semaphore::new(16 + usize::try_from(ROOM).unwrap()));
         let clients = [0, 1].map(|process| Client::keeping_connections(cluster.client(process).base()));
         let mut running = JoinSet::new();
-        for client in clients.iter().cycle().take(TRIES).cloned() {
-            let (key, places) = (key.clone(), Arc::clone(&places));
+        for client in clients.iter().cycle().take(TRIES) {
+            let (client, key, places) = (client.clone(), key.clone(), Arc::clone(&places));
             running.spawn(async move {
                 let _place = places.acquire_owned().await.unwrap();
                 ask(&client, &key).await
@@ -204,6 +204,37 @@ async fn a_dead_process_holds_until_its_journal_is_stored_or_an_operator_says_so
     within(Duration::from_secs(30), "an operator has cleared it", async || {
         cluster.command(&["budgets", "clear", &user.email]);
         used(&cluster.client(1), &user.token).await == Some((3 * one, 0, 0))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_stored_and_never_said_is_found_out() {
+    let mut cluster = Cluster::of_two(&[]).await;
+    let user = cluster.user("ann").await;
+    let one = held(&body());
+    budget(&cluster, &user, 10 * one).await;
+    let cost = 1_000 * 150 + 1_000 * 600;
+    cluster.mock.once(MODEL, Behaviour::ok().usage(Usage { input: 1_000, output: 1_000, ..Usage::default() }));
+    ask(&cluster.client(1), &user.token).await.expect(200);
+    cluster.mock.on(MODEL, Behaviour::ok().delay(Duration::from_secs(600)));
+    let mut running = JoinSet::new();
+    running.spawn(cluster.client(0).post("/v1/chat/completions").bearer(&user.token).json(&body()).try_send());
+    within(SEEN_WITHIN, "it is upstream", async || cluster.sent() == 2).await;
+    cluster.processes.first_mut().unwrap().kill();
+    // A process that knows nothing of the shared counters stores what the dead one left: as one that ended between
+    // storing and saying so.
+    let data = cluster.processes.first().unwrap().data_dir().to_owned();
+    let silent = on(cluster.database(), &cluster.mock).data_dir(data).start();
+    within(Duration::from_secs(30), "it has a row", async || {
+        let logs = silent.client().get("/manage/logs").bearer(&user.token).send().await.expect(200).json();
+        logs["data"].as_array().unwrap().len() == 2
+    })
+    .await;
+    assert_eq!(used(&cluster.client(1), &user.token).await, Some((10 * one, cost, one)), "nobody has said so");
+    // A charge is looked into when it is a minute old.
+    within(Duration::from_secs(150), "the living process finds out", async || {
+        used(&cluster.client(1), &user.token).await == Some((10 * one, cost, 0))
     })
     .await;
 }

@@ -74,6 +74,11 @@ impl Cluster {
         self.settings.iter().fold(launch, |launch, (name, value)| launch.env(name, value.as_str()))
     }
 
+    /// The database that they share.
+    pub(crate) fn database(&self) -> &TestDb {
+        &self.database
+    }
+
     /// Runs a command on the same database.
     #[track_caller]
     pub(crate) fn command(&self, words: &[&str]) {
