@@ -43,7 +43,7 @@ const SETTINGS: &[Setting] = &[
     optional("DATA_DIR", "Where SQLite, its secrets and the journal live [default: the platform's data directory]"),
     setting("HOST", "127.0.0.1", "The address to listen on"),
     setting("PORT", "8080", "The port to listen on; 0 picks a free one"),
-    secret("REDIS_URL", "redis://… to share limits between processes [default: limits in this process]"),
+    secret("REDIS_URL", "redis://… to share limits and budgets between processes [default: limits in this process]"),
     setting("LIMITS_WITHOUT_REDIS", "local", "What limits do while Redis is away: local or deny"),
     setting("RATE_LIMIT_MINUTE", "0", "Requests a user may make in any 60 seconds; 0 = unlimited"),
     setting("RATE_LIMIT_DAILY", "0", "Requests a user may make in a UTC day; 0 = unlimited"),
@@ -136,6 +136,7 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("migrate").about("Bring the database to this version's schema and stop"))
         .subcommand(Command::new("healthcheck").about("Ask a running server whether it is ready"))
         .subcommand(crate::users::command())
+        .subcommand(crate::budgets::command())
         .subcommand(crate::rotate::command())
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
+mod budgets;
 mod config;
 mod healthcheck;
 mod rotate;
@@ -70,6 +71,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("migrate", _)) => control.block_on(start::migrate(&config, control.handle())),
         Some(("healthcheck", _)) => control.block_on(healthcheck::ask(&config)),
         Some(("users", matches)) => control.block_on(users::run(&config, matches, control.handle())),
+        Some(("budgets", matches)) => control.block_on(budgets::run(&config, matches, control.handle())),
         Some(("secrets", _)) => control.block_on(rotate::run(&config, control.handle())),
         _ => control.block_on(serve::serve(config, control.handle())),
     };

@@ -12,9 +12,9 @@ use tt_core::Timestamp;
 use tt_core::price::PriceTable;
 use tt_core::record::JournalCursor;
 use tt_crypto::{Keyring, Passwords, Sessions};
-use tt_http::{App, Parts};
+use tt_http::{App, Parts, Spending};
 use tt_ledger::{Batch, Disk, Drain, Flusher, JournalConfig, Ledger, Sink};
-use tt_ratelimit::Limiter;
+use tt_ratelimit::{Budgets, Limiter};
 use tt_store::{Store, StoreError};
 use uuid::Uuid;
 
@@ -40,12 +40,26 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
     let bound = listener.local_addr().map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let store = start::open_store(&config, control).await?;
 
-    let (ledger, drain, flusher) = journal(&config)?;
+    // Of this run: in the journal's name, and where processes that share budgets give a sign of life.
+    let run = Uuid::now_v7().to_string();
+    let (ledger, drain, flusher) = journal(&config, &run)?;
     let flushing = std::thread::Builder::new()
         .name("journal".to_owned())
         .spawn(move || flusher.run())
         .map_err(|error| format!("cannot start threads: {error}"))?;
-    let drained = control.spawn(drain.run_into(StoreSink(store.clone()), std::future::pending()));
+    let counted = match (&config.redis, &config.database) {
+        (Some(redis), _) => {
+            // Charges of dead processes stay until their journals are stored, whenever that is.
+            let always = tokio::sync::watch::channel(true).1;
+            Spending::new(store.clone(), Budgets::redis(redis.clone(), &run, control), always)
+        }
+        // Nobody else uses the database. What a killed process spent counts once it is stored.
+        (None, Database::Sqlite(_)) => Spending::new(store.clone(), Budgets::memory(), drain.adopted_all()),
+        (None, Database::Postgres(_)) => Spending::off(store.clone()),
+    };
+    let spending = Arc::new(counted);
+    let sink = StoreSink { store: store.clone(), spending: Arc::clone(&spending) };
+    let drained = control.spawn(drain.run_into(sink, std::future::pending()));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let app = App::new(Parts {
         store: store.clone(),
@@ -57,6 +71,7 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
             Some(redis) => Limiter::redis(redis, control.clone()),
             None => Limiter::memory(),
         },
+        spending,
         prices,
         control: control.clone(),
         config: config.http,
@@ -84,34 +99,38 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
 }
 
 /// The journal of this process, in `<data dir>/journal/`.
-fn journal(config: &Config) -> Result<(Ledger, Drain, Flusher), String> {
+fn journal(config: &Config, run: &str) -> Result<(Ledger, Drain, Flusher), String> {
     let dir = config.data_dir.join("journal");
     let settings = JournalConfig {
         workers: config.http.workers,
         fsync: config.journal_fsync,
         max_bytes: config.max_journal_bytes,
-        ..JournalConfig::new(&dir, Uuid::now_v7().to_string())
+        ..JournalConfig::new(&dir, run.to_owned())
     };
     Ledger::journaled(settings, Arc::new(Disk), now)
         .map_err(|error| format!("DATA_DIR: cannot write the journal in {}: {error}", dir.display()))
 }
 
-/// Settlements and how far each journal is stored, in one transaction.
-struct StoreSink(Store);
+/// Settlements and how far each journal is stored, in one transaction; then budgets hear of it.
+struct StoreSink {
+    store: Store,
+    spending: Arc<Spending>,
+}
 
 impl Sink for StoreSink {
     type Error = StoreError;
 
     async fn record(&mut self, batch: Batch) -> Result<(), StoreError> {
-        self.0.record(batch.settlements.to_vec(), batch.cursors.to_vec()).await.map(|_new| ())
+        self.store.record(batch.settlements.to_vec(), batch.cursors.to_vec()).await?;
+        self.spending.recorded(&batch.settlements).await
     }
 
     async fn cursor(&mut self, journal: String) -> Result<Option<JournalCursor>, StoreError> {
-        self.0.journal_cursor(journal).await
+        self.store.journal_cursor(journal).await
     }
 
     async fn forget(&mut self, journal: String) -> Result<(), StoreError> {
-        self.0.forget_journal(journal).await
+        self.store.forget_journal(journal).await
     }
 }
 

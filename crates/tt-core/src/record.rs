@@ -85,11 +85,11 @@ pub struct AttemptEnded {
     pub cost: Option<NanoUsd>,
     /// What the target model would have cost for the same tokens less `cost`, where a light model stood in.
     pub saved: Option<NanoUsd>,
-    /// That target model: without it `saved` could not be computed again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instead_of: Option<String>,
     /// The version of the price table that priced it.
     pub price_version: Option<String>,
+    /// The target model a light model stood in for: without it `saved` could not be computed again.
+    #[serde(default)]
+    pub instead_of: Option<String>,
 }
 
 impl AttemptEnded {

@@ -10,7 +10,7 @@ use tt_core::price::PriceTable;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
 use tt_providers::ClientSettings;
-use tt_ratelimit::Limiter;
+use tt_ratelimit::{Learned, Limiter};
 use tt_store::{Store, StoreError};
 
 use crate::buffered::Budget;
@@ -20,10 +20,14 @@ use crate::last_used::LastUsed;
 use crate::model_lists::Wanted;
 use crate::prices::Prices;
 use crate::proxy::estimate::Estimator;
+use crate::spending::Spending;
 use crate::throttle::Throttle;
 
 /// How long a reader of the log waits for what has just settled.
 const READ_YOUR_WRITES: Duration = Duration::from_millis(500);
+
+/// Kinds of calls (who calls which model) whose output is remembered: about 500 bytes each.
+const MOST_LEARNED: usize = 10_000;
 
 /// The parts the service is wired from.
 pub struct Parts {
@@ -39,6 +43,8 @@ pub struct Parts {
     pub ledger: Ledger,
     /// Request limits, in this process or shared.
     pub limiter: Limiter,
+    /// Budgets; the drain posts to the same.
+    pub spending: Arc<Spending>,
     /// The shipped prices; what the store holds over them is read when serving begins.
     pub prices: Arc<PriceTable>,
     /// The control plane's runtime: what may take long runs there.
@@ -57,6 +63,9 @@ pub struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) ledger: Ledger,
     pub(crate) limiter: Limiter,
+    pub(crate) spending: Arc<Spending>,
+    /// What calls under a budget have really needed.
+    pub(crate) learned: Learned,
     pub(crate) prices: Prices,
     pub(crate) control: Handle,
     pub(crate) config: HttpConfig,
@@ -73,8 +82,19 @@ pub struct App {
 impl App {
     /// Wires the parts.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, passwords, sessions, keyring, ledger, limiter, prices, control, config, log_retention_days } =
-            parts;
+        let Parts {
+            store,
+            passwords,
+            sessions,
+            keyring,
+            ledger,
+            limiter,
+            spending,
+            prices,
+            control,
+            config,
+            log_retention_days,
+        } = parts;
         Arc::new(Self {
             directory: Directory::new(store.clone(), Arc::clone(&keyring), config.directory_max_stale),
             buffered: Budget::new(config.max_buffered_bytes),
@@ -88,6 +108,8 @@ impl App {
             keyring,
             ledger,
             limiter,
+            spending,
+            learned: Learned::new(MOST_LEARNED),
             prices: Prices::new(prices),
             control,
             config,
@@ -141,6 +163,7 @@ impl App {
 pub(crate) struct Worker {
     pub(crate) client: tt_providers::Client,
     pub(crate) limits: tt_ratelimit::Worker,
+    pub(crate) budgets: tt_ratelimit::BudgetWorker,
     /// Bound to the worker's own chain of the journal.
     pub(crate) ledger: Ledger,
 }

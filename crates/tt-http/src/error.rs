@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::StatusCode;
-use tt_core::Invalid;
 use tt_core::limits::{RuleKind, Standing};
 use tt_core::plan::NoTarget;
+use tt_core::{Invalid, NanoUsd, Timestamp};
 use tt_ledger::LedgerError;
 use tt_providers::{ProviderError, Refused, RefusedKind};
 use tt_store::{Conflict, Object, StoreError};
@@ -77,7 +77,7 @@ impl ApiError {
         self
     }
 
-    fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.0.source = Some(Box::new(source));
         self
     }
@@ -139,6 +139,35 @@ impl ApiError {
     pub(crate) fn limits_unavailable() -> Self {
         let message = "Limits cannot be checked while Redis is away; try again soon.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", message).after(Duration::from_secs(1))
+    }
+
+    /// Budgets cannot be checked, for a reason the caller cannot mend.
+    pub(crate) fn budgets_unavailable(why: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", why).after(Duration::from_secs(1))
+    }
+
+    /// What a request may cost does not fit into a budget any more. `which`: of what period and whose.
+    pub(crate) fn budget_exceeded(
+        which: &str,
+        limit: NanoUsd,
+        spent: NanoUsd,
+        held: NanoUsd,
+        asked: NanoUsd,
+        resets_at: Option<Timestamp>,
+    ) -> Self {
+        let resets =
+            resets_at.map_or_else(|| "It does not reset".to_owned(), |at| format!("It resets at {}", at.rfc3339()));
+        let message = format!(
+            "The budget of {limit} USD {which} does not cover this request, which may cost up to {asked} USD: {spent} \
+             USD are spent and {held} USD are held for requests under way. {resets}."
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", "budget_exceeded", message)
+    }
+
+    pub(crate) fn model_unpriced() -> Self {
+        let message = "The model has no price, so a budget cannot hold what it may cost; use another, or have an \
+                       administrator set its price.";
+        Self::new(StatusCode::BAD_REQUEST, INVALID, "model_unpriced", message).about("model")
     }
 
     /// The same error, with where the caller stands with their limits.

@@ -19,6 +19,7 @@ mod reply;
 mod routes;
 mod sealing;
 mod server;
+mod spending;
 mod throttle;
 mod upkeep;
 
@@ -26,3 +27,4 @@ pub use app::{App, Parts};
 pub use config::{HttpConfig, UpstreamConfig};
 pub use sealing::reseal;
 pub use server::{ServerError, serve};
+pub use spending::Spending;

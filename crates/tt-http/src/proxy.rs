@@ -7,7 +7,7 @@ use http::HeaderMap;
 use tt_core::limits::{self, Decision, Standing};
 use tt_core::plan::{self, InputTokens, Plan, Step};
 use tt_core::record::{AttemptStarted, Intent, Outcome, PlannedStep, Settled};
-use tt_core::{Dialect, Tags, Timestamp};
+use tt_core::{Dialect, NanoUsd, Tags, Timestamp};
 use tt_ledger::{Durable, Guard};
 use tt_providers::{Disposition, ProviderError};
 
@@ -18,16 +18,19 @@ use crate::error::ApiError;
 use crate::reply::{Reply, limit_headers};
 
 pub(crate) mod attempt;
+mod bounds;
 pub(crate) mod estimate;
 pub(crate) mod flow;
 pub(crate) mod inbound;
 pub(crate) mod meter;
+mod purse;
 pub(crate) mod relay;
 mod served;
 
 use attempt::{Failed, Outbound};
 use inbound::Inbound;
 use meter::millis;
+use purse::{Hold, Purse};
 
 /// The shortest pause before the same target is tried again; up to as much again is added at random.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -42,10 +45,15 @@ pub(crate) async fn chat_completions(mut cx: Context, caller: Known) -> Result<R
     }
     let view = cx.app.directory.view(&caller).await?;
     let plan = resolve(&cx, &view, &inbound).await?;
+    // Before the limits, which would count what a budget refuses; what they refuse gives its money back.
+    let (mut purse, hold) = Purse::open(&cx, &caller, &inbound, &plan).await?.unzip();
     let standing = admit(&cx, &caller).await?;
     let intent = intent(&cx, &caller, &inbound, &plan, tags);
-    let guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
-    match (Run { cx, view, inbound, failures: Vec::new() }.go(plan, guard).await, standing) {
+    let mut guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
+    if let Some(purse) = &mut purse {
+        purse.watch(&mut guard);
+    }
+    match (Run { cx, view, inbound, purse, failures: Vec::new() }.go(plan, hold, guard).await, standing) {
         (Ok(mut reply), Some(standing)) => {
             limit_headers(reply.headers_mut(), standing);
             Ok(reply)
@@ -141,7 +149,15 @@ async fn durable(settled: Durable) {
 /// A step that did not serve.
 struct Failure {
     step: String,
-    error: ProviderError,
+    why: Why,
+}
+
+/// Why it did not.
+enum Why {
+    /// A provider, or the way to it, failed.
+    Failed(ProviderError),
+    /// It was not sent: what it may cost cannot be held.
+    NotHeld(String),
 }
 
 /// An admitted request on its way through its plan.
@@ -149,24 +165,31 @@ struct Run {
     cx: Context,
     view: Arc<UserView>,
     inbound: Arc<Inbound>,
+    /// `None`: no budget holds for the caller.
+    purse: Option<Purse>,
     failures: Vec<Failure>,
 }
 
 impl Run {
-    /// Tries the plan's steps until one serves. The guard settles on every way out.
-    async fn go(mut self, plan: Plan, mut guard: Guard) -> Result<Reply, ApiError> {
+    /// Tries the plan's steps until one serves; `hold` is what is held for the first attempt. The guard settles on
+    /// every way out.
+    async fn go(mut self, plan: Plan, mut hold: Option<Hold>, mut guard: Guard) -> Result<Reply, ApiError> {
         for (position, step) in plan.steps.iter().enumerate() {
-            let outbound = match self.prepare(step).await {
+            let mut outbound = match self.prepare(step, hold.and_then(|hold| hold.cap)).await {
                 Ok(outbound) => outbound,
                 // The first target's limits are the caller's to know; a fallback's are a reason to go on.
                 Err(error) if position == 0 => return Err(self.give_up(guard, inbound::malformed(error)).await),
                 Err(error) => {
-                    self.failures.push(Failure { step: format!("{} {} skipped", step.provider, step.model), error });
+                    self.skipped(step, Why::Failed(error));
                     continue;
                 }
             };
             let mut retries = 0;
             loop {
+                let settled = self.purse.as_ref().map_or(NanoUsd::ZERO, |_| purse::settled(guard.attempts()));
+                if !self.hold(step, &mut hold, &mut outbound, settled).await {
+                    break;
+                }
                 let sent_at = now();
                 if let Err(error) = guard.attempt_started(started(step, sent_at)) {
                     return Err(self.give_up(guard, error.into()).await);
@@ -181,7 +204,8 @@ impl Run {
                 if let (Disposition::Answer, ProviderError::Refused(refused)) = (disposition, &error) {
                     return Err(self.give_up(guard, ApiError::refused(refused)).await);
                 }
-                self.failures.push(Failure { step: format!("{} {}", step.provider, step.model), error });
+                let step_name = format!("{} {}", step.provider, step.model);
+                self.failures.push(Failure { step: step_name, why: Why::Failed(error) });
                 match disposition {
                     Disposition::Retry(wait) if retries < self.cx.app.config.upstream.max_retries => {
                         retries += 1;
@@ -196,8 +220,37 @@ impl Run {
     }
 
     /// The request in the step's words, with the key it needs.
-    async fn prepare(&self, step: &Step) -> Result<Outbound, ProviderError> {
-        Outbound::prepare(&self.cx.app, &self.view, &self.inbound, step).await
+    async fn prepare(&self, step: &Step, cap: Option<u64>) -> Result<Outbound, ProviderError> {
+        Outbound::prepare(&self.cx.app, &self.view, &self.inbound, step, cap).await
+    }
+
+    /// Sees to it that what the next attempt may cost is held: `first` is, for the first. False: the step is skipped.
+    async fn hold(&mut self, step: &Step, first: &mut Option<Hold>, outbound: &mut Outbound, settled: NanoUsd) -> bool {
+        let Some(purse) = &self.purse else { return true };
+        let cap = match first.take() {
+            Some(hold) => hold.cap,
+            None => match purse.reserve(step, settled).await {
+                Ok(hold) => hold.cap,
+                Err(none) => {
+                    self.skipped(step, Why::NotHeld(none.reason()));
+                    return false;
+                }
+            },
+        };
+        if cap != outbound.cap {
+            match self.prepare(step, cap).await {
+                Ok(capped) => *outbound = capped,
+                Err(error) => {
+                    self.skipped(step, Why::Failed(error));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn skipped(&mut self, step: &Step, why: Why) {
+        self.failures.push(Failure { step: format!("{} {} skipped", step.provider, step.model), why });
     }
 
     /// Doubles with each retry; the random part comes from the request id's random bits.
@@ -209,13 +262,19 @@ impl Run {
 
     fn all_failed(&self) -> ApiError {
         let mut tried: Vec<String> = Vec::with_capacity(self.failures.len());
-        for Failure { step, error } in &self.failures {
-            tried.push(format!("{step}: {}", attempt::public_reason(error)));
+        for Failure { step, why } in &self.failures {
+            let reason = match why {
+                Why::Failed(error) => attempt::public_reason(error),
+                Why::NotHeld(reason) => reason.clone(),
+            };
+            tried.push(format!("{step}: {reason}"));
         }
-        match self.failures.last() {
-            Some(last) => ApiError::all_attempts_failed(&tried.join("; "), &last.error),
-            None => ApiError::internal(),
-        }
+        // What was not sent says nothing about the answer's status.
+        let last = self.failures.iter().rev().find_map(|failure| match &failure.why {
+            Why::Failed(error) => Some(error),
+            Why::NotHeld(_) => None,
+        });
+        last.map_or_else(ApiError::internal, |last| ApiError::all_attempts_failed(&tried.join("; "), last))
     }
 
     /// Settles a request that nothing served, with what the client is told.

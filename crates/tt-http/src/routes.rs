@@ -13,6 +13,7 @@ use crate::reply::Reply;
 
 mod aliases;
 mod auth;
+mod budgets;
 mod decision;
 mod logs;
 mod model_lists;
@@ -116,6 +117,9 @@ static ROUTES: &[Route] = &[
 
     route(Method::GET,    "/manage/users",              NONE,       authed!(Manage, users::list)),
     route(Method::PATCH,  "/manage/users/{id}",         SMALL,      authed!(Manage, users::update)),
+
+    route(Method::GET,    "/manage/budgets",            NONE,       authed!(Manage, budgets::show)),
+    route(Method::PUT,    "/manage/budgets",            SMALL,      authed!(Manage, budgets::put)),
 
     route(Method::GET,    "/manage/usage",              NONE,       authed!(Manage, usage::usage)),
     route(Method::GET,    "/manage/logs",               NONE,       authed!(Manage, logs::list)),

@@ -134,7 +134,12 @@ async fn work(
     open: Arc<AtomicUsize>,
     stop: CancellationToken,
 ) {
-    let worker = Arc::new(Worker { client, limits: app.limiter.worker().await, ledger: app.ledger.worker(number) });
+    let worker = Arc::new(Worker {
+        client,
+        limits: app.limiter.worker().await,
+        budgets: app.spending.counters().worker().await,
+        ledger: app.ledger.worker(number),
+    });
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
     let mut stopping = false;

@@ -26,6 +26,12 @@ const OPEN_CHANGES: i64 = 500;
 /// How often the use of keys is written.
 const NOTE: Duration = Duration::from_secs(60);
 
+/// How often charges of dead processes are looked for.
+const RECONCILE: Duration = Duration::from_secs(10);
+
+/// Days for which is kept what was spent on each: a late row of a dead process may still add to one.
+const SPENDING_DAYS: i64 = 40;
+
 /// How often old rows are dropped, and the age of changes nobody needs any more.
 const TIDY: Duration = Duration::from_secs(3600);
 const OLD_CHANGE_MS: i64 = 3_600_000;
@@ -39,7 +45,7 @@ const DAY_MS: i64 = 86_400_000;
 pub(crate) async fn upkeep(app: Arc<App>, baseline: i64, stop: CancellationToken) {
     let work = async {
         let models = crate::model_lists::refresh::run(&app);
-        tokio::join!(follow(&app, baseline), note(&app), tidy(&app), reseed(&app), models);
+        tokio::join!(follow(&app, baseline), note(&app), tidy(&app), reseed(&app), reconcile(&app), models);
     };
     stop.run_until_cancelled(work).await;
     app.write_last_used().await;
@@ -153,6 +159,17 @@ async fn reseed(app: &App) {
     }
 }
 
+/// Takes back charges that a process left behind which ended between storing a request and saying so.
+async fn reconcile(app: &App) {
+    let mut turns = turns(RECONCILE);
+    loop {
+        turns.tick().await;
+        if let Err(error) = app.spending.reconcile().await {
+            tracing::warn!(%error, "what dead processes hold of budgets could not be looked into");
+        }
+    }
+}
+
 async fn note(app: &App) {
     let mut turns = turns(NOTE);
     loop {
@@ -170,6 +187,9 @@ async fn tidy(app: &App) {
         }
         if let Err(error) = app.store.prune_sessions(now()).await {
             tracing::warn!(%error, "expired sessions could not be dropped");
+        }
+        if let Err(error) = app.store.prune_spending(now().plus_millis(-SPENDING_DAYS * DAY_MS).day()).await {
+            tracing::warn!(%error, "what was spent on old days could not be dropped");
         }
         if app.log_retention_days > 0
             && let Err(error) = drop_old_logs(app).await

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tt_core::record::JournalCursor;
@@ -26,6 +27,8 @@ pub(crate) struct Behind {
     turn_over: bool,
     /// A chain could not be read back.
     unreadable: bool,
+    /// Set once a look has found no dead instance's journal any more.
+    adopted_all: watch::Sender<bool>,
 }
 
 /// What the drain knows of a chain.
@@ -51,7 +54,13 @@ impl Behind {
             next_look,
             turn_over: false,
             unreadable: false,
+            adopted_all: watch::Sender::new(false),
         }
+    }
+
+    /// Turns true once all that dead instances had left behind at the start is stored.
+    pub(crate) fn adopted_all(&self) -> watch::Receiver<bool> {
+        self.adopted_all.subscribe()
     }
 
     /// When there will be something to do that nobody tells of.
@@ -214,10 +223,14 @@ impl Behind {
         }
         let (journal, after) = (Arc::clone(&self.journal), self.looked_at.clone());
         let found = blocking(move || adopt::find(&journal, &after)).await;
+        let none_left = matches!(found, Ok(None));
         let found = found.unwrap_or_else(|error| {
             tracing::error!(%error, "dead instances' journals cannot be looked for");
             None
         });
+        if none_left {
+            self.adopted_all.send_if_modified(|all| !std::mem::replace(all, true));
+        }
         match found {
             Some(adopted) => {
                 adopted.name().clone_into(&mut self.looked_at);

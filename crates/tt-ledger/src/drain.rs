@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tt_core::record::{JournalCursor, Settlement};
 
@@ -68,6 +69,11 @@ pub(crate) struct Taken {
 impl Drain {
     pub(crate) fn new(queue: UnboundedReceiver<Queued>, places: Arc<Places>, journal: Option<Arc<Journal>>) -> Self {
         Self { queue, places, behind: journal.map(Behind::new) }
+    }
+
+    /// Turns true once the run has stored what dead instances had left behind when it began; without a journal it is.
+    pub fn adopted_all(&self) -> watch::Receiver<bool> {
+        self.behind.as_ref().map_or_else(|| watch::channel(true).1, Behind::adopted_all)
     }
 
     /// [`Drain::run_into`] a closure, for a ledger in memory: with a journal it would forget how far it has come.

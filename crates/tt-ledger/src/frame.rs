@@ -138,12 +138,14 @@ mod tests {
                 usage,
                 raw: r#"{"prompt_tokens": 1}"#.into(),
                 service_tier: Some("flex".into()),
+                modifiers: vec!["us".into()],
                 beside: vec![BilledBeside { model: None, usage }],
             },
             served_model: Some("m-1".into()),
             cost: Some(NanoUsd(123_456_789)),
             saved: Some(NanoUsd(-5)),
             price_version: Some("v".into()),
+            instead_of: Some("m-2".into()),
             ..AttemptEnded::unbilled(Some(200), "broke", 5)
         }
     }

@@ -10,6 +10,10 @@ use crate::frame;
 use crate::ledger::{Queued, Shared};
 use crate::{Durable, LedgerError};
 
+/// Told of a request's attempts each time one has ended, and once more before the settlement goes to the drain: whatever
+/// it does is done when the drain has the request. It runs where the guard is used or dropped, so it must not wait.
+pub type Watcher = Box<dyn FnMut(&[Attempt]) + Send>;
+
 /// An admitted request; owned by whatever ends with the answer, which is the response body.
 ///
 /// Dropped before [`Guard::settle`] it records that the client left (499, `cancelled`), or, while a panic unwinds, an
@@ -22,6 +26,7 @@ pub struct Guard {
     record: Option<Record>,
     /// `None` without a journal.
     entry: Option<Entry>,
+    watcher: Option<Watcher>,
 }
 
 struct Record {
@@ -96,7 +101,18 @@ fn cut(text: &str) -> String {
 impl Guard {
     pub(crate) fn new(shared: Arc<Shared>, intent: Intent, entry: Option<Entry>) -> Self {
         let request_id = intent.request_id;
-        Self { shared, request_id, record: Some(Record { intent, attempts: Vec::with_capacity(1) }), entry }
+        Self {
+            shared,
+            request_id,
+            record: Some(Record { intent, attempts: Vec::with_capacity(1) }),
+            entry,
+            watcher: None,
+        }
+    }
+
+    /// Has `watcher` told of what becomes of the request, in place of the one before.
+    pub fn watch(&mut self, watcher: Watcher) {
+        self.watcher = Some(watcher);
     }
 
     /// Records that an attempt is about to be sent. On an error it must not be: nobody would account for it.
@@ -134,6 +150,7 @@ impl Guard {
                     entry.end(&ended, now);
                 }
                 *end = Some(ended);
+                self.tell();
             }
             _ => tracing::error!(request_id = %self.request_id, "an attempt was ended that is not open"),
         }
@@ -167,11 +184,19 @@ impl Guard {
                 entry.end(&ended, false);
             }
             last.ended = Some(ended);
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        if let (Some(watcher), Some(record)) = (&mut self.watcher, &self.record) {
+            watcher(&record.attempts);
         }
     }
 
     /// The one place where a request settles; the second time nothing happens.
     fn finish(&mut self, settled: impl FnOnce(&Intent) -> Settled) -> Durable {
+        self.tell();
         let Some(Record { intent, attempts }) = self.record.take() else { return Durable::default() };
         let settled = settled(&intent);
         let settlement = Settlement { intent, attempts, settled };
@@ -343,6 +368,35 @@ mod tests {
         let [Settlement { attempts, settled, .. }] = &all[..] else { panic!("{all:?}") };
         assert_eq!((settled.status, settled.outcome), (Some(500), Outcome::Error));
         assert_eq!(attempts[0].ended, Some(AttemptEnded::unanswered("internal error", 800)));
+    }
+
+    #[test]
+    fn a_watcher_sees_every_end_before_the_drain_sees_the_request() {
+        use std::sync::Mutex;
+        let watched = |act: fn(Guard)| {
+            let (ledger, _drain) = ledger(10);
+            let mut guard = guard(&ledger, 1);
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            let told = Arc::clone(&seen);
+            let queue = ledger.clone();
+            guard.watch(Box::new(move |attempts: &[Attempt]| {
+                assert_eq!(queue.pending().undelivered, 0, "it is in the queue already");
+                told.lock().unwrap().push(attempts.iter().filter(|a| a.ended.is_some()).count());
+            }));
+            act(guard);
+            assert_eq!(ledger.pending().undelivered, 1);
+            seen.lock().unwrap().clone()
+        };
+        let settled_after_two = |mut guard: Guard| {
+            guard.attempt_started(started(200)).unwrap();
+            guard.attempt_ended(answered());
+            guard.attempt_started(started(300)).unwrap();
+            guard.settle(settled());
+        };
+        assert_eq!(watched(settled_after_two), [1, 2, 2]);
+        let dropped_while_one_runs = |mut guard: Guard| guard.attempt_started(started(200)).unwrap();
+        assert_eq!(watched(dropped_while_one_runs), [1, 1]);
+        assert_eq!(watched(drop), [0]);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub use drain::{BATCH, Drain, Drained, WINDOW};
 pub use error::LedgerError;
 pub use files::Disk;
 pub use flusher::{Durable, Flusher};
-pub use guard::Guard;
+pub use guard::{Guard, Watcher};
 pub use journal::{Fsync, JournalConfig};
 pub use ledger::{Ledger, Pending};
 pub use sink::{Batch, Sink};

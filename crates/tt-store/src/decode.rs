@@ -1,9 +1,10 @@
 //! From columns to domain types and back. What does not parse was not written by this program: an error, never a guess.
 
+use tt_core::budget::{Budget, UserBudgets};
 use tt_core::caller::RequestLimits;
 use tt_core::plan::Route;
 use tt_core::record::Outcome;
-use tt_core::{AliasName, Scope, UsageSource};
+use tt_core::{AliasName, NanoUsd, Scope, UsageSource};
 
 use crate::error::{Result, StoreError};
 
@@ -20,6 +21,30 @@ pub(crate) fn count(column: i64) -> u64 {
 /// Limits from their two columns.
 pub(crate) fn limits(minute: i64, day: i64) -> RequestLimits {
     RequestLimits { minute: count(minute), day: count(day) }
+}
+
+/// Limit in nano-dollars and period; both NULL: none.
+pub(crate) type BudgetColumns = (Option<i64>, Option<String>);
+
+/// A budget from its two columns.
+pub(crate) fn budget(columns: BudgetColumns) -> Result<Option<Budget>> {
+    match columns {
+        (Some(nano), Some(period)) => {
+            Budget::new(NanoUsd(nano), parsed(&period)?).map(Some).map_err(StoreError::corrupt)
+        }
+        (None, None) => Ok(None),
+        _ => Err(StoreError::corrupt("half a budget")),
+    }
+}
+
+/// A user's own budget and an administrator's for them.
+pub(crate) fn budgets(own: BudgetColumns, admin: BudgetColumns) -> Result<UserBudgets> {
+    Ok(UserBudgets { own: budget(own)?, admin: budget(admin)? })
+}
+
+/// A budget as its two columns.
+pub(crate) fn budget_columns(budget: Option<Budget>) -> (Option<i64>, Option<&'static str>) {
+    (budget.map(|budget| budget.limit.0), budget.map(|budget| budget.period.as_str()))
 }
 
 /// A word that parses.

@@ -48,6 +48,9 @@ pub(crate) mod rerate;
 #[path = "repo/sessions.rs"]
 pub(crate) mod sessions;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/spending.rs"]
+pub(crate) mod spending;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/tags.rs"]
 pub(crate) mod tags;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]

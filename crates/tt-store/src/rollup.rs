@@ -17,7 +17,7 @@ pub(crate) const OTHER: &str = "(other)";
 
 /// The sums of one key are held at this (10⁷ dollars, 10¹⁶ tokens): what a host calling itself a provider claims must
 /// not make an addition overflow, which would stop the drain for everybody.
-const BOUND: i64 = 10_000_000_000_000_000;
+pub(crate) const BOUND: i64 = 10_000_000_000_000_000;
 
 /// One settlement as the columns of its rows.
 pub(crate) struct Row {
@@ -145,6 +145,16 @@ impl Row {
             cancelled: i64::from(outcome == Outcome::Cancelled),
         });
         sums
+    }
+
+    /// When the request arrived.
+    pub(crate) fn created_at(&self) -> Timestamp {
+        self.settlement.intent.created_at
+    }
+
+    /// What it cost, in nano-dollars, as far as that is known.
+    pub(crate) fn cost(&self) -> i64 {
+        self.sums().cost
     }
 
     /// The UTC day its tags count in.

@@ -10,6 +10,10 @@ diesel::table! {
         rate_limit_minute -> BigInt,
         rate_limit_daily -> BigInt,
         created_at -> BigInt,
+        budget_nano -> Nullable<BigInt>,
+        budget_period -> Nullable<Text>,
+        own_budget_nano -> Nullable<BigInt>,
+        own_budget_period -> Nullable<Text>,
     }
 }
 
@@ -39,6 +43,8 @@ diesel::table! {
         expires_at -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
+        budget_nano -> Nullable<BigInt>,
+        budget_period -> Nullable<Text>,
     }
 }
 
@@ -196,6 +202,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    spending (user_id, api_key_id, period, starts_at) {
+        user_id -> BigInt,
+        api_key_id -> BigInt,
+        period -> Text,
+        starts_at -> BigInt,
+        cost_nano -> BigInt,
+        revision -> BigInt,
+    }
+}
+
+diesel::table! {
     journal_cursors (journal) {
         journal -> Text,
         segment -> BigInt,
@@ -261,6 +278,7 @@ mod tests {
                 usage_hourly,
                 usage_tags_hourly,
                 usage_tag_values,
+                spending,
                 journal_cursors,
                 price_overrides
             )

@@ -37,6 +37,8 @@ pub(crate) mod provider_models;
 pub(crate) mod rerate;
 #[path = "repo/sessions.rs"]
 pub(crate) mod sessions;
+#[path = "repo/spending.rs"]
+pub(crate) mod spending;
 #[path = "repo/tags.rs"]
 pub(crate) mod tags;
 #[path = "repo/usage.rs"]

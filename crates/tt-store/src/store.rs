@@ -33,6 +33,7 @@ mod keys;
 mod ledger;
 mod prices;
 mod routing;
+mod spending;
 mod users;
 
 /// A database. Clones share it.

@@ -2,6 +2,7 @@
 //! them.
 
 use secrecy::SecretString;
+use tt_core::budget::{Budget, UserBudgets};
 use tt_core::caller::RequestLimits;
 use tt_core::routing::{Alias, KeyRef};
 use tt_core::{
@@ -22,6 +23,8 @@ pub struct User {
     pub disabled: bool,
     /// Their own limits, 0: the server's default.
     pub limits: RequestLimits,
+    /// Their own budget, and an administrator's for them.
+    pub budgets: UserBudgets,
     /// When they signed up.
     pub created_at: Timestamp,
 }
@@ -50,6 +53,8 @@ pub struct UserPatch {
     pub rate_limit_minute: Option<u64>,
     /// Requests a UTC day, 0: the server's default.
     pub rate_limit_daily: Option<u64>,
+    /// An administrator's budget for them; `Some(None)` takes it away.
+    pub budget: Option<Option<Budget>>,
 }
 
 /// An API key to store.
@@ -67,6 +72,8 @@ pub struct NewApiKey {
     pub allowed_aliases: Option<Vec<AliasName>>,
     /// Its own limits, 0: none.
     pub limits: RequestLimits,
+    /// Its own budget.
+    pub budget: Option<Budget>,
     /// When it ends; `None`: never.
     pub expires_at: Option<Timestamp>,
 }
@@ -86,6 +93,8 @@ pub struct ApiKeyInfo {
     pub allowed_aliases: Option<Vec<AliasName>>,
     /// Its own limits, 0: none.
     pub limits: RequestLimits,
+    /// Its own budget.
+    pub budget: Option<Budget>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends; `None`: never.

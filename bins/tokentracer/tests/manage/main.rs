@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bodies;
+mod budgets;
 mod cli;
 mod models;
 mod prices;
 mod route;
 mod setup;
+mod spending;
 mod usage;
 mod users;
 mod whatif;

@@ -86,8 +86,8 @@ async fn a_change_is_checked_whole_and_holds_at_once() {
         (json!({"disabled": "yes"}), "invalid_field"),
         (json!({"email": "x@example.org"}), "invalid_field"),
         (json!({"id": 1}), "invalid_field"),
-        (json!({"budget_usd": 5}), "unsupported_parameter"),
-        (json!({"budget_period": "day", "disabled": true}), "unsupported_parameter"),
+        (json!({"budget_usd": 5}), "missing_field"),
+        (json!({"budget_period": "day", "disabled": true}), "missing_field"),
         (json!({"disabled": true, "rate_limit_minute": -1}), "invalid_field"),
         (json!([]), "invalid_json"),
     ] {

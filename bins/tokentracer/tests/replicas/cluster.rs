@@ -68,9 +68,15 @@ impl Cluster {
         cluster
     }
 
-    fn launch(&self) -> Launch {
+    /// A launch like that of its processes.
+    pub(crate) fn launch(&self) -> Launch {
         let launch = on(&self.database, &self.mock).env("REDIS_URL", self.redis.url());
         self.settings.iter().fold(launch, |launch, (name, value)| launch.env(name, value.as_str()))
+    }
+
+    /// The database that they share.
+    pub(crate) fn database(&self) -> &TestDb {
+        &self.database
     }
 
     /// Runs a command on the same database.

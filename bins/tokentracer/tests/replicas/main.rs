@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "what was measured is worth reading where a test fails")]
 
+mod budgets;
 mod changes;
 mod cluster;
 mod day;

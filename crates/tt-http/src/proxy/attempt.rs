@@ -47,6 +47,8 @@ pub(crate) struct Outbound {
     trust: Trust,
     secret: SecretString,
     body: Slices,
+    /// The most output tokens of each choice, where a budget pays for fewer than the client asked for.
+    pub(crate) cap: Option<u64>,
     /// Set when the target speaks another dialect than the client.
     translated: Option<Translated>,
     inbound: Arc<Inbound>,
@@ -72,11 +74,13 @@ impl Translated {
 
 impl Outbound {
     /// Puts `inbound` into the step's words: spliced when the target speaks the client's dialect, else encoded anew.
+    /// `cap` takes the place of the most output tokens that the client asked for.
     pub(crate) async fn prepare(
         app: &App,
         view: &UserView,
         inbound: &Arc<Inbound>,
         step: &Step,
+        cap: Option<u64>,
     ) -> Result<Self, ProviderError> {
         let key = view
             .keys
@@ -84,9 +88,12 @@ impl Outbound {
             .ok_or_else(|| ProviderError::Protocol("its stored key cannot be opened; save the key again".to_owned()))?;
         let dialect = Dialect::of(step.provider);
         let (body, translated) = if dialect == Dialect::OpenAiChat {
-            (inbound.scan.splice(inbound.body(), step.model.as_str()), None)
+            (inbound.scan.splice_capped(inbound.body(), step.model.as_str(), cap), None)
         } else {
-            let conversation = inbound.decode()?;
+            let mut conversation = inbound.decode()?;
+            if let Some(cap) = cap {
+                Arc::make_mut(&mut conversation).sampling.max_output_tokens = Some(cap);
+            }
             let prices = app.prices.load();
             let facts = prices.facts(step.provider, step.model.as_str());
             let target = Target { model: step.model.as_str(), facts };
@@ -104,6 +111,7 @@ impl Outbound {
             trust,
             secret: key.secret.clone(),
             body,
+            cap,
             translated,
             inbound: Arc::clone(inbound),
         })
@@ -371,7 +379,7 @@ async fn serve(
         first_token_ms: None,
     });
     durable(settled).await;
-    served::plain(step, attempts, cost, body)
+    served::plain(step, attempts, outbound.cap.is_some(), cost, body)
 }
 
 async fn stream(
@@ -392,10 +400,10 @@ async fn stream(
         None => Flow::pass(outbound.inbound.scan.include_usage == Some(true)),
         Some(translated) => Flow::translate(outbound.dialect, outbound.undo(), translated.encode_options(cx, step)),
     };
-    let attempts = guard.attempts().len();
+    let (attempts, capped) = (guard.attempts().len(), outbound.cap.is_some());
     let relay = Relay::new(cx, response.into_body(), flow, guard, meter, outbound.inbound, outbound.secret);
     match relay.open(deadline, upstream.first_byte_timeout).await {
-        Ok(relay) => Ok(served::stream(step, attempts, relay)),
+        Ok(relay) => Ok(served::stream(step, attempts, capped, relay)),
         Err(failed) => Err(failed),
     }
 }

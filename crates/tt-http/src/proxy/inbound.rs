@@ -53,11 +53,19 @@ impl Inbound {
 
     /// As [`Inbound::decode`], on the blocking pool when the body is large.
     pub(crate) async fn conversation(self: &Arc<Self>, control: &Handle) -> Result<Arc<Conversation>, ApiError> {
+        self.decode_on(control).await?.map_err(malformed)
+    }
+
+    /// The same, with what is wrong as the codec says it.
+    pub(crate) async fn decode_on(
+        self: &Arc<Self>,
+        control: &Handle,
+    ) -> Result<Result<Arc<Conversation>, ProviderError>, ApiError> {
         if self.body().len() > LARGE_BYTES && self.conversation.get().is_none() {
             let this = Arc::clone(self);
-            return blocking(control, move || this.decode()).await?.map_err(malformed);
+            return blocking(control, move || this.decode()).await;
         }
-        self.decode().map_err(malformed)
+        Ok(self.decode())
     }
 
     /// The input's tokens for `provider`, known well enough to compare with each of `thresholds`. Where the texts'

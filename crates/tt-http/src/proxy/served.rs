@@ -14,12 +14,13 @@ const PROVIDER: HeaderName = HeaderName::from_static("x-tokentracer-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-tokentracer-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-tokentracer-attempts");
 const ROUTE: HeaderName = HeaderName::from_static("x-tokentracer-route");
+const CAPPED: HeaderName = HeaderName::from_static("x-tokentracer-budget-capped");
 const COST: HeaderName = HeaderName::from_static("x-tokentracer-cost-usd");
 
 /// A plain answer. `cost` is absent from its head when the price is unknown.
-pub(super) fn plain(step: &Step, attempts: usize, cost: Option<NanoUsd>, body: Bytes) -> Reply {
+pub(super) fn plain(step: &Step, attempts: usize, capped: bool, cost: Option<NanoUsd>, body: Bytes) -> Reply {
     let mut reply = json_bytes(StatusCode::OK, body);
-    target(&mut reply, step, attempts);
+    target(&mut reply, step, attempts, capped);
     if let Some(cost) = cost.and_then(|cost| HeaderValue::try_from(cost.to_string()).ok()) {
         reply.headers_mut().insert(COST, cost);
     }
@@ -27,19 +28,22 @@ pub(super) fn plain(step: &Step, attempts: usize, cost: Option<NanoUsd>, body: B
 }
 
 /// A streamed answer.
-pub(super) fn stream(step: &Step, attempts: usize, relay: Box<Relay>) -> Reply {
+pub(super) fn stream(step: &Step, attempts: usize, capped: bool, relay: Box<Relay>) -> Reply {
     let mut reply = Response::new(ReplyBody::Stream(relay));
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Proxies in front that buffer by default (nginx) must not hold a stream back.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    target(&mut reply, step, attempts);
+    target(&mut reply, step, attempts, capped);
     reply
 }
 
-fn target(reply: &mut Reply, step: &Step, attempts: usize) {
+fn target(reply: &mut Reply, step: &Step, attempts: usize, capped: bool) {
     let headers = reply.headers_mut();
+    if capped {
+        headers.insert(CAPPED, HeaderValue::from_static("true"));
+    }
     // Aliases and models are visible ASCII by their types.
     if let Ok(alias) = HeaderValue::from_str(&step.alias) {
         headers.insert(ALIAS, alias);

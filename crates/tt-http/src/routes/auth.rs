@@ -3,11 +3,13 @@
 use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use tt_core::budget::Period;
 use tt_core::caller::{Proof, RequestLimits};
-use tt_core::{AliasName, ApiKeyId, Email, Label, Role, Scope, Timestamp, UserId};
+use tt_core::{AliasName, ApiKeyId, Email, Label, NanoUsd, Role, Scope, Timestamp, UserId};
 use tt_crypto::ApiKey;
 use tt_store::{ApiKeyInfo, NewApiKey};
 
+use super::budgets::wished;
 use crate::app::now;
 use crate::context::Context;
 use crate::directory::Known;
@@ -25,6 +27,9 @@ const DAY_MS: i64 = 86_400_000;
 
 /// The most aliases a key may be limited to.
 const MOST_ALLOWED: usize = 1000;
+
+/// The fields of a budget, here and in `/manage/users`.
+pub(super) const BUDGET_FIELDS: [&str; 2] = ["budget_usd", "budget_period"];
 
 /// The largest limit: what the store can hold.
 const LARGEST_LIMIT: u64 = i64::MAX.unsigned_abs();
@@ -131,8 +136,10 @@ struct KeyWish {
     allowed_aliases: Option<Vec<String>>,
     rate_limit_minute: Option<u64>,
     rate_limit_daily: Option<u64>,
-    budget_usd: Option<serde::de::IgnoredAny>,
-    budget_period: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "nullable")]
+    budget_usd: Option<Option<NanoUsd>>,
+    #[serde(default, deserialize_with = "nullable")]
+    budget_period: Option<Option<String>>,
 }
 
 #[derive(Serialize)]
@@ -147,7 +154,7 @@ pub(super) struct NewKey {
 /// `POST /auth/key`: the key is shown here and never again.
 pub(super) async fn create_key(mut cx: Context, caller: Known) -> Result<Json<NewKey>, ApiError> {
     let wish: KeyWish = cx.json_or_default().await?;
-    refuse_budget(wish.budget_usd.is_some(), wish.budget_period.is_some())?;
+    let budget = wished(BUDGET_FIELDS, wish.budget_usd, wish.budget_period)?.flatten();
     let now = now();
     let expires_at = match wish.expires_in_days.unwrap_or(Some(KEY_DAYS)) {
         None => None,
@@ -165,23 +172,12 @@ pub(super) async fn create_key(mut cx: Context, caller: Known) -> Result<Json<Ne
             minute: limit("rate_limit_minute", wish.rate_limit_minute)?,
             day: limit("rate_limit_daily", wish.rate_limit_daily)?,
         },
+        budget,
         expires_at,
     };
     let (name, prefix) = (new.name.clone(), new.prefix.clone());
     let id = cx.app.store.create_api_key(caller.user_id, new, now).await?;
     Ok(Json(NewKey { token: key.expose().to_owned(), id, name, prefix, expires_at }))
-}
-
-/// Whoever sets a budget must not believe that it holds.
-pub(super) fn refuse_budget(usd: bool, period: bool) -> Result<(), ApiError> {
-    let refuse = |field| Err(ApiError::unsupported_parameter(field, "budgets are not enforced by this version"));
-    if usd {
-        refuse("budget_usd")
-    } else if period {
-        refuse("budget_period")
-    } else {
-        Ok(())
-    }
 }
 
 pub(super) fn label(field: &'static str, text: String) -> Result<Label, ApiError> {
@@ -224,6 +220,8 @@ pub(super) struct KeyView {
     allowed_aliases: Option<Vec<AliasName>>,
     rate_limit_minute: u64,
     rate_limit_daily: u64,
+    budget_usd: Option<NanoUsd>,
+    budget_period: Option<Period>,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
@@ -240,6 +238,8 @@ impl From<ApiKeyInfo> for KeyView {
             allowed_aliases: key.allowed_aliases,
             rate_limit_minute: key.limits.minute,
             rate_limit_daily: key.limits.day,
+            budget_usd: key.budget.map(|budget| budget.limit),
+            budget_period: key.budget.map(|budget| budget.period),
             created_at: key.created_at,
             expires_at: key.expires_at,
             last_used_at: key.last_used_at,

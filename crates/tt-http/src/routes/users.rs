@@ -1,15 +1,17 @@
 //! `/manage/users`: what administrators see and change of users.
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use tt_core::budget::Period;
 use tt_core::{Email, NanoUsd, Role, Timestamp, UserId};
 use tt_store::{User, UserPatch};
 
-use super::auth::{limit, refuse_budget};
+use super::auth::{BUDGET_FIELDS, limit};
+use super::budgets::wished;
 use crate::app::now;
 use crate::context::Context;
 use crate::directory::Known;
 use crate::error::ApiError;
+use crate::json::nullable;
 use crate::reply::Json;
 
 /// Users a page: when not said, and at most.
@@ -24,9 +26,9 @@ pub(super) struct UserView {
     disabled: bool,
     rate_limit_minute: u64,
     rate_limit_daily: u64,
-    /// No budget is set while none is enforced.
+    /// The administrators' for them; their own is theirs to see.
     budget_usd: Option<NanoUsd>,
-    budget_period: Option<&'static str>,
+    budget_period: Option<Period>,
     created_at: Timestamp,
 }
 
@@ -39,8 +41,8 @@ impl From<User> for UserView {
             disabled: user.disabled,
             rate_limit_minute: user.limits.minute,
             rate_limit_daily: user.limits.day,
-            budget_usd: None,
-            budget_period: None,
+            budget_usd: user.budgets.admin.map(|budget| budget.limit),
+            budget_period: user.budgets.admin.map(|budget| budget.period),
             created_at: user.created_at,
         }
     }
@@ -94,8 +96,10 @@ struct UserChange {
     disabled: Option<bool>,
     rate_limit_minute: Option<u64>,
     rate_limit_daily: Option<u64>,
-    budget_usd: Option<IgnoredAny>,
-    budget_period: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "nullable")]
+    budget_usd: Option<Option<NanoUsd>>,
+    #[serde(default, deserialize_with = "nullable")]
+    budget_period: Option<Option<String>>,
 }
 
 /// `PATCH /manage/users/{id}`. A user who is disabled has no session and no key any more.
@@ -103,12 +107,12 @@ pub(super) async fn update(mut cx: Context, caller: Known) -> Result<Json<UserVi
     admins_only(&caller)?;
     let id = UserId(cx.id_param(0, "user")?);
     let change: UserChange = cx.json().await?;
-    refuse_budget(change.budget_usd.is_some(), change.budget_period.is_some())?;
     let patch = UserPatch {
         role: change.role.map(|role| role.parse()).transpose()?,
         disabled: change.disabled,
         rate_limit_minute: change.rate_limit_minute.map(|n| limit("rate_limit_minute", Some(n))).transpose()?,
         rate_limit_daily: change.rate_limit_daily.map(|n| limit("rate_limit_daily", Some(n))).transpose()?,
+        budget: wished(BUDGET_FIELDS, change.budget_usd, change.budget_period)?,
     };
     if patch == UserPatch::default() {
         return Err(ApiError::missing_field("role"));
@@ -119,6 +123,9 @@ pub(super) async fn update(mut cx: Context, caller: Known) -> Result<Json<UserVi
     }
     let user = cx.app.store.update_user(id, patch, now()).await?;
     cx.app.directory.forget(id);
+    if patch.budget.is_some() {
+        cx.app.spending.budget_set(id).await?;
+    }
     Ok(Json(user.into()))
 }
 

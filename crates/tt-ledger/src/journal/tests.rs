@@ -559,6 +559,32 @@ async fn on_a_real_disk_a_dead_journal_is_adopted_once_by_two_at_once() {
     assert_eq!(std::fs::read_dir(copies.path()).unwrap().count(), 0);
 }
 
+#[tokio::test]
+async fn once_the_drain_says_so_all_that_the_dead_left_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, drain, flusher) = on_disk(dir.path(), "dead");
+    (0..50).for_each(|id| settle_one(&ledger.worker(usize::try_from(id).unwrap()), id));
+    flusher.tick();
+    drop((ledger, drain, flusher));
+    let (ledger, drain, flusher) = on_disk(dir.path(), "next");
+    let mut all = drain.adopted_all();
+    assert!(!*all.borrow());
+    let (store, alive) = (Store::default(), Machine::default().process());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let run = drain.run_into(store.of(&alive), async { stopped.await.unwrap() });
+    let wait = async {
+        all.wait_for(|all| *all).await.unwrap();
+        assert_eq!(store.tables().rows.len(), 50);
+        stop.send(()).unwrap();
+        drop((ledger, flusher));
+    };
+    assert_eq!(tokio::join!(run, wait).0.delivered, 50);
+    assert!(
+        *Ledger::new(1, || Timestamp::from_millis(0)).1.adopted_all().borrow(),
+        "without a journal nothing is left"
+    );
+}
+
 #[test]
 fn the_flusher_works_on_its_thread_until_the_drain_ends() {
     let dir = tempfile::tempdir().unwrap();

@@ -2,18 +2,18 @@
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use tt_core::budget::UserBudgets;
 use tt_core::caller::Proof;
 use tt_core::{ApiKeyId, Caller, KeyHash, Timestamp, UserId};
 
 use super::Conn;
-use crate::decode;
+use crate::decode::{self, BudgetColumns};
 use crate::error::{Object, Result, StoreError};
 use crate::schema::{api_keys, users};
 use crate::view::{ApiKeyInfo, NewApiKey};
 
 /// Stores a key.
 pub(crate) async fn create(c: &mut Conn, user: UserId, new: NewApiKey, now: Timestamp) -> Result<ApiKeyId> {
+    let (budget_nano, budget_period) = decode::budget_columns(new.budget);
     let id = diesel::insert_into(api_keys::table)
         .values((
             api_keys::user_id.eq(user.0),
@@ -26,6 +26,8 @@ pub(crate) async fn create(c: &mut Conn, user: UserId, new: NewApiKey, now: Time
             api_keys::rate_limit_daily.eq(decode::column(new.limits.day)),
             api_keys::created_at.eq(now.millis()),
             api_keys::expires_at.eq(new.expires_at.map(Timestamp::millis)),
+            api_keys::budget_nano.eq(budget_nano),
+            api_keys::budget_period.eq(budget_period),
         ))
         .returning(api_keys::id)
         .get_result(c)
@@ -47,6 +49,8 @@ struct Row {
     expires_at: Option<i64>,
     last_used_at: Option<i64>,
     revoked_at: Option<i64>,
+    budget_nano: Option<i64>,
+    budget_period: Option<String>,
 }
 
 impl TryFrom<Row> for ApiKeyInfo {
@@ -60,6 +64,7 @@ impl TryFrom<Row> for ApiKeyInfo {
             scopes: decode::scopes(&row.scopes)?,
             allowed_aliases: row.allowed_aliases.as_deref().map(decode::aliases).transpose()?,
             limits: decode::limits(row.rate_limit_minute, row.rate_limit_daily),
+            budget: decode::budget((row.budget_nano, row.budget_period))?,
             created_at: Timestamp::from_millis(row.created_at),
             expires_at: row.expires_at.map(Timestamp::from_millis),
             last_used_at: row.last_used_at.map(Timestamp::from_millis),
@@ -104,9 +109,12 @@ struct CallerRow {
     key_minute: i64,
     key_day: i64,
     expires_at: Option<i64>,
+    budget: BudgetColumns,
     role: String,
     user_minute: i64,
     user_day: i64,
+    user_budget: BudgetColumns,
+    own_budget: BudgetColumns,
 }
 
 /// Who holds the key; `None` when there is none, it was revoked, or its user is disabled.
@@ -124,9 +132,12 @@ pub(crate) async fn caller(c: &mut Conn, key_hash: KeyHash) -> Result<Option<Cal
             api_keys::rate_limit_minute,
             api_keys::rate_limit_daily,
             api_keys::expires_at,
+            (api_keys::budget_nano, api_keys::budget_period),
             users::role,
             users::rate_limit_minute,
             users::rate_limit_daily,
+            (users::budget_nano, users::budget_period),
+            (users::own_budget_nano, users::own_budget_period),
         ))
         .first(c)
         .await
@@ -140,11 +151,11 @@ pub(crate) async fn caller(c: &mut Conn, key_hash: KeyHash) -> Result<Option<Cal
                 scopes: decode::scopes(&row.scopes)?,
                 allowed_aliases: row.allowed_aliases.as_deref().map(decode::aliases).transpose()?,
                 limits: decode::limits(row.key_minute, row.key_day),
-                budget: None,
+                budget: decode::budget(row.budget)?,
             },
             expires_at: row.expires_at.map(Timestamp::from_millis),
             limits: decode::limits(row.user_minute, row.user_day),
-            budgets: UserBudgets::default(),
+            budgets: decode::budgets(row.own_budget, row.user_budget)?,
         })
     })
     .transpose()

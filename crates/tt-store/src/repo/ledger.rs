@@ -28,6 +28,7 @@ pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursors: 
         let hourly = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
         super::dialect::insert(c, &rollup::hourly(rollup::by_key(&rows)), &hourly).await?;
         super::tags::record(c, &rows).await?;
+        super::spending::record(c, &rows).await?;
         for cursor in cursors {
             advance(c, cursor).await?;
         }

@@ -2,12 +2,11 @@
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use tt_core::budget::UserBudgets;
 use tt_core::caller::Proof;
 use tt_core::{Caller, KeyHash, SessionId, Timestamp, UserId};
 
 use super::Conn;
-use crate::decode;
+use crate::decode::{self, BudgetColumns};
 use crate::error::{Object, Result, StoreError};
 use crate::schema::{sessions, users};
 
@@ -34,7 +33,8 @@ pub(crate) async fn create(
 
 /// Who holds the session; `None` when there is none, it was ended, or its user is disabled.
 pub(crate) async fn caller(c: &mut Conn, jti_hash: KeyHash) -> Result<Option<Caller>> {
-    let row: Option<(i64, i64, i64, String, i64, i64)> = sessions::table
+    type Row = (i64, i64, i64, String, i64, i64, BudgetColumns, BudgetColumns);
+    let row: Option<Row> = sessions::table
         .inner_join(users::table.on(users::id.eq(sessions::user_id)))
         .filter(sessions::jti_hash.eq(jti_hash.to_hex()))
         .filter(sessions::revoked_at.is_null())
@@ -46,18 +46,20 @@ pub(crate) async fn caller(c: &mut Conn, jti_hash: KeyHash) -> Result<Option<Cal
             users::role,
             users::rate_limit_minute,
             users::rate_limit_daily,
+            (users::own_budget_nano, users::own_budget_period),
+            (users::budget_nano, users::budget_period),
         ))
         .first(c)
         .await
         .optional()?;
-    row.map(|(id, user, expires_at, role, minute, day)| {
+    row.map(|(id, user, expires_at, role, minute, day, own, admin)| {
         Ok(Caller {
             user_id: UserId(user),
             role: decode::parsed(&role)?,
             proof: Proof::Session(SessionId(id)),
             expires_at: Some(Timestamp::from_millis(expires_at)),
             limits: decode::limits(minute, day),
-            budgets: UserBudgets::default(),
+            budgets: decode::budgets(own, admin)?,
         })
     })
     .transpose()

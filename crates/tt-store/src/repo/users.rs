@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use secrecy::ExposeSecret;
+use tt_core::budget::Budget;
 use tt_core::{Email, SessionId, Timestamp, UserId};
 
 use super::Conn;
@@ -21,6 +22,10 @@ struct Row {
     rate_limit_minute: i64,
     rate_limit_daily: i64,
     created_at: i64,
+    budget_nano: Option<i64>,
+    budget_period: Option<String>,
+    own_budget_nano: Option<i64>,
+    own_budget_period: Option<String>,
 }
 
 impl TryFrom<Row> for User {
@@ -33,6 +38,10 @@ impl TryFrom<Row> for User {
             role: decode::parsed(&row.role)?,
             disabled: row.disabled,
             limits: decode::limits(row.rate_limit_minute, row.rate_limit_daily),
+            budgets: decode::budgets(
+                (row.own_budget_nano, row.own_budget_period),
+                (row.budget_nano, row.budget_period),
+            )?,
             created_at: Timestamp::from_millis(row.created_at),
         })
     }
@@ -110,15 +119,20 @@ struct Changes {
     disabled: Option<bool>,
     rate_limit_minute: Option<i64>,
     rate_limit_daily: Option<i64>,
+    budget_nano: Option<Option<i64>>,
+    budget_period: Option<Option<&'static str>>,
 }
 
 /// Changes a user; an empty patch gives them as they are.
 pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, now: Timestamp) -> Result<User> {
+    let budget = patch.budget.map(decode::budget_columns);
     let changes = Changes {
         role: patch.role.map(tt_core::Role::as_str),
         disabled: patch.disabled,
         rate_limit_minute: patch.rate_limit_minute.map(decode::column),
         rate_limit_daily: patch.rate_limit_daily.map(decode::column),
+        budget_nano: budget.map(|(nano, _)| nano),
+        budget_period: budget.map(|(_, period)| period),
     };
     tx!(c, {
         if patch != UserPatch::default() {
@@ -126,6 +140,21 @@ pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, now: Time
             super::changes::note(c, id, now).await?;
         }
         by_id(c, id).await?.ok_or(StoreError::NotFound(Object::User))
+    })
+}
+
+/// The user's own budget; `None` takes it away.
+pub(crate) async fn set_own_budget(c: &mut Conn, id: UserId, budget: Option<Budget>, now: Timestamp) -> Result<()> {
+    let (nano, period) = decode::budget_columns(budget);
+    tx!(c, {
+        let changed = diesel::update(users::table.find(id.0))
+            .set((users::own_budget_nano.eq(nano), users::own_budget_period.eq(period)))
+            .execute(c)
+            .await?;
+        if changed == 0 {
+            return Err(StoreError::NotFound(Object::User));
+        }
+        super::changes::note(c, id, now).await
     })
 }
 

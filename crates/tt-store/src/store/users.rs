@@ -1,6 +1,7 @@
 //! Users and sessions.
 
 use secrecy::SecretString;
+use tt_core::budget::Budget;
 use tt_core::{Caller, Email, KeyHash, SessionId, Timestamp, UserId};
 
 use super::Store;
@@ -38,9 +39,14 @@ impl Store {
         call!(self, read, users::list(after, limit))
     }
 
-    /// Changes role, limits or whether the user may do anything. For admins. `NotFound(User)`.
+    /// Changes role, limits, the administrators' budget or whether the user may do anything. For admins. `NotFound(User)`.
     pub async fn update_user(&self, user: UserId, patch: UserPatch, now: Timestamp) -> Result<User> {
         call!(self, write, users::update(user, patch, now))
+    }
+
+    /// Sets the user's own budget; `None` takes it away. `NotFound(User)`.
+    pub async fn set_own_budget(&self, user: UserId, budget: Option<Budget>, now: Timestamp) -> Result<()> {
+        call!(self, write, users::set_own_budget(user, budget, now))
     }
 
     /// Another password; every session of the user but `keep` ends. `NotFound(User)`.

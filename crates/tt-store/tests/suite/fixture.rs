@@ -100,6 +100,7 @@ pub(crate) fn new_api_key(hash: u8) -> NewApiKey {
         scopes: vec![Scope::Proxy],
         allowed_aliases: None,
         limits: RequestLimits::default(),
+        budget: None,
         expires_at: None,
     }
 }

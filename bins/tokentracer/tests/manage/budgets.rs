@@ -1,0 +1,154 @@
+//! `/manage/budgets` and the budgets of users and keys: fields, checks, whose word counts.
+
+use serde_json::{Value, json};
+use tt_core::Provider;
+use tt_testkit::{MockUpstream, Program};
+
+use crate::setup::{Person, chat, code, eventually, launch};
+
+async fn stage() -> (MockUpstream, Program, Person, Person) {
+    let mock = MockUpstream::start();
+    let program = launch(&mock).start();
+    let admin = Person::admin(&program, "admin").await;
+    let ann = Person::sign_up(&program, "ann").await;
+    (mock, program, admin, ann)
+}
+
+async fn shown(person: &Person) -> Value {
+    person.client.get("/manage/budgets").send().await.expect(200).json()
+}
+
+async fn put(person: &Person, body: &Value) -> Value {
+    person.client.put("/manage/budgets").json(body).send().await.expect(200).json()
+}
+
+#[tokio::test]
+async fn a_users_own_budget_and_the_administrators_are_two() {
+    let (_mock, program, admin, ann) = stage().await;
+    let none = json!({"limit_usd": null, "period": null, "spent_usd": null, "held_usd": null, "resets_at": null});
+    let mut nothing = none.clone();
+    nothing["admin"] = none.clone();
+    assert_eq!(shown(&ann).await, nothing);
+
+    let own = put(&ann, &json!({"limit_usd": 12.000_000_005, "period": "month"})).await;
+    assert_eq!(own["limit_usd"].to_string(), "12.000000005", "to the nano-dollar");
+    assert_eq!((&own["period"], &own["spent_usd"], &own["held_usd"]), (&json!("month"), &json!(0), &json!(0)));
+    let resets = own["resets_at"].as_str().unwrap();
+    assert!(resets.ends_with("-01T00:00:00.000Z"), "{resets}");
+    assert_eq!(own["admin"], none);
+    assert_eq!(shown(&ann).await, own);
+    // An administrator sees and sets theirs, and the user's own stays.
+    let path = format!("/manage/users/{}", ann.id);
+    let patched = json!({"budget_usd": 3, "budget_period": "total"});
+    let user = admin.client.patch(&path).json(&patched).send().await.expect(200).json();
+    assert_eq!((&user["budget_usd"], &user["budget_period"]), (&json!(3), &json!("total")));
+    let both = shown(&ann).await;
+    assert_eq!((&both["limit_usd"], &both["period"]), (&own["limit_usd"], &own["period"]));
+    let theirs = json!({"limit_usd": 3, "period": "total", "spent_usd": 0, "held_usd": 0, "resets_at": null});
+    assert_eq!(both["admin"], theirs);
+    // Taking the own one away does not lift the other; a day resets at midnight.
+    assert_eq!(put(&ann, &json!({"limit_usd": null})).await["admin"], theirs);
+    assert_eq!(put(&ann, &json!({"limit_usd": null, "period": "day"})).await["period"], Value::Null);
+    let day = put(&ann, &json!({"limit_usd": 0, "period": "day"})).await;
+    assert!(day["resets_at"].as_str().unwrap().ends_with("T00:00:00.000Z"));
+    assert_eq!(day["limit_usd"], 0);
+    let users = admin.client.get("/manage/users").send().await.expect(200).json();
+    assert_eq!((&users["data"][1]["budget_usd"], &users["data"][1]["budget_period"]), (&json!(3), &json!("total")));
+    assert_eq!(users["data"][0]["budget_usd"], Value::Null);
+    let user = admin.client.patch(&path).json(&json!({"budget_usd": null})).send().await.expect(200).json();
+    assert_eq!((&user["budget_usd"], &user["budget_period"]), (&Value::Null, &Value::Null));
+    assert_eq!(shown(&ann).await["admin"], none);
+    // With an API key of the scope too, whatever budget the key has.
+    let key = ann.api_key(&program, &json!({"scopes": ["manage"], "budget_usd": 1, "budget_period": "day"})).await;
+    assert_eq!(key.get("/manage/budgets").send().await.expect(200).json(), shown(&ann).await);
+    program.client().get("/manage/budgets").send().await.expect(401);
+    ann.api_key(&program, &json!({})).await.get("/manage/budgets").send().await.expect(403);
+}
+
+#[tokio::test]
+async fn a_budget_that_makes_no_sense_is_refused_and_named() {
+    let (_mock, _program, admin, ann) = stage().await;
+    let user = format!("/manage/users/{}", ann.id);
+    let bad = |limit: &str, period: &str| {
+        let field = |name: &str, limit_or_period: Value| json!({name: limit_or_period});
+        vec![
+            (json!({limit: 5}), "missing_field", period.to_owned()),
+            (json!({limit: 5, period: null}), "missing_field", period.to_owned()),
+            (field(period, json!("day")), "missing_field", limit.to_owned()),
+            (json!({limit: 5, period: "week"}), "invalid_field", period.to_owned()),
+            (json!({limit: null, period: "Day"}), "invalid_field", period.to_owned()),
+            (json!({limit: 5, period: 7}), "invalid_field", period.to_owned()),
+            (json!({limit: -1, period: "day"}), "invalid_field", limit.to_owned()),
+            (json!({limit: "5", period: "day"}), "invalid_field", limit.to_owned()),
+            (json!({limit: true, period: "day"}), "invalid_field", limit.to_owned()),
+            (json!({limit: 9_000_001, period: "day"}), "invalid_field", limit.to_owned()),
+            (json!({limit: 1e-10, period: "day"}), "invalid_field", limit.to_owned()),
+        ]
+    };
+    let refused = |answer: tt_testkit::client::Response, body: &Value, expected: &str, field: &str| {
+        let error = answer.expect(400).json();
+        assert_eq!((code(&error), &error["error"]["param"]), (expected, &json!(field)), "{body}");
+    };
+    for (body, expected, field) in bad("limit_usd", "period") {
+        refused(ann.client.put("/manage/budgets").json(&body).send().await, &body, expected, &field);
+    }
+    for (body, expected, field) in bad("budget_usd", "budget_period") {
+        refused(admin.client.patch(&user).json(&body).send().await, &body, expected, &field);
+        refused(ann.client.post("/auth/key").json(&body).send().await, &body, expected, &field);
+    }
+    let empty = json!({});
+    refused(ann.client.put("/manage/budgets").json(&empty).send().await, &empty, "missing_field", "limit_usd");
+    let more = json!({"limit_usd": 5, "period": "day", "admin": null});
+    refused(ann.client.put("/manage/budgets").json(&more).send().await, &more, "invalid_field", "admin");
+    ann.client.post("/manage/budgets").json(&empty).send().await.expect(405);
+    assert_eq!(shown(&ann).await["limit_usd"], Value::Null, "a refused budget was set");
+    // The most there is, and nothing at all, are budgets.
+    for limit in [json!(9_000_000), json!(0)] {
+        assert_eq!(put(&ann, &json!({"limit_usd": limit, "period": "total"})).await["limit_usd"], limit);
+    }
+}
+
+#[tokio::test]
+async fn a_keys_budget_is_listed_with_it() {
+    let (_mock, program, _admin, ann) = stage().await;
+    ann.api_key(&program, &json!({"budget_usd": 0.5, "budget_period": "month"})).await;
+    ann.api_key(&program, &json!({"budget_usd": null})).await;
+    let keys = ann.client.get("/auth/keys").send().await.expect(200).json();
+    let of = |n: usize| (keys[n]["budget_usd"].clone(), keys[n]["budget_period"].clone());
+    assert_eq!(of(0), (json!(0.5), json!("month")));
+    assert_eq!(of(1), (Value::Null, Value::Null));
+}
+
+#[tokio::test]
+async fn a_budget_holds_and_ends_at_once() {
+    let (mock, program, admin, ann) = stage().await;
+    ann.provider_key(Provider::OpenAi).await;
+    let key = ann.api_key(&program, &json!({})).await;
+    let ask = || key.post("/v1/chat/completions").json(&chat("openai/gpt-4o-mini", "hello")).send();
+    ask().await.expect(200);
+    let path = format!("/manage/users/{}", ann.id);
+    let budget = |usd: Value| json!({"budget_usd": usd, "budget_period": "day"});
+    admin.client.patch(&path).json(&budget(json!(0))).send().await.expect(200);
+    let refused = ask().await.expect(429).json();
+    assert_eq!((code(&refused), &refused["error"]["type"]), ("budget_exceeded", &json!("insufficient_quota")));
+    // Raised, also by less than what an earlier answer cost without one: what was spent before counts.
+    eventually("what was spent before the budget is counted", async || {
+        shown(&ann).await["admin"]["spent_usd"].as_f64() > Some(0.0)
+    })
+    .await;
+    // A user cannot lift it.
+    put(&ann, &json!({"limit_usd": 9_000_000, "period": "day"})).await;
+    ask().await.expect(429);
+    admin.client.patch(&path).json(&budget(Value::Null)).send().await.expect(200);
+    ask().await.expect(200);
+    assert_eq!(mock.requests().iter().filter(|seen| !seen.is_list()).count(), 2);
+}
+
+#[test]
+fn clearing_needs_the_redis_that_holds_something() {
+    let ran = crate::setup::Ran::from(
+        crate::setup::binary().argument("budgets").argument("clear").argument("ann@example.org"),
+    );
+    let ran = ran.expect(1);
+    assert!(ran.err.contains("REDIS_URL") && ran.err.lines().count() == 1, "{}", ran.err);
+}
