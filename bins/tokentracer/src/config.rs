@@ -136,6 +136,7 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("migrate").about("Bring the database to this version's schema and stop"))
         .subcommand(Command::new("healthcheck").about("Ask a running server whether it is ready"))
         .subcommand(crate::users::command())
+        .subcommand(crate::export::command())
         .subcommand(crate::rotate::command())
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 
 mod config;
+mod export;
 mod healthcheck;
 mod rotate;
 mod secrets;
@@ -70,6 +71,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("migrate", _)) => control.block_on(start::migrate(&config, control.handle())),
         Some(("healthcheck", _)) => control.block_on(healthcheck::ask(&config)),
         Some(("users", matches)) => control.block_on(users::run(&config, matches, control.handle())),
+        Some(("usage", matches)) => control.block_on(export::run(&config, matches, control.handle())),
         Some(("secrets", _)) => control.block_on(rotate::run(&config, control.handle())),
         _ => control.block_on(serve::serve(config, control.handle())),
     };

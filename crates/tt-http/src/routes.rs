@@ -14,6 +14,7 @@ use crate::reply::Reply;
 mod aliases;
 mod auth;
 mod decision;
+mod gaps;
 mod logs;
 mod model_lists;
 mod models;
@@ -118,6 +119,7 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "/manage/usage",              NONE,       authed!(Manage, usage::usage)),
     route(Method::GET,    "/manage/logs",               NONE,       authed!(Manage, logs::list)),
     route(Method::GET,    "/manage/logs/{request_id}",  NONE,       authed!(Manage, logs::show)),
+    route(Method::GET,    "/manage/ledger/gaps",        NONE,       authed!(Manage, gaps::gaps)),
 
     route(Method::POST,   "/v1/chat/completions",       Cap::Proxy, authed!(Proxy, crate::proxy::chat_completions)),
     route(Method::GET,    "/v1/models",                 NONE,       authed!(Proxy, models::list)),

@@ -33,5 +33,5 @@ pub use error::{Conflict, Object, Result, Source, StoreError};
 pub use store::Store;
 pub use view::{
     AliasPatch, ApiKeyInfo, Change, Login, ModelList, NewAlias, NewApiKey, NewProviderKey, ProviderKeyInfo,
-    ProviderKeyPatch, RequestCount, Routing, SealedKey, StoredSecret, User, UserPatch,
+    ProviderKeyPatch, Pruned, RequestCount, Routing, SealedKey, StoredSecret, User, UserPatch,
 };

@@ -21,6 +21,8 @@ pub(crate) mod aliases;
 pub(crate) mod api_keys;
 #[path = "repo/changes.rs"]
 pub(crate) mod changes;
+#[path = "repo/gaps.rs"]
+pub(crate) mod gaps;
 #[path = "repo/ledger.rs"]
 pub(crate) mod ledger;
 #[path = "repo/logs.rs"]
@@ -39,6 +41,8 @@ pub(crate) mod tags;
 pub(crate) mod usage;
 #[path = "repo/users.rs"]
 pub(crate) mod users;
+
+mod oldest;
 
 /// Begins a write transaction. IMMEDIATE: one that reads first and then writes would fail at once with "database is
 /// locked" when another writer came in between, however long the busy timeout.
@@ -115,16 +119,23 @@ fn pool(path: &Path, last: &'static str, size: usize, config: &StoreConfig) -> R
 
 /// What only SQLite's SQL does.
 pub(crate) mod dialect {
+    use std::ops::Range;
+
+    use diesel::QueryResult;
+    use diesel::prelude::*;
+    use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
     use diesel::sql_types::{BigInt, Bool, Nullable, Text};
-    use diesel::sqlite::Sqlite;
-    use diesel_async::RunQueryDsl;
+    use diesel::sqlite::{Sqlite, SqliteConnection};
+    use tt_core::Timestamp;
 
     use super::Conn;
-    use crate::batch::{Batch, Column, Key};
-    use crate::error::Result;
+    use crate::batch::{Batch, Column, head};
+    use crate::error::{Result, StoreError};
+    use crate::view::Pruned;
 
-    /// SQLite takes 32,766 values in a statement.
-    const MAX_BINDS: usize = 32_000;
+    /// Rows of a statement, the largest that is not too large first: few texts, so that each is parsed once a
+    /// connection.
+    const CHUNKS: [usize; 3] = [64, 8, 1];
 
     /// Keeps other writers of this user's rows out until the transaction ends: there is one writer anyway.
     #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
@@ -138,45 +149,121 @@ pub(crate) mod dialect {
         Ok(())
     }
 
-    /// Inserts `batch` in as few statements as the bound on values allows; `ending` follows the values.
-    pub(crate) async fn insert(c: &mut Conn, batch: &Batch, ending: &str) -> Result<()> {
-        for rows in batch.chunks(MAX_BINDS) {
-            bound(batch, rows, ending).execute(c).await?;
-        }
-        Ok(())
+    /// Inserts `batch`; `ending` follows the values.
+    pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result<()> {
+        // In one piece on the connection's thread, which takes the values as they lie here.
+        let insert = move |c: &mut SqliteConnection| {
+            for rows in chunks(batch.rows()) {
+                Insert { batch: &batch, rows, ending: &ending }.execute(c)?;
+            }
+            Ok(())
+        };
+        Ok(c.spawn_blocking(insert).await?)
     }
 
     /// As [`insert`], giving the `request_id` of each row that was not there yet.
-    pub(crate) async fn insert_new(c: &mut Conn, batch: &Batch) -> Result<Vec<String>> {
-        let mut new = Vec::new();
-        for rows in batch.chunks(MAX_BINDS) {
-            let keys: Vec<Key> =
-                bound(batch, rows, "ON CONFLICT DO NOTHING RETURNING request_id").get_results(c).await?;
-            new.extend(keys.into_iter().map(|key| key.request_id));
-        }
-        Ok(new)
+    pub(crate) async fn insert_new(c: &mut Conn, batch: Batch) -> Result<Vec<String>> {
+        let insert = move |c: &mut SqliteConnection| {
+            let mut new = Vec::with_capacity(batch.rows());
+            for rows in chunks(batch.rows()) {
+                let ending = "ON CONFLICT DO NOTHING RETURNING request_id";
+                new.extend(Insert { batch: &batch, rows, ending }.get_results::<String>(c)?);
+            }
+            Ok(new)
+        };
+        Ok(c.spawn_blocking(insert).await?)
     }
 
-    fn bound(
-        batch: &Batch,
-        rows: std::ops::Range<usize>,
-        ending: &str,
-    ) -> diesel::query_builder::BoxedSqlQuery<'static, Sqlite, diesel::query_builder::SqlQuery> {
-        let row = format!("({})", vec!["?"; batch.width()].join(", "));
-        let values = vec![row; rows.len()].join(", ");
-        let text = format!("INSERT INTO {} ({}) VALUES {values} {ending}", batch.table(), batch.names());
-        let mut query = diesel::sql_query(text).into_boxed::<Sqlite>();
-        for row in rows {
-            for column in batch.columns() {
-                query = match column {
-                    Column::Big(values) => query.bind::<BigInt, _>(values.get(row).copied().unwrap_or_default()),
-                    Column::MaybeBig(values) => query.bind::<Nullable<BigInt>, _>(values.get(row).copied().flatten()),
-                    Column::Bool(values) => query.bind::<Bool, _>(values.get(row).copied().unwrap_or_default()),
-                    Column::Text(values) => query.bind::<Text, _>(values.get(row).cloned().unwrap_or_default()),
-                    Column::MaybeText(values) => query.bind::<Nullable<Text>, _>(values.get(row).cloned().flatten()),
-                };
+    /// A table takes rows of any day.
+    pub(crate) fn lacks_partition(_: &StoreError) -> bool {
+        false
+    }
+
+    /// A table takes rows of any day.
+    #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
+    pub(crate) async fn make_days(_: &mut Conn, _: impl IntoIterator<Item = Timestamp>) -> Result<usize> {
+        Ok(0)
+    }
+
+    /// Deletes about `chunk` of the oldest rows that lie before the day of `before`.
+    pub(crate) async fn prune_logs(c: &mut Conn, before: Timestamp, chunk: u32) -> Result<Pruned> {
+        let rows = super::oldest::delete(c, before, chunk).await?;
+        Ok(if rows == 0 { Pruned::Nothing } else { Pruned::Rows(rows) })
+    }
+
+    /// All of `rows` in pieces of the sizes there are.
+    fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            let size = CHUNKS.into_iter().find(|size| start + size <= rows)?;
+            start += size;
+            Some(start - size..start)
+        })
+    }
+
+    /// A statement whose text depends on the table and the number of rows only.
+    struct Insert<'a> {
+        batch: &'a Batch,
+        rows: Range<usize>,
+        ending: &'a str,
+    }
+
+    impl QueryFragment<Sqlite> for Insert<'_> {
+        fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+            head(self.batch, &mut out);
+            out.push_sql("VALUES ");
+            for row in self.rows.clone() {
+                out.push_sql(if row == self.rows.start { "(" } else { "), (" });
+                for (n, column) in self.batch.columns().iter().enumerate() {
+                    out.push_sql(if n == 0 { "" } else { ", " });
+                    match column {
+                        Column::Big(values) => push::<BigInt, _>(&mut out, values, row),
+                        Column::MaybeBig(values) => push::<Nullable<BigInt>, _>(&mut out, values, row),
+                        Column::Bool(values) => push::<Bool, _>(&mut out, values, row),
+                        Column::Text(values) => push::<Text, _>(&mut out, values, row),
+                        Column::MaybeText(values) => push::<Nullable<Text>, _>(&mut out, values, row),
+                    }?;
+                }
+            }
+            out.push_sql(") ");
+            out.push_sql(self.ending);
+            Ok(())
+        }
+    }
+
+    fn push<'b, T, V>(out: &mut AstPass<'_, 'b, Sqlite>, values: &'b [V], row: usize) -> QueryResult<()>
+    where
+        Sqlite: diesel::sql_types::HasSqlType<T>,
+        V: diesel::serialize::ToSql<T, Sqlite>,
+    {
+        // Every column has a value a row.
+        let value = values.get(row).ok_or(diesel::result::Error::NotFound)?;
+        out.push_bind_param::<T, V>(value)
+    }
+
+    impl QueryId for Insert<'_> {
+        type QueryId = ();
+        /// By its text.
+        const HAS_STATIC_QUERY_ID: bool = false;
+    }
+
+    /// What it returns, where it returns something.
+    impl Query for Insert<'_> {
+        type SqlType = Text;
+    }
+
+    impl RunQueryDsl<SqliteConnection> for Insert<'_> {}
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn every_row_is_in_one_chunk() {
+            for rows in [0, 1, 7, 8, 63, 64, 65, 1000, 4099] {
+                let all: Vec<usize> = chunks(rows).flatten().collect();
+                assert_eq!(all, (0..rows).collect::<Vec<_>>());
             }
         }
-        query
     }
 }

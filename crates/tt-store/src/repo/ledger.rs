@@ -13,6 +13,10 @@ use crate::error::Result;
 use crate::rollup::{self, Row};
 use crate::schema::journal_cursors;
 
+/// How often a batch is tried again because of days that were not there: more than once where another process drops old
+/// days meanwhile.
+const DAYS_DROPPED_MEANWHILE: usize = 2;
+
 /// Writes rows, details and sums of `settlements` and `cursors` in one transaction. A request whose row is there
 /// already is left out of everything. How many were new.
 pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursors: Vec<JournalCursor>) -> Result<usize> {
@@ -21,15 +25,31 @@ pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursors: 
     let key = |row: &Row| (row.settlement.intent.created_at, row.settlement.intent.request_id);
     rows.sort_by_key(key);
     rows.dedup_by_key(|row| key(row));
+    let all = rows.len();
+    for _ in 0..DAYS_DROPPED_MEANWHILE {
+        match write(c, &mut rows, &cursors).await {
+            // It is the first insert that says so. Where some of the rows are left out already, the whole batch is to
+            // be sent again.
+            Err(error) if rows.len() == all && super::dialect::lacks_partition(&error) => {
+                super::dialect::make_days(c, rows.iter().map(|row| row.settlement.intent.created_at)).await?;
+            }
+            done => return done,
+        }
+    }
+    write(c, &mut rows, &cursors).await
+}
+
+/// The transaction of [`record`]; what is left of `rows` was new.
+async fn write(c: &mut Conn, rows: &mut Vec<Row>, cursors: &[JournalCursor]) -> Result<usize> {
     tx!(c, {
-        let new: HashSet<String> = super::dialect::insert_new(c, &rollup::logs(&rows)).await?.into_iter().collect();
+        let new: HashSet<String> = super::dialect::insert_new(c, rollup::logs(rows)).await?.into_iter().collect();
         rows.retain(|row| new.contains(&row.request_id));
-        super::dialect::insert(c, &rollup::details(&rows)?, "ON CONFLICT DO NOTHING").await?;
+        super::dialect::insert(c, rollup::details(rows)?, "ON CONFLICT DO NOTHING".to_owned()).await?;
         let hourly = rollup::upsert("usage_hourly", "user_id, hour, provider, alias, model, api_key_id, status, route");
-        super::dialect::insert(c, &rollup::hourly(rollup::by_key(&rows)), &hourly).await?;
-        super::tags::record(c, &rows).await?;
+        super::dialect::insert(c, rollup::hourly(rollup::by_key(rows)), hourly).await?;
+        super::tags::record(c, rows).await?;
         for cursor in cursors {
-            advance(c, cursor).await?;
+            advance(c, cursor.clone()).await?;
         }
         Ok(rows.len())
     })

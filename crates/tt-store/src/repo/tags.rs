@@ -33,7 +33,7 @@ pub(crate) async fn record(c: &mut Conn, rows: &[Row]) -> Result<()> {
         "usage_tags_hourly",
         "user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route",
     );
-    super::dialect::insert(c, &rollup::tags_hourly(sums), &upsert).await
+    super::dialect::insert(c, rollup::tags_hourly(sums), upsert).await
 }
 
 /// The values that count by themselves, after letting in those of `wanted` that there is room for, in their order.
@@ -68,7 +68,7 @@ async fn admit(c: &mut Conn, wanted: BTreeMap<Group, BTreeSet<String>>) -> Resul
         .big("day", &added, |(group, _)| group.1)
         .text("tag_name", &added, |(group, _)| group.2.clone())
         .text("tag_value", &added, |(_, value)| value.clone());
-    super::dialect::insert(c, &batch, "ON CONFLICT DO NOTHING").await?;
+    super::dialect::insert(c, batch, "ON CONFLICT DO NOTHING".to_owned()).await?;
     Ok(counting)
 }
 

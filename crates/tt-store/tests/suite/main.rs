@@ -28,11 +28,15 @@ mod aliases;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod gaps;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod partitions;
 #[cfg(test)]
 mod provider_keys;
 #[cfg(test)]
