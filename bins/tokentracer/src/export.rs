@@ -11,7 +11,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tt_core::query::{ExportQuery, ExportRow};
-use tt_core::{Email, Tags, Timestamp};
+use tt_core::{Email, NanoUsd, Tags, Timestamp};
 use tt_store::Store;
 
 use crate::config::Config;
@@ -163,7 +163,7 @@ impl Progress {
     }
 }
 
-/// A request as it is exported. Money is a string in JSON too: a program that reads numbers as floats would change it.
+/// A request as it is exported: the row of the log by its names there. Money is an exact decimal.
 #[derive(Serialize)]
 struct Line<'a> {
     request_id: String,
@@ -184,9 +184,9 @@ struct Line<'a> {
     output_tokens: u64,
     reasoning_tokens: u64,
     usage_source: &'static str,
-    cost_usd: Option<String>,
+    cost_usd: Option<NanoUsd>,
     unpriced: bool,
-    saved_usd: String,
+    saved_usd: NanoUsd,
     latency_ms: u64,
     first_token_ms: Option<u64>,
     attempts: u32,
@@ -216,9 +216,9 @@ impl<'a> Line<'a> {
             output_tokens: row.usage.output,
             reasoning_tokens: row.usage.reasoning.unwrap_or(0),
             usage_source: row.source.as_str(),
-            cost_usd: row.cost.map(|cost| cost.to_string()),
+            cost_usd: row.cost,
             unpriced: export.unpriced,
-            saved_usd: row.saved.to_string(),
+            saved_usd: row.saved,
             latency_ms: row.latency_ms,
             first_token_ms: row.first_token_ms,
             attempts: row.attempts,
@@ -256,9 +256,9 @@ impl<'a> Line<'a> {
             self.output_tokens.to_string(),
             self.reasoning_tokens.to_string(),
             self.usage_source.to_owned(),
-            self.cost_usd.clone().unwrap_or_default(),
+            shown(self.cost_usd),
             self.unpriced.to_string(),
-            self.saved_usd.clone(),
+            self.saved_usd.to_string(),
             self.latency_ms.to_string(),
             shown(self.first_token_ms),
             self.attempts.to_string(),

@@ -83,10 +83,7 @@ impl Batch {
 }
 
 /// The beginning of the statement that inserts `batch`.
-pub(crate) fn head<DB: diesel::backend::Backend>(
-    batch: &Batch,
-    out: &mut diesel::query_builder::AstPass<'_, '_, DB>,
-) {
+pub(crate) fn head<DB: diesel::backend::Backend>(batch: &Batch, out: &mut diesel::query_builder::AstPass<'_, '_, DB>) {
     out.push_sql("INSERT INTO ");
     out.push_sql(batch.table());
     for (n, name) in batch.names().iter().enumerate() {

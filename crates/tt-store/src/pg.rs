@@ -125,10 +125,10 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// What only PostgreSQL's SQL does.
 pub(crate) mod dialect {
+    use diesel::QueryResult;
     use diesel::pg::Pg;
     use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
     use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};
-    use diesel::QueryResult;
     use diesel_async::RunQueryDsl;
     use tt_core::Timestamp;
 

@@ -4,6 +4,7 @@
 
 mod bodies;
 mod cli;
+mod export;
 mod models;
 mod route;
 mod setup;

@@ -65,11 +65,9 @@ struct Line {
 /// That the planner can serve the query from the partial index, whatever it thinks of few rows.
 async fn gaps_are_found_by_their_own_index(f: &Fixture) {
     record(f, &(0..9_u8).map(|n| Request::new(ANN, i64::from(n), n)).collect::<Vec<_>>()).await;
-    for (condition, index) in [
-        ("outcome = 'interrupted'", "interrupted"),
-        ("usage_source = 'unknown'", "unknown"),
-        ("unpriced", "unpriced"),
-    ] {
+    for (condition, index) in
+        [("outcome = 'interrupted'", "interrupted"), ("usage_source = 'unknown'", "unknown"), ("unpriced", "unpriced")]
+    {
         let query = format!(
             "SELECT request_id FROM request_logs WHERE user_id = 1 AND {condition} \
              ORDER BY created_at DESC, request_id DESC LIMIT 10"
