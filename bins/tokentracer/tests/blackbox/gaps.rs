@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tt_core::Provider::OpenAi;
 
 use crate::expect::{error_about, fields, now_ms, time};
 use crate::world::{User, World, question, request_id};

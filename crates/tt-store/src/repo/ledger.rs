@@ -1,6 +1,7 @@
 //! The drain: settled requests into rows and sums, exactly once, and how far each journal has come.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -28,10 +29,14 @@ enum Rows {
 
 /// Writes rows, details and sums of `settlements` and `cursors` in one transaction. A request whose row is there
 /// already is left out of everything. How many were new.
-pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursors: Vec<JournalCursor>) -> Result<usize> {
-    let mut rows: Vec<Row> = settlements.into_iter().map(Row::of).collect();
+pub(crate) async fn record(
+    c: &mut Conn,
+    settlements: Arc<[Settlement]>,
+    cursors: Arc<[JournalCursor]>,
+) -> Result<usize> {
+    let mut rows: Vec<Row<'_>> = settlements.iter().map(Row::of).collect();
     // In the same order in every process: two of them with the same rows cannot wait for each other.
-    let key = |row: &Row| (row.settlement.intent.created_at, row.settlement.intent.request_id);
+    let key = |row: &Row<'_>| (row.settlement.intent.created_at, row.settlement.intent.request_id);
     rows.sort_by_key(key);
     rows.dedup_by_key(|row| key(row));
     let (all, mut are) = (rows.len(), Rows::New);
@@ -50,7 +55,7 @@ pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursors: 
 }
 
 /// The transaction of [`record`]; what is left of `rows` was new.
-async fn write(c: &mut Conn, rows: &mut Vec<Row>, cursors: &[JournalCursor], are: Rows) -> Result<usize> {
+async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor], are: Rows) -> Result<usize> {
     tx!(c, {
         match are {
             Rows::New => super::dialect::insert(c, rollup::logs(rows), String::new()).await?,

@@ -15,7 +15,7 @@ use crate::schema::usage_tag_values;
 type Group = (i64, i64, String);
 
 /// Adds `rows` to the sums by tag: to be called in the transaction that inserts them.
-pub(crate) async fn record(c: &mut Conn, rows: &[Row]) -> Result<()> {
+pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
     let mut wanted: BTreeMap<Group, BTreeSet<String>> = BTreeMap::new();
     for row in rows {
         for (name, value) in row.tags() {

@@ -1,5 +1,7 @@
 //! The drain, and what is read of what it wrote.
 
+use std::sync::Arc;
+
 use tt_core::query::{ExportQuery, ExportRow, GapQuery, Gaps, LogDetail, LogQuery, LogRow, UsageGroup, UsageQuery};
 use tt_core::record::{JournalCursor, Settlement};
 use tt_core::{ApiKeyId, RequestId, Timestamp, UserId};
@@ -14,7 +16,12 @@ impl Store {
     /// Writes the rows, details and sums of `settlements`, and `cursors`, in one transaction; how many were new. A
     /// request that is recorded already changes nothing, so a batch may be sent again after an error. Best in batches
     /// of a hundred to a thousand.
-    pub async fn record(&self, settlements: Vec<Settlement>, cursors: Vec<JournalCursor>) -> Result<usize> {
+    pub async fn record(
+        &self,
+        settlements: impl Into<Arc<[Settlement]>>,
+        cursors: impl Into<Arc<[JournalCursor]>>,
+    ) -> Result<usize> {
+        let (settlements, cursors) = (settlements.into(), cursors.into());
         call!(self, write, ledger::record(settlements, cursors))
     }
 
