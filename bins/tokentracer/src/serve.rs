@@ -103,7 +103,7 @@ impl Sink for StoreSink {
     type Error = StoreError;
 
     async fn record(&mut self, batch: Batch) -> Result<(), StoreError> {
-        self.0.record(batch.settlements, batch.cursors).await.map(|_new| ())
+        self.0.record_batch(batch.settlements, batch.cursors).await.map(|_new| ())
     }
 
     async fn cursor(&mut self, journal: String) -> Result<Option<JournalCursor>, StoreError> {

@@ -16,12 +16,12 @@ impl Store {
     /// Writes the rows, details and sums of `settlements`, and `cursors`, in one transaction; how many were new. A
     /// request that is recorded already changes nothing, so a batch may be sent again after an error. Best in batches
     /// of a hundred to a thousand.
-    pub async fn record(
-        &self,
-        settlements: impl Into<Arc<[Settlement]>>,
-        cursors: impl Into<Arc<[JournalCursor]>>,
-    ) -> Result<usize> {
-        let (settlements, cursors) = (settlements.into(), cursors.into());
+    pub async fn record(&self, settlements: Vec<Settlement>, cursors: Vec<JournalCursor>) -> Result<usize> {
+        self.record_batch(settlements.into(), cursors.into()).await
+    }
+
+    /// As [`Store::record`], of a batch that is kept elsewhere until it is stored.
+    pub async fn record_batch(&self, settlements: Arc<[Settlement]>, cursors: Arc<[JournalCursor]>) -> Result<usize> {
         call!(self, write, ledger::record(settlements, cursors))
     }
 
