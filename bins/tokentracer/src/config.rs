@@ -137,6 +137,7 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("healthcheck").about("Ask a running server whether it is ready"))
         .subcommand(crate::users::command())
         .subcommand(crate::budgets::command())
+        .subcommand(crate::export::command())
         .subcommand(crate::rotate::command())
 }
 

@@ -7,6 +7,7 @@ use clap::ArgMatches;
 
 mod budgets;
 mod config;
+mod export;
 mod healthcheck;
 mod rotate;
 mod secrets;
@@ -72,6 +73,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("healthcheck", _)) => control.block_on(healthcheck::ask(&config)),
         Some(("users", matches)) => control.block_on(users::run(&config, matches, control.handle())),
         Some(("budgets", matches)) => control.block_on(budgets::run(&config, matches, control.handle())),
+        Some(("usage", matches)) => control.block_on(export::run(&config, matches, control.handle())),
         Some(("secrets", _)) => control.block_on(rotate::run(&config, control.handle())),
         _ => control.block_on(serve::serve(config, control.handle())),
     };

@@ -121,7 +121,7 @@ impl Sink for StoreSink {
     type Error = StoreError;
 
     async fn record(&mut self, batch: Batch) -> Result<(), StoreError> {
-        self.store.record(batch.settlements.to_vec(), batch.cursors.to_vec()).await?;
+        self.store.record_batch(Arc::clone(&batch.settlements), batch.cursors).await?;
         self.spending.recorded(&batch.settlements).await
     }
 

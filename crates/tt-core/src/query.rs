@@ -3,7 +3,7 @@
 use crate::plan::Route;
 use crate::record::Outcome;
 use crate::usage::{Usage, UsageSource};
-use crate::{ApiKeyId, Invalid, NanoUsd, Provider, RequestId, Tags, Timestamp};
+use crate::{ApiKeyId, Invalid, NanoUsd, Provider, RequestId, Tags, Timestamp, UserId};
 
 /// A dimension usage can be grouped by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -180,6 +180,83 @@ pub struct LogRow {
     pub error: Option<String>,
     /// The client's tags.
     pub tags: Tags,
+}
+
+/// Which rows to look for gaps in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GapQuery {
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+    /// At most so many of each kind, the newest.
+    pub limit: u32,
+}
+
+/// Rows whose numbers leave something out, by what it is, each list newest first. A row may be in several.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gaps {
+    /// The process died while they ran.
+    pub interrupted: Vec<Gap>,
+    /// Something was sent and nobody knows what it used.
+    pub unknown_usage: Vec<Gap>,
+    /// Tokens are known and their price is not.
+    pub unpriced: Vec<Gap>,
+}
+
+/// Which request a gap is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The request.
+    pub request_id: RequestId,
+    /// When it arrived.
+    pub created_at: Timestamp,
+    /// The alias asked for.
+    pub alias: String,
+    /// The provider of the last attempt; `None` when nothing was tried.
+    pub provider: Option<Provider>,
+    /// The upstream model of the last attempt.
+    pub model: Option<String>,
+    /// The API key, if it was one.
+    pub api_key_id: Option<ApiKeyId>,
+    /// What the client got; `None` when interrupted.
+    pub status: Option<u16>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where its tokens come from.
+    pub source: UsageSource,
+    /// What is known of the cost.
+    pub cost: Option<NanoUsd>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// A row of any user as it is exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportRow {
+    /// Whose.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: Option<String>,
+    /// The row.
+    pub row: LogRow,
+    /// Was the price of something it billed unknown?
+    pub unpriced: bool,
+}
+
+/// A piece of an export, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportQuery {
+    /// Only this user's rows.
+    pub user: Option<UserId>,
+    /// Only rows newer than this one (its `created_at` and id).
+    pub after: Option<(Timestamp, RequestId)>,
+    /// Not before.
+    pub from: Timestamp,
+    /// Before.
+    pub to: Timestamp,
+    /// At most so many.
+    pub limit: u32,
 }
 
 /// One request in full: its row, and what was tried.

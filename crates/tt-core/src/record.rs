@@ -241,6 +241,11 @@ impl Settlement {
         Totals::of(&self.attempts)
     }
 
+    /// When it ended.
+    pub fn settled_at(&self) -> Timestamp {
+        self.intent.created_at.plus_millis(i64::try_from(self.settled.latency_ms).unwrap_or(i64::MAX))
+    }
+
     /// The attempt the row is about: the last one, which served or failed last.
     pub fn last(&self) -> Option<&Attempt> {
         self.attempts.last()

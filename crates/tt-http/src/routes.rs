@@ -15,6 +15,7 @@ mod aliases;
 mod auth;
 mod budgets;
 mod decision;
+mod gaps;
 mod logs;
 mod model_lists;
 mod models;
@@ -124,6 +125,7 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "/manage/usage",              NONE,       authed!(Manage, usage::usage)),
     route(Method::GET,    "/manage/logs",               NONE,       authed!(Manage, logs::list)),
     route(Method::GET,    "/manage/logs/{request_id}",  NONE,       authed!(Manage, logs::show)),
+    route(Method::GET,    "/manage/ledger/gaps",        NONE,       authed!(Manage, gaps::gaps)),
 
     route(Method::GET,    "/manage/whatif",             NONE,       authed!(Manage, whatif::whatif)),
 

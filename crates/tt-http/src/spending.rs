@@ -193,6 +193,15 @@ impl Spending {
         Ok(())
     }
 
+    /// What is recorded was priced anew: users served here hear what they have spent by now. Others, and keys, hear it
+    /// when their next row is stored.
+    pub(crate) async fn repriced(&self) -> Result<(), StoreError> {
+        for user in self.served() {
+            self.budget_set(user).await?;
+        }
+        Ok(())
+    }
+
     /// Finds requests whose rows are stored and whose charges are still there, because the process that stored them
     /// ended in between.
     pub(crate) async fn reconcile(&self) -> Result<(), StoreError> {

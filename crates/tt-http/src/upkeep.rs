@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tt_core::UserId;
 use tt_ratelimit::RedisState;
-use tt_store::{Change, RequestCount, StoreError};
+use tt_store::{Change, Pruned, RequestCount, StoreError};
 
 use crate::app::{App, now};
 
@@ -38,6 +38,13 @@ const OLD_CHANGE_MS: i64 = 3_600_000;
 
 /// Rows dropped in one transaction.
 const LOGS_CHUNK: u32 = 5000;
+
+/// How often it is tried at one turn to drop a day, which must not keep others waiting, and the time between.
+const DROP_TRIES: u32 = 10;
+const DROP_PAUSE: Duration = Duration::from_secs(3);
+
+/// Today, and the days ahead that rows have room for before they come.
+const DAYS_AHEAD: u16 = 3;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -191,6 +198,9 @@ async fn tidy(app: &App) {
         if let Err(error) = app.store.prune_spending(now().plus_millis(-SPENDING_DAYS * DAY_MS).day()).await {
             tracing::warn!(%error, "what was spent on old days could not be dropped");
         }
+        if let Err(error) = app.store.make_log_days(now(), DAYS_AHEAD).await {
+            tracing::warn!(%error, "there is no room for the next days' request logs yet");
+        }
         if app.log_retention_days > 0
             && let Err(error) = drop_old_logs(app).await
         {
@@ -201,15 +211,22 @@ async fn tidy(app: &App) {
 
 async fn drop_old_logs(app: &App) -> Result<(), StoreError> {
     let before = now().plus_millis(-i64::from(app.log_retention_days) * DAY_MS).day();
-    let mut rows = 0;
+    let (mut rows, mut days, mut tries) = (0, 0, DROP_TRIES);
     loop {
-        match app.store.prune_logs(before, LOGS_CHUNK).await? {
-            0 => break,
-            dropped => rows += dropped,
+        match app.store.prune_logs(before, LOGS_CHUNK).await {
+            Ok(Pruned::Nothing) => break,
+            Ok(Pruned::Rows(dropped)) => rows += dropped,
+            Ok(Pruned::Day(_)) => days += 1,
+            // Somebody was reading the log, perhaps.
+            Err(_) if tries > 1 => {
+                tries -= 1;
+                tokio::time::sleep(DROP_PAUSE).await;
+            }
+            Err(error) => return Err(error),
         }
     }
-    if rows > 0 {
-        tracing::info!(rows, before = %before.rfc3339(), "old request logs dropped");
+    if rows + days > 0 {
+        tracing::info!(rows, days, before = %before.rfc3339(), "old request logs dropped");
     }
     Ok(())
 }

@@ -247,6 +247,9 @@ impl Drain {
             }
         }
         self.places.free(taken.places);
+        if taken.places > 0 {
+            self.places.census.stored(&taken.batch.settlements);
+        }
         self.places.free_memory(taken.memory);
         if let Some(behind) = &mut self.behind {
             behind.stored(taken);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tt_core::RequestId;
 use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Settled, Settlement};
+use tt_core::{RequestId, UserId};
 
 use crate::chain::{Chain, ENDED_ROOM, SETTLED_ROOM};
 use crate::frame;
@@ -201,10 +201,12 @@ impl Guard {
         let settled = settled(&intent);
         let settlement = Settlement { intent, attempts, settled };
         self.shared.places.settle();
+        self.shared.places.census.settled(settlement.settled_at());
         match self.entry.take() {
             None => {
+                let caller = settlement.intent.user_id;
                 if self.shared.queue.send(Queued { settlement, at: None }).is_err() {
-                    self.too_late();
+                    self.too_late(caller);
                 }
                 Durable::default()
             }
@@ -220,7 +222,7 @@ impl Guard {
             entry.unwritten.truncate(before);
             entry.push(&Settled { error: settlement.settled.error.as_deref().map(cut), ..settlement.settled.clone() });
         }
-        let (worker, mut sent) = (entry.chain.worker, false);
+        let (worker, caller, mut sent) = (entry.chain.worker, settlement.intent.user_id, false);
         let written = entry.chain.settle(entry.request, &entry.unwritten, |at| {
             if at.is_some() && !shared.places.take_memory() {
                 return false;
@@ -233,15 +235,16 @@ impl Guard {
         });
         // What is in the journal and not in the queue is read back from there: by the drain, or the next process.
         if !sent && written.at.is_none() {
-            self.too_late();
+            self.too_late(caller);
         } else if written.began {
             shared.places.spill();
         }
         written.durable
     }
 
-    fn too_late(&self) {
+    fn too_late(&self, caller: UserId) {
         self.shared.places.free(1);
+        self.shared.places.census.lost(caller);
         tracing::error!(request_id = %self.request_id, "settled after the drain ended: not recorded");
     }
 }

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tt_core::Timestamp;
 use tt_core::record::{Intent, Settlement};
+use tt_core::{Timestamp, UserId};
 
 use crate::chain::Chain;
 use crate::files::Files;
@@ -38,6 +38,15 @@ pub(crate) struct Queued {
     pub(crate) settlement: Settlement,
     /// The worker whose chain it is in, and the place right after it; `None`: in memory only.
     pub(crate) at: Option<(usize, Position)>,
+}
+
+/// What is settled and not in the store yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// How many settlements of this process, of all callers.
+    pub pending: usize,
+    /// When the one that waits longest settled, to the second; `None` when nothing waits.
+    pub oldest: Option<Timestamp>,
 }
 
 /// How much the ledger holds, for health and metrics. Counts of one moment, not of one another.
@@ -104,8 +113,9 @@ impl Ledger {
     /// journal its intent is written together with its first attempt: a request that sent nothing leaves nothing
     /// behind when the process dies.
     pub fn open(&self, intent: Intent) -> Result<Guard, LedgerError> {
-        let places = &self.shared.places;
+        let (places, caller) = (&self.shared.places, intent.user_id);
         places.take()?;
+        places.census.enter(caller);
         let entry = match &self.shared.chain {
             None => Ok(None),
             Some(chain) => Entry::open(chain, &intent).map(Some),
@@ -114,9 +124,21 @@ impl Ledger {
             Ok(entry) => Ok(Guard::new(Arc::clone(&self.shared), intent, entry)),
             Err(error) => {
                 places.put_back();
+                places.census.leave(caller);
                 Err(error)
             }
         }
+    }
+
+    /// Requests of `caller` that this process has taken in and the sink has not: they run, or have settled and wait.
+    pub fn open_of(&self, caller: UserId) -> usize {
+        self.shared.places.census.of(caller)
+    }
+
+    /// What the sink has not taken yet of what this process has settled.
+    pub fn backlog(&self) -> Backlog {
+        let places = &self.shared.places;
+        Backlog { pending: places.settled(), oldest: places.census.oldest() }
     }
 
     /// How much is open and undelivered.
@@ -176,6 +198,26 @@ mod tests {
         let (drained, ()) = tokio::join!(drain.run(sink.as_fn(), std::future::pending()), requests);
         assert_eq!(drained.delivered, 3);
         assert_eq!(sink.stored(), [1, 3, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_and_the_backlog_are_level_once_all_is_delivered() {
+        let ((ledger, drain), sink) = (ledger(9), Sink::failing([true]));
+        let caller = intent(1).user_id;
+        let requests = async {
+            let (one, two) = (guard(&ledger, 1), guard(&ledger, 2));
+            assert_eq!((ledger.open_of(caller), ledger.open_of(UserId(999))), (2, 0));
+            assert_eq!(ledger.backlog(), Backlog::default());
+            one.settle(settled());
+            tokio::time::sleep(ms(60)).await;
+            assert_eq!((ledger.open_of(caller), ledger.backlog().pending), (2, 1), "the sink did not take it");
+            assert!(ledger.backlog().oldest.is_some());
+            tokio::time::sleep(ms(500)).await;
+            assert_eq!((ledger.open_of(caller), ledger.backlog()), (1, Backlog::default()));
+            drop((ledger, two));
+        };
+        let (drained, ()) = tokio::join!(drain.run(sink.as_fn(), std::future::pending()), requests);
+        assert_eq!(drained.delivered, 2);
     }
 
     #[test]

@@ -24,6 +24,7 @@
 
 mod adopt;
 mod behind;
+mod census;
 mod chain;
 #[cfg(test)]
 mod crashes;
@@ -52,5 +53,5 @@ pub use files::Disk;
 pub use flusher::{Durable, Flusher};
 pub use guard::{Guard, Watcher};
 pub use journal::{Fsync, JournalConfig};
-pub use ledger::{Ledger, Pending};
+pub use ledger::{Backlog, Ledger, Pending};
 pub use sink::{Batch, Sink};

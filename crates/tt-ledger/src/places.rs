@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use crate::LedgerError;
+use crate::census::Census;
 use crate::drain::BATCH;
 
 /// Counts only: no memory is published through them, so `Relaxed` will do throughout.
@@ -17,6 +18,8 @@ pub(crate) struct Places {
     /// Settlements in memory, and what they may come to.
     memory: AtomicUsize,
     memory_capacity: usize,
+    /// The same by caller.
+    pub(crate) census: Census,
     closed: AtomicBool,
     full_batch: Notify,
     spilled: Notify,
@@ -30,6 +33,7 @@ impl Places {
             settled: AtomicUsize::new(0),
             memory: AtomicUsize::new(0),
             memory_capacity,
+            census: Census::default(),
             closed: AtomicBool::new(false),
             full_batch: Notify::new(),
             spilled: Notify::new(),

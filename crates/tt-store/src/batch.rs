@@ -1,9 +1,6 @@
 //! Many rows on their way into one table, by column: what PostgreSQL's `unnest` takes as arrays and SQLite as a
 //! multi-row insert.
 
-use diesel::QueryableByName;
-use diesel::sql_types::Text;
-
 /// One column's values, one a row.
 pub(crate) enum Column {
     /// BIGINT NOT NULL.
@@ -16,14 +13,6 @@ pub(crate) enum Column {
     Text(Vec<String>),
     /// TEXT.
     MaybeText(Vec<Option<String>>),
-}
-
-/// The key of a row that was inserted.
-#[derive(QueryableByName)]
-pub(crate) struct Key {
-    /// The request.
-    #[diesel(sql_type = Text)]
-    pub(crate) request_id: String,
 }
 
 /// Rows of one table. Table and column names are constants of this crate, so the SQL made of them is safe.
@@ -77,9 +66,9 @@ impl Batch {
         self.table
     }
 
-    /// The columns' names, separated by commas.
-    pub(crate) fn names(&self) -> String {
-        self.names.join(", ")
+    /// The columns' names.
+    pub(crate) fn names(&self) -> &[&'static str] {
+        &self.names
     }
 
     /// For an update from rows called `new`: what the columns after the first `keys` are set to, and that those are
@@ -95,20 +84,19 @@ impl Batch {
         &self.columns
     }
 
-    /// How many columns.
-    pub(crate) fn width(&self) -> usize {
-        self.columns.len()
+    /// How many rows.
+    pub(crate) const fn rows(&self) -> usize {
+        self.rows
     }
+}
 
-    /// No rows?
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.rows == 0
+/// The beginning of the statement that inserts `batch`.
+pub(crate) fn head<DB: diesel::backend::Backend>(batch: &Batch, out: &mut diesel::query_builder::AstPass<'_, '_, DB>) {
+    out.push_sql("INSERT INTO ");
+    out.push_sql(batch.table());
+    for (n, name) in batch.names().iter().enumerate() {
+        out.push_sql(if n == 0 { " (" } else { ", " });
+        out.push_sql(name);
     }
-
-    /// The rows in ranges of at most `binds` values.
-    pub(crate) fn chunks(&self, binds: usize) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
-        let rows = self.rows;
-        let step = (binds / self.width().max(1)).max(1);
-        (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
-    }
+    out.push_sql(") ");
 }

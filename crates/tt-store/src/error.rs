@@ -81,6 +81,15 @@ pub(crate) enum Constraint {
 }
 
 impl StoreError {
+    /// Was a row inserted whose key is there already?
+    pub(crate) fn is_duplicate(&self) -> bool {
+        let Self::Query(source) = self else { return false };
+        matches!(
+            source.downcast_ref::<DieselError>(),
+            Some(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
+        )
+    }
+
     /// A value in the database that does not parse.
     pub(crate) fn corrupt(source: impl Into<Source>) -> Self {
         Self::Query(source.into())

@@ -35,5 +35,6 @@ pub use rerate::{Place, Repriced, Rerate, Rerated};
 pub use store::Store;
 pub use view::{
     AliasPatch, ApiKeyInfo, Change, Login, ModelList, NewAlias, NewApiKey, NewProviderKey, ProviderKeyInfo,
-    ProviderKeyPatch, RecordedUsage, RequestCount, Routing, SealedKey, StoredSecret, UsageScope, User, UserPatch,
+    ProviderKeyPatch, Pruned, RecordedUsage, RequestCount, Routing, SealedKey, StoredSecret, UsageScope, User,
+    UserPatch,
 };

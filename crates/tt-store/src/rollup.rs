@@ -20,8 +20,8 @@ pub(crate) const OTHER: &str = "(other)";
 pub(crate) const BOUND: i64 = 10_000_000_000_000_000;
 
 /// One settlement as the columns of its rows.
-pub(crate) struct Row {
-    pub(crate) settlement: Settlement,
+pub(crate) struct Row<'a> {
+    pub(crate) settlement: &'a Settlement,
     pub(crate) request_id: String,
     pub(crate) key: Key,
     totals: Totals,
@@ -110,9 +110,9 @@ impl Sums {
     }
 }
 
-impl Row {
+impl<'a> Row<'a> {
     /// The columns of `settlement`.
-    pub(crate) fn of(settlement: Settlement) -> Self {
+    pub(crate) fn of(settlement: &'a Settlement) -> Self {
         let (intent, last) = (&settlement.intent, settlement.last().map(|attempt| &attempt.started));
         let key = Key {
             user: intent.user_id.0,
@@ -169,7 +169,7 @@ impl Row {
 }
 
 /// The rows of `request_logs`.
-pub(crate) fn logs(rows: &[Row]) -> Batch {
+pub(crate) fn logs(rows: &[Row<'_>]) -> Batch {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Batch::new("request_logs")
         .big("created_at", rows, |r| r.settlement.intent.created_at.millis())
@@ -204,9 +204,9 @@ pub(crate) fn logs(rows: &[Row]) -> Batch {
 }
 
 /// The rows of `request_details`.
-pub(crate) fn details(rows: &[Row]) -> Result<Batch> {
+pub(crate) fn details(rows: &[Row<'_>]) -> Result<Batch> {
     struct Detail<'a> {
-        row: &'a Row,
+        row: &'a Row<'a>,
         dialect: String,
         chain: String,
         attempts: String,
@@ -236,16 +236,20 @@ pub(crate) fn details(rows: &[Row]) -> Result<Batch> {
 }
 
 /// The sums of `rows` by key.
-pub(crate) fn by_key(rows: &[Row]) -> BTreeMap<Key, Sums> {
+pub(crate) fn by_key(rows: &[Row<'_>]) -> BTreeMap<Key, Sums> {
     let mut sums: BTreeMap<Key, Sums> = BTreeMap::new();
     for row in rows {
-        sums.entry(row.key.clone()).or_default().add(&row.sums());
+        // Most rows have the key of one before them.
+        match sums.get_mut(&row.key) {
+            Some(sum) => sum.add(&row.sums()),
+            None => _ = sums.insert(row.key.clone(), row.sums()),
+        }
     }
     sums
 }
 
 /// The sums of `rows` by tag and key; `counts` says whether a value of (user, day, name) counts by itself.
-pub(crate) fn by_tag(rows: &[Row], counts: impl Fn(i64, i64, &str, &str) -> bool) -> BTreeMap<TagKey, Sums> {
+pub(crate) fn by_tag(rows: &[Row<'_>], counts: impl Fn(i64, i64, &str, &str) -> bool) -> BTreeMap<TagKey, Sums> {
     let mut sums: BTreeMap<TagKey, Sums> = BTreeMap::new();
     for row in rows {
         for (name, value) in row.tags() {

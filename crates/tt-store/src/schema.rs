@@ -235,7 +235,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, api_keys, provider_keys, provider_models, model_aliases);
-diesel::allow_tables_to_appear_in_same_query!(request_logs, request_details);
+diesel::allow_tables_to_appear_in_same_query!(request_logs, request_details, users);
 
 #[cfg(test)]
 mod tests {

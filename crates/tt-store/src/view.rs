@@ -244,6 +244,17 @@ pub struct StoredSecret {
     pub key: SealedKey,
 }
 
+/// What was dropped of the log at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pruned {
+    /// There was nothing left to drop.
+    Nothing,
+    /// So many rows (SQLite).
+    Rows(usize),
+    /// All rows of the UTC day that begins then (PostgreSQL).
+    Day(Timestamp),
+}
+
 /// Requests by one credential since a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestCount {

@@ -125,6 +125,12 @@ impl World {
         program.stderr()
     }
 
+    /// Ends the first process at once, as a crash does.
+    pub(crate) fn kill(&mut self) {
+        let mut program = self.processes.first_mut().and_then(|process| process.program.take()).unwrap();
+        program.kill();
+    }
+
     /// Starts the first process again, on its data.
     pub(crate) fn start_again(&mut self) {
         let program = self.launch().start();

@@ -5,6 +5,7 @@
 mod bodies;
 mod budgets;
 mod cli;
+mod export;
 mod models;
 mod prices;
 mod route;

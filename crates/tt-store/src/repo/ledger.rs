@@ -1,6 +1,7 @@
 //! The drain: settled requests into rows and sums, exactly once, and how far each journal has come.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -13,24 +14,65 @@ use crate::error::Result;
 use crate::rollup::{self, Row};
 use crate::schema::journal_cursors;
 
+/// How often a batch is tried: once more where rows of it are there already, and for days that were not, which another
+/// process may drop again meanwhile.
+const TRIES: usize = 4;
+
+/// What is known of a batch's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// They should be new: a row that is not ends the transaction. Cheaper, and what a batch nearly always is.
+    New,
+    /// Some may be there already and are to be left out.
+    Mixed,
+}
+
 /// Writes rows, details and sums of `settlements` and `cursors` in one transaction. A request whose row is there
 /// already is left out of everything. How many were new.
-pub(crate) async fn record(c: &mut Conn, settlements: Vec<Settlement>, cursors: Vec<JournalCursor>) -> Result<usize> {
-    let mut rows: Vec<Row> = settlements.into_iter().map(Row::of).collect();
+pub(crate) async fn record(
+    c: &mut Conn,
+    settlements: Arc<[Settlement]>,
+    cursors: Arc<[JournalCursor]>,
+) -> Result<usize> {
+    let mut rows: Vec<Row<'_>> = settlements.iter().map(Row::of).collect();
     // In the same order in every process: two of them with the same rows cannot wait for each other.
-    let key = |row: &Row| (row.settlement.intent.created_at, row.settlement.intent.request_id);
+    let key = |row: &Row<'_>| (row.settlement.intent.created_at, row.settlement.intent.request_id);
     rows.sort_by_key(key);
     rows.dedup_by_key(|row| key(row));
+    let (all, mut are) = (rows.len(), Rows::New);
+    for _ in 1..TRIES {
+        match write(c, &mut rows, &cursors, are).await {
+            Err(error) if are == Rows::New && error.is_duplicate() => are = Rows::Mixed,
+            // It is the first insert that says so. Where some of the rows are left out already, the whole batch is to
+            // be sent again.
+            Err(error) if rows.len() == all && super::dialect::lacks_partition(&error) => {
+                super::dialect::make_days(c, rows.iter().map(|row| row.settlement.intent.created_at)).await?;
+            }
+            done => return done,
+        }
+    }
+    write(c, &mut rows, &cursors, are).await
+}
+
+/// The transaction of [`record`]; what is left of `rows` was new.
+async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor], are: Rows) -> Result<usize> {
     tx!(c, {
-        let new: HashSet<String> = super::dialect::insert_new(c, &rollup::logs(&rows)).await?.into_iter().collect();
-        rows.retain(|row| new.contains(&row.request_id));
-        super::dialect::insert(c, &rollup::details(&rows)?, "ON CONFLICT DO NOTHING").await?;
+        match are {
+            Rows::New => super::dialect::insert(c, rollup::logs(rows), String::new()).await?,
+            Rows::Mixed => {
+                let new = super::dialect::insert_new(c, rollup::logs(rows)).await?;
+                let new: HashSet<String> = new.into_iter().collect();
+                rows.retain(|row| new.contains(&row.request_id));
+            }
+        }
+        let beside = if are == Rows::New { "" } else { "ON CONFLICT DO NOTHING" };
+        super::dialect::insert(c, rollup::details(rows)?, beside.to_owned()).await?;
         let hourly = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
-        super::dialect::insert(c, &rollup::hourly(rollup::by_key(&rows)), &hourly).await?;
-        super::tags::record(c, &rows).await?;
-        super::spending::record(c, &rows).await?;
+        super::dialect::insert(c, rollup::hourly(rollup::by_key(rows)), hourly).await?;
+        super::tags::record(c, rows).await?;
+        super::spending::record(c, rows).await?;
         for cursor in cursors {
-            advance(c, cursor).await?;
+            advance(c, cursor.clone()).await?;
         }
         Ok(rows.len())
     })

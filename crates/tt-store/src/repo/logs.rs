@@ -2,14 +2,15 @@
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use tt_core::query::{LogDetail, LogQuery, LogRow};
+use tt_core::query::{ExportQuery, ExportRow, LogDetail, LogQuery, LogRow};
 use tt_core::usage::Usage;
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UserId};
 
 use super::Conn;
 use crate::decode::{self, count};
 use crate::error::{Result, StoreError};
-use crate::schema::{request_details, request_logs};
+use crate::schema::{request_details, request_logs, users};
+use crate::view::Pruned;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = request_logs)]
@@ -146,6 +147,35 @@ pub(crate) async fn detail(c: &mut Conn, user: UserId, id: RequestId) -> Result<
     .transpose()
 }
 
+/// Requests with their users, oldest first.
+pub(crate) async fn export(c: &mut Conn, query: ExportQuery) -> Result<Vec<ExportRow>> {
+    use request_logs::{created_at, request_id, unpriced, user_id};
+    let mut rows = with_details!()
+        .left_join(users::table.on(users::id.eq(user_id)))
+        .filter(created_at.ge(query.from.millis()))
+        .filter(created_at.lt(query.to.millis()))
+        .into_boxed();
+    if let Some((at, id)) = query.after {
+        let at = at.millis();
+        // As in `list`: the first condition is for an index.
+        rows = rows.filter(created_at.ge(at)).filter(created_at.gt(at).or(request_id.gt(id.to_string())));
+    }
+    if let Some(user) = query.user {
+        rows = rows.filter(user_id.eq(user.0));
+    }
+    let rows: Vec<(Row, String, i64, bool, Option<String>)> = rows
+        .order((created_at.asc(), request_id.asc()))
+        .limit(i64::from(query.limit))
+        .select((Row::as_select(), request_details::tags, user_id, unpriced, users::email.nullable()))
+        .load(c)
+        .await?;
+    rows.into_iter()
+        .map(|(row, tags, user, no_price, email)| {
+            Ok(ExportRow { user_id: UserId(user), email, row: log_row(row, &tags)?, unpriced: no_price })
+        })
+        .collect()
+}
+
 /// How many requests the user (with that key) has made since `since`.
 pub(crate) async fn requests_of(c: &mut Conn, user: UserId, key: Option<ApiKeyId>, since: Timestamp) -> Result<u64> {
     let mut rows = request_logs::table
@@ -159,26 +189,16 @@ pub(crate) async fn requests_of(c: &mut Conn, user: UserId, key: Option<ApiKeyId
     Ok(count(requests))
 }
 
-/// Deletes about `chunk` of the oldest rows that lie before the UTC day of `before`; how many, 0 when none is left.
-pub(crate) async fn prune(c: &mut Conn, before: Timestamp, chunk: u32) -> Result<usize> {
-    use request_logs::created_at;
-    let day = before.day().millis();
-    tx!(c, {
-        let last: Option<i64> = request_logs::table
-            .filter(created_at.lt(day))
-            .order(created_at)
-            .offset(i64::from(chunk.max(1)) - 1)
-            .select(created_at)
-            .first(c)
-            .await
-            .optional()?;
-        // To the last of the chunk with all of its millisecond, or all there is.
-        let end = last.map_or(day, |at| at + 1);
-        diesel::delete(request_details::table.filter(request_details::created_at.lt(end))).execute(c).await?;
-        let gone = diesel::delete(request_logs::table.filter(created_at.lt(end))).execute(c).await?;
-        if last.is_none() {
-            super::tags::prune(c, day).await?;
-        }
-        Ok(gone)
-    })
+/// Drops a piece of what lies before the UTC day of `before`: whole days where the log is kept by day.
+pub(crate) async fn prune(c: &mut Conn, before: Timestamp, chunk: u32) -> Result<Pruned> {
+    let pruned = super::dialect::prune_logs(c, before, chunk).await?;
+    if pruned == Pruned::Nothing {
+        super::tags::prune(c, before.day().millis()).await?;
+    }
+    Ok(pruned)
+}
+
+/// Makes room for rows of these times ahead of them; how many days were new.
+pub(crate) async fn make_days(c: &mut Conn, times: Vec<Timestamp>) -> Result<usize> {
+    super::dialect::make_days(c, times).await
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use tt_core::Timestamp;
 use tt_core::price::PriceTable;
 
 use super::Conn;
@@ -79,7 +80,11 @@ async fn add_to_sums(c: &mut Conn, changes: &[Change]) -> Result<()> {
         }
     }
     let upsert = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
-    super::dialect::insert(c, &rollup::hourly(hourly), &upsert).await?;
+    super::dialect::insert(c, rollup::hourly(hourly), upsert).await?;
     let upsert = rollup::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
-    super::dialect::insert(c, &rollup::tags_hourly(tagged), &upsert).await
+    super::dialect::insert(c, rollup::tags_hourly(tagged), upsert).await?;
+    let costs = changes
+        .iter()
+        .map(|Change { key, delta, .. }| (key.user, key.api_key, Timestamp::from_millis(key.hour), delta.cost));
+    super::spending::add(c, costs).await
 }

@@ -19,7 +19,7 @@ use crate::schema::{api_keys, request_logs, spending, users};
 pub(crate) type Key = (i64, i64, Period, i64);
 
 /// Adds what `rows` cost: to be called in the transaction that inserts them.
-pub(crate) async fn record(c: &mut Conn, rows: &[Row]) -> Result<()> {
+pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
     let costs = rows.iter().map(|row| (row.key.user, row.key.api_key, row.created_at(), row.cost()));
     add(c, costs).await
 }
@@ -49,7 +49,7 @@ pub(crate) async fn add(c: &mut Conn, costs: impl Iterator<Item = (i64, i64, Tim
         "ON CONFLICT (user_id, api_key_id, period, starts_at) DO UPDATE SET revision = spending.revision + 1, \
          cost_nano = CASE WHEN {sum} > {BOUND} THEN {BOUND} WHEN {sum} < -{BOUND} THEN -{BOUND} ELSE {sum} END"
     );
-    super::dialect::insert(c, &batch, &upsert).await
+    super::dialect::insert(c, batch, upsert).await
 }
 
 /// What each account has spent in its period at `at`; nothing, at revision 0, where there is no row.

@@ -15,7 +15,7 @@ use crate::schema::usage_tag_values;
 pub(crate) type Group = (i64, i64, String);
 
 /// Adds `rows` to the sums by tag: to be called in the transaction that inserts them.
-pub(crate) async fn record(c: &mut Conn, rows: &[Row]) -> Result<()> {
+pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
     let mut wanted: BTreeMap<Group, BTreeSet<String>> = BTreeMap::new();
     for row in rows {
         for (name, value) in row.tags() {
@@ -30,7 +30,7 @@ pub(crate) async fn record(c: &mut Conn, rows: &[Row]) -> Result<()> {
         counting.get(&(user, day, name.to_owned())).is_some_and(|values| values.contains(value))
     });
     let upsert = rollup::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
-    super::dialect::insert(c, &rollup::tags_hourly(sums), &upsert).await
+    super::dialect::insert(c, rollup::tags_hourly(sums), upsert).await
 }
 
 /// The values that count by themselves, after letting in those of `wanted` that there is room for, in their order.
@@ -65,7 +65,7 @@ async fn admit(c: &mut Conn, wanted: BTreeMap<Group, BTreeSet<String>>) -> Resul
         .big("day", &added, |(group, _)| group.1)
         .text("tag_name", &added, |(group, _)| group.2.clone())
         .text("tag_value", &added, |(_, value)| value.clone());
-    super::dialect::insert(c, &batch, "ON CONFLICT DO NOTHING").await?;
+    super::dialect::insert(c, batch, "ON CONFLICT DO NOTHING".to_owned()).await?;
     Ok(counting)
 }
 

@@ -1,18 +1,27 @@
 //! The drain, and what is read of what it wrote.
 
-use tt_core::query::{LogDetail, LogQuery, LogRow, UsageGroup, UsageQuery};
+use std::sync::Arc;
+
+use tt_core::query::{ExportQuery, ExportRow, GapQuery, Gaps, LogDetail, LogQuery, LogRow, UsageGroup, UsageQuery};
 use tt_core::record::{JournalCursor, Settlement};
 use tt_core::{ApiKeyId, RequestId, Timestamp, UserId};
 
 use super::Store;
 use crate::error::Result;
-use crate::view::RequestCount;
+use crate::view::{Pruned, RequestCount};
+
+const DAY_MS: i64 = 86_400_000;
 
 impl Store {
     /// Writes the rows, details and sums of `settlements`, and `cursors`, in one transaction; how many were new. A
     /// request that is recorded already changes nothing, so a batch may be sent again after an error. Best in batches
     /// of a hundred to a thousand.
     pub async fn record(&self, settlements: Vec<Settlement>, cursors: Vec<JournalCursor>) -> Result<usize> {
+        self.record_batch(settlements.into(), cursors.into()).await
+    }
+
+    /// As [`Store::record`], of a batch that is kept elsewhere until it is stored.
+    pub async fn record_batch(&self, settlements: Arc<[Settlement]>, cursors: Arc<[JournalCursor]>) -> Result<usize> {
         call!(self, write, ledger::record(settlements, cursors))
     }
 
@@ -43,6 +52,16 @@ impl Store {
         call!(self, read, logs::detail(user, request))
     }
 
+    /// The user's requests whose numbers leave something out.
+    pub async fn gaps(&self, user: UserId, query: GapQuery) -> Result<Gaps> {
+        call!(self, read, gaps::gaps(user, query))
+    }
+
+    /// Requests with their users, oldest first: what an export reads page by page. Rows that come meanwhile move none.
+    pub async fn export(&self, query: ExportQuery) -> Result<Vec<ExportRow>> {
+        call!(self, read, logs::export(query))
+    }
+
     /// How many requests the user made since `since`; with `key`, by that key.
     pub async fn requests_of(&self, user: UserId, key: Option<ApiKeyId>, since: Timestamp) -> Result<u64> {
         call!(self, read, logs::requests_of(user, key, since))
@@ -53,9 +72,17 @@ impl Store {
         call!(self, read, usage::requests_since(since))
     }
 
-    /// Deletes about `chunk` of the oldest rows that lie before the UTC day of `before`; how many. To be called until
-    /// it says 0. The sums stay.
-    pub async fn prune_logs(&self, before: Timestamp, chunk: u32) -> Result<usize> {
+    /// Makes room for the rows of `days` from the UTC day of `from` on, so that no row has to wait for it; how many days
+    /// were new. [`Store::record`] does it too, for any day that a row comes of. On SQLite there is nothing to do.
+    pub async fn make_log_days(&self, from: Timestamp, days: u16) -> Result<usize> {
+        let times = (0..i64::from(days)).map(|day| from.plus_millis(day * DAY_MS)).collect();
+        call!(self, write, logs::make_days(times))
+    }
+
+    /// Drops a piece of what lies before the UTC day of `before`: on PostgreSQL the oldest day as a whole, on SQLite
+    /// about `chunk` of the oldest rows. To be called until it says [`Pruned::Nothing`]. The sums stay. Any number of
+    /// processes may do so at once; on PostgreSQL an error may just mean that it would have had to wait.
+    pub async fn prune_logs(&self, before: Timestamp, chunk: u32) -> Result<Pruned> {
         call!(self, write, logs::prune(before, chunk))
     }
 }

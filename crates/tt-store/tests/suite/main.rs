@@ -30,11 +30,15 @@ mod budgets;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod gaps;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod partitions;
 #[cfg(test)]
 mod prices;
 #[cfg(test)]

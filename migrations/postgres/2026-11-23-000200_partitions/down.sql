@@ -1,0 +1,10 @@
+CREATE TABLE request_logs_whole (LIKE request_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+CREATE TABLE request_details_whole (LIKE request_details INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+INSERT INTO request_logs_whole SELECT * FROM request_logs;
+INSERT INTO request_details_whole SELECT * FROM request_details;
+DROP TABLE request_logs, request_details;
+ALTER TABLE request_logs_whole RENAME TO request_logs;
+ALTER TABLE request_details_whole RENAME TO request_details;
+ALTER TABLE request_logs ADD PRIMARY KEY (created_at, request_id);
+ALTER TABLE request_details ADD PRIMARY KEY (created_at, request_id);
+CREATE INDEX request_logs_user ON request_logs (user_id, created_at, request_id);
