@@ -115,11 +115,13 @@ async fn from_its_second_request_on_a_key_needs_no_sql_before_the_upstream_call(
     let provider = json!({"provider": "openai", "api_key": MockUpstream::key(Provider::OpenAi)});
     let key = post(&session, "/manage/providers", &provider).await;
     let alias = json!({
-        "alias": "fast", "target_model": "mock-full", "provider_key_id": key["id"],
-        "use_light_model": true, "light_model": "mock-light",
+        "alias": "fast", "target_model": "gpt-4o", "provider_key_id": key["id"],
+        "use_light_model": true, "light_model": "gpt-4o-mini",
     });
     post(&session, "/manage/aliases", &alias).await;
-    let api_key = post(&session, "/auth/key", &json!({})).await;
+    // A budget too: what was spent is read once.
+    let wish = json!({"budget_usd": 1000, "budget_period": "total"});
+    let api_key = post(&session, "/auth/key", &wish).await;
     let api = anonymous.clone().bearer(api_key["token"].as_str().unwrap());
 
     let question = json!({"model": "fast", "messages": [{"role": "user", "content": "hello"}]});

@@ -16,7 +16,8 @@ const ADDED_INPUT_TOKENS: u64 = 2048;
 
 /// Top-level fields, beside those every dialect knows, that cost nothing of their own. Any other may be a tool or a
 /// service with a fee, of this year or the next.
-const FREE_FIELDS: [&str; 12] = [
+const FREE_FIELDS: [&str; 15] = [
+    "chat_template_kwargs",
     "extra_body",
     "metadata",
     "min_p",
@@ -25,9 +26,11 @@ const FREE_FIELDS: [&str; 12] = [
     "prompt_cache_key",
     "prompt_cache_options",
     "prompt_cache_retention",
+    "reasoning",
     "repetition_penalty",
     "store",
     "stream_options",
+    "thinking",
     "verbosity",
 ];
 
