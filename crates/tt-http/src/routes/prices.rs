@@ -186,9 +186,13 @@ pub(super) async fn rerate(mut cx: Context, caller: Known) -> Result<Json<Rerati
         rerated.requests.into_iter().for_each(|request| sums.add(request));
         after = rerated.next;
         if after.is_none() {
-            return Ok(Json(sums.into()));
+            break;
         }
     }
+    if !dry_run {
+        cx.app.spending.repriced().await?;
+    }
+    Ok(Json(sums.into()))
 }
 
 /// Costs by model.
