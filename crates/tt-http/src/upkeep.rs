@@ -148,20 +148,18 @@ pub(crate) async fn seed(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Seeds again when Redis is back.
+/// Seeds again when Redis is back, however short it was away.
 async fn reseed(app: &App) {
     let mut turns = turns(FOLLOW);
-    let mut before = app.limiter.redis_state();
+    let mut seeded = 0;
     loop {
         turns.tick().await;
-        let state = app.limiter.redis_state();
-        if state == RedisState::Up && before == RedisState::Down {
+        let returns = app.limiter.redis_returns();
+        if returns != seeded && app.limiter.redis_state() == RedisState::Up {
             match seed(app).await {
-                Ok(()) => before = state,
+                Ok(()) => seeded = returns,
                 Err(error) => tracing::warn!(%error, "the day's counts could not be given to Redis; trying again"),
             }
-        } else {
-            before = state;
         }
     }
 }

@@ -50,6 +50,14 @@ impl Limiter {
         }
     }
 
+    /// How often Redis has come back after it had not answered: each time it may have lost what it counted.
+    pub fn redis_returns(&self) -> u64 {
+        match &self.0 {
+            Backend::Memory(_) => 0,
+            Backend::Redis(shared) => shared.returns(),
+        }
+    }
+
     /// How it is with Redis, for `/health/ready`.
     pub fn redis_state(&self) -> RedisState {
         match &self.0 {

@@ -113,6 +113,10 @@ impl Shared {
         self.lines.state()
     }
 
+    pub(crate) fn returns(&self) -> u64 {
+        self.lines.returns()
+    }
+
     /// A connection for the worker whose runtime is `runtime`.
     pub(crate) async fn link(&self, runtime: Handle) -> Arc<Link> {
         self.lines.link(runtime).await

@@ -20,6 +20,11 @@ impl Breaker {
         self.closed().is_none()
     }
 
+    /// How many open spans have ended.
+    pub(super) fn closings(&self) -> u64 {
+        self.0.load(Ordering::Acquire) / 2
+    }
+
     /// The current span if it is closed.
     pub(super) fn closed(&self) -> Option<Closed> {
         let span = self.0.load(Ordering::Acquire);
@@ -49,7 +54,9 @@ mod tests {
         let opened = breaker.open(before).unwrap();
         assert!(breaker.is_open());
         assert!(breaker.open(before).is_none(), "opened twice");
+        assert_eq!(breaker.closings(), 0);
         breaker.close(opened);
+        assert_eq!(breaker.closings(), 1);
         assert!(!breaker.is_open());
         assert!(breaker.open(before).is_none(), "a straggler opened it");
         assert!(breaker.open(breaker.closed().unwrap()).is_some());

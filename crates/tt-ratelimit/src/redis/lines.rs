@@ -47,6 +47,11 @@ impl Lines {
         if self.breaker.is_open() { RedisState::Down } else { RedisState::Up }
     }
 
+    /// How often Redis has come back.
+    pub(crate) fn returns(&self) -> u64 {
+        self.breaker.closings()
+    }
+
     /// What a failure from now on counts against; `None`: Redis is away and must not be asked.
     pub(crate) fn closed(&self) -> Option<breaker::Closed> {
         self.breaker.closed()
