@@ -12,6 +12,7 @@ use tt_ratelimit::RedisState;
 use tt_store::{Change, RequestCount, StoreError};
 
 use crate::app::{App, now};
+use crate::throttle::KNOWN_FOR_MS;
 
 /// How often changes are looked for.
 const FOLLOW: Duration = Duration::from_secs(1);
@@ -157,6 +158,9 @@ async fn tidy(app: &App) {
         }
         if let Err(error) = app.store.prune_sessions(now()).await {
             tracing::warn!(%error, "expired sessions could not be dropped");
+        }
+        if let Err(error) = app.store.prune_addresses(now().plus_millis(-KNOWN_FOR_MS)).await {
+            tracing::warn!(%error, "addresses that no longer sign in could not be dropped");
         }
         if app.log_retention_days > 0
             && let Err(error) = drop_old_logs(app).await

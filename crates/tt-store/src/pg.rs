@@ -24,6 +24,9 @@ pub(crate) mod api_keys;
 #[path = "repo/changes.rs"]
 pub(crate) mod changes;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/known_addresses.rs"]
+pub(crate) mod known_addresses;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/ledger.rs"]
 pub(crate) mod ledger;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]

@@ -21,6 +21,8 @@ pub(crate) mod aliases;
 pub(crate) mod api_keys;
 #[path = "repo/changes.rs"]
 pub(crate) mod changes;
+#[path = "repo/known_addresses.rs"]
+pub(crate) mod known_addresses;
 #[path = "repo/ledger.rs"]
 pub(crate) mod ledger;
 #[path = "repo/logs.rs"]
