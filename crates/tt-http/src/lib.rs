@@ -18,6 +18,7 @@ mod reply;
 mod routes;
 mod sealing;
 mod server;
+mod silence;
 mod throttle;
 mod upkeep;
 
