@@ -3,24 +3,35 @@
 mod postgres;
 mod tools;
 
+use std::process::Command;
+
 use crate::run::{Outcome, cargo, cargo_command, status};
 use postgres::Postgres;
 use tools::Tools;
 
-/// Runs `cargo test`, on the whole workspace unless the arguments choose a package.
+/// Chooses what the black-box tests run on.
+const BACKEND: &str = "TT_BLACKBOX_BACKEND";
+
+/// Runs `cargo test`, on the whole workspace unless the arguments choose a package. Without arguments the black-box tests
+/// run a second time, on two processes that share PostgreSQL and Redis.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let tools = Tools::find_or_install()?;
     let postgres = Postgres::start(&tools)?;
+    let tests = |command: &mut Command| {
+        // Tests start Redis servers of their own.
+        command.env("TT_TEST_POSTGRES_URL", postgres.url()).env("TT_TEST_REDIS_SERVER", &tools.redis_server);
+        status(command)
+    };
     let mut command = cargo_command(&["test"]);
     if !arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package")) {
         command.arg("--workspace");
     }
-    command
-        .args(arguments)
-        .env("TT_TEST_POSTGRES_URL", postgres.url())
-        // Tests start Redis servers of their own.
-        .env("TT_TEST_REDIS_SERVER", &tools.redis_server);
-    let outcome = status(&mut command);
+    let mut outcome = tests(command.args(arguments));
+    if arguments.is_empty() {
+        println!("==> the black-box tests on two processes with PostgreSQL and Redis");
+        let mut again = cargo_command(&["test", "--package", "tokentracer", "--test", "blackbox"]);
+        outcome = outcome.and(tests(again.env(BACKEND, "postgres")));
+    }
     drop(postgres);
     outcome
 }

@@ -11,3 +11,4 @@ mod logins;
 mod main_path;
 mod redis_away;
 mod start;
+mod storm;
