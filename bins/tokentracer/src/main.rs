@@ -7,6 +7,7 @@ use clap::ArgMatches;
 
 mod config;
 mod healthcheck;
+mod log_lines;
 mod rotate;
 mod secrets;
 mod serve;

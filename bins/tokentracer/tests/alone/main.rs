@@ -1,7 +1,6 @@
 //! What is about time and can be measured only while nothing else runs: these tests go one after the other. `cargo test`
 //! runs one test program at a time, so nothing of ours runs beside them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![expect(clippy::print_stdout, reason = "what was measured is worth reading where a test fails")]
 
 #[path = "../replicas/cluster.rs"]
 #[expect(dead_code, reason = "shared with the tests of replicas, which need more of it")]

@@ -18,6 +18,8 @@ mod credentials;
 #[cfg(test)]
 mod expect;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod ledger;
