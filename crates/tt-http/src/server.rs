@@ -155,7 +155,7 @@ async fn work(
         tasks.spawn(async move {
             let _places = (permit, open);
             let (head, idle) = (app.config.client_header_timeout, app.config.client_idle_timeout);
-            let requests = Requests::default();
+            let requests = Requests::new();
             let socket = Patient::new(socket, head, idle, requests.clone());
             let service = service_fn(move |request| {
                 let (app, worker, answering) = (Arc::clone(&app), Arc::clone(&worker), requests.begin());

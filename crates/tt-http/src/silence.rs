@@ -16,16 +16,25 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The requests of one connection, counted when their heads are read and when their answers are handed over in full.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Requests(Arc<Counts>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
+    connected: Instant,
     begun: AtomicU64,
     over: AtomicU64,
+    /// When the last one was over, in milliseconds from the connection's begin.
+    over_ms: AtomicU64,
 }
 
 impl Requests {
+    /// None so far.
+    pub(crate) fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self(Arc::new(Counts { connected: Instant::now(), begun: zero(), over: zero(), over_ms: zero() }))
+    }
+
     /// One more: over when what this gives is dropped.
     pub(crate) fn begin(&self) -> Answering {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
@@ -46,7 +55,9 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.over.fetch_add(1, Ordering::Relaxed);
+        let ms = u64::try_from(self.0.connected.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.over_ms.store(ms, Ordering::Relaxed);
+        self.0.over.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -107,24 +118,18 @@ impl<S> Patient<S> {
         Self { socket, head, idle, requests, over: 0, phase: Phase::Head, until, alarm }
     }
 
-    fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-        self.until = Instant::now()
-            + match phase {
-                Phase::Head => self.head,
-                Phase::Idle => self.idle,
-            };
-    }
-
-    /// Is a request being answered? When it has been since the last look, another wait begins.
+    /// Is a request being answered? When one has been since the last look, the connection idles from its end on.
     fn is_answering(&mut self) -> bool {
-        let begun = self.requests.0.begun.load(Ordering::Relaxed);
-        let over = self.requests.0.over.load(Ordering::Relaxed);
-        if begun == over && over != self.over {
+        let counts = &self.requests.0;
+        let over = counts.over.load(Ordering::Acquire);
+        let answering = counts.begun.load(Ordering::Relaxed) != over;
+        if !answering && over != self.over {
+            let since = Duration::from_millis(counts.over_ms.load(Ordering::Relaxed));
             self.over = over;
-            self.enter(Phase::Idle);
+            self.phase = Phase::Idle;
+            self.until = counts.connected + since + self.idle;
         }
-        begun != over
+        answering
     }
 
     /// Ready once the wait is over.
@@ -140,6 +145,13 @@ impl<S> Patient<S> {
             self.alarm.as_mut().reset(self.until);
         }
     }
+
+    /// hyper may have looked for the last time before the answer is over: the alarm makes it look again.
+    fn keep_looking(&mut self, cx: &mut Context<'_>) {
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            self.alarm.as_mut().reset(Instant::now() + self.idle);
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
@@ -149,11 +161,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
         if polled.is_ready() {
             if !answering && self.phase == Phase::Idle && buf.filled().len() > had {
-                self.enter(Phase::Head);
+                self.phase = Phase::Head;
+                self.until = Instant::now() + self.head;
             }
             return polled;
         }
         if answering {
+            self.keep_looking(cx);
             return Poll::Pending;
         }
         self.poll_alarm(cx).map(Ok)
@@ -206,7 +220,7 @@ mod tests {
     fn connection(head: Duration, idle: Duration, work: Duration) -> DuplexStream {
         let (near, far) = tokio::io::duplex(1 << 16);
         tokio::spawn(async move {
-            let requests = Requests::default();
+            let requests = Requests::new();
             let socket = Patient::new(far, head, idle, requests.clone());
             let service = service_fn(move |_| {
                 let answering = requests.begin();
