@@ -9,14 +9,26 @@ use crate::run::{Outcome, cargo, cargo_command, status};
 use postgres::Postgres;
 use tools::Tools;
 
-/// Runs `cargo test`, on the whole workspace unless the arguments choose a package.
+/// Chooses what the black-box tests run on.
+const BACKEND: &str = "TT_BLACKBOX_BACKEND";
+
+/// Runs `cargo test`, on the whole workspace unless the arguments choose a package. Without arguments the black-box tests
+/// run a second time, on two processes that share PostgreSQL and Redis.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut command = cargo_command(&["test"]);
     if !arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package")) {
         command.arg("--workspace");
     }
     command.args(arguments);
-    with_servers(|servers| status(servers(&mut command)))
+    with_servers(|servers| {
+        let mut outcome = status(servers(&mut command));
+        if arguments.is_empty() {
+            println!("==> the black-box tests on two processes with PostgreSQL and Redis");
+            let mut again = cargo_command(&["test", "--package", "tokentracer", "--test", "blackbox"]);
+            outcome = outcome.and(status(servers(again.env(BACKEND, "postgres"))));
+        }
+        outcome
+    })
 }
 
 /// Does `work` while the servers that tests need are there: it is given what tells a command of them.

@@ -13,6 +13,10 @@ use tt_http::{HttpConfig, UpstreamConfig};
 use tt_ledger::Fsync;
 use tt_ratelimit::{RedisConfig, WithoutRedis};
 
+/// How long a client's connection may idle between requests. Longer than the 60 s that balancers usually keep theirs for:
+/// who closes first must be them, or a request meets a reset.
+const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
 /// One setting: the variable, what it means, its default where it has one.
 struct Setting {
     name: &'static str,
@@ -364,6 +368,7 @@ fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpConfig> {
         max_buffered_bytes,
         max_connections,
         client_header_timeout,
+        client_idle_timeout: CLIENT_IDLE_TIMEOUT,
         client_body_idle_timeout,
         shutdown_grace,
         upstream: UpstreamConfig {

@@ -9,6 +9,7 @@ mod budgets;
 mod config;
 mod export;
 mod healthcheck;
+mod log_lines;
 mod rotate;
 mod secrets;
 mod serve;

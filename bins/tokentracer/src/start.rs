@@ -10,13 +10,15 @@ use tracing_subscriber::EnvFilter;
 use tt_store::{Store, StoreConfig};
 
 use crate::config::{Config, Database, LogFormat};
+use crate::log_lines::OneLine;
 use crate::secrets::{self, Secrets};
 
 /// Log lines go to standard error: standard output is for what the program answers.
 pub(crate) fn logging(config: &Config) {
     let filter = EnvFilter::new(&config.log_filter);
     let colours = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(|| OneLine(std::io::stderr()));
     let set = match config.log_format {
         LogFormat::Pretty => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),

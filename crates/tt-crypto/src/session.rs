@@ -1,7 +1,11 @@
 //! Session tokens: JWT, HS256, 24 hours, made at login. Signed here, and good only as long as the store has a row for
-//! the hash of its `jti`, which the caller looks up.
+//! the hash of its `jti`, which the caller looks up. Beside them, the names by which addresses that have signed in are
+//! remembered.
+
+use std::net::IpAddr;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use ring::hmac;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tt_core::{KeyHash, Timestamp, UserId};
@@ -23,6 +27,7 @@ pub struct Sessions {
     signing: EncodingKey,
     verifying: DecodingKey,
     validation: Validation,
+    addresses: hmac::Key,
 }
 
 /// A token just made.
@@ -63,6 +68,7 @@ impl Sessions {
     pub fn new(secret: &SecretString) -> Result<Self> {
         jwt::install();
         let key = subkey::derive::<32>(secret, Purpose::SessionSigning)?;
+        let addresses = subkey::derive::<32>(secret, Purpose::AddressNames)?;
         let mut validation = Validation::new(Algorithm::HS256);
         // jsonwebtoken would read the clock and take a list for an audience: the claims are checked here, exactly.
         validation.validate_exp = false;
@@ -72,7 +78,17 @@ impl Sessions {
             signing: EncodingKey::from_secret(key.as_slice()),
             verifying: DecodingKey::from_secret(key.as_slice()),
             validation,
+            addresses: hmac::Key::new(hmac::HMAC_SHA256, addresses.as_slice()),
         })
+    }
+
+    /// The name under which an address that has signed in to `account` is remembered. Keyed: there are so few addresses
+    /// that a plain hash would tell them.
+    pub fn address_hash(&self, account: &str, address: IpAddr) -> KeyHash {
+        let tag = hmac::sign(&self.addresses, format!("{address} {account}").as_bytes());
+        let mut out = [0; 32];
+        out.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+        KeyHash(out)
     }
 
     /// A new token for `user`, good from `now` for 24 hours.
@@ -128,7 +144,6 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     use proptest::prelude::*;
-    use ring::hmac;
     use secrecy::ExposeSecret as _;
     use serde_json::{Value, json};
 
@@ -193,6 +208,17 @@ mod tests {
         let other = Sessions::new(&"another secret of more than thirty-two bytes".into()).unwrap();
         assert_eq!(other.verify(&issue().0, NOW), Err(Error::Invalid));
         assert_eq!(Sessions::new(&"short".into()).unwrap_err(), Error::BadKey);
+    }
+
+    #[test]
+    fn an_address_has_another_name_with_each_account_and_each_secret() {
+        let [home, office] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(IpAddr::from);
+        let name = sessions().address_hash("ann@example.org", home);
+        assert_eq!(name, sessions().address_hash("ann@example.org", home));
+        assert_ne!(name, sessions().address_hash("bob@example.org", home));
+        assert_ne!(name, sessions().address_hash("ann@example.org", office));
+        let other = Sessions::new(&"another secret of more than thirty-two bytes".into()).unwrap();
+        assert_ne!(name, other.address_hash("ann@example.org", home));
     }
 
     /// The secret as given signs nothing: tokens are signed with a subkey of it.

@@ -15,6 +15,8 @@ const SALT: &[u8] = b"tokentracer";
 pub(crate) enum Purpose {
     /// Signs session tokens (HS256).
     SessionSigning,
+    /// Names pairs of an account and an address (HMAC-SHA256).
+    AddressNames,
     /// Seals provider keys (AES-256-GCM).
     Sealing,
     /// Names the key something was sealed with; shown beside the ciphertext, tells nothing about the key.
@@ -25,6 +27,7 @@ impl Purpose {
     const fn info(self) -> &'static [u8] {
         match self {
             Self::SessionSigning => b"session hs256 v1",
+            Self::AddressNames => b"address names v1",
             Self::Sealing => b"seal aes-256-gcm v1",
             Self::SealingKeyId => b"seal key id v1",
         }

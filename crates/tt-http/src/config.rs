@@ -17,8 +17,10 @@ pub struct HttpConfig {
     pub max_buffered_bytes: usize,
     /// The most connections.
     pub max_connections: usize,
-    /// The time a client has for its headers; also how long a connection may idle.
+    /// The time a client has for the head of a request, from its first byte on (of the first: from connecting).
     pub client_header_timeout: Duration,
+    /// How long a connection may idle between requests.
+    pub client_idle_timeout: Duration,
     /// The longest silence within a body.
     pub client_body_idle_timeout: Duration,
     /// How long requests in flight may go on after the stop.

@@ -19,6 +19,7 @@ mod reply;
 mod routes;
 mod sealing;
 mod server;
+mod silence;
 mod spending;
 mod throttle;
 mod upkeep;

@@ -74,14 +74,11 @@ async fn admit(cx: &Context, caller: &Known) -> Result<Option<Standing>, ApiErro
 }
 
 fn tags(headers: &HeaderMap) -> Result<Tags, ApiError> {
-    match headers.get("x-tokentracer-tags") {
-        None => Ok(Tags::default()),
-        Some(value) => {
-            let text = std::str::from_utf8(value.as_bytes())
-                .map_err(|_| ApiError::invalid_field("x-tokentracer-tags", "must be UTF-8"))?;
-            Ok(Tags::parse(text)?)
-        }
-    }
+    // A header that stands twice means both, as if they were one list.
+    let values = headers.get_all("x-tokentracer-tags").iter().map(|value| std::str::from_utf8(value.as_bytes()));
+    let values: Vec<&str> =
+        values.collect::<Result<_, _>>().map_err(|_| ApiError::invalid_field("x-tokentracer-tags", "must be UTF-8"))?;
+    if values.is_empty() { Ok(Tags::default()) } else { Ok(Tags::parse(&values.join(","))?) }
 }
 
 /// Plans the request, its input counted only as far as a light model's threshold asks.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::{MOST_HEADER_BYTES, answer};
 use crate::app::{App, Worker};
+use crate::silence::{Patient, Requests};
 use crate::upkeep::{baseline, refresh_prices, seed, upkeep};
 
 /// Sockets handed to a worker and not yet taken up; past that the accept loop waits.
@@ -159,14 +160,19 @@ async fn work(
         let watcher = graceful.watcher();
         tasks.spawn(async move {
             let _places = (permit, open);
-            let timeout = app.config.client_header_timeout;
+            let (head, idle) = (app.config.client_header_timeout, app.config.client_idle_timeout);
+            let requests = Requests::new();
+            let socket = Patient::new(socket, head, idle, requests.clone());
             let service = service_fn(move |request| {
-                let (app, worker) = (Arc::clone(&app), Arc::clone(&worker));
-                async move { Ok::<_, Infallible>(answer(app, worker, peer.ip(), request).await) }
+                let (app, worker, answering) = (Arc::clone(&app), Arc::clone(&worker), requests.begin());
+                async move {
+                    let reply = answer(app, worker, peer.ip(), request).await;
+                    Ok::<_, Infallible>(reply.map(|body| answering.until_end_of(body)))
+                }
             });
             let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(timeout)
+                // The socket has its own, which tells a slow head from an idle connection.
+                .header_read_timeout(None)
                 .max_buf_size(MOST_HEADER_BYTES)
                 .serve_connection(TokioIo::new(socket), service);
             if let Err(error) = watcher.watch(connection).await {

@@ -1,7 +1,11 @@
 //! Slowing down those who guess passwords, without letting them lock anybody out.
 //!
 //! Failures count by account and by address. An address that has signed in to an account before is spared what others
-//! fail there: only its own failures count. Kept in this process, within bounds.
+//! fail there: only its own failures count.
+//!
+//! The failures are kept in this process, within bounds, and end with it: with N processes somebody may fail N times as
+//! often. Who is spared is in the store besides, which is asked where a try would be refused: an owner is not locked out
+//! by a restart, nor by reaching another process than before.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -14,6 +18,9 @@ use tt_core::{Email, Timestamp};
 /// So many failures within the window, and the next try is refused.
 const MOST_FAILURES: usize = 10;
 const WINDOW_MS: i64 = 15 * 60 * 1000;
+
+/// How long an address is known to an account after it last signed in.
+pub(crate) const KNOWN_FOR_MS: i64 = 90 * 24 * 3600 * 1000;
 
 /// Accounts, addresses and pairs remembered; past that the oldest make room.
 const MOST_REMEMBERED: usize = 100_000;
@@ -47,9 +54,18 @@ pub(crate) struct Try {
     at: Timestamp,
 }
 
+/// A try that is not admitted.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// How long to wait.
+    pub(crate) wait: Duration,
+    /// Was the address known to have signed in to the account? It goes by its own failures then.
+    pub(crate) spared: bool,
+}
+
 impl Throttle {
     /// Admits a try, or says how long to wait.
-    pub(crate) fn begin(&self, email: &Email, address: IpAddr, now: Timestamp) -> Result<Try, Duration> {
+    pub(crate) fn begin(&self, email: &Email, address: IpAddr, now: Timestamp) -> Result<Try, Refused> {
         let address = network(address);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let spared = kept.spared.contains_key(&(email.clone(), address));
@@ -57,13 +73,18 @@ impl Throttle {
         let counts = if spared { vec![pair.clone()] } else { vec![Who::Account(email.clone()), Who::Address(address)] };
         for who in &counts {
             if let Some(wait) = kept.wait(who, now) {
-                return Err(wait);
+                return Err(Refused { wait, spared });
             }
         }
         for who in [Who::Account(email.clone()), Who::Address(address), pair] {
             kept.note(who, now);
         }
         Ok(Try { email: email.clone(), address, at: now })
+    }
+
+    /// The address has signed in to the account, at another process or before this one started.
+    pub(crate) fn spare(&self, email: &Email, address: IpAddr, now: Timestamp) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).spare(email.clone(), network(address), now);
     }
 
     /// The password was right: the try was no failure, and the address is known to the account from here on.
@@ -74,12 +95,16 @@ impl Throttle {
             kept.take_back(&who, at);
         }
         kept.failures.remove(&Who::Pair(email.clone(), address));
-        make_room(&mut kept.spared, |at| *at);
-        kept.spared.insert((email, address), at);
+        kept.spare(email, address, at);
     }
 }
 
 impl Kept {
+    fn spare(&mut self, email: Email, address: IpAddr, at: Timestamp) {
+        make_room(&mut self.spared, |at| *at);
+        self.spared.insert((email, address), at);
+    }
+
     fn wait(&mut self, who: &Who, now: Timestamp) -> Option<Duration> {
         let failures = self.failures.get_mut(who)?;
         while failures.front().is_some_and(|at| at.plus_millis(WINDOW_MS) <= now) {
@@ -124,7 +149,7 @@ fn make_room<K: Hash + Eq + Clone, V>(map: &mut HashMap<K, V>, age: impl Fn(&V) 
 }
 
 /// An IPv6 customer has a /64 at the least: its addresses count as one.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & (u128::MAX << 64)).into()),
         v4 @ IpAddr::V4(_) => v4,
@@ -153,7 +178,7 @@ mod tests {
         for second in 0..10 {
             throttle.begin(&email("ann"), address(1), at(second)).unwrap();
         }
-        assert_eq!(throttle.begin(&email("ann"), address(1), at(10)).unwrap_err(), Duration::from_secs(890));
+        assert_eq!(throttle.begin(&email("ann"), address(1), at(10)).unwrap_err().wait, Duration::from_secs(890));
         assert!(throttle.begin(&email("ann"), address(2), at(10)).is_err(), "the account counts for every address");
         assert!(throttle.begin(&email("bob"), address(1), at(10)).is_err(), "the address counts for every account");
         assert!(throttle.begin(&email("bob"), address(2), at(10)).is_ok());
@@ -173,6 +198,21 @@ mod tests {
             throttle.begin(&email("ann"), address(1), at(second)).unwrap();
         }
         assert!(throttle.begin(&email("ann"), address(1), at(21)).is_err(), "its own failures count");
+    }
+
+    #[test]
+    fn an_address_known_from_elsewhere_goes_by_its_own_failures() {
+        let throttle = Throttle::default();
+        for second in 0..10 {
+            throttle.begin(&email("ann"), address(9), at(second)).unwrap();
+        }
+        assert!(!throttle.begin(&email("ann"), address(1), at(10)).unwrap_err().spared);
+        throttle.spare(&email("ann"), address(1), at(10));
+        for second in 10..20 {
+            throttle.begin(&email("ann"), address(1), at(second)).unwrap();
+        }
+        assert!(throttle.begin(&email("ann"), address(1), at(20)).unwrap_err().spared, "nothing more is to be asked");
+        assert!(throttle.begin(&email("ann"), address(2), at(20)).is_err(), "another address was spared too");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tt_ratelimit::RedisState;
 use tt_store::{Change, Pruned, RequestCount, StoreError};
 
 use crate::app::{App, now};
+use crate::throttle::KNOWN_FOR_MS;
 
 /// How often changes are looked for.
 const FOLLOW: Duration = Duration::from_secs(1);
@@ -198,6 +199,9 @@ async fn tidy(app: &App) {
         }
         if let Err(error) = app.store.make_log_days(now(), DAYS_AHEAD).await {
             tracing::warn!(%error, "there is no room for the next days' request logs yet");
+        }
+        if let Err(error) = app.store.prune_addresses(now().plus_millis(-KNOWN_FOR_MS)).await {
+            tracing::warn!(%error, "addresses that no longer sign in could not be dropped");
         }
         if app.log_retention_days > 0
             && let Err(error) = drop_old_logs(app).await

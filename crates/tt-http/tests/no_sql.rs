@@ -33,6 +33,7 @@ fn config(mock: &MockUpstream) -> HttpConfig {
         max_buffered_bytes: 1 << 30,
         max_connections: 100,
         client_header_timeout: minute,
+        client_idle_timeout: minute,
         client_body_idle_timeout: minute,
         shutdown_grace: minute,
         upstream: UpstreamConfig {

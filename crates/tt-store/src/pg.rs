@@ -27,6 +27,9 @@ pub(crate) mod changes;
 #[path = "repo/gaps.rs"]
 pub(crate) mod gaps;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/known_addresses.rs"]
+pub(crate) mod known_addresses;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/ledger.rs"]
 pub(crate) mod ledger;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]

@@ -29,6 +29,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    known_addresses (address_hash) {
+        address_hash -> Text,
+        user_id -> BigInt,
+        last_success_at -> BigInt,
+    }
+}
+
+diesel::table! {
     api_keys (id) {
         id -> BigInt,
         user_id -> BigInt,
@@ -268,6 +276,7 @@ mod tests {
                 $columns,
                 users,
                 sessions,
+                known_addresses,
                 api_keys,
                 provider_keys,
                 provider_models,

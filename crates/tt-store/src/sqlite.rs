@@ -23,6 +23,8 @@ pub(crate) mod api_keys;
 pub(crate) mod changes;
 #[path = "repo/gaps.rs"]
 pub(crate) mod gaps;
+#[path = "repo/known_addresses.rs"]
+pub(crate) mod known_addresses;
 #[path = "repo/ledger.rs"]
 pub(crate) mod ledger;
 #[path = "repo/logs.rs"]

@@ -6,6 +6,8 @@
 mod raw;
 mod sse;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -30,6 +32,7 @@ pub struct Client {
     base: String,
     headers: HeaderMap,
     pool: Pool<HttpConnector, Full<Bytes>>,
+    writes: Arc<AtomicUsize>,
 }
 
 /// A whole answer.
@@ -73,7 +76,7 @@ impl Client {
             .retry_canceled_requests(false)
             .build(connector);
         let base = base.into().trim_end_matches('/').to_owned();
-        Self { base, headers: HeaderMap::new(), pool }
+        Self { base, headers: HeaderMap::new(), pool, writes: Arc::default() }
     }
 
     /// The same client with this bearer token on every request.
@@ -92,6 +95,11 @@ impl Client {
     /// Where requests go.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// How many calls that may change something (any but `GET`) it and its clones have begun.
+    pub fn writes(&self) -> usize {
+        self.writes.load(Ordering::Relaxed)
     }
 
     /// `GET`.
@@ -121,6 +129,7 @@ impl Client {
 
     /// Any method.
     pub fn call(&self, method: Method, path: &str) -> Call {
+        self.writes.fetch_add(usize::from(method != Method::GET), Ordering::Relaxed);
         Call { client: self.clone(), method, path: path.to_owned(), headers: self.headers.clone(), body: Bytes::new() }
     }
 

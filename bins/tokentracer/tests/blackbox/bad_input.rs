@@ -281,6 +281,21 @@ async fn headers_that_do_not_come_end_the_connection() {
 }
 
 #[tokio::test]
+async fn a_connection_may_idle_between_requests_for_longer_than_a_head_may_take() {
+    let world = World::with(&[("CLIENT_HEADER_TIMEOUT", "300ms")]).await;
+    let mut raw = world.client().raw().await;
+    for _ in 0..3 {
+        raw.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let answer = raw.read_until("\r\n\r\nOK", Duration::from_secs(10)).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nOK"), "{answer}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    raw.write("GET /health HT").await;
+    let (answer, closed) = raw.read_to_end(Duration::from_secs(10)).await;
+    assert!(closed && answer.is_empty(), "the rest of a head is waited for: {answer}");
+}
+
+#[tokio::test]
 async fn another_content_type_is_415_and_none_is_json() {
     let (world, user) = world().await;
     for kind in [

@@ -1,5 +1,6 @@
 //! What a test begins with: the program running, a mock upstream behind it, and users with keys.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use tt_testkit::client::{Client, EventStream, Response};
 use tt_testkit::database::TestDb;
 use tt_testkit::mock::Seen;
 use tt_testkit::process::Launch;
+use tt_testkit::redis::RedisServer;
 use tt_testkit::{MockUpstream, Program};
 
 /// The built program.
@@ -18,7 +20,7 @@ pub(crate) const PROVIDERS: [Provider; 3] = [Provider::OpenAi, Provider::Anthrop
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// What the tests run on: one process with its embedded database, or several that share PostgreSQL.
+/// What the tests run on: one process with its embedded database, or several that share PostgreSQL and Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     Sqlite,
@@ -62,8 +64,8 @@ pub(crate) struct World {
     pub(crate) mock: MockUpstream,
     settings: Vec<(String, String)>,
     users: AtomicUsize,
-    /// Dropped after the processes that use it.
-    _database: Option<TestDb>,
+    /// Dropped after the processes that use them.
+    _shared: Option<(TestDb, RedisServer)>,
 }
 
 impl World {
@@ -79,17 +81,20 @@ impl World {
             .iter()
             .map(|provider| (format!("{}_BASE_URL", provider.as_str().to_uppercase()), mock.base_url(*provider)))
             .collect();
-        let database = match backend {
+        let shared = match backend {
             Backend::Sqlite => None,
             Backend::Postgres { .. } => {
-                let database = TestDb::postgres().await;
+                let (database, redis) = (TestDb::postgres().await, RedisServer::start());
                 let secret = "a secret that all processes share";
-                for (name, value) in
-                    [("DATABASE_URL", database.url()), ("JWT_SECRET", secret), ("ENCRYPTION_KEY", secret)]
-                {
+                for (name, value) in [
+                    ("DATABASE_URL", database.url()),
+                    ("REDIS_URL", &redis.url()),
+                    ("JWT_SECRET", secret),
+                    ("ENCRYPTION_KEY", secret),
+                ] {
                     all.push((name.to_owned(), value.to_owned()));
                 }
-                Some(database)
+                Some((database, redis))
             }
         };
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -99,7 +104,7 @@ impl World {
                 Process { program: Some(launch(&all, &data).start()), data }
             })
             .collect();
-        Self { processes, mock, settings: all, users: AtomicUsize::new(0), _database: database }
+        Self { processes, mock, settings: all, users: AtomicUsize::new(0), _shared: shared }
     }
 
     fn process(&self, number: usize) -> &Process {
@@ -150,9 +155,10 @@ impl World {
         sent(&self.mock)
     }
 
-    /// A new user with an API key and a key of each provider. Users are spread over the processes and each stays on
-    /// theirs, as behind a balancer with sticky sessions: what two users must not see of each other is asked across
-    /// processes too.
+    /// A new user with an API key and a key of each provider. Users are spread over the processes, so that what two of
+    /// them must not see of each other is asked across processes too. Where there are several, a user's plain chat
+    /// completions go through another process in turn (see [`User::complete`]); all else stays on their own, as behind a
+    /// balancer with sticky sessions.
     pub(crate) async fn user(&self) -> User {
         let mut user = self.bare_user().await;
         for provider in PROVIDERS {
@@ -168,7 +174,7 @@ impl World {
     pub(crate) async fn bare_user(&self) -> User {
         let number = self.users.fetch_add(1, Ordering::Relaxed);
         let process = number % self.processes.len();
-        let client = self.process(process).program.as_ref().unwrap().client();
+        let client = self.client_of(process);
         let email = format!("user{number}@example.org");
         let credentials = json!({"email": email, "password": PASSWORD});
         let created = client.post("/auth/signup").json(&credentials).send().await.expect(201).json();
@@ -182,12 +188,30 @@ impl World {
             id: created["id"].as_i64().unwrap(),
             email,
             api: client.bearer(&api_key),
+            elsewhere: self.elsewhere(process, &token, &api_key),
             api_key,
             api_key_id: key["id"].as_i64().unwrap(),
             session,
             token,
             provider_keys: Vec::new(),
         }
+    }
+
+    fn client_of(&self, process: usize) -> Client {
+        self.process(process).program.as_ref().unwrap().client()
+    }
+
+    /// The process after this one, where there is one.
+    fn elsewhere(&self, process: usize, token: &str, api_key: &str) -> Option<Elsewhere> {
+        (self.processes.len() > 1).then(|| {
+            let client = self.client_of(process + 1);
+            Elsewhere {
+                api: client.clone().bearer(api_key),
+                session: client.bearer(token),
+                turn: AtomicUsize::new(0),
+                knows: OnceLock::new(),
+            }
+        })
     }
 }
 
@@ -202,9 +226,26 @@ pub(crate) fn sent(mock: &MockUpstream) -> Vec<Seen> {
     mock.requests().into_iter().filter(|seen| seen.method == http::Method::POST).collect()
 }
 
+/// Another process than a user's own.
+struct Elsewhere {
+    session: Client,
+    api: Client,
+    turn: AtomicUsize,
+    /// How often the user had changed something when it was first asked: it may not see later changes for five seconds.
+    knows: OnceLock<usize>,
+}
+
+impl Elsewhere {
+    /// Is it its turn, and does it know all there is to know?
+    fn has_its_turn(&self, writes: usize) -> bool {
+        self.turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) && *self.knows.get_or_init(|| writes) == writes
+    }
+}
+
 /// Somebody who has signed up.
 pub(crate) struct User {
     process: usize,
+    elsewhere: Option<Elsewhere>,
     pub(crate) id: i64,
     pub(crate) email: String,
     /// The session token.
@@ -221,7 +262,12 @@ pub(crate) struct User {
 impl User {
     /// The same user after their process has started again, on another port.
     pub(crate) fn found_again(&mut self, world: &World) {
-        let client = world.process(self.process).program.as_ref().unwrap().client();
+        let client = world.client_of(self.process);
+        self.elsewhere = world.elsewhere(self.process, &self.token, &self.api_key);
+        // What the other process knows by now is not known here.
+        if let Some(elsewhere) = &self.elsewhere {
+            let _ = elsewhere.knows.set(usize::MAX);
+        }
         self.session = client.clone().bearer(&self.token);
         self.api = client.bearer(&self.api_key);
     }
@@ -267,9 +313,17 @@ impl User {
         self.complete(&question(model, text)).await
     }
 
-    /// A chat completion, through the API key.
+    /// A chat completion, through the API key. Every other one goes through another process, unless the user has changed
+    /// something since that was first asked; its row is in the store when this returns, as it would be on their own.
     pub(crate) async fn complete(&self, body: &Value) -> Response {
-        self.api.post("/v1/chat/completions").json(body).send().await
+        let elsewhere = self.elsewhere.as_ref().filter(|elsewhere| elsewhere.has_its_turn(self.session.writes()));
+        let api = elsewhere.map_or(&self.api, |elsewhere| &elsewhere.api);
+        let answer = api.post("/v1/chat/completions").json(body).send().await;
+        if let Some(elsewhere) = elsewhere {
+            // Who reads the log of a process finds there what has settled on it.
+            elsewhere.session.get("/manage/logs?limit=1").send().await;
+        }
+        answer
     }
 
     /// The same streamed.

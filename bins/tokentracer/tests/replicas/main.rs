@@ -13,3 +13,4 @@ mod main_path;
 mod prices;
 mod redis_away;
 mod start;
+mod storm;

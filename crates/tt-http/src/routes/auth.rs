@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tt_core::budget::Period;
 use tt_core::caller::{Proof, RequestLimits};
-use tt_core::{AliasName, ApiKeyId, Email, Label, NanoUsd, Role, Scope, Timestamp, UserId};
+use tt_core::{AliasName, ApiKeyId, Email, KeyHash, Label, NanoUsd, Role, Scope, Timestamp, UserId};
 use tt_crypto::ApiKey;
 use tt_store::{ApiKeyInfo, NewApiKey};
 
@@ -16,6 +16,7 @@ use crate::directory::Known;
 use crate::error::ApiError;
 use crate::json::nullable;
 use crate::reply::Json;
+use crate::throttle::{KNOWN_FOR_MS, Try, network};
 
 /// A password's length, in bytes.
 const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
@@ -80,11 +81,11 @@ pub(super) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
     // What is no address is throttled like one: it must not be told apart.
     let email = Email::parse(&email).ok();
     let attempt = match &email {
-        Some(email) => Some(cx.app.throttle.begin(email, cx.client, cx.arrived_at).map_err(ApiError::login_throttled)?),
+        Some(email) => Some(admit(&cx, email).await?),
         None => None,
     };
-    let found = match email {
-        Some(email) => cx.app.store.login(email).await?,
+    let found = match &email {
+        Some(email) => cx.app.store.login(email.clone()).await?,
         None => None,
     };
     let hash = found.as_ref().map(|login| login.password_hash.expose_secret());
@@ -98,7 +99,34 @@ pub(super) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
     let now = now();
     let issued = cx.app.sessions.issue(login.id, now)?;
     cx.app.store.create_session(login.id, issued.jti_hash, now, issued.expires_at).await?;
+    if let Some(email) = email
+        && let Err(error) = cx.app.store.note_address(login.id, address_hash(&cx, &email), now).await
+    {
+        // This process knows the address; the others, and this one after a restart, do not.
+        tracing::warn!(%error, "an address that signed in could not be written down");
+    }
     Ok(Json(SignedIn { token: issued.token.expose_secret().to_owned(), expires_at: issued.expires_at }))
+}
+
+/// Admits a try. Before one is refused the store is asked whether the address has signed in to the account before, which
+/// this process need not know.
+async fn admit(cx: &Context, email: &Email) -> Result<Try, ApiError> {
+    let begin = || cx.app.throttle.begin(email, cx.client, cx.arrived_at);
+    let refused = match begin() {
+        Ok(admitted) => return Ok(admitted),
+        Err(refused) => refused,
+    };
+    let since = cx.arrived_at.plus_millis(-KNOWN_FOR_MS);
+    if !refused.spared && cx.app.store.knows_address(address_hash(cx, email), since).await? {
+        cx.app.throttle.spare(email, cx.client, cx.arrived_at);
+        return begin().map_err(|refused| ApiError::login_throttled(refused.wait));
+    }
+    Err(ApiError::login_throttled(refused.wait))
+}
+
+/// What the store knows the client's address and the account by.
+fn address_hash(cx: &Context, email: &Email) -> KeyHash {
+    cx.app.sessions.address_hash(email.as_str(), network(cx.client))
 }
 
 #[derive(Serialize)]

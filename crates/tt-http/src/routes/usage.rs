@@ -129,9 +129,12 @@ fn as_csv(dimensions: &[GroupBy], groups: &[UsageGroup]) -> Reply {
     reply
 }
 
+/// What begins a formula in a spreadsheet, in full width too.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+
 /// RFC 4180 quoting; a text that a spreadsheet would run as a formula is kept from that.
 fn csv_cell(text: &str) -> String {
-    let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    let guarded = if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() };
     if guarded.contains([',', '"', '\r', '\n']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
 }
 
@@ -176,6 +179,9 @@ mod tests {
     fn csv_cells_are_quoted_and_never_formulas() {
         assert_eq!(csv_cell("a,b"), "\"a,b\"");
         assert_eq!(csv_cell("say \"x\""), "\"say \"\"x\"\"\"");
-        assert_eq!(csv_cell("=1+1"), "'=1+1");
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1+1"] {
+            assert_eq!(csv_cell(formula), format!("'{formula}"));
+        }
+        assert_eq!(csv_cell("=A1,\"B\""), "\"'=A1,\"\"B\"\"\"");
     }
 }

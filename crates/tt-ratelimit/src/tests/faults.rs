@@ -113,6 +113,21 @@ fn hung_costs_one_wait_and_it_is_shared_again_once_it_runs_on() {
 }
 
 #[test]
+fn a_worker_that_was_busy_itself_does_not_blame_redis() {
+    let server = RedisServer::start();
+    with_limiter(config(&server), async |limiter, worker| {
+        let rules = [user_minute(UserId(3), 100)];
+        for _ in 0..5 {
+            // The question waits behind this to be sent, and the time that Redis has is over when it is.
+            let busy = async { std::thread::sleep(Duration::from_millis(80)) };
+            let (decision, ()) = tokio::join!(worker.check(&rules, NOW), busy);
+            assert!(admitted(&decision));
+            assert_eq!(limiter.redis_state(), RedisState::Up);
+        }
+    });
+}
+
+#[test]
 fn denying_without_redis_is_unavailable_and_without_rules_it_is_not() {
     let mut server = RedisServer::start();
     with_limiter(patient(&server), async |limiter, worker| {

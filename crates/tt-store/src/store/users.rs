@@ -87,6 +87,21 @@ impl Store {
         call!(self, write, sessions::prune(before))
     }
 
+    /// Notes that `user` has signed in from an address, known by its hash with the account.
+    pub async fn note_address(&self, user: UserId, address_hash: KeyHash, now: Timestamp) -> Result<()> {
+        call!(self, write, known_addresses::note(user, address_hash, now))
+    }
+
+    /// Has that address signed in to that account since `since`?
+    pub async fn knows_address(&self, address_hash: KeyHash, since: Timestamp) -> Result<bool> {
+        call!(self, read, known_addresses::knows(address_hash, since))
+    }
+
+    /// Forgets addresses that have not signed in since `before`; how many.
+    pub async fn prune_addresses(&self, before: Timestamp) -> Result<usize> {
+        call!(self, write, known_addresses::prune(before))
+    }
+
     /// Changes with an id above `after`, by id, at most `limit`.
     ///
     /// Ids do not appear in order: a transaction that took a lower one may commit later. So a poller passes not the

@@ -20,6 +20,7 @@ on_both!(
     last_use_only_moves_forward,
     every_change_of_rights_is_noted,
     expired_sessions_and_old_changes_are_pruned,
+    an_address_is_known_from_its_last_login_on_and_until_it_is_pruned,
 );
 
 async fn an_email_is_taken_once(f: &Fixture) {
@@ -208,4 +209,20 @@ async fn expired_sessions_and_old_changes_are_pruned(f: &Fixture) {
     assert_eq!(f.prune_changes(at(5)).await.unwrap(), 0);
     assert_eq!(f.prune_changes(at(6)).await.unwrap(), 1);
     assert!(f.changes_since(0, 10).await.unwrap().is_empty());
+}
+
+async fn an_address_is_known_from_its_last_login_on_and_until_it_is_pruned(f: &Fixture) {
+    let (ann, bob) = (f.sign_up("ann").await, f.sign_up("bob").await);
+    let [home, office, other] = [1, 2, 3].map(|n| KeyHash([n; 32]));
+    f.note_address(ann, home, at(1)).await.unwrap();
+    f.note_address(bob, office, at(2)).await.unwrap();
+    assert!(f.knows_address(home, at(1)).await.unwrap());
+    assert!(!f.knows_address(home, at(2)).await.unwrap(), "it was too long ago");
+    assert!(!f.knows_address(other, at(0)).await.unwrap());
+    f.note_address(ann, home, at(5)).await.unwrap();
+    assert_eq!(f.prune_addresses(at(5)).await.unwrap(), 1);
+    let another = f.another();
+    assert!(another.knows_address(home, at(5)).await.unwrap() && !another.knows_address(office, at(0)).await.unwrap());
+    let nobody = f.note_address(UserId(99), other, at(6)).await;
+    assert!(nobody.is_err(), "an address of nobody was noted");
 }
