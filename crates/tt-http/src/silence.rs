@@ -211,15 +211,17 @@ mod tests {
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::task::JoinSet;
 
     use super::*;
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-    /// A connection that answers each request with `hello` after `work`.
-    fn connection(head: Duration, idle: Duration, work: Duration) -> DuplexStream {
+    /// A connection that answers each request with `hello` after `work`, and its other end.
+    fn connection(head: Duration, idle: Duration, work: Duration) -> (DuplexStream, JoinSet<()>) {
         let (near, far) = tokio::io::duplex(1 << 16);
-        tokio::spawn(async move {
+        let mut server = JoinSet::new();
+        server.spawn(async move {
             let requests = Requests::new();
             let socket = Patient::new(far, head, idle, requests.clone());
             let service = service_fn(move |_| {
@@ -233,7 +235,7 @@ mod tests {
                 http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(socket), service);
             let _ = served.await;
         });
-        near
+        (near, server)
     }
 
     async fn answered(near: &mut DuplexStream) {
@@ -262,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_may_idle_longer_than_a_head_may_take() {
-        let mut near = connection(HEAD, IDLE, NO_TIME);
+        let (mut near, _server) = connection(HEAD, IDLE, NO_TIME);
         near.write_all(REQUEST).await.unwrap();
         answered(&mut near).await;
         let mut asked = Instant::now();
@@ -280,11 +282,11 @@ mod tests {
     async fn a_head_that_has_begun_must_come_in_time_first_or_later() {
         let long = Duration::from_secs(60);
         for begin in [&b""[..], b"GET / HT"] {
-            let mut near = connection(HEAD, long, NO_TIME);
+            let (mut near, _server) = connection(HEAD, long, NO_TIME);
             near.write_all(begin).await.unwrap();
             assert!(closed_after(&mut near).await >= HEAD / 2);
         }
-        let mut near = connection(HEAD, long, NO_TIME);
+        let (mut near, _server) = connection(HEAD, long, NO_TIME);
         near.write_all(REQUEST).await.unwrap();
         answered(&mut near).await;
         near.write_all(b"GET / HT").await.unwrap();
@@ -293,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_that_comes_byte_by_byte_has_no_more_time() {
-        let mut near = connection(HEAD, Duration::from_secs(60), NO_TIME);
+        let (mut near, _server) = connection(HEAD, Duration::from_secs(60), NO_TIME);
         near.write_all(REQUEST).await.unwrap();
         answered(&mut near).await;
         let begun = Instant::now();
@@ -305,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn while_a_request_is_answered_nothing_is_late() {
-        let mut near = connection(HEAD, HEAD, 3 * HEAD);
+        let (mut near, _server) = connection(HEAD, HEAD, 3 * HEAD);
         for _ in 0..2 {
             near.write_all(REQUEST).await.unwrap();
             answered(&mut near).await;
