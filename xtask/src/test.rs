@@ -23,8 +23,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     with_servers(|servers| {
         let mut outcome = status(servers(&mut command));
         if arguments.is_empty() {
+            // Of the whole workspace, so that nothing is built anew for another choice of features.
             println!("==> the black-box tests on two processes with PostgreSQL and Redis");
-            let mut again = cargo_command(&["test", "--package", "tokentracer", "--test", "blackbox"]);
+            let mut again = cargo_command(&["test", "--workspace", "--test", "blackbox"]);
             outcome = outcome.and(status(servers(again.env(BACKEND, "postgres"))));
         }
         outcome
