@@ -29,7 +29,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut outcome = tests(command.args(arguments));
     if arguments.is_empty() {
         println!("==> the black-box tests on two processes with PostgreSQL and Redis");
-        let mut again = cargo_command(&["test", "--package", "tokentracer", "--test", "blackbox"]);
+        // Of the whole workspace as before: chosen by its package it would be built anew.
+        let mut again = cargo_command(&["test", "--workspace", "--test", "blackbox"]);
         outcome = outcome.and(tests(again.env(BACKEND, "postgres")));
     }
     drop(postgres);
