@@ -25,7 +25,8 @@ const HELP: &str = "\
 make <task>, or cargo xtask <task> [arguments]
 
   run           build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
-  test          all tests, on a PostgreSQL and Redis started for them; arguments go to cargo test
+  test          all tests, on a PostgreSQL and Redis started for them (the black-box ones on SQLite, then on
+                both with two processes); arguments go to cargo test, and then these run once
   check         formatting, lints, layers and deny, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
