@@ -14,6 +14,7 @@
 mod transaction;
 
 mod batch;
+mod classes;
 mod config;
 mod decode;
 mod error;

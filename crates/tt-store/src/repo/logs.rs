@@ -3,10 +3,10 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use tt_core::query::{ExportQuery, ExportRow, LogDetail, LogQuery, LogRow};
-use tt_core::usage::Usage;
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UserId};
 
 use super::Conn;
+use crate::classes::Classes;
 use crate::decode::{self, count};
 use crate::error::{Result, StoreError};
 use crate::schema::{request_details, request_logs, users};
@@ -25,16 +25,8 @@ struct Row {
     stream: bool,
     status: Option<i64>,
     outcome: String,
-    input_tokens: i64,
-    cache_read_tokens: i64,
-    cache_write_5m_tokens: i64,
-    cache_write_1h_tokens: i64,
-    output_tokens: i64,
-    reasoning_tokens: Option<i64>,
-    audio_input_tokens: i64,
-    audio_output_tokens: i64,
-    tool_prompt_tokens: i64,
-    web_searches: i64,
+    #[diesel(embed)]
+    classes: Classes,
     usage_source: String,
     cost_nano: Option<i64>,
     saved_nano: i64,
@@ -56,18 +48,7 @@ fn log_row(row: Row, tags: &str) -> Result<LogRow> {
         stream: row.stream,
         status: row.status.map(decode::status).transpose()?,
         outcome: decode::outcome(&row.outcome)?,
-        usage: Usage {
-            input: count(row.input_tokens),
-            cache_read: count(row.cache_read_tokens),
-            cache_write_5m: count(row.cache_write_5m_tokens),
-            cache_write_1h: count(row.cache_write_1h_tokens),
-            output: count(row.output_tokens),
-            reasoning: row.reasoning_tokens.map(count),
-            audio_input: count(row.audio_input_tokens),
-            audio_output: count(row.audio_output_tokens),
-            tool_prompt: count(row.tool_prompt_tokens),
-            web_searches: count(row.web_searches),
-        },
+        usage: row.classes.usage(),
         source: decode::source(&row.usage_source)?,
         cost: row.cost_nano.map(NanoUsd),
         saved: NanoUsd(row.saved_nano),

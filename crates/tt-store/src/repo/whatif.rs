@@ -2,11 +2,11 @@
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use tt_core::usage::Usage;
 use tt_core::{NanoUsd, Timestamp, UserId};
 
 use super::Conn;
-use crate::decode::{self, count};
+use crate::classes::Classes;
+use crate::decode;
 use crate::error::Result;
 use crate::rerate::Place;
 use crate::schema::request_logs;
@@ -17,16 +17,8 @@ use crate::view::{RecordedUsage, UsageScope};
 struct Row {
     created_at: i64,
     request_id: String,
-    input_tokens: i64,
-    cache_read_tokens: i64,
-    cache_write_5m_tokens: i64,
-    cache_write_1h_tokens: i64,
-    output_tokens: i64,
-    reasoning_tokens: Option<i64>,
-    audio_input_tokens: i64,
-    audio_output_tokens: i64,
-    tool_prompt_tokens: i64,
-    web_searches: i64,
+    #[diesel(embed)]
+    classes: Classes,
     usage_source: String,
     cost_nano: Option<i64>,
     unpriced: bool,
@@ -63,18 +55,7 @@ fn recorded(row: Row) -> Result<RecordedUsage> {
     Ok(RecordedUsage {
         created_at: Timestamp::from_millis(row.created_at),
         request_id: decode::parsed(&row.request_id)?,
-        usage: Usage {
-            input: count(row.input_tokens),
-            cache_read: count(row.cache_read_tokens),
-            cache_write_5m: count(row.cache_write_5m_tokens),
-            cache_write_1h: count(row.cache_write_1h_tokens),
-            output: count(row.output_tokens),
-            reasoning: row.reasoning_tokens.map(count),
-            audio_input: count(row.audio_input_tokens),
-            audio_output: count(row.audio_output_tokens),
-            tool_prompt: count(row.tool_prompt_tokens),
-            web_searches: count(row.web_searches),
-        },
+        usage: row.classes.usage(),
         source: decode::source(&row.usage_source)?,
         cost: row.cost_nano.map(NanoUsd),
         unpriced: row.unpriced,
