@@ -4,10 +4,9 @@
 //! arguments. Types two sibling crates need live here; row and wire structs never do.
 
 pub mod budget;
+pub mod call;
 pub mod caller;
-pub mod conversation;
 pub mod credential;
-pub mod event;
 pub mod ids;
 pub mod invalid;
 pub mod limits;
@@ -19,12 +18,13 @@ pub mod price;
 pub mod provider;
 pub mod query;
 pub mod record;
-pub mod reply;
 pub mod routing;
 pub mod tags;
 pub mod time;
 pub mod tokens;
 pub mod usage;
+
+pub use call::{conversation, event, reply};
 
 pub use budget::{Budget, Period};
 pub use caller::{Caller, Role, Scope};
