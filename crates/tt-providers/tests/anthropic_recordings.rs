@@ -19,7 +19,7 @@ use tt_providers::{ProviderError, Undo};
 
 /// All recordings of `POST /v1/messages`.
 fn recordings() -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings/anthropic");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings/anthropic");
     let Ok(entries) = std::fs::read_dir(folder) else {
         panic!("the recordings are not at {folder}");
     };

@@ -1,6 +1,6 @@
-//! Chat Completions against recorded traffic: every request, answer, stream and error in `../shared/recordings/openai`.
+//! Chat Completions against recorded traffic: every request, answer, stream and error in `fixtures/recordings/openai`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
@@ -24,8 +24,8 @@ struct Record {
 }
 
 fn records() -> Vec<Record> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings/openai");
-    let entries = std::fs::read_dir(folder).expect("the recordings must stand in ../shared/recordings");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings/openai");
+    let entries = std::fs::read_dir(folder).unwrap();
     let mut records: Vec<Record> = entries
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))

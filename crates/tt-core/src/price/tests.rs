@@ -463,7 +463,7 @@ const UNPRICED_RECORDINGS: [&str; 1] = ["gpt-35-turbo"];
 
 #[test]
 fn every_successful_recording_names_a_priced_model() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../tt-providers/fixtures/recordings");
     let table = table();
     let (mut seen, mut unpriced) = (0, std::collections::BTreeSet::new());
     for provider in Provider::ALL {

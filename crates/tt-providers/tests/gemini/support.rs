@@ -65,7 +65,7 @@ impl Recording {
 }
 
 fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings/gemini"))
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings/gemini"))
 }
 
 /// Framing is not this dialect's business: recorded events have one `data:` line each.

@@ -331,9 +331,9 @@ mod tests {
     fn gemini_through_its_openai_endpoint_keeps_its_signature() {
         let file = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../../shared/recordings/gemini/gemini-compat-chat-compatible-api-with-tool-calls-without-id-a8759ae9.json"
+            "/fixtures/recordings/gemini/gemini-compat-chat-compatible-api-with-tool-calls-without-id-a8759ae9.json"
         );
-        let record = std::fs::read(file).expect("the recordings must stand in ../shared/recordings");
+        let record = std::fs::read(file).unwrap();
         let record: Value = serde_json::from_slice(&record).unwrap();
         let reply = decoded(&record["response"]["body"]).unwrap();
         assert!(matches!(&reply.choices[0].parts[..], [Part::Text { text, signature: Some(signature), .. }]

@@ -1,0 +1,8 @@
+//! The codecs against recorded traffic and cases made by hand.
+//!
+//! All tests of the crate are one program, so that the crate is linked once.
+#![expect(clippy::unwrap_used, reason = "tests: a failed step is a failed test")]
+
+mod fixtures;
+mod golden;
+mod support;
