@@ -11,11 +11,11 @@ use tt_core::{Dialect, NanoUsd, Tags, Timestamp};
 use tt_ledger::{Durable, Guard};
 use tt_providers::{Disposition, ProviderError};
 
-use crate::app::now;
-use crate::context::Context;
-use crate::directory::{Known, UserView};
-use crate::error::ApiError;
-use crate::reply::{Reply, limit_headers};
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::{Reply, limit_headers};
+use crate::state::directory::{Known, UserView};
 
 pub(crate) mod attempt;
 mod bounds;

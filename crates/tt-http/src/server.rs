@@ -17,10 +17,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::{MOST_HEADER_BYTES, answer};
-use crate::app::{App, Worker};
-use crate::silence::{Patient, Requests};
-use crate::upkeep::{baseline, refresh_prices, seed, upkeep};
+use crate::background::{baseline, refresh_prices, seed, upkeep};
+use crate::server::idle_timeout::{Patient, Requests};
+use crate::service::{MOST_HEADER_BYTES, answer};
+use crate::state::app::{App, Worker};
+
+pub(crate) mod idle_timeout;
 
 /// Sockets handed to a worker and not yet taken up; past that the accept loop waits.
 const HANDED_OVER: usize = 1024;

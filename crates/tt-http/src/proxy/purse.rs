@@ -14,10 +14,11 @@ use tt_ratelimit::{Ask, BudgetWorker, BudgetedRequest, CallKind, Reservation};
 
 use super::bounds::{Bounds, Unbounded};
 use super::inbound::{Inbound, malformed};
-use crate::app::{App, now};
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::state::app::App;
+use crate::state::directory::Known;
 
 /// What a request may spend. Dropped before a guard watches over it, it gives back what it holds.
 pub(crate) struct Purse {

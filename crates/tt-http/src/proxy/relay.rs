@@ -26,8 +26,8 @@ use super::estimate::{Precision, estimate};
 use super::flow::Flow;
 use super::inbound::Inbound;
 use super::meter::{Measured, Meter, millis};
-use crate::app::App;
-use crate::context::Context;
+use crate::edge::context::Context;
+use crate::state::app::App;
 
 /// Start-up events are held until first content: at most so long after the first of them, and at most so many bytes.
 const HOLD_TIME: Duration = Duration::from_secs(15);
@@ -208,7 +208,7 @@ impl Relay {
         tracing::warn!(provider = %self.meter.provider(), why = kind(error), "a stream broke");
         let reason = public_reason(error);
         let mut event = BytesMut::new();
-        crate::error::ApiError::stream_broke(error, &reason).event(&mut event);
+        crate::edge::error::ApiError::stream_broke(error, &reason).event(&mut event);
         self.count(UsageSource::Partial, Ending::Broken { reason, event });
     }
 

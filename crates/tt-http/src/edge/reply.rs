@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
 use tt_core::limits::Standing;
 
-use crate::error::ApiError;
+use crate::edge::error::ApiError;
 use crate::proxy::relay::Relay;
 
 /// The body of every response.

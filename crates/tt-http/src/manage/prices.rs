@@ -7,13 +7,13 @@ use tt_core::price::{self, Listed, Override, PicoPerToken};
 use tt_core::{ModelName, NanoUsd, Provider, Timestamp};
 use tt_store::{Repriced, Rerate, StoreError};
 
-use super::users::admins_only;
-use crate::app::now;
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::json::object;
-use crate::reply::Json;
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::json::object;
+use crate::edge::reply::Json;
+use crate::manage::users::admins_only;
+use crate::state::directory::Known;
 
 /// Requests priced again in one transaction.
 const STEP: u32 = 500;
@@ -23,7 +23,7 @@ const MOST_MODELS: usize = 1000;
 const OTHER: &str = "(other)";
 
 #[derive(Debug, Serialize)]
-pub(super) struct PriceList {
+pub(crate) struct PriceList {
     version: String,
     as_of: String,
     prices: Vec<Entry>,
@@ -31,7 +31,7 @@ pub(super) struct PriceList {
 
 /// A model's prices, dollars per million tokens. `null`: no price is known.
 #[derive(Debug, Serialize)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     provider: Provider,
     model: String,
     usd_per_million: PerMillion,
@@ -87,7 +87,7 @@ impl From<&Override> for Entry {
 }
 
 /// `GET /manage/prices`: the standard tier's prices in force, and those set that are still to come.
-pub(super) async fn list(cx: Context, _: Known) -> Result<Json<PriceList>, ApiError> {
+pub(crate) async fn list(cx: Context, _: Known) -> Result<Json<PriceList>, ApiError> {
     let [] = cx.query([])?;
     let table = cx.app.prices.load_full();
     let prices = table.listed(cx.arrived_at).map(Entry::from).collect();
@@ -113,7 +113,7 @@ struct NewPerMillion {
 }
 
 /// `PUT /manage/prices/{provider}/{model}`: here at once, in other processes with their next look at what has changed.
-pub(super) async fn set(mut cx: Context, caller: Known) -> Result<Json<Entry>, ApiError> {
+pub(crate) async fn set(mut cx: Context, caller: Known) -> Result<Json<Entry>, ApiError> {
     admins_only(&caller)?;
     let provider: Provider = cx.param(0).parse()?;
     let model = ModelName::try_from(cx.param(1).to_owned())?;
@@ -148,7 +148,7 @@ struct Span {
 }
 
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Rerating {
+pub(crate) struct Rerating {
     models: Vec<ModelCost>,
     before_usd: Option<NanoUsd>,
     after_usd: Option<NanoUsd>,
@@ -166,7 +166,7 @@ struct ModelCost {
 /// `POST /manage/prices/rerate`: prices the requests of that span again, those of all users, by the table of this
 /// process. In steps, each a transaction: a caller who leaves has the steps so far, and may ask again. What is not in
 /// the store yet when its moment is passed keeps the price it was settled with.
-pub(super) async fn rerate(mut cx: Context, caller: Known) -> Result<Json<Rerating>, ApiError> {
+pub(crate) async fn rerate(mut cx: Context, caller: Known) -> Result<Json<Rerating>, ApiError> {
     admins_only(&caller)?;
     let Span { from, to, dry_run } = cx.json().await?;
     if to < from {

@@ -15,8 +15,9 @@ use tt_core::{ProviderKeyId, UserId};
 use tt_providers::Client;
 use tt_store::StoreError;
 
-use super::{Ask, Asked};
-use crate::app::{App, now};
+use crate::clock::now;
+use crate::model_list::{Ask, Asked};
+use crate::state::app::App;
 
 /// How often it is asked which keys requests have used.
 const TURN: Duration = Duration::from_secs(60);

@@ -5,10 +5,10 @@ use tt_core::query::{Gap, GapQuery};
 use tt_core::record::Outcome;
 use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Timestamp, UsageSource};
 
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::reply::Json;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
+use crate::state::directory::Known;
 
 /// Rows a list, the newest; with `to` at the last one's time, a caller gets to older ones.
 const MOST: u32 = 500;
@@ -56,7 +56,7 @@ struct Journal {
 }
 
 #[derive(Serialize)]
-pub(super) struct View {
+pub(crate) struct View {
     /// The caller's requests that this process has admitted and the store does not have: they run, or have settled and
     /// wait. Those of other processes, and of one that died and whose journal nobody has read yet, are not counted.
     open: usize,
@@ -67,7 +67,7 @@ pub(super) struct View {
 }
 
 /// `GET /manage/ledger/gaps`.
-pub(super) async fn gaps(cx: Context, caller: Known) -> Result<Json<View>, ApiError> {
+pub(crate) async fn gaps(cx: Context, caller: Known) -> Result<Json<View>, ApiError> {
     let [from, to] = cx.query(["from", "to"])?;
     let query = GapQuery {
         from: from.map(|text| Timestamp::parse("from", &text)).transpose()?,

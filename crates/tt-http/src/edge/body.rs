@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
-use crate::error::ApiError;
+use crate::edge::error::ApiError;
 
 /// How many bytes of bodies the process holds, and how many it may (`MAX_BUFFERED_BYTES`).
 #[derive(Debug, Clone)]

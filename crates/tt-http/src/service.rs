@@ -11,13 +11,14 @@ use tt_core::caller::{Proof, Scope};
 use tt_crypto::ApiKey;
 use uuid::Uuid;
 
-use crate::app::{App, Worker, now};
-use crate::client_address::client_address;
-use crate::context::Context;
-use crate::directory::{Kind, Known};
-use crate::error::ApiError;
-use crate::reply::{IntoReply, Reply};
+use crate::clock::now;
+use crate::edge::client_address::client_address;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::{IntoReply, Reply};
 use crate::routes::{self, Cap, Handler, Need};
+use crate::state::app::{App, Worker};
+use crate::state::directory::{Kind, Known};
 
 /// The largest headers of a request, names and values.
 pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;

@@ -4,24 +4,24 @@ use http::StatusCode;
 use serde::Serialize;
 use tt_ratelimit::RedisState;
 
-use crate::context::Context;
-use crate::error::ApiError;
-use crate::reply::Json;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
 
 /// `GET /health`: the process answers.
-pub(super) async fn health(_cx: Context) -> Result<&'static str, ApiError> {
+pub(crate) async fn health(_cx: Context) -> Result<&'static str, ApiError> {
     Ok("OK")
 }
 
 #[derive(Serialize)]
-pub(super) struct Readiness {
+pub(crate) struct Readiness {
     store: &'static str,
     redis: &'static str,
     journal: &'static str,
 }
 
 /// `GET /health/ready`: may traffic be sent here?
-pub(super) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), ApiError> {
+pub(crate) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), ApiError> {
     let store = cx.app.store.ping().await.is_ok();
     let pending = cx.app.ledger.pending();
     let journal = !pending.refusing && pending.open.saturating_add(pending.undelivered) < pending.capacity;

@@ -9,14 +9,14 @@ use tt_core::{AliasName, ApiKeyId, Email, KeyHash, Label, NanoUsd, Role, Scope, 
 use tt_crypto::ApiKey;
 use tt_store::{ApiKeyInfo, NewApiKey};
 
-use super::budgets::wished;
-use crate::app::now;
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::json::nullable;
-use crate::reply::Json;
-use crate::throttle::{KNOWN_FOR_MS, Try, network};
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::json::nullable;
+use crate::edge::reply::Json;
+use crate::manage::budgets::wished;
+use crate::state::directory::Known;
+use crate::state::login_throttle::{KNOWN_FOR_MS, Try, network};
 
 /// A password's length, in bytes.
 const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
@@ -30,7 +30,7 @@ const DAY_MS: i64 = 86_400_000;
 const MOST_ALLOWED: usize = 1000;
 
 /// The fields of a budget, here and in `/manage/users`.
-pub(super) const BUDGET_FIELDS: [&str; 2] = ["budget_usd", "budget_period"];
+pub(crate) const BUDGET_FIELDS: [&str; 2] = ["budget_usd", "budget_period"];
 
 /// The largest limit: what the store can hold.
 const LARGEST_LIMIT: u64 = i64::MAX.unsigned_abs();
@@ -43,13 +43,13 @@ struct Credentials {
 }
 
 #[derive(Serialize)]
-pub(super) struct Created {
+pub(crate) struct Created {
     message: &'static str,
     id: UserId,
 }
 
 /// `POST /auth/signup`.
-pub(super) async fn signup(mut cx: Context) -> Result<(StatusCode, Json<Created>), ApiError> {
+pub(crate) async fn signup(mut cx: Context) -> Result<(StatusCode, Json<Created>), ApiError> {
     if !cx.app.config.signup_open {
         return Err(ApiError::forbidden("Signing up is closed on this server."));
     }
@@ -70,13 +70,13 @@ fn check_password(field: &'static str, password: &SecretString) -> Result<(), Ap
 }
 
 #[derive(Serialize)]
-pub(super) struct SignedIn {
+pub(crate) struct SignedIn {
     token: String,
     expires_at: Timestamp,
 }
 
 /// `POST /auth/login`. An unknown email costs and answers like a wrong password.
-pub(super) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
+pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
     let Credentials { email, password } = cx.json().await?;
     // What is no address is throttled like one: it must not be told apart.
     let email = Email::parse(&email).ok();
@@ -130,7 +130,7 @@ fn address_hash(cx: &Context, email: &Email) -> KeyHash {
 }
 
 #[derive(Serialize)]
-pub(super) struct Me {
+pub(crate) struct Me {
     id: UserId,
     email: Email,
     role: Role,
@@ -140,7 +140,7 @@ pub(super) struct Me {
 }
 
 /// `GET /auth/me`: with the limits in force.
-pub(super) async fn me(cx: Context, caller: Known) -> Result<Json<Me>, ApiError> {
+pub(crate) async fn me(cx: Context, caller: Known) -> Result<Json<Me>, ApiError> {
     let user = cx.app.store.user(caller.user_id).await?.ok_or_else(ApiError::invalid_credentials)?;
     let default = cx.app.config.default_limits;
     let in_force = |own: u64, default: u64| if own > 0 { own } else { default };
@@ -171,7 +171,7 @@ struct KeyWish {
 }
 
 #[derive(Serialize)]
-pub(super) struct NewKey {
+pub(crate) struct NewKey {
     token: String,
     id: ApiKeyId,
     name: Option<Label>,
@@ -180,7 +180,7 @@ pub(super) struct NewKey {
 }
 
 /// `POST /auth/key`: the key is shown here and never again.
-pub(super) async fn create_key(mut cx: Context, caller: Known) -> Result<Json<NewKey>, ApiError> {
+pub(crate) async fn create_key(mut cx: Context, caller: Known) -> Result<Json<NewKey>, ApiError> {
     let wish: KeyWish = cx.json_or_default().await?;
     let budget = wished(BUDGET_FIELDS, wish.budget_usd, wish.budget_period)?.flatten();
     let now = now();
@@ -208,7 +208,7 @@ pub(super) async fn create_key(mut cx: Context, caller: Known) -> Result<Json<Ne
     Ok(Json(NewKey { token: key.expose().to_owned(), id, name, prefix, expires_at }))
 }
 
-pub(super) fn label(field: &'static str, text: String) -> Result<Label, ApiError> {
+pub(crate) fn label(field: &'static str, text: String) -> Result<Label, ApiError> {
     Label::try_from(text).map_err(|invalid| ApiError::invalid_field(field, invalid.reason))
 }
 
@@ -232,7 +232,7 @@ fn allowed_aliases(wish: Vec<String>) -> Result<Vec<AliasName>, ApiError> {
     wish.into_iter().map(name).collect()
 }
 
-pub(super) fn limit(field: &'static str, wish: Option<u64>) -> Result<u64, ApiError> {
+pub(crate) fn limit(field: &'static str, wish: Option<u64>) -> Result<u64, ApiError> {
     match wish.unwrap_or(0) {
         limit if limit <= LARGEST_LIMIT => Ok(limit),
         _ => Err(ApiError::invalid_field(field, "is out of range")),
@@ -240,7 +240,7 @@ pub(super) fn limit(field: &'static str, wish: Option<u64>) -> Result<u64, ApiEr
 }
 
 #[derive(Serialize)]
-pub(super) struct KeyView {
+pub(crate) struct KeyView {
     id: ApiKeyId,
     name: Option<Label>,
     prefix: String,
@@ -277,14 +277,14 @@ impl From<ApiKeyInfo> for KeyView {
 }
 
 /// `GET /auth/keys`.
-pub(super) async fn list_keys(cx: Context, caller: Known) -> Result<Json<Vec<KeyView>>, ApiError> {
+pub(crate) async fn list_keys(cx: Context, caller: Known) -> Result<Json<Vec<KeyView>>, ApiError> {
     cx.app.write_last_used().await;
     let keys = cx.app.store.api_keys(caller.user_id).await?;
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
 }
 
 /// `DELETE /auth/keys/{id}`.
-pub(super) async fn revoke_key(cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
+pub(crate) async fn revoke_key(cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
     let id = ApiKeyId(cx.id_param(0, "api_key")?);
     cx.app.store.revoke_api_key(caller.user_id, id, now()).await?;
     cx.app.directory.forget(caller.user_id);
@@ -299,7 +299,7 @@ struct PasswordChange {
 }
 
 /// `POST /auth/password`: ends every other session.
-pub(super) async fn change_password(mut cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
+pub(crate) async fn change_password(mut cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
     let PasswordChange { current_password, new_password } = cx.json().await?;
     check_password("new_password", &new_password)?;
     let hash = cx.app.store.password_hash(caller.user_id).await?;
@@ -317,7 +317,7 @@ pub(super) async fn change_password(mut cx: Context, caller: Known) -> Result<St
 }
 
 /// `POST /auth/logout`: this session's token stops working.
-pub(super) async fn logout(cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
+pub(crate) async fn logout(cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
     if let Proof::Session(id) = caller.proof {
         cx.app.store.revoke_session(caller.user_id, id, now()).await?;
         cx.app.directory.forget(caller.user_id);

@@ -11,8 +11,11 @@ use tt_core::UserId;
 use tt_ratelimit::RedisState;
 use tt_store::{Change, Pruned, RequestCount, StoreError};
 
-use crate::app::{App, now};
-use crate::throttle::KNOWN_FOR_MS;
+use crate::clock::now;
+use crate::state::app::App;
+use crate::state::login_throttle::KNOWN_FOR_MS;
+
+pub(crate) mod model_refresh;
 
 /// How often changes are looked for.
 const FOLLOW: Duration = Duration::from_secs(1);
@@ -52,7 +55,7 @@ const DAY_MS: i64 = 86_400_000;
 /// Runs until `stop`. Every failure is logged and tried again with the next turn.
 pub(crate) async fn upkeep(app: Arc<App>, baseline: i64, stop: CancellationToken) {
     let work = async {
-        let models = crate::model_lists::refresh::run(&app);
+        let models = crate::background::model_refresh::run(&app);
         tokio::join!(follow(&app, baseline), note(&app), tidy(&app), reseed(&app), reconcile(&app), models);
     };
     stop.run_until_cancelled(work).await;

@@ -5,21 +5,21 @@ use tt_core::budget::Period;
 use tt_core::{Email, NanoUsd, Role, Timestamp, UserId};
 use tt_store::{User, UserPatch};
 
-use super::auth::{BUDGET_FIELDS, limit};
-use super::budgets::wished;
-use crate::app::now;
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::json::nullable;
-use crate::reply::Json;
+use crate::auth::{BUDGET_FIELDS, limit};
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::json::nullable;
+use crate::edge::reply::Json;
+use crate::manage::budgets::wished;
+use crate::state::directory::Known;
 
 /// Users a page: when not said, and at most.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
 #[derive(Debug, Serialize)]
-pub(super) struct UserView {
+pub(crate) struct UserView {
     id: UserId,
     email: Email,
     role: Role,
@@ -49,12 +49,12 @@ impl From<User> for UserView {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Page {
+pub(crate) struct Page {
     data: Vec<UserView>,
     next_cursor: Option<String>,
 }
 
-pub(super) fn admins_only(caller: &Known) -> Result<(), ApiError> {
+pub(crate) fn admins_only(caller: &Known) -> Result<(), ApiError> {
     match caller.role {
         Role::Admin => Ok(()),
         Role::User => Err(ApiError::forbidden("This call is for administrators.")),
@@ -62,7 +62,7 @@ pub(super) fn admins_only(caller: &Known) -> Result<(), ApiError> {
 }
 
 /// `GET /manage/users`: by id.
-pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiError> {
+pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiError> {
     admins_only(&caller)?;
     let [limit, cursor] = cx.query(["limit", "cursor"])?;
     let limit = match limit {
@@ -103,7 +103,7 @@ struct UserChange {
 }
 
 /// `PATCH /manage/users/{id}`. A user who is disabled has no session and no key any more.
-pub(super) async fn update(mut cx: Context, caller: Known) -> Result<Json<UserView>, ApiError> {
+pub(crate) async fn update(mut cx: Context, caller: Known) -> Result<Json<UserView>, ApiError> {
     admins_only(&caller)?;
     let id = UserId(cx.id_param(0, "user")?);
     let change: UserChange = cx.json().await?;

@@ -6,18 +6,18 @@ use tt_core::usage::Reported;
 use tt_core::{NanoUsd, Provider, Timestamp, Usage, UsageSource};
 use tt_store::{RecordedUsage, UsageScope};
 
-use super::logs::{Tokens, alias_filter};
-use crate::app::now;
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::reply::Json;
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
+use crate::manage::logs::{Tokens, alias_filter};
+use crate::state::directory::Known;
 
 /// Requests read at a time.
 const PAGE: u32 = 2000;
 
 #[derive(Debug, Serialize)]
-pub(super) struct WhatIf {
+pub(crate) struct WhatIf {
     requests: u64,
     #[serde(flatten)]
     tokens: Tokens,
@@ -35,7 +35,7 @@ pub(super) struct WhatIf {
 ///
 /// Computed from the rows of the log, so of requests within `LOG_RETENTION_DAYS` only: older ones are on neither side,
 /// which `requests` shows. `from` and `to` hold to the millisecond.
-pub(super) async fn whatif(cx: Context, caller: Known) -> Result<Json<WhatIf>, ApiError> {
+pub(crate) async fn whatif(cx: Context, caller: Known) -> Result<Json<WhatIf>, ApiError> {
     let [from, to, alias, model] = cx.query(["from", "to", "alias", "model"])?;
     let today = now();
     let scope = UsageScope {

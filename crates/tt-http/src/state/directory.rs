@@ -15,8 +15,8 @@ use tt_core::{BaseUrl, Caller, KeyHash, ProviderKeyId, UserId};
 use tt_crypto::Keyring;
 use tt_store::{Routing, Store};
 
-use crate::app::now;
-use crate::error::ApiError;
+use crate::clock::now;
+use crate::edge::error::ApiError;
 
 /// The most callers remembered; the least used go first.
 const MOST_CALLERS: usize = 100_000;
@@ -171,7 +171,7 @@ impl Directory {
         let mut keys = HashMap::with_capacity(sealed.len());
         for stored in &sealed {
             let key = &stored.key;
-            match crate::sealing::open(&self.keyring, user, stored) {
+            match crate::state::sealing::open(&self.keyring, user, stored) {
                 Ok(secret) => {
                     let open = OpenKey { base_url: key.base_url.clone(), secret, used: AtomicBool::new(false) };
                     keys.insert(key.id, open);

@@ -9,9 +9,9 @@ use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use tt_core::{RequestId, Timestamp};
 
-use crate::app::{App, Worker};
-use crate::buffered::{self, Buffered};
-use crate::error::ApiError;
+use crate::edge::body::{self, Buffered};
+use crate::edge::error::ApiError;
+use crate::state::app::{App, Worker};
 
 /// One request: who sent it, when, and what is still to be read of it.
 pub(crate) struct Context {
@@ -71,19 +71,19 @@ impl Context {
                 return Err(ApiError::unsupported_media_type());
             }
         }
-        let body = self.body.take().ok_or_else(ApiError::internal)?;
-        buffered::read(body, self.cap_bytes, self.app.config.client_body_idle_timeout, &self.app.buffered).await
+        let incoming = self.body.take().ok_or_else(ApiError::internal)?;
+        body::read(incoming, self.cap_bytes, self.app.config.client_body_idle_timeout, &self.app.buffered).await
     }
 
     /// The body as JSON of that type. Unknown, missing, mistyped and duplicated fields are each named.
     pub(crate) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
         let body = self.bytes().await?;
-        crate::json::parse(&body.bytes)
+        crate::edge::json::parse(&body.bytes)
     }
 
     /// As [`Context::json`], with no body at all standing for the type's default.
     pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T, ApiError> {
         let body = self.bytes().await?;
-        if body.bytes.is_empty() { Ok(T::default()) } else { crate::json::parse(&body.bytes) }
+        if body.bytes.is_empty() { Ok(T::default()) } else { crate::edge::json::parse(&body.bytes) }
     }
 }

@@ -14,8 +14,8 @@ use tt_ratelimit::{
 };
 use tt_store::{Store, StoreError};
 
-use crate::app::now;
-use crate::error::ApiError;
+use crate::clock::now;
+use crate::edge::error::ApiError;
 
 /// How many may ask the store at once what was spent: after a start everybody with a budget does.
 const READERS: usize = 4;

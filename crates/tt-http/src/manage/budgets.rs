@@ -7,12 +7,12 @@ use tt_core::budget::{Budget, BudgetKind, BudgetRule, Period, UserBudgets};
 use tt_core::{NanoUsd, Timestamp, UserId};
 use tt_ratelimit::Used;
 
-use crate::app::now;
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::json::nullable;
-use crate::reply::Json;
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::json::nullable;
+use crate::edge::reply::Json;
+use crate::state::directory::Known;
 
 /// Processes that store requests of one user at the same moment count each other's twice, as stored and as pending, until
 /// all have said so, some milliseconds later. What seems to be more than the limit is looked at so often again, so far
@@ -22,7 +22,7 @@ const APART: Duration = Duration::from_millis(20);
 
 /// A budget and what is used of it; all `null` where there is none.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct BudgetView {
+pub(crate) struct BudgetView {
     limit_usd: Option<NanoUsd>,
     period: Option<Period>,
     spent_usd: Option<NanoUsd>,
@@ -32,7 +32,7 @@ pub(super) struct BudgetView {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct BudgetsView {
+pub(crate) struct BudgetsView {
     limit_usd: Option<NanoUsd>,
     period: Option<Period>,
     spent_usd: Option<NanoUsd>,
@@ -42,7 +42,7 @@ pub(super) struct BudgetsView {
 }
 
 /// `GET /manage/budgets`.
-pub(super) async fn show(cx: Context, caller: Known) -> Result<Json<BudgetsView>, ApiError> {
+pub(crate) async fn show(cx: Context, caller: Known) -> Result<Json<BudgetsView>, ApiError> {
     view(&cx, caller.user_id, caller.budgets).await.map(Json)
 }
 
@@ -56,7 +56,7 @@ struct BudgetWish {
 }
 
 /// `PUT /manage/budgets`: the caller's own. An administrator's stays as it is.
-pub(super) async fn put(mut cx: Context, caller: Known) -> Result<Json<BudgetsView>, ApiError> {
+pub(crate) async fn put(mut cx: Context, caller: Known) -> Result<Json<BudgetsView>, ApiError> {
     let BudgetWish { limit_usd, period } = cx.json().await?;
     let own =
         wished(["limit_usd", "period"], limit_usd, period)?.ok_or_else(|| ApiError::missing_field("limit_usd"))?;
@@ -103,7 +103,7 @@ async fn view(cx: &Context, user: UserId, budgets: UserBudgets) -> Result<Budget
 
 /// A budget as a body names it in two fields: `None` where it names none, `Some(None)` where it takes one away (a limit
 /// of `null`). A limit needs its period.
-pub(super) fn wished(
+pub(crate) fn wished(
     [limit_field, period_field]: [&'static str; 2],
     limit: Option<Option<NanoUsd>>,
     period: Option<Option<String>>,

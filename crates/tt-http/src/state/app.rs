@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tt_core::Timestamp;
 use tt_core::price::PriceTable;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
@@ -13,15 +12,15 @@ use tt_providers::ClientSettings;
 use tt_ratelimit::{Learned, Limiter};
 use tt_store::{Store, StoreError};
 
-use crate::buffered::Budget;
 use crate::config::HttpConfig;
-use crate::directory::Directory;
-use crate::last_used::LastUsed;
-use crate::model_lists::Wanted;
-use crate::prices::Prices;
+use crate::edge::body::Budget;
+use crate::model_list::Wanted;
 use crate::proxy::estimate::Estimator;
-use crate::spending::Spending;
-use crate::throttle::Throttle;
+use crate::state::budget_accounts::Spending;
+use crate::state::directory::Directory;
+use crate::state::last_used::LastUsed;
+use crate::state::login_throttle::Throttle;
+use crate::state::prices::Prices;
 
 /// How long a reader of the log waits for what has just settled.
 const READ_YOUR_WRITES: Duration = Duration::from_millis(500);
@@ -166,10 +165,4 @@ pub(crate) struct Worker {
     pub(crate) budgets: tt_ratelimit::BudgetWorker,
     /// Bound to the worker's own chain of the journal.
     pub(crate) ledger: Ledger,
-}
-
-/// The wall clock. Everything below this crate takes the time as an argument.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 use tt_core::{BaseUrl, Label, Provider, ProviderKeyId, Timestamp};
 use tt_store::{NewProviderKey, ProviderKeyInfo, ProviderKeyPatch};
 
-use super::auth::label;
-use crate::app::{App, now};
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::json::nullable;
-use crate::reply::Json;
-use crate::sealing;
+use crate::auth::label;
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::json::nullable;
+use crate::edge::reply::Json;
+use crate::state::app::App;
+use crate::state::directory::Known;
+use crate::state::sealing;
 
 /// The longest key of a provider, in bytes.
 const LONGEST_KEY: usize = 4096;
@@ -28,7 +29,7 @@ struct NewProvider {
 }
 
 #[derive(Serialize)]
-pub(super) struct ProviderView {
+pub(crate) struct ProviderView {
     id: ProviderKeyId,
     provider: Provider,
     label: Option<Label>,
@@ -49,7 +50,7 @@ impl From<ProviderKeyInfo> for ProviderView {
 }
 
 /// `POST /manage/providers`: the key is sealed here and never shown again.
-pub(super) async fn create(mut cx: Context, caller: Known) -> Result<(StatusCode, Json<ProviderView>), ApiError> {
+pub(crate) async fn create(mut cx: Context, caller: Known) -> Result<(StatusCode, Json<ProviderView>), ApiError> {
     let NewProvider { provider, api_key, label: name, base_url } = cx.json().await?;
     let provider: Provider = provider.parse()?;
     let api_key = provider_secret(api_key)?;
@@ -86,7 +87,7 @@ async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
 }
 
 /// `GET /manage/providers`.
-pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Vec<ProviderView>>, ApiError> {
+pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Vec<ProviderView>>, ApiError> {
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     Ok(Json(keys.into_iter().map(ProviderView::from).collect()))
 }
@@ -102,7 +103,7 @@ struct ProviderChange {
 }
 
 /// `PATCH /manage/providers/{id}`: another address only together with the key that may go there.
-pub(super) async fn update(mut cx: Context, caller: Known) -> Result<Json<ProviderView>, ApiError> {
+pub(crate) async fn update(mut cx: Context, caller: Known) -> Result<Json<ProviderView>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let change: ProviderChange = cx.json().await?;
     let before =
@@ -143,7 +144,7 @@ pub(super) async fn update(mut cx: Context, caller: Known) -> Result<Json<Provid
 }
 
 /// `DELETE /manage/providers/{id}`.
-pub(super) async fn delete(cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete(cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     cx.app.store.delete_provider_key(caller.user_id, id, now()).await?;
     cx.app.directory.forget(caller.user_id);

@@ -12,12 +12,12 @@ use tt_core::usage::{Reported, Usage};
 use tt_core::{Caller, NanoUsd, Provider, Timestamp, tokens};
 use tt_providers::openai::scan::Scan;
 
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
 use crate::proxy::inbound::Inbound;
 use crate::proxy::planned;
-use crate::reply::Json;
+use crate::state::directory::Known;
 
 /// The output an estimate assumes where the request sets no cap: the length of a long answer in a chat. Never more than
 /// the model can write.
@@ -27,7 +27,7 @@ const ASSUMED_OUTPUT_TOKENS: u64 = 1000;
 const MOST_ALTERNATIVES: usize = 10;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Decision {
+pub(crate) struct Decision {
     alias: String,
     route: Route,
     provider: Provider,
@@ -48,7 +48,7 @@ struct Alternative {
 
 /// `POST /manage/route`: the plan of `POST /v1/chat/completions`, from the same functions. The input is counted in full.
 /// What a target would say to the request's parameters is not asked.
-pub(super) async fn route(mut cx: Context, caller: Known) -> Result<Json<Decision>, ApiError> {
+pub(crate) async fn route(mut cx: Context, caller: Known) -> Result<Json<Decision>, ApiError> {
     let body = cx.bytes().await?;
     let inbound = Arc::new(Inbound::read(body, &cx.app.control).await?);
     let asked = &inbound.scan.model;

@@ -8,15 +8,15 @@ use tt_core::{Provider, ProviderKeyId};
 use tt_providers::ProviderError;
 use tt_store::ModelList;
 
-use crate::app::App;
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::model_lists::Asked;
-use crate::reply::Json;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
+use crate::model_list::Asked;
+use crate::state::app::App;
+use crate::state::directory::Known;
 
 /// `GET /manage/providers/{id}/models`: as last fetched; until then the models this program knows of the provider.
-pub(super) async fn of_key(cx: Context, caller: Known) -> Result<Json<Vec<String>>, ApiError> {
+pub(crate) async fn of_key(cx: Context, caller: Known) -> Result<Json<Vec<String>>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     let info = keys.into_iter().find(|info| info.key.id == id).ok_or_else(|| ApiError::not_found("provider_key"))?;
@@ -34,14 +34,14 @@ fn models(app: &App, key: ProviderKeyId, provider: Provider, lists: &[ModelList]
 
 /// Models by provider; a provider without a key has none.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct ByProvider {
+pub(crate) struct ByProvider {
     openai: BTreeSet<String>,
     anthropic: BTreeSet<String>,
     gemini: BTreeSet<String>,
 }
 
 /// `GET /manage/models`: the union over the caller's keys.
-pub(super) async fn of_all(cx: Context, caller: Known) -> Result<Json<ByProvider>, ApiError> {
+pub(crate) async fn of_all(cx: Context, caller: Known) -> Result<Json<ByProvider>, ApiError> {
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     let lists = cx.app.store.model_lists(caller.user_id).await?;
     let mut all = ByProvider::default();
@@ -59,7 +59,7 @@ pub(super) async fn of_all(cx: Context, caller: Known) -> Result<Json<ByProvider
 
 /// What came of a test.
 #[derive(Debug, Serialize)]
-pub(super) struct Tested {
+pub(crate) struct Tested {
     ok: bool,
     /// The provider's; `None`: it did not answer.
     status: Option<u16>,
@@ -68,7 +68,7 @@ pub(super) struct Tested {
 }
 
 /// `POST /manage/providers/{id}/test`: asks the provider for its models with the stored key.
-pub(super) async fn test(cx: Context, caller: Known) -> Result<Json<Tested>, ApiError> {
+pub(crate) async fn test(cx: Context, caller: Known) -> Result<Json<Tested>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let stored = cx.app.store.sealed_key(caller.user_id, id).await?;
     let stored = stored.ok_or_else(|| ApiError::not_found("provider_key"))?;

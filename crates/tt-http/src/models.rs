@@ -4,14 +4,14 @@ use serde::Serialize;
 use tt_core::Provider;
 use tt_core::plan::{self, InputTokens};
 
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::reply::Json;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
+use crate::state::directory::Known;
 
 /// [The model object](https://platform.openai.com/docs/api-reference/models/object).
 #[derive(Serialize)]
-pub(super) struct Model {
+pub(crate) struct Model {
     id: String,
     object: &'static str,
     /// Seconds since the epoch.
@@ -20,13 +20,13 @@ pub(super) struct Model {
 }
 
 #[derive(Serialize)]
-pub(super) struct Models {
+pub(crate) struct Models {
     object: &'static str,
     data: Vec<Model>,
 }
 
 /// `GET /v1/models`.
-pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Models>, ApiError> {
+pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Models>, ApiError> {
     let view = cx.app.directory.view(&caller).await?;
     let mut aliases: Vec<_> = view.routes.aliases().filter(|alias| caller.may_name(alias.name.as_str())).collect();
     aliases.sort_by_key(|alias| alias.id);
@@ -35,7 +35,7 @@ pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Models>, Api
 }
 
 /// `GET /v1/models/{id}`: an alias, or `provider/model` where the caller has a key of that provider.
-pub(super) async fn show(cx: Context, caller: Known) -> Result<Json<Model>, ApiError> {
+pub(crate) async fn show(cx: Context, caller: Known) -> Result<Json<Model>, ApiError> {
     let name = cx.param(0);
     if !caller.may_name(name) {
         return Err(ApiError::alias_not_allowed());

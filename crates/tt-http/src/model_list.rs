@@ -12,10 +12,8 @@ use tt_providers::endpoint::{self, ModelsPage};
 use tt_providers::{Client, ProviderError, Trust};
 use tt_store::SealedKey;
 
-use crate::app::App;
 use crate::proxy::attempt::{ask, collect, public_reason};
-
-pub(crate) mod refresh;
+use crate::state::app::App;
 
 /// The time one page may take, and its largest size: the longest real lists have some hundred names.
 const PAGE_TIME: Duration = Duration::from_secs(15);
@@ -29,15 +27,15 @@ const MOST_MODELS: usize = 5000;
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     keys: Mutex<HashMap<ProviderKeyId, Ask>>,
-    wake: Notify,
+    pub(crate) wake: Notify,
 }
 
 /// Why a list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ask {
-    user: UserId,
+    pub(crate) user: UserId,
     /// The key is another than before: what was found out about it does not hold.
-    anew: bool,
+    pub(crate) anew: bool,
 }
 
 impl Wanted {
@@ -59,7 +57,7 @@ impl Wanted {
         self.wake.notify_one();
     }
 
-    fn take(&self) -> HashMap<ProviderKeyId, Ask> {
+    pub(crate) fn take(&self) -> HashMap<ProviderKeyId, Ask> {
         std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -75,7 +73,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// Opens a stored key of `user`.
     pub(crate) fn open(app: &App, user: UserId, stored: &SealedKey) -> Result<Self, tt_crypto::Error> {
-        let secret = crate::sealing::open(&app.keyring, user, stored)?;
+        let secret = crate::state::sealing::open(&app.keyring, user, stored)?;
         let provider = stored.key.provider;
         let (base_url, trust) = app.config.upstream.address(provider, stored.key.base_url.as_ref());
         Ok(Self { provider, base_url, trust, secret })
@@ -93,7 +91,7 @@ impl Asked {
     }
 
     /// The whole list, in order and each name once. Names that no request could carry are left out.
-    async fn all(&self, client: &Client) -> Result<Vec<String>, ProviderError> {
+    pub(crate) async fn all(&self, client: &Client) -> Result<Vec<String>, ProviderError> {
         let (mut names, mut after) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
             let page = self.page(client, after.as_deref()).await?;

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::error::ApiError;
+use crate::edge::error::ApiError;
 
 /// Reads `body` as `T`, which denies unknown fields.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

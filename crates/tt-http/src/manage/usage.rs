@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 use tt_core::query::{GroupBy, UsageGroup, UsageQuery};
 use tt_core::{NanoUsd, Timestamp};
 
-use crate::app::now;
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::reply::{Reply, ReplyBody, json_bytes};
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::{Reply, ReplyBody, json_bytes};
+use crate::state::directory::Known;
 
 /// The sums, in the order they are printed.
 const SUMS: [&str; 10] = [
@@ -28,7 +28,7 @@ const SUMS: [&str; 10] = [
 ];
 
 /// `GET /manage/usage`.
-pub(super) async fn usage(cx: Context, caller: Known) -> Result<Reply, ApiError> {
+pub(crate) async fn usage(cx: Context, caller: Known) -> Result<Reply, ApiError> {
     let [from, to, group_by, format] = cx.query(["from", "to", "group_by", "format"])?;
     let csv = match format.as_deref() {
         None | Some("json") => false,

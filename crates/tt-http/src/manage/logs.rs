@@ -7,10 +7,10 @@ use tt_core::query::{LogDetail, LogQuery, LogRow};
 use tt_core::record::{Attempt, Outcome, PlannedStep};
 use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Tags, Timestamp, Usage, UsageSource};
 
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::reply::Json;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
+use crate::state::directory::Known;
 
 /// Rows a page: when not said, and at most.
 const PAGE: u32 = 50;
@@ -18,7 +18,7 @@ const LARGEST_PAGE: u32 = 500;
 
 /// Token counts as the API names them.
 #[derive(Debug, Serialize)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     input_tokens: u64,
     cached_input_tokens: u64,
     cache_write_tokens: u64,
@@ -39,7 +39,7 @@ impl From<&Usage> for Tokens {
 }
 
 #[derive(Serialize)]
-pub(super) struct Row {
+pub(crate) struct Row {
     request_id: RequestId,
     created_at: Timestamp,
     alias: String,
@@ -89,13 +89,13 @@ impl From<LogRow> for Row {
 }
 
 #[derive(Serialize)]
-pub(super) struct Page {
+pub(crate) struct Page {
     data: Vec<Row>,
     next_cursor: Option<String>,
 }
 
 /// `GET /manage/logs`.
-pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiError> {
+pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiError> {
     let [limit, cursor, alias, provider, status, from, to] =
         cx.query(["limit", "cursor", "alias", "provider", "status", "from", "to"])?;
     let limit = match limit {
@@ -129,7 +129,7 @@ pub(super) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiEr
 }
 
 /// An alias that could have been asked for: a text that no database takes is refused here.
-pub(super) fn alias_filter(alias: String) -> Result<String, ApiError> {
+pub(crate) fn alias_filter(alias: String) -> Result<String, ApiError> {
     if alias.chars().any(char::is_control) {
         return Err(ApiError::invalid_field("alias", "must not hold control characters"));
     }
@@ -144,7 +144,7 @@ fn position(cursor: &str) -> Result<(Timestamp, RequestId), ApiError> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Detail {
+pub(crate) struct Detail {
     #[serde(flatten)]
     row: Row,
     route_reason: String,
@@ -190,7 +190,7 @@ impl From<Attempt> for AttemptView {
 }
 
 /// `GET /manage/logs/{request_id}`.
-pub(super) async fn show(cx: Context, caller: Known) -> Result<Json<Detail>, ApiError> {
+pub(crate) async fn show(cx: Context, caller: Known) -> Result<Json<Detail>, ApiError> {
     let id: RequestId = cx.param(0).parse().map_err(|_| ApiError::not_found("request"))?;
     cx.app.settle_pending().await;
     let found = cx.app.store.log_detail(caller.user_id, id).await?;
