@@ -15,7 +15,7 @@ use crate::edge::error::ApiError;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::manage::budgets::wished;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 use crate::state::login_throttle::{KNOWN_FOR_MS, Try, network};
 
 /// A password's length, in bytes.
@@ -94,7 +94,7 @@ pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
         return Err(ApiError::wrong_login());
     };
     if let Some(attempt) = attempt {
-        cx.app.throttle.succeeded(attempt);
+        cx.app.login_throttle.succeeded(attempt);
     }
     let now = now();
     let issued = cx.app.sessions.issue(login.id, now)?;
@@ -111,14 +111,14 @@ pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
 /// Admits a try. Before one is refused the store is asked whether the address has signed in to the account before, which
 /// this process need not know.
 async fn admit(cx: &Context, email: &Email) -> Result<Try, ApiError> {
-    let begin = || cx.app.throttle.begin(email, cx.client, cx.arrived_at);
+    let begin = || cx.app.login_throttle.begin(email, cx.client, cx.arrived_at);
     let refused = match begin() {
         Ok(admitted) => return Ok(admitted),
         Err(refused) => refused,
     };
     let since = cx.arrived_at.plus_millis(-KNOWN_FOR_MS);
     if !refused.spared && cx.app.store.knows_address(address_hash(cx, email), since).await? {
-        cx.app.throttle.spare(email, cx.client, cx.arrived_at);
+        cx.app.login_throttle.spare(email, cx.client, cx.arrived_at);
         return begin().map_err(|refused| ApiError::login_throttled(refused.wait));
     }
     Err(ApiError::login_throttled(refused.wait))
@@ -140,7 +140,7 @@ pub(crate) struct Me {
 }
 
 /// `GET /auth/me`: with the limits in force.
-pub(crate) async fn me(cx: Context, caller: Known) -> Result<Json<Me>, ApiError> {
+pub(crate) async fn me(cx: Context, caller: KnownCaller) -> Result<Json<Me>, ApiError> {
     let user = cx.app.store.user(caller.user_id).await?.ok_or_else(ApiError::invalid_credentials)?;
     let default = cx.app.config.default_limits;
     let in_force = |own: u64, default: u64| if own > 0 { own } else { default };
@@ -180,7 +180,7 @@ pub(crate) struct NewKey {
 }
 
 /// `POST /auth/key`: the key is shown here and never again.
-pub(crate) async fn create_key(mut cx: Context, caller: Known) -> Result<Json<NewKey>, ApiError> {
+pub(crate) async fn create_key(mut cx: Context, caller: KnownCaller) -> Result<Json<NewKey>, ApiError> {
     let wish: KeyWish = cx.json_or_default().await?;
     let budget = wished(BUDGET_FIELDS, wish.budget_usd, wish.budget_period)?.flatten();
     let now = now();
@@ -277,14 +277,14 @@ impl From<ApiKeyInfo> for KeyView {
 }
 
 /// `GET /auth/keys`.
-pub(crate) async fn list_keys(cx: Context, caller: Known) -> Result<Json<Vec<KeyView>>, ApiError> {
+pub(crate) async fn list_keys(cx: Context, caller: KnownCaller) -> Result<Json<Vec<KeyView>>, ApiError> {
     cx.app.write_last_used().await;
     let keys = cx.app.store.api_keys(caller.user_id).await?;
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
 }
 
 /// `DELETE /auth/keys/{id}`.
-pub(crate) async fn revoke_key(cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
+pub(crate) async fn revoke_key(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ApiKeyId(cx.id_param(0, "api_key")?);
     cx.app.store.revoke_api_key(caller.user_id, id, now()).await?;
     cx.app.directory.forget(caller.user_id);
@@ -299,7 +299,7 @@ struct PasswordChange {
 }
 
 /// `POST /auth/password`: ends every other session.
-pub(crate) async fn change_password(mut cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
+pub(crate) async fn change_password(mut cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let PasswordChange { current_password, new_password } = cx.json().await?;
     check_password("new_password", &new_password)?;
     let hash = cx.app.store.password_hash(caller.user_id).await?;
@@ -317,7 +317,7 @@ pub(crate) async fn change_password(mut cx: Context, caller: Known) -> Result<St
 }
 
 /// `POST /auth/logout`: this session's token stops working.
-pub(crate) async fn logout(cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
+pub(crate) async fn logout(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     if let Proof::Session(id) = caller.proof {
         cx.app.store.revoke_session(caller.user_id, id, now()).await?;
         cx.app.directory.forget(caller.user_id);

@@ -173,7 +173,7 @@ async fn reconcile(app: &App) {
     let mut turns = turns(RECONCILE);
     loop {
         turns.tick().await;
-        if let Err(error) = app.spending.reconcile().await {
+        if let Err(error) = app.budget_accounts.reconcile().await {
             tracing::warn!(%error, "what dead processes hold of budgets could not be looked into");
         }
     }

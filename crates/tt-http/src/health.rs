@@ -32,7 +32,7 @@ pub(crate) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), 
     let readiness = Readiness {
         store: if store { "ok" } else { "unavailable" },
         redis: match redis {
-            _ if cx.app.spending.counters().redis_state() == RedisState::Down => "unavailable",
+            _ if cx.app.budget_accounts.counters().redis_state() == RedisState::Down => "unavailable",
             RedisState::Off => "off",
             RedisState::Up => "ok",
             RedisState::Down => "unavailable",

@@ -21,5 +21,5 @@ pub use clock::now;
 pub use config::{HttpConfig, UpstreamConfig};
 pub use server::{ServerError, serve};
 pub use state::app::{App, Parts};
-pub use state::budget_accounts::Spending;
+pub use state::budget_accounts::BudgetAccounts;
 pub use state::sealing::reseal;

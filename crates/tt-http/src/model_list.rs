@@ -1,19 +1,18 @@
 //! Lists of models: what a provider says a key may call, asked for here and kept in the store.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Notify;
 use tokio::time::timeout;
-use tt_core::{BaseUrl, ModelName, Provider, ProviderKeyId, UserId};
+use tt_core::{BaseUrl, ModelName, Provider, UserId};
+use tt_crypto::Keyring;
 use tt_providers::endpoint::{self, ModelsPage};
 use tt_providers::{Client, ProviderError, Trust};
 use tt_store::SealedKey;
 
+use crate::config::UpstreamConfig;
 use crate::proxy::attempt::{ask, collect, public_reason};
-use crate::state::app::App;
+use crate::state::sealing;
 
 /// The time one page may take, and its largest size: the longest real lists have some hundred names.
 const PAGE_TIME: Duration = Duration::from_secs(15);
@@ -23,59 +22,25 @@ const LARGEST_PAGE: usize = 4 * 1024 * 1024;
 const MOST_PAGES: usize = 20;
 const MOST_MODELS: usize = 5000;
 
-/// Keys whose lists somebody has just asked for, with whose they are; the background looks at them at once.
-#[derive(Debug, Default)]
-pub(crate) struct Wanted {
-    keys: Mutex<HashMap<ProviderKeyId, Ask>>,
-    pub(crate) wake: Notify,
-}
-
-/// Why a list is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ask {
-    pub(crate) user: UserId,
-    /// The key is another than before: what was found out about it does not hold.
-    pub(crate) anew: bool,
-}
-
-impl Wanted {
-    /// The list of a key has been looked at.
-    pub(crate) fn listed(&self, user: UserId, key: ProviderKeyId) {
-        self.note(user, key, false);
-    }
-
-    /// A key has been saved.
-    pub(crate) fn saved(&self, user: UserId, key: ProviderKeyId) {
-        self.note(user, key, true);
-    }
-
-    fn note(&self, user: UserId, key: ProviderKeyId, anew: bool) {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let ask = keys.entry(key).or_insert(Ask { user, anew });
-        ask.anew |= anew;
-        drop(keys);
-        self.wake.notify_one();
-    }
-
-    pub(crate) fn take(&self) -> HashMap<ProviderKeyId, Ask> {
-        std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 /// A provider key ready to be asked about.
-pub(crate) struct Asked {
+pub(crate) struct ModelSource {
     provider: Provider,
     base_url: BaseUrl,
     trust: Trust,
     secret: SecretString,
 }
 
-impl Asked {
+impl ModelSource {
     /// Opens a stored key of `user`.
-    pub(crate) fn open(app: &App, user: UserId, stored: &SealedKey) -> Result<Self, tt_crypto::Error> {
-        let secret = crate::state::sealing::open(&app.keyring, user, stored)?;
+    pub(crate) fn open(
+        keyring: &Keyring,
+        upstream: &UpstreamConfig,
+        user: UserId,
+        stored: &SealedKey,
+    ) -> Result<Self, tt_crypto::Error> {
+        let secret = sealing::open(keyring, user, stored)?;
         let provider = stored.key.provider;
-        let (base_url, trust) = app.config.upstream.address(provider, stored.key.base_url.as_ref());
+        let (base_url, trust) = upstream.address(provider, stored.key.base_url.as_ref());
         Ok(Self { provider, base_url, trust, secret })
     }
 
@@ -128,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_provider_that_quotes_the_key_is_not_repeated() {
-        let asked = Asked {
+        let asked = ModelSource {
             provider: Provider::OpenAi,
             base_url: BaseUrl::parse("https://example.org").unwrap(),
             trust: Trust::User,
@@ -149,15 +114,5 @@ mod tests {
         let protocol = ProviderError::Protocol("not a list: sk-live-secret".to_owned());
         assert!(!asked.reason(&protocol).contains("sk-live"));
         assert_eq!(asked.reason(&refused(RefusedKind::Server, "out of order")), "500 out of order");
-    }
-
-    #[test]
-    fn a_saved_key_stays_new_however_often_it_is_listed() {
-        let wanted = Wanted::default();
-        let (user, key) = (UserId(1), ProviderKeyId(2));
-        wanted.saved(user, key);
-        wanted.listed(user, key);
-        assert_eq!(wanted.take(), HashMap::from([(key, Ask { user, anew: true })]));
-        assert!(wanted.take().is_empty());
     }
 }

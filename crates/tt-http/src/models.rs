@@ -7,7 +7,7 @@ use tt_core::plan::{self, InputTokens};
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// [The model object](https://platform.openai.com/docs/api-reference/models/object).
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ pub(crate) struct Models {
 }
 
 /// `GET /v1/models`.
-pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Models>, ApiError> {
+pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Models>, ApiError> {
     let view = cx.app.directory.view(&caller).await?;
     let mut aliases: Vec<_> = view.routes.aliases().filter(|alias| caller.may_name(alias.name.as_str())).collect();
     aliases.sort_by_key(|alias| alias.id);
@@ -35,7 +35,7 @@ pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Models>, Api
 }
 
 /// `GET /v1/models/{id}`: an alias, or `provider/model` where the caller has a key of that provider.
-pub(crate) async fn show(cx: Context, caller: Known) -> Result<Json<Model>, ApiError> {
+pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Model>, ApiError> {
     let name = cx.param(0);
     if !caller.may_name(name) {
         return Err(ApiError::alias_not_allowed());

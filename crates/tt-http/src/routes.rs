@@ -10,7 +10,7 @@ use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Reply;
 use crate::manage::{aliases, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif};
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 use crate::{auth, health, models};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
@@ -21,7 +21,7 @@ pub(crate) enum Handler {
     /// None.
     Public(fn(Context) -> Answer),
     /// Of the kind said.
-    Authed(Need, fn(Context, Known) -> Answer),
+    Authed(Need, fn(Context, KnownCaller) -> Answer),
 }
 
 /// Which credentials serve.

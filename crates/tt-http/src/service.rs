@@ -17,8 +17,9 @@ use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::{IntoReply, Reply};
 use crate::routes::{self, Cap, Handler, Need};
-use crate::state::app::{App, Worker};
-use crate::state::directory::{Kind, Known};
+use crate::state::app::App;
+use crate::state::directory::{CredentialKind, KnownCaller};
+use crate::state::worker::Worker;
 
 /// The largest headers of a request, names and values.
 pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
@@ -109,14 +110,14 @@ async fn dispatch(mut cx: Context) -> (&'static str, Result<Reply, ApiError>) {
 }
 
 /// Who is calling, and may they use this path?
-async fn authenticate(cx: &Context, need: Need) -> Result<Known, ApiError> {
+async fn authenticate(cx: &Context, need: Need) -> Result<KnownCaller, ApiError> {
     let token = bearer(cx.headers())?;
     let (kind, hash) = match ApiKey::parse(token) {
-        Some(key) => (Kind::ApiKey, key.hash()),
+        Some(key) => (CredentialKind::ApiKey, key.hash()),
         None if token.starts_with("tt-") => return Err(ApiError::invalid_credentials()),
         None => {
             let claims = cx.app.sessions.verify(token, cx.arrived_at).map_err(|_| ApiError::invalid_credentials())?;
-            (Kind::Session, claims.jti_hash)
+            (CredentialKind::Session, claims.jti_hash)
         }
     };
     let caller = cx.app.directory.caller(kind, hash).await?.ok_or_else(ApiError::invalid_credentials)?;

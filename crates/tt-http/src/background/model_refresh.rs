@@ -16,8 +16,9 @@ use tt_providers::Client;
 use tt_store::StoreError;
 
 use crate::clock::now;
-use crate::model_list::{Ask, Asked};
+use crate::model_list::ModelSource;
 use crate::state::app::App;
+use crate::state::model_refresh_queue::Ask;
 
 /// How often it is asked which keys requests have used.
 const TURN: Duration = Duration::from_secs(60);
@@ -75,7 +76,7 @@ pub(crate) async fn run(app: &App) {
     loop {
         tokio::select! {
             _ = turns.tick() => known.retain(|_, standing| standing.due + REMEMBERED > Instant::now()),
-            () = app.model_lists.wake.notified() => {}
+            () = app.model_refresh.wake.notified() => {}
             Some((user, looked)) = running.next(), if !running.is_empty() => {
                 busy.remove(&user);
                 for (key, looked) in looked {
@@ -84,7 +85,7 @@ pub(crate) async fn run(app: &App) {
             }
         }
         let used = app.directory.keys_used().into_iter().map(|(user, key)| (key, Ask { user, anew: false }));
-        for (key, Ask { user, anew }) in app.model_lists.take().into_iter().chain(used) {
+        for (key, Ask { user, anew }) in app.model_refresh.take().into_iter().chain(used) {
             if anew {
                 known.remove(&key);
             }
@@ -181,7 +182,7 @@ async fn look(
         }
         Ok(Looked::Failed)
     };
-    let asked = match Asked::open(app, user, &stored) {
+    let asked = match ModelSource::open(&app.keyring, &app.config.upstream, user, &stored) {
         Ok(asked) => asked,
         Err(error) => return failed(&error.to_string()),
     };

@@ -1,7 +1,5 @@
 //! Reading a request's body: capped, with a deadline for silence, and within what the whole process may hold.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,51 +7,13 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
 use crate::edge::error::ApiError;
-
-/// How many bytes of bodies the process holds, and how many it may (`MAX_BUFFERED_BYTES`).
-#[derive(Debug, Clone)]
-pub(crate) struct Budget {
-    held: Arc<AtomicUsize>,
-    most: usize,
-}
-
-impl Budget {
-    pub(crate) fn new(most_bytes: usize) -> Self {
-        Self { held: Arc::new(AtomicUsize::new(0)), most: most_bytes }
-    }
-
-    fn share(&self) -> Share {
-        Share { budget: self.clone(), bytes: 0 }
-    }
-}
-
-/// A part of the budget, given back on drop.
-#[derive(Debug)]
-pub(crate) struct Share {
-    budget: Budget,
-    bytes: usize,
-}
-
-impl Share {
-    fn grow_to(&mut self, bytes: usize) -> Result<(), ApiError> {
-        let Some(more) = bytes.checked_sub(self.bytes) else { return Ok(()) };
-        let held = self.budget.held.fetch_add(more, Ordering::Relaxed);
-        self.bytes = bytes;
-        if held.saturating_add(more) > self.budget.most { Err(ApiError::overloaded()) } else { Ok(()) }
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
+use crate::state::memory_limit::{MemoryLimit, MemoryShare};
 
 /// A body read in full, and its share of the budget for as long as it is held.
 #[derive(Debug)]
 pub(crate) struct Buffered {
     pub(crate) bytes: Bytes,
-    _share: Share,
+    _share: MemoryShare,
 }
 
 /// Reads `body` to its end: at most `cap_bytes`, no silence longer than `idle`.
@@ -63,13 +23,13 @@ pub(crate) async fn read(
     mut body: Incoming,
     cap_bytes: usize,
     idle: Duration,
-    budget: &Budget,
+    memory: &MemoryLimit,
 ) -> Result<Buffered, ApiError> {
     let announced = body.size_hint().lower();
     if announced > cap_bytes as u64 {
         return Err(ApiError::body_too_large(cap_bytes));
     }
-    let mut share = budget.share();
+    let mut share = memory.share();
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     loop {

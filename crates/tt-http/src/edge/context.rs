@@ -11,7 +11,8 @@ use tt_core::{RequestId, Timestamp};
 
 use crate::edge::body::{self, Buffered};
 use crate::edge::error::ApiError;
-use crate::state::app::{App, Worker};
+use crate::state::app::App;
+use crate::state::worker::Worker;
 
 /// One request: who sent it, when, and what is still to be read of it.
 pub(crate) struct Context {
@@ -72,7 +73,7 @@ impl Context {
             }
         }
         let incoming = self.body.take().ok_or_else(ApiError::internal)?;
-        body::read(incoming, self.cap_bytes, self.app.config.client_body_idle_timeout, &self.app.buffered).await
+        body::read(incoming, self.cap_bytes, self.app.config.client_body_idle_timeout, &self.app.memory).await
     }
 
     /// The body as JSON of that type. Unknown, missing, mistyped and duplicated fields are each named.

@@ -11,6 +11,8 @@ use tt_ledger::LedgerError;
 use tt_providers::{ProviderError, Refused, RefusedKind};
 use tt_store::{Conflict, Object, StoreError};
 
+use crate::state::memory_limit::MemoryLimitExceeded;
+
 /// The longest message a client is shown, in characters.
 const LONGEST_MESSAGE: usize = 1000;
 
@@ -330,6 +332,12 @@ impl From<NoTarget> for ApiError {
             }
             NoTarget::InvalidModel(invalid) => Self::invalid_field("model", invalid.reason),
         }
+    }
+}
+
+impl From<MemoryLimitExceeded> for ApiError {
+    fn from(exceeded: MemoryLimitExceeded) -> Self {
+        Self::overloaded().because(exceeded)
     }
 }
 

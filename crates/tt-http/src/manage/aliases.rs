@@ -11,7 +11,7 @@ use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// The largest threshold: what the store can hold.
 const LARGEST_THRESHOLD: u64 = i64::MAX.unsigned_abs();
@@ -82,7 +82,7 @@ fn threshold(tokens: u64) -> Result<u64, ApiError> {
 }
 
 /// `POST /manage/aliases`: creates or replaces.
-pub(crate) async fn put(mut cx: Context, caller: Known) -> Result<Json<AliasView>, ApiError> {
+pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<AliasView>, ApiError> {
     let wish: AliasWish = cx.json().await?;
     let new = NewAlias {
         name: AliasName::try_from(wish.alias)?,
@@ -99,7 +99,7 @@ pub(crate) async fn put(mut cx: Context, caller: Known) -> Result<Json<AliasView
 }
 
 /// `GET /manage/aliases`.
-pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Vec<AliasView>>, ApiError> {
+pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<AliasView>>, ApiError> {
     let aliases = cx.app.store.aliases(caller.user_id).await?;
     Ok(Json(aliases.into_iter().map(AliasView::from).collect()))
 }
@@ -119,7 +119,7 @@ struct AliasChange {
 }
 
 /// `PATCH /manage/aliases/{alias}`.
-pub(crate) async fn update(mut cx: Context, caller: Known) -> Result<Json<AliasView>, ApiError> {
+pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<AliasView>, ApiError> {
     let change: AliasChange = cx.json().await?;
     let name = named(&cx)?;
     let patch = AliasPatch {
@@ -140,7 +140,7 @@ pub(crate) async fn update(mut cx: Context, caller: Known) -> Result<Json<AliasV
 }
 
 /// `DELETE /manage/aliases/{alias}`.
-pub(crate) async fn delete(cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let name = named(&cx)?;
     cx.app.store.delete_alias(caller.user_id, name, now()).await?;
     cx.app.directory.forget(caller.user_id);

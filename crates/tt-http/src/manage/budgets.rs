@@ -12,7 +12,7 @@ use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// Processes that store requests of one user at the same moment count each other's twice, as stored and as pending, until
 /// all have said so, some milliseconds later. What seems to be more than the limit is looked at so often again, so far
@@ -42,7 +42,7 @@ pub(crate) struct BudgetsView {
 }
 
 /// `GET /manage/budgets`.
-pub(crate) async fn show(cx: Context, caller: Known) -> Result<Json<BudgetsView>, ApiError> {
+pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     view(&cx, caller.user_id, caller.budgets).await.map(Json)
 }
 
@@ -56,13 +56,13 @@ struct BudgetWish {
 }
 
 /// `PUT /manage/budgets`: the caller's own. An administrator's stays as it is.
-pub(crate) async fn put(mut cx: Context, caller: Known) -> Result<Json<BudgetsView>, ApiError> {
+pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     let BudgetWish { limit_usd, period } = cx.json().await?;
     let own =
         wished(["limit_usd", "period"], limit_usd, period)?.ok_or_else(|| ApiError::missing_field("limit_usd"))?;
     cx.app.store.set_own_budget(caller.user_id, own, now()).await?;
     cx.app.directory.forget(caller.user_id);
-    cx.app.spending.budget_set(caller.user_id).await?;
+    cx.app.budget_accounts.budget_set(caller.user_id).await?;
     view(&cx, caller.user_id, UserBudgets { own, ..caller.budgets }).await.map(Json)
 }
 
@@ -76,14 +76,14 @@ async fn view(cx: &Context, user: UserId, budgets: UserBudgets) -> Result<Budget
             Some(BudgetRule { kind, user, key: None, limit, period })
         })
         .collect();
-    let mut used = cx.app.spending.standing(&rules, at).await?;
+    let mut used = cx.app.budget_accounts.standing(&rules, at).await?;
     for _ in 0..READ_AGAIN {
         let over = |(rule, used): (&BudgetRule, &Used)| used.spent.plus(used.held) > rule.limit;
         if !rules.iter().zip(&used).any(over) {
             break;
         }
         tokio::time::sleep(APART).await;
-        used = cx.app.spending.standing(&rules, at).await?;
+        used = cx.app.budget_accounts.standing(&rules, at).await?;
     }
     let view = |kind| {
         let (rule, used) = rules.iter().zip(&used).find(|(rule, _)| rule.kind == kind)?;

@@ -17,7 +17,7 @@ use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::proxy::inbound::Inbound;
 use crate::proxy::planned;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// The output an estimate assumes where the request sets no cap: the length of a long answer in a chat. Never more than
 /// the model can write.
@@ -48,7 +48,7 @@ struct Alternative {
 
 /// `POST /manage/route`: the plan of `POST /v1/chat/completions`, from the same functions. The input is counted in full.
 /// What a target would say to the request's parameters is not asked.
-pub(crate) async fn route(mut cx: Context, caller: Known) -> Result<Json<Decision>, ApiError> {
+pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<Decision>, ApiError> {
     let body = cx.bytes().await?;
     let inbound = Arc::new(Inbound::read(body, &cx.app.control).await?);
     let asked = &inbound.scan.model;

@@ -8,7 +8,7 @@ use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Timestamp, UsageSource};
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// Rows a list, the newest; with `to` at the last one's time, a caller gets to older ones.
 const MOST: u32 = 500;
@@ -67,14 +67,14 @@ pub(crate) struct View {
 }
 
 /// `GET /manage/ledger/gaps`.
-pub(crate) async fn gaps(cx: Context, caller: Known) -> Result<Json<View>, ApiError> {
+pub(crate) async fn gaps(cx: Context, caller: KnownCaller) -> Result<Json<View>, ApiError> {
     let [from, to] = cx.query(["from", "to"])?;
     let query = GapQuery {
         from: from.map(|text| Timestamp::parse("from", &text)).transpose()?,
         to: to.map(|text| Timestamp::parse("to", &text)).transpose()?,
         limit: MOST,
     };
-    cx.app.settle_pending().await;
+    cx.app.wait_for_drain().await;
     let ledger = &cx.app.ledger;
     // Before the rows are read: a request that comes to the log meanwhile is then in both, and never in neither.
     let (open, backlog) = (ledger.open_of(caller.user_id), ledger.backlog());

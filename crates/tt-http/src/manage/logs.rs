@@ -10,7 +10,7 @@ use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Tags, Timestamp, Usage, Us
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// Rows a page: when not said, and at most.
 const PAGE: u32 = 50;
@@ -95,7 +95,7 @@ pub(crate) struct Page {
 }
 
 /// `GET /manage/logs`.
-pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiError> {
+pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
     let [limit, cursor, alias, provider, status, from, to] =
         cx.query(["limit", "cursor", "alias", "provider", "status", "from", "to"])?;
     let limit = match limit {
@@ -118,7 +118,7 @@ pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiEr
         from: from.map(|text| Timestamp::parse("from", &text)).transpose()?,
         to: to.map(|text| Timestamp::parse("to", &text)).transpose()?,
     };
-    cx.app.settle_pending().await;
+    cx.app.wait_for_drain().await;
     let mut rows = cx.app.store.logs(caller.user_id, query).await?;
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > page;
@@ -190,9 +190,9 @@ impl From<Attempt> for AttemptView {
 }
 
 /// `GET /manage/logs/{request_id}`.
-pub(crate) async fn show(cx: Context, caller: Known) -> Result<Json<Detail>, ApiError> {
+pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Detail>, ApiError> {
     let id: RequestId = cx.param(0).parse().map_err(|_| ApiError::not_found("request"))?;
-    cx.app.settle_pending().await;
+    cx.app.wait_for_drain().await;
     let found = cx.app.store.log_detail(caller.user_id, id).await?;
     let LogDetail { row, route_reason, chain, attempts } = found.ok_or_else(|| ApiError::not_found("request"))?;
     let last = attempts.last().and_then(|attempt| attempt.ended.as_ref());

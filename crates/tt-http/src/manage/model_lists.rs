@@ -11,16 +11,16 @@ use tt_store::ModelList;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
-use crate::model_list::Asked;
+use crate::model_list::ModelSource;
 use crate::state::app::App;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// `GET /manage/providers/{id}/models`: as last fetched; until then the models this program knows of the provider.
-pub(crate) async fn of_key(cx: Context, caller: Known) -> Result<Json<Vec<String>>, ApiError> {
+pub(crate) async fn of_key(cx: Context, caller: KnownCaller) -> Result<Json<Vec<String>>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     let info = keys.into_iter().find(|info| info.key.id == id).ok_or_else(|| ApiError::not_found("provider_key"))?;
-    cx.app.model_lists.listed(caller.user_id, id);
+    cx.app.model_refresh.listed(caller.user_id, id);
     let lists = cx.app.store.model_lists(caller.user_id).await?;
     Ok(Json(models(&cx.app, id, info.key.provider, &lists)))
 }
@@ -41,12 +41,12 @@ pub(crate) struct ByProvider {
 }
 
 /// `GET /manage/models`: the union over the caller's keys.
-pub(crate) async fn of_all(cx: Context, caller: Known) -> Result<Json<ByProvider>, ApiError> {
+pub(crate) async fn of_all(cx: Context, caller: KnownCaller) -> Result<Json<ByProvider>, ApiError> {
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     let lists = cx.app.store.model_lists(caller.user_id).await?;
     let mut all = ByProvider::default();
     for info in keys {
-        cx.app.model_lists.listed(caller.user_id, info.key.id);
+        cx.app.model_refresh.listed(caller.user_id, info.key.id);
         let names = models(&cx.app, info.key.id, info.key.provider, &lists);
         match info.key.provider {
             Provider::OpenAi => all.openai.extend(names),
@@ -68,11 +68,11 @@ pub(crate) struct Tested {
 }
 
 /// `POST /manage/providers/{id}/test`: asks the provider for its models with the stored key.
-pub(crate) async fn test(cx: Context, caller: Known) -> Result<Json<Tested>, ApiError> {
+pub(crate) async fn test(cx: Context, caller: KnownCaller) -> Result<Json<Tested>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let stored = cx.app.store.sealed_key(caller.user_id, id).await?;
     let stored = stored.ok_or_else(|| ApiError::not_found("provider_key"))?;
-    let Ok(asked) = Asked::open(&cx.app, caller.user_id, &stored) else {
+    let Ok(asked) = ModelSource::open(&cx.app.keyring, &cx.app.config.upstream, caller.user_id, &stored) else {
         let message = "The stored key cannot be opened; save it again.".to_owned();
         return Ok(Json(Tested { ok: false, status: None, latency_ms: 0, message }));
     };
@@ -81,7 +81,7 @@ pub(crate) async fn test(cx: Context, caller: Known) -> Result<Json<Tested>, Api
     let latency_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (ok, status, message) = match page {
         Ok(page) => {
-            cx.app.model_lists.listed(caller.user_id, id);
+            cx.app.model_refresh.listed(caller.user_id, id);
             (true, Some(200), format!("The provider took the key and listed {} models.", page.names.len()))
         }
         Err(error) => {

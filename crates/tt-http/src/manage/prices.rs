@@ -13,7 +13,7 @@ use crate::edge::error::ApiError;
 use crate::edge::json::object;
 use crate::edge::reply::Json;
 use crate::manage::users::admins_only;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// Requests priced again in one transaction.
 const STEP: u32 = 500;
@@ -87,7 +87,7 @@ impl From<&Override> for Entry {
 }
 
 /// `GET /manage/prices`: the standard tier's prices in force, and those set that are still to come.
-pub(crate) async fn list(cx: Context, _: Known) -> Result<Json<PriceList>, ApiError> {
+pub(crate) async fn list(cx: Context, _: KnownCaller) -> Result<Json<PriceList>, ApiError> {
     let [] = cx.query([])?;
     let table = cx.app.prices.load_full();
     let prices = table.listed(cx.arrived_at).map(Entry::from).collect();
@@ -113,7 +113,7 @@ struct NewPerMillion {
 }
 
 /// `PUT /manage/prices/{provider}/{model}`: here at once, in other processes with their next look at what has changed.
-pub(crate) async fn set(mut cx: Context, caller: Known) -> Result<Json<Entry>, ApiError> {
+pub(crate) async fn set(mut cx: Context, caller: KnownCaller) -> Result<Json<Entry>, ApiError> {
     admins_only(&caller)?;
     let provider: Provider = cx.param(0).parse()?;
     let model = ModelName::try_from(cx.param(1).to_owned())?;
@@ -166,13 +166,13 @@ struct ModelCost {
 /// `POST /manage/prices/rerate`: prices the requests of that span again, those of all users, by the table of this
 /// process. In steps, each a transaction: a caller who leaves has the steps so far, and may ask again. What is not in
 /// the store yet when its moment is passed keeps the price it was settled with.
-pub(crate) async fn rerate(mut cx: Context, caller: Known) -> Result<Json<Rerating>, ApiError> {
+pub(crate) async fn rerate(mut cx: Context, caller: KnownCaller) -> Result<Json<Rerating>, ApiError> {
     admins_only(&caller)?;
     let Span { from, to, dry_run } = cx.json().await?;
     if to < from {
         return Err(ApiError::invalid_field("to", "must not lie before `from`"));
     }
-    cx.app.settle_pending().await;
+    cx.app.wait_for_drain().await;
     let prices = cx.app.prices.load_full();
     let mut sums = Sums::default();
     let mut after = None;
@@ -190,7 +190,7 @@ pub(crate) async fn rerate(mut cx: Context, caller: Known) -> Result<Json<Rerati
         }
     }
     if !dry_run {
-        cx.app.spending.repriced().await?;
+        cx.app.budget_accounts.repriced().await?;
     }
     Ok(Json(sums.into()))
 }

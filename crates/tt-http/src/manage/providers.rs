@@ -13,7 +13,7 @@ use crate::edge::error::ApiError;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::state::app::App;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 use crate::state::sealing;
 
 /// The longest key of a provider, in bytes.
@@ -50,7 +50,7 @@ impl From<ProviderKeyInfo> for ProviderView {
 }
 
 /// `POST /manage/providers`: the key is sealed here and never shown again.
-pub(crate) async fn create(mut cx: Context, caller: Known) -> Result<(StatusCode, Json<ProviderView>), ApiError> {
+pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<(StatusCode, Json<ProviderView>), ApiError> {
     let NewProvider { provider, api_key, label: name, base_url } = cx.json().await?;
     let provider: Provider = provider.parse()?;
     let api_key = provider_secret(api_key)?;
@@ -63,7 +63,7 @@ pub(crate) async fn create(mut cx: Context, caller: Known) -> Result<(StatusCode
     let new = NewProviderKey { provider, label: name, base_url, seal_id, sealed };
     let info = cx.app.store.create_provider_key(caller.user_id, new, now()).await?;
     cx.app.directory.forget(caller.user_id);
-    cx.app.model_lists.saved(caller.user_id, info.key.id);
+    cx.app.model_refresh.saved(caller.user_id, info.key.id);
     Ok((StatusCode::CREATED, Json(info.into())))
 }
 
@@ -87,7 +87,7 @@ async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
 }
 
 /// `GET /manage/providers`.
-pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Vec<ProviderView>>, ApiError> {
+pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<ProviderView>>, ApiError> {
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     Ok(Json(keys.into_iter().map(ProviderView::from).collect()))
 }
@@ -103,7 +103,7 @@ struct ProviderChange {
 }
 
 /// `PATCH /manage/providers/{id}`: another address only together with the key that may go there.
-pub(crate) async fn update(mut cx: Context, caller: Known) -> Result<Json<ProviderView>, ApiError> {
+pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<ProviderView>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let change: ProviderChange = cx.json().await?;
     let before =
@@ -138,13 +138,13 @@ pub(crate) async fn update(mut cx: Context, caller: Known) -> Result<Json<Provid
     let info = cx.app.store.update_provider_key(caller.user_id, id, patch, now()).await?;
     cx.app.directory.forget(caller.user_id);
     if another_secret {
-        cx.app.model_lists.saved(caller.user_id, id);
+        cx.app.model_refresh.saved(caller.user_id, id);
     }
     Ok(Json(info.into()))
 }
 
 /// `DELETE /manage/providers/{id}`.
-pub(crate) async fn delete(cx: Context, caller: Known) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     cx.app.store.delete_provider_key(caller.user_id, id, now()).await?;
     cx.app.directory.forget(caller.user_id);

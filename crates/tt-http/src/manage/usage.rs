@@ -11,7 +11,7 @@ use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::{Reply, ReplyBody, json_bytes};
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// The sums, in the order they are printed.
 const SUMS: [&str; 10] = [
@@ -28,7 +28,7 @@ const SUMS: [&str; 10] = [
 ];
 
 /// `GET /manage/usage`.
-pub(crate) async fn usage(cx: Context, caller: Known) -> Result<Reply, ApiError> {
+pub(crate) async fn usage(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let [from, to, group_by, format] = cx.query(["from", "to", "group_by", "format"])?;
     let csv = match format.as_deref() {
         None | Some("json") => false,
@@ -40,7 +40,7 @@ pub(crate) async fn usage(cx: Context, caller: Known) -> Result<Reply, ApiError>
         to: to.map_or(Ok(now().plus_millis(1)), |text| Timestamp::parse("to", &text))?.hour_up(),
         group_by: dimensions(group_by.as_deref().unwrap_or("provider,alias"))?,
     };
-    cx.app.settle_pending().await;
+    cx.app.wait_for_drain().await;
     let groups = cx.app.store.usage(caller.user_id, query.clone()).await?;
     if csv { Ok(as_csv(&query.group_by, &groups)) } else { as_json(&query.group_by, &groups) }
 }

@@ -12,7 +12,7 @@ use crate::edge::error::ApiError;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::manage::budgets::wished;
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// Users a page: when not said, and at most.
 const PAGE: u32 = 50;
@@ -54,7 +54,7 @@ pub(crate) struct Page {
     next_cursor: Option<String>,
 }
 
-pub(crate) fn admins_only(caller: &Known) -> Result<(), ApiError> {
+pub(crate) fn admins_only(caller: &KnownCaller) -> Result<(), ApiError> {
     match caller.role {
         Role::Admin => Ok(()),
         Role::User => Err(ApiError::forbidden("This call is for administrators.")),
@@ -62,7 +62,7 @@ pub(crate) fn admins_only(caller: &Known) -> Result<(), ApiError> {
 }
 
 /// `GET /manage/users`: by id.
-pub(crate) async fn list(cx: Context, caller: Known) -> Result<Json<Page>, ApiError> {
+pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
     admins_only(&caller)?;
     let [limit, cursor] = cx.query(["limit", "cursor"])?;
     let limit = match limit {
@@ -103,7 +103,7 @@ struct UserChange {
 }
 
 /// `PATCH /manage/users/{id}`. A user who is disabled has no session and no key any more.
-pub(crate) async fn update(mut cx: Context, caller: Known) -> Result<Json<UserView>, ApiError> {
+pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<UserView>, ApiError> {
     admins_only(&caller)?;
     let id = UserId(cx.id_param(0, "user")?);
     let change: UserChange = cx.json().await?;
@@ -124,7 +124,7 @@ pub(crate) async fn update(mut cx: Context, caller: Known) -> Result<Json<UserVi
     let user = cx.app.store.update_user(id, patch, now()).await?;
     cx.app.directory.forget(id);
     if patch.budget.is_some() {
-        cx.app.spending.budget_set(id).await?;
+        cx.app.budget_accounts.budget_set(id).await?;
     }
     Ok(Json(user.into()))
 }

@@ -11,7 +11,7 @@ use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::manage::logs::{Tokens, alias_filter};
-use crate::state::directory::Known;
+use crate::state::directory::KnownCaller;
 
 /// Requests read at a time.
 const PAGE: u32 = 2000;
@@ -35,7 +35,7 @@ pub(crate) struct WhatIf {
 ///
 /// Computed from the rows of the log, so of requests within `LOG_RETENTION_DAYS` only: older ones are on neither side,
 /// which `requests` shows. `from` and `to` hold to the millisecond.
-pub(crate) async fn whatif(cx: Context, caller: Known) -> Result<Json<WhatIf>, ApiError> {
+pub(crate) async fn whatif(cx: Context, caller: KnownCaller) -> Result<Json<WhatIf>, ApiError> {
     let [from, to, alias, model] = cx.query(["from", "to", "alias", "model"])?;
     let today = now();
     let scope = UsageScope {
@@ -46,7 +46,7 @@ pub(crate) async fn whatif(cx: Context, caller: Known) -> Result<Json<WhatIf>, A
     let name = model.ok_or_else(|| ApiError::missing_field("model"))?;
     let prices = cx.app.prices.load_full();
     let other = Other::find(&prices, &name, today)?;
-    cx.app.settle_pending().await;
+    cx.app.wait_for_drain().await;
     let mut sums = Sums::default();
     let mut after = None;
     loop {

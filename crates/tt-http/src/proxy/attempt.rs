@@ -360,7 +360,7 @@ async fn serve(
         None => {
             let (done, counted) = tokio::sync::oneshot::channel();
             let (inbound, provider) = (Arc::clone(&outbound.inbound), meter.provider());
-            cx.app.estimator.run(move |precision| {
+            cx.app.token_counter.run(move |precision| {
                 // Nobody waits any more when the client has left: the guard has settled.
                 let _gone = done.send(estimate(&inbound, provider, &tally, precision));
             });

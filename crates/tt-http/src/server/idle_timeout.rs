@@ -97,7 +97,7 @@ enum Phase {
 }
 
 /// A socket that ends when it has been silent for too long.
-pub(crate) struct Patient<S> {
+pub(crate) struct TimedSocket<S> {
     socket: S,
     head: Duration,
     idle: Duration,
@@ -110,7 +110,7 @@ pub(crate) struct Patient<S> {
     alarm: Pin<Box<Sleep>>,
 }
 
-impl<S> Patient<S> {
+impl<S> TimedSocket<S> {
     /// The first head is waited for as long as the rest of one.
     pub(crate) fn new(socket: S, head: Duration, idle: Duration, requests: Requests) -> Self {
         let until = Instant::now() + head;
@@ -154,7 +154,7 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimedSocket<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let answering = self.is_answering();
         let had = buf.filled().len();
@@ -174,7 +174,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(cx, buf)
     }
@@ -223,7 +223,7 @@ mod tests {
         let mut server = JoinSet::new();
         server.spawn(async move {
             let requests = Requests::new();
-            let socket = Patient::new(far, head, idle, requests.clone());
+            let socket = TimedSocket::new(far, head, idle, requests.clone());
             let service = service_fn(move |_| {
                 let answering = requests.begin();
                 async move {

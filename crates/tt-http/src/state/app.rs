@@ -1,4 +1,4 @@
-//! What all requests share, and what the requests of one worker share.
+//! The application: everything that all requests share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +13,14 @@ use tt_ratelimit::{Learned, Limiter};
 use tt_store::{Store, StoreError};
 
 use crate::config::HttpConfig;
-use crate::edge::body::Budget;
-use crate::model_list::Wanted;
-use crate::proxy::estimate::Estimator;
-use crate::state::budget_accounts::Spending;
+use crate::state::budget_accounts::BudgetAccounts;
 use crate::state::directory::Directory;
 use crate::state::last_used::LastUsed;
-use crate::state::login_throttle::Throttle;
+use crate::state::login_throttle::LoginThrottle;
+use crate::state::memory_limit::MemoryLimit;
+use crate::state::model_refresh_queue::ModelRefreshQueue;
 use crate::state::prices::Prices;
+use crate::state::token_counter::TokenCounter;
 
 /// How long a reader of the log waits for what has just settled.
 const READ_YOUR_WRITES: Duration = Duration::from_millis(500);
@@ -43,7 +43,7 @@ pub struct Parts {
     /// Request limits, in this process or shared.
     pub limiter: Limiter,
     /// Budgets; the drain posts to the same.
-    pub spending: Arc<Spending>,
+    pub budget_accounts: Arc<BudgetAccounts>,
     /// The shipped prices; what the store holds over them is read when serving begins.
     pub prices: Arc<PriceTable>,
     /// The control plane's runtime: what may take long runs there.
@@ -62,18 +62,18 @@ pub struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) ledger: Ledger,
     pub(crate) limiter: Limiter,
-    pub(crate) spending: Arc<Spending>,
+    pub(crate) budget_accounts: Arc<BudgetAccounts>,
     /// What calls under a budget have really needed.
     pub(crate) learned: Learned,
     pub(crate) prices: Prices,
     pub(crate) control: Handle,
     pub(crate) config: HttpConfig,
     pub(crate) directory: Directory,
-    pub(crate) buffered: Budget,
-    pub(crate) estimator: Estimator,
+    pub(crate) memory: MemoryLimit,
+    pub(crate) token_counter: TokenCounter,
     pub(crate) last_used: LastUsed,
-    pub(crate) model_lists: Wanted,
-    pub(crate) throttle: Throttle,
+    pub(crate) model_refresh: ModelRefreshQueue,
+    pub(crate) login_throttle: LoginThrottle,
     pub(crate) log_retention_days: u32,
     draining: AtomicBool,
 }
@@ -88,7 +88,7 @@ impl App {
             keyring,
             ledger,
             limiter,
-            spending,
+            budget_accounts,
             prices,
             control,
             config,
@@ -96,18 +96,18 @@ impl App {
         } = parts;
         Arc::new(Self {
             directory: Directory::new(store.clone(), Arc::clone(&keyring), config.directory_max_stale),
-            buffered: Budget::new(config.max_buffered_bytes),
-            estimator: Estimator::start(),
+            memory: MemoryLimit::new(config.max_buffered_bytes),
+            token_counter: TokenCounter::start(),
             last_used: LastUsed::default(),
-            model_lists: Wanted::default(),
-            throttle: Throttle::default(),
+            model_refresh: ModelRefreshQueue::default(),
+            login_throttle: LoginThrottle::default(),
             store,
             passwords,
             sessions,
             keyring,
             ledger,
             limiter,
-            spending,
+            budget_accounts,
             learned: Learned::new(MOST_LEARNED),
             prices: Prices::new(prices),
             control,
@@ -150,19 +150,10 @@ impl App {
     }
 
     /// Waits, a moment at most, for what has settled to be in the store, so that a caller reads their own request.
-    pub(crate) async fn settle_pending(&self) {
+    pub(crate) async fn wait_for_drain(&self) {
         let until = tokio::time::Instant::now() + READ_YOUR_WRITES;
         while self.ledger.pending().undelivered > 0 && tokio::time::Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
-}
-
-/// What the requests of one worker share: its connections to providers and to Redis.
-pub(crate) struct Worker {
-    pub(crate) client: tt_providers::Client,
-    pub(crate) limits: tt_ratelimit::Worker,
-    pub(crate) budgets: tt_ratelimit::BudgetWorker,
-    /// Bound to the worker's own chain of the journal.
-    pub(crate) ledger: Ledger,
 }

@@ -26,14 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often what was spent is read for one question: what is loaded may be lost again at once, but not for ever.
 const TRIES: usize = 3;
 
-/// The most users looked after by [`Spending::reconcile`].
+/// The most users looked after by [`BudgetAccounts::reconcile`].
 const MOST_SERVED: usize = 100_000;
 
 /// A charge that a dead process left is looked into at this age: by then its journal or its row should be there.
 const STALE_MS: i64 = 60_000;
 
 /// The budgets of one process: its counters, over the store's word.
-pub struct Spending {
+pub struct BudgetAccounts {
     counters: Budgets,
     store: Store,
     /// Is the store's word complete? Not before what a killed process left in its journal is stored.
@@ -45,7 +45,7 @@ pub struct Spending {
     unavailable: &'static str,
 }
 
-impl Spending {
+impl BudgetAccounts {
     /// Counts with `counters` what `store` and the requests under way say, once `complete` is true.
     pub fn new(store: Store, counters: Budgets, complete: watch::Receiver<bool>) -> Self {
         Self {

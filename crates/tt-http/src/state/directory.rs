@@ -26,7 +26,7 @@ const FILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What kind of credential a hash is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum CredentialKind {
     ApiKey,
     Session,
 }
@@ -65,19 +65,19 @@ impl Slot {
 
 /// A caller the directory knows, with the slot of their things at hand.
 #[derive(Clone)]
-pub(crate) struct Known {
+pub(crate) struct KnownCaller {
     caller: Arc<Caller>,
     slot: Arc<Slot>,
     generation: u64,
 }
 
-impl Known {
+impl KnownCaller {
     fn stands(&self) -> bool {
         self.slot.generation() == self.generation
     }
 }
 
-impl std::ops::Deref for Known {
+impl std::ops::Deref for KnownCaller {
     type Target = Caller;
 
     fn deref(&self) -> &Caller {
@@ -89,7 +89,7 @@ impl std::ops::Deref for Known {
 pub(crate) struct Directory {
     store: Store,
     keyring: Arc<Keyring>,
-    callers: Cache<(Kind, KeyHash), Known>,
+    callers: Cache<(CredentialKind, KeyHash), KnownCaller>,
     slots: Mutex<HashMap<UserId, Arc<Slot>>>,
     /// Moves on with every slot's generation.
     changes: AtomicU64,
@@ -113,7 +113,7 @@ impl Directory {
 
     /// The caller behind a credential; `None` when there is none (any more). Whether it has expired since is the
     /// caller's to ask.
-    pub(crate) async fn caller(&self, kind: Kind, hash: KeyHash) -> Result<Option<Known>, ApiError> {
+    pub(crate) async fn caller(&self, kind: CredentialKind, hash: KeyHash) -> Result<Option<KnownCaller>, ApiError> {
         let key = (kind, hash);
         let fresh = self.fresh();
         if fresh && let Some(known) = self.callers.get(&key) {
@@ -132,12 +132,12 @@ impl Directory {
         // Whose it is, is not known before the answer: a change to anyone during the query keeps it from being kept.
         let before = self.changes.load(Ordering::Acquire);
         let found = match kind {
-            Kind::ApiKey => self.store.caller_by_key(hash).await?,
-            Kind::Session => self.store.caller_by_session(hash).await?,
+            CredentialKind::ApiKey => self.store.caller_by_key(hash).await?,
+            CredentialKind::Session => self.store.caller_by_session(hash).await?,
         };
         let Some(caller) = found.map(Arc::new) else { return Ok(None) };
         let slot = self.slot(caller.user_id);
-        let known = Known { caller, generation: slot.generation(), slot };
+        let known = KnownCaller { caller, generation: slot.generation(), slot };
         if self.changes.load(Ordering::Acquire) == before {
             match guard {
                 // Fails only when the place was taken meanwhile, by a value as good.
@@ -149,7 +149,7 @@ impl Directory {
     }
 
     /// A caller's aliases and opened provider keys.
-    pub(crate) async fn view(&self, known: &Known) -> Result<Arc<UserView>, ApiError> {
+    pub(crate) async fn view(&self, known: &KnownCaller) -> Result<Arc<UserView>, ApiError> {
         let slot = &known.slot;
         let fresh = self.fresh();
         if fresh && let Some(view) = slot.view() {

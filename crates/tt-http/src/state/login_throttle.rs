@@ -41,11 +41,11 @@ struct Kept {
 
 /// The failures of the last quarter of an hour.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle {
+pub(crate) struct LoginThrottle {
     kept: Mutex<Kept>,
 }
 
-/// A try under way. It counts as a failure until [`Throttle::succeeded`] takes it back, so that tries made at once
+/// A try under way. It counts as a failure until [`LoginThrottle::succeeded`] takes it back, so that tries made at once
 /// are not admitted at once.
 #[derive(Debug)]
 pub(crate) struct Try {
@@ -63,7 +63,7 @@ pub(crate) struct Refused {
     pub(crate) spared: bool,
 }
 
-impl Throttle {
+impl LoginThrottle {
     /// Admits a try, or says how long to wait.
     pub(crate) fn begin(&self, email: &Email, address: IpAddr, now: Timestamp) -> Result<Try, Refused> {
         let address = network(address);
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_eleventh_failure_waits_and_the_window_moves_on() {
-        let throttle = Throttle::default();
+        let throttle = LoginThrottle::default();
         for second in 0..10 {
             throttle.begin(&email("ann"), address(1), at(second)).unwrap();
         }
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_address_that_has_signed_in_is_not_locked_out_by_others() {
-        let throttle = Throttle::default();
+        let throttle = LoginThrottle::default();
         let done = throttle.begin(&email("ann"), address(1), at(0)).unwrap();
         throttle.succeeded(done);
         for second in 1..=10 {
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn an_address_known_from_elsewhere_goes_by_its_own_failures() {
-        let throttle = Throttle::default();
+        let throttle = LoginThrottle::default();
         for second in 0..10 {
             throttle.begin(&email("ann"), address(9), at(second)).unwrap();
         }
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn tries_made_at_once_are_not_admitted_at_once() {
-        let throttle = Throttle::default();
+        let throttle = LoginThrottle::default();
         let admitted = (0..50).filter(|_| throttle.begin(&email("ann"), address(1), at(0)).is_ok()).count();
         assert_eq!(admitted, 10);
     }
