@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tt_core::Provider;
 use tt_core::conversation::{Media, Message, Part, Role, ToolCall};
 
-use crate::support::{Recording, assistant, body, call, message, refused_for, result, signed, talk, user};
+use super::support::{Recording, assistant, body, call, message, refused_for, result, signed, talk, user};
 
 const OLD: &str = "gemini-2.5-flash";
 const NEW: &str = "gemini-3.5-flash";
@@ -39,7 +39,7 @@ fn h1_arguments_are_an_object_or_refused() {
 fn h1_numbers_in_arguments_keep_their_digits() {
     let digits = r#"{"n":12345678901234567890123,"x":1.50}"#;
     let conversation = talk(vec![user("q"), assistant(vec![call("call_1", "f", digits)]), text_result("call_1", "r")]);
-    let sent = String::from_utf8(crate::support::encode(&conversation, OLD).unwrap().body).unwrap();
+    let sent = String::from_utf8(super::support::encode(&conversation, OLD).unwrap().body).unwrap();
     assert!(sent.contains(digits), "{sent}");
 }
 

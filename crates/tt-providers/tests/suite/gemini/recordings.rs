@@ -9,7 +9,7 @@ use tt_core::event::Event;
 use tt_core::reply::Finish;
 use tt_core::usage::Reported;
 
-use crate::support::Recording;
+use super::support::Recording;
 
 /// What both kinds of answer come down to.
 #[derive(Debug, Default)]

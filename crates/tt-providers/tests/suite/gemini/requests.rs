@@ -8,7 +8,7 @@ use tt_core::model::{Capabilities, ModelFacts};
 use tt_providers::Target;
 use tt_providers::gemini;
 
-use crate::support::{assistant, body, encode, message, refused_for, system, talk, tool, user};
+use super::support::{assistant, body, encode, message, refused_for, system, talk, tool, user};
 
 const OLD: &str = "gemini-2.5-flash";
 const NEW: &str = "gemini-3.5-flash";

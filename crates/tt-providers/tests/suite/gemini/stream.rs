@@ -6,7 +6,7 @@ use tt_core::reply::Finish;
 use tt_providers::gemini::{self, stream::Decoder};
 use tt_providers::{Disposition, ProviderError, RefusedKind, Undo};
 
-use crate::support::{Recording, decode};
+use super::support::{Recording, decode};
 
 fn chunks(chunks: &[Value]) -> Vec<Vec<u8>> {
     chunks.iter().map(|chunk| chunk.to_string().into_bytes()).collect()

@@ -1,7 +1,5 @@
 //! Chat Completions against recorded traffic: every request, answer, stream and error in `fixtures/recordings/openai`.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
-
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 use tt_core::Dialect;

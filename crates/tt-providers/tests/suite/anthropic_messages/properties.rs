@@ -1,7 +1,5 @@
 //! What holds for every conversation that can be put in Anthropic's words.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tt_core::Provider;

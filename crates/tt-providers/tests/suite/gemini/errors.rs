@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tt_providers::gemini::refused;
 use tt_providers::{Disposition, ProviderError, Refused, RefusedKind};
 
-use crate::support::Recording;
+use super::support::Recording;
 
 fn of(status: u16, body: &Value) -> Refused {
     refused(status, &HeaderMap::new(), body.to_string().as_bytes())

@@ -1,8 +1,6 @@
 //! Every public recording of Anthropic Messages, read as an answer, a stream or an error, against what its
 //! `expected` and `derived` say.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
