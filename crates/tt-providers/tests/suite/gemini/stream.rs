@@ -1,4 +1,4 @@
-//! What a stream may do that no recording shows: built by hand after the API reference and wire-mapping §4.
+//! Gemini streams that no recording shows, built by hand after the API reference and MAPPING.md, Streams of Gemini.
 
 use serde_json::{Value, json};
 use tt_core::event::Event;
