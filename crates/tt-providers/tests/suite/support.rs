@@ -64,11 +64,11 @@ impl Model {
 /// A request of the client's in the words of a provider.
 pub(crate) struct Sent {
     pub(crate) body: Vec<u8>,
-    /// What must be undone in the answer, and the parameters left out; empty where there is nothing of the kind.
+    /// Lines that name the changes to be undone in the answer and the dropped parameters; empty without any.
     pub(crate) notes: String,
 }
 
-/// What a Chat Completions request becomes for `model`.
+/// Encodes a conversation for `model`.
 pub(crate) fn encode_for(model: &Model, conversation: &Conversation) -> Result<Sent, String> {
     let target = Target { model: model.name, facts: model.facts.as_ref() };
     let encoded = tt_providers::encode_request(model.dialect, conversation, target).map_err(|error| failure(&error))?;
@@ -101,7 +101,7 @@ pub(crate) fn pass_through(body: &[u8], model: &str) -> Result<Vec<u8>, String> 
     Ok(scan.splice_capped(&body, model, None).to_vec())
 }
 
-/// What a case made by hand says of the request that its answer belongs to.
+/// The request that an answer made by hand belongs to, as far as it changes how the answer is shown.
 #[derive(Clone)]
 pub(crate) struct Asked {
     undo: Undo,
@@ -140,13 +140,13 @@ impl Asked {
     }
 }
 
-/// What the client and the accounts get.
+/// An answer as the client gets it, and what is accounted for.
 pub(crate) struct Got {
     /// The body or the events.
     pub(crate) body: Vec<u8>,
-    /// What went wrong in the end.
+    /// The failure that ended the answer.
     pub(crate) error: Option<String>,
-    /// What is kept of the answer: usage, model, text.
+    /// Usage, model and length of the text, a line each.
     pub(crate) facts: String,
 }
 
@@ -167,7 +167,7 @@ pub(crate) fn translate_reply(dialect: Dialect, body: &[u8], asked: &Asked) -> G
     }
 }
 
-/// What is learned of a Chat Completions answer that passes as it is.
+/// Observes a Chat Completions answer that passes as it is.
 pub(crate) fn observe_reply(body: &[u8]) -> String {
     match openai::observe_reply(body) {
         Ok(facts) => {

@@ -1,4 +1,4 @@
-//! How bytes are shown in a snapshot.
+//! Shows bytes in a snapshot.
 
 use serde_json::Value;
 use uuid::Uuid;

@@ -1,7 +1,5 @@
 //! Chat Completions against recorded traffic: every request, answer, stream and error in `fixtures/recordings/openai`.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
-
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 use tt_core::Dialect;
@@ -56,7 +54,7 @@ fn streams() -> Vec<(Record, String)> {
     found
 }
 
-/// What is heard of choice 0: text, refusal, calls (id, name, arguments).
+/// Text, refusal and calls (id, name, arguments) of choice 0.
 type Heard = (String, String, Vec<(String, String, String)>);
 
 fn check(id: &str, expected: &Value, heard: &Heard, finish: Option<Finish>, usage: Option<&Reported>) {
@@ -383,7 +381,7 @@ fn requests_decoded_and_encoded_ask_the_same() {
         assert_eq!(encoded.undo, Undo::default());
         let again: Value = serde_json::from_slice(&encoded.body).unwrap();
         assert_eq!(normal(again.clone()), normal(record.request.clone()), "{}", record.id);
-        // What is written is read as it was, but for what Chat Completions cannot say.
+        // Reading the result and writing it again changes nothing more.
         let reread = openai::decode_request(&encoded.body).unwrap();
         let twice = openai::encode_request(&reread, target).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&twice.body).unwrap(), again, "{}", record.id);

@@ -1,7 +1,5 @@
 //! Conversations as Anthropic requests: one test for each row of the mapping.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
 use serde_json::{Number, Value, json};
 use tt_core::Provider;
 use tt_core::conversation::{

@@ -1,8 +1,6 @@
 //! Every public recording of Anthropic Messages, read as an answer, a stream or an error, against what its
 //! `expected` and `derived` say.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -57,7 +55,7 @@ fn decode_stream(sse: &str, undo: Undo) -> Result<Vec<Event>, ProviderError> {
     Ok(out)
 }
 
-/// What both ways of answering tell, in one shape.
+/// An answer, plain or streamed, in one shape.
 #[derive(Debug, Default)]
 struct Told {
     id: String,
@@ -225,9 +223,9 @@ fn every_recorded_error_keeps_its_status_and_words() {
     assert_eq!(read, 9);
 }
 
-/// U2: `input_tokens` excludes what was written to and read from the cache.
+/// `input_tokens` excludes what was written to and read from the cache.
 #[test]
-fn u2_total_input_is_input_plus_both_caches() {
+fn total_input_is_input_plus_both_caches() {
     let id = "anthropic-messages-anthropic-code-execution-files-cache-prefix-stable-automatic-son-55783f9e";
     let usage = of_reply(&recording(id)).usage.unwrap().usage;
     let expected = Usage { input: 4, cache_read: 9116, cache_write_5m: 219, output: 156, ..Usage::default() };
@@ -235,9 +233,9 @@ fn u2_total_input_is_input_plus_both_caches() {
     assert_eq!(usage.total_input(), 9339);
 }
 
-/// U4: the last report replaces what it names (702 → 1591), keeps what it does not (the tier), and is not added.
+/// The last report replaces what it names (702 → 1591), keeps what it does not (the tier), and is not added.
 #[test]
-fn u4_a_later_report_replaces_the_first_estimate() {
+fn a_later_report_replaces_the_first_estimate() {
     let recording = recording("anthropic-messages-anthropic-native-tool-search-streaming-ef29b6d5");
     let events = decode_stream(recording["response"]["sse"].as_str().unwrap(), Undo::default()).unwrap();
     let reports: Vec<_> = events
@@ -250,9 +248,9 @@ fn u4_a_later_report_replaces_the_first_estimate() {
     assert_eq!(reports, [(702, 1, Some("standard")), (1591, 175, Some("standard")), (1591, 175, Some("standard"))]);
 }
 
-/// U4: a `message_delta` that names no input keeps the start's.
+/// A `message_delta` that names no input keeps the start's.
 #[test]
-fn u4_a_report_without_input_keeps_the_first() {
+fn a_report_without_input_keeps_the_first() {
     let mut seen = 0;
     for recording in recordings() {
         let Some(sse) = recording["response"]["sse"].as_str() else { continue };
@@ -271,9 +269,9 @@ fn u4_a_report_without_input_keeps_the_first() {
     assert_eq!(seen, 5);
 }
 
-/// U5: the split of written tokens comes with the start only; what the later total holds beyond it is five-minute.
+/// The split of written tokens comes with the start only; what the later total holds beyond it is five-minute.
 #[test]
-fn u5_writes_the_split_does_not_explain_are_five_minute_ones() {
+fn writes_the_split_does_not_explain_are_five_minute_ones() {
     for (id, written) in [
         ("anthropic-messages-web-search-tool-stream-anthropic-claude-sonnet-4-0-729a42e6", 23_258),
         ("anthropic-messages-web-search-tool-stream-anthropic-beta-claude-sonnet-4-0-9fffea16", 14_789),
@@ -284,9 +282,9 @@ fn u5_writes_the_split_does_not_explain_are_five_minute_ones() {
     }
 }
 
-/// U5 with an hour's part, built by hand: no recording has one whose total moves.
+/// The same with an hour's part, built by hand: no recording has one whose total moves.
 #[test]
-fn u5_an_hours_part_is_kept_and_never_exceeds_the_total() {
+fn an_hours_part_is_kept_and_never_exceeds_the_total() {
     for (total, five_minutes, hour) in [(0, 0, 0), (40, 0, 40), (100, 40, 60), (130, 70, 60)] {
         let body = json!({"type": "message", "id": "m", "model": "c", "content": [], "stop_reason": "end_turn", "usage": {
             "input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": total,
@@ -296,9 +294,9 @@ fn u5_an_hours_part_is_kept_and_never_exceeds_the_total() {
     }
 }
 
-/// U6: compaction stands beside the top level.
+/// Compaction stands beside the top level.
 #[test]
-fn u6_compaction_is_billed_beside_the_top_level() {
+fn compaction_is_billed_beside_the_top_level() {
     let reported =
         of_reply(&recording("anthropic-messages-anthropic-compaction-usage-with-cache-2ff8f5e6")).usage.unwrap();
     assert_eq!((reported.usage.input, reported.usage.output), (229, 5));
@@ -307,9 +305,9 @@ fn u6_compaction_is_billed_beside_the_top_level() {
     assert_eq!(reported.total().total(), 229 + 5 + 100 + 131 + 55_096);
 }
 
-/// U6, built by hand (no recording of it is here): an advisor is billed as its own model, a fallback only kept.
+/// Built by hand, since no recording has one: an advisor is billed as its own model, a fallback only kept.
 #[test]
-fn u6_an_advisor_names_its_model() {
+fn an_advisor_names_its_model() {
     let body = json!({"type": "message", "id": "m", "model": "c", "content": [], "stop_reason": "end_turn", "usage": {
         "input_tokens": 10, "output_tokens": 2, "iterations": [
             {"type": "message", "input_tokens": 10, "output_tokens": 2},
@@ -321,9 +319,9 @@ fn u6_an_advisor_names_its_model() {
     assert!(reported.raw.contains("fallback_message"));
 }
 
-/// U7: searches are counted apart from tokens.
+/// Searches are counted apart from tokens.
 #[test]
-fn u7_web_searches_are_counted() {
+fn web_searches_are_counted() {
     let id = "anthropic-messages-web-search-tool-stream-anthropic-beta-claude-sonnet-4-0-9fffea16";
     assert_eq!(of_stream(&recording(id)).usage.unwrap().usage.web_searches, 4);
 }

@@ -9,7 +9,7 @@ use tt_core::event::Event;
 use tt_providers::Undo;
 use tt_providers::gemini::{decode_reply, refused, stream::Decoder};
 
-use crate::support::{Recording, assistant, call, encode, result, talk, tool, user};
+use super::support::{Recording, assistant, call, encode, result, talk, tool, user};
 
 /// Every recorded answer and event.
 static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {

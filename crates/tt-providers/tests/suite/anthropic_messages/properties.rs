@@ -1,6 +1,4 @@
-//! What holds for every conversation that can be put in Anthropic's words.
-
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+//! Properties of every conversation that can be encoded for Anthropic.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -265,7 +263,7 @@ proptest! {
         }
     }
 
-    /// What was sent is the beginning of what is sent a turn later: else the cached prefix is lost.
+    /// A request is the beginning of the request of the next turn; otherwise the cached prefix is lost.
     #[test]
     fn a_longer_conversation_begins_with_the_shorter(
         conversation in conversation(0),
