@@ -5,6 +5,7 @@
 
 pub mod budget;
 pub mod caller;
+pub mod causes;
 pub mod conversation;
 pub mod credential;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod query;
 pub mod record;
 pub mod reply;
 pub mod routing;
+pub mod spreadsheet;
 pub mod tags;
 pub mod time;
 pub mod tokens;
@@ -28,6 +30,7 @@ pub mod usage;
 
 pub use budget::{Budget, Period};
 pub use caller::{Caller, Role, Scope};
+pub use causes::Causes;
 pub use credential::{KeyHash, SealId, Sealed};
 pub use ids::{AliasId, ApiKeyId, ProviderKeyId, RequestId, SessionId, UserId};
 pub use invalid::Invalid;
