@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use time::{Month, OffsetDateTime};
 
 use crate::caller::Proof;
+use crate::time::DAY_MS;
 use crate::{ApiKeyId, Caller, Invalid, NanoUsd, Timestamp, UserId};
 
 /// The span a budget is for. Days and months are those of UTC.
@@ -55,8 +56,6 @@ impl Period {
         }
     }
 }
-
-const DAY_MS: i64 = 86_400_000;
 
 /// Year and month; `None` beyond the years that a calendar has.
 fn date(at: Timestamp) -> Option<(i32, Month)> {

@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod call;
 pub mod caller;
+pub mod causes;
 pub mod credential;
 pub mod ids;
 pub mod invalid;
@@ -19,15 +20,15 @@ pub mod provider;
 pub mod query;
 pub mod record;
 pub mod routing;
+pub mod spreadsheet;
 pub mod tags;
 pub mod time;
 pub mod tokens;
 pub mod usage;
 
-pub use call::{conversation, event, reply};
-
 pub use budget::{Budget, Period};
 pub use caller::{Caller, Role, Scope};
+pub use causes::Causes;
 pub use credential::{KeyHash, SealId, Sealed};
 pub use ids::{AliasId, ApiKeyId, ProviderKeyId, RequestId, SessionId, UserId};
 pub use invalid::Invalid;

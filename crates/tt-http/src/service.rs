@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
-use tt_core::RequestId;
 use tt_core::caller::{Proof, Scope};
+use tt_core::{Causes, RequestId};
 use tt_crypto::ApiKey;
 use uuid::Uuid;
 
@@ -15,8 +15,8 @@ use crate::clock::now;
 use crate::edge::client_address::client_address;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
-use crate::edge::reply::{IntoReply, Reply};
-use crate::routes::{self, Cap, Handler, Need};
+use crate::edge::reply::{IntoReply, Reply, error_reply};
+use crate::routes::{self, Cap, Handler, Need, Route};
 use crate::state::app::App;
 use crate::state::directory::{CredentialKind, KnownCaller};
 use crate::state::worker::Worker;
@@ -28,7 +28,12 @@ pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
 const LONGEST_URI: usize = 8 * 1024;
 
 /// Answers one request. Never fails: every error has its shape.
-pub(crate) async fn answer(app: Arc<App>, worker: Arc<Worker>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+pub(crate) async fn serve_request(
+    app: Arc<App>,
+    worker: Arc<Worker>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Reply {
     let arrived = Instant::now();
     let id = RequestId(Uuid::now_v7());
     let (parts, body) = request.into_parts();
@@ -45,12 +50,13 @@ pub(crate) async fn answer(app: Arc<App>, worker: Arc<Worker>, peer: IpAddr, req
         cap_bytes: 0,
         app: Arc::clone(&app),
     };
-    let (pattern, result) = dispatch(cx).await;
+    let (row, result) = dispatch(cx).await;
+    let pattern = row.map_or("", |row| row.pattern);
     let mut reply = match result {
         Ok(reply) => reply,
         Err(error) => {
             report(&error, id, pattern);
-            error.into_reply()
+            error_reply(error, row.and_then(|row| row.dialect))
         }
     };
     tracing::debug!(
@@ -70,29 +76,22 @@ pub(crate) async fn answer(app: Arc<App>, worker: Arc<Worker>, peer: IpAddr, req
 /// Failures of ours are logged where they are answered, once, with their causes.
 fn report(error: &ApiError, id: RequestId, pattern: &str) {
     if error.status == StatusCode::INTERNAL_SERVER_ERROR || error.status == StatusCode::SERVICE_UNAVAILABLE {
-        let mut causes = String::new();
-        let mut cause = std::error::Error::source(error);
-        while let Some(source) = cause {
-            causes.push_str(": ");
-            causes.push_str(&source.to_string());
-            cause = source.source();
-        }
-        tracing::error!(request_id = %id, pattern, "{error}{causes}");
+        tracing::error!(request_id = %id, pattern, error = %Causes(error), "the request failed here");
     }
 }
 
-async fn dispatch(mut cx: Context) -> (&'static str, Result<Reply, ApiError>) {
+async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, ApiError>) {
     if cx.parts.uri.path_and_query().map_or(0, |uri| uri.as_str().len()) > LONGEST_URI {
-        return ("", Ok(StatusCode::URI_TOO_LONG.into_reply()));
+        return (None, Ok(StatusCode::URI_TOO_LONG.into_reply()));
     }
     // hyper's own limit is one of its buffer, which may take in about twice as much before it is looked at.
     let header_bytes: usize = cx.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if header_bytes > MOST_HEADER_BYTES {
-        return ("", Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_reply()));
+        return (None, Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_reply()));
     }
     let (row, params) = match routes::find(&cx.parts.method, cx.parts.uri.path()) {
         Ok(found) => found,
-        Err(error) => return ("", Err(error)),
+        Err(error) => return (None, Err(error)),
     };
     cx.params = params;
     cx.cap_bytes = match row.cap {
@@ -106,7 +105,7 @@ async fn dispatch(mut cx: Context) -> (&'static str, Result<Reply, ApiError>) {
             Err(error) => Err(error),
         },
     };
-    (row.pattern, result)
+    (Some(row), result)
 }
 
 /// Who is calling, and may they use this path?

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use tt_core::Timestamp;
+use tt_core::time::DAY_MS;
 
 use crate::Verdict;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// How far a clock may be behind the day that is being counted without having been set back.
 const BEHIND_MS: i64 = 60_000;
