@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::anthropic::stream::Decoder;
+use crate::api::anthropic::{decode_reply, refused};
+use crate::api::{ProviderError, Undo};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::{Value, json};
@@ -11,24 +14,13 @@ use tt_core::event::Event;
 use tt_core::reply::Finish;
 use tt_core::usage::{BilledBeside, Reported};
 use tt_core::{Provider, Usage};
-use tt_providers::anthropic::stream::Decoder;
-use tt_providers::anthropic::{decode_reply, refused};
-use tt_providers::{ProviderError, Undo};
+
+use crate::fixtures::Recording;
 
 /// All recordings of `POST /v1/messages`.
 fn recordings() -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings/anthropic");
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        panic!("the recordings are not at {folder}");
-    };
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
-        .iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .map(|path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap())
-        .filter(|recording| recording["api"] == "messages")
-        .collect()
+    let recordings = Recording::of(Provider::Anthropic).into_iter().filter(|recording| recording.api == "messages");
+    recordings.map(|recording| recording.json).collect()
 }
 
 fn recording(id: &str) -> Value {

@@ -1,5 +1,7 @@
 //! Conversations as Anthropic requests: one test for each row of the mapping.
 
+use crate::api::anthropic::encode_request;
+use crate::api::{Encoded, ProviderError, Target};
 use serde_json::{Number, Value, json};
 use tt_core::Provider;
 use tt_core::conversation::{
@@ -7,8 +9,6 @@ use tt_core::conversation::{
     ToolChoice,
 };
 use tt_core::model::{Capabilities, ModelFacts};
-use tt_providers::anthropic::encode_request;
-use tt_providers::{Encoded, ProviderError, Target};
 
 /// A model without thinking budgets' or effort's flags, as the price table states Haiku 3.5.
 fn plain() -> ModelFacts {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::api::gemini::refused;
+use crate::api::{Disposition, ProviderError, Refused, RefusedKind};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use tt_providers::gemini::refused;
-use tt_providers::{Disposition, ProviderError, Refused, RefusedKind};
 
 use super::support::Recording;
 

@@ -1,12 +1,12 @@
 //! Gemini requests: each row of the Gemini column of MAPPING.md, Requests. `history.rs` tests the histories.
 
+use crate::api::Target;
+use crate::api::gemini;
 use serde_json::{Value, json};
 use tt_core::conversation::{
     CacheHint, Conversation, CustomTool, Effort, Format, Media, Part, Role, Sampling, Tool, ToolChoice,
 };
 use tt_core::model::{Capabilities, ModelFacts};
-use tt_providers::Target;
-use tt_providers::gemini;
 
 use super::support::{assistant, body, encode, message, refused_for, system, talk, tool, user};
 

@@ -1,10 +1,10 @@
 //! Gemini streams that no recording shows, built by hand after the API reference and MAPPING.md, Streams of Gemini.
 
+use crate::api::gemini::{self, stream::Decoder};
+use crate::api::{Disposition, ProviderError, RefusedKind, Undo};
 use serde_json::{Value, json};
 use tt_core::event::Event;
 use tt_core::reply::Finish;
-use tt_providers::gemini::{self, stream::Decoder};
-use tt_providers::{Disposition, ProviderError, RefusedKind, Undo};
 
 use super::support::{Recording, decode};
 
