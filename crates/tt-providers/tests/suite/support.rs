@@ -3,11 +3,6 @@
 
 use std::fmt::Write as _;
 
-use crate::api::openai::stream::Encoder;
-use crate::api::openai::{self, EncodeOptions, Observer, Scan};
-use crate::api::sse::Framer;
-use crate::api::stream::Tally;
-use crate::api::{Disposition, ProviderError, Refused, StreamDecoder, Target, Undo};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use serde_json::Value;
@@ -16,6 +11,12 @@ use tt_core::event::Event;
 use tt_core::model::{Capabilities, ModelFacts};
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Dialect, Provider};
+
+use crate::api::openai::stream::Encoder;
+use crate::api::openai::{self, EncodeOptions, Observer, Scan};
+use crate::api::sse::Framer;
+use crate::api::stream::Tally;
+use crate::api::{Disposition, ProviderError, Refused, StreamDecoder, Target, Undo};
 
 /// When every answer here is made, in seconds since the epoch.
 const CREATED: i64 = 1_800_000_000;

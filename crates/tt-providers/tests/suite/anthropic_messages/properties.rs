@@ -1,7 +1,5 @@
 //! Properties of every conversation that can be encoded for Anthropic.
 
-use crate::api::anthropic::encode_request;
-use crate::api::{Encoded, ProviderError, Target};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tt_core::Provider;
@@ -9,6 +7,9 @@ use tt_core::conversation::{
     CacheHint, Conversation, Effort, Format, Media, Message, Part, Role, Signature, Tool, ToolCall, ToolChoice,
 };
 use tt_core::model::{Capabilities, ModelFacts};
+
+use crate::api::anthropic::encode_request;
+use crate::api::{Encoded, ProviderError, Target};
 
 fn words() -> impl Strategy<Value = String> {
     prop_oneof![3 => "[a-zäß ]{0,6}", 1 => Just(String::new()), 1 => Just(" \n".to_owned())]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::api::gemini::refused;
-use crate::api::{Disposition, ProviderError, Refused, RefusedKind};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use super::support::Recording;
+use crate::api::gemini::refused;
+use crate::api::{Disposition, ProviderError, Refused, RefusedKind};
 
 fn of(status: u16, body: &Value) -> Refused {
     refused(status, &HeaderMap::new(), body.to_string().as_bytes())

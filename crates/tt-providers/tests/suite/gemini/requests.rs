@@ -1,7 +1,5 @@
 //! Gemini requests: each row of the Gemini column of MAPPING.md, Requests. `history.rs` tests the histories.
 
-use crate::api::Target;
-use crate::api::gemini;
 use serde_json::{Value, json};
 use tt_core::conversation::{
     CacheHint, Conversation, CustomTool, Effort, Format, Media, Part, Role, Sampling, Tool, ToolChoice,
@@ -9,6 +7,8 @@ use tt_core::conversation::{
 use tt_core::model::{Capabilities, ModelFacts};
 
 use super::support::{assistant, body, encode, message, refused_for, system, talk, tool, user};
+use crate::api::Target;
+use crate::api::gemini;
 
 const OLD: &str = "gemini-2.5-flash";
 const NEW: &str = "gemini-3.5-flash";

@@ -1,12 +1,12 @@
 //! Recordings, and short ways to build conversations.
 
-use crate::api::gemini::{self, stream::Decoder};
-use crate::api::{Encoded, ProviderError, Target, Undo};
 use serde_json::{Map, Value};
 use tt_core::conversation::{Conversation, Message, Part, Role, Signature, Tool, ToolCall};
 use tt_core::event::Event;
 use tt_core::{Provider, reply::Reply};
 
+use crate::api::gemini::{self, stream::Decoder};
+use crate::api::{Encoded, ProviderError, Target, Undo};
 use crate::fixtures;
 
 /// One recorded interaction.

@@ -1,9 +1,5 @@
 //! Chat Completions against recorded traffic: every request, answer, stream and error in `fixtures/recordings/openai`.
 
-use crate::api::openai::{self, EncodeOptions, Observer, Scan, stream::Encoder};
-use crate::api::sse::Framer;
-use crate::api::stream::Tally;
-use crate::api::{ProviderError, RefusedKind, StreamDecoder, Target, Undo};
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 use tt_core::conversation::Part;
@@ -12,6 +8,10 @@ use tt_core::reply::{Choice, Finish, Reply};
 use tt_core::usage::Reported;
 use tt_core::{Dialect, Provider};
 
+use crate::api::openai::{self, EncodeOptions, Observer, Scan, stream::Encoder};
+use crate::api::sse::Framer;
+use crate::api::stream::Tally;
+use crate::api::{ProviderError, RefusedKind, StreamDecoder, Target, Undo};
 use crate::fixtures::Recording;
 
 struct Record {
