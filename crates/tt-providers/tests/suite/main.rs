@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests: a failed step is a failed test")]
 
 mod anthropic_messages;
+mod api;
 mod fixtures;
 mod gemini;
 mod golden;

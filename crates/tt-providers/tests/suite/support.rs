@@ -11,11 +11,12 @@ use tt_core::event::Event;
 use tt_core::model::{Capabilities, ModelFacts};
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Dialect, Provider};
-use tt_providers::openai::stream::Encoder;
-use tt_providers::openai::{self, EncodeOptions, Observer, Scan};
-use tt_providers::sse::Framer;
-use tt_providers::stream::Tally;
-use tt_providers::{Disposition, ProviderError, Refused, StreamDecoder, Target, Undo};
+
+use crate::api::openai::stream::Encoder;
+use crate::api::openai::{self, EncodeOptions, Observer, Scan};
+use crate::api::sse::Framer;
+use crate::api::stream::Tally;
+use crate::api::{Disposition, ProviderError, Refused, StreamDecoder, Target, Undo};
 
 /// When every answer here is made, in seconds since the epoch.
 const CREATED: i64 = 1_800_000_000;
@@ -71,7 +72,7 @@ pub(crate) struct Sent {
 /// Encodes a conversation for `model`.
 pub(crate) fn encode_for(model: &Model, conversation: &Conversation) -> Result<Sent, String> {
     let target = Target { model: model.name, facts: model.facts.as_ref() };
-    let encoded = tt_providers::encode_request(model.dialect, conversation, target).map_err(|error| failure(&error))?;
+    let encoded = crate::api::encode_request(model.dialect, conversation, target).map_err(|error| failure(&error))?;
     let mut notes = String::new();
     let Undo { tool_names, answer_tool, custom_tools } = &encoded.undo;
     for (sent, client) in tool_names {
@@ -152,7 +153,7 @@ pub(crate) struct Got {
 
 /// A plain answer translated to Chat Completions.
 pub(crate) fn translate_reply(dialect: Dialect, body: &[u8], asked: &Asked) -> Got {
-    match tt_providers::decode_reply(dialect, body, &asked.undo) {
+    match crate::api::decode_reply(dialect, body, &asked.undo) {
         Ok(reply) => Got {
             body: openai::encode_reply(&reply, &asked.options()),
             error: None,
@@ -265,7 +266,7 @@ fn tally_facts(tally: &Tally) -> String {
 
 /// Reads an error answer and says what is made of it.
 pub(crate) fn refusal(provider: Provider, status: u16, headers: &HeaderMap, body: &[u8]) -> String {
-    failure(&ProviderError::Refused(Box::new(tt_providers::refused(provider, status, headers, body))))
+    failure(&ProviderError::Refused(Box::new(crate::api::refused(provider, status, headers, body))))
 }
 
 /// The usage by class, classes of 0 left out, and all that decides its price.

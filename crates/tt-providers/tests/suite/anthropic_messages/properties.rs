@@ -7,8 +7,9 @@ use tt_core::conversation::{
     CacheHint, Conversation, Effort, Format, Media, Message, Part, Role, Signature, Tool, ToolCall, ToolChoice,
 };
 use tt_core::model::{Capabilities, ModelFacts};
-use tt_providers::anthropic::encode_request;
-use tt_providers::{Encoded, ProviderError, Target};
+
+use crate::api::anthropic::encode_request;
+use crate::api::{Encoded, ProviderError, Target};
 
 fn words() -> impl Strategy<Value = String> {
     prop_oneof![3 => "[a-zäß ]{0,6}", 1 => Just(String::new()), 1 => Just(" \n".to_owned())]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use tt_providers::gemini::refused;
-use tt_providers::{Disposition, ProviderError, Refused, RefusedKind};
 
 use super::support::Recording;
+use crate::api::gemini::refused;
+use crate::api::{Disposition, ProviderError, Refused, RefusedKind};
 
 fn of(status: u16, body: &Value) -> Refused {
     refused(status, &HeaderMap::new(), body.to_string().as_bytes())

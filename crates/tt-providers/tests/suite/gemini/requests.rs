@@ -5,10 +5,10 @@ use tt_core::conversation::{
     CacheHint, Conversation, CustomTool, Effort, Format, Media, Part, Role, Sampling, Tool, ToolChoice,
 };
 use tt_core::model::{Capabilities, ModelFacts};
-use tt_providers::Target;
-use tt_providers::gemini;
 
 use super::support::{assistant, body, encode, message, refused_for, system, talk, tool, user};
+use crate::api::Target;
+use crate::api::gemini;
 
 const OLD: &str = "gemini-2.5-flash";
 const NEW: &str = "gemini-3.5-flash";

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use tt_core::event::Event;
 use tt_core::reply::Finish;
-use tt_providers::gemini::{self, stream::Decoder};
-use tt_providers::{Disposition, ProviderError, RefusedKind, Undo};
 
 use super::support::{Recording, decode};
+use crate::api::gemini::{self, stream::Decoder};
+use crate::api::{Disposition, ProviderError, RefusedKind, Undo};
 
 fn chunks(chunks: &[Value]) -> Vec<Vec<u8>> {
     chunks.iter().map(|chunk| chunk.to_string().into_bytes()).collect()
