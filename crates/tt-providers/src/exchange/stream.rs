@@ -14,7 +14,7 @@ pub enum AnswerStream {
     /// Client and provider speak the same dialect.
     PassThrough(Box<dyn Observer>),
     /// They do not.
-    Translated(Translated),
+    Translated(Box<Translated>),
 }
 
 /// A stream that is decoded and encoded again.
@@ -42,7 +42,7 @@ impl AnswerStream {
     }
 
     pub(super) fn translated(decoder: Box<dyn StreamDecoder>, encoder: Box<dyn StreamEncoder>) -> Self {
-        Self::Translated(Translated { decoder, encoder, tally: Tally::default(), events: Vec::new() })
+        Self::Translated(Box::new(Translated { decoder, encoder, tally: Tally::default(), events: Vec::new() }))
     }
 
     /// Takes one frame and appends to `out` what the client gets of it.

@@ -159,14 +159,14 @@ fn golden_refusals_passed_on() {
 
 #[test]
 fn golden_failed_attempts() {
+    const ATTEMPTS: &str = "openai/gpt-5.4: 503 Overloaded";
     let mut text = String::new();
-    let all_failed = |last| ApiError::all_attempts_failed("openai/gpt-5.4: 503 Overloaded", last);
     // The last target was not asked: it cannot serve the request.
     for name in ["unsupported", "malformed", "missing"] {
-        text.push_str(&shown(name, all_failed(None)));
+        text.push_str(&shown(name, ApiError::all_attempts_failed(ATTEMPTS, None)));
     }
     for (name, failure) in every_failure() {
-        text.push_str(&shown(name, all_failed(Some(&failure))));
+        text.push_str(&shown(name, ApiError::all_attempts_failed(ATTEMPTS, Some(&failure))));
     }
     compare("failed_attempts", &text);
 }
