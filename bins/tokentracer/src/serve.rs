@@ -12,7 +12,7 @@ use tt_core::Timestamp;
 use tt_core::price::PriceTable;
 use tt_core::record::JournalCursor;
 use tt_crypto::{Keyring, Passwords, Sessions};
-use tt_http::{App, Parts, Spending};
+use tt_http::{App, BudgetAccounts, Parts};
 use tt_ledger::{Batch, Disk, Drain, Flusher, JournalConfig, Ledger, Sink};
 use tt_ratelimit::{Budgets, Limiter};
 use tt_store::{Store, StoreError};
@@ -51,11 +51,11 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
         (Some(redis), _) => {
             // Charges of dead processes stay until their journals are stored, whenever that is.
             let always = tokio::sync::watch::channel(true).1;
-            Spending::new(store.clone(), Budgets::redis(redis.clone(), &run, control), always)
+            BudgetAccounts::new(store.clone(), Budgets::redis(redis.clone(), &run, control), always)
         }
         // Nobody else uses the database. What a killed process spent counts once it is stored.
-        (None, Database::Sqlite(_)) => Spending::new(store.clone(), Budgets::memory(), drain.adopted_all()),
-        (None, Database::Postgres(_)) => Spending::off(store.clone()),
+        (None, Database::Sqlite(_)) => BudgetAccounts::new(store.clone(), Budgets::memory(), drain.adopted_all()),
+        (None, Database::Postgres(_)) => BudgetAccounts::off(store.clone()),
     };
     let spending = Arc::new(counted);
     let sink = StoreSink { store: store.clone(), spending: Arc::clone(&spending) };
@@ -71,7 +71,7 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
             Some(redis) => Limiter::redis(redis, control.clone()),
             None => Limiter::memory(),
         },
-        spending,
+        budget_accounts: spending,
         prices,
         control: control.clone(),
         config: config.http,
@@ -114,7 +114,7 @@ fn journal(config: &Config, run: &str) -> Result<(Ledger, Drain, Flusher), Strin
 /// Settlements and how far each journal is stored, in one transaction; then budgets hear of it.
 struct StoreSink {
     store: Store,
-    spending: Arc<Spending>,
+    spending: Arc<BudgetAccounts>,
 }
 
 impl Sink for StoreSink {

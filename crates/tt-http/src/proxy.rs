@@ -11,11 +11,11 @@ use tt_core::{Dialect, NanoUsd, Tags, Timestamp};
 use tt_ledger::{Durable, Guard};
 use tt_providers::{Disposition, ProviderError};
 
-use crate::app::now;
-use crate::context::Context;
-use crate::directory::{Known, UserView};
-use crate::error::ApiError;
-use crate::reply::{Reply, limit_headers};
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::{Reply, limit_headers};
+use crate::state::directory::{KnownCaller, UserView};
 
 pub(crate) mod attempt;
 mod bounds;
@@ -36,7 +36,7 @@ use purse::{Hold, Purse};
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// `POST /v1/chat/completions`.
-pub(crate) async fn chat_completions(mut cx: Context, caller: Known) -> Result<Reply, ApiError> {
+pub(crate) async fn chat_completions(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let tags = tags(cx.headers())?;
     let body = cx.bytes().await?;
     let inbound = Arc::new(Inbound::read(body, &cx.app.control).await?);
@@ -64,7 +64,7 @@ pub(crate) async fn chat_completions(mut cx: Context, caller: Known) -> Result<R
 }
 
 /// Counts the request against the caller's limits, or refuses it.
-async fn admit(cx: &Context, caller: &Known) -> Result<Option<Standing>, ApiError> {
+async fn admit(cx: &Context, caller: &KnownCaller) -> Result<Option<Standing>, ApiError> {
     let rules = limits::rules(caller, cx.app.config.default_limits);
     match cx.worker.limits.check(&rules, cx.arrived_at).await {
         Decision::Admit { nearest } => Ok(nearest),
@@ -99,7 +99,7 @@ async fn resolve(cx: &Context, view: &UserView, inbound: &Arc<Inbound>) -> Resul
     Ok(plan)
 }
 
-fn intent(cx: &Context, caller: &Known, inbound: &Inbound, plan: &Plan, tags: Tags) -> Intent {
+fn intent(cx: &Context, caller: &KnownCaller, inbound: &Inbound, plan: &Plan, tags: Tags) -> Intent {
     Intent {
         request_id: cx.id,
         created_at: cx.arrived_at,

@@ -17,10 +17,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::{MOST_HEADER_BYTES, answer};
-use crate::app::{App, Worker};
-use crate::silence::{Patient, Requests};
-use crate::upkeep::{baseline, refresh_prices, seed, upkeep};
+use crate::background::{baseline, refresh_prices, seed, upkeep};
+use crate::server::idle_timeout::{Requests, TimedSocket};
+use crate::service::{MOST_HEADER_BYTES, answer};
+use crate::state::app::App;
+use crate::state::worker::Worker;
+
+pub(crate) mod idle_timeout;
 
 /// Sockets handed to a worker and not yet taken up; past that the accept loop waits.
 const HANDED_OVER: usize = 1024;
@@ -138,7 +141,7 @@ async fn work(
     let worker = Arc::new(Worker {
         client,
         limits: app.limiter.worker().await,
-        budgets: app.spending.counters().worker().await,
+        budgets: app.budget_accounts.counters().worker().await,
         ledger: app.ledger.worker(number),
     });
     let graceful = GracefulShutdown::new();
@@ -162,7 +165,7 @@ async fn work(
             let _places = (permit, open);
             let (head, idle) = (app.config.client_header_timeout, app.config.client_idle_timeout);
             let requests = Requests::new();
-            let socket = Patient::new(socket, head, idle, requests.clone());
+            let socket = TimedSocket::new(socket, head, idle, requests.clone());
             let service = service_fn(move |request| {
                 let (app, worker, answering) = (Arc::clone(&app), Arc::clone(&worker), requests.begin());
                 async move {

@@ -13,7 +13,7 @@ use tt_core::caller::RequestLimits;
 use tt_core::price::PriceTable;
 use tt_core::{BaseUrl, Provider, Timestamp};
 use tt_crypto::{Keyring, Passwords, Sessions};
-use tt_http::{App, HttpConfig, Parts, Spending, UpstreamConfig};
+use tt_http::{App, BudgetAccounts, HttpConfig, Parts, UpstreamConfig};
 use tt_ledger::Ledger;
 use tt_ratelimit::{Budgets, Limiter};
 use tt_store::{Store, StoreConfig};
@@ -98,7 +98,7 @@ async fn from_its_second_request_on_a_key_needs_no_sql_before_the_upstream_call(
         keyring: Arc::new(Keyring::new(&secret(), None).unwrap()),
         ledger,
         limiter: Limiter::memory(),
-        spending: Arc::new(Spending::new(store.clone(), Budgets::memory(), adopted_all)),
+        budget_accounts: Arc::new(BudgetAccounts::new(store.clone(), Budgets::memory(), adopted_all)),
         prices: PriceTable::builtin().unwrap(),
         control: Handle::current(),
         config: config(&mock),

@@ -27,10 +27,10 @@ use super::inbound::Inbound;
 use super::meter::{Measured, Meter, millis};
 use super::relay::Relay;
 use super::served;
-use crate::app::App;
-use crate::context::Context;
-use crate::directory::UserView;
-use crate::reply::Reply;
+use crate::edge::context::Context;
+use crate::edge::reply::Reply;
+use crate::state::app::App;
+use crate::state::directory::UserView;
 
 /// The largest plain answer taken from a provider.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -360,7 +360,7 @@ async fn serve(
         None => {
             let (done, counted) = tokio::sync::oneshot::channel();
             let (inbound, provider) = (Arc::clone(&outbound.inbound), meter.provider());
-            cx.app.estimator.run(move |precision| {
+            cx.app.token_counter.run(move |precision| {
                 // Nobody waits any more when the client has left: the guard has settled.
                 let _gone = done.send(estimate(&inbound, provider, &tally, precision));
             });
