@@ -39,6 +39,8 @@ mod guard;
 #[cfg(test)]
 mod interleavings;
 mod journal;
+#[cfg(test)]
+mod journal_v1;
 mod ledger;
 mod places;
 mod replay;
