@@ -14,9 +14,9 @@ use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Pl
 use tt_core::usage::{BilledBeside, Reported, Usage};
 use tt_core::{ApiKeyId, Dialect, NanoUsd, Provider, ProviderKeyId, Tags, Timestamp, UsageSource, UserId};
 
-use crate::crashes::Store;
-use crate::fixtures::{Logs, answered, intent, ms, settled, started};
-use crate::simulated::Machine;
+use crate::sim::crashes::Store;
+use crate::sim::fixtures::{Logs, answered, intent, ms, settled, started};
+use crate::sim::simulated::Machine;
 use crate::{Disk, JournalConfig, Ledger};
 
 /// An intent in which no field is empty. What a later version adds comes from the fixture, as it comes from its default
