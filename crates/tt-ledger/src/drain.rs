@@ -10,12 +10,16 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tt_core::record::{JournalCursor, Settlement};
 
-use crate::behind::Behind;
+use crate::drain::catch_up::Behind;
+use crate::drain::sink::{Batch, Plain, Sink};
+use crate::in_flight::Places;
 use crate::journal::Journal;
+use crate::journal::reader::Position;
 use crate::ledger::Queued;
-use crate::places::Places;
-use crate::replay::Position;
-use crate::sink::{Batch, Plain, Sink};
+
+pub(crate) mod catch_up;
+pub(crate) mod orphan;
+pub(crate) mod sink;
 
 /// The most settlements in a batch.
 pub const BATCH: usize = 1000;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Settled, Settlement};
 use tt_core::{RequestId, UserId};
 
-use crate::chain::{Chain, ENDED_ROOM, SETTLED_ROOM};
-use crate::frame;
+use crate::journal::frame;
+use crate::journal::writer::{Chain, ENDED_ROOM, SETTLED_ROOM};
 use crate::ledger::{Queued, Shared};
 use crate::{Durable, LedgerError};
 
@@ -282,7 +282,7 @@ mod tests {
     use tt_core::Timestamp;
 
     use super::*;
-    use crate::fixtures::{Sink, answered, guard, intent, ledger, settled, started};
+    use crate::sim::fixtures::{Sink, answered, guard, intent, ledger, settled, started};
     use crate::{Drain, Ledger};
 
     /// What the sink gets once `act` is done with the ledger, whose clock stands at 1,000 ms.

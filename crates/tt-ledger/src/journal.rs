@@ -7,8 +7,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::LedgerError;
-use crate::chain::Chain;
-use crate::files::{Files, Lock};
+use crate::journal::files::{Files, Lock};
+use crate::journal::writer::Chain;
+
+pub mod files;
+pub(crate) mod frame;
+pub(crate) mod reader;
+pub(crate) mod segment;
+pub(crate) mod writer;
 
 pub(crate) const LOCK: &str = "lock";
 
@@ -241,6 +247,3 @@ impl Instance {
         !signal.over
     }
 }
-
-#[cfg(test)]
-mod tests;

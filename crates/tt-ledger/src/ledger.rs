@@ -7,12 +7,12 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tt_core::record::{Intent, Settlement};
 use tt_core::{Timestamp, UserId};
 
-use crate::chain::Chain;
-use crate::files::Files;
 use crate::guard::Entry;
+use crate::in_flight::Places;
+use crate::journal::files::Files;
+use crate::journal::reader::Position;
+use crate::journal::writer::Chain;
 use crate::journal::{Journal, JournalConfig};
-use crate::places::Places;
-use crate::replay::Position;
 use crate::{Drain, Flusher, Guard, LedgerError};
 
 /// Takes intents. Cheap to clone.
@@ -172,7 +172,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{Sink, guard, intent, ledger, ms, settled};
+    use crate::sim::fixtures::{Sink, guard, intent, ledger, ms, settled};
 
     fn counts(ledger: &Ledger) -> (usize, usize) {
         (ledger.pending().open, ledger.pending().undelivered)

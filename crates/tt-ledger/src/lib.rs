@@ -22,36 +22,21 @@
 //! **Invariant:** it starts no thread or task of its own (files are read back on the runtime's blocking threads, and
 //! waited for), reads no clock of its own and knows no store.
 
-mod adopt;
-mod behind;
-mod census;
-mod chain;
-#[cfg(test)]
-mod crashes;
 mod drain;
 pub mod error;
-pub mod files;
-#[cfg(test)]
-mod fixtures;
 mod flusher;
-mod frame;
 mod guard;
-#[cfg(test)]
-mod interleavings;
+mod in_flight;
 mod journal;
 mod ledger;
-mod places;
-mod replay;
-mod segment;
 #[cfg(test)]
-mod simulated;
-mod sink;
+mod sim;
 
+pub use drain::sink::{Batch, Sink};
 pub use drain::{BATCH, Drain, Drained, WINDOW};
 pub use error::LedgerError;
-pub use files::Disk;
 pub use flusher::{Durable, Flusher};
 pub use guard::{Guard, Watcher};
+pub use journal::files::{self, Disk};
 pub use journal::{Fsync, JournalConfig};
 pub use ledger::{Backlog, Ledger, Pending};
-pub use sink::{Batch, Sink};

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 use tokio::time::advance;
 
 use super::*;
-use crate::fixtures::{Logs, Sink, guard, intent, ledger, ms, settled, started};
+use crate::sim::fixtures::{Logs, Sink, guard, intent, ledger, ms, settled, started};
 use crate::{Ledger, LedgerError};
 
 /// Runs the drain until every ledger and guard is gone.

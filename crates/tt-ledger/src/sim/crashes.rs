@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use tt_core::Timestamp;
 use tt_core::record::{JournalCursor, Outcome, Settlement};
 
-use crate::fixtures::{answered, intent, ms, settled, started};
-use crate::simulated::{Machine, Process};
+use crate::sim::fixtures::{answered, intent, ms, settled, started};
+use crate::sim::simulated::{Machine, Process};
 use crate::{Batch, Drain, Flusher, Fsync, Guard, JournalConfig, Ledger, Sink};
 
 /// A store that outlives processes; its calls are transactions.

@@ -8,8 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::files::JournalFile;
-use crate::frame::{self, HEAD, LONGEST, Record};
+use crate::journal::files::JournalFile;
+use crate::journal::frame::{self, HEAD, LONGEST, Record};
 
 const MAGIC: [u8; 8] = *b"ttledgr1";
 /// Magic, number, length of the carry, checksum; little-endian.

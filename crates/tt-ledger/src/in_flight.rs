@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use crate::LedgerError;
-use crate::census::Census;
 use crate::drain::BATCH;
+use crate::in_flight::by_user::Census;
+
+pub(crate) mod by_user;
 
 /// Counts only: no memory is published through them, so `Relaxed` will do throughout.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::files::{Files, JournalFile, Lock};
+use crate::journal::files::{Files, JournalFile, Lock};
 
 /// A machine: what survives its processes.
 #[derive(Clone, Default)]

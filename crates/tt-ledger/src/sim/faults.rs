@@ -1,5 +1,6 @@
 //! The journal against disks that are full, broken or damaged, and against a store that is away.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +9,10 @@ use tokio::sync::oneshot;
 use tt_core::Timestamp;
 use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Outcome, Settlement};
 
-use super::*;
-use crate::crashes::{Failure, Store, begin, config};
-use crate::fixtures::{Logs, answered, guard, intent, ms, settled, started};
-use crate::simulated::{Machine, Process};
-use crate::{Disk, Drain, Drained, Ledger};
+use crate::sim::crashes::{Failure, Store, begin, config};
+use crate::sim::fixtures::{Logs, answered, guard, intent, ms, settled, started};
+use crate::sim::simulated::{Machine, Process};
+use crate::{Disk, Drain, Drained, Fsync, JournalConfig, Ledger, LedgerError};
 
 /// Runs `drain` for a while, then to its end.
 async fn drain_all(drain: Drain, store: &Store, process: &Process) -> Drained {

@@ -8,12 +8,12 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tt_core::record::JournalCursor;
 
-use crate::adopt::{self, Adopted, Part};
-use crate::chain::Chain;
+use crate::drain::orphan::{self, Adopted, Part};
+use crate::drain::sink::Sink;
 use crate::drain::{BATCH, Taken, chain as with_causes, cursor};
 use crate::journal::Journal;
-use crate::replay::{Position, Replay};
-use crate::sink::Sink;
+use crate::journal::reader::{Position, Replay};
+use crate::journal::writer::Chain;
 
 pub(crate) struct Behind {
     journal: Arc<Journal>,
@@ -222,7 +222,7 @@ impl Behind {
             return false;
         }
         let (journal, after) = (Arc::clone(&self.journal), self.looked_at.clone());
-        let found = blocking(move || adopt::find(&journal, &after)).await;
+        let found = blocking(move || orphan::find(&journal, &after)).await;
         let none_left = matches!(found, Ok(None));
         let found = found.unwrap_or_else(|error| {
             tracing::error!(%error, "dead instances' journals cannot be looked for");

@@ -102,7 +102,7 @@ mod tests {
     use tt_core::{NanoUsd, UsageSource};
 
     use super::*;
-    use crate::fixtures::{answered, intent, settled, started};
+    use crate::sim::fixtures::{answered, intent, settled, started};
 
     #[test]
     fn records_come_back_as_they_were() {

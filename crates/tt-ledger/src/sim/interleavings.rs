@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use crate::fixtures::{Sink, answered, intent, ledger, ms, settled, started};
+use crate::sim::fixtures::{Sink, answered, intent, ledger, ms, settled, started};
 use crate::{Drained, Guard};
 
 const CAPACITY: usize = 8;

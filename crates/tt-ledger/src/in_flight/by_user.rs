@@ -102,7 +102,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{intent, settled};
+    use crate::sim::fixtures::{intent, settled};
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)

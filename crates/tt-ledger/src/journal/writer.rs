@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::LedgerError;
-use crate::files::JournalFile;
 use crate::flusher::{Durable, Synced};
+use crate::journal::files::JournalFile;
+use crate::journal::reader::{Extent, Position};
+use crate::journal::segment::{header, path};
 use crate::journal::{Fsync, Instance};
-use crate::replay::{Extent, Position};
-use crate::segment::{header, path};
 
 /// Room for the beginning of the first attempt, set aside with the intent.
 const STARTED_ROOM: u64 = 512;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use tt_core::record::Settlement;
 
 use crate::drain::BATCH;
-use crate::files::Lock;
+use crate::journal::files::Lock;
+use crate::journal::reader::{Extent, Position, Replay};
+use crate::journal::segment::{parse, path};
 use crate::journal::{Instance, Journal, LOCK, remove_instance};
-use crate::replay::{Extent, Position, Replay};
-use crate::segment::{parse, path};
 
 /// A dead instance's journal, which this process holds the lock of.
 pub(crate) struct Adopted {

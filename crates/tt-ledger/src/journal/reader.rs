@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use tt_core::record::{Attempt, AttemptEnded, Intent, Outcome, Settled, Settlement};
 
-use crate::files::Files;
-use crate::frame::Record;
-use crate::segment::{Next, Tape, path};
+use crate::journal::files::Files;
+use crate::journal::frame::Record;
+use crate::journal::segment::{Next, Tape, path};
 
 /// Offsets from here on count the rows of a dead chain's open requests, which come after all of its records.
 pub(crate) const TAIL: u64 = 1 << 62;
