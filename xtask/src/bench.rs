@@ -4,6 +4,8 @@
 
 mod bed;
 mod cpu;
+mod samples;
+mod shape;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -13,51 +15,13 @@ use serde_json::Value;
 
 use crate::run::{Outcome, cargo_command, output, status, target_directory};
 use bed::Bed;
-
-/// How requests are made; each is measured with every number of [`CONNECTIONS`].
-#[derive(Debug, Clone, Copy)]
-struct Shape {
-    name: &'static str,
-    model: &'static str,
-    stream: bool,
-    bytes: usize,
-}
-
-/// The upstream's models, and our aliases of the same names, so that all three get the same bytes.
-const SHAPES: [Shape; 3] = [
-    Shape { name: "300 B", model: "mock-bench", stream: false, bytes: 300 },
-    Shape { name: "100 KB", model: "mock-bench", stream: false, bytes: 100 * 1024 },
-    Shape { name: "200 chunks", model: "mock-bench-chunks-200", stream: true, bytes: 300 },
-];
+use samples::{Sample, Series, TARGETS};
+use shape::{SHAPES, Shape};
 
 const CONNECTIONS: [usize; 2] = [1, 64];
 
-/// The processes under test, in the order of the table.
-const TARGETS: [&str; 3] = ["upstream", "bare proxy", "TokenTracer"];
-/// What the others are compared with.
-const BARE: usize = 1;
-
 /// Not counted, at the start of each measurement.
 const WARM_UP_MS: u64 = 200;
-
-/// One row of the table before it is summed up: what was measured in each round.
-#[derive(Debug)]
-struct Series {
-    shape: Shape,
-    connections: usize,
-    /// One for each of [`TARGETS`].
-    rounds: [Vec<Sample>; 3],
-}
-
-/// One load on one process.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Sample {
-    per_second: f64,
-    p50_us: f64,
-    p99_us: f64,
-    /// Of the process under test, all its threads, per request; `None` where the system does not tell.
-    cpu_us: Option<f64>,
-}
 
 #[derive(Debug)]
 struct Options {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::SHAPES;
+use super::shape::SHAPES;
 use crate::http::Server;
 use crate::program::Program;
 
@@ -17,7 +17,7 @@ const LOG_LINES: usize = 10;
 /// All that runs.
 #[derive(Debug)]
 pub(super) struct Bed {
-    /// In the order of [`super::TARGETS`].
+    /// In the order of [`super::samples::TARGETS`].
     pub(super) targets: [Program; 3],
     /// Ours; the upstream takes any.
     pub(super) api_key: String,
