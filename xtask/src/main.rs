@@ -30,7 +30,7 @@ make <task>, or cargo xtask <task> [arguments]
   check         formatting, lints, layers and deny, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
-  layers        which crate may depend on which
+  layers        which crate may depend on which, and no circles of files; --circles lists those that there are
   deny          licences, banned crates, sources and advisories of all crates (deny.toml)
   build         the release binary (the last link takes some minutes)
   deps          fetch crates, and install what the tests need where that is possible
@@ -73,7 +73,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "check" => check::all(),
         "fmt" => cargo(&["fmt", "--all"]),
         "lint" => check::lint(),
-        "layers" => layers::check(),
+        "layers" => layers::run(rest),
         "deny" => deny::check(),
         "build" => cargo(&["build", "--release", "--package", "tokentracer"]),
         "up" => containers::up(rest),
