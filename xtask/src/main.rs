@@ -40,7 +40,8 @@ make <task>, or cargo xtask <task> [arguments]
   logs          follow what they log
   docker-build  build the program's image, tokentracer:local
   prices        rebuild the price table in the binary from a file of price facts: ARGS=FILE
-  bench         measure against a bare proxy; --release for the profile that ships
+  bench         measure against a bare proxy; --release for the profile that ships; --instructions counts the
+                instructions of a request with callgrind (--binary PATH for a program built elsewhere)
   soak          attack the ledger for long: kill, store, full, aborts, or all; TT_SOAK_SEED=N repeats a run
   clean         remove everything built";
 

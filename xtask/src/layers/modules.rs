@@ -267,7 +267,8 @@ mod tests {
             "lite.rs → repo/users.rs, 4: super::users::all",
         ];
         let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
-        (expected.sort_unstable(), found.sort_unstable());
+        expected.sort_unstable();
+        found.sort_unstable();
         assert_eq!(found, expected);
     }
 
