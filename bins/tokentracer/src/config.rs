@@ -139,10 +139,10 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("serve").about("Serve (the default)"))
         .subcommand(Command::new("migrate").about("Bring the database to this version's schema and stop"))
         .subcommand(Command::new("healthcheck").about("Ask a running server whether it is ready"))
-        .subcommand(crate::users::command())
-        .subcommand(crate::budgets::command())
-        .subcommand(crate::export::command())
-        .subcommand(crate::rotate::command())
+        .subcommand(crate::commands::users::command())
+        .subcommand(crate::commands::budgets::command())
+        .subcommand(crate::commands::usage_export::command())
+        .subcommand(crate::commands::rotate::command())
 }
 
 /// The values the command line and the environment give. An empty one counts as not given.

@@ -5,16 +5,12 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-mod budgets;
+mod commands;
 mod config;
-mod export;
-mod healthcheck;
-mod log_lines;
-mod rotate;
+mod logging;
 mod secrets;
 mod serve;
-mod start;
-mod users;
+mod wire;
 
 use config::Config;
 
@@ -58,7 +54,7 @@ fn complain(lines: &[String]) {
 
 fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = Config::load(&config::lookup(matches)).map_err(Failure::Settings)?;
-    start::logging(&config);
+    wire::logging(&config);
     // TLS to providers, PostgreSQL and Redis takes the process's provider.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed before");
@@ -70,12 +66,12 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::Start(format!("cannot start threads: {error}")))?;
     let result = match matches.subcommand() {
-        Some(("migrate", _)) => control.block_on(start::migrate(&config, control.handle())),
-        Some(("healthcheck", _)) => control.block_on(healthcheck::ask(&config)),
-        Some(("users", matches)) => control.block_on(users::run(&config, matches, control.handle())),
-        Some(("budgets", matches)) => control.block_on(budgets::run(&config, matches, control.handle())),
-        Some(("usage", matches)) => control.block_on(export::run(&config, matches, control.handle())),
-        Some(("secrets", _)) => control.block_on(rotate::run(&config, control.handle())),
+        Some(("migrate", _)) => control.block_on(wire::migrate(&config, control.handle())),
+        Some(("healthcheck", _)) => control.block_on(commands::healthcheck::ask(&config)),
+        Some(("users", matches)) => control.block_on(commands::users::run(&config, matches, control.handle())),
+        Some(("budgets", matches)) => control.block_on(commands::budgets::run(&config, matches, control.handle())),
+        Some(("usage", matches)) => control.block_on(commands::usage_export::run(&config, matches, control.handle())),
+        Some(("secrets", _)) => control.block_on(commands::rotate::run(&config, control.handle())),
         _ => control.block_on(serve::serve(config, control.handle())),
     };
     // Password hashes and counts that still run are nobody's any more.

@@ -19,7 +19,7 @@ use tt_store::{Store, StoreError};
 use uuid::Uuid;
 
 use crate::config::{Config, Database};
-use crate::start;
+use crate::wire as start;
 
 /// Serves until SIGTERM or SIGINT. Errors are one line each.
 pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String> {

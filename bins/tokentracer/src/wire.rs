@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tt_store::{Store, StoreConfig};
 
 use crate::config::{Config, Database, LogFormat};
-use crate::log_lines::OneLine;
+use crate::logging::one_line::OneLine;
 use crate::secrets::{self, Secrets};
 
 /// Log lines go to standard error: standard output is for what the program answers.

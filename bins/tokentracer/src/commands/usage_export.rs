@@ -15,7 +15,7 @@ use tt_core::{Email, NanoUsd, Tags, Timestamp};
 use tt_store::Store;
 
 use crate::config::Config;
-use crate::start::{explain, open_existing_store};
+use crate::wire::{explain, open_existing_store};
 
 /// Rows read from the store at once.
 const PAGE: u32 = 1000;

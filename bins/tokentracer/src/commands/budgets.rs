@@ -9,7 +9,7 @@ use tt_ratelimit::Budgets;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::start::{explain, open_existing_store};
+use crate::wire::{explain, open_existing_store};
 
 /// The command and its own.
 pub(crate) fn command() -> Command {

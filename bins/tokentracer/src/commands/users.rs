@@ -11,7 +11,7 @@ use tt_store::{Store, User, UserPatch};
 
 use crate::config::Config;
 use crate::serve::now;
-use crate::start::{explain, open_existing_store};
+use crate::wire::{explain, open_existing_store};
 
 /// Users read from the store at once.
 const PAGE: u32 = 500;

@@ -12,7 +12,7 @@ use tt_crypto::Keyring;
 use tt_store::Store;
 
 use crate::config::Config;
-use crate::start::{existing_secrets, explain, open_existing_store};
+use crate::wire::{existing_secrets, explain, open_existing_store};
 
 /// Keys read from the store at once.
 const PAGE: u32 = 500;

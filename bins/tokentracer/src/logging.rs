@@ -1,0 +1,3 @@
+//! How log lines are written.
+
+pub(crate) mod one_line;
