@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tt_core::budget::{self, BudgetKind, BudgetRule, BudgetRules, Period};
+use tt_core::budget::{BudgetKind, BudgetRule, BudgetRules, Period};
 use tt_core::plan::{Plan, Step};
 use tt_core::price::CostBound;
 use tt_core::record::{Attempt, Totals};
@@ -78,7 +78,7 @@ impl Purse {
         inbound: &Arc<Inbound>,
         plan: &Plan,
     ) -> Result<Option<(Self, Hold)>, ApiError> {
-        let rules = budget::rules(caller);
+        let rules = caller.budget_rules();
         let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
         // Also where it is passed on as it is: what cannot be read cannot be bounded.
         let conversation = inbound.decode_on(&cx.app.control).await?.map_err(unread)?;
