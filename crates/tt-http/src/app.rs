@@ -10,7 +10,7 @@ use tt_core::price::PriceTable;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
 use tt_providers::ClientSettings;
-use tt_ratelimit::{Learned, Limiter};
+use tt_ratelimit::{Limiter, OutputQuantiles};
 use tt_store::{Store, StoreError};
 
 use crate::buffered::Budget;
@@ -65,7 +65,7 @@ pub struct App {
     pub(crate) limiter: Limiter,
     pub(crate) spending: Arc<Spending>,
     /// What calls under a budget have really needed.
-    pub(crate) learned: Learned,
+    pub(crate) learned: OutputQuantiles,
     pub(crate) prices: Prices,
     pub(crate) control: Handle,
     pub(crate) config: HttpConfig,
@@ -109,7 +109,7 @@ impl App {
             ledger,
             limiter,
             spending,
-            learned: Learned::new(MOST_LEARNED),
+            learned: OutputQuantiles::new(MOST_LEARNED),
             prices: Prices::new(prices),
             control,
             config,
@@ -162,7 +162,7 @@ impl App {
 /// What the requests of one worker share: its connections to providers and to Redis.
 pub(crate) struct Worker {
     pub(crate) client: tt_providers::Client,
-    pub(crate) limits: tt_ratelimit::Worker,
+    pub(crate) limits: tt_ratelimit::LimitWorker,
     pub(crate) budgets: tt_ratelimit::BudgetWorker,
     /// Bound to the worker's own chain of the journal.
     pub(crate) ledger: Ledger,
