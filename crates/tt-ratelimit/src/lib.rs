@@ -1,10 +1,11 @@
-//! Request limits and budgets, in memory or shared through Redis.
+#![doc = include_str!("../README.md")]
 //!
-//! A [`Limiter`] decides how many requests a user or an API key may send, [`Budgets`] how much money they may spend.
-//! Each is made once; every worker thread asks it for a handle and decides its requests there.
+//! ## Invariants
 //!
-//! **Invariant:** a request is counted by all of its rules or by none, and the clock is an argument. There is no error
-//! type: while Redis is down, request limits do what was configured ([`WithoutRedis`]), and budgets admit nothing.
+//! - A request is counted by all of its rules or by none.
+//! - The clock is an argument. (In Redis, request limits go by the clock of Redis, so that processes agree on it.)
+//! - There is no error type: while Redis is down, request limits do what was configured ([`WithoutRedis`]), and budgets
+//!   admit nothing.
 
 mod budgets;
 mod limits;
