@@ -19,7 +19,7 @@ const RANDOM_CHARS: usize = 43;
 const CHECK_CHARS: usize = 6;
 const BODY: usize = PREFIX.len() + RANDOM_CHARS;
 const LENGTH: usize = BODY + CHECK_CHARS;
-/// How many characters of a key may be shown: `tt-` and 8 more, which leaves 208 bits unknown.
+/// The number of characters of a key that may be shown: `tt-` and 8 more, which leaves 208 bits unknown.
 const SHOWN: usize = PREFIX.len() + 8;
 
 /// An API key in the clear, of the right form and with the right checksum. `Debug` does not print it.

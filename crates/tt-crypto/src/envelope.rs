@@ -2,8 +2,8 @@
 //! padding. `kid` names the sealing key.
 //!
 //! The additional authenticated data binds a ciphertext to its row: it does not open for another user, provider or
-//! address. So even somebody who can write to the database cannot have a stored key sent to a host that it was not saved
-//! for.
+//! address. So even somebody who can write to the database cannot have a stored key sent to a host that it was not
+//! saved for.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

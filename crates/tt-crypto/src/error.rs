@@ -1,6 +1,6 @@
 //! The error of this crate. A variant says no more than its caller needs to act, and none holds a secret.
 
-/// What went wrong.
+/// The error of this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A configured secret cannot be used: it is shorter than 32 bytes.

@@ -1,7 +1,8 @@
 //! HS256 signatures for jsonwebtoken, made with ring. Every other algorithm is refused here, in addition to the checks
 //! of `session`.
 //!
-//! It is written by hand because jsonwebtoken's own providers bring in RustCrypto's `rsa` (RUSTSEC-2023-0071) or aws-lc.
+//! It is written by hand because jsonwebtoken's own providers bring in RustCrypto's `rsa` (RUSTSEC-2023-0071) or
+//! aws-lc.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, new_error};

@@ -1,5 +1,5 @@
-//! Password hashes with argon2id. A hash is slow on purpose, so hashes are computed off the threads that serve requests,
-//! and only so many at once.
+//! Password hashes with argon2id. A hash is slow on purpose, so hashes are computed off the threads that serve
+//! requests, and only so many at once.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::random;
 /// Memory in KiB, passes, lanes: OWASP's first choice for argon2id (password storage cheat sheet, read 2026-11-23).
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 
-/// How many hashes may wait for each one being computed: about a second and a half of work, at 20 ms a hash.
+/// The number of hashes that may wait for each one being computed: about a second and a half of work, at 20 ms a hash.
 const WAITING_PER_WORKER: usize = 64;
 
-/// The hash that the password of an unknown user is compared with, so that it costs the same as a real comparison. It is
-/// the hash of `nobody`; knowing that helps nobody, since the answer is no in any case.
+/// The hash that the password of an unknown user is compared with, so that it costs the same as a real comparison. It
+/// is the hash of `nobody`; knowing that helps nobody, since the answer is no in any case.
 const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gdXNlciwgbm8gc2FsdA$R9t8AEbRvJomaxVnsL5eQFtgYqDSrhdCbKVD2iD/Xh4";
 
 /// Hashes and verifies passwords, a bounded number at once. Clones share the bound.
@@ -45,8 +45,8 @@ impl Passwords {
     /// Hashes `password` with a new salt into a PHC string (`$argon2id$…`).
     ///
     /// # Errors
-    /// [`Error::Busy`] when too many hashes are waiting, [`Error::Unavailable`] when the system has no memory, thread or
-    /// randomness for it.
+    /// [`Error::Busy`] when too many hashes are waiting, [`Error::Unavailable`] when the system has no memory, thread
+    /// or randomness for it.
     pub async fn hash(&self, password: SecretString) -> Result<String> {
         self.work(move || {
             let salt = random::bytes::<16>()?;
@@ -60,8 +60,8 @@ impl Passwords {
     /// the answer is no.
     ///
     /// # Errors
-    /// [`Error::Tampered`] when `phc` is not a hash of [`Passwords::hash`]; [`Error::Busy`] and [`Error::Unavailable`] as
-    /// there.
+    /// [`Error::Tampered`] when `phc` is not a hash of [`Passwords::hash`]; [`Error::Busy`] and [`Error::Unavailable`]
+    /// as there.
     pub async fn verify(&self, password: SecretString, phc: Option<&str>) -> Result<bool> {
         let known = phc.is_some();
         let phc = phc.unwrap_or(DUMMY).to_owned();

@@ -19,8 +19,8 @@ pub fn secret() -> Result<SecretString> {
     Ok(SecretString::from(URL_SAFE_NO_PAD.encode(raw.as_slice())))
 }
 
-/// Checks that `secret` can be used as the setting `name` (`JWT_SECRET`, `ENCRYPTION_KEY`): any text of 32 bytes or more
-/// can. The error names the setting and does not show the secret.
+/// Checks that `secret` can be used as the setting `name` (`JWT_SECRET`, `ENCRYPTION_KEY`): any text of 32 bytes or
+/// more can. The error names the setting and does not show the secret.
 pub fn check_secret(name: &'static str, secret: &SecretString) -> Result<(), Invalid> {
     if secret.expose_secret().len() >= MIN_SECRET_BYTES {
         Ok(())

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::subkey::{self, Purpose};
 use crate::{jwt, random};
 
-/// How long a session lasts, in seconds.
+/// The lifetime of a session, in seconds.
 pub const LIFETIME_SECONDS: i64 = 24 * 3600;
 
 /// Longer texts are refused without being parsed. Tokens made here have about 230 bytes.
@@ -66,8 +66,8 @@ struct WireClaims {
 }
 
 impl Sessions {
-    /// Sessions whose tokens are signed with a subkey of `secret` (`JWT_SECRET`). [`Error::BadKey`] when that is shorter
-    /// than 32 bytes.
+    /// Sessions whose tokens are signed with a subkey of `secret` (`JWT_SECRET`). [`Error::BadKey`] when that is
+    /// shorter than 32 bytes.
     pub fn new(secret: &SecretString) -> Result<Self> {
         jwt::install();
         let key = subkey::derive::<32>(secret, Purpose::SessionSigning)?;
@@ -94,7 +94,8 @@ impl Sessions {
         KeyHash(out)
     }
 
-    /// A new token for `user`, valid for 24 hours from `now`. [`Error::Unavailable`] when the system gives no randomness.
+    /// A new token for `user`, valid for 24 hours from `now`. [`Error::Unavailable`] when the system gives no
+    /// randomness.
     pub fn issue(&self, user: UserId, now: Timestamp) -> Result<Issued> {
         let iat = now.millis().div_euclid(1000);
         let claims = WireClaims {
@@ -109,8 +110,8 @@ impl Sessions {
         Ok(Issued { token: token.into(), jti_hash: sha256(&claims.jti), expires_at: seconds(claims.exp)? })
     }
 
-    /// Verifies `token`. [`Error::Invalid`] unless it was made by [`Sessions::issue`], was not altered and has not expired
-    /// at `now`.
+    /// Verifies `token`. [`Error::Invalid`] unless it was made by [`Sessions::issue`], was not altered and has not
+    /// expired at `now`.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
         if token.len() > TOKEN_CAP_BYTES {
             return Err(Error::Invalid);
@@ -263,7 +264,8 @@ mod tests {
         assert_eq!(forged(&json!({"typ": "JWT"}), &good_claims()), Err(Error::Invalid));
     }
 
-    /// The signature is right, by the algorithm of the header and with our own key; only HS256 is accepted all the same.
+    /// The signature is right, by the algorithm of the header and with our own key; only HS256 is accepted all the
+    /// same.
     #[test]
     fn another_hmac_is_refused_even_with_a_right_signature() {
         for (name, algorithm) in [("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)] {

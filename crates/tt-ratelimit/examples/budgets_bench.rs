@@ -1,7 +1,7 @@
 //! Measures the time of a request that has budgets: three rules, 1,000 users in turn, one worker, 64 requests at once.
-//! Each request is reserved and settled, and a hundred at a time are posted. With a Redis address as its argument, it also
-//! measures there, and prints how long a script call took by Redis's own statistics, next to the limits script with four
-//! rules.
+//! Each request is reserved and settled, and a hundred at a time are posted. With a Redis address as its argument, it
+//! also measures there, and prints how long a script call took by Redis's own statistics, next to the limits script
+//! with four rules.
 //!
 //! `cargo run --release -p tt-ratelimit --example budgets_bench [redis://127.0.0.1:6379]`
 //!

@@ -1,5 +1,5 @@
-//! Measures the time of a decision: four rules, 10,000 users in turn, one worker. With a Redis address as its argument, it
-//! also measures there, one request at a time and 64 at once.
+//! Measures the time of a decision: four rules, 10,000 users in turn, one worker. With a Redis address as its argument,
+//! it also measures there, one request at a time and 64 at once.
 //!
 //! `cargo run --release -p tt-ratelimit --example limits_bench [redis://127.0.0.1:6379]`
 

@@ -12,9 +12,9 @@
 //! If the process ends before it has posted or voided, the money stays held until another process posts it, or an
 //! operator has it [expire](Budgets::expire).
 //!
-//! An [`Account`](tt_core::budget::Account) is `spent` (the sum in the store) plus `unposted` plus `held`. The last two are sums over *charges*:
-//! each request has one charge from its first reservation until it is posted. `spent` comes with a revision, so that
-//! receiving it twice, or out of order, changes nothing.
+//! An [`Account`](tt_core::budget::Account) is `spent` (the sum in the store) plus `unposted` plus `held`. The last two
+//! are sums over *charges*: each request has one charge from its first reservation until it is posted. `spent` comes
+//! with a revision, so that receiving it twice, or out of order, changes nothing.
 //!
 //! A charge counts for an account of its user, or of its API key, if the request was made in the account's period. A
 //! request that began before the period that is counted now is decided by that period, and counts in it until it is
@@ -96,8 +96,8 @@ impl Budgets {
         }
     }
 
-    /// Replaces what is held for an attempt that has ended by what it cost. `settled` is the cost of all attempts of the
-    /// request so far; `held` stays held for it: 0, unless another attempt is under way. Does nothing for a request
+    /// Replaces what is held for an attempt that has ended by what it cost. `settled` is the cost of all attempts of
+    /// the request so far; `held` stays held for it: 0, unless another attempt is under way. Does nothing for a request
     /// that has no charge. Never waits, so that it can be called from `Drop`.
     pub fn settle(&self, user: UserId, request: RequestId, settled: NanoUsd, held: NanoUsd) {
         let (settled, held) = (countable(settled), countable(held));
@@ -139,7 +139,7 @@ impl Budgets {
         }
     }
 
-    /// How much of `rules`, which must be of one user, is used in the periods of `at`.
+    /// Returns how much of `rules`, which must be of one user, is used in the periods of `at`.
     pub async fn standing(&self, rules: &[BudgetRule], at: Timestamp) -> BudgetStanding {
         match &self.0 {
             _ if rules.is_empty() => BudgetStanding::Known(Vec::new()),

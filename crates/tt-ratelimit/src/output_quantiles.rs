@@ -2,8 +2,8 @@
 //! begin anew with it.
 //!
 //! Each kind of call has a histogram whose buckets are an eighth of a power of two wide. The answer is the upper end of
-//! a bucket, so it is up to an eighth above the true quantile and never below it. At [`HALVE_AT`] samples all counts are
-//! halved, so that about the last thousand calls count, newer ones more.
+//! a bucket, so it is up to an eighth above the true quantile and never below it. At [`HALVE_AT`] samples all counts
+//! are halved, so that about the last thousand calls count, newer ones more.
 //!
 //! It is written by hand because it is short, takes 352 bytes a kind whatever was sampled, and must forget old samples.
 
@@ -43,8 +43,8 @@ pub struct CallKind<'a> {
 
 type Who = (UserId, Option<ApiKeyId>, Provider);
 
-/// The 99th percentile of output tokens for each kind of call. The number of kinds is bounded: those sampled longest ago
-/// are dropped.
+/// The 99th percentile of output tokens for each kind of call. The number of kinds is bounded: those sampled longest
+/// ago are dropped.
 #[derive(Debug)]
 pub struct OutputQuantiles {
     shards: [Mutex<Shard>; SHARDS],
@@ -156,8 +156,8 @@ impl Histogram {
         }
     }
 
-    /// Halves all counts. The half that an odd count leaves goes to the next lower bucket, so that rare large values are
-    /// neither all lost nor kept for ever.
+    /// Halves all counts. The half that an odd count leaves goes to the next lower bucket, so that rare large values
+    /// are neither all lost nor kept for ever.
     fn halve(&mut self) {
         let mut left = 0;
         for count in self.counts.iter_mut().rev() {

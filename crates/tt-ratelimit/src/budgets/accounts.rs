@@ -33,7 +33,7 @@ struct Balance {
     complete: bool,
 }
 
-/// What one request has cost and may still cost.
+/// The money of one request: its cost so far, and the most it may still cost.
 #[derive(Debug, Clone, Copy)]
 struct Charge {
     key: Option<ApiKeyId>,

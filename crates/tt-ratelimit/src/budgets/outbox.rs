@@ -1,8 +1,8 @@
-//! The outbox: all charges of this process, and which of their changes Redis has not acknowledged. Redis is a copy of it
-//! that can be made again when Redis has lost its data.
+//! The outbox: all charges of this process, and which of their changes Redis has not acknowledged. Redis is a copy of
+//! it that can be made again when Redis has lost its data.
 //!
 //! The version of a charge grows with each change. If two changes arrive in the wrong order, Redis keeps the later.
-//! What Redis has not acknowledged is sent again. Nothing here waits.
+//! A change is sent again until Redis has acknowledged it. Nothing here waits.
 //!
 //! **Invariant:** memory is bounded by the requests that have a budget and are not posted yet, which the journal
 //! bounds, and by [`MOST_FOREIGN`].
@@ -19,8 +19,8 @@ use super::reservation::BudgetedRequest;
 
 const SHARDS: usize = 16;
 
-/// How many charges of other processes may wait to be removed, in one shard. More wait only while Redis is down; those
-/// that do not fit are found later among the stale charges.
+/// The most charges of other processes that may wait to be removed, in one shard. More wait only while Redis is down;
+/// those that do not fit are found later among the stale charges.
 const MOST_FOREIGN: usize = 8192;
 
 /// After so many heartbeats a call that was sent before can no longer arrive.
@@ -67,7 +67,7 @@ impl Update {
 pub(super) struct Outbox {
     shards: [Mutex<Shard>; SHARDS],
     spents: Mutex<HashMap<Account, Spent>>,
-    /// How often Redis has lost its data, as far as is known.
+    /// The number of times that Redis has lost its data, as far as is known.
     losses: AtomicU64,
     /// Notified when there is something new to send.
     changed: Arc<Notify>,
@@ -78,9 +78,9 @@ struct Shard {
     entries: HashMap<RequestId, Entry>,
     /// Entries with a change that Redis has not acknowledged.
     unacknowledged: HashSet<RequestId>,
-    /// How many entries are [`State::Foreign`].
+    /// The number of entries that are [`State::Foreign`].
     foreign: usize,
-    /// How many entries the heartbeats have sent again in this round.
+    /// The number of entries that heartbeats have sent again in this round.
     resent: usize,
 }
 
@@ -188,8 +188,8 @@ impl Outbox {
         }
     }
 
-    /// Notes a heartbeat: up to `most` charges are sent again although Redis has acknowledged them, in turn, and charges
-    /// that were abandoned long enough ago are removed.
+    /// Notes a heartbeat: up to `most` charges are sent again although Redis has acknowledged them, in turn, and
+    /// charges that were abandoned long enough ago are removed.
     pub(super) fn heartbeat(&self, most: usize) {
         for shard in &self.shards {
             let mut shard = lock(shard);
@@ -209,7 +209,7 @@ impl Outbox {
         }
     }
 
-    /// What Redis has not acknowledged, by user.
+    /// The changes that Redis has not acknowledged, by user.
     pub(super) fn unsent(&self) -> BTreeMap<UserId, Update> {
         let mut by_user: BTreeMap<UserId, Update> = BTreeMap::new();
         for spent in self.spents().values() {

@@ -23,25 +23,25 @@ use super::standing::{BudgetStanding, Reading, StaleCharge};
 use crate::limits;
 use crate::redis::{Connection, Connections, Failure, LogWords, RedisConfig, RedisState, within};
 
-/// How often a process sends a heartbeat, and checks whether Redis has lost its data.
+/// The pause between two heartbeats, each of which also checks whether Redis has lost its data.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Within this time after Redis has lost its data, every living process has sent all its charges again: two heartbeats.
 const RESENT_AFTER_MS: u64 = 2000;
 
-/// How long the control plane waits for an answer. No request waits for it.
+/// The longest the control plane waits for an answer. No request waits for it.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many charges are sent in one call, which occupies Redis for a millisecond or two.
+/// The most charges that are sent in one call, which occupies Redis for a millisecond or two.
 const CHARGES_A_CALL: usize = 500;
 
-/// How many calls are under way at once.
+/// The most calls that are under way at once.
 const CALLS: usize = 32;
 
-/// How many charges each heartbeat sends again although Redis has acknowledged them.
+/// The number of charges that each heartbeat sends again although Redis has acknowledged them.
 const RESENT_A_HEARTBEAT: usize = 1024;
 
-/// What the log says about an outage.
+/// The log lines about an outage.
 const WORDS: LogWords =
     LogWords { down: "requests that have a budget are refused", up: "processes share their budgets" };
 

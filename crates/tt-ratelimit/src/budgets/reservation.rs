@@ -18,12 +18,12 @@ pub struct BudgetedRequest<'a> {
     pub rules: &'a [BudgetRule],
 }
 
-/// What an attempt may cost.
+/// The cost that is expected of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CostEstimate {
-    /// What it can cost at most.
+    /// The most it can cost.
     pub worst: NanoUsd,
-    /// What 99 of 100 calls of its kind cost at most, where that is known. More than `worst` counts as `worst`.
+    /// The most that 99 of 100 calls of its kind cost, where that is known. More than `worst` counts as `worst`.
     pub p99: Option<NanoUsd>,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn countable(amount: NanoUsd) -> NanoUsd {
     NanoUsd(amount.0.clamp(0, 1 << 53))
 }
 
-/// What became of a reservation.
+/// The answer to a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
     /// The attempt may be sent.
@@ -61,11 +61,11 @@ pub enum Reservation {
         kind: BudgetKind,
         /// Its limit.
         limit: NanoUsd,
-        /// What is spent of it, including the ended attempts of this request.
+        /// The amount spent of it, including the ended attempts of this request.
         spent: NanoUsd,
-        /// What is held of it by other requests.
+        /// The amount held of it by other requests.
         held: NanoUsd,
-        /// What would have been held for this attempt.
+        /// The amount that would have been held for this attempt.
         asked: NanoUsd,
     },
     /// The sums of these accounts are not known here. Read them from the store and [`load`](crate::Budgets::load) them,

@@ -44,7 +44,7 @@ pub(super) enum Answer {
     Refused { rule: BudgetRule, spent: NanoUsd, held: NanoUsd, asked: NanoUsd },
     /// A later version of the charge arrived before this call.
     Overtaken,
-    /// How the rules stand.
+    /// The standing of the rules.
     Standing(Vec<Used>),
 }
 
@@ -92,7 +92,7 @@ impl BudgetScript {
         answer(request.rules, call.invoke_async(connection).await?)
     }
 
-    /// How `rules`, of which there must be one, stand in the periods of `at`.
+    /// Reads how `rules`, of which there must be one, stand in the periods of `at`.
     pub(super) async fn standing(
         &self,
         connection: &mut MultiplexedConnection,

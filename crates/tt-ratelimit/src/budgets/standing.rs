@@ -1,4 +1,4 @@
-//! How budgets stand, and what is exchanged with the store about them.
+//! The standing of budgets, and the types that are exchanged with the store about them.
 
 use tt_core::budget::Account;
 use tt_core::{NanoUsd, RequestId, Timestamp};
@@ -16,16 +16,16 @@ pub enum Reading {
     Second,
 }
 
-/// What is used of one budget.
+/// The amount used of one budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Used {
-    /// What is spent in the period, posted or not.
+    /// The amount spent in the period, posted or not.
     pub spent: NanoUsd,
-    /// What is held for attempts under way.
+    /// The amount held for attempts under way.
     pub held: NanoUsd,
 }
 
-/// What is used of several budgets.
+/// The amounts used of several budgets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BudgetStanding {
     /// One entry for each rule, in the order of the rules.
@@ -43,8 +43,8 @@ pub struct StaleCharge {
     pub request: RequestId,
     /// When that request was made.
     pub created_at: Timestamp,
-    /// What its ended attempts cost.
+    /// The cost of its ended attempts.
     pub settled: NanoUsd,
-    /// What is held for it.
+    /// The amount held for it.
     pub held: NanoUsd,
 }

@@ -27,7 +27,7 @@ impl Window {
 pub(super) enum Verdict {
     /// The request fits under the limit.
     Room {
-        /// How many more requests fit after it.
+        /// The number of further requests that fit after it.
         remaining: u64,
         /// Until `remaining` next grows.
         reset: Duration,

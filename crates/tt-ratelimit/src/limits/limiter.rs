@@ -53,8 +53,8 @@ impl Limiter {
         }
     }
 
-    /// How many outages of Redis have ended. In each of them Redis may have lost its counters, so the days should be
-    /// seeded again when this number has grown.
+    /// The number of outages of Redis that have ended. In each of them Redis may have lost its counters, so the days
+    /// should be seeded again when this number has grown.
     pub fn redis_recoveries(&self) -> u64 {
         match &self.0 {
             Backend::Memory(_) => 0,

@@ -17,10 +17,10 @@ use super::minute::Minute;
 
 const SHARDS: usize = 64;
 
-/// How often a shard that is in use drops old counters.
+/// The pause between two sweeps of a shard, which drop old counters.
 const SWEEP_EVERY_MS: i64 = 61_000;
 
-/// Who is counted: a user, or one API key of theirs.
+/// The owner of counters: a user, or one API key of theirs.
 type Subject = (UserId, Option<ApiKeyId>);
 
 /// The counters of this process.

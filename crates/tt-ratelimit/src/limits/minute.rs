@@ -13,7 +13,7 @@ use tt_core::Timestamp;
 
 use super::decision::Verdict;
 
-/// How many buckets are counted.
+/// The number of buckets.
 const BUCKETS: i64 = 61;
 const BUCKETS_LEN: usize = 61;
 
@@ -70,8 +70,8 @@ impl Minute {
         second(now).saturating_sub(self.newest) >= BUCKETS
     }
 
-    /// Moves the window to `now`. If `now` is a little behind the window, nothing moves: requests are not decided in the
-    /// order in which they read the clock. If `now` is a whole window behind, the clock has been set back: then the
+    /// Moves the window to `now`. If `now` is a little behind the window, nothing moves: requests are not decided in
+    /// the order in which they read the clock. If `now` is a whole window behind, the clock has been set back: then the
     /// window moves back with it and all counts keep their age. Otherwise nothing would be admitted until the clock has
     /// caught up again.
     fn advance(&mut self, now: Timestamp) {
@@ -102,7 +102,7 @@ const fn second(at: Timestamp) -> i64 {
     at.millis().div_euclid(1000)
 }
 
-/// How long second `s` is still counted.
+/// The time until second `s` is no longer counted.
 fn leaves(s: i64, now: Timestamp) -> Duration {
     let at = s.saturating_add(BUCKETS).saturating_mul(1000);
     Duration::from_millis(u64::try_from(at.saturating_sub(now.millis())).unwrap_or(0))

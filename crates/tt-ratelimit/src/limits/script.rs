@@ -17,7 +17,7 @@ use crate::redis::Probe;
 /// Lua's numbers are doubles, in which whole numbers are exact up to 2^53.
 const LUA_MAX: u64 = 1 << 53;
 
-/// How long a seeded day is kept: the day itself, and an hour more in case the clock is set back.
+/// A seeded day is kept for this long: the day itself, and an hour more in case the clock is set back.
 const SEED_MS: u64 = 25 * 3_600_000;
 
 /// `limits.lua` and `seed.lua`. They are called by their hashes, and loaded when Redis does not have them.

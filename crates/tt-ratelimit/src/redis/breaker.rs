@@ -20,7 +20,7 @@ impl Breaker {
         self.closed().is_none()
     }
 
-    /// How many outages have ended.
+    /// The number of outages that have ended.
     pub(super) fn closings(&self) -> u64 {
         self.0.load(Ordering::Acquire) / 2
     }

@@ -1,14 +1,14 @@
-//! Where Redis is, how long it may take to answer, and what request limits do without it.
+//! The settings of Redis: its address, its timeout, and what request limits do without it.
 
 use std::time::Duration;
 
 use deadpool_redis::redis::Client;
 use tt_core::Invalid;
 
-/// How long a request waits for Redis.
+/// The longest a request waits for Redis.
 const TIMEOUT: Duration = Duration::from_millis(50);
 
-/// What request limits do while Redis is down. (Budgets admit nothing then, whatever is set here.)
+/// The choice of what request limits do while Redis is down. (Budgets admit nothing then, whatever is set here.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WithoutRedis {
     /// Each process limits by its own counters.
@@ -34,7 +34,7 @@ pub enum RedisState {
 pub struct RedisConfig {
     pub(crate) client: Client,
     pub(crate) without: WithoutRedis,
-    /// How long a request waits for an answer.
+    /// The longest a request waits for an answer.
     pub(crate) timeout: Duration,
     /// Whether the `now` of the caller replaces the clock of Redis, for tests.
     pub(crate) given_clock: bool,

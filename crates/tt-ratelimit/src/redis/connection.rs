@@ -17,17 +17,17 @@ use tokio::time::timeout;
 
 use super::probe::Probe;
 
-/// How long connecting may take. It is longer than a request waits, because no request waits for it.
+/// The time limit for connecting. It is longer than a request waits, because no request waits for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Into how many parts [`within`] divides its time limit.
 const PARTS: u32 = 5;
 
-/// How many more turns of the worker's runtime [`within`] gives a call when its time is over: to write the call, to
+/// [`within`] gives a call so many more turns of the worker's runtime when its time is over: to write the call, to
 /// read the answer and to hand it on, each behind other work. An idle worker makes these turns within microseconds.
 const LAST_TURNS: usize = 8;
 
-/// How many calls of one worker may wait to be written.
+/// The most calls of one worker that may wait to be written.
 const PIPELINE: usize = 1024;
 
 /// Why Redis cannot be used.
@@ -64,7 +64,7 @@ impl Connector {
         Self { client, probe, timeout }
     }
 
-    /// How long a request waits for an answer.
+    /// The longest a request waits for an answer.
     pub(super) const fn timeout(&self) -> Duration {
         self.timeout
     }

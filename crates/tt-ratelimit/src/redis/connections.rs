@@ -15,12 +15,12 @@ use super::probe::Probe;
 /// requests are refused or counted apart until Redis is back.
 const RECONNECT_EVERY: Duration = Duration::from_millis(500);
 
-/// What the log says about an outage of Redis, after the fact itself.
+/// The second half of the log lines about an outage of Redis.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogWords {
-    /// What happens while Redis is down.
+    /// Says what happens while Redis is down.
     pub(crate) down: &'static str,
-    /// What happens again when Redis is back.
+    /// Says what happens again when Redis is back.
     pub(crate) up: &'static str,
 }
 
@@ -54,7 +54,7 @@ impl Connections {
         if self.breaker.is_open() { RedisState::Down } else { RedisState::Up }
     }
 
-    /// How many outages of Redis have ended.
+    /// The number of outages of Redis that have ended.
     pub(crate) fn recoveries(&self) -> u64 {
         self.breaker.closings()
     }
@@ -64,7 +64,7 @@ impl Connections {
         self.breaker.closed()
     }
 
-    /// How long a request waits for an answer.
+    /// The longest a request waits for an answer.
     pub(crate) fn timeout(&self) -> Duration {
         self.connector.timeout()
     }

@@ -1,5 +1,5 @@
--- The accounts and charges of one user; accounts.rs does the same in Rust. This text goes before that of reserve.lua and
--- of sync.lua.
+-- The accounts and charges of one user; accounts.rs does the same in Rust. This text goes before that of reserve.lua
+-- and of sync.lua.
 --
 -- KEYS[1]  accounts: NAME -> {start, revision, spent, unposted, held, complete}. NAME is d, m or t, for a day, a month
 --          and all of time, followed by the id of the API key where the account is a key's. complete is 0 or 1: the

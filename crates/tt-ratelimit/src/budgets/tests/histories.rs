@@ -1,4 +1,5 @@
-//! Any history of requests and posts by two processes, with posts that are late or repeated and accounts that Redis drops.
+//! Any history of requests and posts by two processes, with posts that are late or repeated and accounts that Redis
+//! drops.
 
 use std::cell::Cell;
 

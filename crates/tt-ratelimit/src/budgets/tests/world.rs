@@ -52,8 +52,8 @@ impl<'a> World<'a> {
         self.now = self.now.plus_millis(by_ms);
     }
 
-    /// A new request, or with `again` another attempt of a live one. If the store must be read, the posts of `meanwhile`
-    /// happen between the two readings.
+    /// A new request, or with `again` another attempt of a live one. If the store must be read, the posts of
+    /// `meanwhile` happen between the two readings.
     pub(super) fn asks(
         &mut self,
         process: usize,
@@ -187,8 +187,8 @@ impl<'a> World<'a> {
         self.harness.forgets(self.user);
     }
 
-    /// Checks that what is truly stored, settled and held in the current periods exceeds neither the limits nor what the
-    /// budgets count.
+    /// Checks that what is truly stored, settled and held in the current periods exceeds neither the limits nor what
+    /// the budgets count.
     pub(super) fn no_budget_is_exceeded(&self) -> Result<(), String> {
         for rules in &self.rules {
             let counted = self.harness.standing_if_known(rules, self.now).ok();

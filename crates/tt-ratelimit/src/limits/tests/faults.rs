@@ -19,7 +19,7 @@ use crate::{LimitWorker, Limiter, RedisConfig, RedisState, WithoutRedis};
 
 const NOW: Timestamp = Timestamp::from_millis(MIDNIGHT);
 
-/// How long a request may wait: the timeout, and what a busy machine adds.
+/// The longest a request may wait: the timeout, and what a busy machine adds.
 const ONE_WAIT: Duration = Duration::from_millis(50 + 200);
 
 /// Runs `check` on a small runtime of its own, with the limiter that `config` describes.

@@ -8,7 +8,8 @@ use tt_core::limits::{Decision, Rule};
 use super::harness::{DAY_MS, admit, deny};
 use crate::limits::decision::Window;
 
-/// The times of all admitted requests, in milliseconds, by counter. It is for one user and a clock that never goes back.
+/// The times of all admitted requests, in milliseconds, by counter. It is for one user and a clock that never goes
+/// back.
 #[derive(Default)]
 pub(super) struct Model {
     admitted: HashMap<(Option<ApiKeyId>, bool), Vec<i64>>,

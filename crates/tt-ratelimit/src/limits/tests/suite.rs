@@ -39,7 +39,7 @@ fn cases(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
 
-/// How far the clock moves between two requests: mostly a little, sometimes not at all or very far.
+/// The time between two requests: mostly a little, sometimes not at all or very far.
 fn pause() -> impl Strategy<Value = i64> {
     prop_oneof![
         4 => Just(0i64),
