@@ -82,7 +82,7 @@ impl std::str::FromStr for Period {
 /// An amount of money that may be spent in each period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// What may be spent, from 0 (nothing at all) to [`Budget::MOST`].
+    /// The amount that may be spent, from 0 (nothing at all) to [`Budget::MOST`].
     pub limit: NanoUsd,
     /// The period it is for.
     pub period: Period,
@@ -111,7 +111,7 @@ pub struct UserBudgets {
     pub admin: Option<Budget>,
 }
 
-/// Whose budget a rule is.
+/// The kind of a budget: who set it, and for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BudgetKind {
     /// The user's own.
@@ -133,8 +133,8 @@ impl BudgetKind {
     }
 }
 
-/// What is counted: the spending of a user, or of one API key of theirs, in periods of one length. Two budgets may share
-/// an account.
+/// An account that budgets are counted in: the spending of a user, or of one API key of theirs, in periods of one
+/// length. Two budgets may share an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Account {
     /// The user who spends.
@@ -145,7 +145,7 @@ pub struct Account {
     pub period: Period,
 }
 
-/// What is spent in one period of one account: the sum of the costs of all requests whose rows the store has.
+/// The amount spent in one period of one account: the sum of the costs of all requests whose rows the store has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
     /// The account.
@@ -162,13 +162,13 @@ pub struct Spent {
 /// One budget that holds for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BudgetRule {
-    /// Whose budget it is.
+    /// The kind of budget.
     pub kind: BudgetKind,
     /// The user it is counted for.
     pub user: UserId,
     /// The API key it is counted for; `None`: all of the user's requests count.
     pub key: Option<ApiKeyId>,
-    /// What may be spent in a period.
+    /// The amount that may be spent in a period.
     pub limit: NanoUsd,
     /// The period it is counted in.
     pub period: Period,

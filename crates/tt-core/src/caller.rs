@@ -37,7 +37,7 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// What an API key may be used for.
+/// A group of paths that an API key may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -89,7 +89,7 @@ pub enum Proof {
     },
 }
 
-/// How many requests are admitted per minute and per UTC day; 0 means that the limit is not set.
+/// The number of requests that are admitted per minute and per UTC day; 0 means that the limit is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestLimits {
     /// In any 60 seconds.

@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here is async, does I/O, reads a clock or knows HTTP or SQL. Time and randomness are
 //! arguments. Types two sibling crates need live here; row and wire structs never do.
 
+pub mod backoff;
 pub mod budget;
 pub mod call;
 pub mod caller;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::caller::{Proof, RequestLimits};
 use crate::{ApiKeyId, Caller, UserId};
 
-/// Who is limited by a rule, and over which span of time.
+/// The kind of a rule: it limits a user or an API key, in a minute or in a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RuleKind {
     /// The user's requests in any 60 seconds.
@@ -39,7 +39,7 @@ pub struct Rule {
     pub user: UserId,
     /// The API key it is counted for; `None`: all of the user's requests count.
     pub key: Option<ApiKeyId>,
-    /// How many requests are admitted; above 0.
+    /// The number of requests that are admitted; above 0.
     pub limit: u64,
 }
 
@@ -64,8 +64,8 @@ impl std::ops::Deref for Rules {
 
 /// The rules that hold for `caller`; empty where nothing is limited.
 ///
-/// A user's own limit above 0 replaces the server's default. An API key's own limits hold in addition, so that a key can
-/// only narrow what its user has.
+/// A user's own limit above 0 replaces the server's default. An API key's own limits hold in addition, so that a key
+/// can only narrow what its user has.
 pub fn rules(caller: &Caller, defaults: RequestLimits) -> Rules {
     let own_or = |own: u64, default: u64| if own > 0 { own } else { default };
     let (key, key_limits) = match &caller.proof {
@@ -97,9 +97,9 @@ pub fn rules(caller: &Caller, defaults: RequestLimits) -> Rules {
 pub struct Standing {
     /// The rule's limit.
     pub limit: u64,
-    /// How many more requests it would admit now.
+    /// The number of requests it would still admit.
     pub remaining: u64,
-    /// How long until `remaining` grows; with 0 remaining, until the next request would be admitted.
+    /// The time until `remaining` grows; with 0 remaining, until the next request would be admitted.
     pub reset: Duration,
 }
 
@@ -117,7 +117,7 @@ pub enum Decision {
         rule: RuleKind,
         /// Its limit.
         limit: u64,
-        /// How long until all rules would admit a request, if none came in between. It is exact to the millisecond; a
+        /// The time until all rules would admit a request, if none came in between. It is exact to the millisecond; a
         /// header in seconds must round up.
         retry_after: Duration,
     },

@@ -158,7 +158,7 @@ async fn reseed(app: &App) {
     let mut seeded = 0;
     loop {
         turns.tick().await;
-        let returns = app.limiter.redis_returns();
+        let returns = app.limiter.redis_recoveries();
         if returns != seeded && app.limiter.redis_state() == RedisState::Up {
             match seed(app).await {
                 Ok(()) => seeded = returns,

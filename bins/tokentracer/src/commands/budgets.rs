@@ -34,7 +34,8 @@ pub(crate) async fn run(config: &Config, matches: &ArgMatches, control: &Handle)
     store.close();
     let user = user.ok_or_else(|| format!("there is no user {email}"))?;
     let budgets = Budgets::redis(redis.clone(), &Uuid::now_v7().to_string(), control);
-    let gone = budgets.clear(user.id).await.ok_or("REDIS_URL: Redis does not answer, or has lost its data just now")?;
+    let gone =
+        budgets.expire(user.id).await.ok_or("REDIS_URL: Redis does not answer, or has lost its data just now")?;
     writeln!(std::io::stdout(), "{gone} requests of processes that are gone hold nothing of {email}'s budgets any more")
         .map_err(|error| format!("standard output: {error}"))
 }

@@ -10,7 +10,7 @@ use tt_core::record::{Attempt, Totals};
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UsageSource, UserId};
 use tt_ledger::Guard;
 use tt_providers::ProviderError;
-use tt_ratelimit::{Ask, BudgetWorker, BudgetedRequest, CallKind, Reservation};
+use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate, Reservation};
 
 use super::bounds::{Bounds, Unbounded};
 use super::inbound::{Inbound, malformed};
@@ -116,8 +116,13 @@ impl Purse {
             created_at: self.created_at,
             rules: &self.rules,
         };
+<<<<<<< HEAD
         let ask = Ask { worst: worst.cost, learned };
         match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await.map_err(NoHold::Refused)? {
+=======
+        let ask = CostEstimate { worst: worst.cost, p99: learned };
+        match self.app.spending.reserve(&self.worker, &request, settled, ask).await.map_err(NoHold::Refused)? {
+>>>>>>> ratelimit
             Reservation::Held { capped: false, .. } => Ok(self.held(None)),
             Reservation::Held { amount, capped: true } => {
                 let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
@@ -147,7 +152,11 @@ impl Purse {
         let (user, key, id) = (self.user, self.key, self.id);
         let mut learned_from = 0;
         guard.watch(Box::new(move |attempts: &[Attempt]| {
+<<<<<<< HEAD
             app.budget_accounts.counters().adjust(user, id, settled(attempts), NanoUsd::ZERO);
+=======
+            app.spending.counters().settle(user, id, settled(attempts), NanoUsd::ZERO);
+>>>>>>> ratelimit
             if let Some(Attempt { started, ended: Some(ended) }) = attempts.last()
                 && learned_from < attempts.len()
                 && ended.source == UsageSource::Provider
@@ -169,7 +178,11 @@ fn needed(output: u64, choices: u64, cap: u64) -> u64 {
 impl Drop for Purse {
     fn drop(&mut self) {
         if !self.watched {
+<<<<<<< HEAD
             self.app.budget_accounts.counters().release(self.user, self.id);
+=======
+            self.app.spending.counters().void(self.user, self.id);
+>>>>>>> ratelimit
         }
     }
 }
