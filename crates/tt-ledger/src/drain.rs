@@ -8,13 +8,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
-use tt_core::record::Settlement;
+use tt_core::record::{Outcome, Settlement};
 
 use crate::drain::batch::{BATCH, Origin, PreparedBatch, WINDOW};
 use crate::drain::from_files::FromFiles;
 use crate::drain::sink::{ClosureSink, Sink, with_causes};
 use crate::in_flight::InFlight;
 use crate::journal::Journal;
+use crate::observer::Observers;
 use crate::recorder::QueuedSettlement;
 
 pub(crate) mod batch;
@@ -37,6 +38,7 @@ pub struct Drain {
     in_flight: Arc<InFlight>,
     /// The files to read from; `None` without a journal.
     from_files: Option<FromFiles>,
+    observers: Observers,
 }
 
 /// What the drain did with the settlements.
@@ -58,8 +60,9 @@ impl Drain {
         queue: UnboundedReceiver<QueuedSettlement>,
         in_flight: Arc<InFlight>,
         journal: Option<Arc<Journal>>,
+        observers: Observers,
     ) -> Self {
-        Self { queue, in_flight, from_files: journal.map(FromFiles::new) }
+        Self { queue, in_flight, from_files: journal.map(FromFiles::new), observers }
     }
 
     /// Turns true once the run has stored everything that processes before this one had left behind. Without a journal it
@@ -255,8 +258,9 @@ impl Drain {
                 () = sleep(wait) => wait = LONGEST_WAIT.min(wait * 2),
             }
         }
-        if batch.origin != Origin::Orphan {
-            self.in_flight.stored(&batch.batch.settlements);
+        match batch.origin {
+            Origin::Queue | Origin::OwnFiles => self.in_flight.stored(&batch.batch.settlements),
+            Origin::Orphan => self.tell_of_interrupted(&batch.batch.settlements),
         }
         self.in_flight.release_memory(batch.in_memory);
         if let Some(from_files) = &mut self.from_files {
@@ -267,6 +271,13 @@ impl Drain {
             tracing::info!(seconds, unstored = self.in_flight.unstored(), "settlements are stored again");
         }
         true
+    }
+
+    /// Tells observers of requests that have settled as their orphan was read. Not earlier than they are stored: if they
+    /// cannot be, the next process reads the orphan again.
+    fn tell_of_interrupted(&self, settlements: &[Settlement]) {
+        let interrupted = settlements.iter().filter(|settlement| settlement.settled.outcome == Outcome::Interrupted);
+        interrupted.for_each(|settlement| self.observers.tell(settlement));
     }
 
     /// Drops the queue. Gives the number of settlements in it and in `batch` that are in no journal.

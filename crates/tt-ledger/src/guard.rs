@@ -47,7 +47,9 @@ impl Guard {
         }
     }
 
-    /// Has `watcher` called from now on, in place of the one before.
+    /// Has `watcher` called from now on, in place of the one before. What must be undone or corrected with each request,
+    /// such as money held for it, belongs here: the watcher owns the request's state, so that no shared map of requests
+    /// is needed. What concerns all requests belongs into a [`crate::SettlementObserver`].
     pub fn watch(&mut self, watcher: Watcher) {
         self.watcher = Some(watcher);
     }
@@ -137,6 +139,7 @@ impl Guard {
         let Some(Record { intent, attempts }) = self.record.take() else { return Durable::default() };
         let settled = settled(&intent);
         let settlement = Settlement { intent, attempts, settled };
+        self.recorder.observers.tell(&settlement);
         self.recorder.in_flight.settle(settlement.settled_at());
         match self.journaled.take() {
             None => {

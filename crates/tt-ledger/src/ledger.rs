@@ -18,6 +18,7 @@ use crate::journal::config::JournalConfig;
 use crate::journal::files::Files;
 use crate::journal::request::JournaledRequest;
 use crate::journal::writer::ChainWriter;
+use crate::observer::{Observers, SettlementObserver};
 use crate::recorder::{Clock, Recorder};
 
 /// Admits requests. Cheap to clone.
@@ -55,40 +56,78 @@ pub struct LedgerStatus {
     pub refusing: bool,
 }
 
-impl Ledger {
+/// Makes a ledger.
+#[must_use = "it makes nothing by itself"]
+pub struct LedgerBuilder {
+    clock: Clock,
+    observers: Vec<Arc<dyn SettlementObserver>>,
+}
+
+impl LedgerBuilder {
+    /// Adds an observer of settlements. Observers are told in the order in which they were added.
+    pub fn observer(mut self, observer: Arc<dyn SettlementObserver>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
     /// A ledger in memory, with room for `capacity` requests that are open or not yet stored, and the drain that empties
-    /// it. When the process ends, what it holds is lost. `clock` is read only for the latency of a request that settles
-    /// because its guard is dropped.
-    pub fn new(capacity: usize, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> (Self, Drain) {
+    /// it. When the process ends, what it holds is lost.
+    pub fn in_memory(self, capacity: usize) -> (Ledger, Drain) {
         let (queue, settlements) = unbounded_channel();
         let in_flight = Arc::new(InFlight::new(capacity, usize::MAX, BATCH));
-        let drain = Drain::new(settlements, Arc::clone(&in_flight), None);
-        let recorder = Arc::new(Recorder { queue, in_flight, chain: None, clock: Arc::new(clock) });
-        (Self { workers: [Arc::clone(&recorder)].into(), recorder }, drain)
+        let observers = Observers::from(self.observers);
+        let drain = Drain::new(settlements, Arc::clone(&in_flight), None, observers.clone());
+        let recorder = Arc::new(Recorder { queue, in_flight, chain: None, observers, clock: self.clock });
+        (Ledger { workers: [Arc::clone(&recorder)].into(), recorder }, drain)
     }
 
     /// A ledger with a journal, the drain that empties it, and the flusher that makes it durable. The ledger is the first
     /// worker's: [`Ledger::worker`] gives the others. An error when the journal's directory cannot be made or locked. A
     /// full disk is not an error: the ledger refuses intents until there is room.
+    pub fn journaled(self, config: JournalConfig, files: Arc<dyn Files>) -> io::Result<(Ledger, Drain, Flusher)> {
+        let journal = Arc::new(Journal::open(config, files)?);
+        let (queue, settlements) = unbounded_channel();
+        let in_flight = Arc::new(InFlight::new(usize::MAX, journal.memory, BATCH));
+        let observers = Observers::from(self.observers);
+        let drain = Drain::new(settlements, Arc::clone(&in_flight), Some(Arc::clone(&journal)), observers.clone());
+        let recorder = |chain: &Arc<ChainWriter>| Recorder {
+            queue: queue.clone(),
+            in_flight: Arc::clone(&in_flight),
+            chain: Some(Arc::clone(chain)),
+            observers: observers.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        let workers: Arc<[_]> = journal.chains.iter().map(|chain| Arc::new(recorder(chain))).collect();
+        let first = workers.first().cloned().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok((Ledger { recorder: first, workers }, drain, Flusher::new(journal)))
+    }
+}
+
+impl std::fmt::Debug for LedgerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LedgerBuilder").field("observers", &self.observers.len()).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Begins to make a ledger. `clock` is read only for the latency of a request that settles because its guard is
+    /// dropped.
+    pub fn builder(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> LedgerBuilder {
+        LedgerBuilder { clock: Arc::new(clock), observers: Vec::new() }
+    }
+
+    /// [`LedgerBuilder::in_memory`] without observers.
+    pub fn new(capacity: usize, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> (Self, Drain) {
+        Self::builder(clock).in_memory(capacity)
+    }
+
+    /// [`LedgerBuilder::journaled`] without observers.
     pub fn journaled(
         config: JournalConfig,
         files: Arc<dyn Files>,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> io::Result<(Self, Drain, Flusher)> {
-        let journal = Arc::new(Journal::open(config, files)?);
-        let (queue, settlements) = unbounded_channel();
-        let in_flight = Arc::new(InFlight::new(usize::MAX, journal.memory, BATCH));
-        let drain = Drain::new(settlements, Arc::clone(&in_flight), Some(Arc::clone(&journal)));
-        let clock: Clock = Arc::new(clock);
-        let recorder = |chain: &Arc<ChainWriter>| Recorder {
-            queue: queue.clone(),
-            in_flight: Arc::clone(&in_flight),
-            chain: Some(Arc::clone(chain)),
-            clock: Arc::clone(&clock),
-        };
-        let workers: Arc<[_]> = journal.chains.iter().map(|chain| Arc::new(recorder(chain))).collect();
-        let first = workers.first().cloned().ok_or(io::ErrorKind::InvalidInput)?;
-        Ok((Self { recorder: first, workers }, drain, Flusher::new(journal)))
+        Self::builder(clock).journaled(config, files)
     }
 
     /// The ledger of the `n`th worker thread, counted from 0, which writes a chain of its own. Any thread may use any of

@@ -29,6 +29,7 @@ mod guard;
 mod in_flight;
 mod journal;
 mod ledger;
+mod observer;
 mod recorder;
 #[cfg(test)]
 mod sim;
@@ -42,4 +43,5 @@ pub use guard::{Guard, Watcher};
 pub use journal::config::{Fsync, JournalConfig};
 pub use journal::durable::Durable;
 pub use journal::files::{self, Disk};
-pub use ledger::{Backlog, Ledger, LedgerStatus};
+pub use ledger::{Backlog, Ledger, LedgerBuilder, LedgerStatus};
+pub use observer::SettlementObserver;

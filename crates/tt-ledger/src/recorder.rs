@@ -9,6 +9,7 @@ use tt_core::record::Settlement;
 use crate::in_flight::InFlight;
 use crate::journal::position::Position;
 use crate::journal::writer::ChainWriter;
+use crate::observer::Observers;
 
 /// The time now.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -21,6 +22,7 @@ pub(crate) struct Recorder {
     pub(crate) in_flight: Arc<InFlight>,
     /// `None`: there is no journal.
     pub(crate) chain: Option<Arc<ChainWriter>>,
+    pub(crate) observers: Observers,
     pub(crate) clock: Clock,
 }
 
