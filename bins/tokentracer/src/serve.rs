@@ -54,7 +54,7 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
             BudgetAccounts::new(store.clone(), Budgets::redis(redis.clone(), &run, control), always)
         }
         // Nobody else uses the database. What a killed process spent counts once it is stored.
-        (None, Database::Sqlite(_)) => BudgetAccounts::new(store.clone(), Budgets::memory(), drain.adopted_all()),
+        (None, Database::Sqlite(_)) => BudgetAccounts::new(store.clone(), Budgets::memory(), drain.orphans_stored()),
         (None, Database::Postgres(_)) => BudgetAccounts::off(store.clone()),
     };
     let spending = Arc::new(counted);

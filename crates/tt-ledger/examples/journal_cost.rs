@@ -34,7 +34,7 @@ fn main() {
         let (ledger, drain, flusher) = open(&dir, "writes", fsync);
         let flusher = std::thread::spawn(move || flusher.run());
         println!("fsync {name:11} {}", requests(&ledger));
-        println!("                  {:6} bytes a request", ledger.pending().journal_bytes as u128 / REQUESTS);
+        println!("                  {:6} bytes a request", ledger.status().journal_bytes as u128 / REQUESTS);
         drop(ledger);
         let started = Instant::now();
         let rows = run(drain, true);

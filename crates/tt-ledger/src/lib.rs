@@ -29,14 +29,19 @@ mod guard;
 mod in_flight;
 mod journal;
 mod ledger;
+mod observer;
+mod recorder;
 #[cfg(test)]
 mod sim;
 
+pub use drain::batch::{BATCH, WINDOW};
 pub use drain::sink::{Batch, Sink};
-pub use drain::{BATCH, Drain, Drained, WINDOW};
+pub use drain::{Drain, Drained};
 pub use error::LedgerError;
-pub use flusher::{Durable, Flusher};
+pub use flusher::Flusher;
 pub use guard::{Guard, Watcher};
+pub use journal::config::{Fsync, JournalConfig};
+pub use journal::durable::Durable;
 pub use journal::files::{self, Disk};
-pub use journal::{Fsync, JournalConfig};
-pub use ledger::{Backlog, Ledger, Pending};
+pub use ledger::{Backlog, Ledger, LedgerBuilder, LedgerStatus};
+pub use observer::SettlementObserver;

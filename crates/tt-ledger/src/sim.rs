@@ -6,4 +6,5 @@ mod faults;
 pub(crate) mod fixtures;
 mod interleavings;
 mod journal_v1;
+mod observers;
 pub(crate) mod simulated;

@@ -152,7 +152,7 @@ impl App {
     /// Waits, a moment at most, for what has settled to be in the store, so that a caller reads their own request.
     pub(crate) async fn wait_for_drain(&self) {
         let until = tokio::time::Instant::now() + READ_YOUR_WRITES;
-        while self.ledger.pending().undelivered > 0 && tokio::time::Instant::now() < until {
+        while self.ledger.status().unstored > 0 && tokio::time::Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

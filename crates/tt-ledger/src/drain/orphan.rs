@@ -1,4 +1,4 @@
-//! Journals of instances that are dead: found by their lock, replayed, and deleted when they are stored.
+//! One orphan: the journal of a process that has ended, which shows in that nobody holds its lock.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -7,70 +7,76 @@ use std::sync::Arc;
 
 use tt_core::record::Settlement;
 
-use crate::drain::BATCH;
+use crate::drain::batch::BATCH;
+use crate::journal::Journal;
 use crate::journal::files::Lock;
-use crate::journal::reader::{Extent, Position, Replay};
+use crate::journal::instance::{Instance, LOCK, remove_instance};
+use crate::journal::position::{Extent, Position};
+use crate::journal::reader::ChainReader;
 use crate::journal::segment::{parse, path};
-use crate::journal::{Instance, Journal, LOCK, remove_instance};
 
-/// A dead instance's journal, which this process holds the lock of.
-pub(crate) struct Adopted {
+/// An orphan, whose lock this process holds.
+pub(crate) struct Orphan {
     dir: PathBuf,
     name: String,
     chains: BTreeMap<usize, Vec<Extent>>,
-    /// The chains that are still to be replayed.
+    /// The chains that are not read yet.
     todo: VecDeque<usize>,
+    /// The chain that is being read.
     current: Option<(usize, Reading)>,
-    /// What is to be kept aside.
+    /// Worker and number of segments that could not be read to their end. They are kept under another name.
     damaged: Vec<(usize, u64)>,
     bytes: u64,
-    /// The count of what all journals take.
+    /// This process's own instance, which counts the bytes of all journals.
     instance: Arc<Instance>,
     _lock: Lock,
 }
 
 enum Reading {
-    Records(Box<Replay>),
+    /// Records, and the settlements in them.
+    Records(Box<ChainReader>),
+    /// The requests that were open at the end of the records.
     Open(Box<dyn Iterator<Item = (Settlement, Position)> + Send>),
 }
 
-/// Some of one chain's settlements, and the place right after the last.
+/// Some of one chain's settlements.
 pub(crate) struct Part {
     pub(crate) settlements: Vec<Settlement>,
-    pub(crate) cursor: Option<Position>,
+    /// The position right after the last; `None`: the chain is read to its end.
+    pub(crate) end: Option<Position>,
 }
 
-/// Finds a journal that nobody holds the lock of, after the one named `after` in the alphabet. Blocks.
-pub(crate) fn find(journal: &Journal, after: &str) -> io::Result<Option<Adopted>> {
+/// Finds the first orphan in the alphabet after the one named `after`, and takes its lock. Blocks.
+pub(crate) fn find(journal: &Journal, after: &str) -> io::Result<Option<Orphan>> {
     let mut names = journal.instance.files.list(&journal.root)?;
     names.sort_unstable();
     for name in names {
         if name.as_str() <= after || name.starts_with('.') || name == journal.instance.name {
             continue;
         }
-        match adopt(journal, &name) {
+        match take(journal, &name) {
             Ok(Some(adopted)) => return Ok(Some(adopted)),
             Ok(None) => {}
-            // Not a journal, or gone meanwhile.
+            // It is not a journal, or it was deleted meanwhile.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-            Err(error) => tracing::error!(%error, journal = name, "a journal cannot be adopted"),
+            Err(error) => tracing::error!(%error, journal = name, "the journal of an ended process cannot be opened"),
         }
     }
     Ok(None)
 }
 
-fn adopt(journal: &Journal, name: &str) -> io::Result<Option<Adopted>> {
+fn take(journal: &Journal, name: &str) -> io::Result<Option<Orphan>> {
     let files = &journal.instance.files;
     let dir = journal.root.join(name);
     let names = files.list(&dir)?;
-    // What was kept aside lies there for somebody to look at.
+    // Only damaged segments are left, which are kept for an administrator to look at.
     if !names.is_empty() && names.iter().all(|name| name != LOCK && parse(name).is_none()) {
         return Ok(None);
     }
     let Some(lock) = files.lock(&dir.join(LOCK))? else { return Ok(None) };
     let mut chains: BTreeMap<usize, Vec<Extent>> = BTreeMap::new();
     let mut bytes = 0;
-    // Listed again: whoever held the lock may have deleted some.
+    // They are listed again, because the process that held the lock may have deleted some.
     for (worker, number) in files.list(&dir)?.iter().filter_map(|name| parse(name)) {
         let limit = files.open(&path(&dir, worker, number))?.size()?;
         chains.entry(worker).or_default().push(Extent { number, limit });
@@ -82,8 +88,8 @@ fn adopt(journal: &Journal, name: &str) -> io::Result<Option<Adopted>> {
     }
     for (worker, chain) in &mut chains {
         chain.sort_unstable_by_key(|extent| extent.number);
-        // Segments go from the oldest on, each when all before it is stored: a gap is one whose deletion came through
-        // while that of an older one did not.
+        // Segments are deleted from the oldest on, each when all before it is stored. At a gap, the deletion of a segment
+        // reached the disk and that of an older one did not: everything before the gap is stored.
         while let Some(gap) = chain.iter().zip(chain.iter().skip(1)).position(|(a, b)| a.number + 1 != b.number) {
             for extent in chain.drain(..=gap) {
                 let stale = path(&dir, *worker, extent.number);
@@ -92,14 +98,14 @@ fn adopt(journal: &Journal, name: &str) -> io::Result<Option<Adopted>> {
             }
         }
     }
-    journal.instance.count_bytes(bytes);
+    journal.instance.add_bytes(bytes);
     let todo = chains.keys().copied().collect();
     let instance = Arc::clone(&journal.instance);
     let name = name.to_owned();
-    Ok(Some(Adopted { dir, name, chains, todo, current: None, damaged: Vec::new(), bytes, instance, _lock: lock }))
+    Ok(Some(Orphan { dir, name, chains, todo, current: None, damaged: Vec::new(), bytes, instance, _lock: lock }))
 }
 
-impl Adopted {
+impl Orphan {
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -108,36 +114,37 @@ impl Adopted {
         format!("{}/{worker}", self.name)
     }
 
-    /// The name of the chain at hand.
+    /// The name of the chain that is being read.
     pub(crate) fn reading(&self) -> Option<String> {
         self.current.as_ref().map(|(worker, _)| self.chain_name(*worker))
     }
 
-    /// The name of the chain that is to be read next, whose cursor [`Adopted::begin`] asks for.
+    /// The name of the chain to be read next; [`Orphan::begin`] takes its cursor.
     pub(crate) fn next_chain(&self) -> Option<String> {
         self.todo.front().map(|worker| self.chain_name(*worker))
     }
 
+    /// Begins to read the next chain, from `cursor` on.
     pub(crate) fn begin(&mut self, cursor: Option<Position>) {
         let Some(worker) = self.todo.pop_front() else { return };
         let extents = self.chains.get(&worker).cloned().unwrap_or_default();
         let files = Arc::clone(&self.instance.files);
-        let replay = Replay::new(files, self.dir.clone(), worker, extents, cursor);
-        self.current = Some((worker, Reading::Records(Box::new(replay))));
+        let reader = ChainReader::new(files, self.dir.clone(), worker, extents, cursor);
+        self.current = Some((worker, Reading::Records(Box::new(reader))));
     }
 
-    /// Reads on in the chain at hand; with nothing read, the chain is at its end. Blocks.
+    /// Reads on in the current chain, a batch at most. Blocks.
     pub(crate) fn read(&mut self) -> io::Result<Part> {
-        let mut part = Part { settlements: Vec::new(), cursor: None };
+        let mut part = Part { settlements: Vec::new(), end: None };
         while part.settlements.len() < BATCH
             && let Some((worker, reading)) = self.current.take()
         {
             let (read, reading) = match reading {
-                Reading::Records(mut replay) => match replay.next()? {
-                    Some(read) => (Some(read), Reading::Records(replay)),
+                Reading::Records(mut reader) => match reader.next()? {
+                    Some(read) => (Some(read), Reading::Records(reader)),
                     None => {
-                        self.damaged.extend(replay.damaged().iter().map(|number| (worker, *number)));
-                        (None, Reading::Open(Box::new(replay.into_open())))
+                        self.damaged.extend(reader.damaged().iter().map(|number| (worker, *number)));
+                        (None, Reading::Open(Box::new(reader.into_open())))
                     }
                 },
                 Reading::Open(mut open) => match open.next() {
@@ -147,14 +154,14 @@ impl Adopted {
             };
             if let Some((settlement, position)) = read {
                 part.settlements.push(settlement);
-                part.cursor = Some(position);
+                part.end = Some(position);
             }
             self.current = Some((worker, reading));
         }
         Ok(part)
     }
 
-    /// All of it is stored: deletes it, but for what is damaged. The names of its chains. Blocks.
+    /// Deletes it, now that all of it is stored, except its damaged segments. Gives the names of its chains. Blocks.
     pub(crate) fn finish(self) -> Vec<String> {
         let files = &self.instance.files;
         for (worker, extents) in &self.chains {
@@ -166,7 +173,7 @@ impl Adopted {
                     files.remove_file(&path)
                 };
                 if let Err(error) = done {
-                    tracing::error!(%error, path = %path.display(), "a replayed segment cannot be deleted");
+                    tracing::error!(%error, path = %path.display(), "a stored segment of the journal of an ended process cannot be deleted");
                 }
             }
         }
@@ -175,8 +182,8 @@ impl Adopted {
     }
 }
 
-impl Drop for Adopted {
+impl Drop for Orphan {
     fn drop(&mut self) {
-        self.instance.give_bytes(self.bytes);
+        self.instance.release_bytes(self.bytes);
     }
 }

@@ -1,40 +1,40 @@
-//! Where the drain puts settlements: what the binary wires to the store.
+//! The interface by which the drain reaches a store.
 
 use std::error::Error;
 use std::sync::Arc;
 
 use tt_core::record::{JournalCursor, Settlement};
 
-/// What is stored in one transaction.
+/// Settlements and cursors to be stored in one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// Requests that ended, in the order in which they did within each chain.
     pub settlements: Arc<[Settlement]>,
-    /// How far each chain is stored with them: one cursor a chain, to replace the last of its name. It goes forward, but
-    /// for a journal that lost its end with the power supply.
+    /// How far each chain is stored with them: at most one cursor a chain, which replaces the one of its name. Cursors go
+    /// forward, except in a journal that lost its end with the power supply.
     pub cursors: Arc<[JournalCursor]>,
 }
 
-/// A store of settlements. Its calls are never cut short, so they must end by themselves.
+/// A store of settlements. The drain waits for each call, so a call must end by itself.
 pub trait Sink: Send {
-    /// What goes wrong. Trying again may help.
+    /// Why a call failed. The drain tries again.
     type Error: Error + Send;
 
-    /// Stores a batch as a whole, or nothing of it. Called again with the same batch after an error; a request that is
-    /// stored already is to be left as it is.
+    /// Stores a batch as a whole, or nothing of it. After an error it is called again with the same batch. A request that
+    /// is stored already must be left as it is.
     fn record(&mut self, batch: Batch) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// How far a chain is stored; `None`: not at all.
+    /// How far a chain is stored; `None`: nothing of it is.
     fn cursor(&mut self, journal: String) -> impl Future<Output = Result<Option<JournalCursor>, Self::Error>> + Send;
 
-    /// A chain is gone for ever, and its cursor with it.
+    /// Deletes the cursor of a chain that was deleted.
     fn forget(&mut self, journal: String) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
-/// A sink for a ledger in memory: it has no cursors.
-pub(crate) struct Plain<S>(pub(crate) S);
+/// A closure as the sink of a ledger in memory, which has no cursors.
+pub(crate) struct ClosureSink<S>(pub(crate) S);
 
-impl<S, F, E> Sink for Plain<S>
+impl<S, F, E> Sink for ClosureSink<S>
 where
     S: FnMut(Arc<[Settlement]>) -> F + Send,
     F: Future<Output = Result<(), E>> + Send,
@@ -53,4 +53,25 @@ where
     async fn forget(&mut self, _journal: String) -> Result<(), E> {
         Ok(())
     }
+}
+
+/// Has the sink forget the cursors of chains that were deleted. Logs what fails: such a cursor stays and does no harm.
+pub(crate) async fn forget(sink: &mut impl Sink, chains: Vec<String>) {
+    for chain in chains {
+        if let Err(error) = sink.forget(chain.clone()).await {
+            tracing::warn!(error = with_causes(&error), chain, "the cursor of a deleted journal cannot be deleted");
+        }
+    }
+}
+
+/// An error followed by its causes, which libraries tend to leave out of their `Display`.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }

@@ -104,7 +104,7 @@ async fn shutdown_delivers_what_has_settled_and_counts_what_is_open() {
     assert_eq!(late.attempt_started(started(0)).unwrap_err(), LedgerError::Closed);
     late.settle(settled());
     assert_eq!(logs.levels(), ["WARN", "INFO", "ERROR", "ERROR"]);
-    assert_eq!((ledger.pending().open, ledger.pending().undelivered), (0, 0));
+    assert_eq!((ledger.status().open, ledger.status().unstored), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +138,7 @@ async fn a_sink_that_stays_away_at_the_end_is_given_up_and_the_loss_is_counted()
     assert_eq!(drained, Drained { delivered: 0, lost: 2500, open: 0, kept: 0 });
     assert_eq!((sink.calls().len(), start.elapsed()), (5, ms(1500)));
     assert_eq!(logs.levels(), ["WARN", "ERROR"]);
-    assert_eq!(ledger.pending().undelivered, 0);
+    assert_eq!(ledger.status().unstored, 0);
 }
 
 #[tokio::test(start_paused = true)]

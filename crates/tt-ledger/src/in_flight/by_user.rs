@@ -1,5 +1,5 @@
-//! Whose requests the ledger holds, and since when the oldest settlement waits: for those who ask what is missing from
-//! their numbers.
+//! Counts the requests that hold a permit by user, and remembers since when the oldest settlement waits. They answer what
+//! is missing from a user's numbers.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,47 +7,47 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tt_core::record::Settlement;
 use tt_core::{Timestamp, UserId};
 
-/// Settlements that waited this long apart are counted together.
+/// Settlements within this time of one another share a count.
 const STEP_MS: u64 = 1000;
 
-/// Counts of requests from their intent until the sink has taken their settlement.
+/// Requests by user from their intent until the sink has taken their settlement.
 #[derive(Debug, Default)]
-pub(crate) struct Census {
+pub(super) struct ByUser {
     counts: Mutex<Counts>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Nobody has zero.
-    callers: HashMap<UserId, usize>,
-    /// When settlements settled, and how many did within the second from there on: oldest first, one entry a second at
-    /// most.
+    /// No count is zero.
+    users: HashMap<UserId, usize>,
+    /// The time of a settlement, and how many settled within the second from then on. Oldest first; at most one entry a
+    /// second.
     waiting: VecDeque<(Timestamp, usize)>,
 }
 
-impl Census {
-    /// A request of `caller` has been taken in.
-    pub(crate) fn enter(&self, caller: UserId) {
-        *self.lock().callers.entry(caller).or_default() += 1;
+impl ByUser {
+    /// A request of `user` was admitted.
+    pub(super) fn enter(&self, user: UserId) {
+        *self.lock().users.entry(user).or_default() += 1;
     }
 
-    /// A request of `caller` never ran.
-    pub(crate) fn leave(&self, caller: UserId) {
-        self.lock().leave(caller);
+    /// A request of `user` was refused after all.
+    pub(super) fn leave(&self, user: UserId) {
+        self.lock().leave(user);
     }
 
     /// A request has settled, at that time.
-    pub(crate) fn settled(&self, at: Timestamp) {
+    pub(super) fn settled(&self, at: Timestamp) {
         let mut counts = self.lock();
         match counts.waiting.back_mut() {
-            // A clock that was set back makes no new entry either.
+            // Neither does a clock that was set back make a new entry.
             Some((since, count)) if at.millis() < since.millis().saturating_add_unsigned(STEP_MS) => *count += 1,
             _ => counts.waiting.push_back((at, 1)),
         }
     }
 
-    /// The sink has taken these. They are taken to be the oldest, which they are but for those of other workers.
-    pub(crate) fn stored(&self, settlements: &[Settlement]) {
+    /// The sink has taken these. They count as the oldest, which is right except between workers.
+    pub(super) fn stored(&self, settlements: &[Settlement]) {
         let mut counts = self.lock();
         for settlement in settlements {
             counts.leave(settlement.intent.user_id);
@@ -55,20 +55,20 @@ impl Census {
         counts.forget(settlements.len());
     }
 
-    /// A request of `caller` settled when nobody took settlements any more.
-    pub(crate) fn lost(&self, caller: UserId) {
+    /// The settlement of a request of `user` will never be stored.
+    pub(super) fn lost(&self, user: UserId) {
         let mut counts = self.lock();
-        counts.leave(caller);
+        counts.leave(user);
         counts.forget(1);
     }
 
-    /// Requests of `caller` that are open or wait.
-    pub(crate) fn of(&self, caller: UserId) -> usize {
-        self.lock().callers.get(&caller).copied().unwrap_or(0)
+    /// Requests of `user` that are open or not yet stored.
+    pub(super) fn of(&self, user: UserId) -> usize {
+        self.lock().users.get(&user).copied().unwrap_or(0)
     }
 
     /// When the settlement that waits longest settled, to the second.
-    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
         self.lock().waiting.front().map(|(at, _)| *at)
     }
 
@@ -78,11 +78,11 @@ impl Census {
 }
 
 impl Counts {
-    fn leave(&mut self, caller: UserId) {
-        if let Some(count) = self.callers.get_mut(&caller) {
+    fn leave(&mut self, user: UserId) {
+        if let Some(count) = self.users.get_mut(&user) {
             *count -= 1;
             if *count == 0 {
-                self.callers.remove(&caller);
+                self.users.remove(&user);
             }
         }
     }
@@ -113,34 +113,34 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_is_counted_until_the_last_is_stored() {
-        let (census, caller) = (Census::default(), intent(1).user_id);
-        (0..3).for_each(|_| census.enter(caller));
-        census.enter(UserId(77));
-        census.leave(UserId(77));
-        assert_eq!((census.of(caller), census.of(UserId(77))), (3, 0));
-        census.stored(&settlements(2));
-        assert_eq!(census.of(caller), 1);
-        census.lost(caller);
-        assert_eq!(census.of(caller), 0);
-        assert!(census.lock().callers.is_empty(), "nobody is remembered for nothing");
+    fn a_user_is_counted_until_the_last_is_stored() {
+        let (by_user, user) = (ByUser::default(), intent(1).user_id);
+        (0..3).for_each(|_| by_user.enter(user));
+        by_user.enter(UserId(77));
+        by_user.leave(UserId(77));
+        assert_eq!((by_user.of(user), by_user.of(UserId(77))), (3, 0));
+        by_user.stored(&settlements(2));
+        assert_eq!(by_user.of(user), 1);
+        by_user.lost(user);
+        assert_eq!(by_user.of(user), 0);
+        assert!(by_user.lock().users.is_empty(), "a user without requests is forgotten");
     }
 
     #[test]
     fn the_oldest_is_the_first_that_is_not_stored_to_the_second() {
-        let census = Census::default();
-        assert_eq!(census.oldest(), None);
+        let by_user = ByUser::default();
+        assert_eq!(by_user.oldest(), None);
         for millis in [1_000, 1_999, 1_500, 2_000, 900, 5_000] {
-            census.settled(at(millis));
+            by_user.settled(at(millis));
         }
-        assert_eq!(census.lock().waiting.len(), 3);
-        census.stored(&settlements(2));
-        assert_eq!(census.oldest(), Some(at(1_000)));
-        census.stored(&settlements(1));
-        assert_eq!(census.oldest(), Some(at(2_000)));
-        census.stored(&settlements(2));
-        assert_eq!(census.oldest(), Some(at(5_000)));
-        census.stored(&settlements(9));
-        assert_eq!(census.oldest(), None);
+        assert_eq!(by_user.lock().waiting.len(), 3);
+        by_user.stored(&settlements(2));
+        assert_eq!(by_user.oldest(), Some(at(1_000)));
+        by_user.stored(&settlements(1));
+        assert_eq!(by_user.oldest(), Some(at(2_000)));
+        by_user.stored(&settlements(2));
+        assert_eq!(by_user.oldest(), Some(at(5_000)));
+        by_user.stored(&settlements(9));
+        assert_eq!(by_user.oldest(), None);
     }
 }

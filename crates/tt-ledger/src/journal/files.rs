@@ -1,4 +1,4 @@
-//! The file layer under the journal: what it asks of a file system, and the real one.
+//! The file layer of the journal: the trait that it needs of a file system, and the operating system's own.
 
 use std::any::Any;
 use std::fs::{self, File, TryLockError};
@@ -6,18 +6,18 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// An exclusive lock, given back when dropped and when the process ends, however it ends.
+/// An exclusive lock. Dropping it releases it, and so does the end of the process, however it ends.
 pub type Lock = Box<dyn Any + Send + Sync>;
 
-/// What the journal asks of a file system. Every call blocks.
+/// A file system as the journal needs it. Every call blocks.
 pub trait Files: Send + Sync {
     /// Makes a directory and its parents, readable by the owner only.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
-    /// Locks a file, which is made if need be; `None`: somebody holds the lock.
+    /// Locks a file, and makes it if it is missing. `None`: another process holds the lock.
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
-    /// Makes a file that is not there yet.
+    /// Makes a file. An error if there is one of that name.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>>;
     /// Opens a file for reading.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>>;
@@ -37,15 +37,15 @@ pub trait JournalFile: Send + Sync {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Reads some bytes; 0 at the end.
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize>;
-    /// How long it is, the room set aside included.
+    /// Its length in bytes, reserved room included.
     fn size(&self) -> io::Result<u64>;
-    /// Sets room aside up to `size` bytes, so that writing there cannot fail for want of space. New room reads as zeros.
+    /// Reserves room up to `size` bytes, so that writing there cannot fail for want of space. New room reads as zeros.
     fn allocate(&self, size: u64) -> io::Result<()>;
     /// Makes what was written durable.
     fn sync(&self) -> io::Result<()>;
 }
 
-/// The real one.
+/// The file system of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
@@ -125,7 +125,7 @@ impl JournalFile for File {
 
     fn allocate(&self, size: u64) -> io::Result<()> {
         match fs4::fs_std::FileExt::allocate(self, size) {
-            // A file system without the call. Zeros are room on all but those that copy on write.
+            // The file system cannot reserve room. Zeros reserve it on every file system that does not copy on write.
             Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => {
                 let (mut at, zeros) = (self.metadata()?.len(), [0; 8192]);
                 while at < size {

@@ -1,12 +1,12 @@
 //! Records as bytes: length, CRC32, then kind, request number and the record as MessagePack.
 //!
-//! A record is an array of its fields in their order, without names: a third of JSON's size and work. A journal may be
-//! replayed by a later version than wrote it, so fields of the four kinds, and of what is in them, are only ever
-//! appended, each with `#[serde(default)]`; anything else takes a new kind. The kinds of the first version, which
-//! held JSON, are still read.
+//! A record is an array of its fields in their order, without names, which takes a third of JSON's size and work. A later
+//! version may read a journal that this one wrote. So fields of the four kinds, and of the types in them, are only ever
+//! appended, each with `#[serde(default)]`; any other change takes a new kind. The kinds of the first version held JSON
+//! and are still read.
 //!
-//! A frame says whose it is by the request's number in its chain, so frames can be copied from segment to segment as
-//! they are. A length of 0 is the end: room that is set aside reads as zeros.
+//! A frame names its request by the number in its chain, so frames are copied from segment to segment unchanged. A length
+//! of 0 is the end, because reserved room reads as zeros.
 
 use std::io;
 
@@ -14,11 +14,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tt_core::record::{AttemptEnded, AttemptStarted, Intent, Settled};
 
-/// Length and checksum, each little-endian.
+/// Bytes of a frame's head: length and checksum, four each, little-endian.
 pub(crate) const HEAD: usize = 8;
-/// Kind and request number.
+/// Bytes of kind and request number.
 const LABEL: usize = 9;
-/// No record is longer: a length beyond it is damage.
+/// The most bytes of a payload: a greater length is damage.
 pub(crate) const LONGEST: usize = 64 << 20;
 
 /// The four kinds of record.
@@ -30,8 +30,9 @@ pub(crate) enum Record {
     Settled(Settled),
 }
 
-/// A record that can be written, with the byte that says which it is.
+/// A record that can be written.
 pub(crate) trait Kind: Serialize {
+    /// The byte that tells its kind.
     const BYTE: u8;
 }
 
@@ -48,10 +49,10 @@ impl Kind for Settled {
     const BYTE: u8 = 0x14;
 }
 
-/// In the kinds of the first version the high half is missing, and the record is JSON.
+/// Kinds of the first version lack this bit, and their records are JSON.
 const JSON: u8 = 0x10;
 
-/// Appends a record; on an error `buffer` is as it was.
+/// Appends a record. On an error `buffer` is unchanged.
 pub(crate) fn push<K: Kind>(buffer: &mut Vec<u8>, request: u64, record: &K) -> io::Result<()> {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; HEAD]);
@@ -71,14 +72,14 @@ pub(crate) fn push<K: Kind>(buffer: &mut Vec<u8>, request: u64, record: &K) -> i
     written
 }
 
-/// The length of the payload a head announces, and its checksum.
+/// The length and the checksum of the payload after a head.
 pub(crate) fn head(head: [u8; HEAD]) -> (usize, u32) {
     let [l0, l1, l2, l3, c0, c1, c2, c3] = head;
     let length = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
     (length, u32::from_le_bytes([c0, c1, c2, c3]))
 }
 
-/// Reads a payload whose checksum is right; `None` when it is no record that this version knows.
+/// Reads a payload whose checksum is right; `None`: it is no record that this version knows.
 pub(crate) fn decode(payload: &[u8]) -> Option<(u64, Record)> {
     let (label, content) = payload.split_at_checked(LABEL)?;
     let (kind, request) = label.split_first()?;

@@ -1,4 +1,4 @@
-//! Reads one chain of segments back into settlements, from where the store says it has come.
+//! Reads one chain of segments back into settlements, from the position on that the store has reached.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -10,51 +10,40 @@ use tt_core::record::{Attempt, AttemptEnded, Intent, Outcome, Settled, Settlemen
 
 use crate::journal::files::Files;
 use crate::journal::frame::Record;
-use crate::journal::segment::{Next, Tape, path};
+use crate::journal::position::{Extent, Position};
+use crate::journal::segment::{Next, SegmentReader, path};
 
-/// Offsets from here on count the rows of a dead chain's open requests, which come after all of its records.
+/// Offsets from here on count the rows of an orphan's open requests, which come after all records of the chain.
 pub(crate) const TAIL: u64 = 1 << 62;
 
-/// A place in a chain: all that settled before it is stored. What its order is, is the order of settling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Position {
-    pub(crate) segment: u64,
-    pub(crate) offset: u64,
-}
-
-/// How far a segment was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Extent {
-    pub(crate) number: u64,
-    /// Bytes; for a dead chain, the length of the file.
-    pub(crate) limit: u64,
-}
-
+/// What the journal says of a request that has not settled.
 #[derive(Debug)]
-struct Partial {
+struct OpenRequest {
     intent: Intent,
     attempts: Vec<Attempt>,
 }
 
-/// The reader of one chain. A chain that is still written may be followed with [`Replay::follow`].
-pub(crate) struct Replay {
+/// The reader of one chain. It follows a chain that is still written with [`ChainReader::follow`].
+pub(crate) struct ChainReader {
     files: Arc<dyn Files>,
     dir: PathBuf,
     worker: usize,
-    /// What settled before it is stored.
+    /// What settled up to here is stored.
     cursor: Position,
     segments: VecDeque<Extent>,
-    tape: Option<Tape>,
-    open: BTreeMap<u64, Partial>,
-    /// The carry of the segment at hand, while it is read.
-    carried: Option<BTreeMap<u64, Partial>>,
-    /// Read, and not yet given out.
+    current: Option<SegmentReader>,
+    /// By number in the chain.
+    open: BTreeMap<u64, OpenRequest>,
+    /// The open requests copied to the head of the current segment, while that head is read.
+    carried: Option<BTreeMap<u64, OpenRequest>>,
+    /// Read, and not yet returned.
     ready: VecDeque<(Settlement, Position)>,
+    /// Segments that could not be read to their end.
     damaged: BTreeSet<u64>,
 }
 
-impl Replay {
-    /// `segments` in order, without gaps. `cursor`: `None` where the store knows of none.
+impl ChainReader {
+    /// `segments` in order, without gaps. `cursor`: how far the store has the chain; `None`: it has nothing of it.
     pub(crate) fn new(
         files: Arc<dyn Files>,
         dir: PathBuf,
@@ -68,7 +57,7 @@ impl Replay {
             worker,
             cursor: cursor.unwrap_or_default(),
             segments: segments.into_iter().collect(),
-            tape: None,
+            current: None,
             open: BTreeMap::new(),
             carried: None,
             ready: VecDeque::new(),
@@ -76,22 +65,22 @@ impl Replay {
         }
     }
 
-    /// More was written.
+    /// Notes that more was written: `segments` as they are now.
     pub(crate) fn follow(&mut self, segments: impl IntoIterator<Item = Extent>) {
-        let reached = self.tape.as_ref().map_or(0, |tape| tape.number);
+        let reached = self.current.as_ref().map_or(0, |segment| segment.number);
         self.segments.clear();
         for extent in segments {
-            match &mut self.tape {
-                Some(tape) if tape.number == extent.number => tape.raise(extent.limit),
+            match &mut self.current {
+                Some(segment) if segment.number == extent.number => segment.raise(extent.limit),
                 _ if extent.number > reached => self.segments.push_back(extent),
                 _ => {}
             }
         }
     }
 
-    /// How far it has read.
+    /// The position up to which the chain was read.
     pub(crate) fn position(&self) -> Position {
-        self.tape.as_ref().map_or_else(Position::default, |t| Position { segment: t.number, offset: t.offset })
+        self.current.as_ref().map_or_else(Position::default, |t| Position { segment: t.number, offset: t.offset })
     }
 
     /// Segments that could not be read to their end.
@@ -99,30 +88,30 @@ impl Replay {
         &self.damaged
     }
 
-    /// The next settlement that is not stored, and the place right after it; `None`: nothing more was written.
+    /// The next settlement that is not stored, and the position right after it; `None`: nothing more was written.
     pub(crate) fn next(&mut self) -> io::Result<Option<(Settlement, Position)>> {
         loop {
             if let Some(ready) = self.ready.pop_front() {
                 return Ok(Some(ready));
             }
-            let Some(tape) = &mut self.tape else {
+            let Some(segment) = &mut self.current else {
                 if self.begin_segment()? {
                     continue;
                 }
                 return Ok(None);
             };
-            if tape.carry_end.is_some_and(|end| tape.offset >= end)
+            if segment.carry_end.is_some_and(|end| segment.offset >= end)
                 && let Some(carried) = self.carried.take()
             {
-                let number = tape.number;
+                let number = segment.number;
                 self.take_over(carried, number);
                 continue;
             }
-            let number = tape.number;
-            match tape.next()? {
-                Next::Record(request, record) => {
-                    let at = Position { segment: number, offset: tape.offset };
-                    self.apply(request, *record, at);
+            let number = segment.number;
+            match segment.next()? {
+                Next::Record(key, record) => {
+                    let at = Position { segment: number, offset: segment.offset };
+                    self.apply(key, *record, at);
                 }
                 Next::End => {
                     if !self.begin_segment()? {
@@ -130,43 +119,43 @@ impl Replay {
                     }
                 }
                 Next::Torn => {
-                    let offset = self.give_up_segment();
+                    let offset = self.abandon_segment();
                     tracing::warn!(
                         journal = %self.dir.display(), worker = self.worker, segment = number, offset,
-                        "the journal ends in a torn record: replayed up to it"
+                        "the journal ends in a torn record: everything before it is read"
                     );
                 }
                 Next::Damaged => {
-                    let offset = self.give_up_segment();
+                    let offset = self.abandon_segment();
                     self.damaged.insert(number);
                     tracing::error!(
                         journal = %self.dir.display(), worker = self.worker, segment = number, offset,
-                        "a record of the journal is damaged: the rest of its segment is not replayed"
+                        "a record of the journal is damaged: the rest of its segment is not read"
                     );
                 }
             }
         }
     }
 
-    /// Reads no more of the segment at hand; where it stopped. A carry that has not come to its end changes nothing, as
-    /// what it copies is in the segment before, if that is there.
-    fn give_up_segment(&mut self) -> u64 {
-        for (request, partial) in self.carried.take().unwrap_or_default() {
-            self.open.entry(request).or_insert(partial);
+    /// Reads no more of the current segment, and returns the offset where reading stopped. If that was within the copied
+    /// requests at the segment's head, they only add to what the segments before have said.
+    fn abandon_segment(&mut self) -> u64 {
+        for (key, request) in self.carried.take().unwrap_or_default() {
+            self.open.entry(key).or_insert(request);
         }
-        self.tape.as_mut().map_or(0, |tape| {
-            let offset = tape.offset;
-            tape.skip();
+        self.current.as_mut().map_or(0, |segment| {
+            let offset = segment.offset;
+            segment.skip();
             offset
         })
     }
 
-    /// Goes to the next segment; false when there is none.
+    /// Goes to the next segment. False: there is none.
     fn begin_segment(&mut self) -> io::Result<bool> {
         while let Some(Extent { number, limit }) = self.segments.front().copied() {
             match self.files.open(&path(&self.dir, self.worker, number)) {
-                Ok(file) => self.tape = Some(Tape::new(number, file, limit)),
-                // Deleted since the list was made, so all that settled in it is stored.
+                Ok(file) => self.current = Some(SegmentReader::new(number, file, limit)),
+                // It was deleted after the list was made, so everything that settled in it is stored.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.segments.pop_front();
                     continue;
@@ -180,34 +169,36 @@ impl Replay {
         Ok(false)
     }
 
-    /// A whole carry was read: it says what is open, and whatever else was open settled unseen.
-    fn take_over(&mut self, carried: BTreeMap<u64, Partial>, number: u64) {
+    /// All copied requests at a segment's head were read: these are the open ones. Any other that was open before has
+    /// settled in a part that could not be read.
+    fn take_over(&mut self, carried: BTreeMap<u64, OpenRequest>, number: u64) {
         let before = mem::replace(&mut self.open, carried);
-        // Where the store has come past the segment that settled them, it has them.
+        // A store that has reached this segment has their settlements.
         if self.cursor.segment >= number {
             return;
         }
-        for (request, partial) in before {
-            if !self.open.contains_key(&request) {
-                let lost = partial.interrupted("its end cannot be read from the journal");
+        for (key, request) in before {
+            if !self.open.contains_key(&key) {
+                let lost = request.interrupted("its end cannot be read from the journal");
                 self.ready.push_back((lost, Position { segment: number, offset: 0 }));
             }
         }
     }
 
-    fn apply(&mut self, request: u64, record: Record, at: Position) {
+    /// Applies a record of the request with number `key` in the chain, which ends at `at`.
+    fn apply(&mut self, key: u64, record: Record, at: Position) {
         let open = self.carried.as_mut().unwrap_or(&mut self.open);
         if let Record::Intent(intent) = record {
-            open.insert(request, Partial { intent, attempts: Vec::new() });
+            open.insert(key, OpenRequest { intent, attempts: Vec::new() });
             return;
         }
         if let Record::Settled(settled) = record {
-            let partial = open.remove(&request);
+            let request = open.remove(&key);
             if at <= self.cursor {
                 return;
             }
-            match partial {
-                Some(Partial { intent, attempts }) => {
+            match request {
+                Some(OpenRequest { intent, attempts }) => {
                     self.ready.push_back((Settlement { intent, attempts, settled }, at));
                 }
                 None => tracing::error!(
@@ -217,31 +208,32 @@ impl Replay {
             }
             return;
         }
-        let Some(partial) = open.get_mut(&request) else { return };
-        match (record, partial.attempts.last_mut()) {
-            (Record::Started(started), _) => partial.attempts.push(Attempt { started, ended: None }),
+        let Some(request) = open.get_mut(&key) else { return };
+        match (record, request.attempts.last_mut()) {
+            (Record::Started(started), _) => request.attempts.push(Attempt { started, ended: None }),
             (Record::Ended(ended), Some(attempt)) => attempt.ended = Some(ended),
             _ => {}
         }
     }
 
-    /// The chain is dead and read to its end: rows for what was open, and how far each brings the store.
+    /// For a chain whose process has ended, once it is read to its end: a settlement for each open request, and the
+    /// position that the store reaches with it.
     pub(crate) fn into_open(mut self) -> impl Iterator<Item = (Settlement, Position)> {
-        self.give_up_segment();
+        self.abandon_segment();
         let segment = self.position().segment;
-        // Counted, so that a store which has taken some of them gets the rest only.
-        let taken = if self.cursor.segment == segment { self.cursor.offset.saturating_sub(TAIL) } else { 0 };
+        // They are counted, so that a store that has taken some of them gets only the rest.
+        let stored = if self.cursor.segment == segment { self.cursor.offset.saturating_sub(TAIL) } else { 0 };
         (1..)
             .zip(self.open.into_values())
-            .skip_while(move |(nth, _)| *nth <= taken)
-            .map(move |(nth, partial)| (partial.interrupted(DIED), Position { segment, offset: TAIL + nth }))
+            .skip_while(move |(nth, _)| *nth <= stored)
+            .map(move |(nth, request)| (request.interrupted(DIED), Position { segment, offset: TAIL + nth }))
     }
 }
 
 const DIED: &str = "the process ended while the request ran";
 
-impl Partial {
-    /// Nobody knows how it ended nor what it cost.
+impl OpenRequest {
+    /// The settlement of a request whose end is unknown, and so is what it cost.
     fn interrupted(mut self, error: &str) -> Settlement {
         if let Some(last) = self.attempts.last_mut() {
             last.ended.get_or_insert_with(|| AttemptEnded::unanswered(error, 0));

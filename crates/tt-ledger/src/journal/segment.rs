@@ -1,8 +1,8 @@
 //! A segment file: its name, its header, and the reader of its frames.
 //!
-//! After the header come copies of what was open when the segment was begun (the carry), then what happened since. So
-//! a segment and those after it say all there is to say about the requests open at its beginning, and those before it
-//! can go once their settlements are stored.
+//! A segment begins with a header, then with the carry: a copy of everything that the requests open at that moment had
+//! written. The records written since follow. So a segment and those after it hold everything about the requests open at
+//! its beginning, and an older segment may be deleted once its settlements are stored.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,77 +12,80 @@ use crate::journal::files::JournalFile;
 use crate::journal::frame::{self, HEAD, LONGEST, Record};
 
 const MAGIC: [u8; 8] = *b"ttledgr1";
-/// Magic, number, length of the carry, checksum; little-endian.
+/// Magic, the segment's number, the carry's length in bytes, checksum; little-endian.
 const HEADER_BYTES: usize = 28;
 const HEADER: u64 = HEADER_BYTES as u64;
 const SUFFIX: &str = ".seg";
 const CHUNK: usize = 256 << 10;
 
-/// Where a segment lies.
+/// The path of a segment.
 pub(crate) fn path(dir: &Path, worker: usize, number: u64) -> PathBuf {
     dir.join(format!("{worker}-{number:016}{SUFFIX}"))
 }
 
-/// The worker and number in a segment's name; `None`: not a segment.
+/// The worker and number in a segment's name; `None`: it is not a segment's name.
 pub(crate) fn parse(name: &str) -> Option<(usize, u64)> {
     let (worker, number) = name.strip_suffix(SUFFIX)?.split_once('-')?;
     Some((worker.parse().ok()?, number.parse().ok()?))
 }
 
+/// The header of segment `number`, with a carry of `carry` bytes.
 pub(crate) fn header(number: u64, carry: u64) -> Vec<u8> {
     let mut bytes = [MAGIC, number.to_le_bytes(), carry.to_le_bytes()].concat();
     bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
     bytes
 }
 
-/// The length of the carry; `None`: not the header of this segment.
+/// The length of the carry; `None`: these bytes are not the header of this segment.
 fn carry(bytes: &[u8], number: u64) -> Option<u64> {
     let length = u64::from_le_bytes(bytes.get(16..24)?.try_into().ok()?);
     (bytes == header(number, length)).then_some(length)
 }
 
-/// What comes next in a segment.
+/// The next item in a segment.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// A record, of the request with this number in the chain.
+    /// A record, and its request's number in the chain.
     Record(u64, Box<Record>),
-    /// Nothing yet, or nothing more.
+    /// The end of what was written so far.
     End,
     /// A record that was being written when the process or the machine died; nothing comes after it.
     Torn,
-    /// What cannot be read, and more after it.
+    /// Bytes that cannot be read, with more after them.
     Damaged,
 }
 
 /// Reads a segment from its beginning, up to a limit that may be raised.
-pub(crate) struct Tape {
+pub(crate) struct SegmentReader {
     pub(crate) number: u64,
     file: Arc<dyn JournalFile>,
     limit: u64,
     buffer: Vec<u8>,
-    /// Where `buffer` begins in the file.
+    /// The offset of `buffer` in the file.
     base: u64,
-    /// Where the next frame begins in the file.
+    /// The offset of the next frame in the file.
     pub(crate) offset: u64,
-    /// Where the carry ends, once the header was read.
+    /// The offset at which the carry ends; `None` before the header was read.
     pub(crate) carry_end: Option<u64>,
 }
 
-impl Tape {
-    /// `limit`: how far it was written, or may have been.
+impl SegmentReader {
+    /// `limit`: bytes that were written, or may have been.
     pub(crate) fn new(number: u64, file: Arc<dyn JournalFile>, limit: u64) -> Self {
         Self { number, file, limit, buffer: Vec::new(), base: 0, offset: 0, carry_end: None }
     }
 
+    /// Notes that the segment was written up to `limit`.
     pub(crate) fn raise(&mut self, limit: u64) {
         self.limit = self.limit.max(limit);
     }
 
-    /// Gives up on what lies before the limit.
+    /// Skips everything up to the limit.
     pub(crate) fn skip(&mut self) {
         self.offset = self.limit;
     }
 
+    /// Reads the next frame.
     pub(crate) fn next(&mut self) -> io::Result<Next> {
         if self.carry_end.is_none() {
             let number = self.number;
@@ -110,7 +113,7 @@ impl Tape {
         Ok(Next::Record(request, Box::new(record)))
     }
 
-    /// Names what could not be read: something of `size` bytes, or nothing at all (`blank`).
+    /// Classifies the unreadable bytes at `offset`: a frame of `size` bytes, or zeros (`blank`).
     fn unreadable(&self, size: u64, blank: bool) -> io::Result<Next> {
         let first_used = self.first_used(self.offset)?;
         Ok(match first_used {
@@ -121,7 +124,7 @@ impl Tape {
         })
     }
 
-    /// Where the first byte that is not zero lies, from `at` on.
+    /// The offset of the first byte from `at` on that is not zero.
     fn first_used(&self, at: u64) -> io::Result<Option<u64>> {
         let (mut at, mut bytes) = (at, vec![0; CHUNK]);
         while at < self.limit {

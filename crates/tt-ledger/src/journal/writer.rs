@@ -1,31 +1,35 @@
-//! One chain of segments: what a worker writes, and never waits for.
+//! Writes one worker's chain of segments. A write reaches the page cache and never waits for the disk.
 //!
-//! **Invariant:** in the segment at hand `written + reserved <= allocated`, and `reserved` covers what the open
-//! requests have still to say. So recording the end of an attempt and of a request needs no new room.
+//! **Invariant:** in the current segment `written + reserved <= allocated`, and `reserved` covers what the open requests
+//! have still to write. So recording the end of an attempt and of a request needs no new room.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io;
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::LedgerError;
-use crate::flusher::{Durable, Synced};
-use crate::journal::files::JournalFile;
-use crate::journal::reader::{Extent, Position};
+use crate::error::LedgerError;
+use crate::journal::config::Fsync;
+use crate::journal::durable::{Durable, Synced};
+use crate::journal::instance::Instance;
+use crate::journal::position::{Extent, Position};
 use crate::journal::segment::{header, path};
-use crate::journal::{Fsync, Instance};
 
-/// Room for the beginning of the first attempt, set aside with the intent.
+mod state;
+
+use state::{Open, SealedSegment, Segment, State};
+
+/// Room for the start of the first attempt, reserved with the intent, in bytes.
 const STARTED_ROOM: u64 = 512;
-/// Room for the end of an attempt, the provider's usage object included.
+/// Room for the end of an attempt with the provider's usage object, in bytes.
 pub(crate) const ENDED_ROOM: u64 = 4096;
-/// Room for the settlement.
+/// Room for the settlement, in bytes.
 pub(crate) const SETTLED_ROOM: u64 = 1024;
 
-pub(crate) struct Chain {
+/// The writer of one chain.
+pub(crate) struct ChainWriter {
     instance: Arc<Instance>,
     pub(crate) worker: usize,
     next_request: AtomicU64,
@@ -33,72 +37,22 @@ pub(crate) struct Chain {
     synced: watch::Sender<Synced>,
 }
 
-#[derive(Default)]
-struct State {
-    current: Option<Segment>,
-    /// Behind the current one, oldest first.
-    old: VecDeque<Old>,
-    last_number: u64,
-    open: BTreeMap<u64, Open>,
-    /// What the open requests have still to write, at most.
-    reserved: u64,
-    /// What they have written, all of it in the current segment.
-    live: u64,
-    writes: u64,
-    /// By their numbers: left behind, and perhaps not durable.
-    unsynced: Vec<(u64, Arc<dyn JournalFile>)>,
-    /// A name was added to the directory.
-    named: bool,
-    /// The segment may not be durable although it was written: nothing new goes into it.
-    suspect: bool,
-    /// Settlements go to memory no more, until the drain has read the files to their end.
-    spilled: bool,
-    /// Settlements that went to memory.
-    queued: u64,
-    finished: bool,
-}
-
-struct Segment {
-    number: u64,
-    file: Arc<dyn JournalFile>,
-    written: u64,
-    allocated: u64,
-    /// Settlements in it that are not stored.
-    undelivered: usize,
-}
-
-struct Old {
-    number: u64,
-    written: u64,
-    allocated: u64,
-    undelivered: usize,
-    /// The write that copied its open requests forward: once that is durable, this is needed no more.
-    copied: u64,
-}
-
-#[derive(Default)]
-struct Open {
-    /// Where in the current segment its records are, in order.
-    records: Vec<(u64, u64)>,
-    reserved: u64,
-}
-
-/// Where a settlement went.
+/// Where a settlement was written.
 pub(crate) struct Written {
-    /// `None`: it could not be written.
+    /// The position right after it; `None`: it could not be written.
     pub(crate) at: Option<Position>,
     pub(crate) durable: Durable,
-    /// It was the first that is to be read back from the file.
-    pub(crate) began: bool,
+    /// It is the first settlement that the drain must read back from the file.
+    pub(crate) spilled: bool,
 }
 
-impl Chain {
+impl ChainWriter {
     pub(crate) fn new(instance: Arc<Instance>, worker: usize) -> Self {
         let synced = watch::Sender::new(Synced::default());
         Self { instance, worker, next_request: AtomicU64::new(1), state: Mutex::default(), synced }
     }
 
-    /// Its name in a cursor.
+    /// The chain's name in a cursor.
     pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.instance.name, self.worker)
     }
@@ -111,12 +65,12 @@ impl Chain {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A number for a request.
-    pub(crate) fn number(&self) -> u64 {
+    /// The next request's number in the chain.
+    pub(crate) fn next_request(&self) -> u64 {
         self.next_request.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Sets room aside for a request whose intent takes `intent` bytes. Nothing is written yet.
+    /// Reserves room for a request whose intent takes `intent` bytes. Nothing is written yet.
     pub(crate) fn open(&self, request: u64, intent: u64) -> Result<(), LedgerError> {
         let mut state = self.state();
         let room = intent + STARTED_ROOM + ENDED_ROOM + SETTLED_ROOM;
@@ -128,7 +82,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Writes records of a request that is to go on: the room for its next end is set aside too.
+    /// Writes records of a request that goes on, and reserves the room for the end of its attempt.
     pub(crate) fn start(&self, request: u64, records: &[u8]) -> Result<(), LedgerError> {
         let mut state = self.state();
         let result = self.top_up(&mut state, request, records.len() as u64 + ENDED_ROOM + SETTLED_ROOM);
@@ -137,46 +91,47 @@ impl Chain {
         result
     }
 
-    /// Writes records into the room that was set aside. Where they take more than that and there is none, an error.
+    /// Writes records into the reserved room. An error when they need more and there is none.
     pub(crate) fn append(&self, request: u64, records: &[u8]) -> Result<(), LedgerError> {
         let mut state = self.state();
         self.top_up(&mut state, request, records.len() as u64 + SETTLED_ROOM)?;
         Ok(state.write(request, records)?)
     }
 
-    /// Is there room for `length` bytes of last records? With `false` they are to be cut.
+    /// Is there room for `length` more bytes of the request's last records?
     pub(crate) fn fits(&self, request: u64, length: u64) -> bool {
         self.top_up(&mut self.state(), request, length).is_ok()
     }
 
-    /// Writes the last records of a request. `to_memory`: gives its settlement to the drain, if memory has room; called
-    /// under the chain's lock, so that memory has the order of the file.
+    /// Writes the last records of a request. `enqueue` gives its settlement to the drain and says whether the queue took
+    /// it. It is called under the chain's lock, so that the queue has the order of the file; and not at all while the
+    /// drain is to read the chain from its files.
     pub(crate) fn settle(
         &self,
         request: u64,
         records: &[u8],
-        to_memory: impl FnOnce(Option<Position>) -> bool,
+        enqueue: impl FnOnce(Option<Position>) -> bool,
     ) -> Written {
         let mut state = self.state();
         let written = state.write(request, records);
         state.close(request);
         let at = match written {
             Ok(()) => state.current.as_mut().map(|segment| {
-                segment.undelivered += 1;
+                segment.unstored += 1;
                 Position { segment: segment.number, offset: segment.written }
             }),
             Err(error) => {
-                tracing::error!(%error, journal = %self.instance.dir.display(), "a settlement is in memory only");
+                tracing::error!(%error, journal = %self.instance.dir.display(), "a settlement cannot be written to the journal and is in memory only");
                 None
             }
         };
-        let mut began = false;
-        // What the file does not have must go through memory, whatever else does not.
-        if (!state.spilled || at.is_none()) && to_memory(at) {
+        let mut spilled = false;
+        // A settlement that could not be written exists in memory only, so it is queued even while others are not.
+        if (!state.spilled || at.is_none()) && enqueue(at) {
             state.queued += u64::from(at.is_some());
         } else if !state.spilled {
             state.spilled = true;
-            began = true;
+            spilled = true;
         }
         let durable = match self.instance.fsync {
             Fsync::Always => Durable::after(self.synced.subscribe(), state.writes),
@@ -186,10 +141,10 @@ impl Chain {
         if matches!(self.instance.fsync, Fsync::Always) {
             self.instance.wake();
         }
-        Written { at, durable, began }
+        Written { at, durable, spilled }
     }
 
-    /// Raises the room of a request to `room`.
+    /// Raises the reserved room of a request to `room` bytes.
     fn top_up(&self, state: &mut State, request: u64, room: u64) -> Result<(), LedgerError> {
         let had = state.open.get(&request).map_or(0, |open| open.reserved);
         let more = room.saturating_sub(had);
@@ -204,26 +159,26 @@ impl Chain {
         Ok(())
     }
 
-    /// Sees to it that `room` more bytes can be reserved.
+    /// Makes sure that `room` more bytes can be reserved, in the current segment or a new one.
     fn make_room(&self, state: &mut State, room: u64) -> Result<(), LedgerError> {
         if state.finished {
             return Err(LedgerError::Closed);
         }
         let full = state.current.as_ref().is_none_or(|segment| {
-            // Copying forward must be worth it: at least half of the segment is done with.
+            // A new segment begins with a copy of the open requests. That is worth it once they are less than half.
             segment.written >= self.instance.segment_bytes && segment.written >= 2 * state.live
         });
         if full || state.suspect {
             match self.rotate(state, room) {
                 Err(error) if state.current.is_none() || state.suspect => return Err(error),
-                // There may still be room where it is.
+                // The current segment may still have room.
                 _ => {}
             }
         }
         let grown = self.grow(state, room);
-        if grown.is_err() && state.open.is_empty() && state.all_delivered() {
-            // A segment that holds nothing and cannot grow stands in its own way.
-            state.leave_current(0);
+        if grown.is_err() && state.open.is_empty() && state.all_stored() {
+            // The segment holds nothing that is needed and cannot grow: deleting it makes room for the next one.
+            state.seal_current(0);
         }
         grown
     }
@@ -239,7 +194,7 @@ impl Chain {
         let mut last = LedgerError::Full;
         for size in [least.next_multiple_of(self.instance.step), least] {
             let more = size - segment.allocated;
-            match self.instance.take_bytes(more) {
+            match self.instance.reserve_bytes(more) {
                 Ok(()) => {}
                 Err(error) => {
                     last = error;
@@ -252,7 +207,7 @@ impl Chain {
                     return Ok(());
                 }
                 Err(error) => {
-                    self.instance.give_bytes(more);
+                    self.instance.release_bytes(more);
                     last = error.into();
                 }
             }
@@ -260,7 +215,8 @@ impl Chain {
         Err(last)
     }
 
-    /// Begins a new segment with what is open, and room for what it has still to say. On an error all is as it was.
+    /// Begins a new segment with a copy of the open requests, and reserves the room they still need. On an error nothing
+    /// has changed.
     fn rotate(&self, state: &mut State, room: u64) -> Result<(), LedgerError> {
         let number = state.last_number + 1;
         let (mut bytes, mut moved) = (header(number, state.live), BTreeMap::new());
@@ -273,17 +229,17 @@ impl Chain {
         }
         let least = bytes.len() as u64 + state.reserved + room;
         let size = least.next_multiple_of(self.instance.step);
-        self.instance.take_bytes(size)?;
+        self.instance.reserve_bytes(size)?;
         let (files, path) = (&self.instance.files, path(&self.instance.dir, self.worker, number));
         let made = files.create(&path).and_then(|file| {
             let ready = file.allocate(size).and_then(|()| file.write_at(0, &bytes));
             ready.map(|()| file).inspect_err(|_| drop(files.remove_file(&path)))
         });
-        let file = made.inspect_err(|_| self.instance.give_bytes(size))?;
+        let file = made.inspect_err(|_| self.instance.release_bytes(size))?;
         state.last_number = number;
         state.writes += 1;
-        state.leave_current(state.writes);
-        state.current = Some(Segment { number, file, written: bytes.len() as u64, allocated: size, undelivered: 0 });
+        state.seal_current(state.writes);
+        state.current = Some(Segment { number, file, written: bytes.len() as u64, allocated: size, unstored: 0 });
         for (request, open) in &mut state.open {
             open.records = moved.remove(request).filter(|(_, length)| *length > 0).into_iter().collect();
         }
@@ -292,7 +248,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Intents were refused: is there room again?
+    /// Notes whether there is room again, after intents were refused.
     pub(crate) fn try_room(&self) {
         let mut state = self.state();
         let made = self.make_room(&mut state, self.instance.step / 2);
@@ -301,13 +257,13 @@ impl Chain {
         }
     }
 
-    /// Makes durable what was written before this call, as the settings ask, and what a deletion waits for.
+    /// Makes durable what was written before this call, if the settings ask for it or a deletion waits for it.
     pub(crate) fn sync(&self) {
         let mut state = self.state();
         let through = state.writes;
         let synced = *self.synced.borrow();
         let wanted = match self.instance.fsync {
-            Fsync::Never => state.old.front().is_some_and(|old| old.copied > synced.through && old.undelivered == 0),
+            Fsync::Never => state.sealed.front().is_some_and(|s| s.copied > synced.through && s.unstored == 0),
             Fsync::Every(_) | Fsync::Always => true,
         };
         if !wanted || through <= synced.through.max(synced.failed) {
@@ -321,7 +277,7 @@ impl Chain {
         let done = names.and_then(|()| files.iter().try_for_each(|file| file.sync()));
         if let Err(error) = &done {
             tracing::error!(%error, journal = %self.instance.dir.display(), "the journal cannot be made durable");
-            // The system may have dropped what it could not write: what is open is written anew, elsewhere.
+            // The system may have dropped what it could not write. So the open requests are copied to a new segment.
             let mut state = self.state();
             state.suspect = true;
             state.named |= named;
@@ -332,151 +288,89 @@ impl Chain {
         });
     }
 
-    /// Deletes segments that were drained and whose open requests are copied forward.
-    pub(crate) fn delete_drained(&self) {
+    /// Deletes segments whose settlements are stored and whose open requests were copied to a later one.
+    pub(crate) fn delete_stored(&self) {
         let synced = *self.synced.borrow();
         let mut gone = Vec::new();
         let mut state = self.state();
         let durable = |copied| copied == 0 || (copied > synced.failed && copied <= synced.through);
-        let unneeded = state.old.iter().rfind(|old| durable(old.copied)).map_or(0, |old| old.number);
-        while let Some(old) = state.old.pop_front_if(|old| old.undelivered == 0 && old.number <= unneeded) {
-            gone.push(old);
+        let unneeded = state.sealed.iter().rfind(|s| durable(s.copied)).map_or(0, |s| s.number);
+        while let Some(sealed) = state.sealed.pop_front_if(|s| s.unstored == 0 && s.number <= unneeded) {
+            gone.push(sealed);
         }
-        // What is deleted need not be made durable, and would keep its room on the disk for as long as it is open.
-        state.unsynced.retain(|(number, _)| gone.iter().all(|old: &Old| old.number != *number));
+        // Their handles are closed too: they need not be made durable, and an open file keeps its room on the disk.
+        state.unsynced.retain(|(number, _)| gone.iter().all(|s: &SealedSegment| s.number != *number));
         drop(state);
-        for old in gone {
-            self.delete(old.number, old.allocated);
+        for sealed in gone {
+            self.delete(sealed.number, sealed.allocated);
         }
     }
 
     fn delete(&self, number: u64, allocated: u64) {
         let path = path(&self.instance.dir, self.worker, number);
         match self.instance.files.remove_file(&path) {
-            Ok(()) => self.instance.give_bytes(allocated),
-            Err(error) => tracing::error!(%error, path = %path.display(), "a drained segment cannot be deleted"),
+            Ok(()) => self.instance.release_bytes(allocated),
+            Err(error) => {
+                tracing::error!(%error, path = %path.display(), "a stored segment of the journal cannot be deleted")
+            }
         }
     }
 
-    /// `count` settlements of a segment are stored.
-    pub(crate) fn delivered(&self, number: u64, count: usize) {
+    /// Notes that `count` settlements of a segment are stored.
+    pub(crate) fn stored(&self, number: u64, count: usize) {
         let mut state = self.state();
-        let undelivered = match &mut state.current {
-            Some(segment) if segment.number == number => Some(&mut segment.undelivered),
-            _ => state.old.iter_mut().find(|old| old.number == number).map(|old| &mut old.undelivered),
+        let unstored = match &mut state.current {
+            Some(segment) if segment.number == number => Some(&mut segment.unstored),
+            _ => state.sealed.iter_mut().find(|s| s.number == number).map(|s| &mut s.unstored),
         };
-        if let Some(undelivered) = undelivered {
-            *undelivered = undelivered.saturating_sub(count);
+        if let Some(unstored) = unstored {
+            *unstored = unstored.saturating_sub(count);
         }
     }
 
-    /// Settlements of it that went to memory so far, if it is to be read from its files.
+    /// While the drain is to read this chain from its files: how many of its settlements went to the queue before.
     pub(crate) fn spilled(&self) -> Option<u64> {
         let state = self.state();
         state.spilled.then_some(state.queued)
     }
 
-    /// The segments from number `from` on, and how far each was written; for 0, from the first on that has something to
-    /// deliver.
+    /// The segments from number `from` on, and how far each was written. For 0: from the first segment on with a settlement
+    /// that is not stored.
     pub(crate) fn extents(&self, from: u64) -> Vec<Extent> {
         let state = self.state();
-        let old = state.old.iter().map(|old| (old.undelivered, old.number, old.written));
-        let current = state.current.iter().map(|segment| (segment.undelivered, segment.number, segment.written));
-        old.chain(current)
-            .skip_while(|(undelivered, number, _)| *number < from || (from == 0 && *undelivered == 0))
+        let sealed = state.sealed.iter().map(|s| (s.unstored, s.number, s.written));
+        let current = state.current.iter().map(|segment| (segment.unstored, segment.number, segment.written));
+        sealed
+            .chain(current)
+            .skip_while(|(unstored, number, _)| *number < from || (from == 0 && *unstored == 0))
             .map(|(_, number, limit)| Extent { number, limit })
             .collect()
     }
 
-    /// All was read up to `position`: if that is the end, settlements go to memory again.
+    /// The drain has read up to `position`. True: that is the end, and from here on settlements go to the queue again.
     pub(crate) fn caught_up(&self, position: Position) -> bool {
         let mut state = self.state();
         let end = state.current.as_ref().map(|s| Position { segment: s.number, offset: s.written });
-        if end.is_none_or(|end| end == position) || state.all_delivered() {
+        if end.is_none_or(|end| end == position) || state.all_stored() {
             state.spilled = false;
         }
         !state.spilled
     }
 
-    /// The end: is nothing left to be said or delivered? Then its files are deleted.
+    /// The drain has ended. True: nothing is open and all is stored, so the files are deleted.
     pub(crate) fn finish(&self) -> bool {
         let mut state = self.state();
-        if !state.open.is_empty() || !state.all_delivered() {
+        if !state.open.is_empty() || !state.all_stored() {
             return false;
         }
         state.finished = true;
-        state.leave_current(0);
-        let old = mem::take(&mut state.old);
+        state.seal_current(0);
+        let sealed = mem::take(&mut state.sealed);
         state.unsynced.clear();
         drop(state);
-        for old in old {
-            self.delete(old.number, old.allocated);
+        for sealed in sealed {
+            self.delete(sealed.number, sealed.allocated);
         }
         true
-    }
-}
-
-impl State {
-    fn all_delivered(&self) -> bool {
-        self.old.iter().all(|old| old.undelivered == 0) && self.current.as_ref().is_none_or(|s| s.undelivered == 0)
-    }
-
-    /// Writes records of a request at the end of the segment. On an error none of them is there.
-    fn write(&mut self, request: u64, records: &[u8]) -> io::Result<()> {
-        let (Some(segment), Some(open)) = (&mut self.current, self.open.get_mut(&request)) else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        if records.is_empty() {
-            return Ok(());
-        }
-        let length = records.len() as u64;
-        if let Err(error) = segment.file.write_at(segment.written, records) {
-            // Some of it may be there. The next record covers it, but perhaps not all of it.
-            let _ = segment.file.write_at(segment.written, &vec![0; records.len()]);
-            return Err(error);
-        }
-        match open.records.last_mut() {
-            Some((offset, size)) if *offset + *size == segment.written => *size += length,
-            _ => open.records.push((segment.written, length)),
-        }
-        let used = length.min(open.reserved);
-        open.reserved -= used;
-        self.reserved -= used;
-        segment.written += length;
-        self.live += length;
-        self.writes += 1;
-        Ok(())
-    }
-
-    /// A request has no more to say.
-    fn close(&mut self, request: u64) {
-        if let Some(open) = self.open.remove(&request) {
-            self.reserved -= open.reserved;
-            self.live -= open.records.iter().map(|(_, length)| length).sum::<u64>();
-        }
-    }
-
-    /// Appends a part of the current segment to `bytes`.
-    fn read(&self, mut offset: u64, length: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
-        let Some(segment) = &self.current else { return Ok(()) };
-        let mut start = bytes.len();
-        bytes.resize(start + usize::try_from(length).map_err(io::Error::other)?, 0);
-        while let Some(rest) = bytes.get_mut(start..).filter(|rest| !rest.is_empty()) {
-            let read = segment.file.read_at(offset, rest)?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            start += read;
-            offset += read as u64;
-        }
-        Ok(())
-    }
-
-    /// The current segment gets no more; `copied`: the write after which it may be deleted.
-    fn leave_current(&mut self, copied: u64) {
-        if let Some(Segment { number, file, written, allocated, undelivered }) = self.current.take() {
-            self.unsynced.push((number, file));
-            self.old.push_back(Old { number, written, allocated, undelivered, copied });
-        }
     }
 }

@@ -113,7 +113,7 @@ pub(crate) fn config(instance: usize) -> JournalConfig {
         segment_bytes: 600,
         memory: 3,
         fsync: Fsync::Every(ms(50)),
-        adopt_every: Duration::from_secs(7),
+        orphan_scan_interval: Duration::from_secs(7),
         ..JournalConfig::new("/journal", format!("i{instance:03}"))
     }
 }

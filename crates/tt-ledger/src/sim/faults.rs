@@ -69,7 +69,7 @@ async fn a_full_disk_refuses_intents_and_records_how_running_requests_end() {
         }
     };
     assert_eq!((refused, running.len()), (LedgerError::Io(io::ErrorKind::StorageFull), 3));
-    assert!(ledger.pending().refusing);
+    assert!(ledger.status().refusing);
     machine.set_capacity(Some(0));
     for guard in &mut running {
         guard.attempt_started(started(200)).unwrap();
@@ -121,10 +121,10 @@ fn space_that_comes_back_is_noticed_without_a_request() {
         assert_eq!(ledger.open(intent(id)).unwrap_err(), LedgerError::Io(io::ErrorKind::StorageFull));
     }
     flusher.tick();
-    assert!(ledger.pending().refusing);
+    assert!(ledger.status().refusing);
     machine.set_capacity(None);
     flusher.tick();
-    assert!(!ledger.pending().refusing);
+    assert!(!ledger.status().refusing);
     settle_one(&ledger, 4);
     assert_eq!(logs.levels(), ["ERROR", "INFO"]);
 }
@@ -150,13 +150,13 @@ async fn a_journal_at_its_limit_refuses_until_the_store_is_back() {
                     refused += 1;
                 }
             }
-            assert!(ledger.pending().journal_bytes <= 200_000);
+            assert!(ledger.status().journal_bytes <= 200_000);
             assert!(machine.size() <= 200_000);
             flusher.tick();
             tokio::time::sleep(ms(10)).await;
         }
-        assert!(!ledger.pending().refusing);
-        assert!(ledger.pending().journal_bytes < 50_000);
+        assert!(!ledger.status().refusing);
+        assert!(ledger.status().journal_bytes < 50_000);
         drop(ledger);
     };
     let (drained, ()) = tokio::join!(drain.run_into(store.of(&process), std::future::pending()), requests);
@@ -289,7 +289,7 @@ async fn what_stood_in_its_own_way_on_a_full_disk_is_really_given_back() {
             }
             assert!(ledger.open(intent(200)).is_err());
             flusher.tick();
-            assert_eq!((machine.size(), ledger.pending().journal_bytes), (0, 0), "after {outage} others");
+            assert_eq!((machine.size(), ledger.status().journal_bytes), (0, 0), "after {outage} others");
         }
         drop(ledger);
     };
@@ -507,7 +507,7 @@ fn a_name_is_used_once_and_is_a_name() {
 }
 
 fn on_disk(dir: &Path, name: &str) -> (Ledger, Drain, crate::Flusher) {
-    let config = JournalConfig { workers: 2, adopt_every: ms(1), ..JournalConfig::new(dir, name) };
+    let config = JournalConfig { workers: 2, orphan_scan_interval: ms(1), ..JournalConfig::new(dir, name) };
     Ledger::journaled(config, Arc::new(Disk), || Timestamp::from_millis(1000)).unwrap()
 }
 
@@ -567,7 +567,7 @@ async fn once_the_drain_says_so_all_that_the_dead_left_is_stored() {
     flusher.tick();
     drop((ledger, drain, flusher));
     let (ledger, drain, flusher) = on_disk(dir.path(), "next");
-    let mut all = drain.adopted_all();
+    let mut all = drain.orphans_stored();
     assert!(!*all.borrow());
     let (store, alive) = (Store::default(), Machine::default().process());
     let (stop, stopped) = oneshot::channel::<()>();
@@ -580,7 +580,7 @@ async fn once_the_drain_says_so_all_that_the_dead_left_is_stored() {
     };
     assert_eq!(tokio::join!(run, wait).0.delivered, 50);
     assert!(
-        *Ledger::new(1, || Timestamp::from_millis(0)).1.adopted_all().borrow(),
+        *Ledger::new(1, || Timestamp::from_millis(0)).1.orphans_stored().borrow(),
         "without a journal nothing is left"
     );
 }

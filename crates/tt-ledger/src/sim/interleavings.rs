@@ -72,8 +72,8 @@ async fn scenario(steps: Vec<Step>, failures: Vec<bool>) {
                 Step::Drop(n) => drop(model.take(n, true)),
                 Step::Wait(millis) => tokio::time::sleep(ms(millis)).await,
             }
-            let pending = ledger.pending();
-            assert!(pending.open + pending.undelivered <= CAPACITY);
+            let pending = ledger.status();
+            assert!(pending.open + pending.unstored <= CAPACITY);
             assert_eq!(pending.open, model.running.len());
         }
         while let Some(guard) = model.take(0, true) {

@@ -182,9 +182,9 @@ async fn it_is_read_field_by_field() {
     for file in std::fs::read_dir(kept).unwrap().map(Result::unwrap) {
         std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
     }
-    let config = JournalConfig { adopt_every: ms(1), ..JournalConfig::new(root.path(), "next") };
+    let config = JournalConfig { orphan_scan_interval: ms(1), ..JournalConfig::new(root.path(), "next") };
     let (ledger, drain, flusher) = Ledger::journaled(config, Arc::new(Disk), || Timestamp::from_millis(1000)).unwrap();
-    let mut all = drain.adopted_all();
+    let mut all = drain.orphans_stored();
     let (logs, _guard) = Logs::capture();
     let (store, alive) = (Store::default(), Machine::default().process());
     let (stop, stopped) = oneshot::channel::<()>();
