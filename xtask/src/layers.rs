@@ -48,6 +48,8 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     (&["tiktoken-rs"], &["tt-core"]),
     // the process: arguments, directories, allocator, log output
     (&["clap", "directories", "mimalloc", "tracing-subscriber"], &["tokentracer"]),
+    // what developer tasks need, and nothing that ships
+    (&["dotenvy", "proc-macro2", "rustix", "ureq"], &["xtask"]),
     // async: everywhere but in the domain
     (
         &["tokio", "tokio-util", "futures-util"],

@@ -27,7 +27,7 @@ make <task>, or cargo xtask <task> [arguments]
   run           build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
   test          all tests, on a PostgreSQL and Redis started for them (the black-box ones on SQLite, then on
                 both with two processes); arguments go to cargo test, and then these run once
-  check         formatting, lints, layers and deny, as CI does
+  check         formatting, lints, documentation, layers and deny, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
   layers        which crate may depend on which, and no circles of files; --circles lists those that there are
