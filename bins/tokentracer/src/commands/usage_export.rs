@@ -15,7 +15,7 @@ use tt_core::{Email, NanoUsd, Tags, Timestamp};
 use tt_store::Store;
 
 use crate::config::Config;
-use crate::wire::{explain, open_existing_store};
+use crate::store::{explain, open_existing};
 
 /// Rows read from the store at once.
 const PAGE: u32 = 1000;
@@ -69,7 +69,7 @@ pub(crate) async fn run(config: &Config, matches: &ArgMatches, control: &Handle)
     };
     let (from, to) = (time("from", 0)?, time("to", i64::MAX)?);
     let email = text("user").map(Email::parse).transpose().map_err(|invalid| format!("--user: {}", invalid.reason))?;
-    let store = open_existing_store(config, control).await?;
+    let store = open_existing(config, control).await?;
     let user = match email {
         None => None,
         Some(email) => {
