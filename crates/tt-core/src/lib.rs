@@ -21,6 +21,7 @@ pub mod query;
 pub mod record;
 pub mod reply;
 pub mod routing;
+pub mod spreadsheet;
 pub mod tags;
 pub mod time;
 pub mod tokens;
