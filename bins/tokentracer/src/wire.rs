@@ -1,141 +1,141 @@
-//! What comes before serving: logging, the data directory, the store. Every failure is one line.
+//! Wires the crates together: one run's journal, budgets, limits and background work.
 
-use std::fs::{self, File, TryLockError};
-use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 
-use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
-use tracing_subscriber::EnvFilter;
-use tt_store::{Store, StoreConfig};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tt_core::price::PriceTable;
+use tt_core::record::JournalCursor;
+use tt_crypto::{Keyring, Passwords, Sessions};
+use tt_http::{App, Parts, BudgetAccounts};
+use tt_ledger::{Batch, Disk, Drain, Drained, Flusher, JournalConfig, Ledger, Sink};
+use tt_ratelimit::{Budgets, Limiter};
+use tt_store::{Store, StoreError};
+use uuid::Uuid;
 
-use crate::config::{Config, Database, LogFormat};
-use crate::logging::one_line::OneLine;
-use crate::secrets::{self, Secrets};
+use crate::clock::now;
+use crate::config::{Config, Database};
 
-/// Log lines go to standard error: standard output is for what the program answers.
-pub(crate) fn logging(config: &Config) {
-    let filter = EnvFilter::new(&config.log_filter);
-    let colours = std::io::stderr().is_terminal();
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(|| OneLine(std::io::stderr()));
-    let set = match config.log_format {
-        LogFormat::Pretty => lines.try_init(),
-        LogFormat::Json => lines.json().try_init(),
+/// The keys that a server works with.
+pub(crate) struct Keys {
+    /// Seals and opens provider keys.
+    pub(crate) keyring: Keyring,
+    /// Signs and checks session tokens.
+    pub(crate) sessions: Sessions,
+}
+
+/// The work of a server beside its requests.
+pub(crate) struct Background {
+    store: Store,
+    /// Moves settlements from the journal to the store.
+    drain: JoinHandle<Drained>,
+    /// Makes the journal durable.
+    flusher: thread::JoinHandle<()>,
+}
+
+/// Starts the background work, and makes the app that serves requests. Errors are one line each.
+pub(crate) fn wire(
+    config: Config,
+    keys: Keys,
+    prices: Arc<PriceTable>,
+    store: Store,
+    control: &Handle,
+) -> Result<(Arc<App>, Background), String> {
+    // Names this run in the names of its journal files, and in Redis, where processes that share budgets report that
+    // they are alive.
+    let run = Uuid::now_v7().to_string();
+    let (ledger, drain, flusher) = journal(&config, &run)?;
+    let flusher = thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn(move || flusher.run())
+        .map_err(|error| format!("cannot start threads: {error}"))?;
+    let budgets = Arc::new(budgets(&config, &run, &store, &drain, control));
+    let sink = StoreSink { store: store.clone(), budgets: Arc::clone(&budgets) };
+    let drain = control.spawn(drain.run_into(sink, std::future::pending()));
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let app = App::new(Parts {
+        store: store.clone(),
+        passwords: Passwords::new(cores, control.clone()),
+        sessions: keys.sessions,
+        keyring: Arc::new(keys.keyring),
+        ledger,
+        limiter: match config.redis {
+            Some(redis) => Limiter::redis(redis, control.clone()),
+            None => Limiter::memory(),
+        },
+        budget_accounts: budgets,
+        prices,
+        control: control.clone(),
+        config: config.http,
+        log_retention_days: config.log_retention_days,
+    });
+    Ok((app, Background { store, drain, flusher }))
+}
+
+/// The journal of this run, in `<data dir>/journal/`.
+fn journal(config: &Config, run: &str) -> Result<(Ledger, Drain, Flusher), String> {
+    let dir = config.data_dir.join("journal");
+    let settings = JournalConfig {
+        workers: config.http.workers,
+        fsync: config.journal_fsync,
+        max_bytes: config.max_journal_bytes,
+        ..JournalConfig::new(&dir, run.to_owned())
     };
-    if set.is_err() {
-        tracing::debug!("a logger was set before");
-    }
+    let failed = |error, dir: &Path| format!("DATA_DIR: cannot write the journal in {}: {error}", dir.display());
+    Ledger::journaled(settings, Arc::new(Disk), now).map_err(|error| failed(error, &dir))
 }
 
-/// Makes the data directory, for this user only; one that is there keeps its permissions.
-pub(crate) fn make_data_dir(dir: &Path) -> Result<(), String> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|error| failed("make", dir, &error))
-}
-
-/// Locks the data directory of an embedded installation for the life of the process: a second server on the same
-/// files would count limits apart.
-pub(crate) fn lock_data_dir(dir: &Path) -> Result<File, String> {
-    let lock = File::create(dir.join("lock")).map_err(|error| failed("write to", dir, &error))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(format!("DATA_DIR: another tokentracer is running on {}", dir.display())),
-        Err(TryLockError::Error(error)) => Err(failed("lock", dir, &error)),
-    }
-}
-
-fn failed(what: &str, dir: &Path, error: &std::io::Error) -> String {
-    format!("DATA_DIR: cannot {what} {}: {error}", dir.display())
-}
-
-/// The secrets given, or those of the data directory, made where there are none yet.
-pub(crate) fn secrets(config: &Config) -> Result<Secrets, String> {
-    secrets_from(config, secrets::load_or_make)
-}
-
-/// The secrets given, or those of the data directory; none are made.
-pub(crate) fn existing_secrets(config: &Config) -> Result<Secrets, String> {
-    secrets_from(config, secrets::load)
-}
-
-fn secrets_from(config: &Config, file: fn(&Path) -> std::io::Result<Secrets>) -> Result<Secrets, String> {
-    let kept = match (&config.database, &config.jwt_secret, &config.encryption_key) {
-        (Database::Postgres(_), Some(_), Some(_)) => None,
-        // What the file holds is then no more than the key before.
-        (Database::Sqlite(_), Some(_), Some(_)) => secrets::load(&config.data_dir).ok(),
-        _ => Some(
-            file(&config.data_dir)
-                .map_err(|error| format!("DATA_DIR: {}/secrets: {error}", config.data_dir.display()))?,
-        ),
-    };
-    Ok(choose(config, kept))
-}
-
-/// A secret that is given goes before the file's. Where another encryption key is given than the file's, the file's is
-/// the one before.
-fn choose(config: &Config, kept: Option<Secrets>) -> Secrets {
-    let (jwt_kept, key_kept, old_kept) = match kept {
-        Some(kept) => (Some(kept.jwt_secret), Some(kept.encryption_key), kept.encryption_key_old),
-        None => (None, None, None),
-    };
-    let given = &config.encryption_key;
-    let replaced = match (given, &key_kept) {
-        (Some(given), Some(kept)) if given.expose_secret() != kept.expose_secret() => Some(kept.clone()),
-        _ => None,
-    };
-    Secrets {
-        jwt_secret: config.jwt_secret.clone().or(jwt_kept).unwrap_or_default(),
-        encryption_key: given.clone().or(key_kept).unwrap_or_default(),
-        encryption_key_old: config.encryption_key_old.clone().or(replaced).or(old_kept),
-    }
-}
-
-/// Opens the store and brings it to this version's schema.
-pub(crate) async fn open_store(config: &Config, control: &Handle) -> Result<Store, String> {
-    let url = match &config.database {
-        Database::Sqlite(path) => SecretString::from(format!("sqlite://{}", path.display())),
-        Database::Postgres(url) => SecretString::from(url.expose_secret()),
-    };
-    let store = Store::open(StoreConfig::new(url, control.clone())).map_err(|error| explain(&error))?;
-    store.migrate().await.map_err(|error| explain(&error))?;
-    Ok(store)
-}
-
-/// Opens a store that is there already, for commands that work on it beside a server.
-pub(crate) async fn open_existing_store(config: &Config, control: &Handle) -> Result<Store, String> {
-    if let Database::Sqlite(path) = &config.database
-        && !path.is_file()
-    {
-        return Err(format!("there is no database at {}; a server makes it at its first start", path.display()));
-    }
-    open_store(config, control).await
-}
-
-/// An error with its causes in one line.
-pub(crate) fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = format!("the store: {error}");
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let more = source.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
+/// Budgets count in Redis where there is one, in this process where no other uses the database, and else not at all.
+fn budgets(config: &Config, run: &str, store: &Store, drain: &Drain, control: &Handle) -> BudgetAccounts {
+    match (&config.redis, &config.database) {
+        (Some(redis), _) => {
+            // The charges of a process that died stay in Redis until its journal is stored, so nothing is missing
+            // before that, and budgets may serve at once.
+            let complete = watch::channel(true).1;
+            BudgetAccounts::new(store.clone(), Budgets::redis(redis.clone(), run, control), complete)
         }
-        cause = source.source();
+        // The spending of a process that was killed counts once its journal is stored.
+        (None, Database::Sqlite(_)) => BudgetAccounts::new(store.clone(), Budgets::memory(), drain.orphans_stored()),
+        (None, Database::Postgres(_)) => BudgetAccounts::off(store.clone()),
     }
-    text.replace('\n', " ")
 }
 
-/// `tokentracer migrate`.
-pub(crate) async fn migrate(config: &Config, control: &Handle) -> Result<(), String> {
-    if matches!(config.database, Database::Sqlite(_)) {
-        fs::create_dir_all(&config.data_dir).map_err(|error| format!("DATA_DIR: {error}"))?;
+impl Background {
+    /// Waits for the end of the background work. Call this after every request is over and the app is dropped: then
+    /// the drain ends by itself, once every settlement is in the store. Errors are one line each.
+    pub(crate) async fn finish(self) -> Result<(), String> {
+        let outcome = self.drain.await.map_err(|error| format!("the ledger: {error}"))?;
+        self.store.close();
+        if self.flusher.join().is_err() {
+            tracing::error!("the journal's thread panicked");
+        }
+        tracing::info!(recorded = outcome.delivered, kept = outcome.kept, "stopped");
+        Ok(())
     }
-    let store = open_store(config, control).await?;
-    store.close();
-    Ok(())
+}
+
+/// Stores settlements, and how far each journal is stored, in one transaction; then tells the budgets.
+struct StoreSink {
+    store: Store,
+    budgets: Arc<BudgetAccounts>,
+}
+
+impl Sink for StoreSink {
+    type Error = StoreError;
+
+    async fn record(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.store.record_batch(Arc::clone(&batch.settlements), batch.cursors).await?;
+        self.budgets.recorded(&batch.settlements).await
+    }
+
+    async fn cursor(&mut self, journal: String) -> Result<Option<JournalCursor>, StoreError> {
+        self.store.journal_cursor(journal).await
+    }
+
+    async fn forget(&mut self, journal: String) -> Result<(), StoreError> {
+        self.store.forget_journal(journal).await
+    }
 }

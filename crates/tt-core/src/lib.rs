@@ -20,6 +20,7 @@ pub mod provider;
 pub mod query;
 pub mod record;
 pub mod routing;
+pub mod spreadsheet;
 pub mod tags;
 pub mod time;
 pub mod tokens;

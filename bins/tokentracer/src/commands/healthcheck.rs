@@ -1,17 +1,25 @@
-//! `tokentracer healthcheck`: is a server with these settings ready? For containers, whose images hold no curl.
+//! `tokentracer healthcheck`: asks the server with these settings whether it is ready. It serves container images, which
+//! hold no curl.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use clap::Command;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::config::Config;
 
+/// How long the server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Asks `/health/ready` on the configured port.
-pub(crate) async fn ask(config: &Config) -> Result<(), String> {
+/// The command line.
+pub(crate) fn command() -> Command {
+    Command::new("healthcheck").about("Ask a running server whether it is ready")
+}
+
+/// Asks `/health/ready` on the configured port. Errors are one line each.
+pub(crate) async fn run(config: &Config) -> Result<(), String> {
     let host = if config.host.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { config.host };
     let address = SocketAddr::new(host, config.port);
     let head = tokio::time::timeout(TIMEOUT, status_line(address)).await;

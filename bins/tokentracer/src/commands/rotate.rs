@@ -1,6 +1,6 @@
-//! `tokentracer secrets rotate`: seals every provider key anew, under the current encryption key.
+//! `tokentracer secrets rotate`: seals every provider key again, with the current encryption key.
 //!
-//! Each key is replaced by itself and only if nobody has changed it meanwhile, so that the command may be interrupted
+//! It replaces one key at a time, and only if nobody has changed that key meanwhile, so the command may be interrupted
 //! and run again at any time. A server that has both keys (`ENCRYPTION_KEY` and `ENCRYPTION_KEY_OLD`) reads either.
 
 use std::io::Write;
@@ -12,12 +12,13 @@ use tt_crypto::Keyring;
 use tt_store::Store;
 
 use crate::config::Config;
-use crate::wire::{existing_secrets, explain, open_existing_store};
+use crate::secrets::Secrets;
+use crate::store::{explain, open_existing};
 
-/// Keys read from the store at once.
+/// How many keys are read from the store at once.
 const PAGE: u32 = 500;
 
-/// The command and its own.
+/// The command line.
 pub(crate) fn command() -> Command {
     let rotate = "Seal every provider key anew: from ENCRYPTION_KEY_OLD to ENCRYPTION_KEY";
     Command::new("secrets")
@@ -26,25 +27,26 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("rotate").about(rotate))
 }
 
-/// What became of the keys.
+/// How many keys were handled in which way.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
+    /// Sealed again by this run.
     resealed: usize,
+    /// Sealed with the current encryption key already.
     current: usize,
-    /// Changed by a server while it was read.
+    /// Changed by a server between being read and being replaced, so left as they are.
     changed: usize,
+    /// Sealed with neither of the encryption keys.
     unreadable: Vec<(ProviderKeyId, tt_crypto::Error)>,
 }
 
-/// Seals all keys anew. Errors are one line each.
+/// Seals every key again. Errors are one line each.
 pub(crate) async fn run(config: &Config, control: &Handle) -> Result<(), String> {
-    let secrets = existing_secrets(config)?;
-    let keyring = Keyring::new(&secrets.encryption_key, secrets.encryption_key_old.as_ref())
-        .map_err(|error| format!("the secrets: {error}"))?;
-    let store = open_existing_store(config, control).await?;
+    let keyring = Secrets::load(config)?.keyring()?;
+    let store = open_existing(config, control).await?;
     let mut count = pass(&store, &keyring).await?;
     if count.changed > 0 {
-        // A server that does not have the new key yet seals with the old one: what is left is seen by another look.
+        // A server that does not have the new encryption key yet seals with the old one. A second pass seals those again.
         let again = pass(&store, &keyring).await?;
         count = Count {
             resealed: count.resealed + again.resealed,

@@ -1,5 +1,5 @@
-//! `tokentracer users`: what an operator does about users, beside a running server or without one. A server sees a
-//! change within seconds.
+//! `tokentracer users`: lists and changes users, with a server running on the database or without one. A running server
+//! follows a change within seconds.
 
 use std::io::Write;
 
@@ -9,17 +9,17 @@ use tokio::runtime::Handle;
 use tt_core::{Email, Role};
 use tt_store::{Store, User, UserPatch};
 
+use crate::clock::now;
 use crate::config::Config;
-use crate::serve::now;
-use crate::wire::{explain, open_existing_store};
+use crate::store::{explain, open_existing};
 
-/// Users read from the store at once.
+/// How many users are read from the store at once.
 const PAGE: u32 = 500;
 
-/// The command and its own.
+/// The command line.
 pub(crate) fn command() -> Command {
     let of_one = |name, about| {
-        let email = Arg::new("email").value_name("EMAIL").required(true).help("Whose");
+        let email = Arg::new("email").value_name("EMAIL").required(true).help("The email address of the user");
         Command::new(name).about(about).arg(email)
     };
     let limit = |name, help| {
@@ -29,7 +29,7 @@ pub(crate) fn command() -> Command {
     Command::new("users")
         .about("List and change users")
         .subcommand_required(true)
-        .subcommand(Command::new("list").about("Print every user in a line"))
+        .subcommand(Command::new("list").about("Print a line for each user"))
         .subcommand(of_one("promote", "Make a user an administrator"))
         .subcommand(
             of_one("limit", "Set a user's own request limits")
@@ -37,17 +37,17 @@ pub(crate) fn command() -> Command {
                 .arg(limit("day", "Requests in a UTC day; 0 = the server's default"))
                 .group(ArgGroup::new("limits").args(["minute", "day"]).multiple(true).required(true)),
         )
-        .subcommand(of_one("disable", "End a user's sessions and keys, and let nothing new begin"))
+        .subcommand(of_one("disable", "Refuse a user's sessions, keys and new logins"))
         .subcommand(of_one("enable", "Let a disabled user in again"))
 }
 
-/// Runs the command that `matches` names. Errors are one line each.
+/// Runs the subcommand in `matches`. Errors are one line each.
 pub(crate) async fn run(config: &Config, matches: &ArgMatches, control: &Handle) -> Result<(), String> {
-    let store = open_existing_store(config, control).await?;
+    let store = open_existing(config, control).await?;
     let result = match matches.subcommand() {
         Some(("list", _)) => list(&store).await,
         Some((name, matches)) => change(&store, name, matches).await,
-        None => Err("users: name what to do".to_owned()),
+        None => Err("users: a subcommand is missing".to_owned()),
     };
     store.close();
     result
@@ -75,7 +75,7 @@ async fn change(store: &Store, name: &str, matches: &ArgMatches) -> Result<(), S
         }
         "disable" => UserPatch { disabled: Some(true), ..UserPatch::default() },
         "enable" => UserPatch { disabled: Some(false), ..UserPatch::default() },
-        _ => return Err(format!("users: {name} is not known")),
+        _ => return Err(format!("users: there is no subcommand {name}")),
     };
     let text = matches.get_one::<String>("email").map(String::as_str).unwrap_or_default();
     let email = Email::parse(text).map_err(|invalid| invalid.to_string())?;
@@ -85,7 +85,7 @@ async fn change(store: &Store, name: &str, matches: &ArgMatches) -> Result<(), S
     print(&line(&changed))
 }
 
-/// A user in a line, fields separated by tabs: no address holds one.
+/// The line of a user. Tabs separate the fields; no email address holds a tab.
 fn line(user: &User) -> String {
     let state = if user.disabled { "disabled" } else { "active" };
     let limit = |own: u64| if own == 0 { "default".to_owned() } else { own.to_string() };

@@ -1,8 +1,8 @@
-//! A log line is one line whatever stands in it: a text from outside cannot pass for a line of ours.
+//! Keeps every log event on one line, so that a text from outside that holds a line break cannot forge an event.
 
 use std::io::{self, Write};
 
-/// Takes a line at each write, and writes its inner line breaks as `\n` and `\r`.
+/// A writer that is given one event at each write, and writes the line breaks inside it as `\n` and `\r`.
 pub(crate) struct OneLine<W>(pub(crate) W);
 
 impl<W: Write> Write for OneLine<W> {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_break_from_outside_does_not_begin_a_line() {
+    fn line_breaks_within_an_event_are_escaped() {
         let lines = |events: &[&str]| {
             let mut out = OneLine(Vec::new());
             for event in events {
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn each_event_of_the_logger_is_one_write() {
+    fn the_logger_hands_over_each_event_in_one_write() {
         #[derive(Clone, Default)]
         struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
         impl Write for Shared {
