@@ -5,9 +5,11 @@
 
 pub mod budget;
 pub mod caller;
+pub mod client;
 pub mod conversation;
 pub mod credential;
 pub mod event;
+pub mod fee;
 pub mod ids;
 pub mod invalid;
 pub mod limits;
