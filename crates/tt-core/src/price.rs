@@ -8,16 +8,18 @@
 //! The prices of a request are those of the service tier its *answer* names, at its date and its total input (see
 //! `price/sheet.rs` for what stands in for a price that is not listed).
 //!
-//! Not told apart by [`Usage`], and so priced as the class they are in: cached audio (as `cache_read`), pictures and
-//! films in the input, OpenAI cache writes kept above 12 hours. Output of models that also write pictures or films at
-//! another price has no known cost. The table's `multipliers_milli` apply by [`Reported::modifiers`]: Anthropic's fast
-//! mode and inference in the US, OpenAI's regions. The table does not cover storage of explicit caches, nor fees of
-//! tools other than web search.
+//! Priced as the class they are a part of: cached audio, pictures and films in the input. Cache writes kept thirty
+//! minutes cost as those kept five, writes kept twelve hours as those kept one. Output of models that also write
+//! pictures or films at another price has no known cost. The table's `multipliers_milli` apply by
+//! [`Reported::modifiers`]: Anthropic's fast mode and inference in the US, OpenAI's regions. Of the fees beside tokens
+//! ([`Reported::fees`]) the table lists web searches by the query; an answer that was billed another one has no known
+//! cost. Storage of explicit caches is not covered.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, LazyLock};
 
+use crate::fee::{Fee, FeeKind, FeeUnit};
 use crate::model::ModelFacts;
 use crate::usage::{Reported, Usage};
 use crate::{NanoUsd, Provider, Timestamp};
@@ -197,7 +199,8 @@ impl PriceTable {
     }
 
     fn atto(&self, entry: &ModelEntry, reported: &Reported, at: Timestamp) -> Option<u128> {
-        reported.beside.iter().try_fold(entry.atto(&reported.usage, reported, at)?, |sum, pass| {
+        let own = entry.atto(&reported.usage, reported, at)?.saturating_add(entry.fees(&reported.fees)?);
+        reported.beside.iter().try_fold(own, |sum, pass| {
             let entry = match pass.model.as_deref() {
                 Some(model) => self.lookup(entry.provider, model)?,
                 None => entry,
@@ -295,7 +298,7 @@ impl ModelEntry {
         self.overrides.iter().rev().find(|set| set.effective_from <= at)
     }
 
-    /// What one pass of an answer cost, in atto-dollars: exact, also where the tokens cost a multiple in thousandths.
+    /// What the tokens of one pass of an answer cost, in atto-dollars: exact, also where the tokens cost a multiple in thousandths.
     fn atto(&self, usage: &Usage, answer: &Reported, at: Timestamp) -> Option<u128> {
         let (prices, millionths) = match self.override_at(at) {
             Some(set) => (set.prices(), sheet::ONCE),
@@ -304,9 +307,18 @@ impl ModelEntry {
                 (self.sheet.prices(tier, usage.total_input(), at), self.sheet.millionths(&answer.modifiers))
             }
         };
-        let tokens = prices.charge(usage)?.saturating_mul(millionths);
-        let searches = sheet::times(usage.web_searches, self.sheet.web_search)?.saturating_mul(sheet::ONCE);
-        Some(tokens.saturating_add(searches))
+        Some(prices.charge(usage)?.saturating_mul(millionths))
+    }
+
+    /// What is billed beside tokens, in atto-dollars: `None` when there is a fee without a price.
+    fn fees(&self, fees: &[Fee]) -> Option<u128> {
+        fees.iter().try_fold(0_u128, |sum, fee| {
+            let price = match (fee.kind, fee.unit) {
+                (FeeKind::WebSearch, FeeUnit::Query) => self.sheet.web_search,
+                _ => None,
+            };
+            Some(sum.saturating_add(sheet::times(fee.count, price)?.saturating_mul(sheet::ONCE)))
+        })
     }
 
     fn listed(&self, set: Option<&Override>, at: Timestamp) -> Listed<'_> {

@@ -77,6 +77,7 @@ mod tests {
                 provider_key_id: ProviderKeyId(1),
                 model: model.into(),
                 started_at: SENT,
+                notes: Vec::new(),
             },
             ended: Some(AttemptEnded {
                 source,
