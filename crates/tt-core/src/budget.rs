@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Month, OffsetDateTime};
 
+use crate::time::DAY_MS;
 use crate::{ApiKeyId, Invalid, NanoUsd, Timestamp, UserId};
 
 /// The period of time a budget is for. Days and months are those of UTC.
@@ -55,8 +56,6 @@ impl Period {
         }
     }
 }
-
-const DAY_MS: i64 = 86_400_000;
 
 /// Year and month in UTC; `None` outside the years that a calendar has.
 fn date(at: Timestamp) -> Option<(i32, Month)> {

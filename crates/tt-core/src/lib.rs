@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod budget;
 pub mod call;
 pub mod caller;
+pub mod causes;
 pub mod client;
 pub mod credential;
 pub mod fee;
@@ -32,6 +33,7 @@ pub use call::{conversation, event, reply};
 
 pub use budget::{Budget, Period};
 pub use caller::{Caller, Role, Scope};
+pub use causes::Causes;
 pub use credential::{KeyHash, SealId, Sealed};
 pub use ids::{AliasId, ApiKeyId, ProviderKeyId, RequestId, SessionId, UserId};
 pub use invalid::Invalid;

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tt_core::budget::Period;
 use tt_core::caller::{Proof, RequestLimits};
+use tt_core::time::DAY_MS;
 use tt_core::{AliasName, ApiKeyId, Email, KeyHash, Label, NanoUsd, Role, Scope, Timestamp, UserId};
 use tt_crypto::ApiKey;
 use tt_store::{ApiKeyInfo, NewApiKey};
@@ -24,7 +25,6 @@ const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
 /// How long an API key lasts when its owner does not say, and at most.
 const KEY_DAYS: u32 = 365;
 const MOST_KEY_DAYS: u32 = 36_500;
-const DAY_MS: i64 = 86_400_000;
 
 /// The most aliases a key may be limited to.
 const MOST_ALLOWED: usize = 1000;

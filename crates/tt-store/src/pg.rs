@@ -100,8 +100,10 @@ impl Database {
         manager.custom_setup = Box::new(move |_| {
             let (location, tls) = (location.clone(), tls.clone());
             async move {
-                let (client, connection) =
-                    location.connect(tls).await.map_err(|e| diesel::ConnectionError::BadConnection(with_causes(&e)))?;
+                let (client, connection) = location.connect(tls).await.map_err(|e| {
+                    // tokio-postgres displays "error connecting to server" alone: the reason is in its sources.
+                    diesel::ConnectionError::BadConnection(tt_core::Causes(&e).to_string())
+                })?;
                 AsyncPgConnection::try_from_client_and_connection(client, connection).await
             }
             .boxed()
@@ -125,17 +127,6 @@ impl Database {
     pub(crate) fn close(&self) {
         self.pool.close();
     }
-}
-
-/// tokio-postgres prints just "error connecting to server": what happened is in the sources.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 /// What only PostgreSQL's SQL does.

@@ -5,6 +5,7 @@ use http::{Response, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tt_core::query::{GroupBy, UsageGroup, UsageQuery};
+use tt_core::spreadsheet::text_cell;
 use tt_core::{NanoUsd, Timestamp};
 
 use crate::clock::now;
@@ -42,7 +43,7 @@ pub(crate) async fn usage(cx: Context, caller: KnownCaller) -> Result<Reply, Api
     };
     cx.app.wait_for_drain().await;
     let groups = cx.app.store.usage(caller.user_id, query.clone()).await?;
-    if csv { Ok(as_csv(&query.group_by, &groups)) } else { as_json(&query.group_by, &groups) }
+    if csv { as_csv(&query.group_by, &groups) } else { as_json(&query.group_by, &groups) }
 }
 
 fn dimensions(text: &str) -> Result<Vec<GroupBy>, ApiError> {
@@ -112,30 +113,28 @@ fn sums(group: &UsageGroup) -> [String; 10] {
     ]
 }
 
-fn as_csv(dimensions: &[GroupBy], groups: &[UsageGroup]) -> Reply {
-    let mut text = String::new();
-    let mut line = |cells: Vec<String>| {
-        text.push_str(&cells.join(","));
-        text.push_str("\r\n");
-    };
-    line(dimensions.iter().map(|d| csv_cell(&d.field())).chain(SUMS.map(str::to_owned)).collect());
-    for group in groups {
-        let keys = group.key.iter().map(|value| csv_cell(value.as_deref().unwrap_or_default()));
-        let sums = sums(group).map(|sum| if sum == "null" { String::new() } else { sum });
-        line(keys.chain(sums).collect());
-    }
+/// The same rows as [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180) text, after a line of field names. A sum that is
+/// not known is an empty cell.
+fn as_csv(dimensions: &[GroupBy], groups: &[UsageGroup]) -> Result<Reply, ApiError> {
+    let text = csv_text(dimensions, groups).map_err(|error| ApiError::internal().because(error))?;
     let mut reply = Response::new(ReplyBody::full(text));
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
-    reply
+    Ok(reply)
 }
 
-/// What begins a formula in a spreadsheet, in full width too.
-const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
-
-/// RFC 4180 quoting; a text that a spreadsheet would run as a formula is kept from that.
-fn csv_cell(text: &str) -> String {
-    let guarded = if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() };
-    if guarded.contains([',', '"', '\r', '\n']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
+fn csv_text(dimensions: &[GroupBy], groups: &[UsageGroup]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    for dimension in dimensions {
+        writer.write_field(text_cell(&dimension.field()).as_ref())?;
+    }
+    writer.write_record(SUMS)?;
+    for group in groups {
+        for key in &group.key {
+            writer.write_field(text_cell(key.as_deref().unwrap_or_default()).as_ref())?;
+        }
+        writer.write_record(sums(group).map(|sum| if sum == "null" { String::new() } else { sum }))?;
+    }
+    writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
 
 #[cfg(test)]
@@ -176,12 +175,20 @@ mod tests {
     }
 
     #[test]
-    fn csv_cells_are_quoted_and_never_formulas() {
-        assert_eq!(csv_cell("a,b"), "\"a,b\"");
-        assert_eq!(csv_cell("say \"x\""), "\"say \"\"x\"\"\"");
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1+1"] {
-            assert_eq!(csv_cell(formula), format!("'{formula}"));
-        }
-        assert_eq!(csv_cell("=A1,\"B\""), "\"'=A1,\"\"B\"\"\"");
+    fn csv_is_quoted_and_never_a_formula() {
+        let known = UsageSums { requests: 2, cost: NanoUsd(12_345), ..UsageSums::default() };
+        let unknown = UsageSums { requests: 1, unpriced: 1, ..UsageSums::default() };
+        let dimensions = [GroupBy::Alias, GroupBy::Tag("=team".into())];
+        let groups =
+            [group(vec![Some("a,\"b\""), Some("=1+1")], known), group(vec![Some("＝A1,\"B\""), None], unknown)];
+        let text = String::from_utf8(csv_text(&dimensions, &groups).unwrap()).unwrap();
+        let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+        assert!(lines[0].starts_with("alias,tag:=team,requests,input_tokens,"), "{text}");
+        assert!(lines[1].starts_with("\"a,\"\"b\"\"\",'=1+1,2,0,"), "{text}");
+        assert!(lines[1].contains(",0.000012345,"), "{text}");
+        assert!(lines[2].starts_with("\"'＝A1,\"\"B\"\"\",,1,"), "{text}");
+        assert_eq!(lines.len(), 3, "{text}");
+        // A cost that is not known is empty.
+        assert_eq!(lines[2].split(',').rev().nth(3), Some(""), "{text}");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::Mutex;
+use tt_core::Causes;
 use tt_core::price::{Override, PriceTable};
 use tt_store::StoreError;
 
@@ -66,8 +67,7 @@ impl Prices {
                     self.outdate();
                     tracing::warn!(%error, "the prices set by administrators could not be read; trying again");
                 } else {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::error!(%error, cause, "the prices set by administrators are refused; the old ones stay");
+                    tracing::error!(error = %Causes(&error), "the prices set by administrators are refused; the old ones stay");
                 }
                 Err(error)
             }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use tt_core::Timestamp;
+use tt_core::time::DAY_MS;
 
 use super::decision::Verdict;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// A clock that is behind the counted day by more than this has been set back; by less, requests are only being decided
 /// in another order than they read the clock.

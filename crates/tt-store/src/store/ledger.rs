@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use tt_core::query::{ExportQuery, ExportRow, GapQuery, Gaps, LogDetail, LogQuery, LogRow, UsageGroup, UsageQuery};
 use tt_core::record::{JournalCursor, Settlement};
+use tt_core::time::DAY_MS;
 use tt_core::{ApiKeyId, RequestId, Timestamp, UserId};
 
 use super::Store;
 use crate::error::Result;
 use crate::view::{Pruned, RequestCount};
-
-const DAY_MS: i64 = 86_400_000;
 
 impl Store {
     /// Writes the rows, details and sums of `settlements`, and `cursors`, in one transaction; how many were new. A
