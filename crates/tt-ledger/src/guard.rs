@@ -49,7 +49,7 @@ impl Guard {
 
     /// Has `watcher` called from now on, in place of the one before. What must be undone or corrected with each request,
     /// such as money held for it, belongs here: the watcher owns the request's state, so that no shared map of requests
-    /// is needed. What concerns all requests belongs into a [`crate::SettlementObserver`].
+    /// is needed. What concerns all requests belongs in a [`crate::SettlementObserver`].
     pub fn watch(&mut self, watcher: Watcher) {
         self.watcher = Some(watcher);
     }
