@@ -29,7 +29,7 @@ pub(crate) mod sink;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Short enough that a journal at its limit admits requests again within 5 s after the store is back.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// How often a batch is tried after the end has come. With the waits in between, that takes a second and a half.
+/// Tries for each batch after the end has come. With the waits in between, they take a second and a half.
 const LAST_TRIES: u32 = 5;
 
 /// Hands settlements to a sink. It is made together with its [`crate::Ledger`] and runs once.
@@ -41,7 +41,7 @@ pub struct Drain {
     observers: Observers,
 }
 
-/// What the drain did with the settlements.
+/// The result of a run of the drain: settlements and requests, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "it says whether something was lost"]
 pub struct Drained {

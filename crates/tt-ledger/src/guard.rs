@@ -49,7 +49,7 @@ impl Guard {
 
     /// Has `watcher` called from now on, in place of the one before. What must be undone or corrected with each request,
     /// such as money held for it, belongs here: the watcher owns the request's state, so that no shared map of requests
-    /// is needed. What concerns all requests belongs into a [`crate::SettlementObserver`].
+    /// is needed. What concerns all requests belongs in a [`crate::SettlementObserver`].
     pub fn watch(&mut self, watcher: Watcher) {
         self.watcher = Some(watcher);
     }
@@ -96,7 +96,7 @@ impl Guard {
     }
 
     /// Records how the request has ended. To be called before the client gets the end of the answer; with
-    /// [`crate::Fsync::Always`], the end of the answer waits until the returned value is ready.
+    /// [`Fsync::Always`](crate::Fsync::Always), the end of the answer waits until the returned value is ready.
     ///
     /// If the last attempt has not ended, it counts as sent and not answered.
     pub fn settle(mut self, settled: Settled) -> Durable {
@@ -218,7 +218,7 @@ mod tests {
     use crate::sim::fixtures::{Sink, answered, guard, intent, ledger, settled, started};
     use crate::{Drain, Ledger};
 
-    /// What the sink gets once `act` is done with the ledger, whose clock stands at 1,000 ms.
+    /// The settlements that the sink gets after `act` on a ledger whose clock says 1,000 ms.
     fn settlements(act: impl FnOnce(&Ledger)) -> Vec<Settlement> {
         let (ledger, drain) = ledger(10);
         act(&ledger);

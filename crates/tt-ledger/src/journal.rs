@@ -1,6 +1,6 @@
 //! A process's journal: one chain of segments for each worker, in a directory of its own.
 //!
-//! What [`reader`] reads is what [`writer`] wrote: frames ([`frame`]) in segments ([`segment`]).
+//! [`writer`] writes frames ([`frame`]) into segments ([`segment`]), and [`reader`] reads them back.
 
 use std::io;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub(crate) struct Journal {
     pub(crate) chains: Vec<Arc<ChainWriter>>,
     /// The directory of all instances.
     pub(crate) root: PathBuf,
-    /// How many settlements may wait in memory.
+    /// The most settlements that may wait in memory.
     pub(crate) memory: usize,
     pub(crate) orphan_scan_interval: Duration,
 }

@@ -32,14 +32,14 @@ pub struct Ledger {
 /// The settlements that are not yet stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
-    /// How many there are in this process, of all users.
+    /// Their number in this process, of all users.
     pub unstored: usize,
     /// When the one that waits longest settled, to the second; `None` when none waits.
     pub oldest: Option<Timestamp>,
 }
 
-/// How much the ledger holds, for health checks and metrics. Each count is read by itself, so they may not fit one another
-/// exactly.
+/// The content of the ledger in numbers, for health checks and metrics. Each number is read by itself, so they may not fit
+/// one another exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LedgerStatus {
     /// Requests that have an intent and no settlement.
@@ -157,8 +157,8 @@ impl Ledger {
         }
     }
 
-    /// How many requests of `user` this process has admitted and the sink has not taken: open ones, and those not yet
-    /// stored.
+    /// The number of requests of `user` that this process has admitted and the sink has not taken: open ones, and those not
+    /// yet stored.
     pub fn open_of(&self, user: UserId) -> usize {
         self.recorder.in_flight.of(user)
     }
@@ -169,7 +169,7 @@ impl Ledger {
         Backlog { unstored: in_flight.unstored(), oldest: in_flight.oldest() }
     }
 
-    /// How much is open and not yet stored.
+    /// The numbers of open and not yet stored requests, and the size of the journal.
     pub fn status(&self) -> LedgerStatus {
         let in_flight = &self.recorder.in_flight;
         let instance = self.recorder.chain.as_ref().map(|chain| chain.instance());

@@ -14,8 +14,8 @@ use crate::observer::Observers;
 /// The time now.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What a ledger and its guards share. The drain does not hold it: when the last one is gone, the queue closes and the
-/// drain has seen everything.
+/// The state that a ledger and its guards share. The drain does not hold it: when the last one is dropped, the queue closes
+/// and the drain has seen everything.
 pub(crate) struct Recorder {
     /// Unbounded, but only a request that holds a permit may queue its settlement.
     pub(crate) queue: UnboundedSender<QueuedSettlement>,

@@ -6,5 +6,6 @@ mod faults;
 pub(crate) mod fixtures;
 mod interleavings;
 mod journal_v1;
+mod lifecycle;
 mod observers;
 pub(crate) mod simulated;

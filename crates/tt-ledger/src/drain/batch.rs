@@ -7,10 +7,10 @@ use crate::journal::position::Position;
 
 /// The most settlements in a batch.
 pub const BATCH: usize = 1000;
-/// How long a batch that is not full waits for more, from its first settlement on.
+/// The time that a batch that is not full waits for more, from its first settlement on.
 pub const WINDOW: Duration = Duration::from_millis(50);
 
-/// Where a batch's settlements come from.
+/// The source of a batch's settlements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Origin {
     /// The queue: requests of this process.
@@ -31,9 +31,9 @@ pub(crate) struct PreparedBatch {
     pub(crate) by_segment: Vec<(usize, u64, usize)>,
     /// For each worker, the position up to which its chain is stored with this batch.
     pub(crate) ends: Vec<(usize, Position)>,
-    /// How many of the settlements waited in memory and are in a journal.
+    /// The number of settlements that waited in memory and are in a journal.
     pub(crate) in_memory: usize,
-    /// How many of the settlements are in no journal.
+    /// The number of settlements that are in no journal.
     pub(crate) unjournaled: usize,
 }
 

@@ -13,7 +13,7 @@ use crate::journal::position::Position;
 use crate::journal::reader::ChainReader;
 use crate::journal::writer::ChainWriter;
 
-/// How long the drain waits after a chain could not be read.
+/// The wait after a chain could not be read.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The progress of the drain in each worker's chain.
@@ -27,7 +27,7 @@ pub(crate) struct CatchUp {
 
 #[derive(Default)]
 struct Progress {
-    /// How many settlements came from the queue.
+    /// The number of settlements that came from the queue.
     dequeued: u64,
     /// The position up to which the chain is stored.
     stored: Option<Position>,

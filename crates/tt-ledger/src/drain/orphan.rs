@@ -1,4 +1,4 @@
-//! One orphan: the journal of a process that has ended, which shows in that nobody holds its lock.
+//! One orphan: the journal of a process that has ended. Its lock is free.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -55,7 +55,7 @@ pub(crate) fn find(journal: &Journal, after: &str) -> io::Result<Option<Orphan>>
             continue;
         }
         match take(journal, &name) {
-            Ok(Some(adopted)) => return Ok(Some(adopted)),
+            Ok(Some(orphan)) => return Ok(Some(orphan)),
             Ok(None) => {}
             // It is not a journal, or it was deleted meanwhile.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}

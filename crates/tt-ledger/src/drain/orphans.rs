@@ -12,7 +12,7 @@ use crate::drain::orphan::{self, Orphan, Part};
 use crate::drain::sink::{Sink, forget, with_causes};
 use crate::journal::Journal;
 
-/// How soon an orphan is tried again when the store could not be asked for its cursor.
+/// The wait before an orphan is tried again whose cursor could not be read from the store.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// The search for orphans, and the one that is being stored.

@@ -10,8 +10,8 @@ use tt_core::record::{JournalCursor, Settlement};
 pub struct Batch {
     /// Requests that ended, in the order in which they did within each chain.
     pub settlements: Arc<[Settlement]>,
-    /// How far each chain is stored with them: at most one cursor a chain, which replaces the one of its name. Cursors go
-    /// forward, except in a journal that lost its end with the power supply.
+    /// The positions up to which chains are stored with them: at most one cursor a chain, which replaces the one of its name.
+    /// Cursors go forward, except in a journal that lost its end with the power supply.
     pub cursors: Arc<[JournalCursor]>,
 }
 
@@ -24,7 +24,7 @@ pub trait Sink: Send {
     /// is stored already must be left as it is.
     fn record(&mut self, batch: Batch) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// How far a chain is stored; `None`: nothing of it is.
+    /// The cursor of a chain; `None`: nothing of the chain is stored.
     fn cursor(&mut self, journal: String) -> impl Future<Output = Result<Option<JournalCursor>, Self::Error>> + Send;
 
     /// Deletes the cursor of a chain that was deleted.

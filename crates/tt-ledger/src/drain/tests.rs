@@ -142,7 +142,7 @@ async fn a_sink_that_stays_away_at_the_end_is_given_up_and_the_loss_is_counted()
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_by_itself_when_nobody_is_left_even_in_an_outage() {
+async fn it_ends_by_itself_once_ledgers_and_guards_are_dropped_even_in_an_outage() {
     let ((ledger, drain), sink) = (ledger(10), Sink::failing([true; 100]));
     settle(&ledger, [1]);
     drop(ledger);

@@ -15,7 +15,7 @@ pub enum Fsync {
     Never,
 }
 
-/// Where the journal lies and how large it may grow.
+/// Settings of a journal: its directory, its size, and when it is made durable.
 #[derive(Debug, Clone)]
 pub struct JournalConfig {
     /// The directory of all instances' journals on this volume; made if it is missing.
@@ -31,7 +31,7 @@ pub struct JournalConfig {
     pub segment_bytes: u64,
     /// When what was written is made durable.
     pub fsync: Fsync,
-    /// How many settlements wait in memory for the drain. The drain reads the others back from the files.
+    /// The most settlements that wait in memory for the drain. The drain reads others back from the files.
     pub memory: usize,
     /// The interval at which the drain looks for journals whose process has ended.
     pub orphan_scan_interval: Duration,

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::error::LedgerError;
 
-/// How far a chain is durable, counted in writes.
+/// The progress of making a chain durable, counted in writes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Synced {
     /// Every write up to this one is durable.
@@ -15,7 +15,7 @@ pub(crate) struct Synced {
     pub(crate) failed: u64,
 }
 
-/// Whether a settlement is durable. Ready at once, except with [`crate::Fsync::Always`].
+/// A wait until a settlement is durable. Ready at once, except with [`Fsync::Always`](crate::Fsync::Always).
 #[derive(Debug, Default)]
 pub struct Durable {
     /// The write to wait for; `None`: there is nothing to wait for.

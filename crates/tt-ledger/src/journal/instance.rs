@@ -13,7 +13,7 @@ use crate::journal::files::{Files, Lock};
 /// The name of an instance's lock file.
 pub(crate) const LOCK: &str = "lock";
 
-/// What the chains of an instance share.
+/// An instance's directory and limits, which its chains share.
 pub(crate) struct Instance {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) dir: PathBuf,

@@ -16,7 +16,7 @@ use crate::journal::segment::{Next, SegmentReader, path};
 /// Offsets from here on count the rows of an orphan's open requests, which come after all records of the chain.
 pub(crate) const TAIL: u64 = 1 << 62;
 
-/// What the journal says of a request that has not settled.
+/// A request that has not settled, as far as the journal was read.
 #[derive(Debug)]
 struct OpenRequest {
     intent: Intent,
@@ -28,7 +28,7 @@ pub(crate) struct ChainReader {
     files: Arc<dyn Files>,
     dir: PathBuf,
     worker: usize,
-    /// What settled up to here is stored.
+    /// The store has everything that settled up to here.
     cursor: Position,
     segments: VecDeque<Extent>,
     current: Option<SegmentReader>,

@@ -37,7 +37,7 @@ pub(crate) struct ChainWriter {
     synced: watch::Sender<Synced>,
 }
 
-/// Where a settlement was written.
+/// The result of writing a settlement.
 pub(crate) struct Written {
     /// The position right after it; `None`: it could not be written.
     pub(crate) at: Option<Position>,

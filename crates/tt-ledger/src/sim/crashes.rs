@@ -1,5 +1,5 @@
-//! Whatever order intents, attempts, settlements, rotations, outages, kills and losses of power come in: the store ends
-//! up with each request once.
+//! Intents, attempts, settlements, rotations, outages, kills and losses of power in any order: the store ends up with each
+//! request once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -54,7 +54,7 @@ impl Store {
     }
 }
 
-/// A process's way to it.
+/// A process's connection to the store.
 pub(crate) struct Connection {
     store: Store,
     process: Process,
@@ -106,7 +106,7 @@ impl Sink for Connection {
     }
 }
 
-/// Small, so that everything rotates and spills.
+/// Segments and memory are so small that every run rotates and spills.
 pub(crate) fn config(instance: usize) -> JournalConfig {
     JournalConfig {
         workers: 2,
@@ -139,9 +139,9 @@ enum Step {
 #[derive(Debug, Clone)]
 struct Life {
     steps: Vec<Step>,
-    /// It dies in the midst of this change, of which that many bytes come through.
+    /// The change during which the process dies, and how many bytes of that change reach the disk.
     killed: Option<(usize, usize)>,
-    /// And the power is lost: what comes through of each write that was not durable.
+    /// If the power is lost too: how many bytes of each write that was not durable survive.
     power: Option<Vec<usize>>,
 }
 
@@ -174,7 +174,7 @@ fn life(power: bool) -> impl Strategy<Value = Life> {
     })
 }
 
-/// What must come out of a request.
+/// The row that a request must become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     /// Nothing was sent, and it did not settle.
@@ -197,9 +197,9 @@ struct World {
     machine: Machine,
     store: Store,
     expected: BTreeMap<u128, Expected>,
-    /// Of an instance whose power was lost: those that were not durable.
+    /// Requests whose last record may not have been durable when the power was lost.
     fragile: BTreeMap<u128, bool>,
-    /// How many attempts were recorded.
+    /// The number of attempts that were recorded.
     attempts: BTreeMap<u128, usize>,
     next: u128,
 }
@@ -226,7 +226,7 @@ impl World {
 
     async fn requests(&mut self, process: &Process, ledger: Ledger, flusher: &Flusher, steps: &[Step]) {
         let mut running: Vec<Running> = Vec::new();
-        // Those of this life whose last record is not durable.
+        // Requests of this life whose last record is not durable.
         let mut fresh: Vec<u128> = Vec::new();
         for step in steps {
             if process.is_dead() {
@@ -349,7 +349,7 @@ fn run(lives: &[Life]) -> World {
 }
 
 fn leaves_nothing_behind(world: &World) {
-    // A start that was killed before it was one leaves its lock under a hidden name.
+    // A process that is killed while it makes its directory leaves its lock under a hidden name.
     let hidden = |path: &std::path::PathBuf| path.to_string_lossy().contains("/.");
     let left: Vec<_> = world.machine.paths().into_iter().filter(|path| !hidden(path)).collect();
     assert_eq!(left, Vec::<std::path::PathBuf>::new());
@@ -358,7 +358,7 @@ fn leaves_nothing_behind(world: &World) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
 
-    /// The cursors alone do it: this store would take a row twice.
+    /// Only the cursors prevent doubles here, because this store would take a row twice.
     #[test]
     fn killed_processes_lose_and_double_nothing(lives in prop::collection::vec(life(false), 1..4)) {
         let world = run(&lives);
@@ -373,7 +373,7 @@ proptest! {
         }
         for (id, settlement) in stored.iter().flat_map(|(id, rows)| rows.iter().map(move |row| (id, row))) {
             let attempts = &settlement.attempts;
-            // The last may have been written while its process was killed.
+            // The last attempt may have been written while its process was killed.
             let known = world.attempts.get(id).copied().unwrap_or(0);
             prop_assert!((known..=known + 1).contains(&attempts.len()), "request {}: {:?}", id, attempts);
             prop_assert!(attempts.iter().all(|a| a.ended.is_some()), "{:?}", attempts);

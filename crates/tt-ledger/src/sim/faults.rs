@@ -2,17 +2,15 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tt_core::Timestamp;
 use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Outcome, Settlement};
 
 use crate::sim::crashes::{Failure, Store, begin, config};
 use crate::sim::fixtures::{Logs, answered, guard, intent, ms, settled, started};
 use crate::sim::simulated::{Machine, Process};
-use crate::{Disk, Drain, Drained, Fsync, JournalConfig, Ledger, LedgerError};
+use crate::{Drain, Drained, JournalConfig, Ledger, LedgerError};
 
 /// Runs `drain` for a while, then to its end.
 async fn drain_all(drain: Drain, store: &Store, process: &Process) -> Drained {
@@ -25,20 +23,20 @@ async fn drain_all(drain: Drain, store: &Store, process: &Process) -> Drained {
     tokio::join!(running, end).0
 }
 
-/// What the next process on the machine makes of what is left.
-async fn replay(machine: &Machine, store: &Store, nth: usize) {
+/// Starts the next process on the machine, and runs it until it has stored what is left.
+pub(super) async fn restart(machine: &Machine, store: &Store, nth: usize) {
     let process = machine.process();
     let (_ledger, drain, _flusher) = begin(&process, config(nth)).unwrap();
     let drained = drain_all(drain, store, &process).await;
     assert_eq!((drained.open, drained.kept), (0, 0));
 }
 
-fn rows(store: &Store) -> Vec<(u128, Outcome, usize)> {
+pub(super) fn rows(store: &Store) -> Vec<(u128, Outcome, usize)> {
     let row = |s: &Settlement| (s.intent.request_id.0.as_u128(), s.settled.outcome, s.attempts.len());
     store.tables().rows.iter().map(row).collect()
 }
 
-fn settle_one(ledger: &Ledger, id: u128) {
+pub(super) fn settle_one(ledger: &Ledger, id: u128) {
     let mut guard = guard(ledger, id);
     guard.attempt_started(started(200)).unwrap();
     guard.attempt_ended(answered());
@@ -46,7 +44,7 @@ fn settle_one(ledger: &Ledger, id: u128) {
 }
 
 /// The segments of the first worker that an instance has.
-fn segments(machine: &Machine, instance: &str) -> Vec<std::path::PathBuf> {
+pub(super) fn segments(machine: &Machine, instance: &str) -> Vec<std::path::PathBuf> {
     let of = Path::new("/journal").join(instance);
     machine
         .paths()
@@ -80,7 +78,7 @@ async fn a_full_disk_refuses_intents_and_records_how_running_requests_end() {
     drop((running, drain));
 
     machine.set_capacity(None);
-    replay(&machine, &store, 1).await;
+    restart(&machine, &store, 1).await;
     assert_eq!(rows(&store), [(0, Outcome::Ok, 1), (1, Outcome::Ok, 1), (2, Outcome::Interrupted, 1)]);
     drop(flusher);
 }
@@ -103,7 +101,7 @@ fn an_end_that_does_not_fit_on_a_full_disk_keeps_its_numbers() {
     process.kill();
     machine.set_capacity(None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(replay(&machine, &store, 1));
+    runtime.block_on(restart(&machine, &store, 1));
     let rows = store.tables().rows.clone();
     let [Settlement { attempts, settled, .. }] = &rows[..] else { panic!("{rows:?}") };
     let [Attempt { ended: Some(ended), .. }] = &attempts[..] else { panic!("{attempts:?}") };
@@ -217,7 +215,7 @@ async fn a_long_request_is_carried_through_rotations_and_old_segments_go() {
     };
     tokio::select! { biased; () = requests => {}, _ = drain.run_into(store.of(&process), std::future::pending()) => {} }
     drop((ledger, long));
-    replay(&machine, &store, 1).await;
+    restart(&machine, &store, 1).await;
     let rows = store.tables().rows.clone();
     assert_eq!(rows.len(), 1001);
     let last = rows.last().unwrap();
@@ -235,13 +233,13 @@ async fn a_torn_last_record_is_one_warning_and_all_before_it_counts() {
     settle_one(&ledger, 1);
     let mut open = guard(&ledger, 2);
     open.attempt_started(started(200)).unwrap();
-    // In the midst of the end of its attempt.
+    // The process dies while it writes the end of the attempt.
     process.kill_at(0, 30);
     open.attempt_ended(answered());
     assert!(process.is_dead());
     drop(open);
     let (logs, _guard) = Logs::capture();
-    replay(&machine, &store, 1).await;
+    restart(&machine, &store, 1).await;
     assert_eq!(rows(&store), [(1, Outcome::Ok, 1), (2, Outcome::Interrupted, 1)]);
     assert_eq!(logs.levels(), ["WARN", "INFO"]);
     assert!(logs.text().contains("torn"), "{}", logs.text());
@@ -278,7 +276,7 @@ async fn what_stood_in_its_own_way_on_a_full_disk_is_really_given_back() {
     let (ledger, drain, flusher) = begin(&process, JournalConfig { segment_bytes: 1 << 20, ..config(0) }).unwrap();
     let requests = async {
         for outage in 0..10 {
-            // Room for two beginnings of a segment, and then for nothing more.
+            // There is room for the beginnings of two segments, then for nothing.
             machine.set_capacity(Some(300_000));
             settle_one(&ledger, outage);
             machine.set_capacity(Some(0));
@@ -319,7 +317,7 @@ async fn no_segment_is_deleted_before_what_it_was_copied_to_is_durable() {
     machine.keep_removals(true);
     machine.lose_power(|_| 0);
     store.tables().unique = true;
-    replay(&machine, &store, 1).await;
+    restart(&machine, &store, 1).await;
     assert_eq!(store.by_id()[&100][0].settled.outcome, Outcome::Interrupted);
 }
 
@@ -342,7 +340,7 @@ async fn a_kill_while_a_segment_is_begun_loses_no_attempt() {
         }
         process.kill();
         let (logs, _guard) = Logs::capture();
-        replay(&machine, &store, 1).await;
+        restart(&machine, &store, 1).await;
         torn += usize::from(logs.text().contains("torn"));
         let rows = &store.by_id()[&100];
         assert_eq!((rows.len(), rows[0].attempts.len()), (1, 2), "killed at change {nth}");
@@ -370,7 +368,7 @@ async fn a_damaged_segment_is_kept_aside_and_what_can_be_read_around_it_counts()
         bytes[used / 2] ^= 1;
     });
     let (logs, _guard) = Logs::capture();
-    replay(&machine, &store, 1).await;
+    restart(&machine, &store, 1).await;
     let stored = store.by_id();
     assert!(stored.values().all(|rows| rows.len() == 1));
     let lost = (0..15).filter(|id| !stored.contains_key(id)).count();
@@ -380,8 +378,8 @@ async fn a_damaged_segment_is_kept_aside_and_what_can_be_read_around_it_counts()
     assert!(logs.levels().contains(&"ERROR".to_owned()));
     let kept = segments[1].with_extension("seg.corrupt");
     assert_eq!(machine.paths(), [kept, "/journal/i000/lock".into()]);
-    // And it is left alone from then on.
-    replay(&machine, &store, 2).await;
+    // The next process leaves it alone.
+    restart(&machine, &store, 2).await;
     assert_eq!(machine.paths().len(), 2);
 }
 
@@ -402,7 +400,7 @@ async fn a_request_whose_end_was_in_a_damaged_place_is_interrupted() {
     });
     settle_one(&ledger, 3);
     process.kill();
-    replay(&machine, &store, 1).await;
+    restart(&machine, &store, 1).await;
     let mut rows = rows(&store);
     rows.sort_unstable_by_key(|row| row.0);
     assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [1, 2, 3]);
@@ -430,179 +428,8 @@ async fn a_broken_disk_refuses_attempts_and_leaves_no_half_records() {
     drop(guard.settle(settled()));
     process.kill();
     let (logs, _guard) = Logs::capture();
-    replay(&machine, &store, 1).await;
+    restart(&machine, &store, 1).await;
     assert_eq!(logs.levels(), ["INFO"], "{}", logs.text());
     let rows = store.tables().rows.clone();
     assert_eq!(rows[0].attempts, [Attempt { started: started(300), ended: Some(answered()) }]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn with_fsync_always_a_settlement_is_ready_when_it_is_durable() {
-    let machine = Machine::default();
-    let process = machine.process();
-    let (ledger, _drain, flusher) = begin(&process, JournalConfig { fsync: Fsync::Always, ..config(0) }).unwrap();
-    let durable = guard(&ledger, 1).settle(settled());
-    assert!(!durable.is_ready());
-    assert!(tokio::time::timeout(ms(500), async { durable.wait().await }).await.is_err());
-    let durable = guard(&ledger, 2).settle(settled());
-    let tick = async {
-        tokio::time::sleep(ms(3)).await;
-        flusher.tick();
-    };
-    let (waited, ()) = tokio::join!(durable.wait(), tick);
-    assert_eq!(waited, Ok(()));
-    // A sync that fails is told, and what comes after goes to a segment that can be trusted.
-    machine.set_sync_fails(true);
-    let durable = guard(&ledger, 3).settle(settled());
-    flusher.tick();
-    assert!(durable.wait().await.is_err());
-    machine.set_sync_fails(false);
-    let before = segments(&machine, "i000").len();
-    let durable = guard(&ledger, 4).settle(settled());
-    assert_eq!(segments(&machine, "i000").len(), before + 1);
-    flusher.tick();
-    assert!(durable.is_ready());
-    assert_eq!(durable.wait().await, Ok(()));
-}
-
-#[test]
-fn otherwise_it_is_ready_at_once() {
-    for fsync in [Fsync::Never, Fsync::Every(ms(50))] {
-        let process = Machine::default().process();
-        let (ledger, _drain, _flusher) = begin(&process, JournalConfig { fsync, ..config(0) }).unwrap();
-        assert!(guard(&ledger, 1).settle(settled()).is_ready());
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_store_that_stays_away_at_the_end_leaves_all_to_the_next_process() {
-    let (machine, store) = (Machine::default(), Store::default());
-    let process = machine.process();
-    let (ledger, drain, flusher) = begin(&process, config(0)).unwrap();
-    (0..20).for_each(|id| settle_one(&ledger.worker(usize::try_from(id).unwrap()), id));
-    let late = guard(&ledger, 20);
-    store.tables().failures = vec![Failure::Refused; 100];
-    let drained = drain.run_into(store.of(&process), std::future::ready(())).await;
-    assert_eq!(drained, Drained { delivered: 0, lost: 0, open: 1, kept: 20 });
-    // What settles after that is in the journal as well.
-    drop(late.settle(settled()));
-    drop((ledger, flusher));
-    store.tables().failures.clear();
-    replay(&machine, &store, 1).await;
-    assert_eq!(store.by_id().keys().copied().collect::<Vec<_>>(), (0..=20).collect::<Vec<_>>());
-    assert_eq!(store.tables().rows.len(), 21);
-    assert!(store.tables().cursors.is_empty());
-}
-
-#[test]
-fn a_name_is_used_once_and_is_a_name() {
-    let machine = Machine::default();
-    let (ledger, ..) = begin(&machine.process(), config(0)).unwrap();
-    drop(ledger);
-    assert_eq!(begin(&machine.process(), config(0)).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-    for name in ["", ".x", "a/b", "..", "a\\b"] {
-        let named = JournalConfig { instance: name.into(), ..config(0) };
-        assert_eq!(begin(&machine.process(), named).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name}");
-    }
-}
-
-fn on_disk(dir: &Path, name: &str) -> (Ledger, Drain, crate::Flusher) {
-    let config = JournalConfig { workers: 2, orphan_scan_interval: ms(1), ..JournalConfig::new(dir, name) };
-    Ledger::journaled(config, Arc::new(Disk), || Timestamp::from_millis(1000)).unwrap()
-}
-
-#[tokio::test]
-async fn on_a_real_disk_a_dead_journal_is_adopted_once_by_two_at_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::default();
-    let alive = Machine::default().process();
-    for nth in 0..5 {
-        let (ledger, drain, flusher) = on_disk(dir.path(), &format!("dead{nth}"));
-        (0..50).for_each(|id| settle_one(&ledger.worker(usize::try_from(id).unwrap()), nth * 100 + id));
-        let mut open = guard(&ledger, nth * 100 + 50);
-        open.attempt_started(started(200)).unwrap();
-        flusher.tick();
-        // As if it were killed: what the guard would write on its way out comes after the end of its file's life.
-        drop((ledger, drain, flusher));
-        std::mem::forget(open);
-    }
-    // The forgotten guards hold their locks: dead journals are copies, as a dead process would have left them.
-    let copies = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap) {
-        let to = copies.path().join(entry.file_name());
-        std::fs::create_dir(&to).unwrap();
-        for file in std::fs::read_dir(entry.path()).unwrap().map(Result::unwrap) {
-            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
-        }
-    }
-    let both = ["one", "two"].map(|name| {
-        let (ledger, drain, flusher) = on_disk(copies.path(), name);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (store, alive) = (store.clone(), alive.clone());
-        let run = drain.run_into(store.of(&alive), async { stopped.await.unwrap() });
-        let wait = async move {
-            while store.tables().rows.len() < 255 || !store.tables().cursors.is_empty() {
-                tokio::task::yield_now().await;
-            }
-            stop.send(()).unwrap();
-            drop((ledger, flusher));
-        };
-        async { tokio::join!(run, wait).0 }
-    });
-    let [one, two] = both;
-    let (one, two) = tokio::join!(one, two);
-    assert_eq!(one.delivered + two.delivered, 255);
-    let stored = store.by_id();
-    assert_eq!((stored.len(), store.tables().rows.len()), (255, 255));
-    let interrupted = stored.values().flatten().filter(|row| row.settled.outcome == Outcome::Interrupted);
-    assert_eq!(interrupted.count(), 5);
-    assert_eq!(std::fs::read_dir(copies.path()).unwrap().count(), 0);
-}
-
-#[tokio::test]
-async fn once_the_drain_says_so_all_that_the_dead_left_is_stored() {
-    let dir = tempfile::tempdir().unwrap();
-    let (ledger, drain, flusher) = on_disk(dir.path(), "dead");
-    (0..50).for_each(|id| settle_one(&ledger.worker(usize::try_from(id).unwrap()), id));
-    flusher.tick();
-    drop((ledger, drain, flusher));
-    let (ledger, drain, flusher) = on_disk(dir.path(), "next");
-    let mut all = drain.orphans_stored();
-    assert!(!*all.borrow());
-    let (store, alive) = (Store::default(), Machine::default().process());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let run = drain.run_into(store.of(&alive), async { stopped.await.unwrap() });
-    let wait = async {
-        all.wait_for(|all| *all).await.unwrap();
-        assert_eq!(store.tables().rows.len(), 50);
-        stop.send(()).unwrap();
-        drop((ledger, flusher));
-    };
-    assert_eq!(tokio::join!(run, wait).0.delivered, 50);
-    assert!(
-        *Ledger::new(1, || Timestamp::from_millis(0)).1.orphans_stored().borrow(),
-        "without a journal nothing is left"
-    );
-}
-
-#[test]
-fn the_flusher_works_on_its_thread_until_the_drain_ends() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = JournalConfig { fsync: Fsync::Always, ..JournalConfig::new(dir.path(), "a") };
-    let (ledger, drain, flusher) = Ledger::journaled(config, Arc::new(Disk), || Timestamp::from_millis(1)).unwrap();
-    let thread = std::thread::spawn(move || flusher.run());
-    let store = Store::default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let drained = runtime.block_on(async {
-        let alive = Machine::default().process();
-        let requests = async {
-            assert_eq!(guard(&ledger, 1).settle(settled()).wait().await, Ok(()));
-            drop(ledger);
-        };
-        tokio::join!(drain.run_into(store.of(&alive), std::future::pending()), requests).0
-    });
-    thread.join().unwrap();
-    assert_eq!(drained, Drained { delivered: 1, lost: 0, open: 0, kept: 0 });
-    assert_eq!(rows(&store), [(1, Outcome::Ok, 0)]);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }

@@ -1,4 +1,7 @@
-//! What the tests of this crate share: records, a sink with a script, and what was logged.
+//! Fixtures of this crate's tests: one function for each record, a sink with a script, and captured logs.
+//!
+//! A field that is new in a record needs a value here, and nowhere else in these tests. Give it the value that serde gives
+//! it when an old journal is read.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -17,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{Drain, Guard, Ledger};
 
-/// A ledger whose clock stands at 1,000 ms.
+/// A ledger in memory whose clock says 1,000 ms.
 pub(crate) fn ledger(capacity: usize) -> (Ledger, Drain) {
     Ledger::new(capacity, || Timestamp::from_millis(1000))
 }
@@ -26,7 +29,7 @@ pub(crate) fn guard(ledger: &Ledger, id: u128) -> Guard {
     ledger.open(intent(id)).unwrap()
 }
 
-/// Admitted at 100 ms.
+/// A request of user 1, admitted at 100 ms.
 pub(crate) fn intent(id: u128) -> Intent {
     Intent {
         request_id: RequestId(Uuid::from_u128(id)),
@@ -65,7 +68,7 @@ pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A sink that fails as its script says, and takes everything once that is over.
+/// A sink that fails as its script says, and stores everything after that.
 #[derive(Clone)]
 pub(crate) struct Sink {
     start: Instant,
@@ -132,14 +135,14 @@ fn ids(settlements: &[Settlement]) -> Vec<u128> {
     settlements.iter().map(|s| s.intent.request_id.0.as_u128()).collect()
 }
 
-/// What this thread logs while the guard lives.
+/// Log lines of this thread, captured while the guard lives.
 #[derive(Clone, Default)]
 pub(crate) struct Logs(Arc<Mutex<Vec<(String, String)>>>);
 
 impl Logs {
     pub(crate) fn capture() -> (Self, DefaultGuard) {
-        // tracing asks only the thread that meets an event first whether anybody listens, as long as there is but one
-        // subscriber; tests run side by side.
+        // With a single subscriber, tracing caches what the first thread that meets an event says about it. Tests run in
+        // parallel, so there must be more than one.
         static MORE_THAN_ONE: OnceLock<[Dispatch; 2]> = OnceLock::new();
         MORE_THAN_ONE.get_or_init(|| [(); 2].map(|()| Dispatch::new(NoSubscriber::new())));
         let logs = Self::default();

@@ -1,5 +1,5 @@
-//! Whatever order requests, attempts, settlements, departures and sink failures come in: every opened request reaches
-//! the sink exactly once, in the order in which it settled.
+//! Requests, attempts, settlements, departing clients and failures of the sink in any order: every opened request reaches
+//! the sink exactly once, in the order of settling.
 
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A model beside it: what was opened, and what must come out of each, in order.
+/// A model of the ledger: the opened requests, and the settlements that must reach the sink, in order.
 #[derive(Default)]
 struct Model {
     opened: u128,

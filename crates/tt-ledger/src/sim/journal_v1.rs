@@ -133,7 +133,7 @@ fn interrupted(id: u128, attempts: Vec<Attempt>) -> Settlement {
 
 const DIED: &str = "the process ended while the request ran";
 
-/// What the two chains say, each in the order of settling, then what was open.
+/// The settlements of the two chains: each in the order of settling, then the requests that were open.
 fn expected() -> Vec<Settlement> {
     let full = Settlement {
         intent: full_intent(),

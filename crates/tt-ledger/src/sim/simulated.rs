@@ -1,5 +1,5 @@
-//! A file system in memory whose machine can lose its power, whose process can be killed at any write, and whose disk
-//! can be full or broken.
+//! A simulated file system. Its machine can lose its power, its processes can be killed at any write, and its disk can be
+//! full or broken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::journal::files::{Files, JournalFile, Lock};
 
-/// A machine: what survives its processes.
+/// A machine, whose disk survives its processes.
 #[derive(Clone, Default)]
 pub(crate) struct Machine(Arc<Mutex<Disk>>);
 
-/// One process on it. After its death every call fails.
+/// One process on a machine. After its death every call fails.
 #[derive(Clone)]
 pub(crate) struct Process {
     machine: Machine,
@@ -21,7 +21,7 @@ pub(crate) struct Process {
 
 struct Life {
     dead: bool,
-    /// Changes until it is killed, in the midst of the last: that many bytes of it come through.
+    /// The number of changes until the process is killed, and how many bytes of the last one reach the disk.
     killed_after: Option<(usize, usize)>,
 }
 
@@ -29,18 +29,18 @@ struct Life {
 struct Disk {
     dirs: BTreeSet<PathBuf>,
     names: BTreeMap<PathBuf, Arc<Mutex<Inode>>>,
-    /// As the disk has them: what is left after a loss of power.
+    /// The names that are left after a loss of power.
     durable_names: BTreeMap<PathBuf, Arc<Mutex<Inode>>>,
-    /// Without a name, and taking room for as long as somebody has them open.
+    /// Deleted files, which take room as long as a handle is open.
     removed: Vec<Arc<Mutex<Inode>>>,
-    /// Held while their handle and its process live.
+    /// A lock is held while its handle and its process live.
     locks: Vec<(PathBuf, Weak<()>, Process)>,
     /// Bytes; `None`: no limit.
     capacity: Option<u64>,
     /// Every write fails after half of it.
     broken: bool,
     sync_fails: bool,
-    /// Whether removals reach the disk before a sync.
+    /// Removals reach the disk even without a sync.
     removals_are_durable: bool,
 }
 
@@ -49,7 +49,7 @@ struct Inode {
     content: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<(usize, Vec<u8>)>,
-    /// How many have it open.
+    /// The number of open handles.
     open: usize,
 }
 
@@ -74,7 +74,7 @@ impl Machine {
         lock(&self.0).sync_fails = fails;
     }
 
-    /// Loses what is not durable, but for what `survives` lets through: of each unsynced write that many bytes.
+    /// Loses everything that is not durable, except as many bytes of each unsynced write as `survives` says.
     pub(crate) fn lose_power(&self, mut survives: impl FnMut(usize) -> usize) {
         let mut disk = lock(&self.0);
         if !disk.removals_are_durable {
@@ -89,7 +89,7 @@ impl Machine {
             let mut content = inode.durable.clone();
             for (at, bytes) in std::mem::take(&mut inode.unsynced) {
                 let count = survives(bytes.len()).min(bytes.len());
-                // Room that was set aside may be gone as well.
+                // Reserved room may be lost as well.
                 if content.len() < at + count {
                     content.resize(at + count, 0);
                 }
@@ -132,7 +132,7 @@ impl Disk {
 }
 
 impl Process {
-    /// Kills it in the midst of the `nth` change from now on, of which that many bytes come through.
+    /// Kills the process during the `nth` change from now on, of which `bytes` reach the disk.
     pub(crate) fn kill_at(&self, nth: usize, bytes: usize) {
         lock(&self.life).killed_after = Some((nth, bytes));
     }
@@ -149,7 +149,7 @@ impl Process {
         if self.is_dead() { Err(gone()) } else { Ok(lock(&self.machine.0)) }
     }
 
-    /// A change is about to be made; how many bytes of it come through.
+    /// Counts a change of `size` bytes. Gives how many of them reach the disk.
     fn change(&self, size: usize) -> io::Result<usize> {
         let mut life = lock(&self.life);
         if life.dead {
@@ -169,7 +169,7 @@ impl Process {
         }
     }
 
-    /// A change that comes through as a whole or not at all.
+    /// Counts a change that reaches the disk as a whole or not at all.
     fn whole(&self) -> io::Result<MutexGuard<'_, Disk>> {
         self.change(1).and_then(|count| if count == 0 { Err(gone()) } else { Ok(lock(&self.machine.0)) })
     }

@@ -1,4 +1,4 @@
-//! What a chain's writer knows of its segments and of the open requests in them. Its caller holds the chain's lock.
+//! The state of a chain that is written: its segments and the open requests in them. The caller holds the chain's lock.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -29,7 +29,7 @@ pub(super) struct State {
     pub(super) suspect: bool,
     /// Settlements stay in the files only, until the drain has read the files to their end.
     pub(super) spilled: bool,
-    /// How many settlements went to the queue.
+    /// Settlements that went to the queue, counted.
     pub(super) queued: u64,
     /// The drain has ended and the files are deleted.
     pub(super) finished: bool,
