@@ -11,11 +11,12 @@ use tt_core::event::Event;
 use tt_core::model::{Capabilities, ModelFacts};
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Dialect, Provider};
-use tt_providers::openai::stream::Encoder;
-use tt_providers::openai::{self, EncodeOptions, Observer, Scan};
-use tt_providers::sse::Framer;
-use tt_providers::stream::Tally;
-use tt_providers::{Disposition, ProviderError, Refused, StreamDecoder, Target, Undo};
+
+use crate::api::openai::stream::Encoder;
+use crate::api::openai::{self, EncodeOptions, Observer, Scan};
+use crate::api::sse::Framer;
+use crate::api::stream::Tally;
+use crate::api::{Disposition, ProviderError, Refused, StreamDecoder, Target, Undo};
 
 /// When every answer here is made, in seconds since the epoch.
 const CREATED: i64 = 1_800_000_000;
@@ -64,14 +65,14 @@ impl Model {
 /// A request of the client's in the words of a provider.
 pub(crate) struct Sent {
     pub(crate) body: Vec<u8>,
-    /// What must be undone in the answer, and the parameters left out; empty where there is nothing of the kind.
+    /// Lines that name the changes to be undone in the answer and the dropped parameters; empty without any.
     pub(crate) notes: String,
 }
 
-/// What a Chat Completions request becomes for `model`.
+/// Encodes a conversation for `model`.
 pub(crate) fn encode_for(model: &Model, conversation: &Conversation) -> Result<Sent, String> {
     let target = Target { model: model.name, facts: model.facts.as_ref() };
-    let encoded = tt_providers::encode_request(model.dialect, conversation, target).map_err(|error| failure(&error))?;
+    let encoded = crate::api::encode_request(model.dialect, conversation, target).map_err(|error| failure(&error))?;
     let mut notes = String::new();
     let Undo { tool_names, answer_tool, custom_tools } = &encoded.undo;
     for (sent, client) in tool_names {
@@ -101,7 +102,7 @@ pub(crate) fn pass_through(body: &[u8], model: &str) -> Result<Vec<u8>, String> 
     Ok(scan.splice_capped(&body, model, None).to_vec())
 }
 
-/// What a case made by hand says of the request that its answer belongs to.
+/// The request that an answer made by hand belongs to, as far as it changes how the answer is shown.
 #[derive(Clone)]
 pub(crate) struct Asked {
     undo: Undo,
@@ -140,19 +141,19 @@ impl Asked {
     }
 }
 
-/// What the client and the accounts get.
+/// An answer as the client gets it, and what is accounted for.
 pub(crate) struct Got {
     /// The body or the events.
     pub(crate) body: Vec<u8>,
-    /// What went wrong in the end.
+    /// The failure that ended the answer.
     pub(crate) error: Option<String>,
-    /// What is kept of the answer: usage, model, text.
+    /// Usage, model and length of the text, a line each.
     pub(crate) facts: String,
 }
 
 /// A plain answer translated to Chat Completions.
 pub(crate) fn translate_reply(dialect: Dialect, body: &[u8], asked: &Asked) -> Got {
-    match tt_providers::decode_reply(dialect, body, &asked.undo) {
+    match crate::api::decode_reply(dialect, body, &asked.undo) {
         Ok(reply) => Got {
             body: openai::encode_reply(&reply, &asked.options()),
             error: None,
@@ -167,7 +168,7 @@ pub(crate) fn translate_reply(dialect: Dialect, body: &[u8], asked: &Asked) -> G
     }
 }
 
-/// What is learned of a Chat Completions answer that passes as it is.
+/// Observes a Chat Completions answer that passes as it is.
 pub(crate) fn observe_reply(body: &[u8]) -> String {
     match openai::observe_reply(body) {
         Ok(facts) => {
@@ -265,7 +266,7 @@ fn tally_facts(tally: &Tally) -> String {
 
 /// Reads an error answer and says what is made of it.
 pub(crate) fn refusal(provider: Provider, status: u16, headers: &HeaderMap, body: &[u8]) -> String {
-    failure(&ProviderError::Refused(Box::new(tt_providers::refused(provider, status, headers, body))))
+    failure(&ProviderError::Refused(Box::new(crate::api::refused(provider, status, headers, body))))
 }
 
 /// The usage by class, classes of 0 left out, and all that decides its price.

@@ -116,7 +116,7 @@ fn special(provider: Provider) -> Vec<(u16, Value)> {
     }
 }
 
-/// What the status, the body and the headers of an error become, a line each.
+/// Reads errors made by hand: each status, body and header, with the result on the line below.
 fn made(provider: Provider) -> String {
     let mut text = String::new();
     let mut say = |what: &str, status: u16, headers: &HeaderMap, body: &[u8]| {

@@ -10,7 +10,7 @@ use super::text::{body, snapshot};
 use crate::fixtures::{Recording, made, name};
 use crate::support::{Model, decode_request, encode_for, pass_through};
 
-/// What one request becomes. A model whose request differs from the one above in its name alone, if at all, says so.
+/// Encodes one request for every model. Where only the model's name differs from the one above, that is said instead.
 fn shown(request: &Value) -> String {
     let bytes = request.to_string().into_bytes();
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! How bytes are shown in a snapshot.
+//! Shows bytes in a snapshot.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -20,7 +20,8 @@ pub(crate) fn snapshot(text: &str) -> String {
     shorten(&number_made_up_ids(text))
 }
 
-/// Replaces `call_` and 32 hexadecimal digits, which the Gemini codec makes up, by a number of as many characters.
+/// Replaces ids that the Gemini codec makes up, `call_` and a UUID of version 7, by numbers of as many characters.
+/// Aliases of version 5, which the Anthropic codec derives from the client's id, are the same in every run and stay.
 fn number_made_up_ids(text: &str) -> String {
     let mut out = String::new();
     let mut known: Vec<String> = Vec::new();
@@ -30,7 +31,7 @@ fn number_made_up_ids(text: &str) -> String {
         out.push_str("call_");
         rest = after;
         let digits: String = after.chars().take_while(|c| c.is_ascii_hexdigit()).collect();
-        if digits.len() == 32 {
+        if digits.len() == 32 && digits.chars().nth(12) == Some('7') {
             let number = known.iter().position(|id| *id == digits).unwrap_or_else(|| {
                 known.push(digits.clone());
                 known.len() - 1
@@ -86,8 +87,11 @@ fn long_strings_are_cut_and_told_apart() {
 
 #[test]
 fn made_up_ids_are_numbered_and_others_stay() {
-    let ids = ["0".repeat(32), "f".repeat(32)];
-    let text = format!("call_{0} call_1 call_{1} call_{0}", ids[0], ids[1]);
+    let id = |version: u8, digit: &str| format!("call_{}{version}{}", digit.repeat(12), digit.repeat(19));
+    let (one, two, derived) = (id(7, "0"), id(7, "f"), id(5, "a"));
     let number = |n: usize| format!("call_{:_>32}", format!("MADE_UP_{n}"));
-    assert_eq!(number_made_up_ids(&text), format!("{0} call_1 {1} {0}", number(0), number(1)));
+    assert_eq!(
+        number_made_up_ids(&format!("{one} call_1 {derived} {two} {one}")),
+        format!("{0} call_1 {derived} {1} {0}", number(0), number(1))
+    );
 }

@@ -1,36 +1,24 @@
 //! Every public recording of Anthropic Messages, read as an answer, a stream or an error, against what its
 //! `expected` and `derived` say.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
-use std::collections::BTreeMap;
-
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
 use serde_json::{Value, json};
 use tt_core::conversation::Part;
 use tt_core::event::Event;
 use tt_core::reply::Finish;
 use tt_core::usage::{BilledBeside, Reported};
 use tt_core::{Provider, Usage};
-use tt_providers::anthropic::stream::Decoder;
-use tt_providers::anthropic::{decode_reply, refused};
-use tt_providers::{ProviderError, Undo};
+
+use crate::api::anthropic::stream::Decoder;
+use crate::api::anthropic::{decode_reply, refused};
+use crate::api::{ProviderError, Undo};
+use crate::fixtures::Recording;
+
+mod arbitrary;
 
 /// All recordings of `POST /v1/messages`.
 fn recordings() -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings/anthropic");
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        panic!("the recordings are not at {folder}");
-    };
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
-        .iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .map(|path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap())
-        .filter(|recording| recording["api"] == "messages")
-        .collect()
+    let recordings = Recording::of(Provider::Anthropic).into_iter().filter(|recording| recording.api == "messages");
+    recordings.map(|recording| recording.json).collect()
 }
 
 fn recording(id: &str) -> Value {
@@ -57,7 +45,7 @@ fn decode_stream(sse: &str, undo: Undo) -> Result<Vec<Event>, ProviderError> {
     Ok(out)
 }
 
-/// What both ways of answering tell, in one shape.
+/// An answer, plain or streamed, in one shape.
 #[derive(Debug, Default)]
 struct Told {
     id: String,
@@ -225,9 +213,9 @@ fn every_recorded_error_keeps_its_status_and_words() {
     assert_eq!(read, 9);
 }
 
-/// U2: `input_tokens` excludes what was written to and read from the cache.
+/// `input_tokens` excludes what was written to and read from the cache.
 #[test]
-fn u2_total_input_is_input_plus_both_caches() {
+fn total_input_is_input_plus_both_caches() {
     let id = "anthropic-messages-anthropic-code-execution-files-cache-prefix-stable-automatic-son-55783f9e";
     let usage = of_reply(&recording(id)).usage.unwrap().usage;
     let expected = Usage { input: 4, cache_read: 9116, cache_write_5m: 219, output: 156, ..Usage::default() };
@@ -235,9 +223,9 @@ fn u2_total_input_is_input_plus_both_caches() {
     assert_eq!(usage.total_input(), 9339);
 }
 
-/// U4: the last report replaces what it names (702 → 1591), keeps what it does not (the tier), and is not added.
+/// The last report replaces what it names (702 → 1591), keeps what it does not (the tier), and is not added.
 #[test]
-fn u4_a_later_report_replaces_the_first_estimate() {
+fn a_later_report_replaces_the_first_estimate() {
     let recording = recording("anthropic-messages-anthropic-native-tool-search-streaming-ef29b6d5");
     let events = decode_stream(recording["response"]["sse"].as_str().unwrap(), Undo::default()).unwrap();
     let reports: Vec<_> = events
@@ -250,9 +238,9 @@ fn u4_a_later_report_replaces_the_first_estimate() {
     assert_eq!(reports, [(702, 1, Some("standard")), (1591, 175, Some("standard")), (1591, 175, Some("standard"))]);
 }
 
-/// U4: a `message_delta` that names no input keeps the start's.
+/// A `message_delta` that names no input keeps the start's.
 #[test]
-fn u4_a_report_without_input_keeps_the_first() {
+fn a_report_without_input_keeps_the_first() {
     let mut seen = 0;
     for recording in recordings() {
         let Some(sse) = recording["response"]["sse"].as_str() else { continue };
@@ -271,9 +259,9 @@ fn u4_a_report_without_input_keeps_the_first() {
     assert_eq!(seen, 5);
 }
 
-/// U5: the split of written tokens comes with the start only; what the later total holds beyond it is five-minute.
+/// The split of written tokens comes with the start only; what the later total holds beyond it is five-minute.
 #[test]
-fn u5_writes_the_split_does_not_explain_are_five_minute_ones() {
+fn writes_the_split_does_not_explain_are_five_minute_ones() {
     for (id, written) in [
         ("anthropic-messages-web-search-tool-stream-anthropic-claude-sonnet-4-0-729a42e6", 23_258),
         ("anthropic-messages-web-search-tool-stream-anthropic-beta-claude-sonnet-4-0-9fffea16", 14_789),
@@ -284,9 +272,9 @@ fn u5_writes_the_split_does_not_explain_are_five_minute_ones() {
     }
 }
 
-/// U5 with an hour's part, built by hand: no recording has one whose total moves.
+/// The same with an hour's part, built by hand: no recording has one whose total moves.
 #[test]
-fn u5_an_hours_part_is_kept_and_never_exceeds_the_total() {
+fn an_hours_part_is_kept_and_never_exceeds_the_total() {
     for (total, five_minutes, hour) in [(0, 0, 0), (40, 0, 40), (100, 40, 60), (130, 70, 60)] {
         let body = json!({"type": "message", "id": "m", "model": "c", "content": [], "stop_reason": "end_turn", "usage": {
             "input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": total,
@@ -296,9 +284,9 @@ fn u5_an_hours_part_is_kept_and_never_exceeds_the_total() {
     }
 }
 
-/// U6: compaction stands beside the top level.
+/// Compaction stands beside the top level.
 #[test]
-fn u6_compaction_is_billed_beside_the_top_level() {
+fn compaction_is_billed_beside_the_top_level() {
     let reported =
         of_reply(&recording("anthropic-messages-anthropic-compaction-usage-with-cache-2ff8f5e6")).usage.unwrap();
     assert_eq!((reported.usage.input, reported.usage.output), (229, 5));
@@ -307,9 +295,9 @@ fn u6_compaction_is_billed_beside_the_top_level() {
     assert_eq!(reported.total().total(), 229 + 5 + 100 + 131 + 55_096);
 }
 
-/// U6, built by hand (no recording of it is here): an advisor is billed as its own model, a fallback only kept.
+/// Built by hand, since no recording has one: an advisor is billed as its own model, a fallback only kept.
 #[test]
-fn u6_an_advisor_names_its_model() {
+fn an_advisor_names_its_model() {
     let body = json!({"type": "message", "id": "m", "model": "c", "content": [], "stop_reason": "end_turn", "usage": {
         "input_tokens": 10, "output_tokens": 2, "iterations": [
             {"type": "message", "input_tokens": 10, "output_tokens": 2},
@@ -321,9 +309,9 @@ fn u6_an_advisor_names_its_model() {
     assert!(reported.raw.contains("fallback_message"));
 }
 
-/// U7: searches are counted apart from tokens.
+/// Searches are counted apart from tokens.
 #[test]
-fn u7_web_searches_are_counted() {
+fn web_searches_are_counted() {
     let id = "anthropic-messages-web-search-tool-stream-anthropic-beta-claude-sonnet-4-0-9fffea16";
     assert_eq!(of_stream(&recording(id)).usage.unwrap().usage.web_searches, 4);
 }
@@ -380,138 +368,5 @@ fn a_stream_cut_anywhere_is_no_answer_and_keeps_the_usage_so_far() {
             _ => Some(1591),
         };
         assert_eq!(last, known, "cut after {cut}");
-    }
-}
-
-/// Any JSON, with the words of the dialect among its keys and strings.
-fn any_json() -> impl Strategy<Value = Value> {
-    let word = prop::sample::select(vec![
-        "type",
-        "message",
-        "message_start",
-        "message_delta",
-        "message_stop",
-        "content_block_start",
-        "content_block_delta",
-        "content_block_stop",
-        "error",
-        "index",
-        "delta",
-        "usage",
-        "content",
-        "content_block",
-        "text",
-        "text_delta",
-        "thinking",
-        "signature",
-        "tool_use",
-        "input",
-        "input_json_delta",
-        "partial_json",
-        "name",
-        "id",
-        "model",
-        "stop_reason",
-        "cache_creation",
-        "iterations",
-        "compaction",
-        "input_tokens",
-        "output_tokens",
-    ]);
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        word.clone().prop_map(Value::from),
-        ".{0,8}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 48, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((word.clone(), inner), 0..6).prop_map(|fields| {
-                Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-            }),
-        ]
-    })
-}
-
-/// Puts `what` in place of the `nth` value inside `value`.
-fn replace(value: &mut Value, nth: &mut usize, what: &Value) {
-    if *nth == 0 {
-        *value = what.clone();
-        *nth = usize::MAX;
-        return;
-    }
-    *nth -= 1;
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, nth, what)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| replace(field, nth, what)),
-        _ => {}
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_json_makes_the_decoders_panic(events in prop::collection::vec(any_json(), 1..6)) {
-        let mut decoder = Decoder::new(Undo { answer_tool: Some("name".into()), ..Undo::default() });
-        let mut out = Vec::new();
-        for event in &events {
-            let _ = decode_reply(event.to_string().as_bytes(), &Undo::default());
-            let _ = decoder.data(event.to_string().as_bytes(), &mut out);
-            let _ = refused(400, &http::HeaderMap::new(), event.to_string().as_bytes());
-        }
-        let _ = decoder.end(&mut out);
-    }
-
-    #[test]
-    fn no_bytes_make_the_decoders_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        let _ = decode_reply(&bytes, &Undo::default());
-        let _ = Decoder::new(Undo::default()).data(&bytes, &mut Vec::new());
-        let _ = refused(529, &http::HeaderMap::new(), &bytes);
-    }
-}
-
-/// Recordings with one value replaced: never a panic, and what still ends properly ends exactly once.
-#[test]
-fn mutated_recordings_never_panic_and_end_at_most_once() {
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut bodies = Vec::new();
-    let mut streams: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
-    for recording in recordings() {
-        match recording["response"]["sse"].as_str() {
-            Some(sse) if sse.len() < 12_000 => {
-                let events = data(sse).iter().map(|data| serde_json::from_str(data).unwrap()).collect();
-                streams.insert(streams.len(), events);
-            }
-            Some(_) => {}
-            None => bodies.push(recording["response"]["body"].clone()),
-        }
-    }
-    let streams: Vec<_> = streams.into_values().collect();
-    let strategy = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..40_usize, any_json());
-    for _ in 0..600 {
-        let (which, event, mut nth, what) = strategy.new_tree(&mut runner).unwrap().current();
-        let mut body = bodies[which.index(bodies.len())].clone();
-        replace(&mut body, &mut nth.clone(), &what);
-        let _ = decode_reply(body.to_string().as_bytes(), &Undo::default());
-
-        let mut events = streams[which.index(streams.len())].clone();
-        let position = event.index(events.len());
-        replace(&mut events[position], &mut nth, &what);
-        let mut decoder = Decoder::new(Undo::default());
-        let mut out = Vec::new();
-        for event in &events {
-            if decoder.data(event.to_string().as_bytes(), &mut out).is_err() {
-                break;
-            }
-        }
-        let ended = decoder.end(&mut out).is_ok();
-        let finishes = out.iter().filter(|event| matches!(event, Event::Finish { .. })).count();
-        assert_eq!(finishes, usize::from(ended));
-        assert_eq!(out.iter().filter(|event| **event == Event::Done).count(), usize::from(ended));
     }
 }

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use tt_core::conversation::Part;
 use tt_core::event::Event;
 use tt_core::reply::Finish;
-use tt_providers::anthropic::stream::Decoder;
-use tt_providers::anthropic::{decode_reply, refused};
-use tt_providers::{Disposition, ProviderError, Refused, RefusedKind, Undo};
+
+use crate::api::anthropic::stream::Decoder;
+use crate::api::anthropic::{decode_reply, refused};
+use crate::api::{Disposition, ProviderError, Refused, RefusedKind, Undo};
 
 fn error(kind: &str, message: &str) -> Vec<u8> {
     json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}).to_string().into()

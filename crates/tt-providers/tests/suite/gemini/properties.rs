@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use serde_json::{Map, Number, Value, json};
 use tt_core::conversation::{Conversation, Effort, Format, Part, Tool};
 use tt_core::event::Event;
-use tt_providers::Undo;
-use tt_providers::gemini::{decode_reply, refused, stream::Decoder};
 
-use crate::support::{Recording, assistant, call, encode, result, talk, tool, user};
+use super::support::{Recording, assistant, call, encode, result, talk, tool, user};
+use crate::api::Undo;
+use crate::api::gemini::{decode_reply, refused, stream::Decoder};
 
 /// Every recorded answer and event.
 static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {

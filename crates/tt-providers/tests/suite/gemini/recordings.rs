@@ -9,9 +9,9 @@ use tt_core::event::Event;
 use tt_core::reply::Finish;
 use tt_core::usage::Reported;
 
-use crate::support::Recording;
+use super::support::Recording;
 
-/// What both kinds of answer come down to.
+/// An answer, plain or streamed, in one shape.
 #[derive(Debug, Default)]
 struct Read {
     id: String,
@@ -97,7 +97,7 @@ fn check(recording: &Recording, read: &Read) {
     assert_eq!(read.text.chars().count(), expected["text_chars"], "{id}");
     let thinking = u64::try_from(read.thinking.chars().count()).unwrap();
     assert_eq!(thinking, expected["thinking_chars"].as_u64().unwrap_or(0), "{id}");
-    // What else is signed (code it ran, pictures) has no place for the signature.
+    // Other signed parts (code that the model ran, pictures) have no place for the signature.
     let elsewhere = |kind: &Value| kind == "executableCode" || kind == "inlineData";
     if !expected["content_types"].as_array().unwrap().iter().any(elsewhere) {
         assert_eq!(read.signatures, expected["thought_signatures"], "{id}");
@@ -164,21 +164,21 @@ fn every_recorded_stream_is_read_as_expected() {
 }
 
 #[test]
-fn u8_thinking_is_output_beside_the_candidates() {
+fn thinking_is_output_beside_the_candidates() {
     let read = read_reply(&Recording::of("gemini-generate-cassettes-agent-run-async-a74cfa71"));
     let usage = read.usage.unwrap().usage;
     assert_eq!((usage.input, usage.output, usage.reasoning, usage.total()), (194, 33 + 216, Some(216), 443));
 }
 
 #[test]
-fn u8_absent_candidates_count_as_zero() {
+fn absent_candidates_count_as_zero() {
     let read = read_reply(&Recording::of("gemini-generate-gemma3-gemini-gemma-3-27b-it-52ad81a7"));
     let usage = read.usage.unwrap().usage;
     assert_eq!((usage.input, usage.output, usage.reasoning, usage.total()), (8, 0, None, 8));
 }
 
 #[test]
-fn u8_the_prompt_includes_what_was_cached() {
+fn the_prompt_includes_what_was_cached() {
     let read = read_reply(&Recording::of(
         "gemini-generate-cassettes-testagentmultimodalgemini-test-video-file-gemini-gemin-71c3f1df",
     ));
@@ -188,7 +188,7 @@ fn u8_the_prompt_includes_what_was_cached() {
 }
 
 #[test]
-fn u9_what_tools_fed_back_is_input_and_has_a_column() {
+fn what_tools_fed_back_is_input_and_has_a_column() {
     let read = read_reply(&Recording::of(
         "gemini-generate-chat-code-execution-with-gemini-gemini-3-5-flash-runs-code-serve-1e6dfc31",
     ));
@@ -197,7 +197,7 @@ fn u9_what_tools_fed_back_is_input_and_has_a_column() {
 }
 
 #[test]
-fn u10_the_last_chunks_usage_replaces_the_others() {
+fn the_last_chunks_usage_replaces_the_others() {
     // The prompt falls from 145 to 85 while the stream runs.
     let recording = Recording::of("gemini-stream-generate-tool-use-stream-ada3d559");
     let usages = recording.stream().into_iter().filter_map(|event| match event {
@@ -208,7 +208,7 @@ fn u10_the_last_chunks_usage_replaces_the_others() {
 }
 
 #[test]
-fn u14_the_tier_is_the_one_the_answer_names() {
+fn the_tier_is_the_one_the_answer_names() {
     let read = read_reply(&Recording::of("gemini-generate-google-deferred-capability-announcement-live-7d359dc6"));
     assert_eq!(read.usage.unwrap().service_tier.as_deref(), Some("standard"));
 }
@@ -241,7 +241,7 @@ fn a_blocked_prompt_is_an_empty_filtered_answer() {
 }
 
 #[test]
-fn s3_signatures_stay_on_the_part_they_came_on() {
+fn signatures_stay_on_the_part_they_came_on() {
     // Parallel calls: only the first is signed.
     let events = Recording::of("gemini-stream-generate-google-gemini-2-5-flash-async-stream-c6ede315").stream();
     let signed = events.iter().filter_map(|event| match event {
@@ -258,14 +258,14 @@ fn s3_signatures_stay_on_the_part_they_came_on() {
 }
 
 #[test]
-fn i23_a_call_then_empty_text_with_stop_ends_with_tool_calls() {
+fn a_call_then_empty_text_with_stop_ends_with_tool_calls() {
     let events = Recording::of("gemini-stream-generate-google-streaming-tool-call-thought-signature-8e03dc0c").stream();
     assert!(!events.iter().any(|event| matches!(event, Event::Text { .. })), "empty text is skipped");
     assert!(events.contains(&Event::Finish { choice: 0, reason: Finish::ToolCalls }));
 }
 
 #[test]
-fn i27_i28_parallel_calls_in_chunks_of_their_own_count_on() {
+fn parallel_calls_in_chunks_of_their_own_count_on() {
     let recording = Recording::of("gemini-stream-generate-tools-parallel-5ee700c2");
     assert_eq!(recording.events().len(), 3);
     let calls = recording.stream().into_iter().filter_map(|event| match event {

@@ -1,14 +1,14 @@
-//! Golden requests: each row of wire-mapping's Gemini column, without its histories (`history.rs`).
+//! Gemini requests: each row of the Gemini column of MAPPING.md, Requests. `history.rs` tests the histories.
 
 use serde_json::{Value, json};
 use tt_core::conversation::{
     CacheHint, Conversation, CustomTool, Effort, Format, Media, Part, Role, Sampling, Tool, ToolChoice,
 };
 use tt_core::model::{Capabilities, ModelFacts};
-use tt_providers::Target;
-use tt_providers::gemini;
 
-use crate::support::{assistant, body, encode, message, refused_for, system, talk, tool, user};
+use super::support::{assistant, body, encode, message, refused_for, system, talk, tool, user};
+use crate::api::Target;
+use crate::api::gemini;
 
 const OLD: &str = "gemini-2.5-flash";
 const NEW: &str = "gemini-3.5-flash";
@@ -291,7 +291,7 @@ fn googles_own_words_are_taken_from_a_closed_list() {
 }
 
 #[test]
-fn t1_to_t5_tools_are_declared_with_whole_schemas() {
+fn tools_are_declared_with_whole_schemas() {
     let conversation = with(|c| {
         c.tools = vec![
             tool("bare"),
@@ -373,7 +373,7 @@ fn structured_answers_name_type_and_schema() {
 }
 
 #[test]
-fn t8_json_beside_tools_needs_gemini_3() {
+fn json_beside_tools_needs_gemini_3() {
     let conversation = with(|c| {
         c.tools = vec![tool("a")];
         c.format = Format::JsonObject;

@@ -1,6 +1,4 @@
-//! What holds for every conversation that can be put in Anthropic's words.
-
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+//! Properties of every conversation that can be encoded for Anthropic.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -9,8 +7,9 @@ use tt_core::conversation::{
     CacheHint, Conversation, Effort, Format, Media, Message, Part, Role, Signature, Tool, ToolCall, ToolChoice,
 };
 use tt_core::model::{Capabilities, ModelFacts};
-use tt_providers::anthropic::encode_request;
-use tt_providers::{Encoded, ProviderError, Target};
+
+use crate::api::anthropic::encode_request;
+use crate::api::{Encoded, ProviderError, Target};
 
 fn words() -> impl Strategy<Value = String> {
     prop_oneof![3 => "[a-zäß ]{0,6}", 1 => Just(String::new()), 1 => Just(" \n".to_owned())]
@@ -265,7 +264,7 @@ proptest! {
         }
     }
 
-    /// What was sent is the beginning of what is sent a turn later: else the cached prefix is lost.
+    /// A request is the beginning of the request of the next turn; otherwise the cached prefix is lost.
     #[test]
     fn a_longer_conversation_begins_with_the_shorter(
         conversation in conversation(0),

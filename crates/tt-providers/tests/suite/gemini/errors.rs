@@ -1,13 +1,13 @@
-//! Gemini's errors (§5): recorded ones, then those no recording has.
+//! Gemini's errors: recorded ones, then those that no recording has (MAPPING.md, Errors).
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use tt_providers::gemini::refused;
-use tt_providers::{Disposition, ProviderError, Refused, RefusedKind};
 
-use crate::support::Recording;
+use super::support::Recording;
+use crate::api::gemini::refused;
+use crate::api::{Disposition, ProviderError, Refused, RefusedKind};
 
 fn of(status: u16, body: &Value) -> Refused {
     refused(status, &HeaderMap::new(), body.to_string().as_bytes())
@@ -41,7 +41,7 @@ fn every_recorded_error_is_read_as_expected() {
 }
 
 #[test]
-fn i29_a_bad_key_is_a_400_that_counts_as_401() {
+fn a_bad_key_is_a_400_that_counts_as_401() {
     let recording = Recording::of("gemini-generate-authentication-error-google-gemini-2-5-flash-b98f91d0");
     assert_eq!(recording.status(), 400);
     let read = refused(400, &HeaderMap::new(), &recording.body());

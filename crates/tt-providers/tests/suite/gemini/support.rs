@@ -1,13 +1,13 @@
 //! Recordings, and short ways to build conversations.
 
-use std::path::PathBuf;
-
 use serde_json::{Map, Value};
 use tt_core::conversation::{Conversation, Message, Part, Role, Signature, Tool, ToolCall};
 use tt_core::event::Event;
 use tt_core::{Provider, reply::Reply};
-use tt_providers::gemini::{self, stream::Decoder};
-use tt_providers::{Encoded, ProviderError, Target, Undo};
+
+use crate::api::gemini::{self, stream::Decoder};
+use crate::api::{Encoded, ProviderError, Target, Undo};
+use crate::fixtures;
 
 /// One recorded interaction.
 pub(crate) struct Recording {
@@ -16,26 +16,14 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    fn read(path: &std::path::Path) -> Self {
-        let text = std::fs::read(path).unwrap_or_else(|e| panic!("no recording at {}: {e}", path.display()));
-        let json: Value = serde_json::from_slice(&text).expect("a recording is JSON");
-        Self { id: json["id"].as_str().expect("an id").to_owned(), json }
-    }
-
     pub(crate) fn of(id: &str) -> Self {
-        Self::read(&folder().join(format!("{id}.json")))
+        recordings().find(|recording| recording.id == id).unwrap_or_else(|| panic!("no recording {id}"))
     }
 
-    /// Every recording of an API whose name ends so (the Vertex host speaks the same dialect).
+    /// Every recording of an API (the Vertex host speaks the same dialect).
     pub(crate) fn all(api: &str) -> Vec<Self> {
-        let folder = folder();
-        let entries =
-            std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("no recordings at {}: {e}", folder.display()));
-        let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        paths.sort();
         let api = |r: &Self| r.json["api"].as_str().is_some_and(|name| name.trim_start_matches("vertex.") == api);
-        paths.iter().map(|path| Self::read(path)).filter(api).collect()
+        recordings().filter(api).collect()
     }
 
     pub(crate) fn status(&self) -> u16 {
@@ -64,8 +52,8 @@ impl Recording {
     }
 }
 
-fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings/gemini"))
+fn recordings() -> impl Iterator<Item = Recording> {
+    fixtures::Recording::of(Provider::Gemini).into_iter().map(|found| Recording { id: found.id, json: found.json })
 }
 
 /// Framing is not this dialect's business: recorded events have one `data:` line each.

@@ -1,18 +1,18 @@
 //! Chat Completions against recorded traffic: every request, answer, stream and error in `fixtures/recordings/openai`.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
-
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
-use tt_core::Dialect;
 use tt_core::conversation::Part;
 use tt_core::event::Event;
 use tt_core::reply::{Choice, Finish, Reply};
 use tt_core::usage::Reported;
-use tt_providers::openai::{self, EncodeOptions, Observer, Scan, stream::Encoder};
-use tt_providers::sse::Framer;
-use tt_providers::stream::Tally;
-use tt_providers::{ProviderError, RefusedKind, StreamDecoder, Target, Undo};
+use tt_core::{Dialect, Provider};
+
+use crate::api::openai::{self, EncodeOptions, Observer, Scan, stream::Encoder};
+use crate::api::sse::Framer;
+use crate::api::stream::Tally;
+use crate::api::{ProviderError, RefusedKind, StreamDecoder, Target, Undo};
+use crate::fixtures::Recording;
 
 struct Record {
     id: String,
@@ -24,28 +24,17 @@ struct Record {
 }
 
 fn records() -> Vec<Record> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings/openai");
-    let entries = std::fs::read_dir(folder).unwrap();
-    let mut records: Vec<Record> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .map(|path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap())
-        .filter(|record| record["api"].as_str().is_some_and(|api| api.ends_with("chat.completions")))
-        .map(|mut record| {
-            // On Azure the deployment in the path stands for the model.
-            let request = record["request"]["body"].as_object_mut().unwrap();
-            request.entry("model").or_insert("deployment".into());
-            Record {
-                id: record["id"].as_str().unwrap().to_owned(),
-                status: u16::try_from(record["response"]["status"].as_u64().unwrap()).unwrap(),
-                body: record["response"].get("body").cloned(),
-                sse: record["response"]["sse"].as_str().map(str::to_owned),
-                request: record["request"]["body"].take(),
-                expected: record["expected"].take(),
-            }
+    let recordings = Recording::of(Provider::OpenAi).into_iter().filter(|recording| recording.dialect().is_some());
+    let records: Vec<Record> = recordings
+        .map(|mut recording| Record {
+            request: recording.request(),
+            status: recording.status,
+            body: recording.json["response"].get("body").cloned(),
+            sse: recording.json["response"]["sse"].as_str().map(str::to_owned),
+            expected: recording.json["expected"].take(),
+            id: recording.id,
         })
         .collect();
-    records.sort_by(|a, b| a.id.cmp(&b.id));
     assert_eq!(records.len(), 70);
     records
 }
@@ -56,7 +45,7 @@ fn streams() -> Vec<(Record, String)> {
     found
 }
 
-/// What is heard of choice 0: text, refusal, calls (id, name, arguments).
+/// Text, refusal and calls (id, name, arguments) of choice 0.
 type Heard = (String, String, Vec<(String, String, String)>);
 
 fn check(id: &str, expected: &Value, heard: &Heard, finish: Option<Finish>, usage: Option<&Reported>) {
@@ -383,7 +372,7 @@ fn requests_decoded_and_encoded_ask_the_same() {
         assert_eq!(encoded.undo, Undo::default());
         let again: Value = serde_json::from_slice(&encoded.body).unwrap();
         assert_eq!(normal(again.clone()), normal(record.request.clone()), "{}", record.id);
-        // What is written is read as it was, but for what Chat Completions cannot say.
+        // Reading the result and writing it again changes nothing more.
         let reread = openai::decode_request(&encoded.body).unwrap();
         let twice = openai::encode_request(&reread, target).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&twice.body).unwrap(), again, "{}", record.id);

@@ -1,12 +1,12 @@
-//! What a stream may do that no recording shows: built by hand after the API reference and wire-mapping §4.
+//! Gemini streams that no recording shows, built by hand after the API reference and MAPPING.md, Streams of Gemini.
 
 use serde_json::{Value, json};
 use tt_core::event::Event;
 use tt_core::reply::Finish;
-use tt_providers::gemini::{self, stream::Decoder};
-use tt_providers::{Disposition, ProviderError, RefusedKind, Undo};
 
-use crate::support::{Recording, decode};
+use super::support::{Recording, decode};
+use crate::api::gemini::{self, stream::Decoder};
+use crate::api::{Disposition, ProviderError, RefusedKind, Undo};
 
 fn chunks(chunks: &[Value]) -> Vec<Vec<u8>> {
     chunks.iter().map(|chunk| chunk.to_string().into_bytes()).collect()

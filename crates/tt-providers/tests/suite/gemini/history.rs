@@ -1,10 +1,10 @@
-//! Golden requests of conversations that go on: calls, results, signatures (§2.5, §3).
+//! Gemini requests of conversations that go on: calls, results, signatures (MAPPING.md, History).
 
 use serde_json::{Value, json};
 use tt_core::Provider;
 use tt_core::conversation::{Media, Message, Part, Role, ToolCall};
 
-use crate::support::{Recording, assistant, body, call, message, refused_for, result, signed, talk, user};
+use super::support::{Recording, assistant, body, call, message, refused_for, result, signed, talk, user};
 
 const OLD: &str = "gemini-2.5-flash";
 const NEW: &str = "gemini-3.5-flash";
@@ -19,7 +19,7 @@ fn text_result(id: &str, text: &str) -> Message {
 }
 
 #[test]
-fn h1_arguments_are_an_object_or_refused() {
+fn arguments_are_an_object_or_refused() {
     let with = |arguments: &str| {
         talk(vec![
             user("q"),
@@ -36,15 +36,15 @@ fn h1_arguments_are_an_object_or_refused() {
 }
 
 #[test]
-fn h1_numbers_in_arguments_keep_their_digits() {
+fn numbers_in_arguments_keep_their_digits() {
     let digits = r#"{"n":12345678901234567890123,"x":1.50}"#;
     let conversation = talk(vec![user("q"), assistant(vec![call("call_1", "f", digits)]), text_result("call_1", "r")]);
-    let sent = String::from_utf8(crate::support::encode(&conversation, OLD).unwrap().body).unwrap();
+    let sent = String::from_utf8(super::support::encode(&conversation, OLD).unwrap().body).unwrap();
     assert!(sent.contains(digits), "{sent}");
 }
 
 #[test]
-fn h2_ids_go_back_only_if_gemini_gave_them() {
+fn ids_go_back_only_if_gemini_gave_them() {
     let history = |id: &str| {
         let said = contents(vec![user("q"), assistant(vec![call(id, "f", "{}")]), text_result(id, "r")], OLD);
         let part = |content: usize, field: &str| said[content]["parts"][0][field]["id"].clone();
@@ -56,7 +56,7 @@ fn h2_ids_go_back_only_if_gemini_gave_them() {
 }
 
 #[test]
-fn h4_parallel_results_become_one_content_in_the_order_of_the_calls() {
+fn parallel_results_become_one_content_in_the_order_of_the_calls() {
     // Three calls of one name and without ids; the client answers them out of order.
     let recording = Recording::of(
         "gemini-vertex-generate-chat-function-calling-vertexai-gemini-2-5-flash-can-handle-multi-7222a1be",
@@ -75,13 +75,13 @@ fn h4_parallel_results_become_one_content_in_the_order_of_the_calls() {
     let response = |n: &str| json!({"functionResponse": {"name": "dice_roll", "response": {"output": n}}});
     assert_eq!(said.as_array().unwrap().len(), 3);
     assert_eq!(said[2], json!({"role": "user", "parts": [response("0"), response("1"), response("2")]}));
-    // S3: the signature is back on the first call, and on no other.
+    // The signature is back on the first call, and on no other.
     let sent = &recording.json["response"]["body"]["candidates"][0]["content"]["parts"];
     assert_eq!(said[1]["parts"], *sent);
 }
 
 #[test]
-fn h4_a_response_is_an_object_a_text_or_an_error() {
+fn a_response_is_an_object_a_text_or_an_error() {
     let response = |text: &str, is_error: bool| {
         let content = vec![Part::text(text)];
         let failed = Part::ToolResult { id: "call_1".to_owned(), content, is_error, cache: None };
@@ -96,7 +96,7 @@ fn h4_a_response_is_an_object_a_text_or_an_error() {
 }
 
 #[test]
-fn h4_a_call_without_result_and_a_result_without_call_are_refused() {
+fn a_call_without_result_and_a_result_without_call_are_refused() {
     let calls = || assistant(vec![call("a", "f", "{}"), call("b", "f", "{}")]);
     let unanswered = vec![user("q"), calls(), text_result("a", "1"), user("go on")];
     assert_eq!(refused_for(&talk(unanswered), NEW), "messages[1].tool_calls");
@@ -127,7 +127,7 @@ fn text_after_results_does_not_merge_into_them() {
 }
 
 #[test]
-fn h5_pictures_of_results_stand_inside_them_on_3_and_behind_them_before() {
+fn pictures_of_results_stand_inside_them_on_3_and_behind_them_before() {
     let picture = Part::Image {
         media: Media::Inline { mime: "image/png".to_owned(), data: "QUJD".to_owned() },
         detail: None,
@@ -149,7 +149,7 @@ fn h5_pictures_of_results_stand_inside_them_on_3_and_behind_them_before() {
 }
 
 #[test]
-fn s3_signatures_go_back_on_exactly_their_part() {
+fn signatures_go_back_on_exactly_their_part() {
     let said = contents(
         vec![
             user("q"),
@@ -178,7 +178,7 @@ fn s3_signatures_go_back_on_exactly_their_part() {
 }
 
 #[test]
-fn s4_anothers_signature_and_thinking_are_never_sent() {
+fn a_foreign_signature_and_thinking_are_never_sent() {
     let messages = || {
         vec![
             user("q"),
@@ -198,7 +198,7 @@ fn s4_anothers_signature_and_thinking_are_never_sent() {
 }
 
 #[test]
-fn s3_a_lost_signature_is_replaced_on_the_first_call_of_each_step_of_the_current_turn() {
+fn a_lost_signature_is_replaced_on_the_first_call_of_each_step_of_the_current_turn() {
     let step = |a: &str, b: &str| {
         vec![
             assistant(vec![Part::text("ok"), call(a, "f", "{}"), call(b, "f", "{}")]),
