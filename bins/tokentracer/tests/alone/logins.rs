@@ -7,7 +7,9 @@ use tt_testkit::Client;
 use tt_testkit::client::Response;
 
 use crate::ALONE;
-use crate::cluster::{Alone, credentials};
+use tt_testkit::world::credentials;
+
+use crate::setup::alone;
 
 /// Tries of each kind in a round, and those that one account may fail.
 const TRIES: usize = 200;
@@ -27,8 +29,8 @@ fn median(times: &mut [Duration]) -> Duration {
 async fn a_wrong_email_and_a_wrong_password_take_alike_and_look_alike() {
     let _alone = ALONE.lock().await;
     // Every try plays an address of its own through a proxy that is believed.
-    let alone = Alone::start(&[("TRUSTED_PROXIES", "127.0.0.1")]);
-    let client = Client::keeping_connections(alone.program.url());
+    let alone = alone().envs(&[("TRUSTED_PROXIES", "127.0.0.1")]).start().await;
+    let client = Client::keeping_connections(alone.program().url());
     // A busy machine may spoil a round; an account that can be told from none spoils all.
     for round in 0..3 {
         for account in 0..TRIES / PER_ACCOUNT {

@@ -2,11 +2,11 @@
 //! runs one test program at a time, so nothing of ours runs beside them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "../replicas/cluster.rs"]
-#[expect(dead_code, reason = "shared with the tests of replicas, which need more of it")]
-mod cluster;
 mod exactly;
 mod logins;
+#[path = "../replicas/setup.rs"]
+#[expect(dead_code, reason = "shared with the tests of replicas, which need more of it")]
+mod setup;
 #[path = "../replicas/storm.rs"]
 mod storm;
 

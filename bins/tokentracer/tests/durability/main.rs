@@ -8,7 +8,6 @@
 
 mod aborts;
 mod audit;
-mod bed;
 mod full;
 mod kill;
 mod link;
@@ -17,6 +16,7 @@ mod load;
 mod prices;
 mod rows;
 mod scenes;
+mod setup;
 mod size;
 mod store_away;
 mod torn;
