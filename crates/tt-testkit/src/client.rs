@@ -92,7 +92,7 @@ impl Client {
         self
     }
 
-    /// Where requests go.
+    /// The address that requests go to.
     pub fn base(&self) -> &str {
         &self.base
     }

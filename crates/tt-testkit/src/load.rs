@@ -28,10 +28,10 @@ const SHOWN: usize = 300;
 /// The significant digits that latencies keep.
 const DIGITS: u8 = 3;
 
-/// What load to make.
+/// A load to make.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// Where to: `host:port`.
+    /// The target: `host:port`.
     pub target: Authority,
     /// The bearer token.
     pub bearer: HeaderValue,
@@ -104,7 +104,7 @@ pub fn body(model: &str, stream: bool, bytes: usize) -> Bytes {
     format!("{head}{prompt}{tail}").into()
 }
 
-/// What the connections share.
+/// The state that the connections share.
 struct Run {
     load: Load,
     /// Counting begins here.
@@ -317,7 +317,7 @@ mod tests {
             ..load(&mock, "mock-bench", false)
         };
         let report = load.run().unwrap();
-        assert!(report.latencies.len() > 0 && report.latencies.len() < report.sent);
+        assert!(!report.latencies.is_empty() && report.latencies.len() < report.sent);
         assert!(report.elapsed <= Duration::from_millis(500));
     }
 

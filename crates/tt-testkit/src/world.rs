@@ -110,30 +110,30 @@ impl Setup {
     ///
     /// # Panics
     /// When a database cannot be made.
-    pub async fn stopped(self) -> World {
+    pub async fn stopped(mut self) -> World {
+        let own = std::mem::take(&mut self.settings);
         let database = if self.postgres { Some(TestDb::postgres().await) } else { None };
         let mock = MockUpstream::start();
-        let mut world = Self { settings: Vec::new(), ..self };
         for provider in PROVIDERS {
-            world = world.env(&base_url_variable(provider), mock.base_url(provider));
+            self = self.env(&base_url_variable(provider), mock.base_url(provider));
         }
         if let Some(database) = &database {
-            world = world.database_url(database.url());
+            self = self.database_url(database.url());
         }
-        if let Some(redis) = &world.redis {
-            let url = redis.url();
-            world = world.env("REDIS_URL", url);
+        if let Some(url) = self.redis.as_ref().map(RedisServer::url) {
+            self = self.env("REDIS_URL", url);
         }
-        world.settings.extend(self.settings);
-        let data = || tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        // Of two settings with one name the last holds, so the test's own come last.
+        self.settings.extend(own);
+        let dir = || tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
         World {
-            processes: (0..world.processes).map(|_| Process { program: None, dir: data() }).collect(),
+            processes: (0..self.processes).map(|_| Process { program: None, dir: dir() }).collect(),
             mock,
-            binary: world.binary,
-            settings: world.settings,
+            binary: self.binary,
+            settings: self.settings,
             users: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
-            redis: world.redis,
+            redis: self.redis,
             database,
         }
     }
@@ -172,7 +172,7 @@ struct Process {
 #[derive(Debug)]
 pub struct World {
     processes: Vec<Process>,
-    /// What every process takes for each of the providers.
+    /// The upstream that every process takes for each of the providers.
     pub mock: MockUpstream,
     binary: PathBuf,
     settings: Vec<(String, String)>,
@@ -318,7 +318,7 @@ impl World {
         self.redis.as_mut().unwrap_or_else(|| panic!("this world has no Redis"))
     }
 
-    /// What the mock was sent on behalf of clients, oldest first.
+    /// The requests that the mock was sent on behalf of clients, oldest first.
     pub fn sent(&self) -> Vec<Seen> {
         sent(&self.mock)
     }
@@ -376,7 +376,7 @@ impl World {
     }
 }
 
-/// What `mock` was sent on behalf of clients, oldest first.
+/// The requests that `mock` was sent on behalf of clients, oldest first.
 pub fn sent(mock: &MockUpstream) -> Vec<Seen> {
     mock.requests().into_iter().filter(|seen| seen.method == http::Method::POST).collect()
 }

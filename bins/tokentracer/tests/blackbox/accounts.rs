@@ -159,7 +159,7 @@ async fn ten_failures_from_an_address_make_it_wait_for_every_account() {
 async fn me_tells_who_is_calling_and_the_limits_in_force() {
     let world = world_with(&[("RATE_LIMIT_MINUTE", "1000"), ("RATE_LIMIT_DAILY", "20000")]).await;
     let user = world.bare_user().await;
-    for client in [&user.session, &user.api()] {
+    for client in [&user.session, user.api()] {
         let me = client.get("/auth/me").send().await.expect(200).json();
         fields(&me, &["id", "email", "role", "rate_limit_minute", "rate_limit_daily", "created_at"]);
         assert_eq!((&me["id"], &me["email"], &me["role"]), (&json!(user.id), &json!(user.email), &json!("user")));

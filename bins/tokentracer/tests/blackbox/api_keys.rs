@@ -58,7 +58,7 @@ async fn a_key_is_listed_with_all_that_it_was_made_with_and_not_itself() {
     assert!(row.get("token").is_none());
 
     let all = user.session.get("/auth/keys").send().await.expect(200);
-    assert!(!all.text().contains(made["token"].as_str().unwrap()) && !all.text().contains(&user.api_key()));
+    assert!(!all.text().contains(made["token"].as_str().unwrap()) && !all.text().contains(user.api_key()));
     let row = listed(&user, &json!(user.api_key_id())).await;
     assert_eq!(
         (&row["scopes"], &row["allowed_aliases"], &row["name"]),

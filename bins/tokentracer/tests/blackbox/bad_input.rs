@@ -1,4 +1,4 @@
-//! Whatever is sent, the answer is an error of the contract, never a 500, and the process stays up.
+//! Bad input of every kind is answered with an error of the contract, never with 500, and the process stays up.
 
 use std::time::Duration;
 

@@ -30,13 +30,13 @@ async fn no_credential_and_another_scheme_are_missing_credentials() {
             alike(&none, &with(&client, path, Some(value)).await);
         }
     }
-    // Where a key of the OpenAI dialect is taken, no other dialect's header is.
+    // A route of the OpenAI dialect accepts no header in which another dialect carries its key.
     let call = client.post("/v1/chat/completions").json(&question("fast", "hello"));
-    error(&call.header("x-api-key", &user.api_key()).send().await, 401, "missing_credentials");
+    error(&call.header("x-api-key", user.api_key()).send().await, 401, "missing_credentials");
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_credential_the_answer_is_the_same() {
+async fn every_bad_credential_gets_the_same_answer() {
     // Another world has other keys and another secret, so its tokens are well formed and unknown here.
     let elsewhere = world().await;
     let world = world().await;

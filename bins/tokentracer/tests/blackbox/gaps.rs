@@ -28,7 +28,7 @@ fn nothing() -> Value {
 }
 
 #[tokio::test]
-async fn who_misses_nothing_has_no_gaps() {
+async fn a_user_whose_requests_are_complete_has_no_gaps() {
     let world = world().await;
     let user = world.user().await;
     assert_eq!(gaps(&user, "").await, nothing());

@@ -22,7 +22,7 @@ async fn with_raw(client: &Client, method: Method, path: &str, rest: &Value, fie
     client.call(method, path).header("content-type", "application/json").body(body).send().await
 }
 
-/// What no count may be.
+/// Values that a field for a count must refuse.
 const NO_COUNTS: [&str; 14] = [
     "-1",
     "-9223372036854775808",
@@ -202,7 +202,7 @@ const SHOWN: [&str; 11] = [
     "\u{1f9ff}\u{0301}e\u{301}",
 ];
 
-/// What no name may hold.
+/// Characters that a name must not hold.
 const CONTROL: [&str; 7] = ["\0", "a\nb", "a\r\nERROR forged", "\u{1b}[31mred", "a\tb", "\u{7f}", "\u{85}"];
 
 #[tokio::test]
@@ -329,7 +329,7 @@ async fn a_tag_comes_back_as_it_went_in_or_is_refused() {
         let answer = tagged(&user, bad).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("x-tokentracer-tags"), "{bad:?}: {answer}");
     }
-    // What is no header at all ends the connection with the server's own answer, or none.
+    // A line that is not a header ends the connection, with an answer of the server's own or with none.
     for bad in [b"team=a\0b".as_slice(), b"team=a\x1b[31m", b"team=a\nERROR forged", &b"a=b,".repeat(2_500_000)] {
         let answer = tagged(&user, bad).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
@@ -350,7 +350,7 @@ async fn tags_of_two_headers_are_one_list() {
 }
 
 #[tokio::test]
-async fn nobody_writes_lines_of_the_log() {
+async fn no_text_of_a_request_can_forge_a_log_line() {
     const FORGED: &str = "x\r\n2026-01-01T00:00:00.000000Z ERROR forged\nERROR forged";
     let world = world_with(&[("RUST_LOG", "trace")]).await;
     let user = world.user().await;

@@ -89,7 +89,7 @@ async fn somebody_elses_alias_is_like_none() {
     error(&theirs, 404, "model_not_found");
     alike(&theirs, &bob.ask("nobodys", "hello").await);
     let paths = ["hers", "nobodys"].map(|name| format!("/v1/models/{name}"));
-    same(&bob.api(), http::Method::GET, paths, None, "model_not_found").await;
+    same(bob.api(), http::Method::GET, paths, None, "model_not_found").await;
     let models = bob.api().get("/v1/models").send().await.expect(200);
     assert!(!models.text().contains("hers"));
     assert!(!bob.session.get("/manage/aliases").send().await.expect(200).text().contains("hers"));

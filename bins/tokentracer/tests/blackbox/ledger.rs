@@ -1,4 +1,4 @@
-//! What a request leaves behind: tokens as the provider counted them, money to the nano-dollar, every attempt.
+//! The row of a request: its tokens as the provider counted them, its cost to the nano-dollar, and every attempt.
 
 use serde_json::{Value, json};
 use tt_core::Provider::{self, Anthropic, Gemini, OpenAi};
@@ -260,7 +260,7 @@ async fn every_attempt_is_in_the_record() {
 }
 
 #[tokio::test]
-async fn failures_have_rows_that_cost_what_they_cost() {
+async fn rows_of_failures_have_their_cost() {
     let world = world_with(&[("UPSTREAM_TOTAL_TIMEOUT", "300ms"), ("UPSTREAM_FIRST_BYTE_TIMEOUT", "300ms")]).await;
     let user = world.user().await;
     for (model, status, source, cost) in [
@@ -294,7 +294,7 @@ async fn an_answer_without_usage_is_estimated_and_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_refused_before_it_is_admitted_leaves_no_row() {
+async fn a_request_that_is_refused_before_it_is_admitted_leaves_no_row() {
     let world = world().await;
     let user = world.user().await;
     user.ask("nothing", "hello").await.expect(404);
@@ -346,7 +346,7 @@ async fn many_requests_at_once_are_each_counted_once() {
     let world = world().await;
     let user = world.user().await;
     user.alias("fast", OpenAi, "gpt-4o-mini").await;
-    let client = tt_testkit::Client::keeping_connections(user.api().base()).bearer(&user.api_key());
+    let client = tt_testkit::Client::keeping_connections(user.api().base()).bearer(user.api_key());
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let client = client.clone();

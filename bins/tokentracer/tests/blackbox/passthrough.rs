@@ -189,7 +189,7 @@ async fn upstream_sees_its_own_credential_and_nothing_of_the_clients() {
         let seen = world.sent().pop().unwrap();
         assert_eq!(seen.header(credential.0), Some(credential.1));
         let all = format!("{:?}", seen.headers);
-        assert!(!all.contains("theirs") && !all.contains(&user.api_key()), "{provider}: {all}");
+        assert!(!all.contains("theirs") && !all.contains(user.api_key()), "{provider}: {all}");
         assert_eq!(seen.header("accept-encoding"), Some("identity"));
         assert_eq!(seen.header("content-type"), Some("application/json"));
         let length = seen.body.len().to_string();

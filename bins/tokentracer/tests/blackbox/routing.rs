@@ -73,7 +73,7 @@ async fn a_model_that_is_nothing_is_404_and_leaves_no_row() {
 }
 
 #[tokio::test]
-async fn what_another_target_may_do_better_goes_to_it_at_once() {
+async fn an_error_that_another_target_may_not_have_falls_back_at_once() {
     let world = world().await;
     for (provider, model) in [
         (OpenAi, "mock-status-401"),
@@ -109,7 +109,7 @@ async fn what_another_target_may_do_better_goes_to_it_at_once() {
 }
 
 #[tokio::test]
-async fn what_the_same_target_may_do_better_is_tried_once_more() {
+async fn an_error_that_may_pass_is_tried_again_once() {
     let world = world().await;
     for (provider, model) in [
         (OpenAi, "mock-status-408"),
@@ -240,7 +240,7 @@ async fn the_callers_own_error_is_answered_at_once() {
 }
 
 #[tokio::test]
-async fn what_a_provider_complains_of_reaches_the_caller() {
+async fn the_callers_mistakes_are_answered_in_the_providers_words() {
     let world = world().await;
     let user = world.user().await;
     let mut body = question("openai/mock-small", "hello");
@@ -335,7 +335,7 @@ async fn when_all_fail_the_last_attempt_decides_the_status() {
 }
 
 #[tokio::test]
-async fn how_long_a_provider_asks_to_wait_is_passed_on() {
+async fn the_wait_that_a_provider_asks_for_is_passed_on() {
     let world = world().await;
     let user = world.user().await;
     for provider in PROVIDERS {

@@ -1,4 +1,4 @@
-//! What lies in the program's files and log: no secret of anybody, no prompt.
+//! The program's files and its log hold nobody's secrets and no prompts.
 
 use serde_json::json;
 use tt_core::Provider::OpenAi;

@@ -9,7 +9,7 @@ use tt_testkit::{Program, World};
 /// The built program.
 const BINARY: &str = env!("CARGO_BIN_EXE_tokentracer");
 
-/// What the tests run on.
+/// The backend that the tests run on.
 pub(crate) fn backend() -> Backend {
     Backend::chosen("TT_BLACKBOX_BACKEND")
 }

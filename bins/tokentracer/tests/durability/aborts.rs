@@ -16,7 +16,7 @@ use crate::wire::End;
 
 /// An upstream is cancelled within this time of its client's leaving.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// What a request held is given back within this time of the last one's end.
+/// Everything that requests held is given back within this time of the last one's end.
 const QUIET: Duration = Duration::from_secs(30);
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn gone(program: &Program) {
 /// Threads of the runtime's blocking pool that may have been started meanwhile; each ends after ten idle seconds.
 const BLOCKING: usize = 4;
 
-/// What a process holds, as the system counts it.
+/// The files and threads of a process, as the system counts them.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     files: usize,

@@ -52,7 +52,7 @@ async fn at_its_limit_the_journal_refuses_and_recovers() {
     refuses_and_recovers(&world, program, Away(link)).await;
 }
 
-/// Where the system lets us mount: the journal lies on a disk of 4 MiB, which something else fills.
+/// Puts the journal on a disk of 4 MiB that something else fills. It needs a system that lets the test mount a disk.
 #[tokio::test]
 async fn on_a_full_disk_the_journal_refuses_and_recovers() {
     struct Disk {

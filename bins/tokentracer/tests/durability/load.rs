@@ -39,7 +39,7 @@ pub(crate) struct Told {
     pub(crate) words: u64,
 }
 
-/// What clients share.
+/// The load that clients share.
 pub(crate) struct Load {
     pub(crate) user: Caller,
     pub(crate) seed: u64,

@@ -1,5 +1,5 @@
-//! What outlives the program in every test: its data directory and database, the mock upstream that plays all scenes,
-//! and a user with an alias for each scene. Tests start and kill the program themselves.
+//! The world that each test begins with: the mock upstream plays all scenes, and a user has an alias for each of them.
+//! Tests start and kill the program themselves, on a data directory and a database that outlive it.
 
 use serde_json::{Value, json};
 use tt_testkit::world::{Backend, Setup, User};

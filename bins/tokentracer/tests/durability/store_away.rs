@@ -1,4 +1,4 @@
-//! PostgreSQL away under load: nobody notices, and the ledger is level again as soon as it is back.
+//! PostgreSQL is away under load: no request fails, and soon after it is back every request has its row.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ pub(crate) async fn linked() -> (TestDb, Link, String) {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_fails_nobody_and_is_level_soon_after() {
+async fn no_request_fails_while_the_store_is_away_and_all_have_rows_soon_after() {
     let away = Duration::from_secs(size::number("TT_SOAK_SECONDS", 5));
     let clients = size::number("TT_SOAK_CLIENTS", 16);
     let seed = size::seed();

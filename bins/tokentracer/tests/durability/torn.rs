@@ -52,7 +52,7 @@ async fn a_torn_last_record_is_replayed_up_to_with_one_warning() {
 
 /// Writes the beginning of a record, and no more, after the last one of the fullest segment.
 fn tear(world: &World) {
-    let segments = std::fs::read_dir(world.data_dir().join("journal").join(&journals(&world)[0])).unwrap();
+    let segments = std::fs::read_dir(world.data_dir().join("journal").join(&journals(world)[0])).unwrap();
     let paths: Vec<PathBuf> = segments.map(|entry| entry.unwrap().path()).collect();
     let used = |path: &PathBuf| {
         let bytes = std::fs::read(path).unwrap();

@@ -1,4 +1,4 @@
-//! Bodies that name what is not the caller's, and names chosen to hurt.
+//! Bodies that name the things of another user, and labels that are meant to do harm.
 
 use serde_json::json;
 use tt_core::Provider;
@@ -7,7 +7,7 @@ use tt_testkit::world::error_code;
 use crate::setup::world;
 
 #[tokio::test]
-async fn what_is_somebody_elses_is_not_there() {
+async fn the_things_of_another_user_are_not_found() {
     let world = world().await;
     let (ann, bob) = (world.sign_up("ann").await, world.sign_up("bob").await);
     let (anns, bobs) = (ann.add_provider_key(Provider::OpenAi).await, bob.add_provider_key(Provider::OpenAi).await);

@@ -111,8 +111,8 @@ async fn a_budget_that_makes_no_sense_is_refused_and_named() {
 #[tokio::test]
 async fn a_keys_budget_is_listed_with_it() {
     let (_world, _admin, ann) = stage().await;
-    ann.new_api_key(&json!({"budget_usd": 0.5, "budget_period": "month"})).await.client;
-    ann.new_api_key(&json!({"budget_usd": null})).await.client;
+    ann.new_api_key(&json!({"budget_usd": 0.5, "budget_period": "month"})).await;
+    ann.new_api_key(&json!({"budget_usd": null})).await;
     let keys = ann.session.get("/auth/keys").send().await.expect(200).json();
     let of = |n: usize| (keys[n]["budget_usd"].clone(), keys[n]["budget_period"].clone());
     assert_eq!(of(0), (json!(0.5), json!("month")));

@@ -51,7 +51,7 @@ async fn users_are_listed_and_changed_and_the_server_sees_it_in_time() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_said_in_a_line() {
+async fn a_command_that_fails_says_why_in_one_line() {
     let world = world().await;
     world.sign_up("ann").await;
     let ran = world.command(&["users", "promote", "nobody@example.org"]).expect(1);

@@ -1,4 +1,4 @@
-//! `tokentracer usage export`: every row once, as the log and the sums have them.
+//! `tokentracer usage export`: every row once, equal to the row of the log, adding up to the sums of usage.
 
 use std::process::{Command, Stdio};
 
@@ -48,7 +48,7 @@ async fn stage(world: &World) -> (User, User) {
     call(&ann, "openai/mock-small", "team=x", 200).await;
     call(&ann, "openai/mock-status-400", "team=x", 400).await;
     call(&bob, "openai/gpt-4o", "team=y", 200).await;
-    // Whoever reads them waits until they are in the store.
+    // A process that is asked for its log first stores the requests that have ended on it.
     for person in [&ann, &bob] {
         person.session.get("/manage/logs").send().await.expect(200);
     }

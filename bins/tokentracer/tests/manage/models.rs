@@ -10,7 +10,7 @@ use tt_testkit::{Client, MockUpstream};
 
 use crate::setup::{setup, world};
 
-/// What the mock lists for OpenAI, in order.
+/// The models that the mock lists for OpenAI, in order.
 const OPENAI: [&str; 6] = ["gpt-4o", "gpt-4o-mini", "mock-large", "mock-small", "o3-mini", "text-embedding-3-small"];
 
 fn lists() -> Matcher {

@@ -9,7 +9,7 @@ use tt_testkit::{Behaviour, Client, World};
 
 use crate::setup::world;
 
-/// What the mock reports of `new-model`, and prices by which that is 1000 × 2.5 + 501 × 0.000001 + 3 × 0.333333 dollars
+/// The usage that the mock reports of `new-model`, and prices by which it costs 1000 × 2.5 + 501 × 0.000001 + 3 × 0.333333 dollars
 /// a million: 2 501 000.5 nano-dollars, of which the even neighbour is the cost.
 const USED: Usage = Usage {
     input: 1000,
@@ -95,7 +95,7 @@ async fn rerate(admin: &User, dry_run: bool) -> Rerating {
 }
 
 #[tokio::test]
-async fn an_unpriced_model_is_exact_after_a_price_is_set_and_what_is_recorded_priced_again() {
+async fn requests_recorded_without_a_price_are_priced_after_one_is_set() {
     let (_world, admin, ann) = stage().await;
     let answer = ask(&ann.session, "openai/new-model").await;
     let known = ask(&ann.session, "openai/gpt-4o").await;
@@ -155,7 +155,7 @@ async fn an_unpriced_model_is_exact_after_a_price_is_set_and_what_is_recorded_pr
 }
 
 #[tokio::test]
-async fn what_was_tried_before_and_what_a_light_model_saved_are_priced_again_too() {
+async fn earlier_attempts_and_savings_of_a_light_model_are_priced_again_too() {
     let (_world, admin, ann) = stage().await;
     let key = ann.add_provider_key(Provider::OpenAi).await;
     let last = ann.save_alias(&json!({"alias": "last", "target_model": "new-model", "provider_key_id": key})).await;
@@ -251,7 +251,7 @@ async fn only_administrators_set_prices() {
 }
 
 #[tokio::test]
-async fn what_is_no_price_is_refused_by_name_and_changes_nothing() {
+async fn a_bad_price_is_refused_by_name_and_changes_nothing() {
     let (_world, admin, _ann) = stage().await;
     let list = async || admin.session.get("/manage/prices").send().await.expect(200).text();
     let before = list().await;

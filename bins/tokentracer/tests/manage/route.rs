@@ -125,7 +125,7 @@ async fn alternatives_are_the_callers_others_and_the_cheapest_come_first() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_routed_is_refused_as_a_call_would_be() {
+async fn a_request_without_a_route_is_refused_as_a_call_would_be() {
     let (world, ann) = stage().await;
     ann.add_provider_key(Provider::Anthropic).await;
     let post = |body: Vec<u8>| ann.session.post("/manage/route").header("content-type", "application/json").body(body);

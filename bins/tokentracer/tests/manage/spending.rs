@@ -1,4 +1,4 @@
-//! What budgets do to requests: what is held, when it is refused and in which words, and how it is settled.
+//! Requests under a budget: how much is held for them, when and in which words they are refused, how they are settled.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const INPUT: i64 = 150;
 const OUTPUT: i64 = 600;
 const ADDED: i64 = 2048;
 
-/// What `1,000` tokens in and out cost.
+/// The cost of 1,000 tokens in and 1,000 out.
 const COST: i64 = 1_000 * INPUT + 1_000 * OUTPUT;
 
 struct Stage {
@@ -60,7 +60,7 @@ impl Stage {
         self.key.post("/v1/chat/completions").json(body).send().await
     }
 
-    /// What was sent upstream for `model`.
+    /// The requests that were sent upstream for `model`.
     fn sent(&self, model: &str) -> Vec<Seen> {
         self.world.sent().into_iter().filter(|seen| seen.model.as_deref() == Some(model)).collect()
     }
@@ -85,7 +85,7 @@ fn capped(model: &str, max: u64) -> Value {
     body
 }
 
-/// What is held for a question to `gpt-4o-mini`.
+/// The nano-dollars that are held for a question to `gpt-4o-mini`.
 fn worst(body: &Value, max: i64) -> i64 {
     let bytes = i64::try_from(serde_json::to_vec(body).unwrap().len()).unwrap();
     (bytes + ADDED) * INPUT + max * OUTPUT
@@ -127,7 +127,7 @@ async fn money_is_spent_up_to_the_limit_and_the_refusal_says_all() {
         (4, 4),
         "a refusal is not sent and leaves no row"
     );
-    // What is smaller still fits, to the last nano-dollar of what is held for it.
+    // A smaller request still fits, to the last nano-dollar that is held for it.
     let small = capped("openai/gpt-4o-mini", 1);
     let room = self::worst(&small, 1);
     stage.budget(4 * COST + room - 1).await;
@@ -189,7 +189,7 @@ async fn an_aborted_stream_costs_what_was_said_and_frees_the_rest() {
 }
 
 #[tokio::test]
-async fn what_failed_everywhere_holds_nothing() {
+async fn a_request_that_failed_everywhere_holds_nothing() {
     let stage = Stage::start().await;
     stage.budget(1_000_000_000).await;
     let body = capped("openai/gpt-4o-mini", 100);
@@ -242,7 +242,7 @@ async fn a_retry_and_a_fallback_hold_before_they_are_sent() {
 }
 
 #[tokio::test]
-async fn when_it_gets_tight_the_call_is_capped_to_what_is_held() {
+async fn near_the_limit_the_output_is_capped_to_what_is_held() {
     let stage = Stage::start().await;
     for (provider, model, limit) in [
         (Provider::OpenAi, MINI, "/max_tokens"),
@@ -308,7 +308,7 @@ async fn the_hold_covers_what_the_request_may_cost() {
     let mut any_tier = body.clone();
     any_tier.as_object_mut().unwrap().remove("service_tier");
     assert!(asked(&any_tier).await > worst(&any_tier, 100));
-    // What is no text is bounded by what the model can read, however it is given; so is a long text.
+    // A part that is not text, and a long text, are bounded by the context window of the model.
     let window = 128_000 * INPUT + 100 * OUTPUT;
     for url in ["https://example.org/x.png", "data:image/png;base64,iVBORw0KGgo="] {
         let mut picture = body.clone();
@@ -321,7 +321,7 @@ async fn the_hold_covers_what_the_request_may_cost() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_bounded_is_refused_under_a_budget_only() {
+async fn a_request_of_unbounded_cost_is_refused_under_a_budget_only() {
     let stage = Stage::start().await;
     let cases = [
         (json!({"web_search_options": {}}), "web_search_options"),
@@ -362,7 +362,7 @@ async fn what_cannot_be_bounded_is_refused_under_a_budget_only() {
     {
         stage.ask(&with(&free)).await.expect(200);
     }
-    // Who has no budget may ask for all of that.
+    // Without a budget, all of that may be asked for.
     stage.ann.session.put("/manage/budgets").json(&json!({"limit_usd": null})).send().await.expect(200);
     stage.ask(&with(&cases[0].0)).await.expect(200);
     stage.ask(&capped("openai/mock-small", 100)).await.expect(200);
@@ -389,7 +389,7 @@ async fn budgets_and_request_limits_do_not_use_each_other_up() {
 }
 
 #[tokio::test]
-async fn what_was_spent_is_spent_after_a_restart_and_after_a_kill() {
+async fn spending_outlasts_a_restart_and_a_kill() {
     let mut stage = Stage::start().await;
     stage.world.mock.on(MINI, thousand());
     let body = capped("openai/gpt-4o-mini", 1_000);

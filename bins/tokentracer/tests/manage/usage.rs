@@ -160,7 +160,7 @@ async fn csv_has_the_rows_of_json_and_no_formulas() {
 }
 
 #[tokio::test]
-async fn what_no_usage_has_is_refused() {
+async fn an_unknown_dimension_or_format_is_refused() {
     let world = world().await;
     let ann = world.sign_up("ann").await;
     let long = format!("tag:{}", "x".repeat(65));

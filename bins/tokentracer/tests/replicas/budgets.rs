@@ -22,7 +22,7 @@ const ROOM: i64 = 10;
 /// all of them.
 const ROUNDS: usize = 5;
 
-/// What is held for a question: at 150 nano-dollars a token of input, and 600 of output.
+/// The nano-dollars that are held for a question, at 150 a token of input and 600 a token of output.
 fn held(body: &Value) -> i64 {
     let bytes = i64::try_from(serde_json::to_vec(body).unwrap().len()).unwrap();
     (bytes + 2048) * 150 + 1_000 * 600
@@ -135,7 +135,7 @@ async fn five_hundred_at_once_never_hold_and_spend_more_than_a_budget_for_ten() 
             polled.len(),
             ROOM * one
         );
-        // Whatever happens to Redis, no more is admitted than there is room for.
+        // Even while Redis is lost, no more is admitted than the budget has room for.
         for (limit, spent, held) in &polled {
             assert!(spent + held <= *limit && *limit == ROOM * one, "{spent} spent and {held} held of {limit}");
         }
@@ -201,7 +201,7 @@ async fn a_dead_process_holds_until_its_journal_is_stored_or_an_operator_says_so
 }
 
 #[tokio::test]
-async fn what_was_stored_and_never_said_is_found_out() {
+async fn a_charge_whose_settlement_redis_never_heard_of_is_found_and_corrected() {
     let mut cluster = two(&[]).await;
     let user = chat_user(&cluster, "ann").await;
     let one = held(&body());
@@ -258,7 +258,7 @@ async fn without_redis_budgets_are_refused_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn on_postgres_without_redis_nobody_with_a_budget_is_served() {
+async fn on_postgres_without_redis_requests_under_a_budget_are_refused() {
     let world = alone().backend(Backend::Postgres).start().await;
     let user = world.sign_up("ann").await;
     user.add_provider_key(Provider::OpenAi).await;

@@ -1,4 +1,4 @@
-//! What is changed on one process holds on the other within five seconds.
+//! A change made on one process holds on the other within five seconds.
 
 use serde_json::json;
 use tt_testkit::World;

@@ -43,7 +43,7 @@ async fn the_days_count_survives_a_stop_and_a_crash() {
     let refused = ask(&alone, &narrow).await.expect(429);
     assert_eq!(refused.number("x-ratelimit-limit-requests"), 3);
     assert_eq!(remaining(&ask(&alone, &wide).await.expect(200)), 2);
-    // What is in the log has been counted for good.
+    // A request that is in the log stays counted after a crash.
     within(Duration::from_secs(20), "all four are in the log", async || {
         let client = alone.client().bearer(&user.token);
         let page = client.get("/manage/logs").send().await.expect(200).json();

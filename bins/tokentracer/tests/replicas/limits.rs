@@ -39,7 +39,7 @@ async fn a_users_own_limit_goes_before_the_servers_and_a_keys_own_holds_besides(
             continue;
         }
         exactly(10, &through_narrow);
-        // What the key's own limit refused has not been counted for the user.
+        // A request that the key's own limit refused does not count for the user.
         let admitted = through_wide.iter().filter(|answer| answer.status == 200).count();
         assert_eq!(admitted, 20, "of the user's 30, 10 went through the other key");
         for answer in &through_wide {

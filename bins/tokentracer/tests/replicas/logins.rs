@@ -1,4 +1,4 @@
-//! Those who guess passwords: slowed down, told nothing, and unable to lock anybody out.
+//! Guessing passwords is slowed down, learns nothing, and locks nobody out.
 
 use serde_json::json;
 use tt_testkit::client::Response;
@@ -7,7 +7,7 @@ use tt_testkit::{Client, World};
 
 use crate::setup::{alone, two};
 
-/// The tests play other addresses through a proxy that is believed.
+/// Trusts the test as a proxy, so that it can name the address of each client.
 async fn start() -> World {
     alone().env("TRUSTED_PROXIES", "127.0.0.1").start().await
 }
@@ -38,12 +38,12 @@ async fn the_eleventh_wrong_login_is_refused_and_a_known_address_is_not_locked_o
         let answer = login(&client, &format!("203.0.113.{last}"), ann, "wrong password").await.expect(401);
         assert_eq!(answer.error_code(), "invalid_credentials");
     }
-    // From whatever other address, with the right password too: or else it could still be guessed.
+    // Every other address is refused, with the right password too: otherwise the password could still be guessed.
     throttled(&login(&client, "203.0.113.11", ann, "wrong password").await);
     throttled(&login(&client, "203.0.113.12", " Ann@Example.org", "wrong password").await);
     throttled(&login(&client, "203.0.113.13", ann, PASSWORD).await);
     login(&client, "203.0.113.14", "bob@example.org", PASSWORD).await.expect(200);
-    // The address that has signed in to the account before goes by its own failures only.
+    // The address that has logged in to the account before is limited by its own failures only.
     for _ in 0..10 {
         login(&client, home, ann, "wrong password").await.expect(401);
     }
@@ -77,7 +77,7 @@ async fn an_address_that_tries_many_accounts_is_slowed_down() {
 }
 
 #[tokio::test]
-async fn what_no_trusted_proxy_says_about_addresses_is_not_believed() {
+async fn a_forwarded_address_from_an_untrusted_peer_is_ignored() {
     let alone = alone().envs(&[]).start().await;
     let client = alone.client();
     for number in 0..10 {

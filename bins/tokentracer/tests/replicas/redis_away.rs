@@ -16,7 +16,7 @@ use crate::setup::{ask, chat_user, two, two_with};
 /// How long a request waits for Redis, once.
 const WAIT: Duration = Duration::from_millis(50);
 
-/// How soon limits must be shared again (2 s), and as much again and more for a busy machine.
+/// How soon limits must be shared again: 2 s by contract, and more for a busy machine.
 const SHARED_WITHIN: Duration = Duration::from_secs(6);
 
 /// Asks through both processes in turn until `done` has; how it went.

@@ -26,7 +26,7 @@ pub(crate) async fn storm(cluster: &World, token: &str, tries: usize, connection
     answers
 }
 
-/// What came of a storm under a limit of `limit` a minute: the ids of those admitted, and of those refused.
+/// Checks the answers of a storm under a limit of `limit` a minute; returns the ids of those admitted and refused.
 #[track_caller]
 pub(crate) fn exactly(limit: usize, answers: &[Response]) -> (BTreeSet<String>, BTreeSet<String>) {
     let ids = |status: u16| {

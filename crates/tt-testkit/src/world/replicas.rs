@@ -33,7 +33,7 @@ impl World {
         .await
     }
 
-    /// What a process answers to the question whether it is ready.
+    /// The answer of a process to the question whether it is ready.
     pub async fn readiness(&self, number: usize) -> Response {
         self.client_of(number).get("/health/ready").send().await
     }
