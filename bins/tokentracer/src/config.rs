@@ -34,7 +34,7 @@ pub(crate) struct Config {
     pub(crate) http: HttpConfig,
 }
 
-/// Where the store is.
+/// The place of the store.
 #[derive(Debug)]
 pub(crate) enum Database {
     /// The embedded one, at this path.
