@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
-use tt_core::RequestId;
 use tt_core::caller::{Proof, Scope};
+use tt_core::{Causes, RequestId};
 use tt_crypto::ApiKey;
 use uuid::Uuid;
 
@@ -28,7 +28,12 @@ pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
 const LONGEST_URI: usize = 8 * 1024;
 
 /// Answers one request. Never fails: every error has its shape.
-pub(crate) async fn answer(app: Arc<App>, worker: Arc<Worker>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+pub(crate) async fn serve_request(
+    app: Arc<App>,
+    worker: Arc<Worker>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Reply {
     let arrived = Instant::now();
     let id = RequestId(Uuid::now_v7());
     let (parts, body) = request.into_parts();
@@ -70,14 +75,7 @@ pub(crate) async fn answer(app: Arc<App>, worker: Arc<Worker>, peer: IpAddr, req
 /// Failures of ours are logged where they are answered, once, with their causes.
 fn report(error: &ApiError, id: RequestId, pattern: &str) {
     if error.status == StatusCode::INTERNAL_SERVER_ERROR || error.status == StatusCode::SERVICE_UNAVAILABLE {
-        let mut causes = String::new();
-        let mut cause = std::error::Error::source(error);
-        while let Some(source) = cause {
-            causes.push_str(": ");
-            causes.push_str(&source.to_string());
-            cause = source.source();
-        }
-        tracing::error!(request_id = %id, pattern, "{error}{causes}");
+        tracing::error!(request_id = %id, pattern, error = %Causes(error), "the request failed here");
     }
 }
 

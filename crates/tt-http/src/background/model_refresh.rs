@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -58,8 +59,9 @@ enum Looked {
     Gone,
 }
 
-/// Runs for as long as it is polled.
-pub(crate) async fn run(app: &App) {
+/// Runs until it is dropped.
+pub(super) async fn run(app: Arc<App>) {
+    let app = app.as_ref();
     let client = match Client::new(app.client_settings()) {
         Ok(client) => client,
         Err(error) => {

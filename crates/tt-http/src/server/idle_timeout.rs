@@ -1,8 +1,15 @@
-//! How long a connection may be silent: a request that has begun has `CLIENT_HEADER_TIMEOUT` for the rest of its head;
-//! between requests a connection may idle for longer, since balancers keep theirs and would meet a reset.
+//! Ends a connection that has been silent for too long.
 //!
-//! hyper knows one timeout for both. Here a socket ends, as if its peer had left, when nothing has come for too long;
-//! while a request is answered it does not.
+//! A client has `CLIENT_HEADER_TIMEOUT` for the head of a request, counted from the head's first byte (for the first
+//! head: from connecting). Between requests a connection may idle for `CLIENT_IDLE_TIMEOUT`, counted from the last byte
+//! written to it: load balancers keep idle connections for about a minute, and a request that they send on one which
+//! this side has just closed fails. While a request is answered no time is counted.
+//!
+//! hyper has one timeout for both waits, so the socket keeps the time here: when it is over, a read sees the end of the
+//! stream, as if the client had closed its side, and a write that waits fails.
+//!
+//! The socket may be any stream. It belongs directly below the HTTP implementation, with TLS below itself, so that the
+//! bytes it sees are HTTP.
 
 use std::io;
 use std::pin::Pin;
@@ -15,27 +22,19 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The requests of one connection, counted when their heads are read and when their answers are handed over in full.
-#[derive(Debug, Clone)]
+/// The requests of one connection. A request counts as begun when hyper has read its head, and as over when hyper has
+/// taken the whole of its answer.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Requests(Arc<Counts>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Counts {
-    connected: Instant,
     begun: AtomicU64,
     over: AtomicU64,
-    /// When the last one was over, in microseconds from the connection's begin.
-    over_us: AtomicU64,
 }
 
 impl Requests {
-    /// None so far.
-    pub(crate) fn new() -> Self {
-        let zero = || AtomicU64::new(0);
-        Self(Arc::new(Counts { connected: Instant::now(), begun: zero(), over: zero(), over_us: zero() }))
-    }
-
-    /// One more: over when what this gives is dropped.
+    /// Counts one more request, which is over when the returned value is dropped.
     pub(crate) fn begin(&self) -> Answering {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
         Answering(Arc::clone(&self.0))
@@ -47,7 +46,7 @@ impl Requests {
 pub(crate) struct Answering(Arc<Counts>);
 
 impl Answering {
-    /// The answer's body, with which it is over.
+    /// The answer's body: when it is dropped, the request is over.
     pub(crate) fn until_end_of<B>(self, body: B) -> Answer<B> {
         Answer { body, _answering: self }
     }
@@ -55,8 +54,6 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let us = u64::try_from(self.0.connected.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.0.over_us.store(us, Ordering::Relaxed);
         self.0.over.fetch_add(1, Ordering::Release);
     }
 }
@@ -90,8 +87,8 @@ impl<B: Body + Unpin> Body for Answer<B> {
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The rest of a head, or the first one.
-    Head,
+    /// The rest of a head that has begun, or the first head: until then.
+    Head { until: Instant },
     /// The next request.
     Idle,
 }
@@ -99,59 +96,119 @@ enum Phase {
 /// A socket that ends when it has been silent for too long.
 pub(crate) struct TimedSocket<S> {
     socket: S,
+    /// The time for a head, and between requests.
     head: Duration,
     idle: Duration,
     requests: Requests,
     /// How many requests were over when the phase began.
     over: u64,
     phase: Phase,
-    until: Instant,
-    /// May fire before `until`, never after it: moving it with every request would cost more than waking once too often.
+    /// When a byte was last written.
+    written_at: Instant,
+    /// Bytes came where a head may begin that begin none: this is not HTTP/1, and its later bytes say nothing either.
+    other_protocol: bool,
+    /// May fire before the deadline, never after it: to move it with every request would cost more than to wake once too
+    /// often.
     alarm: Pin<Box<Sleep>>,
 }
 
 impl<S> TimedSocket<S> {
-    /// The first head is waited for as long as the rest of one.
+    /// A socket that has just been connected, and whose client has `head` for its first request's head.
     pub(crate) fn new(socket: S, head: Duration, idle: Duration, requests: Requests) -> Self {
-        let until = Instant::now() + head;
-        let alarm = Box::pin(sleep_until(until));
-        Self { socket, head, idle, requests, over: 0, phase: Phase::Head, until, alarm }
+        let now = Instant::now();
+        let until = now + head;
+        Self {
+            socket,
+            head,
+            idle,
+            requests,
+            over: 0,
+            phase: Phase::Head { until },
+            written_at: now,
+            other_protocol: false,
+            alarm: Box::pin(sleep_until(until)),
+        }
     }
 
-    /// Is a request being answered? When one has been since the last look, the connection idles from its end on.
+    /// Is a request being answered? When one has been since the last look, the connection waits for the next.
     fn is_answering(&mut self) -> bool {
-        let counts = &self.requests.0;
-        let over = counts.over.load(Ordering::Acquire);
-        let answering = counts.begun.load(Ordering::Relaxed) != over;
+        let over = self.requests.0.over.load(Ordering::Acquire);
+        let answering = self.requests.0.begun.load(Ordering::Relaxed) != over;
         if !answering && over != self.over {
-            let since = Duration::from_micros(counts.over_us.load(Ordering::Relaxed));
             self.over = over;
             self.phase = Phase::Idle;
-            self.until = counts.connected + since + self.idle;
         }
         answering
     }
 
-    /// Ready once the wait is over.
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.until < self.alarm.deadline() {
-            self.alarm.as_mut().reset(self.until);
-        }
-        loop {
-            ready!(self.alarm.as_mut().poll(cx));
-            if Instant::now() >= self.until {
-                return Poll::Ready(());
-            }
-            self.alarm.as_mut().reset(self.until);
+    /// When the connection has been silent for too long.
+    fn deadline(&self) -> Instant {
+        match self.phase {
+            Phase::Head { until } => until,
+            Phase::Idle => self.written_at + self.idle,
         }
     }
 
-    /// hyper may have looked for the last time before the answer is over: the alarm makes it look again.
+    /// Ready once the deadline has passed.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.deadline();
+        if deadline < self.alarm.deadline() {
+            self.alarm.as_mut().reset(deadline);
+        }
+        loop {
+            ready!(self.alarm.as_mut().poll(cx));
+            if Instant::now() >= deadline {
+                return Poll::Ready(());
+            }
+            self.alarm.as_mut().reset(deadline);
+        }
+    }
+
+    /// Has the task woken again by the alarm: hyper may not look at the socket any more when the answer is over.
     fn keep_looking(&mut self, cx: &mut Context<'_>) {
         while self.alarm.as_mut().poll(cx).is_ready() {
             self.alarm.as_mut().reset(Instant::now() + self.idle);
         }
     }
+
+    /// Notes what came while no request was being answered.
+    fn received(&mut self, bytes: &[u8]) {
+        if self.phase != Phase::Idle || self.other_protocol {
+            return;
+        }
+        // Empty lines before a request are allowed and begin nothing.
+        match bytes.iter().find(|byte| !matches!(byte, b'\r' | b'\n')) {
+            None => {}
+            Some(first) if is_token(*first) => self.phase = Phase::Head { until: Instant::now() + self.head },
+            Some(_) => self.other_protocol = true,
+        }
+    }
+
+    /// What becomes of a write: its time counts as the last one's, and a write that waits may wait until the deadline.
+    fn noted(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(_)) => self.written_at = Instant::now(),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                return self.poll_too_slow(cx).map(|late| late.map(|()| 0));
+            }
+        }
+        written
+    }
+
+    /// Fails once a client has taken nothing for so long that the connection counts as idle.
+    fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_answering() {
+            return Poll::Pending;
+        }
+        self.poll_deadline(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// May `byte` begin a method, and so the head of a request? A method is a token (RFC 9110, 5.6.2). Records of TLS and
+/// most frames of HTTP/2 begin with a byte that is not.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for TimedSocket<S> {
@@ -160,9 +217,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedSocket<S> {
         let had = buf.filled().len();
         let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
         if polled.is_ready() {
-            if !answering && self.phase == Phase::Idle && buf.filled().len() > had {
-                self.phase = Phase::Head;
-                self.until = Instant::now() + self.head;
+            if !answering {
+                self.received(buf.filled().get(had..).unwrap_or_default());
             }
             return polled;
         }
@@ -170,17 +226,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedSocket<S> {
             self.keep_looking(cx);
             return Poll::Pending;
         }
-        self.poll_alarm(cx).map(Ok)
+        self.poll_deadline(cx).map(Ok)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.noted(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        match Pin::new(&mut self.socket).poll_flush(cx) {
+            Poll::Ready(flushed) => Poll::Ready(flushed),
+            Poll::Pending => self.poll_too_slow(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -192,7 +252,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.noted(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -219,16 +280,27 @@ mod tests {
 
     /// A connection that answers each request with `hello` after `work`, and its other end.
     fn connection(head: Duration, idle: Duration, work: Duration) -> (DuplexStream, JoinSet<()>) {
-        let (near, far) = tokio::io::duplex(1 << 16);
+        serving(Bytes::from("hello"), 1 << 16, head, idle, work)
+    }
+
+    /// The same with another answer, and so many bytes on their way that the client has not taken.
+    fn serving(
+        answer: Bytes,
+        on_their_way: usize,
+        head: Duration,
+        idle: Duration,
+        work: Duration,
+    ) -> (DuplexStream, JoinSet<()>) {
+        let (near, far) = tokio::io::duplex(on_their_way);
         let mut server = JoinSet::new();
         server.spawn(async move {
-            let requests = Requests::new();
+            let requests = Requests::default();
             let socket = TimedSocket::new(far, head, idle, requests.clone());
             let service = service_fn(move |_| {
-                let answering = requests.begin();
+                let (answering, answer) = (requests.begin(), answer.clone());
                 async move {
                     tokio::time::sleep(work).await;
-                    Ok::<_, Infallible>(Response::new(answering.until_end_of(Full::new(Bytes::from("hello")))))
+                    Ok::<_, Infallible>(Response::new(answering.until_end_of(Full::new(answer))))
                 }
             });
             let served =
@@ -313,5 +385,69 @@ mod tests {
             answered(&mut near).await;
         }
         closed_after(&mut near).await;
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_that_keeps_taking_gets_its_answer_in_full() {
+        const LENGTH: usize = 8000;
+        let idle = 2 * HEAD;
+        let (mut near, _server) = serving(Bytes::from(vec![b'x'; LENGTH]), 500, HEAD, idle, NO_TIME);
+        near.write_all(REQUEST).await.unwrap();
+        let (begun, mut taken, mut piece) = (Instant::now(), 0, [0; 400]);
+        while taken < LENGTH {
+            tokio::time::sleep(idle / 4).await;
+            let n = near.read(&mut piece).await.unwrap();
+            assert!(n > 0, "it was cut after {taken} bytes and {:?}", begun.elapsed());
+            taken += n;
+        }
+        assert!(begun.elapsed() > 2 * idle, "it was no slow reader: {:?}", begun.elapsed());
+        // The head was taken too. What is left of the answer comes before the end.
+        let mut rest = Vec::new();
+        tokio::time::timeout(Duration::from_secs(20), near.read_to_end(&mut rest)).await.unwrap().unwrap();
+        assert!(rest.iter().all(|byte| *byte == b'x'));
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_is_cut() {
+        let (mut near, mut server) = serving(Bytes::from(vec![b'x'; 8000]), 500, HEAD, HEAD, NO_TIME);
+        near.write_all(REQUEST).await.unwrap();
+        let begun = Instant::now();
+        tokio::time::timeout(Duration::from_secs(20), server.join_next()).await.unwrap();
+        assert!(begun.elapsed() >= HEAD / 2, "cut after {:?}", begun.elapsed());
+    }
+
+    /// A socket whose first request has just been answered, and the client's side of it.
+    async fn after_an_answer(head: Duration, idle: Duration) -> (TimedSocket<DuplexStream>, DuplexStream) {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let requests = Requests::default();
+        let mut socket = TimedSocket::new(far, head, idle, requests.clone());
+        drop(requests.begin());
+        socket.write_all(b"hello").await.unwrap();
+        (socket, near)
+    }
+
+    #[tokio::test]
+    async fn only_what_begins_a_head_is_taken_for_one() {
+        let long = Duration::from_secs(60);
+        // Empty lines, a record of TLS, and a PING of HTTP/2 whose rest could be a method's letters.
+        for pieces in [&[&b"\r\n"[..]][..], &[b"\x16\x03\x01"], &[b"\x00\x00\x08\x06\x00\x00\x00\x00\x00", b"PINGPONG"]]
+        {
+            let (mut socket, mut near) = after_an_answer(HEAD, long).await;
+            let mut bytes = [0; 64];
+            for piece in pieces {
+                near.write_all(piece).await.unwrap();
+                assert_eq!(socket.read(&mut bytes).await.unwrap(), piece.len());
+            }
+            let waited = tokio::time::timeout(2 * HEAD, socket.read(&mut bytes)).await;
+            assert!(waited.is_err(), "{pieces:?} began a head: {waited:?}");
+        }
+        for piece in [&b"G"[..], b"\r\nPOST"] {
+            let (mut socket, mut near) = after_an_answer(HEAD, long).await;
+            let mut bytes = [0; 64];
+            near.write_all(piece).await.unwrap();
+            assert_eq!(socket.read(&mut bytes).await.unwrap(), piece.len());
+            let waited = tokio::time::timeout(Duration::from_secs(20), socket.read(&mut bytes)).await;
+            assert_eq!(waited.unwrap().unwrap(), 0, "the head had no deadline");
+        }
     }
 }
