@@ -116,13 +116,8 @@ impl Purse {
             created_at: self.created_at,
             rules: &self.rules,
         };
-<<<<<<< HEAD
-        let ask = Ask { worst: worst.cost, learned };
-        match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await.map_err(NoHold::Refused)? {
-=======
         let ask = CostEstimate { worst: worst.cost, p99: learned };
-        match self.app.spending.reserve(&self.worker, &request, settled, ask).await.map_err(NoHold::Refused)? {
->>>>>>> ratelimit
+        match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await.map_err(NoHold::Refused)? {
             Reservation::Held { capped: false, .. } => Ok(self.held(None)),
             Reservation::Held { amount, capped: true } => {
                 let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
@@ -152,11 +147,7 @@ impl Purse {
         let (user, key, id) = (self.user, self.key, self.id);
         let mut learned_from = 0;
         guard.watch(Box::new(move |attempts: &[Attempt]| {
-<<<<<<< HEAD
-            app.budget_accounts.counters().adjust(user, id, settled(attempts), NanoUsd::ZERO);
-=======
-            app.spending.counters().settle(user, id, settled(attempts), NanoUsd::ZERO);
->>>>>>> ratelimit
+            app.budget_accounts.counters().settle(user, id, settled(attempts), NanoUsd::ZERO);
             if let Some(Attempt { started, ended: Some(ended) }) = attempts.last()
                 && learned_from < attempts.len()
                 && ended.source == UsageSource::Provider
@@ -178,11 +169,7 @@ fn needed(output: u64, choices: u64, cap: u64) -> u64 {
 impl Drop for Purse {
     fn drop(&mut self) {
         if !self.watched {
-<<<<<<< HEAD
-            self.app.budget_accounts.counters().release(self.user, self.id);
-=======
-            self.app.spending.counters().void(self.user, self.id);
->>>>>>> ratelimit
+            self.app.budget_accounts.counters().void(self.user, self.id);
         }
     }
 }
