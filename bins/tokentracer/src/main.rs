@@ -1,65 +1,69 @@
-//! The binary: reads settings, wires the crates, handles signals; nothing else.
+//! The program: reads the settings, wires the crates together, and handles signals. What a request goes through is the
+//! work of the other crates.
+
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod data_dir;
+mod logging;
+mod secrets;
+mod serve;
+mod settings;
+mod store;
+mod wire;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::ArgMatches;
-
-mod budgets;
-mod config;
-mod export;
-mod healthcheck;
-mod log_lines;
-mod rotate;
-mod secrets;
-mod serve;
-mod start;
-mod users;
 
 use config::Config;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Bad settings, or a command that failed.
+/// The exit code of a command, or of a server, that failed.
 const FAILED: u8 = 1;
+/// The exit code where a setting is bad. `clap` ends with the same code where it refuses the command line.
 const BAD_SETTINGS: u8 = 2;
 
 fn main() -> ExitCode {
-    let matches = config::command().get_matches();
+    let matches = cli::command_line().get_matches();
     match run(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Settings(faults)) => {
             complain(&faults);
             ExitCode::from(BAD_SETTINGS)
         }
-        Err(Failure::Start(error)) => {
+        Err(Failure::Command(error)) => {
             complain(&[error]);
             ExitCode::from(FAILED)
         }
     }
 }
 
-/// Why the program stops early.
+/// The reason why the program ends without success.
 enum Failure {
     /// A line for each bad setting.
     Settings(Vec<String>),
-    /// One line.
-    Start(String),
+    /// The error of the command, in one line.
+    Command(String),
 }
 
 fn complain(lines: &[String]) {
     let mut stderr = std::io::stderr().lock();
     for line in lines {
-        // Nobody is left to tell when this fails.
-        let _unheard = writeln!(stderr, "tokentracer: {line}");
+        // An error here is ignored: there is no other place to report it to.
+        let _ignored = writeln!(stderr, "tokentracer: {line}");
     }
 }
 
 fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = Config::load(&config::lookup(matches)).map_err(Failure::Settings)?;
-    start::logging(&config);
-    // TLS to providers, PostgreSQL and Redis takes the process's provider.
+    let config = Config::load(&cli::lookup(matches)).map_err(Failure::Settings)?;
+    logging::start(&config.log);
+    // TLS to providers, PostgreSQL and Redis uses the default provider of the process.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed before");
     }
@@ -68,17 +72,12 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         .thread_name("control")
         .enable_all()
         .build()
-        .map_err(|error| Failure::Start(format!("cannot start threads: {error}")))?;
+        .map_err(|error| Failure::Command(format!("cannot start threads: {error}")))?;
     let result = match matches.subcommand() {
-        Some(("migrate", _)) => control.block_on(start::migrate(&config, control.handle())),
-        Some(("healthcheck", _)) => control.block_on(healthcheck::ask(&config)),
-        Some(("users", matches)) => control.block_on(users::run(&config, matches, control.handle())),
-        Some(("budgets", matches)) => control.block_on(budgets::run(&config, matches, control.handle())),
-        Some(("usage", matches)) => control.block_on(export::run(&config, matches, control.handle())),
-        Some(("secrets", _)) => control.block_on(rotate::run(&config, control.handle())),
-        _ => control.block_on(serve::serve(config, control.handle())),
+        None | Some(("serve", _)) => control.block_on(serve::serve(config, control.handle())),
+        Some((name, matches)) => control.block_on(commands::run(name, &config, matches, control.handle())),
     };
-    // Password hashes and counts that still run are nobody's any more.
-    control.shutdown_timeout(std::time::Duration::from_secs(1));
-    result.map_err(Failure::Start)
+    // Password hashes and token counts may still run. Nobody waits for their results any more.
+    control.shutdown_timeout(Duration::from_secs(1));
+    result.map_err(Failure::Command)
 }

@@ -1,27 +1,92 @@
-//! The two secrets of an embedded installation: made at first start, kept in `<data dir>/secrets`.
+//! The secrets that sign sessions and seal provider keys: given by the settings, or kept in `<data dir>/secrets`, which
+//! an embedded installation makes at its first start.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
+use tt_crypto::{Keyring, Sessions};
 
-/// What signs sessions and what seals provider keys.
+use crate::config::{Config, Database};
+
+/// The secrets that a process works with.
 #[derive(Debug)]
 pub(crate) struct Secrets {
-    pub(crate) jwt_secret: SecretString,
-    pub(crate) encryption_key: SecretString,
-    /// The one before, while provider keys may still be sealed with it.
-    pub(crate) encryption_key_old: Option<SecretString>,
+    /// Signs session tokens.
+    jwt_secret: SecretString,
+    /// Seals provider keys.
+    encryption_key: SecretString,
+    /// The encryption key before, while provider keys may still be sealed with it.
+    encryption_key_old: Option<SecretString>,
+}
+
+impl Secrets {
+    /// The secrets that are given, or else those of the file, which is made where there is none. Errors are one line.
+    pub(crate) fn load_or_make(config: &Config) -> Result<Self, String> {
+        load_with(config, read_or_make)
+    }
+
+    /// The secrets that are given, or else those of the file. Errors are one line.
+    pub(crate) fn load(config: &Config) -> Result<Self, String> {
+        load_with(config, read_file)
+    }
+
+    /// Seals and opens provider keys. Errors are one line.
+    pub(crate) fn keyring(&self) -> Result<Keyring, String> {
+        Keyring::new(&self.encryption_key, self.encryption_key_old.as_ref()).map_err(refused)
+    }
+
+    /// Signs and checks session tokens. Errors are one line.
+    pub(crate) fn sessions(&self) -> Result<Sessions, String> {
+        Sessions::new(&self.jwt_secret).map_err(refused)
+    }
+}
+
+fn refused(error: tt_crypto::Error) -> String {
+    format!("the secrets: {error}")
+}
+
+fn load_with(config: &Config, file: fn(&Path) -> io::Result<Secrets>) -> Result<Secrets, String> {
+    let given = &config.secrets;
+    let kept = match (&config.database, &given.jwt_secret, &given.encryption_key) {
+        (Database::Postgres(_), Some(_), Some(_)) => None,
+        // Both are given, so the file matters only for the encryption key before, and may be absent.
+        (Database::Sqlite(_), Some(_), Some(_)) => read_file(&config.data_dir).ok(),
+        _ => Some(
+            file(&config.data_dir)
+                .map_err(|error| format!("DATA_DIR: {}/secrets: {error}", config.data_dir.display()))?,
+        ),
+    };
+    Ok(choose(config, kept))
+}
+
+/// A secret that is given goes before the file's. Where the encryption key given differs from the file's, the file's is
+/// taken for the key before.
+fn choose(config: &Config, kept: Option<Secrets>) -> Secrets {
+    let (jwt_kept, key_kept, old_kept) = match kept {
+        Some(kept) => (Some(kept.jwt_secret), Some(kept.encryption_key), kept.encryption_key_old),
+        None => (None, None, None),
+    };
+    let given = &config.secrets;
+    let replaced = match (&given.encryption_key, &key_kept) {
+        (Some(given), Some(kept)) if given.expose_secret() != kept.expose_secret() => Some(kept.clone()),
+        _ => None,
+    };
+    Secrets {
+        jwt_secret: given.jwt_secret.clone().or(jwt_kept).unwrap_or_default(),
+        encryption_key: given.encryption_key.clone().or(key_kept).unwrap_or_default(),
+        encryption_key_old: given.encryption_key_old.clone().or(replaced).or(old_kept),
+    }
 }
 
 /// Reads the file, or makes it with new secrets, readable by this user only.
 ///
 /// # Errors
-/// When it can be neither read nor made, or does not hold both secrets: making new ones would leave every stored
-/// provider key sealed for good.
-pub(crate) fn load_or_make(data_dir: &Path) -> io::Result<Secrets> {
-    match load(data_dir) {
+/// When the file can be neither read nor made, or does not hold both secrets. A damaged file is not replaced: no stored
+/// provider key could be opened with new secrets.
+fn read_or_make(data_dir: &Path) -> io::Result<Secrets> {
+    match read_file(data_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(&data_dir.join("secrets")),
         read => read,
     }
@@ -30,8 +95,8 @@ pub(crate) fn load_or_make(data_dir: &Path) -> io::Result<Secrets> {
 /// Reads the file.
 ///
 /// # Errors
-/// When it is not there, cannot be read, or does not hold both secrets.
-pub(crate) fn load(data_dir: &Path) -> io::Result<Secrets> {
+/// When the file does not exist, cannot be read, or does not hold both secrets.
+fn read_file(data_dir: &Path) -> io::Result<Secrets> {
     read(&fs::read_to_string(data_dir.join("secrets"))?)
 }
 
@@ -55,7 +120,7 @@ fn read(text: &str) -> io::Result<Secrets> {
 fn make(path: &Path) -> io::Result<Secrets> {
     let random = || tt_crypto::random::secret().map_err(io::Error::other);
     let secrets = Secrets { jwt_secret: random()?, encryption_key: random()?, encryption_key_old: None };
-    // Written aside and renamed: a crash leaves no half a file behind.
+    // Written beside and renamed, so that a crash leaves no half-written file.
     let draft = path.with_extension("new");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -76,8 +141,8 @@ mod tests {
     #[test]
     fn secrets_are_made_once_and_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let made = load_or_make(dir.path()).unwrap();
-        let kept = load_or_make(dir.path()).unwrap();
+        let made = read_or_make(dir.path()).unwrap();
+        let kept = read_or_make(dir.path()).unwrap();
         assert_eq!(made.jwt_secret.expose_secret(), kept.jwt_secret.expose_secret());
         assert_eq!(made.encryption_key.expose_secret(), kept.encryption_key.expose_secret());
         assert_ne!(made.jwt_secret.expose_secret(), made.encryption_key.expose_secret());
@@ -90,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_before_may_stand_in_the_file() {
+    fn the_file_may_hold_the_encryption_key_before() {
         let old = |text: &str| read(text).unwrap().encryption_key_old.map(|key| key.expose_secret().to_owned());
         assert_eq!(old("JWT_SECRET=a\nENCRYPTION_KEY=b\nENCRYPTION_KEY_OLD=c\n").as_deref(), Some("c"));
         assert_eq!(old("JWT_SECRET=a\nENCRYPTION_KEY=b\nENCRYPTION_KEY_OLD=\n"), None);
@@ -100,6 +165,6 @@ mod tests {
     fn a_damaged_file_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("secrets"), "JWT_SECRET=abc\n").unwrap();
-        assert!(load_or_make(dir.path()).is_err());
+        assert!(read_or_make(dir.path()).is_err());
     }
 }

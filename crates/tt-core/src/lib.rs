@@ -1,13 +1,13 @@
-//! Domain types and pure decisions of TokenTracer.
-//!
-//! **Invariant:** nothing here is async, does I/O, reads a clock or knows HTTP or SQL. Time and randomness are
-//! arguments. Types two sibling crates need live here; row and wire structs never do.
+#![doc = include_str!("../README.md")]
 
+pub mod backoff;
 pub mod budget;
 pub mod call;
 pub mod caller;
 pub mod causes;
+pub mod client;
 pub mod credential;
+pub mod fee;
 pub mod ids;
 pub mod invalid;
 pub mod limits;

@@ -78,6 +78,20 @@ pub enum Dialect {
     Gemini,
 }
 
+impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 3] = [Self::OpenAiChat, Self::AnthropicMessages, Self::Gemini];
+
+    /// The name in the API and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai_chat",
+            Self::AnthropicMessages => "anthropic_messages",
+            Self::Gemini => "gemini",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +99,7 @@ mod tests {
     #[test]
     fn a_provider_is_asked_in_the_clients_dialect_where_it_speaks_it() {
         for provider in Provider::ALL {
-            for dialect in [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini] {
+            for dialect in Dialect::ALL {
                 let asked = provider.dialect_for(dialect);
                 assert!(provider.dialects().contains(&asked), "{provider} {asked:?}");
                 assert_eq!(asked == dialect, provider.dialects().contains(&dialect));

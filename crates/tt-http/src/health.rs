@@ -23,8 +23,8 @@ pub(crate) struct Readiness {
 /// `GET /health/ready`: may traffic be sent here?
 pub(crate) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), ApiError> {
     let store = cx.app.store.ping().await.is_ok();
-    let pending = cx.app.ledger.pending();
-    let journal = !pending.refusing && pending.open.saturating_add(pending.undelivered) < pending.capacity;
+    let ledger = cx.app.ledger.status();
+    let journal = !ledger.refusing && ledger.open.saturating_add(ledger.unstored) < ledger.capacity;
     let redis = cx.app.limiter.redis_state();
     let limited = redis != RedisState::Down || !cx.app.config.limits_need_redis;
     let ready = store && journal && limited && !cx.app.draining();

@@ -88,7 +88,7 @@ async fn from_its_second_request_on_a_key_needs_no_sql_before_the_upstream_call(
 
     // Settled requests go nowhere: writing them would be counted too.
     let (ledger, drain) = Ledger::new(1000, || Timestamp::from_millis(0));
-    let adopted_all = drain.adopted_all();
+    let adopted_all = drain.orphans_stored();
     let control = Handle::current();
     let drained = control.spawn(drain.run(|_batch| async { Ok::<(), std::io::Error>(()) }, std::future::pending()));
     let app = App::new(Parts {

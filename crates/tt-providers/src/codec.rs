@@ -4,6 +4,7 @@
 //! **Invariant:** nothing here does I/O. Each method reads or writes one message of one dialect; the neutral form of
 //! [`tt_core::call`] stands between two of them, and [`crate::exchange`] pairs them.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
@@ -68,7 +69,7 @@ pub trait Scanned: Send + Sync + Debug {
     ///
     /// # Errors
     /// `Unsupported`, naming a field that may have a fee of its own.
-    fn fees(&self, call: &Conversation) -> Result<Fees, RequestError>;
+    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError>;
 
     /// The request for a provider that speaks the same dialect: `body` in slices, with another model and, where `cap` is
     /// given, with that many output tokens of each choice at most.
@@ -96,7 +97,7 @@ pub trait Egress: Send + Sync + Debug {
     ///
     /// # Errors
     /// `Unsupported` for a model whose name cannot stand in a path.
-    fn path(&self, model: &str, stream: bool) -> Result<String, RequestError>;
+    fn path(&self, model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError>;
 
     /// Writes a request for `target`. The same call gives the same bytes.
     ///
@@ -125,7 +126,7 @@ pub trait Egress: Send + Sync + Debug {
     ///
     /// # Errors
     /// `Unsupported`, naming a field that may have a fee of its own.
-    fn addressed_fees(&self, fields: &Value) -> Result<Fees, RequestError>;
+    fn addressed_fees(&self, fields: &Value) -> Result<CostFacts, RequestError>;
 }
 
 /// Reads a stream of one dialect, event by event. It is handed the data of each event
@@ -276,14 +277,14 @@ pub struct ReplyFacts {
 
 /// What of a request bounds its cost, beside its length and the facts of [`Facts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Fees {
+pub struct CostFacts {
     /// It holds contents whose tokens its bytes do not bound: pictures, sound, documents, contents named by reference.
     pub beyond_text: bool,
     /// The client fixed a length of thinking, which must stay under the most output tokens: they cannot be lowered.
     pub fixed_thinking: bool,
 }
 
-impl Fees {
+impl CostFacts {
     /// Both requests' facts together.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

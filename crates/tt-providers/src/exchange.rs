@@ -3,16 +3,18 @@
 //! **Invariant:** where both sides speak the same dialect, nothing is encoded anew. The request goes up as slices of what
 //! came in, and the answer comes down as it arrived, with an observer beside it. Nothing here does I/O.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tt_core::Dialect;
 use tt_core::call::conversation::Conversation;
 use tt_core::call::field::Field;
+use tt_core::record::{Change, Note};
 use tt_core::usage::Reported;
 use uuid::Uuid;
 
-use crate::codec::{Egress, Facts, Fees, Head, Ingress, ReplyContext, Scanned, Target, Undo};
+use crate::codec::{Egress, Facts, CostFacts, Head, Ingress, ReplyContext, Scanned, Target, Undo};
 use crate::dialect::codec;
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -79,7 +81,7 @@ impl ClientRequest {
     /// # Errors
     /// `Unsupported` for a field that may have a fee of its own, a tool that the provider runs among them; otherwise as
     /// [`ClientRequest::call`].
-    pub fn fees(&self) -> Result<Fees, RequestError> {
+    pub fn fees(&self) -> Result<CostFacts, RequestError> {
         let call = self.call().map_err(|error| match error {
             RequestError::Malformed { field: field @ Field::ToolKind(_), .. } => RequestError::unsupported(
                 field,
@@ -104,8 +106,9 @@ impl ClientRequest {
 #[derive(Debug, Clone)]
 pub struct Exchange {
     request: Arc<ClientRequest>,
-    path: String,
+    path: Cow<'static, str>,
     body: Slices,
+    notes: Vec<Note>,
     way: Way,
 }
 
@@ -146,21 +149,19 @@ impl Exchange {
     ) -> Result<Self, RequestError> {
         let egress = codec(dialect).egress;
         let path = egress.path(target.model, request.facts().stream)?;
-        let (body, way) = if dialect == request.ingress.dialect() {
-            (request.scanned.splice(&request.body, target.model, cap), Way::PassThrough)
+        let (body, notes, way) = if dialect == request.ingress.dialect() {
+            (request.scanned.splice(&request.body, target.model, cap), Vec::new(), Way::PassThrough)
         } else {
             let mut call = request.call()?;
             if cap.is_some() {
                 Arc::make_mut(&mut call).sampling.max_output_tokens = cap;
             }
             let encoded = egress.encode(&call, target)?;
-            if !encoded.dropped.is_empty() {
-                tracing::debug!(model = target.model, dropped = ?encoded.dropped, "parameters left out");
-            }
+            let notes = encoded.dropped.iter().map(|param| dropped(param)).collect();
             let context = ReplyContext { created, id, model: target.model.to_owned() };
-            (Slices::from(encoded.body), Way::Translated { egress, undo: encoded.undo, context })
+            (Slices::from(encoded.body), notes, Way::Translated { egress, undo: encoded.undo, context })
         };
-        Ok(Self { request: Arc::clone(request), path, body, way })
+        Ok(Self { request: Arc::clone(request), path, body, notes, way })
     }
 
     /// The path and query to be put behind the provider's base address.
@@ -171,6 +172,11 @@ impl Exchange {
     /// The body to be sent.
     pub fn body(&self) -> &Slices {
         &self.body
+    }
+
+    /// The parameters that the target cannot express, for the record of an attempt.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// Reads a whole answer with a success status and writes it for the client.
@@ -206,6 +212,11 @@ impl Exchange {
             ),
         }
     }
+}
+
+fn dropped(param: &str) -> Note {
+    let why = "the target has no such parameter".to_owned();
+    Note { param: param.to_owned(), what: Change::Dropped, why }
 }
 
 #[cfg(test)]

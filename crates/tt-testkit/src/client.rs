@@ -92,7 +92,7 @@ impl Client {
         self
     }
 
-    /// Where requests go.
+    /// The address that requests go to.
     pub fn base(&self) -> &str {
         &self.base
     }
@@ -242,6 +242,24 @@ impl Response {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// A whole number in a header.
+    ///
+    /// # Panics
+    /// When the header did not come, or holds anything else.
+    #[track_caller]
+    pub fn number(&self, name: &str) -> u64 {
+        let text = self.header(name).unwrap_or_else(|| panic!("no {name}: {:?}", self.headers));
+        text.parse().unwrap_or_else(|_| panic!("{name}: {text}"))
+    }
+
+    /// The code in the body of an error, or an empty text.
+    ///
+    /// # Panics
+    /// When the body is no JSON.
+    pub fn error_code(&self) -> String {
+        error_code(&self.json()).to_owned()
+    }
+
     /// The answer itself, where its status is the one expected.
     ///
     /// # Panics
@@ -258,4 +276,9 @@ fn set(headers: &mut HeaderMap, name: &str, value: &str) {
         (Ok(name), Ok(value)) => drop(headers.insert(name, value)),
         _ => panic!("no header: {name}: {value}"),
     }
+}
+
+/// The code in the body of an error, or an empty text.
+pub(crate) fn error_code(body: &Value) -> &str {
+    body["error"]["code"].as_str().unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Throw-away databases: an empty one for each test, gone with its guard. It yields a URL and knows nothing of what is
-//! put there.
+//! Throw-away databases: an empty one for each test, deleted with its guard. A database is a URL here; the module does not
+//! know what tests put there.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -33,7 +33,7 @@ impl TestDb {
     /// A new PostgreSQL database.
     ///
     /// # Panics
-    /// Where no server is named: `cargo xtask test` starts one.
+    /// When no server is named. `cargo xtask test` starts one and names it.
     pub async fn postgres() -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test's server is named by its runner")]
         let Ok(server) = std::env::var(POSTGRES_URL) else {
@@ -44,7 +44,7 @@ impl TestDb {
         Self { url: in_database(&server, &name), kind: Kind::Postgres { server, name } }
     }
 
-    /// Where it is: `sqlite://…` or `postgres://…`.
+    /// Its address: `sqlite://…` or `postgres://…`.
     pub fn url(&self) -> &str {
         &self.url
     }

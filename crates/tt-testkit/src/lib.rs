@@ -1,8 +1,33 @@
-//! Test tools: a mock upstream of every dialect, a test HTTP client, a handle on a running program, throw-away
-//! databases, and for benchmarks a load generator and the bare proxy that they are measured against.
+//! Test tools: a mock upstream of every dialect, a harness that runs the built program against it, a test HTTP client,
+//! throw-away databases, and for benchmarks a load generator and the bare proxy that they are measured against.
 //!
-//! **Invariant:** only tests, benches and `cargo xtask dev` use this crate; nothing that ships depends on it. It panics
-//! with one plain line where a test could not go on anyway.
+//! **Invariant:** only tests, benches and `cargo xtask dev` use this crate; nothing that ships depends on it. It knows
+//! tt-core alone, so that a mistake in the crates under test is not made here too. Where a test could not go on, it
+//! panics with one plain line.
+//!
+//! A test starts the mock on a free port, says how it is to behave, and asks it:
+//!
+//! ```
+//! use serde_json::json;
+//! use tt_core::Provider;
+//! use tt_testkit::{Behaviour, Client, MockUpstream};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let mock = MockUpstream::start();
+//! mock.once("gpt-4o", Behaviour::status(503));
+//!
+//! let client = Client::new(mock.url()).bearer(MockUpstream::key(Provider::OpenAi));
+//! let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]});
+//! client.post("/v1/chat/completions").json(&body).send().await.expect(503);
+//!
+//! let answer = client.post("/v1/chat/completions").json(&body).send().await.expect(200).json();
+//! assert_eq!(answer["choices"][0]["message"]["content"], "mock reply to: hello");
+//! assert_eq!(mock.requests().len(), 2);
+//! # });
+//! ```
+//!
+//! A test of the built program begins with a [`World`]: the program on databases of the test's choice, a mock behind it,
+//! and users with keys.
 
 pub mod bare_proxy;
 pub mod client;
@@ -12,7 +37,9 @@ pub mod mock;
 pub mod process;
 pub mod redis;
 mod workers;
+pub mod world;
 
 pub use client::Client;
 pub use mock::{Behaviour, MockUpstream};
 pub use process::Program;
+pub use world::World;

@@ -1,9 +1,7 @@
-//! Load on a chat completions endpoint: so many connections that each send one request after the other, on
-//! current-thread runtimes, with every answer read to its end and its latency counted.
+//! Puts load on a chat completions endpoint. Each of a number of connections sends one request after the other, on
+//! current-thread runtimes; every answer is read to its end and its latency is counted.
 //!
-//! It measures nothing but success: the first answer that is not 200, or is cut, ends the run as an error.
-
-mod histogram;
+//! It measures only success: the first answer that is not 200, or is cut, ends the run with an error.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hdrhistogram::Histogram;
 use http::uri::Authority;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
@@ -21,18 +20,18 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-pub use self::histogram::Histogram;
-
 const PATH: &str = "/v1/chat/completions";
-/// The prompt is made of it.
+/// The prompt repeats this.
 const FILLER: &str = "All is well here, and nothing else needs to be said. ";
-/// How much of an error's body is shown.
+/// How many bytes of an error's body are shown.
 const SHOWN: usize = 300;
+/// The significant digits that latencies keep.
+const DIGITS: u8 = 3;
 
-/// What load to make.
+/// A load to make.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// Where to: `host:port`.
+    /// The target: `host:port`.
     pub target: Authority,
     /// The bearer token.
     pub bearer: HeaderValue,
@@ -57,11 +56,11 @@ pub enum End {
     Requests(u64),
 }
 
-/// What came of it.
-#[derive(Debug, Clone, Default)]
+/// The result of a load.
+#[derive(Debug, Clone)]
 pub struct Report {
-    /// Latencies from the first byte sent to the last received, of the requests that were counted.
-    pub latencies: Histogram,
+    /// Nanoseconds from the first byte sent to the last received, of the requests that were counted.
+    pub latencies: Histogram<u64>,
     /// All requests, those of the warm-up included.
     pub sent: u64,
     /// Bytes of bodies received, over all requests.
@@ -70,19 +69,26 @@ pub struct Report {
     pub elapsed: Duration,
 }
 
+impl Default for Report {
+    fn default() -> Self {
+        let latencies = Histogram::new(DIGITS).unwrap_or_else(|error| panic!("no histogram: {error}"));
+        Self { latencies, sent: 0, received_bytes: 0, elapsed: Duration::ZERO }
+    }
+}
+
 impl Report {
-    /// For programs: counts, requests a second, latencies in microseconds.
+    /// The numbers for another program: counts, requests a second, latencies in microseconds.
     pub fn json(&self) -> Value {
         let seconds = self.elapsed.as_secs_f64();
         let micros = |nanos: u64| nanos as f64 / 1000.0;
         json!({
-            "requests": self.latencies.count(),
+            "requests": self.latencies.len(),
             "sent": self.sent,
             "seconds": seconds,
-            "requests_per_second": if seconds > 0.0 { self.latencies.count() as f64 / seconds } else { 0.0 },
-            "p50_us": micros(self.latencies.quantile(500)),
-            "p99_us": micros(self.latencies.quantile(990)),
-            "highest_us": micros(self.latencies.highest()),
+            "requests_per_second": if seconds > 0.0 { self.latencies.len() as f64 / seconds } else { 0.0 },
+            "p50_us": micros(self.latencies.value_at_quantile(0.5)),
+            "p99_us": micros(self.latencies.value_at_quantile(0.99)),
+            "highest_us": micros(self.latencies.max()),
             "answer_bytes": self.received_bytes.checked_div(self.sent).unwrap_or(0),
         })
     }
@@ -98,7 +104,7 @@ pub fn body(model: &str, stream: bool, bytes: usize) -> Bytes {
     format!("{head}{prompt}{tail}").into()
 }
 
-/// What the connections share.
+/// The state that the connections share.
 struct Run {
     load: Load,
     /// Counting begins here.
@@ -144,7 +150,10 @@ impl Load {
 
 impl Report {
     fn add(&mut self, part: &Self) {
-        self.latencies.merge(&part.latencies);
+        // Both grow as they need to, so there is always room.
+        if let Err(error) = self.latencies.add(&part.latencies) {
+            panic!("the latencies of two threads do not fit together: {error}");
+        }
         self.sent += part.sent;
         self.received_bytes += part.received_bytes;
         self.elapsed = self.elapsed.max(part.elapsed);
@@ -211,7 +220,7 @@ impl Run {
             };
             if counts && in_time {
                 let nanos = end.duration_since(start).as_nanos();
-                report.latencies.record(u64::try_from(nanos).unwrap_or(u64::MAX));
+                report.latencies.saturating_record(u64::try_from(nanos).unwrap_or(u64::MAX));
                 report.elapsed = end.duration_since(self.begin);
             }
         }
@@ -289,10 +298,10 @@ mod tests {
     }
 
     #[test]
-    fn as_many_requests_are_sent_and_counted_as_asked_for() {
+    fn the_number_of_requests_sent_and_counted_is_the_one_asked_for() {
         let mock = MockUpstream::start();
         let report = load(&mock, "mock-small", false).run().unwrap();
-        assert_eq!((report.sent, report.latencies.count()), (50, 50));
+        assert_eq!((report.sent, report.latencies.len()), (50, 50));
         assert_eq!(mock.requests().len(), 50);
         let json = report.json();
         assert_eq!(json["requests"], 50);
@@ -308,7 +317,7 @@ mod tests {
             ..load(&mock, "mock-bench", false)
         };
         let report = load.run().unwrap();
-        assert!(report.latencies.count() > 0 && report.latencies.count() < report.sent);
+        assert!(!report.latencies.is_empty() && report.latencies.len() < report.sent);
         assert!(report.elapsed <= Duration::from_millis(500));
     }
 
@@ -330,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_to_answer_is_an_error() {
+    fn a_target_that_refuses_connections_is_an_error() {
         let gone = MockUpstream::start();
         let load = load(&gone, "mock-bench", false);
         drop(gone);

@@ -66,7 +66,7 @@ pub struct Builder {
     recordings: Option<PathBuf>,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 struct State {
     journal: Option<Arc<Journal>>,
@@ -155,7 +155,7 @@ impl MockUpstream {
         format!("http://{}", self.address())
     }
 
-    /// What a provider's `*_BASE_URL` must be for it to be this mock: OpenAI's ends in `/v1`.
+    /// The value of a provider's `*_BASE_URL` that leads to this mock. OpenAI's ends in `/v1`.
     pub fn base_url(&self, provider: Provider) -> String {
         match provider {
             Provider::OpenAi => format!("{}/v1", self.url()),
@@ -248,7 +248,7 @@ impl State {
     }
 }
 
-/// What one worker serves with.
+/// The state of one worker.
 #[derive(Debug)]
 struct Server {
     state: Arc<State>,

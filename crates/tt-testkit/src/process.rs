@@ -182,7 +182,7 @@ impl Program {
         self.child.id()
     }
 
-    /// What it has written to its standard error so far.
+    /// Its standard error so far.
     pub fn stderr(&self) -> String {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -216,7 +216,7 @@ impl Program {
         self.wait()
     }
 
-    /// How it ended, once it has.
+    /// Waits until it has ended; how it ended.
     ///
     /// # Panics
     /// When it has not within a minute.

@@ -1,4 +1,4 @@
-//! A Redis server of a test's own: an empty one, on a free port, gone with its guard. It must not know any client.
+//! A Redis server for one test: empty, on a free port, ended with its guard. The module knows no client of Redis.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

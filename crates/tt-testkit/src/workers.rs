@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-/// What a worker does with a connection. One value per worker, made on the worker's own runtime.
+/// Serves the connections of one worker. Each worker makes a value of its own, on its own runtime.
 pub(crate) trait Serve: Send + 'static {
     /// Serves one connection to its end.
     fn serve(&self, socket: TcpStream) -> impl Future<Output = ()> + Send + 'static;

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::ALONE;
-use crate::cluster::{Cluster, within};
+use tt_testkit::world::within;
+
+use crate::setup::{chat_user, two};
 use crate::storm::{exactly, storm};
 
 const TRIES: usize = 1000;
@@ -17,15 +19,15 @@ const ROUNDS: usize = 3;
 #[tokio::test]
 async fn a_thousand_tries_at_once_through_two_processes_admit_exactly_a_hundred() {
     let _alone = ALONE.lock().await;
-    let cluster = Cluster::of_two(&[("RATE_LIMIT_MINUTE", "100")]).await;
+    let cluster = two(&[("RATE_LIMIT_MINUTE", "100")]).await;
     // A machine too busy for Redis to answer in 50 ms makes the processes limit by themselves, and say so. Such a round
     // is about something else.
     for round in 0.. {
         assert!(round < ROUNDS, "Redis was lost in each of {round} rounds");
         cluster.redis_is("ok", Duration::from_secs(30)).await;
-        let user = cluster.user(&format!("user{round}")).await;
-        let (_, key) = cluster.api_key(&user, &json!({})).await;
-        let (losses, sent) = (cluster.losses(), cluster.sent());
+        let user = chat_user(&cluster, &format!("user{round}")).await;
+        let key = user.new_api_key(&json!({})).await.token;
+        let (losses, sent) = (cluster.losses(), cluster.sent().len());
         let begun = Instant::now();
         let answers = storm(&cluster, &key, TRIES, CONNECTIONS).await;
         let took = begun.elapsed();
@@ -35,8 +37,8 @@ async fn a_thousand_tries_at_once_through_two_processes_admit_exactly_a_hundred(
         }
         assert!(took < Duration::from_secs(60), "{took:?} is no test of a minute");
         let (admitted, refused) = exactly(100, &answers);
-        assert_eq!(cluster.sent() - sent, 100, "requests that reached the upstream");
-        let session = cluster.client(0).bearer(&user.token);
+        assert_eq!(cluster.sent().len() - sent, 100, "requests that reached the upstream");
+        let session = cluster.client_of(0).bearer(&user.token);
         let rows = async || {
             let page = session.get("/manage/logs?limit=500").send().await.expect(200).json();
             let rows = page["data"].as_array().unwrap().clone();

@@ -1,4 +1,4 @@
-//! The time a refused login takes tells nobody whether there is such an account.
+//! The time that a refused login takes does not show whether the account exists.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,9 @@ use tt_testkit::Client;
 use tt_testkit::client::Response;
 
 use crate::ALONE;
-use crate::cluster::{Alone, credentials};
+use tt_testkit::world::credentials;
+
+use crate::setup::alone;
 
 /// Tries of each kind in a round, and those that one account may fail.
 const TRIES: usize = 200;
@@ -24,12 +26,12 @@ fn median(times: &mut [Duration]) -> Duration {
 }
 
 #[tokio::test]
-async fn a_wrong_email_and_a_wrong_password_take_alike_and_look_alike() {
+async fn a_wrong_email_and_a_wrong_password_take_the_same_time_and_look_the_same() {
     let _alone = ALONE.lock().await;
-    // Every try plays an address of its own through a proxy that is believed.
-    let alone = Alone::start(&[("TRUSTED_PROXIES", "127.0.0.1")]);
-    let client = Client::keeping_connections(alone.program.url());
-    // A busy machine may spoil a round; an account that can be told from none spoils all.
+    // The test is trusted as a proxy, so every try comes from an address of its own.
+    let alone = alone().envs(&[("TRUSTED_PROXIES", "127.0.0.1")]).start().await;
+    let client = Client::keeping_connections(alone.program().url());
+    // A busy machine may spoil a round. A real difference spoils all of them.
     for round in 0..3 {
         for account in 0..TRIES / PER_ACCOUNT {
             let body = credentials(&format!("user{account}.{round}@example.org"));
@@ -66,5 +68,5 @@ async fn a_wrong_email_and_a_wrong_password_take_alike_and_look_alike() {
             return;
         }
     }
-    panic!("the time tells whether there is such an account");
+    panic!("the time of a refused login shows whether the account exists");
 }

@@ -1,12 +1,12 @@
-//! What is about time and can be measured only while nothing else runs: these tests go one after the other. `cargo test`
-//! runs one test program at a time, so nothing of ours runs beside them.
+//! Measurements of time, which need the machine for themselves: these tests run one after the other. `cargo test` runs one
+//! test program at a time, so no other test runs beside them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "../replicas/cluster.rs"]
-#[expect(dead_code, reason = "shared with the tests of replicas, which need more of it")]
-mod cluster;
 mod exactly;
 mod logins;
+#[path = "../replicas/setup.rs"]
+#[expect(dead_code, reason = "shared with the tests of replicas, which need more of it")]
+mod setup;
 #[path = "../replicas/storm.rs"]
 mod storm;
 

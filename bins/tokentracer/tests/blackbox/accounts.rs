@@ -1,9 +1,10 @@
 //! Signing up, in and out; the password.
 
 use serde_json::{Value, json};
+use tt_testkit::world::PASSWORD;
 
 use crate::expect::{DAY_MS, about, alike, error, error_about, fields, now_ms, time};
-use crate::world::{PASSWORD, World};
+use crate::setup::{world, world_with};
 
 fn credentials(email: &str, password: &str) -> Value {
     json!({"email": email, "password": password})
@@ -11,7 +12,7 @@ fn credentials(email: &str, password: &str) -> Value {
 
 #[tokio::test]
 async fn signing_up_answers_201_with_the_users_id() {
-    let world = World::start().await;
+    let world = world().await;
     let answer = world.client().post("/auth/signup").json(&credentials("ann@example.org", PASSWORD)).send().await;
     let body = answer.expect(201).json();
     fields(&body, &["message", "id"]);
@@ -21,7 +22,7 @@ async fn signing_up_answers_201_with_the_users_id() {
 
 #[tokio::test]
 async fn an_email_is_taken_in_any_case_and_with_blanks() {
-    let world = World::start().await;
+    let world = world().await;
     let client = world.client();
     client.post("/auth/signup").json(&credentials("Ann@Example.org", PASSWORD)).send().await.expect(201);
     for email in ["ann@example.org", "  ANN@EXAMPLE.ORG\t"] {
@@ -33,7 +34,7 @@ async fn an_email_is_taken_in_any_case_and_with_blanks() {
 
 #[tokio::test]
 async fn passwords_are_8_to_1024_bytes() {
-    let world = World::start().await;
+    let world = world().await;
     let client = world.client();
     for (number, length) in [8, 1024].into_iter().enumerate() {
         let body = credentials(&format!("fits{number}@example.org"), &"x".repeat(length));
@@ -51,7 +52,7 @@ async fn passwords_are_8_to_1024_bytes() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_signup_is_named() {
-    let world = World::start().await;
+    let world = world().await;
     for (body, code, param) in [
         (json!({"password": PASSWORD}), "missing_field", "email"),
         (json!({"email": "ann@example.org"}), "missing_field", "password"),
@@ -71,14 +72,14 @@ async fn what_is_wrong_with_a_signup_is_named() {
 
 #[tokio::test]
 async fn a_closed_server_takes_no_signups() {
-    let world = World::with(&[("SIGNUP", "closed")]).await;
+    let world = world_with(&[("SIGNUP", "closed")]).await;
     let answer = world.client().post("/auth/signup").json(&credentials("ann@example.org", PASSWORD)).send().await;
     error(&answer, 403, "forbidden");
 }
 
 #[tokio::test]
 async fn signing_in_gives_a_token_for_24_hours() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     let answer = user.anonymous().post("/auth/login").json(&credentials(&user.email, PASSWORD)).send().await;
     let body = answer.expect(200).json();
@@ -90,7 +91,7 @@ async fn signing_in_gives_a_token_for_24_hours() {
 
 #[tokio::test]
 async fn a_wrong_email_and_a_wrong_password_answer_alike() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     let login =
         |email: &str, password: &str| user.anonymous().post("/auth/login").json(&credentials(email, password)).send();
@@ -104,7 +105,7 @@ async fn a_wrong_email_and_a_wrong_password_answer_alike() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_login_is_named() {
-    let world = World::start().await;
+    let world = world().await;
     for (body, code, param) in [
         (json!({"password": PASSWORD}), "missing_field", "email"),
         (json!({"email": "ann@example.org"}), "missing_field", "password"),
@@ -118,7 +119,7 @@ async fn what_is_wrong_with_a_login_is_named() {
 
 #[tokio::test]
 async fn ten_failures_for_an_account_make_others_wait_but_not_its_owner() {
-    let world = World::with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let world = world_with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
     let user = world.bare_user().await;
     let login = |from: &str, password: &str| {
         let call = user.anonymous().post("/auth/login").header("x-forwarded-for", from);
@@ -140,7 +141,7 @@ async fn ten_failures_for_an_account_make_others_wait_but_not_its_owner() {
 
 #[tokio::test]
 async fn ten_failures_from_an_address_make_it_wait_for_every_account() {
-    let world = World::with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let world = world_with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
     let user = world.bare_user().await;
     let login = |from: &str, email: &str, password: &str| {
         let call = user.anonymous().post("/auth/login").header("x-forwarded-for", from);
@@ -156,9 +157,9 @@ async fn ten_failures_from_an_address_make_it_wait_for_every_account() {
 
 #[tokio::test]
 async fn me_tells_who_is_calling_and_the_limits_in_force() {
-    let world = World::with(&[("RATE_LIMIT_MINUTE", "1000"), ("RATE_LIMIT_DAILY", "20000")]).await;
+    let world = world_with(&[("RATE_LIMIT_MINUTE", "1000"), ("RATE_LIMIT_DAILY", "20000")]).await;
     let user = world.bare_user().await;
-    for client in [&user.session, &user.api] {
+    for client in [&user.session, user.api()] {
         let me = client.get("/auth/me").send().await.expect(200).json();
         fields(&me, &["id", "email", "role", "rate_limit_minute", "rate_limit_daily", "created_at"]);
         assert_eq!((&me["id"], &me["email"], &me["role"]), (&json!(user.id), &json!(user.email), &json!("user")));
@@ -169,7 +170,7 @@ async fn me_tells_who_is_calling_and_the_limits_in_force() {
 
 #[tokio::test]
 async fn another_password_ends_every_other_session() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     let login = |password: &str| user.anonymous().post("/auth/login").json(&credentials(&user.email, password)).send();
     let other = login(PASSWORD).await.expect(200).json()["token"].as_str().unwrap().to_owned();
@@ -181,14 +182,14 @@ async fn another_password_ends_every_other_session() {
     assert!(answer.body.is_empty());
     error(&other.get("/auth/me").send().await, 401, "invalid_credentials");
     user.session.get("/auth/me").send().await.expect(200);
-    user.api.get("/auth/me").send().await.expect(200);
+    user.api().get("/auth/me").send().await.expect(200);
     error(&login(PASSWORD).await, 401, "invalid_credentials");
     login("another password").await.expect(200);
 }
 
 #[tokio::test]
 async fn a_password_is_changed_only_with_the_current_one_and_to_a_fitting_one() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     for (body, code, param) in [
         (
@@ -210,7 +211,7 @@ async fn a_password_is_changed_only_with_the_current_one_and_to_a_fitting_one() 
 
 #[tokio::test]
 async fn logging_out_ends_this_session_and_no_other() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     let login = user.anonymous().post("/auth/login").json(&credentials(&user.email, PASSWORD)).send().await;
     let other = user.anonymous().bearer(login.expect(200).json()["token"].as_str().unwrap());
@@ -219,5 +220,5 @@ async fn logging_out_ends_this_session_and_no_other() {
     error(&user.session.get("/auth/me").send().await, 401, "invalid_credentials");
     error(&user.session.post("/auth/logout").send().await, 401, "invalid_credentials");
     other.get("/auth/me").send().await.expect(200);
-    user.api.get("/auth/me").send().await.expect(200);
+    user.api().get("/auth/me").send().await.expect(200);
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tt_core::Provider;
+use tt_testkit::world::User;
 
 use crate::expect::{about, alike, error, error_about, fields, now_ms, time};
-use crate::world::{User, World};
+use crate::setup::world;
 
 const FIELDS: [&str; 10] = [
     "id",
@@ -34,7 +35,7 @@ async fn put(user: &User, body: &Value) -> Value {
 
 #[tokio::test]
 async fn an_alias_is_made_with_its_defaults() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     assert_eq!(user.session.get("/manage/aliases").send().await.expect(200).text(), "[]");
     let made = put(&user, &minimal(&user)).await;
@@ -52,7 +53,7 @@ async fn an_alias_is_made_with_its_defaults() {
 
 #[tokio::test]
 async fn an_alias_is_replaced_in_full_and_keeps_its_id() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let other = user.alias("other", Provider::Gemini, "mock-small").await;
     let first = put(
@@ -75,7 +76,7 @@ async fn an_alias_is_replaced_in_full_and_keeps_its_id() {
 
 #[tokio::test]
 async fn zero_and_the_empty_name_mean_none() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let other = user.alias("other", Provider::OpenAi, "mock-small").await;
     let given = json!({"fallback_alias_id": other, "light_model": "mock-light"});
@@ -94,7 +95,7 @@ async fn zero_and_the_empty_name_mean_none() {
 
 #[tokio::test]
 async fn what_is_wrong_with_an_alias_is_named() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for field in ["alias", "target_model", "provider_key_id"] {
         let mut body = minimal(&user);
@@ -146,7 +147,7 @@ async fn what_is_wrong_with_an_alias_is_named() {
 
 #[tokio::test]
 async fn a_missing_key_and_a_missing_fallback_are_404() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("there", Provider::OpenAi, "mock-small").await;
     for (field, code) in [("provider_key_id", "provider_key_not_found"), ("fallback_alias_id", "alias_not_found")] {
@@ -161,7 +162,7 @@ async fn a_missing_key_and_a_missing_fallback_are_404() {
 
 #[tokio::test]
 async fn fallbacks_in_a_circle_are_refused() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let a = user.alias("a", Provider::OpenAi, "mock-small").await;
     let itself = json!({"fallback_alias_id": a});
@@ -182,7 +183,7 @@ async fn fallbacks_in_a_circle_are_refused() {
 
 #[tokio::test]
 async fn each_field_can_be_changed_alone() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let other = user.alias("other", Provider::OpenAi, "mock-small").await;
     let made = put(&user, &minimal(&user)).await;
@@ -212,7 +213,7 @@ async fn each_field_can_be_changed_alone() {
 
 #[tokio::test]
 async fn changing_nothing_and_changing_what_is_not_there_are_errors() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", Provider::OpenAi, "mock-small").await;
     error(&user.session.patch("/manage/aliases/fast").json(&json!({})).send().await, 400, "missing_field");
@@ -225,7 +226,7 @@ async fn changing_nothing_and_changing_what_is_not_there_are_errors() {
 
 #[tokio::test]
 async fn a_change_holds_from_the_next_request_on() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", Provider::OpenAi, "mock-small").await;
     user.ask("fast", "hello").await.expect(200);
@@ -238,7 +239,7 @@ async fn a_change_holds_from_the_next_request_on() {
 
 #[tokio::test]
 async fn an_alias_others_fall_back_to_stays_and_another_goes() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.chain(&[(Provider::OpenAi, "mock-small"), (Provider::OpenAi, "mock-large")]).await;
     error(&user.session.delete("/manage/aliases/a1").send().await, 409, "alias_in_use");
@@ -252,28 +253,28 @@ async fn an_alias_others_fall_back_to_stays_and_another_goes() {
 
 #[tokio::test]
 async fn aliases_are_the_models_a_client_sees() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
-    let empty = user.api.get("/v1/models").send().await.expect(200).json();
+    let empty = user.api().get("/v1/models").send().await.expect(200).json();
     assert_eq!(empty, json!({"object": "list", "data": []}));
     user.alias("one", Provider::OpenAi, "mock-small").await;
     user.alias("two", Provider::Gemini, "mock-small").await;
-    let list = user.api.get("/v1/models").send().await.expect(200).json();
+    let list = user.api().get("/v1/models").send().await.expect(200).json();
     fields(&list, &["object", "data"]);
     let models = list["data"].as_array().unwrap();
     for (model, (id, owner)) in models.iter().zip([("one", "openai"), ("two", "gemini")]) {
         fields(model, &["id", "object", "created", "owned_by"]);
         assert_eq!((&model["id"], &model["object"], &model["owned_by"]), (&json!(id), &json!("model"), &json!(owner)));
         about(model["created"].as_i64().unwrap() * 1000, now_ms());
-        assert_eq!(user.api.get(&format!("/v1/models/{id}")).send().await.expect(200).json(), *model);
+        assert_eq!(user.api().get(&format!("/v1/models/{id}")).send().await.expect(200).json(), *model);
     }
     assert_eq!(models.len(), 2);
     user.session.get("/v1/models").send().await.expect(200);
     for path in ["/v1/models/openai/gpt-4o", "/v1/models/openai%2Fgpt-4o"] {
-        let model = user.api.get(path).send().await.expect(200).json();
+        let model = user.api().get(path).send().await.expect(200).json();
         assert_eq!((&model["id"], &model["owned_by"]), (&json!("openai/gpt-4o"), &json!("openai")));
     }
     for path in ["/v1/models/nothing", "/v1/models/mistral/x", "/v1/models/one/two"] {
-        error(&user.api.get(path).send().await, 404, "model_not_found");
+        error(&user.api().get(path).send().await, 404, "model_not_found");
     }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tt_core::Provider;
+use tt_testkit::world::{PASSWORD, User, question};
 
 use crate::expect::{DAY_MS, about, error, error_about, fields, now_ms, time};
-use crate::world::{User, World};
+use crate::setup::world;
 
 async fn key(user: &User, body: &Value) -> Value {
     user.session.post("/auth/key").json(body).send().await.expect(200).json()
@@ -17,7 +18,7 @@ async fn listed(user: &User, id: &Value) -> Value {
 
 #[tokio::test]
 async fn a_key_is_made_without_a_body_and_lasts_a_year() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     for call in [user.session.post("/auth/key"), user.session.post("/auth/key").json(&json!({}))] {
         let made = call.send().await.expect(200).json();
@@ -32,7 +33,7 @@ async fn a_key_is_made_without_a_body_and_lasts_a_year() {
 
 #[tokio::test]
 async fn a_key_is_listed_with_all_that_it_was_made_with_and_not_itself() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", Provider::OpenAi, "mock-small").await;
     let wish = json!({
@@ -57,8 +58,8 @@ async fn a_key_is_listed_with_all_that_it_was_made_with_and_not_itself() {
     assert!(row.get("token").is_none());
 
     let all = user.session.get("/auth/keys").send().await.expect(200);
-    assert!(!all.text().contains(made["token"].as_str().unwrap()) && !all.text().contains(&user.api_key));
-    let row = listed(&user, &json!(user.api_key_id)).await;
+    assert!(!all.text().contains(made["token"].as_str().unwrap()) && !all.text().contains(user.api_key()));
+    let row = listed(&user, &json!(user.api_key_id())).await;
     assert_eq!(
         (&row["scopes"], &row["allowed_aliases"], &row["name"]),
         (&json!(["proxy"]), &Value::Null, &Value::Null)
@@ -67,7 +68,7 @@ async fn a_key_is_listed_with_all_that_it_was_made_with_and_not_itself() {
 
 #[tokio::test]
 async fn a_key_without_an_end_has_none() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     let made = key(&user, &json!({"expires_in_days": null})).await;
     assert!(made["expires_at"].is_null());
@@ -76,7 +77,7 @@ async fn a_key_without_an_end_has_none() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_key_is_named() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     for (body, param) in [
         (json!({"expires_in_days": 0}), "expires_in_days"),
@@ -106,54 +107,54 @@ async fn what_is_wrong_with_a_key_is_named() {
 
 #[tokio::test]
 async fn a_revoked_key_stops_at_once_and_stays_in_the_list() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", Provider::OpenAi, "mock-small").await;
     user.ask("fast", "hello").await.expect(200);
-    let path = format!("/auth/keys/{}", user.api_key_id);
+    let path = format!("/auth/keys/{}", user.api_key_id());
     let answer = user.session.delete(&path).send().await.expect(204);
     assert!(answer.body.is_empty());
     error(&user.ask("fast", "hello").await, 401, "invalid_credentials");
-    error(&user.api.get("/auth/me").send().await, 401, "invalid_credentials");
-    let row = listed(&user, &json!(user.api_key_id)).await;
+    error(&user.api().get("/auth/me").send().await, 401, "invalid_credentials");
+    let row = listed(&user, &json!(user.api_key_id())).await;
     about(time(&row["revoked_at"]), now_ms());
     assert_eq!(world.sent().len(), 1);
 }
 
 #[tokio::test]
 async fn the_last_use_of_a_key_is_in_the_list() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
-    assert!(listed(&user, &json!(user.api_key_id)).await["last_used_at"].is_null());
-    user.api.get("/v1/models").send().await.expect(200);
-    about(time(&listed(&user, &json!(user.api_key_id)).await["last_used_at"]), now_ms());
+    assert!(listed(&user, &json!(user.api_key_id())).await["last_used_at"].is_null());
+    user.api().get("/v1/models").send().await.expect(200);
+    about(time(&listed(&user, &json!(user.api_key_id())).await["last_used_at"]), now_ms());
 }
 
 #[tokio::test]
 async fn only_a_session_handles_keys_and_passwords() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     let made = key(&user, &json!({"scopes": ["proxy", "manage"]})).await;
     let api = user.anonymous().bearer(made["token"].as_str().unwrap());
-    let change = json!({"current_password": crate::world::PASSWORD, "new_password": "another password"});
+    let change = json!({"current_password": PASSWORD, "new_password": "another password"});
     for call in [
         api.post("/auth/key"),
         api.get("/auth/keys"),
-        api.delete(&format!("/auth/keys/{}", user.api_key_id)),
+        api.delete(&format!("/auth/keys/{}", user.api_key_id())),
         api.post("/auth/password").json(&change),
         api.post("/auth/logout"),
     ] {
         error(&call.send().await, 403, "forbidden");
     }
-    user.api.get("/auth/me").send().await.expect(200);
+    user.api().get("/auth/me").send().await.expect(200);
 }
 
 #[tokio::test]
 async fn a_scope_opens_its_paths_and_no_others() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", Provider::OpenAi, "mock-small").await;
-    let question = crate::world::question("fast", "hello");
+    let body = question("fast", "hello");
     for (scopes, manage, proxy) in
         [(json!(["proxy"]), false, true), (json!(["manage"]), true, false), (json!(["proxy", "manage"]), true, true)]
     {
@@ -163,8 +164,7 @@ async fn a_scope_opens_its_paths_and_no_others() {
             let answer = api.get(path).send().await;
             if manage { drop(answer.expect(200)) } else { drop(error(&answer, 403, "forbidden")) }
         }
-        let answers =
-            [api.get("/v1/models").send().await, api.post("/v1/chat/completions").json(&question).send().await];
+        let answers = [api.get("/v1/models").send().await, api.post("/v1/chat/completions").json(&body).send().await];
         for answer in answers {
             if proxy { drop(answer.expect(200)) } else { drop(error(&answer, 403, "forbidden")) }
         }
@@ -174,14 +174,14 @@ async fn a_scope_opens_its_paths_and_no_others() {
 
 #[tokio::test]
 async fn a_key_for_some_aliases_names_no_others_but_follows_their_fallbacks() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let second = user.alias("second", Provider::OpenAi, "mock-small").await;
     let more = json!({"fallback_alias_id": second});
     user.alias_with("first", Provider::OpenAi, "mock-status-401", more).await;
     let made = key(&user, &json!({"allowed_aliases": ["first", "unborn"]})).await;
     let api = user.anonymous().bearer(made["token"].as_str().unwrap());
-    let ask = |model: &str| api.post("/v1/chat/completions").json(&crate::world::question(model, "hello")).send();
+    let ask = |model: &str| api.post("/v1/chat/completions").json(&question(model, "hello")).send();
 
     let served = ask("first").await.expect(200);
     assert_eq!(served.header("x-tokentracer-alias"), Some("second"));

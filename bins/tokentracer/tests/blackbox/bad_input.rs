@@ -1,13 +1,15 @@
-//! Whatever is sent, the answer is an error of the contract, never a 500, and the process stays up.
+//! Bad input of every kind is answered with an error of the contract, never with 500, and the process stays up.
 
 use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
+use tt_testkit::World;
 use tt_testkit::client::{Call, Response};
+use tt_testkit::world::{User, question};
 
 use crate::expect::error;
-use crate::world::{User, World, question};
+use crate::setup::{world, world_with};
 
 /// Every call that takes a body.
 fn calls(user: &User) -> Vec<Call> {
@@ -30,8 +32,8 @@ fn calls(user: &User) -> Vec<Call> {
     .collect()
 }
 
-async fn world() -> (World, User) {
-    let world = World::start().await;
+async fn stage() -> (World, User) {
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", tt_core::Provider::OpenAi, "mock-small").await;
     (world, user)
@@ -45,7 +47,7 @@ async fn alive(world: &World, user: &User) {
 
 #[tokio::test]
 async fn what_is_no_json_is_told_so() {
-    let (world, user) = world().await;
+    let (world, user) = stage().await;
     let deep_array = "[".repeat(100_000);
     let deep_object = "{\"a\":".repeat(2_000);
     let bodies: Vec<(&str, Vec<u8>)> = vec![
@@ -80,7 +82,7 @@ async fn what_is_no_json_is_told_so() {
         }
     }
     for body in [deep_array.clone(), format!("{{\"model\":\"fast\",\"messages\":{deep_array}")] {
-        let call = user.api.post("/v1/chat/completions").header("content-type", "application/json");
+        let call = user.api().post("/v1/chat/completions").header("content-type", "application/json");
         error(&call.body(body).send().await, 400, "invalid_json");
     }
     alive(&world, &user).await;
@@ -88,7 +90,7 @@ async fn what_is_no_json_is_told_so() {
 
 #[tokio::test]
 async fn no_body_is_bad_json_but_where_none_is_needed() {
-    let (world, user) = world().await;
+    let (world, user) = stage().await;
     for path in ["/auth/signup", "/auth/login", "/manage/providers", "/manage/aliases", "/v1/chat/completions"] {
         error(&user.session.post(path).send().await, 400, "invalid_json");
     }
@@ -97,14 +99,14 @@ async fn no_body_is_bad_json_but_where_none_is_needed() {
 
 #[tokio::test]
 async fn deep_nesting_is_safe_in_every_dialect() {
-    let (world, user) = world().await;
+    let (world, user) = stage().await;
     let deep = format!("{}1{}", "[".repeat(50_000), "]".repeat(50_000));
     for provider in ["openai", "anthropic", "gemini"] {
         for field in ["metadata", "x", "tools", "messages", "response_format"] {
             let body = format!(
                 "{{\"model\":\"{provider}/mock-small\",\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}],\"{field}\":{deep}}}"
             );
-            let call = user.api.post("/v1/chat/completions").header("content-type", "application/json");
+            let call = user.api().post("/v1/chat/completions").header("content-type", "application/json");
             let answer = call.body(body).send().await;
             assert!(
                 answer.status == 400 || answer.status == 200,
@@ -125,7 +127,7 @@ async fn deep_nesting_is_safe_in_every_dialect() {
 
 #[tokio::test]
 async fn duplicated_fields_are_refused_everywhere() {
-    let (world, user) = world().await;
+    let (world, user) = stage().await;
     for (path, body, param) in [
         ("/auth/signup", r#"{"email":"a@example.org","email":"b@example.org","password":"long enough"}"#, "email"),
         ("/auth/login", r#"{"email":"a@example.org","password":"long enough","password":"x"}"#, "password"),
@@ -141,7 +143,7 @@ async fn duplicated_fields_are_refused_everywhere() {
 
 #[tokio::test]
 async fn mistyped_fields_of_a_chat_are_the_callers_error() {
-    let (world, user) = world().await;
+    let (world, user) = stage().await;
     for provider in ["openai", "anthropic", "gemini"] {
         for (field, value) in [
             ("model", json!(5)),
@@ -204,7 +206,7 @@ async fn mistyped_fields_of_a_chat_are_the_callers_error() {
 
 #[tokio::test]
 async fn bodies_over_their_size_are_413() {
-    let world = World::with(&[("MAX_BODY_BYTES", "100000")]).await;
+    let world = world_with(&[("MAX_BODY_BYTES", "100000")]).await;
     let user = world.user().await;
     user.alias("fast", tt_core::Provider::OpenAi, "mock-small").await;
     let blanks = |bytes: usize| format!("{{{}}}", " ".repeat(bytes - 2));
@@ -216,7 +218,7 @@ async fn bodies_over_their_size_are_413() {
     let mut raw = user.anonymous().raw().await;
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nTransfer-Encoding: chunked\r\n\r\n",
-        user.api_key
+        user.api_key()
     );
     raw.write(head).await;
     for _ in 0..11 {
@@ -231,7 +233,7 @@ async fn bodies_over_their_size_are_413() {
 
 #[tokio::test]
 async fn a_length_that_lies_is_not_believed() {
-    let world = World::with(&[("CLIENT_BODY_IDLE_TIMEOUT", "300ms")]).await;
+    let world = world_with(&[("CLIENT_BODY_IDLE_TIMEOUT", "300ms")]).await;
     let user = world.user().await;
     user.alias("fast", tt_core::Provider::OpenAi, "mock-small").await;
     for (length, status) in
@@ -240,7 +242,7 @@ async fn a_length_that_lies_is_not_believed() {
         let mut raw = user.anonymous().raw().await;
         raw.write(format!(
             "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {length}\r\n\r\n{{}}",
-            user.api_key
+            user.api_key()
         ))
         .await;
         let head = raw.read_head().await;
@@ -251,11 +253,11 @@ async fn a_length_that_lies_is_not_believed() {
 
 #[tokio::test]
 async fn a_body_that_stalls_is_408() {
-    let world = World::with(&[("CLIENT_BODY_IDLE_TIMEOUT", "300ms")]).await;
+    let world = world_with(&[("CLIENT_BODY_IDLE_TIMEOUT", "300ms")]).await;
     let user = world.user().await;
     user.alias("fast", tt_core::Provider::OpenAi, "mock-small").await;
     for (path, token) in
-        [("/v1/chat/completions", &user.api_key), ("/manage/aliases", &user.token), ("/auth/login", &user.token)]
+        [("/v1/chat/completions", user.api_key()), ("/manage/aliases", &user.token), ("/auth/login", &user.token)]
     {
         for framing in ["Transfer-Encoding: chunked\r\n\r\n5\r\n{\"mod\r\n", "Content-Length: 100\r\n\r\n{\"model\":"] {
             let mut raw = user.anonymous().raw().await;
@@ -270,7 +272,7 @@ async fn a_body_that_stalls_is_408() {
 
 #[tokio::test]
 async fn headers_that_do_not_come_end_the_connection() {
-    let world = World::with(&[("CLIENT_HEADER_TIMEOUT", "300ms")]).await;
+    let world = world_with(&[("CLIENT_HEADER_TIMEOUT", "300ms")]).await;
     for begin in ["", "GET /health HT", "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
         let mut raw = world.client().raw().await;
         raw.write(begin).await;
@@ -282,7 +284,7 @@ async fn headers_that_do_not_come_end_the_connection() {
 
 #[tokio::test]
 async fn a_connection_may_idle_between_requests_for_longer_than_a_head_may_take() {
-    let world = World::with(&[("CLIENT_HEADER_TIMEOUT", "300ms")]).await;
+    let world = world_with(&[("CLIENT_HEADER_TIMEOUT", "300ms")]).await;
     let mut raw = world.client().raw().await;
     for _ in 0..3 {
         raw.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
@@ -297,7 +299,7 @@ async fn a_connection_may_idle_between_requests_for_longer_than_a_head_may_take(
 
 #[tokio::test]
 async fn another_content_type_is_415_and_none_is_json() {
-    let (world, user) = world().await;
+    let (world, user) = stage().await;
     for kind in [
         "text/plain",
         "application/x-www-form-urlencoded",
@@ -311,18 +313,19 @@ async fn another_content_type_is_415_and_none_is_json() {
         }
     }
     let body = question("fast", "hello").to_string();
-    for kind in ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.api+json"]
+    for kind in
+        ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.api()+json"]
     {
-        let call = user.api.post("/v1/chat/completions").header("content-type", kind);
+        let call = user.api().post("/v1/chat/completions").header("content-type", kind);
         call.body(body.clone()).send().await.expect(200);
     }
-    user.api.post("/v1/chat/completions").body(body).send().await.expect(200);
+    user.api().post("/v1/chat/completions").body(body).send().await.expect(200);
     alive(&world, &user).await;
 }
 
 #[tokio::test]
 async fn oversized_addresses_and_headers_get_the_servers_own_answer() {
-    let (world, user) = world().await;
+    let (world, user) = stage().await;
     let long = |bytes: usize| "x".repeat(bytes);
     let answer: Response = user.session.get(&format!("/manage/logs?cursor={}", long(9_000))).send().await;
     assert_eq!(answer.status, 414);
@@ -340,7 +343,7 @@ async fn oversized_addresses_and_headers_get_the_servers_own_answer() {
 
 #[tokio::test]
 async fn what_is_no_http_gets_400_or_nothing() {
-    let (world, user) = world().await;
+    let (world, user) = stage().await;
     for junk in [
         "hello\r\n\r\n",
         "GET / HTTP/9.9\r\n\r\n",
@@ -369,11 +372,11 @@ async fn what_is_no_http_gets_400_or_nothing() {
 
 #[tokio::test]
 async fn requests_on_one_connection_do_not_disturb_each_other() {
-    let (world, user) = world().await;
+    let (world, user) = stage().await;
     let body = question("fast", "hello").to_string();
     let good = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
-        user.api_key,
+        user.api_key(),
         body.len()
     );
     let bad = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n";

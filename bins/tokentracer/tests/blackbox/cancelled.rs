@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tt_core::Provider::{Anthropic, Gemini, OpenAi};
 use tt_testkit::Behaviour;
+use tt_testkit::world::{User, question};
 
 use crate::prices::nano_of;
-use crate::world::{User, World, question};
+use crate::setup::{world, world_with};
 
 /// A cancelled upstream must be so within this time of the client's leaving.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -20,14 +21,14 @@ fn raw_request(user: &User, body: &Value) -> String {
     let body = body.to_string();
     format!(
         "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        user.api_key,
+        user.api_key(),
         body.len(),
     )
 }
 
 #[tokio::test]
 async fn leaving_a_stream_cancels_it_and_leaves_a_row() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for (provider, model) in [(OpenAi, "gpt-4o"), (Anthropic, "claude-sonnet-4-5"), (Gemini, "gemini-2.5-flash")] {
         world.mock.on(model, endless());
@@ -53,7 +54,7 @@ async fn leaving_a_stream_cancels_it_and_leaves_a_row() {
 
 #[tokio::test]
 async fn a_connection_that_is_reset_or_half_closed_counts_as_gone() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for half_close in [true, false] {
         let model = format!("mock-endless-{half_close}");
@@ -84,7 +85,7 @@ async fn a_connection_that_is_reset_or_half_closed_counts_as_gone() {
 
 #[tokio::test]
 async fn leaving_before_an_answer_cancels_the_call() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for (number, stream) in [false, true].into_iter().enumerate() {
         let model = format!("mock-delay-60s-{number}");
@@ -107,7 +108,7 @@ async fn leaving_before_an_answer_cancels_the_call() {
 
 #[tokio::test]
 async fn leaving_between_attempts_stops_them() {
-    let world = World::with(&[("MAX_RETRIES", "10")]).await;
+    let world = world_with(&[("MAX_RETRIES", "10")]).await;
     let user = world.user().await;
     user.alias("bad", OpenAi, "mock-status-503").await;
     let mut raw = user.anonymous().raw().await;

@@ -1,4 +1,4 @@
-//! What answers must look like whatever they are about: the error's shape, sets of fields, times.
+//! Checks of what every answer has in common: the shape of errors, sets of fields, times.
 
 use std::collections::BTreeSet;
 

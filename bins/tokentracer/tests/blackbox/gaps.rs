@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tt_testkit::world::{User, question, request_id};
 
 use crate::expect::{error_about, fields, now_ms, time};
-use crate::world::{User, World, question, request_id};
+use crate::setup::{world, world_with};
 
 const LISTS: [&str; 3] = ["interrupted", "unknown_usage", "unpriced"];
 
@@ -27,8 +28,8 @@ fn nothing() -> Value {
 }
 
 #[tokio::test]
-async fn who_misses_nothing_has_no_gaps() {
-    let world = World::start().await;
+async fn a_user_whose_requests_are_complete_has_no_gaps() {
+    let world = world().await;
     let user = world.user().await;
     assert_eq!(gaps(&user, "").await, nothing());
     user.ask("openai/gpt-4o", "hello").await.expect(200);
@@ -38,7 +39,7 @@ async fn who_misses_nothing_has_no_gaps() {
 
 #[tokio::test]
 async fn an_unanswered_and_an_unpriced_request_are_listed_for_their_caller_alone() {
-    let world = World::with(&[("UPSTREAM_TOTAL_TIMEOUT", "300ms")]).await;
+    let world = world_with(&[("UPSTREAM_TOTAL_TIMEOUT", "300ms")]).await;
     let (ann, bob) = (world.user().await, world.user().await);
     let late = request_id(&ann.ask("openai/mock-delay-20s", "hello").await.expect(504));
     let unpriced = request_id(&ann.ask("openai/mock-small", "hello").await.expect(200));
@@ -85,11 +86,11 @@ async fn an_unanswered_and_an_unpriced_request_are_listed_for_their_caller_alone
 
 #[tokio::test]
 async fn a_request_in_flight_is_open_and_one_that_was_killed_is_interrupted() {
-    let mut world = World::start().await;
+    let mut world = world().await;
     let (mut ann, bob) = (world.user().await, world.user().await);
     ann.ask("openai/gpt-4o", "hello").await.expect(200);
     let mut calls = JoinSet::new();
-    let call = ann.api.post("/v1/chat/completions").json(&question("openai/mock-delay-20s", "hello"));
+    let call = ann.api().post("/v1/chat/completions").json(&question("openai/mock-delay-20s", "hello"));
     calls.spawn(call.try_send());
     world.mock.wait_for(|seen| seen.model.as_deref() == Some("mock-delay-20s")).await;
     let found = gaps(&ann, "").await;
@@ -100,7 +101,7 @@ async fn a_request_in_flight_is_open_and_one_that_was_killed_is_interrupted() {
     world.kill();
     calls.shutdown().await;
     world.start_again();
-    ann.found_again(&world);
+    world.find_again(&mut ann);
     let until = tokio::time::Instant::now() + Duration::from_secs(20);
     let found = loop {
         let found = gaps(&ann, "").await;

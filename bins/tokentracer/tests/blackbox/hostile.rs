@@ -6,10 +6,12 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use tt_core::Provider;
+use tt_testkit::World;
 use tt_testkit::client::{Client, Response};
+use tt_testkit::world::{User, question};
 
 use crate::expect::{alike, error, error_about};
-use crate::world::{User, World, question};
+use crate::setup::{world, world_with};
 
 /// A body in which one field has `raw` for its value, written as it is.
 async fn with_raw(client: &Client, method: Method, path: &str, rest: &Value, field: &str, raw: &str) -> Response {
@@ -20,7 +22,7 @@ async fn with_raw(client: &Client, method: Method, path: &str, rest: &Value, fie
     client.call(method, path).header("content-type", "application/json").body(body).send().await
 }
 
-/// What no count may be.
+/// Values that a field for a count must refuse.
 const NO_COUNTS: [&str; 14] = [
     "-1",
     "-9223372036854775808",
@@ -40,7 +42,7 @@ const NO_COUNTS: [&str; 14] = [
 
 #[tokio::test]
 async fn counts_that_are_none_are_named() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for raw in NO_COUNTS {
         for field in ["rate_limit_minute", "rate_limit_daily", "expires_in_days"] {
@@ -87,7 +89,7 @@ async fn promoted(world: &World, user: &User) {
 
 #[tokio::test]
 async fn an_administrators_limits_and_pages_are_checked_too() {
-    let world = World::start().await;
+    let world = world().await;
     let (admin, user) = (world.bare_user().await, world.bare_user().await);
     promoted(&world, &admin).await;
     let path = format!("/manage/users/{}", user.id);
@@ -127,7 +129,7 @@ const JUNK: [&str; 12] = [
 
 #[tokio::test]
 async fn junk_in_queries_is_named() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.ask("openai/mock-small", "hello").await.expect(200);
     let long = "7".repeat(4000);
@@ -154,7 +156,7 @@ async fn junk_in_queries_is_named() {
 
 #[tokio::test]
 async fn what_belongs_to_others_can_neither_be_tested_nor_looked_into() {
-    let world = World::start().await;
+    let world = world().await;
     let (ann, bob) = (world.user().await, world.user().await);
     let theirs = ann.provider_key(Provider::OpenAi).to_string();
     for (method, end) in [(Method::POST, "/test"), (Method::GET, "/models"), (Method::DELETE, "")] {
@@ -200,12 +202,12 @@ const SHOWN: [&str; 11] = [
     "\u{1f9ff}\u{0301}e\u{301}",
 ];
 
-/// What no name may hold.
+/// Characters that a name must not hold.
 const CONTROL: [&str; 7] = ["\0", "a\nb", "a\r\nERROR forged", "\u{1b}[31mred", "a\tb", "\u{7f}", "\u{85}"];
 
 #[tokio::test]
 async fn a_label_comes_back_as_it_went_in_or_is_refused() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     let provider = |label: &Value| json!({"provider": "openai", "api_key": "sk-test", "label": label});
     let longest = "\u{1f9ff}".repeat(100);
@@ -252,7 +254,7 @@ async fn tagged(user: &User, tags: &[u8]) -> String {
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
          Content-Length: {}\r\nX-TokenTracer-Tags: ",
-        user.api_key,
+        user.api_key(),
         body.len()
     );
     raw.write([head.as_bytes(), tags, b"\r\n\r\n", body.as_bytes()].concat()).await;
@@ -282,7 +284,7 @@ fn cells(text: &str) -> Vec<Vec<String>> {
 
 #[tokio::test]
 async fn a_tag_comes_back_as_it_went_in_or_is_refused() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     // A comma ends a tag.
     let values: Vec<String> = SHOWN.iter().map(|text| text.replace(',', ";")).collect();
@@ -327,7 +329,7 @@ async fn a_tag_comes_back_as_it_went_in_or_is_refused() {
         let answer = tagged(&user, bad).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("x-tokentracer-tags"), "{bad:?}: {answer}");
     }
-    // What is no header at all ends the connection with the server's own answer, or none.
+    // A line that is not a header ends the connection, with an answer of the server's own or with none.
     for bad in [b"team=a\0b".as_slice(), b"team=a\x1b[31m", b"team=a\nERROR forged", &b"a=b,".repeat(2_500_000)] {
         let answer = tagged(&user, bad).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
@@ -338,7 +340,7 @@ async fn a_tag_comes_back_as_it_went_in_or_is_refused() {
 
 #[tokio::test]
 async fn tags_of_two_headers_are_one_list() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let answer = tagged(&user, b"team=search\r\nX-TokenTracer-Tags: feature=summary").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -348,9 +350,9 @@ async fn tags_of_two_headers_are_one_list() {
 }
 
 #[tokio::test]
-async fn nobody_writes_lines_of_the_log() {
+async fn no_text_of_a_request_can_forge_a_log_line() {
     const FORGED: &str = "x\r\n2026-01-01T00:00:00.000000Z ERROR forged\nERROR forged";
-    let world = World::with(&[("RUST_LOG", "trace")]).await;
+    let world = world_with(&[("RUST_LOG", "trace")]).await;
     let user = world.user().await;
     world.mock.on("mock-small", tt_testkit::Behaviour::status_with_body(500, FORGED));
     user.ask("openai/mock-small", FORGED).await.expect(502);

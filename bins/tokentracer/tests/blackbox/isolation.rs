@@ -3,9 +3,10 @@
 use serde_json::json;
 use tt_core::Provider;
 use tt_testkit::client::Client;
+use tt_testkit::world::{question, request_id};
 
 use crate::expect::{alike, error};
-use crate::world::{World, question, request_id};
+use crate::setup::world;
 
 /// No id of anything.
 const NOTHING: i64 = 987_654_321;
@@ -28,7 +29,7 @@ async fn same(client: &Client, method: http::Method, paths: [String; 2], body: O
 
 #[tokio::test]
 async fn somebody_elses_provider_key_is_like_none() {
-    let world = World::start().await;
+    let world = world().await;
     let (ann, bob) = (world.user().await, world.user().await);
     let ids = [ann.provider_key(Provider::OpenAi), NOTHING];
     let paths = ids.map(|id| format!("/manage/providers/{id}"));
@@ -58,7 +59,7 @@ async fn somebody_elses_provider_key_is_like_none() {
 
 #[tokio::test]
 async fn somebody_elses_alias_is_like_none() {
-    let world = World::start().await;
+    let world = world().await;
     let (ann, bob) = (world.user().await, world.user().await);
     let id = ann.alias("hers", Provider::OpenAi, "mock-small").await;
     bob.alias("his", Provider::OpenAi, "mock-small").await;
@@ -88,8 +89,8 @@ async fn somebody_elses_alias_is_like_none() {
     error(&theirs, 404, "model_not_found");
     alike(&theirs, &bob.ask("nobodys", "hello").await);
     let paths = ["hers", "nobodys"].map(|name| format!("/v1/models/{name}"));
-    same(&bob.api, http::Method::GET, paths, None, "model_not_found").await;
-    let models = bob.api.get("/v1/models").send().await.expect(200);
+    same(bob.api(), http::Method::GET, paths, None, "model_not_found").await;
+    let models = bob.api().get("/v1/models").send().await.expect(200);
     assert!(!models.text().contains("hers"));
     assert!(!bob.session.get("/manage/aliases").send().await.expect(200).text().contains("hers"));
     ann.ask("hers", "hello").await.expect(200);
@@ -97,7 +98,7 @@ async fn somebody_elses_alias_is_like_none() {
 
 #[tokio::test]
 async fn the_same_alias_of_two_users_is_two_aliases() {
-    let world = World::start().await;
+    let world = world().await;
     let (ann, bob) = (world.user().await, world.user().await);
     ann.alias("fast", Provider::OpenAi, "mock-small").await;
     bob.alias("fast", Provider::Gemini, "mock-large").await;
@@ -111,25 +112,25 @@ async fn the_same_alias_of_two_users_is_two_aliases() {
 
 #[tokio::test]
 async fn somebody_elses_api_key_is_like_none() {
-    let world = World::start().await;
+    let world = world().await;
     let (ann, bob) = (world.bare_user().await, world.bare_user().await);
-    let paths = [ann.api_key_id, NOTHING].map(|id| format!("/auth/keys/{id}"));
+    let paths = [ann.api_key_id(), NOTHING].map(|id| format!("/auth/keys/{id}"));
     same(&bob.session, http::Method::DELETE, paths, None, "api_key_not_found").await;
     for id in ["x", "1.5", "-1", "99999999999999999999", "%2e%2e"] {
         error(&bob.session.delete(&format!("/auth/keys/{id}")).send().await, 404, "api_key_not_found");
     }
-    ann.api.get("/auth/me").send().await.expect(200);
+    ann.api().get("/auth/me").send().await.expect(200);
     let keys = bob.session.get("/auth/keys").send().await.expect(200).json();
     assert_eq!(keys.as_array().unwrap().len(), 1);
-    assert_eq!(keys[0]["id"], json!(bob.api_key_id));
+    assert_eq!(keys[0]["id"], json!(bob.api_key_id()));
 }
 
 #[tokio::test]
 async fn somebody_elses_requests_are_like_none() {
-    let world = World::start().await;
+    let world = world().await;
     let (ann, bob) = (world.user().await, world.user().await);
     ann.alias("hers", Provider::OpenAi, "gpt-4o").await;
-    let answer = ann.api.post("/v1/chat/completions").header("x-tokentracer-tags", "team=hers");
+    let answer = ann.api().post("/v1/chat/completions").header("x-tokentracer-tags", "team=hers");
     let answer = answer.json(&question("hers", "hello")).send().await.expect(200);
     let id = request_id(&answer);
     let paths = [id.as_str(), NO_REQUEST].map(|id| format!("/manage/logs/{id}"));
@@ -150,7 +151,7 @@ async fn somebody_elses_requests_are_like_none() {
 
 #[tokio::test]
 async fn what_fails_for_one_user_does_not_for_another() {
-    let world = World::start().await;
+    let world = world().await;
     let (ann, bob) = (world.user().await, world.user().await);
     ann.alias("fast", Provider::Anthropic, "mock-status-500").await;
     bob.alias("fast", Provider::Anthropic, "mock-small").await;

@@ -1,13 +1,14 @@
-//! What a request leaves behind: tokens as the provider counted them, money to the nano-dollar, every attempt.
+//! The row of a request: its tokens as the provider counted them, its cost to the nano-dollar, and every attempt.
 
 use serde_json::{Value, json};
 use tt_core::Provider::{self, Anthropic, Gemini, OpenAi};
 use tt_core::Usage;
 use tt_testkit::Behaviour;
+use tt_testkit::world::{PROVIDERS, question, request_id};
 
 use crate::expect::{about, fields, now_ms, time};
 use crate::prices::{cost, nano, nano_of};
-use crate::world::{World, question, request_id};
+use crate::setup::{world, world_with};
 
 const ROW: [&str; 23] = [
     "request_id",
@@ -58,7 +59,7 @@ fn tokens(row: &Value, usage: &Usage) {
 
 #[tokio::test]
 async fn a_row_says_all_there_is_to_say() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", OpenAi, "gpt-4o").await;
     let answer = user.ask("fast", "one two three").await.expect(200);
@@ -73,7 +74,7 @@ async fn a_row_says_all_there_is_to_say() {
         ("route", json!("primary")),
         ("provider", json!("openai")),
         ("model", json!("gpt-4o")),
-        ("api_key_id", json!(user.api_key_id)),
+        ("api_key_id", json!(user.api_key_id())),
         ("stream", json!(false)),
         ("status", json!(200)),
         ("outcome", json!("ok")),
@@ -99,7 +100,7 @@ async fn a_row_says_all_there_is_to_say() {
 
 #[tokio::test]
 async fn tokens_and_cost_are_the_providers_and_the_tables() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for (provider, model) in PRICED {
         for behaviour in [
@@ -129,7 +130,7 @@ async fn tokens_and_cost_are_the_providers_and_the_tables() {
 
 #[tokio::test]
 async fn cache_writes_of_both_terms_have_their_own_price() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let usage =
         Usage { input: 10, cache_read: 1000, cache_write_5m: 333, cache_write_1h: 77, output: 21, ..Usage::default() };
@@ -147,7 +148,7 @@ async fn cache_writes_of_both_terms_have_their_own_price() {
 
 #[tokio::test]
 async fn money_is_printed_exactly() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     // 3 tokens at 0.15 and 7 at 0.60 dollars a million: 4650 nano-dollars.
     world.mock.on("gpt-4o-mini", Behaviour::ok().usage(Usage { input: 3, output: 7, ..Usage::default() }));
@@ -161,7 +162,7 @@ async fn money_is_printed_exactly() {
 
 #[tokio::test]
 async fn halves_are_rounded_to_even_once() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     // 18750 pico-dollars a token: two make 37.5 nano-dollars, six 112.5.
     let model = "gemini-1.5-flash";
@@ -176,9 +177,9 @@ async fn halves_are_rounded_to_even_once() {
 
 #[tokio::test]
 async fn a_model_without_a_price_costs_null_and_never_zero() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
-    for provider in crate::world::PROVIDERS {
+    for provider in PROVIDERS {
         let answer = user.ask(&format!("{}/mock-small", provider.as_str()), "hello").await.expect(200);
         assert_eq!(answer.header("x-tokentracer-cost-usd"), None);
         let detail = user.log(&request_id(&answer)).await;
@@ -192,7 +193,7 @@ async fn a_model_without_a_price_costs_null_and_never_zero() {
 
 #[tokio::test]
 async fn the_detail_has_the_reason_the_chain_and_the_usage_as_sent() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for (provider, model, own) in [
         (OpenAi, "gpt-4o", json!({"prompt_tokens": 3, "completion_tokens": 6, "total_tokens": 9})),
@@ -224,7 +225,7 @@ async fn the_detail_has_the_reason_the_chain_and_the_usage_as_sent() {
 
 #[tokio::test]
 async fn every_attempt_is_in_the_record() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.chain(&[(OpenAi, "mock-status-500"), (Gemini, "mock-status-403"), (Anthropic, "claude-haiku-4-5")]).await;
     let answer = user.ask("a0", "one two three").await.expect(200);
@@ -259,8 +260,8 @@ async fn every_attempt_is_in_the_record() {
 }
 
 #[tokio::test]
-async fn failures_have_rows_that_cost_what_they_cost() {
-    let world = World::with(&[("UPSTREAM_TOTAL_TIMEOUT", "300ms"), ("UPSTREAM_FIRST_BYTE_TIMEOUT", "300ms")]).await;
+async fn rows_of_failures_have_their_cost() {
+    let world = world_with(&[("UPSTREAM_TOTAL_TIMEOUT", "300ms"), ("UPSTREAM_FIRST_BYTE_TIMEOUT", "300ms")]).await;
     let user = world.user().await;
     for (model, status, source, cost) in [
         ("mock-status-500", 502, "none", json!(0)),
@@ -282,9 +283,9 @@ async fn failures_have_rows_that_cost_what_they_cost() {
 
 #[tokio::test]
 async fn an_answer_without_usage_is_estimated_and_says_so() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
-    for provider in crate::world::PROVIDERS {
+    for provider in PROVIDERS {
         let answer = user.ask(&format!("{}/mock-no-usage", provider.as_str()), "one two three").await.expect(200);
         let row = user.log(&request_id(&answer)).await;
         assert_eq!(row["usage_source"], "estimated", "{provider}");
@@ -293,14 +294,14 @@ async fn an_answer_without_usage_is_estimated_and_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_refused_before_it_is_admitted_leaves_no_row() {
-    let world = World::start().await;
+async fn a_request_that_is_refused_before_it_is_admitted_leaves_no_row() {
+    let world = world().await;
     let user = world.user().await;
     user.ask("nothing", "hello").await.expect(404);
-    user.api.post("/v1/chat/completions").body("{").send().await.expect(400);
+    user.api().post("/v1/chat/completions").body("{").send().await.expect(400);
     user.complete(&json!({"model": "anthropic/mock-small"})).await.expect(400);
     user.anonymous().post("/v1/chat/completions").json(&question("openai/mock-small", "x")).send().await.expect(401);
-    let bad_tags = user.api.post("/v1/chat/completions").header("x-tokentracer-tags", "team");
+    let bad_tags = user.api().post("/v1/chat/completions").header("x-tokentracer-tags", "team");
     bad_tags.json(&question("openai/mock-small", "x")).send().await.expect(400);
     assert!(user.logs().await.is_empty() && world.sent().is_empty());
     assert_eq!(user.session.get("/manage/usage").send().await.expect(200).text(), "[]");
@@ -308,10 +309,10 @@ async fn what_is_refused_before_it_is_admitted_leaves_no_row() {
 
 #[tokio::test]
 async fn tags_stay_with_the_record() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let ask = |tags: &str| {
-        let call = user.api.post("/v1/chat/completions").header("x-tokentracer-tags", tags);
+        let call = user.api().post("/v1/chat/completions").header("x-tokentracer-tags", tags);
         call.json(&question("openai/gpt-4o", "one two three")).send()
     };
     let answer = ask("team=search, feature = summary").await.expect(200);
@@ -342,10 +343,10 @@ async fn tags_stay_with_the_record() {
 
 #[tokio::test]
 async fn many_requests_at_once_are_each_counted_once() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", OpenAi, "gpt-4o-mini").await;
-    let client = tt_testkit::Client::keeping_connections(user.api.base()).bearer(&user.api_key);
+    let client = tt_testkit::Client::keeping_connections(user.api().base()).bearer(user.api_key());
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let client = client.clone();

@@ -5,14 +5,15 @@ use std::time::Duration;
 use serde_json::json;
 use tt_core::Provider::{Gemini, OpenAi};
 use tt_testkit::Behaviour;
+use tt_testkit::world::{Backend, PASSWORD};
 
 use crate::expect::error;
-use crate::world::{PASSWORD, World};
+use crate::setup::{backend, world, world_with};
 
 #[tokio::test]
 async fn a_stream_that_runs_is_ended_in_full_before_the_process_stops() {
     for signal in ["TERM", "INT"] {
-        let mut world = World::start().await;
+        let mut world = world().await;
         let mut user = world.user().await;
         world.mock.on("gpt-4o", Behaviour::ok().chunks(30).drip(Duration::from_millis(30)));
         user.alias("long", OpenAi, "gpt-4o").await;
@@ -27,7 +28,7 @@ async fn a_stream_that_runs_is_ended_in_full_before_the_process_stops() {
         // It may have ended by now, and then takes no more signals; either way it says how it went.
         world.stop();
         world.start_again();
-        user.found_again(&world);
+        world.find_again(&mut user);
         let row = user.log(&id).await;
         assert_eq!((&row["status"], &row["outcome"]), (&json!(200), &json!("ok")), "SIG{signal}");
         assert_eq!((&row["usage_source"], &row["output_tokens"]), (&json!("provider"), &json!(30)));
@@ -36,7 +37,7 @@ async fn a_stream_that_runs_is_ended_in_full_before_the_process_stops() {
 
 #[tokio::test]
 async fn while_it_stops_it_takes_no_new_connections() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     world.mock.on("mock-small", Behaviour::ok().chunks(50).drip(Duration::from_millis(30)));
     let mut stream = user.ask_stream("openai/mock-small", "hello").await;
@@ -51,7 +52,7 @@ async fn while_it_stops_it_takes_no_new_connections() {
 
 #[tokio::test]
 async fn what_outlasts_the_grace_is_cut_and_has_its_row() {
-    let mut world = World::with(&[("SHUTDOWN_GRACE", "300ms")]).await;
+    let mut world = world_with(&[("SHUTDOWN_GRACE", "300ms")]).await;
     let mut user = world.user().await;
     world.mock.on("gpt-4o", Behaviour::ok().chunks(10_000).drip(Duration::from_millis(20)));
     let mut stream = user.ask_stream("openai/gpt-4o", "hello").await;
@@ -62,7 +63,7 @@ async fn what_outlasts_the_grace_is_cut_and_has_its_row() {
     world.stop();
     assert!(!stream.rest().await.iter().any(tt_testkit::client::Event::is_done), "a stream that was cut says [DONE]");
     world.start_again();
-    user.found_again(&world);
+    world.find_again(&mut user);
     let row = user.log(&id).await;
     assert_eq!(row["usage_source"], "partial", "{row}");
     assert!(row["output_tokens"].as_u64().unwrap() > 0 && !row["cost_usd"].is_null(), "{row}");
@@ -70,7 +71,7 @@ async fn what_outlasts_the_grace_is_cut_and_has_its_row() {
 
 #[tokio::test]
 async fn no_row_is_lost_by_a_stop_right_after_the_answers() {
-    let mut world = World::start().await;
+    let mut world = world().await;
     let mut user = world.user().await;
     user.alias("fast", OpenAi, "gpt-4o-mini").await;
     for _ in 0..40 {
@@ -78,7 +79,7 @@ async fn no_row_is_lost_by_a_stop_right_after_the_answers() {
     }
     world.stop();
     world.start_again();
-    user.found_again(&world);
+    world.find_again(&mut user);
     assert_eq!(user.logs().await.len(), 40);
     let usage = user.session.get("/manage/usage").send().await.expect(200).json();
     assert_eq!(usage[0]["requests"], 40);
@@ -86,7 +87,7 @@ async fn no_row_is_lost_by_a_stop_right_after_the_answers() {
 
 #[tokio::test]
 async fn a_restart_keeps_users_sessions_keys_aliases_and_usage() {
-    let mut world = World::start().await;
+    let mut world = world().await;
     let mut user = world.user().await;
     let fallback = user.alias("second", Gemini, "mock-small").await;
     user.alias_with("first", OpenAi, "gpt-4o", json!({"fallback_alias_id": fallback})).await;
@@ -108,7 +109,7 @@ async fn a_restart_keeps_users_sessions_keys_aliases_and_usage() {
     }
     world.stop();
     world.start_again();
-    user.found_again(&world);
+    world.find_again(&mut user);
     for (path, before) in paths.iter().zip(before) {
         assert_eq!(user.session.get(path).send().await.expect(200).text(), before, "{path}");
     }
@@ -124,9 +125,9 @@ async fn a_restart_keeps_users_sessions_keys_aliases_and_usage() {
 #[tokio::test]
 async fn the_first_line_tells_the_address_and_the_data_is_the_owners_alone() {
     use std::os::unix::fs::PermissionsExt as _;
-    let world = World::start().await;
+    let world = world().await;
     assert!(world.program().address().starts_with("127.0.0.1:"));
-    if crate::world::Backend::chosen() == crate::world::Backend::Sqlite {
+    if backend() == Backend::Sqlite {
         let data = world.program().data_dir();
         let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(data), mode(&data.join("secrets"))), (0o700, 0o600));

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tt_core::Provider::{Anthropic, Gemini, OpenAi};
+use tt_testkit::world::{PROVIDERS, question, request_id};
 
 use crate::prices::{cost, nano_of};
-use crate::world::{PROVIDERS, World, question, request_id};
+use crate::setup::world;
 
 fn light(threshold: u64) -> Value {
     json!({"use_light_model": true, "light_model": "mock-light", "light_model_threshold": threshold})
@@ -12,7 +13,7 @@ fn light(threshold: u64) -> Value {
 
 #[tokio::test]
 async fn the_light_model_serves_exactly_under_the_threshold() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let hello = |role: &str| json!({"role": role, "content": "hello world"});
     // "hello world" is two tokens.
@@ -41,7 +42,7 @@ async fn the_light_model_serves_exactly_under_the_threshold() {
 
 #[tokio::test]
 async fn a_long_input_is_counted_exactly_too() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     // " hello" is one token, wherever it stands.
     let text = format!("hello{}", " hello".repeat(299));
@@ -54,7 +55,7 @@ async fn a_long_input_is_counted_exactly_too() {
 
 #[tokio::test]
 async fn tools_and_their_results_count_as_input() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias_with("fast", OpenAi, "mock-full", light(50)).await;
     let words = "many words that fill a description ".repeat(20);
@@ -75,7 +76,7 @@ async fn tools_and_their_results_count_as_input() {
 
 #[tokio::test]
 async fn without_the_switch_or_the_model_there_is_no_light_route() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for more in [
         json!({"light_model": "mock-light", "light_model_threshold": 1000}),
@@ -91,7 +92,7 @@ async fn without_the_switch_or_the_model_there_is_no_light_route() {
 
 #[tokio::test]
 async fn a_failed_light_model_goes_to_the_fallback_and_a_light_model_there_is_a_fallback() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let second = user.alias_with("second", Gemini, "mock-full", light(1000)).await;
     let more = json!({"use_light_model": true, "light_model": "mock-status-401", "fallback_alias_id": second});
@@ -104,7 +105,7 @@ async fn a_failed_light_model_goes_to_the_fallback_and_a_light_model_there_is_a_
 
 #[tokio::test]
 async fn what_the_light_model_saved_is_the_difference_to_the_target() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let mut sum = 0;
     for (provider, target, light) in [

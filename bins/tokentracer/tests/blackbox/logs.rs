@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tt_core::Provider::{Gemini, OpenAi};
+use tt_testkit::world::{User, request_id};
 
 use crate::expect::{error, error_about, fields};
-use crate::world::{User, World, request_id};
+use crate::setup::world;
 
 async fn page(user: &User, query: &str) -> Value {
     let page = user.session.get(&format!("/manage/logs{query}")).send().await.expect(200).json();
@@ -18,14 +19,14 @@ fn ids(page: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn an_empty_log_is_an_empty_list() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     assert_eq!(page(&user, "").await, json!({"data": [], "next_cursor": null}));
 }
 
 #[tokio::test]
 async fn pages_go_from_the_newest_to_the_oldest_without_gap_or_repeat() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let mut asked = Vec::new();
     for _ in 0..7 {
@@ -57,7 +58,7 @@ async fn pages_go_from_the_newest_to_the_oldest_without_gap_or_repeat() {
 
 #[tokio::test]
 async fn rows_are_found_by_what_they_are() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("one", OpenAi, "mock-small").await;
     user.alias("two", Gemini, "mock-small").await;
@@ -91,7 +92,7 @@ async fn rows_are_found_by_what_they_are() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_query_is_named() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     for (query, param) in [
         ("?limit=0", "limit"),

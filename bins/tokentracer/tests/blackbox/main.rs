@@ -1,7 +1,7 @@
 //! The built program, from the outside: every call and every promise of the HTTP contract, against a mock upstream.
 //!
 //! Each test starts a program of its own on a free port, with a data directory and a mock of its own, so that tests
-//! run side by side and none sees another's requests. `TT_BLACKBOX_BACKEND` chooses what they run on.
+//! run side by side and none sees another's requests. [`setup`] says what they run on.
 
 #[cfg(test)]
 mod accounts;
@@ -44,6 +44,8 @@ mod secrecy;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod setup;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod streams;
@@ -51,5 +53,3 @@ mod streams;
 mod translation;
 #[cfg(test)]
 mod usage;
-#[cfg(test)]
-mod world;

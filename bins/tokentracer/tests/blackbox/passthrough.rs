@@ -3,9 +3,11 @@
 use serde_json::json;
 use tt_core::Provider::OpenAi;
 use tt_testkit::Behaviour;
+use tt_testkit::World;
 use tt_testkit::client::Response;
+use tt_testkit::world::{User, question, request_id};
 
-use crate::world::{User, World, question};
+use crate::setup::world;
 
 /// A body as no encoder would write it; `MODEL` and `STREAM` stand for what the test puts there.
 const ODD: &str = "  {\t\"zebra\" : [1, 2.50, 1e-7, 12345678901234567890, -0.0, null, {\"b\":1,\"a\":2,\"b\":3}],\r\n \
@@ -14,7 +16,12 @@ const ODD: &str = "  {\t\"zebra\" : [1, 2.50, 1e-7, 12345678901234567890, -0.0, 
     \"\u{fc}nbekannt\":{\"deep\":[[[[]]]]}, \"seed\": 1.0 } \n";
 
 async fn send(user: &User, body: &str) -> Response {
-    user.api.post("/v1/chat/completions").header("content-type", "application/json").body(body.to_owned()).send().await
+    user.api()
+        .post("/v1/chat/completions")
+        .header("content-type", "application/json")
+        .body(body.to_owned())
+        .send()
+        .await
 }
 
 fn received(world: &World) -> String {
@@ -23,7 +30,7 @@ fn received(world: &World) -> String {
 
 #[tokio::test]
 async fn only_the_model_is_replaced() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", OpenAi, "mock-small").await;
     for model in ["\"fast\"", "\"f\\u0061st\""] {
@@ -35,7 +42,7 @@ async fn only_the_model_is_replaced() {
 
 #[tokio::test]
 async fn a_stream_asks_for_usage_and_changes_nothing_else() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", OpenAi, "mock-small").await;
     let target = "\"mock-small\"";
@@ -77,7 +84,7 @@ async fn a_stream_asks_for_usage_and_changes_nothing_else() {
 
 #[tokio::test]
 async fn a_large_body_arrives_whole() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", OpenAi, "mock-small").await;
     for bytes in [100_000, 3_000_000] {
@@ -93,7 +100,7 @@ async fn a_large_body_arrives_whole() {
 
 #[tokio::test]
 async fn an_answer_comes_back_byte_for_byte() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let body = " {\"usage\":{\"total_tokens\":7, \"prompt_tokens\":3,\"completion_tokens\":4,\"own\":[1.0]},\n\t\"choices\" : [ {\"index\":0,\
         \"message\":{\"content\":\"caf\\u00e9 \\/ \u{fc}\",\"role\":\"assistant\",\"reasoning\":\"x\"},\"finish_reason\":\"stop\" }],\
@@ -110,7 +117,7 @@ async fn an_answer_comes_back_byte_for_byte() {
 
 #[tokio::test]
 async fn a_stream_comes_back_event_by_event_as_it_was_sent() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let head = "\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\"";
     let chunk = |delta: &str| {
@@ -147,7 +154,7 @@ async fn a_stream_comes_back_event_by_event_as_it_was_sent() {
 
 #[tokio::test]
 async fn upstream_sees_its_own_credential_and_nothing_of_the_clients() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let names = [
         "openai-organization",
@@ -174,7 +181,7 @@ async fn upstream_sees_its_own_credential_and_nothing_of_the_clients() {
         ("anthropic", ("x-api-key", "sk-ant-mock")),
         ("gemini", ("x-goog-api-key", "AIzaMock")),
     ] {
-        let mut call = user.api.post("/v1/chat/completions");
+        let mut call = user.api().post("/v1/chat/completions");
         for name in names {
             call = call.header(name, if name == "x-tokentracer-tags" { "team=theirs" } else { "theirs" });
         }
@@ -182,7 +189,7 @@ async fn upstream_sees_its_own_credential_and_nothing_of_the_clients() {
         let seen = world.sent().pop().unwrap();
         assert_eq!(seen.header(credential.0), Some(credential.1));
         let all = format!("{:?}", seen.headers);
-        assert!(!all.contains("theirs") && !all.contains(&user.api_key), "{provider}: {all}");
+        assert!(!all.contains("theirs") && !all.contains(user.api_key()), "{provider}: {all}");
         assert_eq!(seen.header("accept-encoding"), Some("identity"));
         assert_eq!(seen.header("content-type"), Some("application/json"));
         let length = seen.body.len().to_string();
@@ -205,7 +212,7 @@ async fn upstream_sees_its_own_credential_and_nothing_of_the_clients() {
 
 #[tokio::test]
 async fn the_answers_headers_are_ours_and_the_few_that_are_promised() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let allowed = [
         "content-type",
@@ -244,14 +251,14 @@ async fn the_answers_headers_are_ours_and_the_few_that_are_promised() {
             }
             assert!(plain.header("x-tokentracer-cost-usd").is_some());
         }
-        let id = crate::world::request_id(&plain);
+        let id = request_id(&plain);
         assert!(!id.contains("mock"), "the upstream's request id was passed on");
     }
 }
 
 #[tokio::test]
 async fn a_key_that_stands_twice_is_refused() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let messages = "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]";
     for (body, param) in [

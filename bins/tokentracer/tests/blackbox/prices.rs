@@ -1,4 +1,4 @@
-//! What tokens cost by the shipped table, computed here on its own: nothing is shared with what is tested.
+//! The cost of tokens by the shipped price table, computed independently of the code under test.
 
 use std::sync::LazyLock;
 

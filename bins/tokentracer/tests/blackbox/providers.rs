@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use tt_core::Provider;
 use tt_testkit::MockUpstream;
+use tt_testkit::world::{PROVIDERS, User, sent};
 
 use crate::expect::{about, error, error_about, fields, now_ms, time};
-use crate::world::{PROVIDERS, User, World, sent};
+use crate::setup::{world, world_with};
 
 const FIELDS: [&str; 5] = ["id", "provider", "label", "base_url", "created_at"];
 
@@ -15,7 +16,7 @@ async fn create(user: &User, body: &Value) -> Value {
 
 #[tokio::test]
 async fn a_key_is_stored_and_listed_and_never_shown() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     assert_eq!(user.session.get("/manage/providers").send().await.expect(200).text(), "[]");
     let mut made = Vec::new();
@@ -37,7 +38,7 @@ async fn a_key_is_stored_and_listed_and_never_shown() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_key_is_named_and_not_repeated() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     for (body, code, param) in [
         (json!({"api_key": "sk-secret"}), "missing_field", "provider"),
@@ -64,7 +65,7 @@ async fn what_is_wrong_with_a_key_is_named_and_not_repeated() {
 
 #[tokio::test]
 async fn blanks_around_a_key_are_a_slip_of_copying() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     let key = format!("  {}\n", MockUpstream::key(Provider::OpenAi));
     create(&user, &json!({"provider": "openai", "api_key": key})).await;
@@ -73,7 +74,7 @@ async fn blanks_around_a_key_are_a_slip_of_copying() {
 
 #[tokio::test]
 async fn an_address_in_the_own_network_is_refused() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let id = user.provider_key(Provider::OpenAi);
     for address in [
@@ -115,7 +116,7 @@ async fn an_address_in_the_own_network_is_refused() {
 
 #[tokio::test]
 async fn a_keys_own_address_gets_its_requests_and_no_other_key() {
-    let world = World::with(&[("ALLOW_PRIVATE_UPSTREAMS", "true")]).await;
+    let world = world_with(&[("ALLOW_PRIVATE_UPSTREAMS", "true")]).await;
     let other = MockUpstream::start();
     let user = world.user().await;
     let base = other.base_url(Provider::OpenAi);
@@ -136,7 +137,7 @@ async fn a_keys_own_address_gets_its_requests_and_no_other_key() {
 
 #[tokio::test]
 async fn a_change_holds_from_the_next_request_on() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.ask("openai/mock-small", "one").await.expect(200);
     let path = format!("/manage/providers/{}", user.provider_key(Provider::OpenAi));
@@ -162,7 +163,7 @@ async fn a_change_holds_from_the_next_request_on() {
 
 #[tokio::test]
 async fn a_stored_key_is_never_sent_to_a_host_it_was_not_saved_for() {
-    let world = World::with(&[("ALLOW_PRIVATE_UPSTREAMS", "true")]).await;
+    let world = world_with(&[("ALLOW_PRIVATE_UPSTREAMS", "true")]).await;
     let other = MockUpstream::start();
     let user = world.user().await;
     let path = format!("/manage/providers/{}", user.provider_key(Provider::OpenAi));
@@ -187,7 +188,7 @@ async fn a_stored_key_is_never_sent_to_a_host_it_was_not_saved_for() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_change_is_named() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let path = format!("/manage/providers/{}", user.provider_key(Provider::OpenAi));
     let answer = user.session.patch(&path).json(&json!({})).send().await;
@@ -206,7 +207,7 @@ async fn what_is_wrong_with_a_change_is_named() {
 
 #[tokio::test]
 async fn a_key_in_use_stays_and_another_goes() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.alias("fast", Provider::OpenAi, "mock-small").await;
     let path = format!("/manage/providers/{}", user.provider_key(Provider::OpenAi));
@@ -222,7 +223,7 @@ async fn a_key_in_use_stays_and_another_goes() {
 
 #[tokio::test]
 async fn the_oldest_key_of_a_provider_serves_models_named_directly() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     let first = create(&user, &json!({"provider": "openai", "api_key": "sk-mock-first"})).await;
     create(&user, &json!({"provider": "openai", "api_key": "sk-mock-second"})).await;

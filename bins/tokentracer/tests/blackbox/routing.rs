@@ -5,10 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tt_core::Provider;
 use tt_testkit::Behaviour;
+use tt_testkit::World;
 use tt_testkit::client::Response;
+use tt_testkit::world::{PROVIDERS, User, question, request_id};
 
 use crate::expect::error;
-use crate::world::{PROVIDERS, User, World, question, request_id};
+use crate::setup::{world, world_with};
 
 use Provider::{Anthropic, Gemini, OpenAi};
 
@@ -40,7 +42,7 @@ async fn both_ways(user: &User, model: &str) -> [(u16, Option<String>, String); 
 
 #[tokio::test]
 async fn an_alias_leads_to_its_target() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for provider in PROVIDERS {
         let name = provider.as_str();
@@ -56,7 +58,7 @@ async fn an_alias_leads_to_its_target() {
 
 #[tokio::test]
 async fn a_model_that_is_nothing_is_404_and_leaves_no_row() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let bare = world.bare_user().await;
     for model in ["nothing", "mistral/large", "/x", "Openai/gpt-4o"] {
@@ -71,8 +73,8 @@ async fn a_model_that_is_nothing_is_404_and_leaves_no_row() {
 }
 
 #[tokio::test]
-async fn what_another_target_may_do_better_goes_to_it_at_once() {
-    let world = World::start().await;
+async fn an_error_that_another_target_may_not_have_falls_back_at_once() {
+    let world = world().await;
     for (provider, model) in [
         (OpenAi, "mock-status-401"),
         (OpenAi, "mock-status-402"),
@@ -107,8 +109,8 @@ async fn what_another_target_may_do_better_goes_to_it_at_once() {
 }
 
 #[tokio::test]
-async fn what_the_same_target_may_do_better_is_tried_once_more() {
-    let world = World::start().await;
+async fn an_error_that_may_pass_is_tried_again_once() {
+    let world = world().await;
     for (provider, model) in [
         (OpenAi, "mock-status-408"),
         (OpenAi, "mock-status-500"),
@@ -136,7 +138,7 @@ async fn what_the_same_target_may_do_better_is_tried_once_more() {
 
 #[tokio::test]
 async fn a_retry_that_succeeds_is_the_primary_route() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     with_fallback(&user, OpenAi, "mock-shaky").await;
     world.mock.once("mock-shaky", Behaviour::status(500));
@@ -146,7 +148,7 @@ async fn a_retry_that_succeeds_is_the_primary_route() {
 
 #[tokio::test]
 async fn a_short_retry_after_is_waited_out() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     with_fallback(&user, OpenAi, "mock-busy").await;
     world.mock.once("mock-busy", Behaviour::status(429).header("retry-after", "1"));
@@ -158,7 +160,7 @@ async fn a_short_retry_after_is_waited_out() {
 #[tokio::test]
 async fn retries_are_as_many_as_set() {
     for (most, attempts) in [("0", 1), ("3", 4)] {
-        let world = World::with(&[("MAX_RETRIES", most)]).await;
+        let world = world_with(&[("MAX_RETRIES", most)]).await;
         let user = world.user().await;
         user.alias("bad", OpenAi, "mock-status-500").await;
         error(&user.ask("bad", "hello").await, 502, "all_attempts_failed");
@@ -168,7 +170,7 @@ async fn retries_are_as_many_as_set() {
 
 #[tokio::test]
 async fn a_connection_that_is_refused_is_tried_again_and_then_the_fallback() {
-    let world = World::with(&[("ALLOW_PRIVATE_UPSTREAMS", "true")]).await;
+    let world = world_with(&[("ALLOW_PRIVATE_UPSTREAMS", "true")]).await;
     let user = world.user().await;
     // A port that was free a moment ago: nobody listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -191,7 +193,7 @@ async fn a_connection_that_is_refused_is_tried_again_and_then_the_fallback() {
 
 #[tokio::test]
 async fn a_stream_without_content_is_a_failed_attempt() {
-    let world = World::start().await;
+    let world = world().await;
     for (provider, model) in [
         (OpenAi, "mock-empty-stream"),
         (OpenAi, "mock-cut-after-0"),
@@ -219,7 +221,7 @@ async fn a_stream_without_content_is_a_failed_attempt() {
 
 #[tokio::test]
 async fn the_callers_own_error_is_answered_at_once() {
-    let world = World::start().await;
+    let world = world().await;
     for (provider, status) in [(OpenAi, 400), (OpenAi, 422), (OpenAi, 413), (Anthropic, 400), (Gemini, 400)] {
         let user = world.user().await;
         let model = format!("mock-status-{status}");
@@ -238,8 +240,8 @@ async fn the_callers_own_error_is_answered_at_once() {
 }
 
 #[tokio::test]
-async fn what_a_provider_complains_of_reaches_the_caller() {
-    let world = World::start().await;
+async fn the_callers_mistakes_are_answered_in_the_providers_words() {
+    let world = world().await;
     let user = world.user().await;
     let mut body = question("openai/mock-small", "hello");
     body["temperature"] = json!(7);
@@ -251,7 +253,7 @@ async fn what_a_provider_complains_of_reaches_the_caller() {
 
 #[tokio::test]
 async fn a_chain_is_followed_to_its_end() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.chain(&[
         (OpenAi, "mock-status-401"),
@@ -266,7 +268,7 @@ async fn a_chain_is_followed_to_its_end() {
 
 #[tokio::test]
 async fn no_more_than_eight_aliases_are_tried() {
-    let world = World::with(&[("MAX_RETRIES", "0")]).await;
+    let world = world_with(&[("MAX_RETRIES", "0")]).await;
     let user = world.user().await;
     user.chain(&[(OpenAi, "mock-status-500"); 10]).await;
     let answer = user.ask("a0", "hello").await;
@@ -283,7 +285,7 @@ async fn no_more_than_eight_aliases_are_tried() {
 
 #[tokio::test]
 async fn a_circle_written_by_two_at_once_ends() {
-    let world = World::with(&[("MAX_RETRIES", "0")]).await;
+    let world = world_with(&[("MAX_RETRIES", "0")]).await;
     let user = world.user().await;
     for round in 0..5 {
         let (a, b) = (format!("x{round}"), format!("y{round}"));
@@ -304,7 +306,7 @@ async fn a_circle_written_by_two_at_once_ends() {
 
 #[tokio::test]
 async fn when_all_fail_the_last_attempt_decides_the_status() {
-    let world = World::with(&[("UPSTREAM_TOTAL_TIMEOUT", "300ms"), ("UPSTREAM_FIRST_BYTE_TIMEOUT", "300ms")]).await;
+    let world = world_with(&[("UPSTREAM_TOTAL_TIMEOUT", "300ms"), ("UPSTREAM_FIRST_BYTE_TIMEOUT", "300ms")]).await;
     for (last, status, code) in [
         ("mock-status-500", 502, "all_attempts_failed"),
         ("mock-status-401", 502, "all_attempts_failed"),
@@ -333,8 +335,8 @@ async fn when_all_fail_the_last_attempt_decides_the_status() {
 }
 
 #[tokio::test]
-async fn how_long_a_provider_asks_to_wait_is_passed_on() {
-    let world = World::start().await;
+async fn the_wait_that_a_provider_asks_for_is_passed_on() {
+    let world = world().await;
     let user = world.user().await;
     for provider in PROVIDERS {
         let answer = user.ask(&format!("{}/mock-status-429-retry-after-17", provider.as_str()), "hello").await;
@@ -345,7 +347,7 @@ async fn how_long_a_provider_asks_to_wait_is_passed_on() {
 
 #[tokio::test]
 async fn no_message_holds_a_key() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let key = "sk-mock-b7f3c9e1d5";
     let path = format!("/manage/providers/{}", user.provider_key(OpenAi));
@@ -365,7 +367,7 @@ async fn no_message_holds_a_key() {
 
 #[tokio::test]
 async fn a_wrong_key_is_a_failed_attempt_with_every_provider() {
-    let world = World::start().await;
+    let world = world().await;
     for provider in PROVIDERS {
         let user = world.user().await;
         with_fallback(&user, provider, "mock-small").await;
@@ -394,7 +396,7 @@ async fn an_answer_that_takes_too_long_is_not_tried_again() {
         ("UPSTREAM_FIRST_BYTE_TIMEOUT", "300ms"),
         ("UPSTREAM_IDLE_TIMEOUT", "10s"),
     ];
-    let world = World::with(&settings).await;
+    let world = world_with(&settings).await;
     for (provider, model) in [
         (OpenAi, "mock-delay-20s"),
         (OpenAi, "mock-stall"),
@@ -416,7 +418,7 @@ async fn an_answer_that_takes_too_long_is_not_tried_again() {
 
 #[tokio::test]
 async fn what_a_fallback_cannot_express_skips_it_and_what_the_first_cannot_is_told() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.chain(&[(OpenAi, "mock-status-401"), (Anthropic, "mock-small"), (OpenAi, "mock-good")]).await;
     let mut body = question("a0", "hello");

@@ -1,9 +1,10 @@
-//! What lies in the program's files and log: no secret of anybody, no prompt.
+//! The program's files and its log hold nobody's secrets and no prompts.
 
 use serde_json::json;
 use tt_core::Provider::OpenAi;
+use tt_testkit::world::{Backend, PASSWORD, question};
 
-use crate::world::{Backend, PASSWORD, World, question};
+use crate::setup::{backend, world_with};
 
 /// Everything in the data directory, as bytes.
 fn files(directory: &std::path::Path) -> Vec<(String, Vec<u8>)> {
@@ -25,7 +26,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 
 #[tokio::test]
 async fn no_secret_and_no_prompt_is_written_anywhere() {
-    let mut world = World::with(&[("RUST_LOG", "trace")]).await;
+    let mut world = world_with(&[("RUST_LOG", "trace")]).await;
     let user = world.user().await;
     let key = "sk-mock-5e3a1c77f0b24d19";
     let path = format!("/manage/providers/{}", user.provider_key(OpenAi));
@@ -46,12 +47,12 @@ async fn no_secret_and_no_prompt_is_written_anywhere() {
     let log = world.stop();
     assert!(log.contains("tt_http"), "nothing was logged: {log}");
     let mut places = files(&data);
-    assert!(Backend::chosen() != Backend::Sqlite || places.iter().any(|(name, _)| name.ends_with("tokentracer.db")));
+    assert!(backend() != Backend::Sqlite || places.iter().any(|(name, _)| name.ends_with("tokentracer.db")));
     places.push(("the log".to_owned(), log.into_bytes()));
     for (name, bytes) in &places {
         for (what, text) in [
             ("the provider key", key),
-            ("the API key", user.api_key.as_str()),
+            ("the API key", user.api_key()),
             ("the session token", user.token.as_str()),
             ("the password", PASSWORD),
             ("a wrong password", "the-password-that-was-wrong"),

@@ -2,13 +2,14 @@
 
 use http::Method;
 use serde_json::json;
+use tt_testkit::world::request_id;
 
 use crate::expect::{assert_request_id, error, fields};
-use crate::world::World;
+use crate::setup::world;
 
 #[tokio::test]
 async fn health_is_ok_in_text() {
-    let world = World::start().await;
+    let world = world().await;
     let answer = world.client().get("/health").send().await.expect(200);
     assert_eq!(answer.text(), "OK");
     assert!(answer.header("content-type").unwrap().starts_with("text/plain"));
@@ -17,7 +18,7 @@ async fn health_is_ok_in_text() {
 
 #[tokio::test]
 async fn readiness_names_the_parts() {
-    let world = World::start().await;
+    let world = world().await;
     let body = world.client().get("/health/ready").send().await.expect(200).json();
     fields(&body, &["store", "redis", "journal"]);
     assert_eq!((&body["store"], &body["journal"]), (&json!("ok"), &json!("ok")));
@@ -25,9 +26,9 @@ async fn readiness_names_the_parts() {
 
 #[tokio::test]
 async fn unknown_paths_are_404_with_and_without_credentials() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
-    for client in [user.anonymous(), user.session.clone(), user.api.clone()] {
+    for client in [user.anonymous(), user.session.clone(), user.api().clone()] {
         for path in [
             "/nothing",
             "/auth",
@@ -55,7 +56,7 @@ async fn unknown_paths_are_404_with_and_without_credentials() {
 
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     for (path, allowed) in [
         ("/health", &[Method::GET][..]),
@@ -96,12 +97,12 @@ async fn a_wrong_method_is_told_the_right_ones() {
 
 #[tokio::test]
 async fn every_response_has_an_id_of_its_own() {
-    let world = World::start().await;
+    let world = world().await;
     let mut ids = std::collections::BTreeSet::new();
     for path in ["/health", "/nothing", "/auth/me", "/health"] {
         let answer = world.client().get(path).header("x-request-id", "mine").send().await;
         assert_request_id(&answer);
-        ids.insert(crate::world::request_id(&answer));
+        ids.insert(request_id(&answer));
     }
     assert_eq!(ids.len(), 4);
 }

@@ -4,8 +4,9 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use tt_testkit::process::Launch;
+use tt_testkit::world::Backend;
 
-use crate::world::{World, program};
+use crate::setup::{backend, program, world};
 
 /// It ended by itself, without success and in time, saying nothing on standard output; the lines it complained in.
 #[track_caller]
@@ -159,10 +160,10 @@ fn postgresql_needs_secrets_that_all_processes_share() {
 
 #[tokio::test]
 async fn a_second_server_on_the_same_data_is_refused() {
-    if crate::world::Backend::chosen() != crate::world::Backend::Sqlite {
+    if backend() != Backend::Sqlite {
         return;
     }
-    let world = World::start().await;
+    let world = world().await;
     let path = world.program().data_dir().to_str().unwrap().to_owned();
     one_line(world.launch(), &["DATA_DIR", &path]);
     world.client().get("/health").send().await.expect(200);
@@ -217,7 +218,7 @@ fn help_shows_no_value_of_the_environment() {
 
 #[tokio::test]
 async fn healthcheck_tells_by_its_status() {
-    let world = World::start().await;
+    let world = world().await;
     let port = world.program().address().rsplit(':').next().unwrap().to_owned();
     let check = |port: &str| program().argument("healthcheck").env("PORT", port).output();
     let output = check(&port);

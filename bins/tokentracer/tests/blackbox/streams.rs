@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use tt_core::Provider::{self, Anthropic, Gemini, OpenAi};
 use tt_testkit::Behaviour;
 use tt_testkit::client::Event;
+use tt_testkit::world::{PROVIDERS, User, question};
 
 use crate::expect::fields;
-use crate::world::{PROVIDERS, User, World, question};
+use crate::setup::{world, world_with};
 
 /// A model of each provider's, by the name the mock plays.
 async fn aliases(user: &User, model: &str) {
@@ -33,7 +34,7 @@ fn streamed(model: &str, options: Value) -> Value {
 
 #[tokio::test]
 async fn a_stream_is_chunks_and_done() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     aliases(&user, "mock-small").await;
     for provider in PROVIDERS {
@@ -64,7 +65,7 @@ async fn a_stream_is_chunks_and_done() {
 
 #[tokio::test]
 async fn the_usage_chunk_comes_only_if_asked_for_and_upstream_is_always_asked() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     aliases(&user, "mock-small").await;
     for provider in PROVIDERS {
@@ -96,7 +97,7 @@ async fn the_usage_chunk_comes_only_if_asked_for_and_upstream_is_always_asked() 
 
 #[tokio::test]
 async fn chunks_leave_as_they_arrive() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     aliases(&user, "mock-drip-100ms-chunks-5").await;
     for provider in PROVIDERS {
@@ -118,7 +119,7 @@ async fn chunks_leave_as_they_arrive() {
 
 #[tokio::test]
 async fn events_cut_anywhere_are_put_together() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     aliases(&user, "mock-slice-7").await;
     for provider in PROVIDERS {
@@ -131,7 +132,7 @@ async fn events_cut_anywhere_are_put_together() {
 
 #[tokio::test]
 async fn tool_calls_stream_in_pieces() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     aliases(&user, "mock-small").await;
     for provider in PROVIDERS {
@@ -188,7 +189,7 @@ async fn broke(user: &User, provider: Provider, model: &str) -> Value {
 
 #[tokio::test]
 async fn a_stream_that_breaks_ends_with_an_error_event() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for (provider, model) in [
         (OpenAi, "mock-cut-after-3"),
@@ -205,7 +206,7 @@ async fn a_stream_that_breaks_ends_with_an_error_event() {
 
 #[tokio::test]
 async fn an_error_in_a_stream_reaches_the_client_as_one() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for (provider, model) in
         [(OpenAi, "mock-error-after-3"), (Anthropic, "mock-error-after-5"), (Gemini, "mock-error-after-2")]
@@ -216,7 +217,7 @@ async fn an_error_in_a_stream_reaches_the_client_as_one() {
 
 #[tokio::test]
 async fn a_stream_that_falls_silent_breaks_after_the_idle_time_out() {
-    let world = World::with(&[("UPSTREAM_IDLE_TIMEOUT", "300ms")]).await;
+    let world = world_with(&[("UPSTREAM_IDLE_TIMEOUT", "300ms")]).await;
     let user = world.user().await;
     for (provider, model) in
         [(OpenAi, "mock-stall-after-3"), (Anthropic, "mock-stall-after-5"), (Gemini, "mock-stall-after-2")]
@@ -230,7 +231,7 @@ async fn a_stream_that_falls_silent_breaks_after_the_idle_time_out() {
 
 #[tokio::test]
 async fn nothing_is_retried_once_the_client_has_some_of_it() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     user.chain(&[(OpenAi, "mock-cut-after-3"), (OpenAi, "mock-good")]).await;
     let events = user.ask_stream("a0", "one two three").await.rest().await;
@@ -244,7 +245,7 @@ async fn a_slow_reader_slows_the_upstream_and_costs_no_memory() {
     // Words of 10 kB each: 40 MB, which no pair of socket buffers takes in.
     let word = format!("{} ", "x".repeat(9_999));
     let words = 4_000;
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     world.mock.on("mock-long", Behaviour::ok().text(&word.repeat(words)));
     let resident = || -> u64 {
@@ -275,7 +276,7 @@ async fn a_slow_reader_slows_the_upstream_and_costs_no_memory() {
 
 #[tokio::test]
 async fn a_stream_that_reports_no_usage_is_estimated() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for provider in PROVIDERS {
         user.alias("silent", provider, "mock-no-usage").await;
@@ -292,7 +293,7 @@ async fn a_stream_that_reports_no_usage_is_estimated() {
 
 #[tokio::test]
 async fn many_streams_at_once_do_not_mix() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     world.mock.on("mock-small", Behaviour::ok().drip(Duration::from_millis(2)));
     aliases(&user, "mock-small").await;

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use tt_core::Provider::{self, Anthropic, Gemini};
 use tt_testkit::Behaviour;
+use tt_testkit::world::{PROVIDERS, User, question};
 
 use crate::expect::fields;
-use crate::world::{PROVIDERS, User, World, question};
+use crate::setup::world;
 
 fn weather() -> Value {
     json!({"type": "function", "function": {
@@ -24,7 +25,7 @@ async fn complete(user: &User, body: &Value) -> Value {
 
 #[tokio::test]
 async fn a_conversation_goes_to_anthropic_in_its_words() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let body = json!({
         "model": direct(Anthropic),
@@ -56,7 +57,7 @@ async fn a_conversation_goes_to_anthropic_in_its_words() {
 
 #[tokio::test]
 async fn a_conversation_goes_to_gemini_in_its_words() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let body = json!({
         "model": direct(Gemini),
@@ -92,7 +93,7 @@ async fn a_conversation_goes_to_gemini_in_its_words() {
 
 #[tokio::test]
 async fn every_answer_has_openais_shape() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for provider in PROVIDERS {
         let answer = complete(&user, &question(&direct(provider), "one two three")).await;
@@ -123,7 +124,7 @@ async fn every_answer_has_openais_shape() {
 
 #[tokio::test]
 async fn usage_counts_caches_and_reasoning_as_openai_does() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     world.mock.on("mock-small", Behaviour::ok().cached(100).cache_write(20).reasoning(30));
     for provider in PROVIDERS {
@@ -139,7 +140,7 @@ async fn usage_counts_caches_and_reasoning_as_openai_does() {
 
 #[tokio::test]
 async fn a_tool_is_called_and_its_result_taken_by_every_provider() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for provider in PROVIDERS {
         let mut body = question(&direct(provider), "call get_weather please");
@@ -176,7 +177,7 @@ async fn a_tool_is_called_and_its_result_taken_by_every_provider() {
 
 #[tokio::test]
 async fn an_answer_cut_short_ends_with_length() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for provider in PROVIDERS {
         for field in ["max_tokens", "max_completion_tokens"] {
@@ -191,7 +192,7 @@ async fn an_answer_cut_short_ends_with_length() {
 
 #[tokio::test]
 async fn a_body_that_is_no_conversation_is_refused_before_it_is_sent() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     for provider in [Anthropic, Gemini] {
         for (field, value, code, param) in [

@@ -4,10 +4,12 @@ use serde_json::{Value, json};
 use tt_core::Provider::{self, Anthropic, Gemini, OpenAi};
 use tt_core::Usage;
 use tt_testkit::Behaviour;
+use tt_testkit::World;
+use tt_testkit::world::User;
 
 use crate::expect::{error_about, fields};
 use crate::prices::{cost, nano_of};
-use crate::world::{User, World};
+use crate::setup::world;
 
 const SUMS: [&str; 10] = [
     "requests",
@@ -48,7 +50,7 @@ async fn some(world: &World, user: &User) -> [i64; 2] {
 
 #[tokio::test]
 async fn sums_are_by_provider_and_alias_unless_asked_otherwise() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     assert_eq!(user.session.get("/manage/usage").send().await.expect(200).text(), "[]");
     let costs = some(&world, &user).await;
@@ -80,7 +82,7 @@ async fn sums_are_by_provider_and_alias_unless_asked_otherwise() {
 
 #[tokio::test]
 async fn sums_agree_whatever_they_are_grouped_by() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     let costs = some(&world, &user).await;
     for (dimensions, groups) in [
@@ -103,7 +105,7 @@ async fn sums_agree_whatever_they_are_grouped_by() {
         }
     }
     let by_key = usage(&user, "?group_by=api_key").await;
-    assert_eq!(by_key[0]["api_key"], json!(user.api_key_id));
+    assert_eq!(by_key[0]["api_key"], json!(user.api_key_id()));
     let by_status = usage(&user, "?group_by=status").await;
     let mut statuses: Vec<i64> = by_status.iter().map(|group| group["status"].as_i64().unwrap()).collect();
     statuses.sort_unstable();
@@ -117,7 +119,7 @@ async fn sums_agree_whatever_they_are_grouped_by() {
 
 #[tokio::test]
 async fn from_and_to_bound_the_sums() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     some(&world, &user).await;
     for (query, any) in [
@@ -134,7 +136,7 @@ async fn from_and_to_bound_the_sums() {
 
 #[tokio::test]
 async fn csv_has_the_same_columns_and_numbers() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.user().await;
     some(&world, &user).await;
     let answer = user.session.get("/manage/usage?format=csv").send().await.expect(200);
@@ -154,7 +156,7 @@ async fn csv_has_the_same_columns_and_numbers() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_query_is_named() {
-    let world = World::start().await;
+    let world = world().await;
     let user = world.bare_user().await;
     for (query, param) in [
         ("?group_by=colour", "group_by"),

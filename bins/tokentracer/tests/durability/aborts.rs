@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tt_testkit::Program;
+use tt_testkit::{Program, World};
 
 use crate::audit::Evidence;
-use crate::bed::{Backend, Bed};
 use crate::load::{Life, Load, Told};
 use crate::rows;
 use crate::scenes;
+use crate::setup::{backend, caller, start, world_on};
 use crate::size;
 use crate::wire::End;
 
 /// An upstream is cancelled within this time of its client's leaving.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// What a request held is given back within this time of the last one's end.
+/// Everything that requests held is given back within this time of the last one's end.
 const QUIET: Duration = Duration::from_secs(30);
 
 #[tokio::test]
@@ -24,9 +24,9 @@ async fn clients_that_leave_at_any_byte_have_their_rows_and_hold_nothing() {
     let total = usize::try_from(size::number("TT_SOAK_ABORTS", 300)).unwrap();
     let clients = size::number("TT_SOAK_CLIENTS", 32);
     let seed = size::seed();
-    let bed = Bed::new(Backend::chosen(), &[]).await;
-    let program = bed.start().await;
-    let user = bed.user(&program).await;
+    let world = world_on(backend()).await;
+    let program = start(&world).await;
+    let user = caller(&program).await;
     let (lives, watched) = watch::channel(None);
     lives.send_replace(Some(Life { number: 0, address: program.address().to_owned() }));
 
@@ -50,8 +50,8 @@ async fn clients_that_leave_at_any_byte_have_their_rows_and_hold_nothing() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    let seen = bed.mock.requests();
-    let late = cancelled_at_once(&told, &bed);
+    let seen = world.mock.requests();
+    let late = cancelled_at_once(&told, &world);
     told.extend(warmed);
     let rows = user.rows(&program).await;
     let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &[], may_refuse: false }.judge();
@@ -65,10 +65,10 @@ async fn clients_that_leave_at_any_byte_have_their_rows_and_hold_nothing() {
 }
 
 /// The longest time from a client's leaving to the end of its upstream's connection; each has ended.
-fn cancelled_at_once(told: &[Told], bed: &Bed) -> Duration {
+fn cancelled_at_once(told: &[Told], world: &World) -> Duration {
     let left: HashMap<usize, &Told> = told.iter().map(|told| (told.number, told)).collect();
     let mut longest = Duration::ZERO;
-    for seen in bed.mock.requests() {
+    for seen in world.mock.requests() {
         let number = scenes::number(&seen);
         let Some(told) = left.get(&number) else { continue };
         assert!(seen.ended(), "an upstream is still answering: {told:?}");
@@ -92,7 +92,7 @@ async fn gone(program: &Program) {
 /// Threads of the runtime's blocking pool that may have been started meanwhile; each ends after ten idle seconds.
 const BLOCKING: usize = 4;
 
-/// What a process holds, as the system counts it.
+/// The files and threads of a process, as the system counts them.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     files: usize,

@@ -23,7 +23,7 @@ pub(crate) struct Kill {
     pub(crate) to: Instant,
 }
 
-/// What is known of one run.
+/// All evidence of one run.
 pub(crate) struct Evidence<'a> {
     pub(crate) rows: &'a [Row],
     pub(crate) seen: &'a [Seen],
@@ -34,7 +34,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) may_refuse: bool,
 }
 
-/// What came of it.
+/// The result of an audit.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     counts: BTreeMap<&'static str, usize>,
@@ -94,14 +94,14 @@ impl Evidence<'_> {
         verdict
     }
 
-    /// What the client saw, beside its row.
+    /// Holds what the client saw against its row.
     fn client(&self, told: &Told, row: Option<&Row>) -> Result<(), &'static str> {
         match told.end {
             End::Lost => ensure(
                 self.kills.get(told.life).is_some_and(|kill| told.ended >= kill.from),
                 "its connection broke and nobody was killed",
             ),
-            // Where it reached the upstream nevertheless, it is among the lost.
+            // If it reached the upstream nevertheless, it is counted as lost.
             End::Whole if told.status == Some(503) && self.may_refuse => {
                 ensure(row.is_none(), "it was refused and has a row")
             }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tt_testkit::mock::Seen;
-use tt_testkit::{Behaviour, Program};
+use tt_testkit::{Behaviour, Program, World};
 
 use crate::audit::Evidence;
-use crate::bed::{Bed, User};
 use crate::link::State;
 use crate::load::Told;
 use crate::scenes::{self, Scene};
+use crate::setup::{BINARY, Caller, caller, setup, start, stopped};
 use crate::size;
 use crate::store_away::linked;
 use crate::wire::{self, Answer, End, Leave, Wire};
@@ -47,12 +47,12 @@ async fn at_its_limit_the_journal_refuses_and_recovers() {
         }
     }
     let (_database, link, url) = linked().await;
-    let bed = Bed::on(Some(&url), &[("MAX_JOURNAL_BYTES", "1048576")]);
-    let program = bed.start().await;
-    refuses_and_recovers(&bed, program, Away(link)).await;
+    let world = stopped(setup().database_url(&url).env("MAX_JOURNAL_BYTES", "1048576")).await;
+    let program = start(&world).await;
+    refuses_and_recovers(&world, program, Away(link)).await;
 }
 
-/// Where the system lets us mount: the journal lies on a disk of 4 MiB, which something else fills.
+/// Puts the journal on a disk of 4 MiB that something else fills. It needs a system that lets the test mount a disk.
 #[tokio::test]
 async fn on_a_full_disk_the_journal_refuses_and_recovers() {
     struct Disk {
@@ -87,18 +87,20 @@ async fn on_a_full_disk_the_journal_refuses_and_recovers() {
     let elsewhere = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", elsewhere.path().join("tokentracer.db").display());
     // So that its segments, and the steps in which they take room, are small.
-    let bed = Bed::on(Some(&database), &[("MAX_JOURNAL_BYTES", "4000000")]);
-    let program = bed.launch_of(inside(env!("CARGO_BIN_EXE_tokentracer"))).start();
-    let data = bed.data.path().strip_prefix("/").unwrap();
-    let path = PathBuf::from(format!("/proc/{}/root", program.id())).join(data).join("filler");
-    refuses_and_recovers(&bed, program, Disk { path, filler: None }).await;
+    let world = stopped(setup().database_url(&database).env("MAX_JOURNAL_BYTES", "4000000")).await;
+    // The disk is mounted there.
+    std::fs::create_dir(world.data_dir()).unwrap();
+    let program = world.launch_by(inside(BINARY)).start();
+    let root = PathBuf::from(format!("/proc/{}/root", program.id()));
+    let path = root.join(world.data_dir().strip_prefix("/").unwrap()).join("filler");
+    refuses_and_recovers(&world, program, Disk { path, filler: None }).await;
 }
 
-async fn refuses_and_recovers(bed: &Bed, program: Program, mut room: impl Room) {
-    let user = bed.user(&program).await;
+async fn refuses_and_recovers(world: &World, program: Program, mut room: impl Room) {
+    let user = caller(&program).await;
     // Long enough to run when the room goes, and to end while there is none.
     let words = Behaviour::ok().text("one two three four five six seven eight").drip(Duration::from_millis(250));
-    bed.mock.on("gpt-4o", words);
+    world.mock.on("gpt-4o", words);
     let mut told = Vec::new();
     // So that the process knows its caller.
     let first = ask(&user, &program, scenes::named("mini"), false, 0).await;
@@ -111,7 +113,7 @@ async fn refuses_and_recovers(bed: &Bed, program: Program, mut room: impl Room) 
     }
     let running = streams.join_all();
     let pressing = async {
-        bed.mock.wait_for(|seen| scenes::number(seen) == RUNNING).await;
+        world.mock.wait_for(|seen| scenes::number(seen) == RUNNING).await;
         let mut pressed = Vec::new();
         let mut refused = 0;
         for first in (RUNNING + 1..MOST).step_by(AT_ONCE) {
@@ -132,7 +134,7 @@ async fn refuses_and_recovers(bed: &Bed, program: Program, mut room: impl Room) 
                 pressed.push(told);
             }
             let over = |seen: &&Seen| seen.completed && (1..=RUNNING).contains(&scenes::number(seen));
-            if refused > 20 && bed.mock.requests().iter().filter(over).count() == RUNNING {
+            if refused > 20 && world.mock.requests().iter().filter(over).count() == RUNNING {
                 break;
             }
         }
@@ -166,17 +168,17 @@ async fn refuses_and_recovers(bed: &Bed, program: Program, mut room: impl Room) 
             rows = user.rows(&program).await;
         }
     }
-    let seen = bed.mock.requests();
+    let seen = world.mock.requests();
     let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &[], may_refuse: true }.judge();
     println!("{verdict}");
     verdict.holds();
 }
 
-async fn ask(user: &User, program: &Program, scene: &'static Scene, stream: bool, number: usize) -> (Told, Answer) {
+async fn ask(user: &Caller, program: &Program, scene: &'static Scene, stream: bool, number: usize) -> (Told, Answer) {
     ask_at(user, program.address(), scene, stream, number).await
 }
 
-async fn ask_at(user: &User, address: &str, scene: &'static Scene, stream: bool, number: usize) -> (Told, Answer) {
+async fn ask_at(user: &Caller, address: &str, scene: &'static Scene, stream: bool, number: usize) -> (Told, Answer) {
     let request = wire::chat(&user.api_key, scene.alias, &scenes::text(number), stream, &format!("n={number}"));
     let started = Instant::now();
     let mut wire = Wire::open(address).await.unwrap();

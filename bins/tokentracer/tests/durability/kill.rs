@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tt_testkit::Program;
+use tt_testkit::{Program, World};
 
 use crate::audit::{Evidence, Kill};
-use crate::bed::{Backend, Bed};
 use crate::load::{Life, Load};
 use crate::rows;
+use crate::setup::{backend, caller, journals, start, world_on};
 use crate::size::{self, Random};
 
 /// The dead processes' journals are stored within this time.
@@ -22,22 +22,22 @@ async fn killed_at_random_moments_the_ledger_holds_each_request_once() {
     let kills = usize::try_from(size::number("TT_SOAK_KILLS", 3)).unwrap();
     let clients = size::number("TT_SOAK_CLIENTS", 64);
     let seed = size::seed();
-    let bed = Bed::new(Backend::chosen(), &[]).await;
-    let first = bed.start().await;
-    let user = bed.user(&first).await;
+    let world = world_on(backend()).await;
+    let first = start(&world).await;
+    let user = caller(&first).await;
     let (lives, watched) = watch::channel(None);
     let load = Load::new(user.clone(), seed, total, watched);
     let begun = Instant::now();
-    let (told, (last, killed)) = tokio::join!(load.clients(clients), live_and_die(&bed, first, &load, &lives, kills));
+    let (told, (last, killed)) = tokio::join!(load.clients(clients), live_and_die(&world, first, &load, &lives, kills));
     let took = begun.elapsed();
 
     let until = Instant::now() + REPLAYED;
-    while bed.journals().len() > 1 {
-        assert!(Instant::now() < until, "dead journals are left: {:?}: {}", bed.journals(), last.stderr());
+    while journals(&world).len() > 1 {
+        assert!(Instant::now() < until, "dead journals are left: {:?}: {}", journals(&world), last.stderr());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let rows = user.rows(&last).await;
-    let seen = bed.mock.requests();
+    let seen = world.mock.requests();
     let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &killed, may_refuse: false }.judge();
     println!("seed {seed}: {total} requests in {:.1} s: {verdict}", took.as_secs_f64());
     verdict.holds();
@@ -52,7 +52,7 @@ async fn killed_at_random_moments_the_ledger_holds_each_request_once() {
 
 /// Starts a process after the other on the same data and kills each in the midst of its work, but for the last.
 async fn live_and_die(
-    bed: &Bed,
+    world: &World,
     first: Program,
     load: &Arc<Load>,
     lives: &watch::Sender<Option<Life>>,
@@ -72,7 +72,7 @@ async fn live_and_die(
         tokio::time::sleep(Duration::from_micros(random.below(30_000))).await;
         let log = program.stderr();
         assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");
-        let launch = bed.launch();
+        let launch = world.launch();
         let (kill, next) = spawn_blocking(move || {
             let from = Instant::now();
             program.kill();

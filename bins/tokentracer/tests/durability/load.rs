@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::bed::User;
 use crate::scenes::{self, Scene, Stay};
+use crate::setup::Caller;
 use crate::size::Random;
 use crate::wire::{self, Answer, End, Leave, Wire};
 
@@ -39,9 +39,9 @@ pub(crate) struct Told {
     pub(crate) words: u64,
 }
 
-/// What clients share.
+/// The load that clients share.
 pub(crate) struct Load {
-    pub(crate) user: User,
+    pub(crate) user: Caller,
     pub(crate) seed: u64,
     pub(crate) lives: watch::Receiver<Option<Life>>,
     /// Requests begun.
@@ -54,30 +54,35 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) fn new(user: User, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
+    pub(crate) fn new(user: Caller, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
         Arc::new(Self::made(user, seed, total, lives, false))
     }
 
     /// A load without an end but [`Load::stop`], whose requests are counted from `first` on.
-    pub(crate) fn starting_at(first: usize, user: User, seed: u64, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
+    pub(crate) fn starting_at(
+        first: usize,
+        user: Caller,
+        seed: u64,
+        lives: watch::Receiver<Option<Life>>,
+    ) -> Arc<Self> {
         let load = Self::made(user, seed, usize::MAX, lives, false);
         load.next.store(first, Ordering::Relaxed);
         Arc::new(load)
     }
 
     /// A load of a few requests for each of many clients, counted from `first` on, of which few leave.
-    pub(crate) fn warming(first: usize, user: User, seed: u64, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
+    pub(crate) fn warming(first: usize, user: Caller, seed: u64, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
         let load = Self::made(user, seed, first + 400, lives, false);
         load.next.store(first, Ordering::Relaxed);
         Arc::new(load)
     }
 
     /// A load of clients that all leave, at random bytes.
-    pub(crate) fn leaving(user: User, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
+    pub(crate) fn leaving(user: Caller, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>) -> Arc<Self> {
         Arc::new(Self::made(user, seed, total, lives, true))
     }
 
-    fn made(user: User, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>, all_leave: bool) -> Self {
+    fn made(user: Caller, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>, all_leave: bool) -> Self {
         let (next, total) = (AtomicUsize::new(0), AtomicUsize::new(total));
         Self { user, seed, lives, begun: watch::channel(0).0, next, total, all_leave }
     }

@@ -1,14 +1,16 @@
 //! The ledger's promises, attacked from outside: the built program is killed, left by its clients, cut off from its
 //! store and given a full disk, and what it wrote down is held against the mock upstream's own log.
 //!
-//! What runs by default is the short form. `cargo xtask soak` sets the variables of [`size`] and builds with
-//! optimisation, which is the long one.
+//! By default the runs are short. `cargo xtask soak` sets the variables that [`size`] reads and builds with optimisation,
+//! for the long runs.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![expect(clippy::print_stdout, reason = "what was measured is worth reading, and the seed where a test fails")]
+#![expect(
+    clippy::print_stdout,
+    reason = "measurements, and the seed of a run that fails, are for whoever reads the output"
+)]
 
 mod aborts;
 mod audit;
-mod bed;
 mod full;
 mod kill;
 mod link;
@@ -17,6 +19,7 @@ mod load;
 mod prices;
 mod rows;
 mod scenes;
+mod setup;
 mod size;
 mod store_away;
 mod torn;

@@ -128,7 +128,7 @@ pub(crate) fn sum(rows: &[Row]) -> Sum {
     })
 }
 
-/// What `/manage/usage` says they come to.
+/// The sums that `/manage/usage` reports.
 pub(crate) async fn usage(session: &Client) -> Sum {
     let groups = session.get("/manage/usage?group_by=alias,provider,model,status").send().await.expect(200).json();
     groups.as_array().unwrap().iter().fold(Sum::default(), |sum, group| Sum {

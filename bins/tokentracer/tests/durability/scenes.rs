@@ -1,4 +1,4 @@
-//! The ways in which requests go: an alias each, with a model of its own, so that the mock's log tells them apart.
+//! The ways in which requests can go. Each has an alias and a model of its own, so that the mock's log tells them apart.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub(crate) const SCENES: &[Scene] = &[
     stays(scene("mute", Gemini, "gemini-2.5-flash-lite", 1), Stay::Never),
 ];
 
-/// What is said at length: words of one token each.
+/// The long answers: words of one token each.
 const WORDS: &str = "one two three four five six seven eight nine ten one two three four five six seven eight nine ten";
 
 /// Words of [`WORDS`].

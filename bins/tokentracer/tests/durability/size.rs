@@ -1,4 +1,4 @@
-//! How large a run is: small, or as whoever runs it says.
+//! The size of a run: small, unless environment variables ask for more.
 
 /// A number from the environment, or the short form's.
 pub(crate) fn number(name: &str, short: u64) -> u64 {

@@ -1,16 +1,16 @@
-//! PostgreSQL away under load: nobody notices, and the ledger is level again as soon as it is back.
+//! PostgreSQL is away under load: no request fails, and soon after it is back every request has its row.
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tt_testkit::Program;
 use tt_testkit::database::TestDb;
+use tt_testkit::{Program, World};
 
 use crate::audit::Evidence;
-use crate::bed::{Bed, User};
 use crate::link::{Link, State};
 use crate::load::{Life, Load, Told};
 use crate::rows;
+use crate::setup::{Caller, caller, setup, start, stopped};
 use crate::size;
 
 /// A caller is known for good this long after the last change to their things: changes are followed every second, and
@@ -31,14 +31,14 @@ pub(crate) async fn linked() -> (TestDb, Link, String) {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_fails_nobody_and_is_level_soon_after() {
+async fn no_request_fails_while_the_store_is_away_and_all_have_rows_soon_after() {
     let away = Duration::from_secs(size::number("TT_SOAK_SECONDS", 5));
     let clients = size::number("TT_SOAK_CLIENTS", 16);
     let seed = size::seed();
     let (_database, link, url) = linked().await;
-    let bed = Bed::on(Some(&url), &[]);
-    let program = bed.start().await;
-    let user = bed.user(&program).await;
+    let world = stopped(setup().database_url(&url)).await;
+    let program = start(&world).await;
+    let user = caller(&program).await;
     let (lives, watched) = watch::channel(None);
     lives.send_replace(Some(Life { number: 0, address: program.address().to_owned() }));
     let mut told: Vec<Told> = Vec::new();
@@ -59,13 +59,13 @@ async fn a_store_that_is_away_fails_nobody_and_is_level_soon_after() {
         link.set(State::Up);
         let back = Instant::now();
         told.extend(more);
-        let level = level(&bed, &program, &user, back).await;
+        let level = level(&world, &program, &user, back).await;
         println!("seed {seed}: {state:?} for {away:?} with {meanwhile} requests meanwhile: level after {level:?}");
         assert!(meanwhile > 0, "nobody asked while the store was away");
         assert!(level < LEVEL, "the ledger was level after {level:?} only");
     }
     let rows = user.rows(&program).await;
-    let seen = bed.mock.requests();
+    let seen = world.mock.requests();
     let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &[], may_refuse: false }.judge();
     println!("{verdict}");
     verdict.holds();
@@ -73,8 +73,8 @@ async fn a_store_that_is_away_fails_nobody_and_is_level_soon_after() {
 }
 
 /// How long it took from `back` until there was a row for every request that reached the upstream.
-async fn level(bed: &Bed, program: &Program, user: &User, back: Instant) -> Duration {
-    let mut asked: Vec<usize> = bed.mock.requests().iter().map(crate::scenes::number).collect();
+async fn level(world: &World, program: &Program, user: &Caller, back: Instant) -> Duration {
+    let mut asked: Vec<usize> = world.mock.requests().iter().map(crate::scenes::number).collect();
     asked.sort_unstable();
     asked.dedup();
     let session = user.session(program);

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tt_testkit::World;
+use tt_testkit::world::Backend;
 
 use crate::audit::{Evidence, Kill};
-use crate::bed::{Backend, Bed};
 use crate::load::{Life, Load};
+use crate::setup::{caller, journals, start, world_on};
 use crate::size;
 
 #[tokio::test]
 async fn a_torn_last_record_is_replayed_up_to_with_one_warning() {
     let seed = size::seed();
-    let bed = Bed::new(Backend::Sqlite, &[]).await;
-    let mut first = bed.start().await;
-    let user = bed.user(&first).await;
+    let world = world_on(Backend::Sqlite).await;
+    let mut first = start(&world).await;
+    let user = caller(&first).await;
     let (lives, watched) = watch::channel(None);
     lives.send_replace(Some(Life { number: 0, address: first.address().to_owned() }));
     let load = Load::new(user.clone(), seed, 200, watched.clone());
@@ -27,18 +29,18 @@ async fn a_torn_last_record_is_replayed_up_to_with_one_warning() {
         let from = Instant::now();
         first.kill();
         let kill = Kill { from, to: Instant::now() };
-        tear(&bed);
-        let second = bed.start().await;
+        tear(&world);
+        let second = start(&world).await;
         lives.send_replace(Some(Life { number: 1, address: second.address().to_owned() }));
         (kill, second)
     };
     let (told, (kill, second)) = tokio::join!(load.clients(16), dying);
     let until = Instant::now() + Duration::from_secs(30);
-    while bed.journals().len() > 1 {
-        assert!(Instant::now() < until, "{:?}: {}", bed.journals(), second.stderr());
+    while journals(&world).len() > 1 {
+        assert!(Instant::now() < until, "{:?}: {}", journals(&world), second.stderr());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let (rows, seen) = (user.rows(&second).await, bed.mock.requests());
+    let (rows, seen) = (user.rows(&second).await, world.mock.requests());
     let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &[kill], may_refuse: false }.judge();
     println!("{verdict}");
     verdict.holds();
@@ -49,8 +51,8 @@ async fn a_torn_last_record_is_replayed_up_to_with_one_warning() {
 }
 
 /// Writes the beginning of a record, and no more, after the last one of the fullest segment.
-fn tear(bed: &Bed) {
-    let segments = std::fs::read_dir(bed.data.path().join("journal").join(&bed.journals()[0])).unwrap();
+fn tear(world: &World) {
+    let segments = std::fs::read_dir(world.data_dir().join("journal").join(&journals(world)[0])).unwrap();
     let paths: Vec<PathBuf> = segments.map(|entry| entry.unwrap().path()).collect();
     let used = |path: &PathBuf| {
         let bytes = std::fs::read(path).unwrap();

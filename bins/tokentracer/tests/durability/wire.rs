@@ -33,7 +33,7 @@ pub(crate) enum End {
     Left,
 }
 
-/// What came of an answer.
+/// An answer, as far as it came.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
     pub(crate) status: Option<u16>,
@@ -112,7 +112,7 @@ impl Wire {
     /// Leaves: with a reset, or in order.
     pub(crate) fn leave(self, reset: bool) {
         if reset {
-            // Where the system does not let it, it leaves in order.
+            // Where the system refuses a reset, the client closes in order.
             let _ = self.socket.set_zero_linger();
         }
     }

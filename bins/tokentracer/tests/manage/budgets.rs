@@ -2,29 +2,29 @@
 
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_testkit::{MockUpstream, Program};
+use tt_testkit::World;
+use tt_testkit::world::{Ran, User, error_code, eventually, question};
 
-use crate::setup::{Person, chat, code, eventually, launch};
+use crate::setup::{program, world};
 
-async fn stage() -> (MockUpstream, Program, Person, Person) {
-    let mock = MockUpstream::start();
-    let program = launch(&mock).start();
-    let admin = Person::admin(&program, "admin").await;
-    let ann = Person::sign_up(&program, "ann").await;
-    (mock, program, admin, ann)
+async fn stage() -> (World, User, User) {
+    let world = world().await;
+    let admin = world.admin("admin").await;
+    let ann = world.sign_up("ann").await;
+    (world, admin, ann)
 }
 
-async fn shown(person: &Person) -> Value {
-    person.client.get("/manage/budgets").send().await.expect(200).json()
+async fn shown(person: &User) -> Value {
+    person.session.get("/manage/budgets").send().await.expect(200).json()
 }
 
-async fn put(person: &Person, body: &Value) -> Value {
-    person.client.put("/manage/budgets").json(body).send().await.expect(200).json()
+async fn put(person: &User, body: &Value) -> Value {
+    person.session.put("/manage/budgets").json(body).send().await.expect(200).json()
 }
 
 #[tokio::test]
 async fn a_users_own_budget_and_the_administrators_are_two() {
-    let (_mock, program, admin, ann) = stage().await;
+    let (world, admin, ann) = stage().await;
     let none = json!({"limit_usd": null, "period": null, "spent_usd": null, "held_usd": null, "resets_at": null});
     let mut nothing = none.clone();
     nothing["admin"] = none.clone();
@@ -40,7 +40,7 @@ async fn a_users_own_budget_and_the_administrators_are_two() {
     // An administrator sees and sets theirs, and the user's own stays.
     let path = format!("/manage/users/{}", ann.id);
     let patched = json!({"budget_usd": 3, "budget_period": "total"});
-    let user = admin.client.patch(&path).json(&patched).send().await.expect(200).json();
+    let user = admin.session.patch(&path).json(&patched).send().await.expect(200).json();
     assert_eq!((&user["budget_usd"], &user["budget_period"]), (&json!(3), &json!("total")));
     let both = shown(&ann).await;
     assert_eq!((&both["limit_usd"], &both["period"]), (&own["limit_usd"], &own["period"]));
@@ -52,22 +52,22 @@ async fn a_users_own_budget_and_the_administrators_are_two() {
     let day = put(&ann, &json!({"limit_usd": 0, "period": "day"})).await;
     assert!(day["resets_at"].as_str().unwrap().ends_with("T00:00:00.000Z"));
     assert_eq!(day["limit_usd"], 0);
-    let users = admin.client.get("/manage/users").send().await.expect(200).json();
+    let users = admin.session.get("/manage/users").send().await.expect(200).json();
     assert_eq!((&users["data"][1]["budget_usd"], &users["data"][1]["budget_period"]), (&json!(3), &json!("total")));
     assert_eq!(users["data"][0]["budget_usd"], Value::Null);
-    let user = admin.client.patch(&path).json(&json!({"budget_usd": null})).send().await.expect(200).json();
+    let user = admin.session.patch(&path).json(&json!({"budget_usd": null})).send().await.expect(200).json();
     assert_eq!((&user["budget_usd"], &user["budget_period"]), (&Value::Null, &Value::Null));
     assert_eq!(shown(&ann).await["admin"], none);
     // With an API key of the scope too, whatever budget the key has.
-    let key = ann.api_key(&program, &json!({"scopes": ["manage"], "budget_usd": 1, "budget_period": "day"})).await;
+    let key = ann.new_api_key(&json!({"scopes": ["manage"], "budget_usd": 1, "budget_period": "day"})).await.client;
     assert_eq!(key.get("/manage/budgets").send().await.expect(200).json(), shown(&ann).await);
-    program.client().get("/manage/budgets").send().await.expect(401);
-    ann.api_key(&program, &json!({})).await.get("/manage/budgets").send().await.expect(403);
+    world.client().get("/manage/budgets").send().await.expect(401);
+    ann.new_api_key(&json!({})).await.client.get("/manage/budgets").send().await.expect(403);
 }
 
 #[tokio::test]
 async fn a_budget_that_makes_no_sense_is_refused_and_named() {
-    let (_mock, _program, admin, ann) = stage().await;
+    let (_world, admin, ann) = stage().await;
     let user = format!("/manage/users/{}", ann.id);
     let bad = |limit: &str, period: &str| {
         let field = |name: &str, limit_or_period: Value| json!({name: limit_or_period});
@@ -87,20 +87,20 @@ async fn a_budget_that_makes_no_sense_is_refused_and_named() {
     };
     let refused = |answer: tt_testkit::client::Response, body: &Value, expected: &str, field: &str| {
         let error = answer.expect(400).json();
-        assert_eq!((code(&error), &error["error"]["param"]), (expected, &json!(field)), "{body}");
+        assert_eq!((error_code(&error), &error["error"]["param"]), (expected, &json!(field)), "{body}");
     };
     for (body, expected, field) in bad("limit_usd", "period") {
-        refused(ann.client.put("/manage/budgets").json(&body).send().await, &body, expected, &field);
+        refused(ann.session.put("/manage/budgets").json(&body).send().await, &body, expected, &field);
     }
     for (body, expected, field) in bad("budget_usd", "budget_period") {
-        refused(admin.client.patch(&user).json(&body).send().await, &body, expected, &field);
-        refused(ann.client.post("/auth/key").json(&body).send().await, &body, expected, &field);
+        refused(admin.session.patch(&user).json(&body).send().await, &body, expected, &field);
+        refused(ann.session.post("/auth/key").json(&body).send().await, &body, expected, &field);
     }
     let empty = json!({});
-    refused(ann.client.put("/manage/budgets").json(&empty).send().await, &empty, "missing_field", "limit_usd");
+    refused(ann.session.put("/manage/budgets").json(&empty).send().await, &empty, "missing_field", "limit_usd");
     let more = json!({"limit_usd": 5, "period": "day", "admin": null});
-    refused(ann.client.put("/manage/budgets").json(&more).send().await, &more, "invalid_field", "admin");
-    ann.client.post("/manage/budgets").json(&empty).send().await.expect(405);
+    refused(ann.session.put("/manage/budgets").json(&more).send().await, &more, "invalid_field", "admin");
+    ann.session.post("/manage/budgets").json(&empty).send().await.expect(405);
     assert_eq!(shown(&ann).await["limit_usd"], Value::Null, "a refused budget was set");
     // The most there is, and nothing at all, are budgets.
     for limit in [json!(9_000_000), json!(0)] {
@@ -110,10 +110,10 @@ async fn a_budget_that_makes_no_sense_is_refused_and_named() {
 
 #[tokio::test]
 async fn a_keys_budget_is_listed_with_it() {
-    let (_mock, program, _admin, ann) = stage().await;
-    ann.api_key(&program, &json!({"budget_usd": 0.5, "budget_period": "month"})).await;
-    ann.api_key(&program, &json!({"budget_usd": null})).await;
-    let keys = ann.client.get("/auth/keys").send().await.expect(200).json();
+    let (_world, _admin, ann) = stage().await;
+    ann.new_api_key(&json!({"budget_usd": 0.5, "budget_period": "month"})).await;
+    ann.new_api_key(&json!({"budget_usd": null})).await;
+    let keys = ann.session.get("/auth/keys").send().await.expect(200).json();
     let of = |n: usize| (keys[n]["budget_usd"].clone(), keys[n]["budget_period"].clone());
     assert_eq!(of(0), (json!(0.5), json!("month")));
     assert_eq!(of(1), (Value::Null, Value::Null));
@@ -121,16 +121,16 @@ async fn a_keys_budget_is_listed_with_it() {
 
 #[tokio::test]
 async fn a_budget_holds_and_ends_at_once() {
-    let (mock, program, admin, ann) = stage().await;
-    ann.provider_key(Provider::OpenAi).await;
-    let key = ann.api_key(&program, &json!({})).await;
-    let ask = || key.post("/v1/chat/completions").json(&chat("openai/gpt-4o-mini", "hello")).send();
+    let (world, admin, ann) = stage().await;
+    ann.add_provider_key(Provider::OpenAi).await;
+    let key = ann.new_api_key(&json!({})).await.client;
+    let ask = || key.post("/v1/chat/completions").json(&question("openai/gpt-4o-mini", "hello")).send();
     ask().await.expect(200);
     let path = format!("/manage/users/{}", ann.id);
     let budget = |usd: Value| json!({"budget_usd": usd, "budget_period": "day"});
-    admin.client.patch(&path).json(&budget(json!(0))).send().await.expect(200);
+    admin.session.patch(&path).json(&budget(json!(0))).send().await.expect(200);
     let refused = ask().await.expect(429).json();
-    assert_eq!((code(&refused), &refused["error"]["type"]), ("budget_exceeded", &json!("insufficient_quota")));
+    assert_eq!((error_code(&refused), &refused["error"]["type"]), ("budget_exceeded", &json!("insufficient_quota")));
     // Raised, also by less than what an earlier answer cost without one: what was spent before counts.
     eventually("what was spent before the budget is counted", async || {
         shown(&ann).await["admin"]["spent_usd"].as_f64() > Some(0.0)
@@ -139,16 +139,13 @@ async fn a_budget_holds_and_ends_at_once() {
     // A user cannot lift it.
     put(&ann, &json!({"limit_usd": 9_000_000, "period": "day"})).await;
     ask().await.expect(429);
-    admin.client.patch(&path).json(&budget(Value::Null)).send().await.expect(200);
+    admin.session.patch(&path).json(&budget(Value::Null)).send().await.expect(200);
     ask().await.expect(200);
-    assert_eq!(mock.requests().iter().filter(|seen| !seen.is_list()).count(), 2);
+    assert_eq!(world.mock.requests().iter().filter(|seen| !seen.is_list()).count(), 2);
 }
 
 #[test]
 fn clearing_needs_the_redis_that_holds_something() {
-    let ran = crate::setup::Ran::from(
-        crate::setup::binary().argument("budgets").argument("clear").argument("ann@example.org"),
-    );
-    let ran = ran.expect(1);
+    let ran = Ran::from(program().argument("budgets").argument("clear").argument("ann@example.org")).expect(1);
     assert!(ran.err.contains("REDIS_URL") && ran.err.lines().count() == 1, "{}", ran.err);
 }

@@ -1,14 +1,13 @@
-//! `tokentracer usage export`: every row once, as the log and the sums have them.
+//! `tokentracer usage export`: every row once, equal to the row of the log, adding up to the sums of usage.
 
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tt_core::{NanoUsd, Provider};
-use tt_testkit::database::TestDb;
-use tt_testkit::process::Launch;
-use tt_testkit::{MockUpstream, Program};
+use tt_testkit::World;
+use tt_testkit::world::{Backend, User, question};
 
-use crate::setup::{Person, Ran, binary, chat, command, launch};
+use crate::setup::{BINARY, setup, world};
 
 /// The cells of a CSV as RFC 4180 has them, line by line.
 fn parse(text: &str) -> Vec<Vec<String>> {
@@ -35,13 +34,13 @@ fn nano(text: &str) -> i64 {
     serde_json::from_str::<NanoUsd>(text).unwrap_or_else(|error| panic!("{text}: {error}")).0
 }
 
-async fn stage(program: &Program) -> (Person, Person) {
-    let (ann, bob) = (Person::sign_up(program, "ann").await, Person::sign_up(program, "bob").await);
+async fn stage(world: &World) -> (User, User) {
+    let (ann, bob) = (world.sign_up("ann").await, world.sign_up("bob").await);
     for person in [&ann, &bob] {
-        person.provider_key(Provider::OpenAi).await;
+        person.add_provider_key(Provider::OpenAi).await;
     }
-    let call = async |person: &Person, model: &str, tags: &str, status: u16| {
-        let call = person.client.post("/v1/chat/completions").json(&chat(model, "one two three"));
+    let call = async |person: &User, model: &str, tags: &str, status: u16| {
+        let call = person.session.post("/v1/chat/completions").json(&question(model, "one two three"));
         call.header("x-tokentracer-tags", tags).send().await.expect(status);
     };
     call(&ann, "openai/gpt-4o", "team==1+1,say=\"a\"", 200).await;
@@ -49,15 +48,16 @@ async fn stage(program: &Program) -> (Person, Person) {
     call(&ann, "openai/mock-small", "team=x", 200).await;
     call(&ann, "openai/mock-status-400", "team=x", 400).await;
     call(&bob, "openai/gpt-4o", "team=y", 200).await;
-    // Whoever reads them waits until they are in the store.
+    // A process that is asked for its log first stores the requests that have ended on it.
     for person in [&ann, &bob] {
-        person.client.get("/manage/logs").send().await.expect(200);
+        person.session.get("/manage/logs").send().await.expect(200);
     }
     (ann, bob)
 }
 
-async fn whole(program: &Program, export: impl Fn(&[&str]) -> Ran) {
-    let (ann, _bob) = stage(program).await;
+async fn whole(world: &World) {
+    let (ann, _bob) = stage(world).await;
+    let export = |more: &[&str]| world.command(&words(more));
     let csv = parse(&export(&[]).expect(0).out);
     let (names, rows) = csv.split_first().unwrap();
     assert_eq!(rows.len(), 5);
@@ -70,7 +70,7 @@ async fn whole(program: &Program, export: impl Fn(&[&str]) -> Ran) {
     assert_eq!((of(&rows[3], "cost_usd"), of(&rows[3], "status")), ("0".to_owned(), "400".to_owned()));
 
     let anns: Vec<&Vec<String>> = rows.iter().filter(|row| of(row, "user") == ann.email).collect();
-    let usage = ann.client.get("/manage/usage?group_by=").send().await.expect(200);
+    let usage = ann.session.get("/manage/usage?group_by=").send().await.expect(200);
     let sums = &usage.json()[0];
     assert_eq!(sums["requests"], anns.len());
     for field in ["input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"] {
@@ -120,39 +120,29 @@ fn words<'a>(more: &[&'a str]) -> Vec<&'a str> {
 
 #[tokio::test]
 async fn an_export_has_every_row_once_and_adds_up_to_the_usage() {
-    let mock = MockUpstream::start();
-    let program = launch(&mock).start();
-    whole(&program, |more| command(&program, &words(more))).await;
+    whole(&world().await).await;
 }
 
 #[tokio::test]
 async fn an_export_has_every_row_once_and_adds_up_to_the_usage_on_postgresql() {
-    let mock = MockUpstream::start();
-    let db = TestDb::postgres().await;
-    let on = |launch: Launch| {
-        let secret = "s".repeat(32);
-        launch.env("DATABASE_URL", db.url()).env("JWT_SECRET", secret.as_str()).env("ENCRYPTION_KEY", secret)
-    };
-    let program = on(launch(&mock)).start();
-    whole(&program, |more| words(more).iter().fold(on(binary()), |launch, word| launch.argument(word)).into()).await;
+    whole(&setup().backend(Backend::Postgres).start().await).await;
 }
 
 #[tokio::test]
 async fn an_export_goes_to_a_file_and_ends_quietly_when_nobody_reads() {
-    let mock = MockUpstream::start();
-    let program = launch(&mock).start();
-    stage(&program).await;
-    let file = program.data_dir().join("export.csv");
-    let ran = command(&program, &words(&["--output", file.to_str().unwrap()])).expect(0);
+    let world = world().await;
+    stage(&world).await;
+    let file = world.data_dir().join("export.csv");
+    let ran = world.command(&words(&["--output", file.to_str().unwrap()])).expect(0);
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""), "no progress where there is no terminal");
     let text = std::fs::read_to_string(&file).unwrap();
     assert_eq!(parse(&text).len(), 6);
-    assert_eq!(command(&program, &words(&[])).expect(0).out, text);
+    assert_eq!(world.command(&words(&[])).expect(0).out, text);
 
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tokentracer"))
+    let mut child = Command::new(BINARY)
         .args(words(&[]))
         .env_clear()
-        .env("DATA_DIR", program.data_dir())
+        .env("DATA_DIR", world.data_dir())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

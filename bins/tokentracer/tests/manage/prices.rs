@@ -4,11 +4,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tt_core::{NanoUsd, Provider, Usage};
 use tt_testkit::client::Response;
-use tt_testkit::{Behaviour, Client, MockUpstream, Program};
+use tt_testkit::world::{User, error_code, question};
+use tt_testkit::{Behaviour, Client, World};
 
-use crate::setup::{Person, chat, code, launch};
+use crate::setup::world;
 
-/// What the mock reports of `new-model`, and prices by which that is 1000 × 2.5 + 501 × 0.000001 + 3 × 0.333333 dollars
+/// The usage that the mock reports of `new-model`, and prices by which it costs 1000 × 2.5 + 501 × 0.000001 + 3 × 0.333333 dollars
 /// a million: 2 501 000.5 nano-dollars, of which the even neighbour is the cost.
 const USED: Usage = Usage {
     input: 1000,
@@ -20,7 +21,12 @@ const USED: Usage = Usage {
     audio_input: 0,
     audio_output: 0,
     tool_prompt: 0,
-    web_searches: 0,
+    cache_write_30m: 0,
+    cache_write_12h: 0,
+    cached_audio: 0,
+    image_input: 0,
+    image_output: 0,
+    video_input: 0,
 };
 const PRICES: &str = r#"{"input": 2.5, "output": 0.333333, "cache_read": 0.000001}"#;
 const COST: NanoUsd = NanoUsd(2_501_000);
@@ -54,19 +60,18 @@ struct ModelCost {
     after_usd: Option<NanoUsd>,
 }
 
-async fn stage() -> (MockUpstream, Program, Person, Person) {
-    let mock = MockUpstream::start();
-    mock.on("new-model", Behaviour::ok().usage(USED));
-    let program = launch(&mock).start();
-    let admin = Person::admin(&program, "admin").await;
-    let ann = Person::sign_up(&program, "ann").await;
-    ann.provider_key(Provider::OpenAi).await;
-    (mock, program, admin, ann)
+async fn stage() -> (World, User, User) {
+    let world = world().await;
+    world.mock.on("new-model", Behaviour::ok().usage(USED));
+    let admin = world.admin("admin").await;
+    let ann = world.sign_up("ann").await;
+    ann.add_provider_key(Provider::OpenAi).await;
+    (world, admin, ann)
 }
 
-async fn set(admin: &Person, model: &str, body: impl Into<String>) -> Response {
+async fn set(admin: &User, model: &str, body: impl Into<String>) -> Response {
     let path = format!("/manage/prices/{model}");
-    admin.client.put(&path).header("content-type", "application/json").body(body.into()).send().await
+    admin.session.put(&path).header("content-type", "application/json").body(body.into()).send().await
 }
 
 fn from_2026(prices: &str) -> String {
@@ -75,31 +80,31 @@ fn from_2026(prices: &str) -> String {
 
 /// Sends a tagged request; its id.
 async fn ask(client: &Client, model: &str) -> Response {
-    let call = client.post("/v1/chat/completions").json(&chat(model, "hello"));
+    let call = client.post("/v1/chat/completions").json(&question(model, "hello"));
     call.header("x-tokentracer-tags", "team=search").send().await.expect(200)
 }
 
-async fn recorded(person: &Person, answer: &Response) -> Recorded {
+async fn recorded(person: &User, answer: &Response) -> Recorded {
     let id = answer.header("x-request-id").unwrap();
-    person.client.get(&format!("/manage/logs/{id}")).send().await.expect(200).parse()
+    person.session.get(&format!("/manage/logs/{id}")).send().await.expect(200).parse()
 }
 
-async fn costs(person: &Person, group_by: &str) -> Vec<Option<NanoUsd>> {
-    let usage = person.client.get(&format!("/manage/usage?group_by={group_by}")).send().await.expect(200);
+async fn costs(person: &User, group_by: &str) -> Vec<Option<NanoUsd>> {
+    let usage = person.session.get(&format!("/manage/usage?group_by={group_by}")).send().await.expect(200);
     usage.parse::<Vec<Cost>>().into_iter().map(|cost| cost.cost_usd).collect()
 }
 
-async fn rerate(admin: &Person, dry_run: bool) -> Rerating {
+async fn rerate(admin: &User, dry_run: bool) -> Rerating {
     let body = json!({"from": "2026-01-01", "to": "2999-01-01", "dry_run": dry_run});
-    admin.client.post("/manage/prices/rerate").json(&body).send().await.expect(200).parse()
+    admin.session.post("/manage/prices/rerate").json(&body).send().await.expect(200).parse()
 }
 
 #[tokio::test]
-async fn an_unpriced_model_is_exact_after_a_price_is_set_and_what_is_recorded_priced_again() {
-    let (_mock, _program, admin, ann) = stage().await;
-    let answer = ask(&ann.client, "openai/new-model").await;
-    let known = ask(&ann.client, "openai/gpt-4o").await;
-    let refused = ann.client.post("/v1/chat/completions").json(&chat("openai/mock-status-400", "x")).send().await;
+async fn requests_recorded_without_a_price_are_priced_after_one_is_set() {
+    let (_world, admin, ann) = stage().await;
+    let answer = ask(&ann.session, "openai/new-model").await;
+    let known = ask(&ann.session, "openai/gpt-4o").await;
+    let refused = ann.session.post("/v1/chat/completions").json(&question("openai/mock-status-400", "x")).send().await;
     refused.expect(400);
     let before = recorded(&ann, &answer).await;
     assert_eq!(answer.header("x-tokentracer-cost-usd"), None);
@@ -139,7 +144,7 @@ async fn an_unpriced_model_is_exact_after_a_price_is_set_and_what_is_recorded_pr
         (after.cost_usd, after.attempt_list.as_slice()),
         (Some(COST), [Cost { cost_usd: Some(COST) }].as_slice())
     );
-    let list = admin.client.get("/manage/prices").send().await.expect(200).json();
+    let list = admin.session.get("/manage/prices").send().await.expect(200).json();
     assert_eq!(after.price_version.as_deref(), list["version"].as_str());
     assert_ne!(after.price_version, before.price_version);
     assert_eq!(recorded(&ann, &known).await, known_before, "what had its price keeps it, and its version");
@@ -148,27 +153,27 @@ async fn an_unpriced_model_is_exact_after_a_price_is_set_and_what_is_recorded_pr
     assert_eq!(costs(&ann, "").await, [Some(known_cost.plus(COST))]);
 
     // The next request has its price at once, and pricing again changes nothing.
-    let priced = ask(&ann.client, "openai/new-model").await;
+    let priced = ask(&ann.session, "openai/new-model").await;
     assert_eq!(priced.header("x-tokentracer-cost-usd"), Some("0.002501"));
     assert_eq!(rerate(&admin, false).await.before_usd, rerate(&admin, false).await.after_usd);
     assert_eq!(costs(&ann, "").await, [Some(known_cost.plus(COST).plus(COST))]);
 }
 
 #[tokio::test]
-async fn what_was_tried_before_and_what_a_light_model_saved_are_priced_again_too() {
-    let (_mock, _program, admin, ann) = stage().await;
-    let key = ann.provider_key(Provider::OpenAi).await;
-    let last = ann.alias(json!({"alias": "last", "target_model": "new-model", "provider_key_id": key})).await;
+async fn earlier_attempts_and_savings_of_a_light_model_are_priced_again_too() {
+    let (_world, admin, ann) = stage().await;
+    let key = ann.add_provider_key(Provider::OpenAi).await;
+    let last = ann.save_alias(&json!({"alias": "last", "target_model": "new-model", "provider_key_id": key})).await;
     let first =
         json!({"alias": "first", "target_model": "mock-garbage", "provider_key_id": key, "fallback_alias_id": last});
-    ann.alias(first).await;
-    ann.alias(json!({
+    ann.save_alias(&first).await;
+    ann.save_alias(&json!({
         "alias": "light", "target_model": "gpt-4o", "provider_key_id": key, "use_light_model": true,
         "light_model": "new-model", "light_model_threshold": 100,
     }))
     .await;
-    let fallen_back = ask(&ann.client, "first").await;
-    let light = ask(&ann.client, "light").await;
+    let fallen_back = ask(&ann.session, "first").await;
+    let light = ask(&ann.session, "light").await;
     assert_eq!(light.header("x-tokentracer-route"), Some("light"));
     set(&admin, "openai/new-model", from_2026(PRICES)).await.expect(200);
     rerate(&admin, false).await;
@@ -177,22 +182,22 @@ async fn what_was_tried_before_and_what_a_light_model_saved_are_priced_again_too
     let costs: Vec<_> = after.attempt_list.iter().map(|attempt| attempt.cost_usd).collect();
     assert_eq!(costs, [None, Some(COST)], "what nobody knows stays unknown");
     let id = light.header("x-request-id").unwrap();
-    let row = ann.client.get(&format!("/manage/logs/{id}")).send().await.expect(200).json();
+    let row = ann.session.get(&format!("/manage/logs/{id}")).send().await.expect(200).json();
     // gpt-4o: 1000 × 2.50 + 501 × 1.25 + 3 × 10.00 = 3 156 250 nano-dollars
     assert_eq!(row["saved_usd"].to_string(), "0.00065525");
 }
 
 #[tokio::test]
 async fn a_price_to_come_does_not_apply_yet_and_is_listed() {
-    let (_mock, _program, admin, ann) = stage().await;
+    let (_world, admin, ann) = stage().await;
     let later = format!(r#"{{"usd_per_million": {PRICES}, "effective_from": "2999-01-01T00:00:00+01:00"}}"#);
     set(&admin, "openai/new-model", later.clone()).await.expect(200);
     set(&admin, "openai/gpt-4o", later).await.expect(200);
-    assert_eq!(ask(&ann.client, "openai/new-model").await.header("x-tokentracer-cost-usd"), None);
+    assert_eq!(ask(&ann.session, "openai/new-model").await.header("x-tokentracer-cost-usd"), None);
     rerate(&admin, false).await;
     assert_eq!(costs(&ann, "").await, [None]);
 
-    let list = ann.client.get("/manage/prices").send().await.expect(200);
+    let list = ann.session.get("/manage/prices").send().await.expect(200);
     let text = list.text();
     let in_force = r#"{"provider":"openai","model":"gpt-4o","usd_per_million":{"input":2.5,"output":10,"cache_read":1.25,"cache_write_5m":2.5,"cache_write_1h":2.5},"override":false,"effective_from":null}"#;
     let to_come = r#"{"provider":"openai","model":"gpt-4o","usd_per_million":{"input":2.5,"output":0.333333,"cache_read":0.000001,"cache_write_5m":2.5,"cache_write_1h":2.5},"override":true,"effective_from":"2998-12-31T23:00:00.000Z"}"#;
@@ -209,51 +214,51 @@ async fn a_price_to_come_does_not_apply_yet_and_is_listed() {
 
 #[tokio::test]
 async fn prices_from_the_same_moment_are_replaced_whatever_way_the_model_is_written() {
-    let (mock, program, admin, ann) = stage().await;
-    mock.on("org/model", Behaviour::ok().usage(Usage { input: 1_000_000, ..Usage::default() }));
+    let (world, admin, ann) = stage().await;
+    world.mock.on("org/model", Behaviour::ok().usage(Usage { input: 1_000_000, ..Usage::default() }));
     for (path, dollars) in [("openai/org/model", 1), ("openai/org%2Fmodel", 2)] {
         let prices = format!(r#"{{"input": {dollars}, "output": 0, "cache_read": null}}"#);
         let entry = set(&admin, path, from_2026(&prices)).await.expect(200).json();
         assert_eq!((&entry["model"], &entry["usd_per_million"]["cache_read"]), (&json!("org/model"), &json!(dollars)));
-        let answer = ask(&ann.client, "openai/org/model").await;
+        let answer = ask(&ann.session, "openai/org/model").await;
         assert_eq!(answer.header("x-tokentracer-cost-usd"), Some(dollars.to_string().as_str()));
     }
     // The one that took effect last holds.
     let later = r#"{"usd_per_million": {"input": 5, "output": 0}}"#;
     set(&admin, "openai/org/model", later).await.expect(200);
     set(&admin, "openai/org/model", from_2026(r#"{"input": 9, "output": 0}"#)).await.expect(200);
-    let answer = ask(&ann.client, "openai/org/model").await;
+    let answer = ask(&ann.session, "openai/org/model").await;
     assert_eq!(answer.header("x-tokentracer-cost-usd"), Some("5"));
-    let listed = program.client().bearer("").get("/manage/prices").send().await;
+    let listed = world.client().bearer("").get("/manage/prices").send().await;
     listed.expect(401);
 }
 
 #[tokio::test]
 async fn only_administrators_set_prices() {
-    let (_mock, program, admin, ann) = stage().await;
-    let key = ann.api_key(&program, &json!({"scopes": ["manage"]})).await;
+    let (world, admin, ann) = stage().await;
+    let key = ann.new_api_key(&json!({"scopes": ["manage"]})).await.client;
     let span = json!({"from": "2026-01-01", "to": "2027-01-01", "dry_run": true});
     let price = json!({"usd_per_million": {"input": 1, "output": 1}});
-    for client in [&ann.client, &key] {
+    for client in [&ann.session, &key] {
         let refused = client.put("/manage/prices/openai/gpt-4o").json(&price).send().await.expect(403).json();
-        assert_eq!(code(&refused), "forbidden");
+        assert_eq!(error_code(&refused), "forbidden");
         assert_eq!(
-            code(&client.post("/manage/prices/rerate").json(&span).send().await.expect(403).json()),
+            error_code(&client.post("/manage/prices/rerate").json(&span).send().await.expect(403).json()),
             "forbidden"
         );
         client.get("/manage/prices").send().await.expect(200);
     }
-    let proxy_only = admin.api_key(&program, &json!({})).await;
+    let proxy_only = admin.new_api_key(&json!({})).await.client;
     proxy_only.get("/manage/prices").send().await.expect(403);
     proxy_only.put("/manage/prices/openai/gpt-4o").json(&price).send().await.expect(403);
-    program.client().post("/manage/prices/rerate").json(&span).send().await.expect(401);
-    admin.client.get("/manage/prices/openai/gpt-4o").send().await.expect(405);
+    world.client().post("/manage/prices/rerate").json(&span).send().await.expect(401);
+    admin.session.get("/manage/prices/openai/gpt-4o").send().await.expect(405);
 }
 
 #[tokio::test]
-async fn what_is_no_price_is_refused_by_name_and_changes_nothing() {
-    let (_mock, _program, admin, _ann) = stage().await;
-    let list = async || admin.client.get("/manage/prices").send().await.expect(200).text();
+async fn a_bad_price_is_refused_by_name_and_changes_nothing() {
+    let (_world, admin, _ann) = stage().await;
+    let list = async || admin.session.get("/manage/prices").send().await.expect(200).text();
     let before = list().await;
     let bad =
         |field: &'static str, prices: &str| (format!(r#"{{"usd_per_million": {prices}}}"#), "invalid_field", field);
@@ -283,11 +288,11 @@ async fn what_is_no_price_is_refused_by_name_and_changes_nothing() {
         ),
     ] {
         let refused = set(&admin, "openai/gpt-4o", body.clone()).await.expect(400).json();
-        assert_eq!((code(&refused), &refused["error"]["param"]), (expected, &json!(field)), "{body}: {refused}");
+        assert_eq!((error_code(&refused), &refused["error"]["param"]), (expected, &json!(field)), "{body}: {refused}");
     }
     for (path, field) in [("nobody/gpt-4o", "provider"), ("openai/a%20b", "model"), ("openai/a//b", "model")] {
         let refused = set(&admin, path, from_2026(PRICES)).await.expect(400).json();
-        assert_eq!((code(&refused), &refused["error"]["param"]), ("invalid_field", &json!(field)), "{path}");
+        assert_eq!((error_code(&refused), &refused["error"]["param"]), ("invalid_field", &json!(field)), "{path}");
     }
     for (body, expected, field) in [
         (json!({"to": "2027-01-01"}), "missing_field", "from"),
@@ -297,8 +302,8 @@ async fn what_is_no_price_is_refused_by_name_and_changes_nothing() {
         (json!({"from": "2026-01-01", "to": "2027-01-01", "dry_run": 1}), "invalid_field", "dry_run"),
         (json!({"from": "2026-01-01", "to": "2027-01-01", "model": "x"}), "invalid_field", "model"),
     ] {
-        let refused = admin.client.post("/manage/prices/rerate").json(&body).send().await.expect(400).json();
-        assert_eq!((code(&refused), &refused["error"]["param"]), (expected, &json!(field)), "{body}: {refused}");
+        let refused = admin.session.post("/manage/prices/rerate").json(&body).send().await.expect(400).json();
+        assert_eq!((error_code(&refused), &refused["error"]["param"]), (expected, &json!(field)), "{body}: {refused}");
     }
     assert_eq!(list().await, before);
     let nothing = rerate(&admin, false).await;
@@ -307,16 +312,13 @@ async fn what_is_no_price_is_refused_by_name_and_changes_nothing() {
 
 #[tokio::test]
 async fn prices_set_are_there_after_a_restart() {
-    let mock = MockUpstream::start();
-    mock.on("new-model", Behaviour::ok().usage(USED));
-    let data = tempfile::tempdir().unwrap();
-    let start = || launch(&mock).data_dir(data.path()).start();
-    let program = start();
-    let admin = Person::admin(&program, "admin").await;
-    admin.provider_key(Provider::OpenAi).await;
+    let mut world = world().await;
+    world.mock.on("new-model", Behaviour::ok().usage(USED));
+    let admin = world.admin("admin").await;
+    admin.add_provider_key(Provider::OpenAi).await;
     set(&admin, "openai/new-model", from_2026(PRICES)).await.expect(200);
-    drop(program);
-    let program = start();
-    let again = crate::setup::log_in(&program, &admin.email).await;
+    world.kill();
+    world.start_again();
+    let again = world.log_in(&admin.email).await;
     assert_eq!(ask(&again, "openai/new-model").await.header("x-tokentracer-cost-usd"), Some("0.002501"));
 }

@@ -2,29 +2,29 @@
 
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_testkit::{MockUpstream, Program};
+use tt_testkit::World;
+use tt_testkit::world::{User, error_code, question};
 
-use crate::setup::{Person, chat, code, launch};
+use crate::setup::setup;
 
-async fn stage() -> (MockUpstream, Program, Person) {
-    let mock = MockUpstream::start();
-    let program = launch(&mock).env("MAX_BODY_BYTES", "1000000").start();
-    let ann = Person::sign_up(&program, "ann").await;
-    (mock, program, ann)
+async fn stage() -> (World, User) {
+    let world = setup().env("MAX_BODY_BYTES", "1000000").start().await;
+    let ann = world.sign_up("ann").await;
+    (world, ann)
 }
 
-async fn decide(person: &Person, body: &Value) -> Value {
-    person.client.post("/manage/route").json(body).send().await.expect(200).json()
+async fn decide(person: &User, body: &Value) -> Value {
+    person.session.post("/manage/route").json(body).send().await.expect(200).json()
 }
 
 #[tokio::test]
 async fn the_decision_is_the_one_a_call_takes() {
-    let (mock, _program, ann) = stage().await;
-    let openai = ann.provider_key(Provider::OpenAi).await;
-    let anthropic = ann.provider_key(Provider::Anthropic).await;
-    let last = ann.alias(json!({"alias": "last", "target_model": "claude-sonnet-4-5", "provider_key_id": anthropic}));
-    let last = last.await;
-    ann.alias(json!({
+    let (world, ann) = stage().await;
+    let openai = ann.add_provider_key(Provider::OpenAi).await;
+    let anthropic = ann.add_provider_key(Provider::Anthropic).await;
+    let last = json!({"alias": "last", "target_model": "claude-sonnet-4-5", "provider_key_id": anthropic});
+    let last = ann.save_alias(&last).await;
+    ann.save_alias(&json!({
         "alias": "smart", "target_model": "gpt-4o", "provider_key_id": openai, "fallback_alias_id": last,
         "use_light_model": true, "light_model": "gpt-4o-mini", "light_model_threshold": 12,
     }))
@@ -37,10 +37,10 @@ async fn the_decision_is_the_one_a_call_takes() {
         ("last", "hello world", "primary", 2),
         ("anthropic/claude-haiku-4-5", "hello world", "primary", 2),
     ] {
-        let body = chat(model, text);
+        let body = question(model, text);
         let decision = decide(&ann, &body).await;
         assert_eq!((&decision["route"], &decision["input_tokens"]), (&json!(route), &json!(tokens)), "{decision}");
-        let answer = ann.client.post("/v1/chat/completions").json(&body).send().await.expect(200);
+        let answer = ann.session.post("/v1/chat/completions").json(&body).send().await.expect(200);
         for field in ["alias", "route", "provider", "model"] {
             assert_eq!(
                 decision[field].as_str(),
@@ -51,27 +51,27 @@ async fn the_decision_is_the_one_a_call_takes() {
         assert_eq!(decision["chain"][0]["model"], decision["model"]);
         assert_eq!(decision["chain"][0]["reason"], decision["reason"]);
     }
-    let decision = decide(&ann, &chat("smart", "hello world")).await;
+    let decision = decide(&ann, &question("smart", "hello world")).await;
     let chain = decision["chain"].as_array().unwrap();
     assert_eq!(chain.len(), 2);
     assert_eq!((&chain[1]["alias"], &chain[1]["route"]), (&json!("last"), &json!("fallback")));
     assert_eq!(chain[1]["provider"], "anthropic");
 
     // Nothing was sent and nothing recorded but the five calls.
-    assert_eq!(mock.requests().len(), 5);
-    let logs = ann.client.get("/manage/logs").send().await.expect(200).json();
+    assert_eq!(world.mock.requests().len(), 5);
+    let logs = ann.session.get("/manage/logs").send().await.expect(200).json();
     assert_eq!(logs["data"].as_array().unwrap().len(), 5);
 }
 
 #[tokio::test]
 async fn the_estimate_is_exact_by_the_price_list() {
-    let (_mock, _program, ann) = stage().await;
-    let key = ann.provider_key(Provider::OpenAi).await;
-    ann.alias(json!({"alias": "a", "target_model": "gpt-4o", "provider_key_id": key})).await;
+    let (_world, ann) = stage().await;
+    let key = ann.add_provider_key(Provider::OpenAi).await;
+    ann.save_alias(&json!({"alias": "a", "target_model": "gpt-4o", "provider_key_id": key})).await;
     let cost = async |more: Value| {
-        let mut body = chat("a", "hello world");
+        let mut body = question("a", "hello world");
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let text = ann.client.post("/manage/route").json(&body).send().await.expect(200).text();
+        let text = ann.session.post("/manage/route").json(&body).send().await.expect(200).text();
         let rest = text.split("\"estimated_cost_usd\":").nth(1).unwrap().to_owned();
         rest.split(',').next().unwrap().to_owned()
     };
@@ -87,67 +87,68 @@ async fn the_estimate_is_exact_by_the_price_list() {
     ]}]});
     let decision = decide(&ann, &body).await;
     assert_eq!(decision["input_tokens"], 767);
-    assert_eq!(decide(&ann, &chat("openai/nobody-knows-this", "x")).await["estimated_cost_usd"], Value::Null);
+    assert_eq!(decide(&ann, &question("openai/nobody-knows-this", "x")).await["estimated_cost_usd"], Value::Null);
 }
 
 #[tokio::test]
 async fn alternatives_are_the_callers_others_and_the_cheapest_come_first() {
-    let (_mock, program, ann) = stage().await;
-    let bob = Person::sign_up(&program, "bob").await;
-    let key = ann.provider_key(Provider::OpenAi).await;
-    let bobs = bob.provider_key(Provider::OpenAi).await;
-    bob.alias(json!({"alias": "bobs", "target_model": "gpt-4.1-nano", "provider_key_id": bobs})).await;
+    let (world, ann) = stage().await;
+    let bob = world.sign_up("bob").await;
+    let key = ann.add_provider_key(Provider::OpenAi).await;
+    let bobs = bob.add_provider_key(Provider::OpenAi).await;
+    bob.save_alias(&json!({"alias": "bobs", "target_model": "gpt-4.1-nano", "provider_key_id": bobs})).await;
     for (alias, model) in [("a", "gpt-4o"), ("b", "gpt-4o-mini"), ("c", "gpt-4.1-nano"), ("d", "unpriced-model")] {
-        ann.alias(json!({"alias": alias, "target_model": model, "provider_key_id": key})).await;
+        ann.save_alias(&json!({"alias": alias, "target_model": model, "provider_key_id": key})).await;
     }
     let names = |decision: &Value| {
         let alternatives = decision["alternatives"].as_array().unwrap();
         alternatives.iter().map(|a| a["alias"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let decision = decide(&ann, &chat("a", "hello world")).await;
+    let decision = decide(&ann, &question("a", "hello world")).await;
     assert_eq!(names(&decision), ["c", "b", "d"]);
     assert_eq!(decision["alternatives"][1]["model"], "gpt-4o-mini");
     assert_eq!(decision["alternatives"][2]["estimated_cost_usd"], Value::Null);
-    assert_eq!(names(&decide(&bob, &chat("bobs", "x")).await), Vec::<String>::new());
+    assert_eq!(names(&decide(&bob, &question("bobs", "x")).await), Vec::<String>::new());
 
-    let few = ann.api_key(&program, &json!({"scopes": ["manage"], "allowed_aliases": ["a", "d"]})).await;
-    let decision = few.post("/manage/route").json(&chat("a", "x")).send().await.expect(200).json();
+    let few = ann.new_api_key(&json!({"scopes": ["manage"], "allowed_aliases": ["a", "d"]})).await.client;
+    let decision = few.post("/manage/route").json(&question("a", "x")).send().await.expect(200).json();
     assert_eq!(names(&decision), ["d"]);
     for other in ["b", "bobs", "openai/gpt-4o", "nothing"] {
-        let refused = few.post("/manage/route").json(&chat(other, "x")).send().await.expect(403).json();
-        assert_eq!(code(&refused), "alias_not_allowed");
+        let refused = few.post("/manage/route").json(&question(other, "x")).send().await.expect(403).json();
+        assert_eq!(error_code(&refused), "alias_not_allowed");
     }
     for n in 0..12 {
-        ann.alias(json!({"alias": format!("more-{n}"), "target_model": "gpt-4o-mini", "provider_key_id": key})).await;
+        ann.save_alias(&json!({"alias": format!("more-{n}"), "target_model": "gpt-4o-mini", "provider_key_id": key}))
+            .await;
     }
-    assert_eq!(names(&decide(&ann, &chat("a", "x")).await).len(), 10);
+    assert_eq!(names(&decide(&ann, &question("a", "x")).await).len(), 10);
 }
 
 #[tokio::test]
-async fn what_cannot_be_routed_is_refused_as_a_call_would_be() {
-    let (mock, program, ann) = stage().await;
-    ann.provider_key(Provider::Anthropic).await;
-    let post = |body: Vec<u8>| ann.client.post("/manage/route").header("content-type", "application/json").body(body);
+async fn a_request_without_a_route_is_refused_as_a_call_would_be() {
+    let (world, ann) = stage().await;
+    ann.add_provider_key(Provider::Anthropic).await;
+    let post = |body: Vec<u8>| ann.session.post("/manage/route").header("content-type", "application/json").body(body);
     for (body, status, expected) in [
         ("{".to_owned(), 400, "invalid_json"),
         ("{}".to_owned(), 400, "missing_field"),
         (json!({"model": "anthropic/claude-haiku-4-5"}).to_string(), 400, "missing_field"),
         (json!({"model": "anthropic/claude-haiku-4-5", "messages": "x"}).to_string(), 400, "invalid_field"),
-        (chat("nothing", "x").to_string(), 404, "model_not_found"),
-        (chat("openai/gpt-4o", "x").to_string(), 404, "model_not_found"),
+        (question("nothing", "x").to_string(), 404, "model_not_found"),
+        (question("openai/gpt-4o", "x").to_string(), 404, "model_not_found"),
         (r#"{"model":"a","model":"b","messages":[]}"#.to_owned(), 400, "invalid_field"),
         ("x".repeat(1_000_001), 413, "body_too_large"),
     ] {
         let answer = post(body.clone().into_bytes()).send().await;
         let shown: String = body.chars().take(80).collect();
-        assert_eq!((answer.status.as_u16(), code(&answer.json())), (status, expected), "{shown}");
+        assert_eq!((answer.status.as_u16(), error_code(&answer.json())), (status, expected), "{shown}");
     }
-    let proxy_only = ann.api_key(&program, &json!({})).await;
-    proxy_only.post("/manage/route").json(&chat("anthropic/claude-haiku-4-5", "x")).send().await.expect(403);
-    program.client().post("/manage/route").json(&chat("a", "x")).send().await.expect(401);
+    let proxy_only = ann.new_api_key(&json!({})).await.client;
+    proxy_only.post("/manage/route").json(&question("anthropic/claude-haiku-4-5", "x")).send().await.expect(403);
+    world.client().post("/manage/route").json(&question("a", "x")).send().await.expect(401);
     // A long prompt is counted in full, off the worker.
     let long = "word ".repeat(150_000);
-    let decision = decide(&ann, &chat("anthropic/claude-haiku-4-5", &long)).await;
+    let decision = decide(&ann, &question("anthropic/claude-haiku-4-5", &long)).await;
     assert!(decision["input_tokens"].as_u64().unwrap() >= 150_000, "{}", decision["input_tokens"]);
-    assert!(mock.requests().is_empty());
+    assert!(world.mock.requests().is_empty());
 }

@@ -1,16 +1,16 @@
-//! What budgets do to requests: what is held, when it is refused and in which words, and how it is settled.
+//! Requests under a budget: how much is held for them, when and in which words they are refused, how they are settled.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tt_core::{NanoUsd, Provider, Usage};
 use tt_testkit::client::Response;
 use tt_testkit::mock::Seen;
-use tt_testkit::{Behaviour, Client, MockUpstream, Program};
+use tt_testkit::world::{PROVIDERS, User, error_code, eventually, question};
+use tt_testkit::{Behaviour, Client, World};
 
-use crate::setup::{Person, chat, code, eventually, launch, log_in};
+use crate::setup::world;
 
 const MINI: &str = "gpt-4o-mini";
 
@@ -19,28 +19,25 @@ const INPUT: i64 = 150;
 const OUTPUT: i64 = 600;
 const ADDED: i64 = 2048;
 
-/// What `1,000` tokens in and out cost.
+/// The cost of 1,000 tokens in and 1,000 out.
 const COST: i64 = 1_000 * INPUT + 1_000 * OUTPUT;
 
 struct Stage {
-    mock: MockUpstream,
-    program: Program,
-    ann: Person,
+    world: World,
+    ann: User,
     key: Client,
-    data: TempDir,
 }
 
 impl Stage {
     /// A user with a key of each provider, and an API key made with `wish`.
     async fn with(wish: Value) -> Self {
-        let (mock, data) = (MockUpstream::start(), tempfile::tempdir().unwrap());
-        let program = launch(&mock).data_dir(data.path()).start();
-        let ann = Person::sign_up(&program, "ann").await;
-        for provider in [Provider::OpenAi, Provider::Anthropic, Provider::Gemini] {
-            ann.provider_key(provider).await;
+        let world = world().await;
+        let ann = world.sign_up("ann").await;
+        for provider in PROVIDERS {
+            ann.add_provider_key(provider).await;
         }
-        let key = ann.api_key(&program, &wish).await;
-        Self { mock, program, ann, key, data }
+        let key = ann.new_api_key(&wish).await.client;
+        Self { world, ann, key }
     }
 
     async fn start() -> Self {
@@ -50,12 +47,12 @@ impl Stage {
     async fn budget(&self, nano: i64) {
         // The exact number: a float would round it.
         let body = format!("{{\"limit_usd\":{},\"period\":\"total\"}}", NanoUsd(nano));
-        self.ann.client.put("/manage/budgets").body(body).send().await.expect(200);
+        self.ann.session.put("/manage/budgets").body(body).send().await.expect(200);
     }
 
     /// Spent and held of the user's own budget.
     async fn used(&self) -> (i64, i64) {
-        let shown = self.ann.client.get("/manage/budgets").send().await.expect(200).json();
+        let shown = self.ann.session.get("/manage/budgets").send().await.expect(200).json();
         (nano(&shown["spent_usd"]), nano(&shown["held_usd"]))
     }
 
@@ -63,25 +60,16 @@ impl Stage {
         self.key.post("/v1/chat/completions").json(body).send().await
     }
 
-    /// What was sent upstream for `model`.
+    /// The requests that were sent upstream for `model`.
     fn sent(&self, model: &str) -> Vec<Seen> {
-        self.mock
-            .requests()
-            .into_iter()
-            .filter(|seen| !seen.is_list() && seen.model.as_deref() == Some(model))
-            .collect()
+        self.world.sent().into_iter().filter(|seen| seen.model.as_deref() == Some(model)).collect()
     }
 
-    async fn rows(&self) -> Vec<Value> {
-        let page = self.ann.client.get("/manage/logs?limit=500").send().await.expect(200).json();
-        page["data"].as_array().unwrap().clone()
-    }
-
-    /// The same data under a new process.
+    /// Starts a new process on the data of the one that has ended.
     async fn start_again(&mut self) {
-        self.program = launch(&self.mock).data_dir(self.data.path()).start();
-        self.ann.client = log_in(&self.program, &self.ann.email).await;
-        self.key = self.ann.api_key(&self.program, &json!({})).await;
+        self.world.start_again();
+        self.world.find_again(&mut self.ann);
+        self.key = self.ann.new_api_key(&json!({})).await.client;
     }
 }
 
@@ -90,14 +78,14 @@ fn nano(amount: &Value) -> i64 {
 }
 
 /// A question whose answer is at most `max` tokens, at the standard tier.
-fn question(model: &str, max: u64) -> Value {
-    let mut body = chat(model, "hello");
+fn capped(model: &str, max: u64) -> Value {
+    let mut body = question(model, "hello");
     body["max_tokens"] = json!(max);
     body["service_tier"] = json!("default");
     body
 }
 
-/// What is held for a question to `gpt-4o-mini`.
+/// The nano-dollars that are held for a question to `gpt-4o-mini`.
 fn worst(body: &Value, max: i64) -> i64 {
     let bytes = i64::try_from(serde_json::to_vec(body).unwrap().len()).unwrap();
     (bytes + ADDED) * INPUT + max * OUTPUT
@@ -110,7 +98,7 @@ fn thousand() -> Behaviour {
 #[track_caller]
 fn exceeded(answer: &Response) -> String {
     let body = answer.json();
-    assert_eq!((answer.status.as_u16(), code(&body)), (429, "budget_exceeded"), "{body}");
+    assert_eq!((answer.status.as_u16(), error_code(&body)), (429, "budget_exceeded"), "{body}");
     assert_eq!(body["error"]["type"], "insufficient_quota");
     body["error"]["message"].as_str().unwrap().to_owned()
 }
@@ -118,8 +106,8 @@ fn exceeded(answer: &Response) -> String {
 #[tokio::test]
 async fn money_is_spent_up_to_the_limit_and_the_refusal_says_all() {
     let stage = Stage::start().await;
-    stage.mock.on(MINI, thousand());
-    let body = question("openai/gpt-4o-mini", 1_000);
+    stage.world.mock.on(MINI, thousand());
+    let body = capped("openai/gpt-4o-mini", 1_000);
     let worst = worst(&body, 1_000);
     let limit = worst + 3 * COST;
     stage.budget(limit).await;
@@ -134,9 +122,13 @@ async fn money_is_spent_up_to_the_limit_and_the_refusal_says_all() {
         assert!(message.contains(&format!("{} USD", NanoUsd(amount))), "{what}: {message}");
     }
     assert!(message.contains("in total for your account, set by yourself") && message.contains("does not reset"));
-    assert_eq!((stage.sent(MINI).len(), stage.rows().await.len()), (4, 4), "a refusal is not sent and leaves no row");
-    // What is smaller still fits, to the last nano-dollar of what is held for it.
-    let small = question("openai/gpt-4o-mini", 1);
+    assert_eq!(
+        (stage.sent(MINI).len(), stage.ann.logs().await.len()),
+        (4, 4),
+        "a refusal is not sent and leaves no row"
+    );
+    // A smaller request still fits, to the last nano-dollar that is held for it.
+    let small = capped("openai/gpt-4o-mini", 1);
     let room = self::worst(&small, 1);
     stage.budget(4 * COST + room - 1).await;
     exceeded(&stage.ask(&small).await);
@@ -147,13 +139,13 @@ async fn money_is_spent_up_to_the_limit_and_the_refusal_says_all() {
 #[tokio::test]
 async fn all_budgets_hold_and_the_refusal_names_the_one() {
     let stage = Stage::with(json!({"budget_usd": 1, "budget_period": "day"})).await;
-    let admin = Person::admin(&stage.program, "admin").await;
+    let admin = stage.world.admin("admin").await;
     let path = format!("/manage/users/{}", stage.ann.id);
     let administer = async |usd: i64| {
         let body = json!({"budget_usd": usd, "budget_period": "month"});
-        admin.client.patch(&path).json(&body).send().await.expect(200);
+        admin.session.patch(&path).json(&body).send().await.expect(200);
     };
-    let body = question("openai/gpt-4o-mini", 100);
+    let body = capped("openai/gpt-4o-mini", 100);
     stage.budget(1_000_000_000).await;
     administer(1).await;
     stage.ask(&body).await.expect(200);
@@ -166,20 +158,20 @@ async fn all_budgets_hold_and_the_refusal_names_the_one() {
     assert!(message.contains("-01T00:00:00.000Z"), "{message}");
     administer(1).await;
     stage.ask(&body).await.expect(200);
-    let broke = stage.ann.api_key(&stage.program, &json!({"budget_usd": 0, "budget_period": "day"})).await;
+    let broke = stage.ann.new_api_key(&json!({"budget_usd": 0, "budget_period": "day"})).await.client;
     let message = exceeded(&broke.post("/v1/chat/completions").json(&body).send().await);
     assert!(message.contains("0 USD a day for this API key") && message.contains("T00:00:00.000Z"), "{message}");
     // The other key has its own, and a session none.
     stage.ask(&body).await.expect(200);
-    stage.ann.client.post("/v1/chat/completions").json(&body).send().await.expect(200);
+    stage.ann.session.post("/v1/chat/completions").json(&body).send().await.expect(200);
 }
 
 #[tokio::test]
 async fn an_aborted_stream_costs_what_was_said_and_frees_the_rest() {
     let stage = Stage::start().await;
     stage.budget(1_000_000_000).await;
-    stage.mock.on(MINI, Behaviour::ok().chunks(500).drip(Duration::from_millis(20)).text(&"word ".repeat(500)));
-    let mut body = question("openai/gpt-4o-mini", 4_000);
+    stage.world.mock.on(MINI, Behaviour::ok().chunks(500).drip(Duration::from_millis(20)).text(&"word ".repeat(500)));
+    let mut body = capped("openai/gpt-4o-mini", 4_000);
     body["stream"] = json!(true);
     let mut stream = stage.key.post("/v1/chat/completions").json(&body).stream().await;
     for _ in 0..5 {
@@ -188,8 +180,8 @@ async fn an_aborted_stream_costs_what_was_said_and_frees_the_rest() {
     assert_eq!(stage.used().await, (0, worst(&body, 4_000)));
     drop(stream);
     eventually("the rest is free", async || stage.used().await.1 == 0).await;
-    eventually("there is a row", async || stage.rows().await.len() == 1).await;
-    let row = stage.rows().await.remove(0);
+    eventually("there is a row", async || stage.ann.logs().await.len() == 1).await;
+    let row = stage.ann.logs().await.remove(0);
     assert_eq!((&row["status"], &row["usage_source"]), (&json!(499), &json!("partial")));
     let cost = nano(&row["cost_usd"]);
     assert!(cost > 0 && cost < 500 * OUTPUT, "{row}");
@@ -197,10 +189,10 @@ async fn an_aborted_stream_costs_what_was_said_and_frees_the_rest() {
 }
 
 #[tokio::test]
-async fn what_failed_everywhere_holds_nothing() {
+async fn a_request_that_failed_everywhere_holds_nothing() {
     let stage = Stage::start().await;
     stage.budget(1_000_000_000).await;
-    let body = question("openai/gpt-4o-mini", 100);
+    let body = capped("openai/gpt-4o-mini", 100);
     for (behaviour, status) in [
         (Behaviour::status(500), 502),
         (Behaviour::status(429), 429),
@@ -208,12 +200,12 @@ async fn what_failed_everywhere_holds_nothing() {
         (Behaviour::garbage(), 502),
         (Behaviour::reset(), 502),
     ] {
-        stage.mock.clear_behaviours();
-        stage.mock.on(MINI, behaviour);
+        stage.world.mock.clear_behaviours();
+        stage.world.mock.on(MINI, behaviour);
         stage.ask(&body).await.expect(status);
         assert_eq!(stage.used().await, (0, 0), "{status}");
     }
-    eventually("all rows are stored", async || stage.rows().await.len() == 5).await;
+    eventually("all rows are stored", async || stage.ann.logs().await.len() == 5).await;
     assert_eq!(stage.used().await, (0, 0));
 }
 
@@ -221,22 +213,22 @@ async fn what_failed_everywhere_holds_nothing() {
 async fn a_retry_and_a_fallback_hold_before_they_are_sent() {
     let stage = Stage::start().await;
     let alias = async |name: &str, provider: Provider, model: &str, next: Value| {
-        let key = stage.ann.client.get("/manage/providers").send().await.expect(200).json();
+        let key = stage.ann.session.get("/manage/providers").send().await.expect(200).json();
         let of = key.as_array().unwrap().iter().find(|key| key["provider"] == provider.as_str()).unwrap()["id"].clone();
         let body = json!({"alias": name, "target_model": model, "provider_key_id": of, "fallback_alias_id": next});
-        json!(stage.ann.alias(body).await)
+        json!(stage.ann.save_alias(&body).await)
     };
     let dear = alias("dear", Provider::OpenAi, "gpt-4o", Value::Null).await;
     let unpriced = alias("unpriced", Provider::Anthropic, "mock-small", dear).await;
     alias("first", Provider::OpenAi, MINI, unpriced).await;
-    stage.mock.on(MINI, Behaviour::status(500));
-    let body = question("first", 100);
+    stage.world.mock.on(MINI, Behaviour::status(500));
+    let body = capped("first", 100);
     let worst = worst(&body, 100);
     // Room for the cheap model, and not for the one that costs sixteen times as much.
     stage.budget(worst).await;
     let answer = stage.ask(&body).await.expect(502).json();
     let message = answer["error"]["message"].as_str().unwrap();
-    assert_eq!(code(&answer), "all_attempts_failed");
+    assert_eq!(error_code(&answer), "all_attempts_failed");
     assert!(message.contains("anthropic mock-small skipped: the model has no price"), "{message}");
     assert!(message.contains("openai gpt-4o skipped: The budget of"), "{message}");
     assert_eq!((stage.sent(MINI).len(), stage.sent("gpt-4o").len(), stage.sent("mock-small").len()), (2, 0, 0));
@@ -250,15 +242,15 @@ async fn a_retry_and_a_fallback_hold_before_they_are_sent() {
 }
 
 #[tokio::test]
-async fn when_it_gets_tight_the_call_is_capped_to_what_is_held() {
+async fn near_the_limit_the_output_is_capped_to_what_is_held() {
     let stage = Stage::start().await;
     for (provider, model, limit) in [
         (Provider::OpenAi, MINI, "/max_tokens"),
         (Provider::Anthropic, "claude-haiku-4-5", "/max_tokens"),
         (Provider::Gemini, "gemini-2.5-flash", "/generationConfig/maxOutputTokens"),
     ] {
-        stage.mock.on(model, Behaviour::ok().usage(Usage { input: 10, output: 40, ..Usage::default() }));
-        let body = question(&format!("{provider}/{model}"), 4_000);
+        stage.world.mock.on(model, Behaviour::ok().usage(Usage { input: 10, output: 40, ..Usage::default() }));
+        let body = capped(&format!("{provider}/{model}"), 4_000);
         stage.budget(1_000_000_000_000).await;
         for _ in 0..50 {
             let answer = stage.ask(&body).await.expect(200);
@@ -300,7 +292,7 @@ async fn the_hold_covers_what_the_request_may_cost() {
     let stage = Stage::start().await;
     stage.budget(0).await;
     let asked = async |body: &Value| between(&exceeded(&stage.ask(body).await), "may cost up to ", " USD");
-    let body = question("openai/gpt-4o-mini", 100);
+    let body = capped("openai/gpt-4o-mini", 100);
     assert_eq!(asked(&body).await, worst(&body, 100));
     let mut three = body.clone();
     three["n"] = json!(3);
@@ -316,7 +308,7 @@ async fn the_hold_covers_what_the_request_may_cost() {
     let mut any_tier = body.clone();
     any_tier.as_object_mut().unwrap().remove("service_tier");
     assert!(asked(&any_tier).await > worst(&any_tier, 100));
-    // What is no text is bounded by what the model can read, however it is given; so is a long text.
+    // A part that is not text, and a long text, are bounded by the context window of the model.
     let window = 128_000 * INPUT + 100 * OUTPUT;
     for url in ["https://example.org/x.png", "data:image/png;base64,iVBORw0KGgo="] {
         let mut picture = body.clone();
@@ -329,7 +321,7 @@ async fn the_hold_covers_what_the_request_may_cost() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_bounded_is_refused_under_a_budget_only() {
+async fn a_request_of_unbounded_cost_is_refused_under_a_budget_only() {
     let stage = Stage::start().await;
     let cases = [
         (json!({"web_search_options": {}}), "web_search_options"),
@@ -340,46 +332,46 @@ async fn what_cannot_be_bounded_is_refused_under_a_budget_only() {
         (json!({"extra_body": {"anthropic": {"mcp_servers": []}}}), "extra_body.anthropic.mcp_servers"),
     ];
     let with = |more: &Value| {
-        let mut body = question("openai/gpt-4o-mini", 100);
+        let mut body = capped("openai/gpt-4o-mini", 100);
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         body
     };
     stage.budget(1_000_000_000).await;
     for (more, param) in &cases {
         let refused = stage.ask(&with(more)).await.expect(400).json();
-        assert_eq!((code(&refused), &refused["error"]["param"]), ("unsupported_parameter", &json!(param)));
+        assert_eq!((error_code(&refused), &refused["error"]["param"]), ("unsupported_parameter", &json!(param)));
     }
     for (body, expected, param) in [
-        (question("openai/mock-small", 100), "model_unpriced", "model"),
-        (question("openai/gpt-4o-mini-search-preview", 100), "unsupported_parameter", "model"),
-        (chat("anthropic/claude-3-5-haiku-20241022", "hello"), "missing_field", "max_tokens"),
+        (capped("openai/mock-small", 100), "model_unpriced", "model"),
+        (capped("openai/gpt-4o-mini-search-preview", 100), "unsupported_parameter", "model"),
+        (question("anthropic/claude-3-5-haiku-20241022", "hello"), "missing_field", "max_tokens"),
     ] {
         let refused = stage.ask(&body).await.expect(400).json();
-        assert_eq!((code(&refused), &refused["error"]["param"]), (expected, &json!(param)), "{refused}");
+        assert_eq!((error_code(&refused), &refused["error"]["param"]), (expected, &json!(param)), "{refused}");
     }
     // A model whose context window is not known: its text is bounded, a picture is not.
-    let mut picture = question("openai/gpt-3.5-turbo-0301", 100);
+    let mut picture = capped("openai/gpt-3.5-turbo-0301", 100);
     stage.ask(&picture).await.expect(200);
     let data = "data:image/png;base64,iVBORw0KGgo=";
     picture["messages"][0]["content"] = json!([{"type": "image_url", "image_url": {"url": data}}]);
     let refused = stage.ask(&picture).await.expect(400).json();
-    assert_eq!((code(&refused), &refused["error"]["param"]), ("unsupported_parameter", &json!("messages")));
-    assert!(stage.rows().await.len() == 1 && stage.sent(MINI).is_empty());
+    assert_eq!((error_code(&refused), &refused["error"]["param"]), ("unsupported_parameter", &json!("messages")));
+    assert!(stage.ann.logs().await.len() == 1 && stage.sent(MINI).is_empty());
     for free in
         [json!({"metadata": {"a": "b"}, "store": false}), json!({"modalities": ["text"]}), json!({"user": null})]
     {
         stage.ask(&with(&free)).await.expect(200);
     }
-    // Who has no budget may ask for all of that.
-    stage.ann.client.put("/manage/budgets").json(&json!({"limit_usd": null})).send().await.expect(200);
+    // Without a budget, all of that may be asked for.
+    stage.ann.session.put("/manage/budgets").json(&json!({"limit_usd": null})).send().await.expect(200);
     stage.ask(&with(&cases[0].0)).await.expect(200);
-    stage.ask(&question("openai/mock-small", 100)).await.expect(200);
+    stage.ask(&capped("openai/mock-small", 100)).await.expect(200);
 }
 
 #[tokio::test]
 async fn budgets_and_request_limits_do_not_use_each_other_up() {
     let stage = Stage::with(json!({"rate_limit_minute": 2})).await;
-    let body = question("openai/gpt-4o-mini", 100);
+    let body = capped("openai/gpt-4o-mini", 100);
     stage.budget(0).await;
     for _ in 0..5 {
         exceeded(&stage.ask(&body).await);
@@ -391,40 +383,39 @@ async fn budgets_and_request_limits_do_not_use_each_other_up() {
     }
     let spent = stage.used().await;
     let refused = stage.ask(&body).await.expect(429);
-    assert_eq!(code(&refused.json()), "rate_limit_exceeded");
+    assert_eq!(error_code(&refused.json()), "rate_limit_exceeded");
     assert!(refused.header("retry-after").is_some());
     assert_eq!(stage.used().await, spent, "what the limit refused holds nothing");
 }
 
 #[tokio::test]
-async fn what_was_spent_is_spent_after_a_restart_and_after_a_kill() {
+async fn spending_outlasts_a_restart_and_a_kill() {
     let mut stage = Stage::start().await;
-    stage.mock.on(MINI, thousand());
-    let body = question("openai/gpt-4o-mini", 1_000);
+    stage.world.mock.on(MINI, thousand());
+    let body = capped("openai/gpt-4o-mini", 1_000);
     let worst = worst(&body, 1_000);
     stage.budget(worst + COST).await;
     stage.ask(&body).await.expect(200);
-    stage.program.terminate();
-    assert!(stage.program.wait().success());
+    stage.world.stop();
     stage.start_again().await;
     assert_eq!(stage.used().await, (COST, 0));
     // One that is answered and one that runs when the process is killed.
     stage.ask(&body).await.expect(200);
     stage.budget(10 * worst).await;
-    stage.mock.clear_behaviours();
-    stage.mock.on(MINI, Behaviour::ok().delay(Duration::from_secs(30)));
+    stage.world.mock.clear_behaviours();
+    stage.world.mock.on(MINI, Behaviour::ok().delay(Duration::from_secs(30)));
     let mut running = JoinSet::new();
     running.spawn(stage.key.post("/v1/chat/completions").json(&body).try_send());
-    stage.mock.wait_for(|seen| !seen.is_list() && seen.status.is_none()).await;
+    stage.world.mock.wait_for(|seen| !seen.is_list() && seen.status.is_none()).await;
     assert_eq!(stage.used().await, (2 * COST, worst));
-    stage.program.kill();
+    stage.world.kill();
     assert!(running.join_next().await.unwrap().unwrap().is_err());
     stage.start_again().await;
     // The first budgeted request after the start already counts what the dead process's journal says.
-    stage.mock.clear_behaviours();
+    stage.world.mock.clear_behaviours();
     stage.budget(2 * COST + worst - 1).await;
     exceeded(&stage.ask(&body).await);
     assert_eq!(stage.used().await, (2 * COST, 0), "nobody knows what the killed one cost");
-    let rows = stage.rows().await;
+    let rows = stage.ann.logs().await;
     assert_eq!((rows.len(), &rows[0]["outcome"]), (3, &json!("interrupted")));
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tt_core::{NanoUsd, Provider};
-use tt_testkit::{Client, MockUpstream, Program};
+use tt_testkit::world::{User, error_code, question};
+use tt_testkit::{Client, World};
 
-use crate::setup::{Person, chat, code, launch};
+use crate::setup::world;
 
 const DIMENSIONS: [&str; 9] = ["provider", "alias", "model", "api_key", "day", "hour", "status", "route", "tag:team"];
 
@@ -43,23 +44,22 @@ impl Sums {
 }
 
 /// Seven requests of one user: two keys and a session, three providers, light and primary, tagged and not, one refused.
-async fn stage() -> (MockUpstream, Program, Person) {
-    let mock = MockUpstream::start();
-    let program = launch(&mock).start();
-    let ann = Person::sign_up(&program, "ann").await;
-    let openai = ann.provider_key(Provider::OpenAi).await;
-    let anthropic = ann.provider_key(Provider::Anthropic).await;
-    ann.provider_key(Provider::Gemini).await;
-    ann.alias(json!({
+async fn stage() -> (World, User) {
+    let world = world().await;
+    let ann = world.sign_up("ann").await;
+    let openai = ann.add_provider_key(Provider::OpenAi).await;
+    let anthropic = ann.add_provider_key(Provider::Anthropic).await;
+    ann.add_provider_key(Provider::Gemini).await;
+    ann.save_alias(&json!({
         "alias": "smart", "target_model": "gpt-4o", "provider_key_id": openai,
         "use_light_model": true, "light_model": "gpt-4o-mini", "light_model_threshold": 5,
     }))
     .await;
-    ann.alias(json!({"alias": "claude", "target_model": "claude-haiku-4-5", "provider_key_id": anthropic})).await;
-    let one = ann.api_key(&program, &json!({"name": "one"})).await;
-    let two = ann.api_key(&program, &json!({"name": "two"})).await;
+    ann.save_alias(&json!({"alias": "claude", "target_model": "claude-haiku-4-5", "provider_key_id": anthropic})).await;
+    let one = ann.new_api_key(&json!({"name": "one"})).await.client;
+    let two = ann.new_api_key(&json!({"name": "two"})).await.client;
     let call = async |client: &Client, model: &str, text: &str, tags: &str, status: u16| {
-        let call = client.post("/v1/chat/completions").json(&chat(model, text));
+        let call = client.post("/v1/chat/completions").json(&question(model, text));
         let call = if tags.is_empty() { call } else { call.header("x-tokentracer-tags", tags) };
         call.send().await.expect(status);
     };
@@ -69,17 +69,17 @@ async fn stage() -> (MockUpstream, Program, Person) {
     call(&one, "smart", long, "team==1+1", 200).await;
     call(&two, "claude", long, "", 200).await;
     call(&two, "gemini/gemini-2.5-flash", long, "feature=x", 200).await;
-    call(&ann.client, "claude", long, "team=\"a\"", 200).await;
-    call(&ann.client, "openai/mock-status-400", long, "", 400).await;
-    (mock, program, ann)
+    call(&ann.session, "claude", long, "team=\"a\"", 200).await;
+    call(&ann.session, "openai/mock-status-400", long, "", 400).await;
+    (world, ann)
 }
 
 #[tokio::test]
 async fn groups_by_every_dimension_and_pair_add_up_to_the_whole() {
-    let (_mock, program, ann) = stage().await;
+    let (world, ann) = stage().await;
     let usage = async |group_by: &str| {
         let path = format!("/manage/usage?group_by={group_by}");
-        let answer = ann.client.get(&path).send().await.expect(200);
+        let answer = ann.session.get(&path).send().await.expect(200);
         (answer.parse::<Vec<Sums>>(), answer.parse::<Vec<Value>>())
     };
     let (whole, _) = usage("").await;
@@ -128,22 +128,22 @@ async fn groups_by_every_dimension_and_pair_add_up_to_the_whole() {
     let (sums, _) = usage(&all).await;
     assert_eq!(sums.iter().fold(Sums::default(), |sum, row| sum.plus(row)), whole, "all at once");
 
-    let bob = Person::sign_up(&program, "bob").await;
+    let bob = world.sign_up("bob").await;
     for dimension in DIMENSIONS {
         let path = format!("/manage/usage?group_by={dimension}");
-        assert_eq!(bob.client.get(&path).send().await.expect(200).json(), json!([]), "{dimension}");
+        assert_eq!(bob.session.get(&path).send().await.expect(200).json(), json!([]), "{dimension}");
     }
-    let nothing = bob.client.get("/manage/usage?group_by=").send().await.expect(200).json();
+    let nothing = bob.session.get("/manage/usage?group_by=").send().await.expect(200).json();
     assert_eq!(nothing[0]["requests"], 0);
 }
 
 #[tokio::test]
 async fn csv_has_the_rows_of_json_and_no_formulas() {
-    let (_mock, _program, ann) = stage().await;
+    let (_world, ann) = stage().await;
     for group_by in ["provider,alias", "tag:team,status", "api_key,day,hour", ""] {
         let path = format!("/manage/usage?group_by={group_by}");
-        let rows = ann.client.get(&path).send().await.expect(200).json();
-        let csv = ann.client.get(&format!("{path}&format=csv")).send().await.expect(200);
+        let rows = ann.session.get(&path).send().await.expect(200).json();
+        let csv = ann.session.get(&format!("{path}&format=csv")).send().await.expect(200);
         assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
         let text = csv.text();
         let mut lines = text.split_terminator("\r\n");
@@ -155,15 +155,14 @@ async fn csv_has_the_rows_of_json_and_no_formulas() {
         let requests: u64 = lines.map(|line| line.split(',').nth(column).unwrap().parse::<u64>().unwrap()).sum();
         assert_eq!(requests, 7);
     }
-    let tags = ann.client.get("/manage/usage?group_by=tag:team&format=csv").send().await.expect(200).text();
+    let tags = ann.session.get("/manage/usage?group_by=tag:team&format=csv").send().await.expect(200).text();
     assert!(tags.contains("\r\n'=1+1,1,") && tags.contains("\r\n\"\"\"a\"\"\",1,"), "{tags}");
 }
 
 #[tokio::test]
-async fn what_no_usage_has_is_refused() {
-    let mock = MockUpstream::start();
-    let program = launch(&mock).start();
-    let ann = Person::sign_up(&program, "ann").await;
+async fn an_unknown_dimension_or_format_is_refused() {
+    let world = world().await;
+    let ann = world.sign_up("ann").await;
     let long = format!("tag:{}", "x".repeat(65));
     for query in [
         "group_by=colour",
@@ -180,13 +179,13 @@ async fn what_no_usage_has_is_refused() {
         "from=1&from=2",
         "user_id=1",
     ] {
-        let refused = ann.client.get(&format!("/manage/usage?{query}")).send().await.expect(400).json();
-        assert_eq!(code(&refused), "invalid_field", "{query}");
+        let refused = ann.session.get(&format!("/manage/usage?{query}")).send().await.expect(400).json();
+        assert_eq!(error_code(&refused), "invalid_field", "{query}");
     }
     for query in ["from=2026-01-01", "to=0001-01-01", "from=9999-12-31T23:59:59Z", "group_by=,provider,"] {
-        assert_eq!(ann.client.get(&format!("/manage/usage?{query}")).send().await.expect(200).json(), json!([]));
+        assert_eq!(ann.session.get(&format!("/manage/usage?{query}")).send().await.expect(200).json(), json!([]));
     }
-    let proxy_only = ann.api_key(&program, &json!({})).await;
+    let proxy_only = ann.new_api_key(&json!({})).await.client;
     for path in ["/manage/usage", "/manage/logs"] {
         proxy_only.get(path).send().await.expect(403);
     }
@@ -194,8 +193,8 @@ async fn what_no_usage_has_is_refused() {
 
 #[tokio::test]
 async fn logs_are_filtered_and_paged() {
-    let (_mock, program, ann) = stage().await;
-    let page = async |query: &str| ann.client.get(&format!("/manage/logs?{query}")).send().await.expect(200).json();
+    let (world, ann) = stage().await;
+    let page = async |query: &str| ann.session.get(&format!("/manage/logs?{query}")).send().await.expect(200).json();
     let count = async |query: &str| page(query).await["data"].as_array().unwrap().len();
     assert_eq!(count("").await, 7);
     assert_eq!(count("alias=smart").await, 3);
@@ -226,13 +225,13 @@ async fn logs_are_filtered_and_paged() {
         assert_eq!(seen, ids(&page(&format!("limit=500{filter}")).await));
     }
 
-    let bob = Person::sign_up(&program, "bob").await;
+    let bob = world.sign_up("bob").await;
     for id in ids(&whole) {
-        ann.client.get(&format!("/manage/logs/{id}")).send().await.expect(200);
-        let refused = bob.client.get(&format!("/manage/logs/{id}")).send().await.expect(404).json();
-        assert_eq!(code(&refused), "request_not_found");
+        ann.session.get(&format!("/manage/logs/{id}")).send().await.expect(200);
+        let refused = bob.session.get(&format!("/manage/logs/{id}")).send().await.expect(404).json();
+        assert_eq!(error_code(&refused), "request_not_found");
         // Another's row as a cursor is a moment, and shows nothing.
-        let page = bob.client.get(&format!("/manage/logs?cursor={id}")).send().await.expect(200).json();
+        let page = bob.session.get(&format!("/manage/logs?cursor={id}")).send().await.expect(200).json();
         assert_eq!(page["data"], json!([]));
     }
     for query in [
@@ -252,8 +251,8 @@ async fn logs_are_filtered_and_paged() {
         "to=",
         "user_id=1",
     ] {
-        let refused = ann.client.get(&format!("/manage/logs?{query}")).send().await.expect(400).json();
-        assert_eq!(code(&refused), "invalid_field", "{query}");
+        let refused = ann.session.get(&format!("/manage/logs?{query}")).send().await.expect(400).json();
+        assert_eq!(error_code(&refused), "invalid_field", "{query}");
     }
-    ann.client.get("/manage/logs/junk").send().await.expect(404);
+    ann.session.get("/manage/logs/junk").send().await.expect(404);
 }

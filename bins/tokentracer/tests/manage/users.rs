@@ -2,23 +2,23 @@
 
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_testkit::{MockUpstream, Program};
+use tt_testkit::World;
+use tt_testkit::world::{User, credentials, error_code, question};
 
-use crate::setup::{Person, chat, code, launch, log_in};
+use crate::setup::world;
 
-async fn stage() -> (MockUpstream, Program, Person, Person) {
-    let mock = MockUpstream::start();
-    let program = launch(&mock).start();
-    let admin = Person::admin(&program, "admin").await;
-    let ann = Person::sign_up(&program, "ann").await;
-    (mock, program, admin, ann)
+async fn stage() -> (World, User, User) {
+    let world = world().await;
+    let admin = world.admin("admin").await;
+    let ann = world.sign_up("ann").await;
+    (world, admin, ann)
 }
 
 #[tokio::test]
 async fn users_are_listed_to_administrators_in_pages() {
-    let (_mock, program, admin, ann) = stage().await;
-    let bob = Person::sign_up(&program, "bob").await;
-    let page = async |query: &str| admin.client.get(&format!("/manage/users{query}")).send().await.expect(200).json();
+    let (world, admin, ann) = stage().await;
+    let bob = world.sign_up("bob").await;
+    let page = async |query: &str| admin.session.get(&format!("/manage/users{query}")).send().await.expect(200).json();
     let ids = |page: &Value| -> Vec<i64> {
         page["data"].as_array().unwrap().iter().map(|user| user["id"].as_i64().unwrap()).collect()
     };
@@ -43,36 +43,36 @@ async fn users_are_listed_to_administrators_in_pages() {
     for junk in
         ["?limit=0", "?limit=501", "?limit=x", "?cursor=", "?cursor=-1", "?cursor=x", "?page=2", "?limit=1&limit=2"]
     {
-        let refused = admin.client.get(&format!("/manage/users{junk}")).send().await.expect(400).json();
-        assert_eq!(code(&refused), "invalid_field", "{junk}");
+        let refused = admin.session.get(&format!("/manage/users{junk}")).send().await.expect(400).json();
+        assert_eq!(error_code(&refused), "invalid_field", "{junk}");
     }
 }
 
 #[tokio::test]
 async fn only_administrators_may() {
-    let (_mock, program, admin, ann) = stage().await;
+    let (world, admin, ann) = stage().await;
     let path = format!("/manage/users/{}", admin.id);
-    let key = ann.api_key(&program, &json!({"scopes": ["manage"]})).await;
-    for client in [&ann.client, &key] {
-        assert_eq!(code(&client.get("/manage/users").send().await.expect(403).json()), "forbidden");
+    let key = ann.new_api_key(&json!({"scopes": ["manage"]})).await.client;
+    for client in [&ann.session, &key] {
+        assert_eq!(error_code(&client.get("/manage/users").send().await.expect(403).json()), "forbidden");
         let change = json!({"role": "user"});
-        assert_eq!(code(&client.patch(&path).json(&change).send().await.expect(403).json()), "forbidden");
+        assert_eq!(error_code(&client.patch(&path).json(&change).send().await.expect(403).json()), "forbidden");
         // Nor does a refusal tell which ids there are.
         client.patch("/manage/users/999").json(&change).send().await.expect(403);
     }
-    program.client().get("/manage/users").send().await.expect(401);
-    admin.api_key(&program, &json!({})).await.get("/manage/users").send().await.expect(403);
-    admin.api_key(&program, &json!({"scopes": ["manage"]})).await.get("/manage/users").send().await.expect(200);
+    world.client().get("/manage/users").send().await.expect(401);
+    admin.new_api_key(&json!({})).await.client.get("/manage/users").send().await.expect(403);
+    admin.new_api_key(&json!({"scopes": ["manage"]})).await.client.get("/manage/users").send().await.expect(200);
 }
 
 #[tokio::test]
 async fn a_change_is_checked_whole_and_holds_at_once() {
-    let (_mock, _program, admin, ann) = stage().await;
+    let (_world, admin, ann) = stage().await;
     let path = format!("/manage/users/{}", ann.id);
-    let patch = |body: Value| admin.client.patch(&path).json(&body).send();
+    let patch = |body: Value| admin.session.patch(&path).json(&body).send();
     let user = patch(json!({"rate_limit_minute": 7, "rate_limit_daily": 70})).await.expect(200).json();
     assert_eq!((&user["rate_limit_minute"], &user["rate_limit_daily"]), (&json!(7), &json!(70)));
-    let me = ann.client.get("/auth/me").send().await.expect(200).json();
+    let me = ann.session.get("/auth/me").send().await.expect(200).json();
     assert_eq!((&me["rate_limit_minute"], &me["rate_limit_daily"]), (&json!(7), &json!(70)));
     let user = patch(json!({"rate_limit_minute": 0})).await.expect(200).json();
     assert_eq!((&user["rate_limit_minute"], &user["rate_limit_daily"]), (&json!(0), &json!(70)));
@@ -91,50 +91,50 @@ async fn a_change_is_checked_whole_and_holds_at_once() {
         (json!({"disabled": true, "rate_limit_minute": -1}), "invalid_field"),
         (json!([]), "invalid_json"),
     ] {
-        assert_eq!(code(&patch(body.clone()).await.expect(400).json()), expected, "{body}");
+        assert_eq!(error_code(&patch(body.clone()).await.expect(400).json()), expected, "{body}");
     }
-    let after = admin.client.get("/manage/users").send().await.expect(200).json();
+    let after = admin.session.get("/manage/users").send().await.expect(200).json();
     assert_eq!(after["data"][1]["disabled"], false, "a refused change changes nothing");
     for nobody in ["999", "0", "-1", "x", "99999999999999999999"] {
         let path = format!("/manage/users/{nobody}");
-        let refused = admin.client.patch(&path).json(&json!({"disabled": true})).send().await.expect(404).json();
-        assert_eq!(code(&refused), "user_not_found", "{nobody}");
+        let refused = admin.session.patch(&path).json(&json!({"disabled": true})).send().await.expect(404).json();
+        assert_eq!(error_code(&refused), "user_not_found", "{nobody}");
     }
 }
 
 #[tokio::test]
 async fn a_disabled_user_is_out_at_once_and_in_again_when_enabled() {
-    let (mock, program, admin, ann) = stage().await;
-    ann.provider_key(Provider::OpenAi).await;
-    let key = ann.api_key(&program, &json!({})).await;
-    let call = || key.post("/v1/chat/completions").json(&chat("openai/mock-small", "hello")).send();
+    let (world, admin, ann) = stage().await;
+    ann.add_provider_key(Provider::OpenAi).await;
+    let key = ann.new_api_key(&json!({})).await.client;
+    let call = || key.post("/v1/chat/completions").json(&question("openai/mock-small", "hello")).send();
     call().await.expect(200);
     let path = format!("/manage/users/{}", ann.id);
-    let disabled = admin.client.patch(&path).json(&json!({"disabled": true})).send().await.expect(200).json();
+    let disabled = admin.session.patch(&path).json(&json!({"disabled": true})).send().await.expect(200).json();
     assert_eq!(disabled["disabled"], true);
-    assert_eq!(code(&call().await.expect(401).json()), "invalid_credentials");
-    ann.client.get("/auth/me").send().await.expect(401);
-    let credentials = json!({"email": ann.email, "password": crate::setup::PASSWORD});
-    program.client().post("/auth/login").json(&credentials).send().await.expect(401);
-    assert_eq!(mock.requests().len(), 1);
+    assert_eq!(error_code(&call().await.expect(401).json()), "invalid_credentials");
+    ann.session.get("/auth/me").send().await.expect(401);
+    let credentials = credentials(&ann.email);
+    world.client().post("/auth/login").json(&credentials).send().await.expect(401);
+    assert_eq!(world.mock.requests().len(), 1);
 
-    admin.client.patch(&path).json(&json!({"disabled": false})).send().await.expect(200);
+    admin.session.patch(&path).json(&json!({"disabled": false})).send().await.expect(200);
     call().await.expect(200);
-    log_in(&program, &ann.email).await.get("/auth/me").send().await.expect(200);
+    world.log_in(&ann.email).await.get("/auth/me").send().await.expect(200);
 }
 
 #[tokio::test]
 async fn an_administrator_stays_one_unless_another_says_otherwise() {
-    let (_mock, _program, admin, ann) = stage().await;
+    let (_world, admin, ann) = stage().await;
     let (own, anns) = (format!("/manage/users/{}", admin.id), format!("/manage/users/{}", ann.id));
     for change in [json!({"role": "user"}), json!({"disabled": true}), json!({"disabled": true, "role": "admin"})] {
-        let refused = admin.client.patch(&own).json(&change).send().await.expect(409).json();
-        assert_eq!(code(&refused), "own_account", "{change}");
+        let refused = admin.session.patch(&own).json(&change).send().await.expect(409).json();
+        assert_eq!(error_code(&refused), "own_account", "{change}");
     }
-    admin.client.patch(&own).json(&json!({"role": "admin", "rate_limit_minute": 5})).send().await.expect(200);
-    ann.client.get("/manage/users").send().await.expect(403);
-    admin.client.patch(&anns).json(&json!({"role": "admin"})).send().await.expect(200);
-    ann.client.get("/manage/users").send().await.expect(200);
-    ann.client.patch(&own).json(&json!({"role": "user"})).send().await.expect(200);
-    admin.client.get("/manage/users").send().await.expect(403);
+    admin.session.patch(&own).json(&json!({"role": "admin", "rate_limit_minute": 5})).send().await.expect(200);
+    ann.session.get("/manage/users").send().await.expect(403);
+    admin.session.patch(&anns).json(&json!({"role": "admin"})).send().await.expect(200);
+    ann.session.get("/manage/users").send().await.expect(200);
+    ann.session.patch(&own).json(&json!({"role": "user"})).send().await.expect(200);
+    admin.session.get("/manage/users").send().await.expect(403);
 }

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::json;
 use tt_core::{NanoUsd, Provider, Usage};
-use tt_testkit::{Behaviour, MockUpstream, Program};
+use tt_testkit::world::{User, error_code, question};
+use tt_testkit::{Behaviour, World};
 
-use crate::setup::{Person, chat, code, launch};
+use crate::setup::world;
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,31 +25,30 @@ struct WhatIf {
 }
 
 /// Two requests to gpt-4o, the second with a long context, and one to a model without a price.
-async fn stage() -> (MockUpstream, Program, Person) {
-    let mock = MockUpstream::start();
+async fn stage() -> (World, User) {
+    let world = world().await;
     let usage = |input, cache_read, output, reasoning| {
         Behaviour::ok().usage(Usage { input, cache_read, output, reasoning, ..Usage::default() })
     };
-    mock.once("gpt-4o", usage(1000, 500, 300, Some(200)));
-    mock.once("gpt-4o", usage(150_000, 50_001, 1000, None));
-    mock.on("new-model", usage(40, 0, 2, None));
-    let program = launch(&mock).start();
-    let ann = Person::sign_up(&program, "ann").await;
-    let key = ann.provider_key(Provider::OpenAi).await;
-    ann.alias(json!({"alias": "smart", "target_model": "gpt-4o", "provider_key_id": key})).await;
+    world.mock.once("gpt-4o", usage(1000, 500, 300, Some(200)));
+    world.mock.once("gpt-4o", usage(150_000, 50_001, 1000, None));
+    world.mock.on("new-model", usage(40, 0, 2, None));
+    let ann = world.sign_up("ann").await;
+    let key = ann.add_provider_key(Provider::OpenAi).await;
+    ann.save_alias(&json!({"alias": "smart", "target_model": "gpt-4o", "provider_key_id": key})).await;
     for model in ["smart", "smart", "openai/new-model"] {
-        ann.client.post("/v1/chat/completions").json(&chat(model, "hello")).send().await.expect(200);
+        ann.session.post("/v1/chat/completions").json(&question(model, "hello")).send().await.expect(200);
     }
-    (mock, program, ann)
+    (world, ann)
 }
 
-async fn ask(person: &Person, query: &str) -> WhatIf {
-    person.client.get(&format!("/manage/whatif?{query}")).send().await.expect(200).parse()
+async fn ask(person: &User, query: &str) -> WhatIf {
+    person.session.get(&format!("/manage/whatif?{query}")).send().await.expect(200).parse()
 }
 
 #[tokio::test]
 async fn the_recorded_tokens_are_priced_request_by_request() {
-    let (_mock, _program, ann) = stage().await;
+    let (_world, ann) = stage().await;
     let smart = ask(&ann, "alias=smart&model=gemini/gemini-2.5-pro").await;
     let expected = WhatIf {
         requests: 2,
@@ -80,25 +80,25 @@ async fn the_recorded_tokens_are_priced_request_by_request() {
 
 #[tokio::test]
 async fn a_price_set_today_holds_for_what_came_before_there_was_one() {
-    let (_mock, program, ann) = stage().await;
-    let admin = Person::admin(&program, "admin").await;
-    let refused = ann.client.get("/manage/whatif?model=openai/new-model").send().await.expect(404).json();
-    assert_eq!(code(&refused), "model_not_found");
+    let (world, ann) = stage().await;
+    let admin = world.admin("admin").await;
+    let refused = ann.session.get("/manage/whatif?model=openai/new-model").send().await.expect(404).json();
+    assert_eq!(error_code(&refused), "model_not_found");
     let price = json!({"usd_per_million": {"input": 1, "output": 2, "cache_read": 0}});
-    admin.client.put("/manage/prices/openai/new-model").json(&price).send().await.expect(200);
+    admin.session.put("/manage/prices/openai/new-model").json(&price).send().await.expect(200);
     let there = ask(&ann, "alias=smart&model=openai/new-model").await;
     assert_eq!(there.whatif_cost_usd, Some(NanoUsd(1_600_000 + 152_000_000)));
 }
 
 #[tokio::test]
 async fn it_sees_the_callers_own_requests_and_refuses_what_makes_no_sense() {
-    let (_mock, program, ann) = stage().await;
-    let bob = Person::sign_up(&program, "bob").await;
+    let (world, ann) = stage().await;
+    let bob = world.sign_up("bob").await;
     let his = ask(&bob, "model=openai/gpt-4o").await;
     assert_eq!((his.requests, his.input_tokens, his.cost_usd), (0, 0, Some(NanoUsd::ZERO)));
     let ask = async |query: &str, status: u16| {
-        let refused = ann.client.get(&format!("/manage/whatif?{query}")).send().await.expect(status).json();
-        (code(&refused).to_owned(), refused["error"]["param"].as_str().unwrap_or_default().to_owned())
+        let refused = ann.session.get(&format!("/manage/whatif?{query}")).send().await.expect(status).json();
+        (error_code(&refused).to_owned(), refused["error"]["param"].as_str().unwrap_or_default().to_owned())
     };
     for (query, code, field) in [
         ("", "missing_field", "model"),
@@ -116,6 +116,6 @@ async fn it_sees_the_callers_own_requests_and_refuses_what_makes_no_sense() {
         let expected = ("model_not_found".to_owned(), "model".to_owned());
         assert_eq!(ask(&format!("model={model}"), 404).await, expected, "{model}");
     }
-    ann.api_key(&program, &json!({})).await.get("/manage/whatif?model=openai/gpt-4o").send().await.expect(403);
-    program.client().get("/manage/whatif?model=openai/gpt-4o").send().await.expect(401);
+    ann.new_api_key(&json!({})).await.client.get("/manage/whatif?model=openai/gpt-4o").send().await.expect(403);
+    world.client().get("/manage/whatif?model=openai/gpt-4o").send().await.expect(401);
 }

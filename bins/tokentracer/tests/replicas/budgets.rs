@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tt_core::{NanoUsd, Provider, Usage};
 use tt_testkit::client::Response;
-use tt_testkit::database::TestDb;
-use tt_testkit::{Behaviour, Client, MockUpstream, Program};
+use tt_testkit::world::{Backend, User, question, within};
+use tt_testkit::{Behaviour, Client, World};
 
-use crate::cluster::{Cluster, SEEN_WITHIN, User, code, on, question, within};
+use crate::setup::{SEEN_WITHIN, alone, chat_user, two};
 
 const MODEL: &str = "gpt-4o-mini";
 const TRIES: usize = 500;
@@ -22,7 +22,7 @@ const ROOM: i64 = 10;
 /// all of them.
 const ROUNDS: usize = 5;
 
-/// What is held for a question: at 150 nano-dollars a token of input, and 600 of output.
+/// The nano-dollars that are held for a question, at 150 a token of input and 600 a token of output.
 fn held(body: &Value) -> i64 {
     let bytes = i64::try_from(serde_json::to_vec(body).unwrap().len()).unwrap();
     (bytes + 2048) * 150 + 1_000 * 600
@@ -43,7 +43,7 @@ fn nano(amount: &Value) -> i64 {
 async fn used(client: &Client, token: &str) -> Option<(i64, i64, i64)> {
     let answer = client.get("/manage/budgets").bearer(token).send().await;
     if answer.status == 503 {
-        assert_eq!(code(&answer), "limits_unavailable");
+        assert_eq!(answer.error_code(), "limits_unavailable");
         return None;
     }
     let shown = answer.expect(200).json();
@@ -52,16 +52,16 @@ async fn used(client: &Client, token: &str) -> Option<(i64, i64, i64)> {
 }
 
 /// Sets the user's own budget, and waits until both processes go by it.
-async fn budget(cluster: &Cluster, user: &User, nano: i64) {
+async fn budget(cluster: &World, user: &User, nano: i64) {
     let put = format!("{{\"limit_usd\":{},\"period\":\"total\"}}", NanoUsd(nano));
     within(Duration::from_secs(30), "a budget is set", async || {
-        let call = cluster.client(0).put("/manage/budgets").bearer(&user.token).body(put.clone());
+        let call = cluster.client_of(0).put("/manage/budgets").bearer(&user.token).body(put.clone());
         call.send().await.status == 200
     })
     .await;
     within(Duration::from_secs(30), "every process knows the budget", async || {
         for process in 0..2 {
-            if used(&cluster.client(process), &user.token).await.is_none_or(|(limit, ..)| limit != nano) {
+            if used(&cluster.client_of(process), &user.token).await.is_none_or(|(limit, ..)| limit != nano) {
                 return false;
             }
         }
@@ -75,8 +75,8 @@ async fn ask(client: &Client, token: &str) -> Response {
 }
 
 /// The ids of the requests that have rows.
-async fn rows(cluster: &Cluster, user: &User) -> BTreeSet<String> {
-    let page = cluster.client(0).get("/manage/logs?limit=500").bearer(&user.token).send().await.expect(200).json();
+async fn rows(cluster: &World, user: &User) -> BTreeSet<String> {
+    let page = cluster.client_of(0).get("/manage/logs?limit=500").bearer(&user.token).send().await.expect(200).json();
     page["data"].as_array().unwrap().iter().map(|row| row["request_id"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -93,7 +93,7 @@ async fn poll(client: Client, token: String, stop: Arc<AtomicBool>) -> Vec<(i64,
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_at_once_never_hold_and_spend_more_than_a_budget_for_ten() {
-    let cluster = Cluster::of_two(&[]).await;
+    let cluster = two(&[]).await;
     let one = held(&body());
     // All that is held for it is what a request costs: with ten of them the budget is used up.
     let usage = Usage { input: u64::try_from(one - 600_000).unwrap() / 150, output: 1_000, ..Usage::default() };
@@ -102,16 +102,16 @@ async fn five_hundred_at_once_never_hold_and_spend_more_than_a_budget_for_ten() 
     cluster.mock.on(MODEL, Behaviour::ok().usage(usage).delay(Duration::from_secs(5)));
     for round in 0.. {
         assert!(round < ROUNDS, "Redis was away for most of {round} rounds");
-        let user = cluster.user(&format!("user{round}")).await;
-        let (_, key) = cluster.api_key(&user, &json!({})).await;
+        let user = chat_user(&cluster, &format!("user{round}")).await;
+        let key = user.new_api_key(&json!({})).await.token;
         budget(&cluster, &user, ROOM * one).await;
-        let (losses, sent) = (cluster.losses(), cluster.sent());
+        let (losses, sent) = (cluster.losses(), cluster.sent().len());
         let stop = Arc::new(AtomicBool::new(false));
         let mut polls = JoinSet::new();
         for process in 0..2 {
-            polls.spawn(poll(cluster.client(process), user.token.clone(), Arc::clone(&stop)));
+            polls.spawn(poll(cluster.client_of(process), user.token.clone(), Arc::clone(&stop)));
         }
-        let clients = [0, 1].map(|process| Client::keeping_connections(cluster.client(process).base()));
+        let clients = [0, 1].map(|process| Client::keeping_connections(cluster.client_of(process).base()));
         let mut running = JoinSet::new();
         for client in clients.iter().cycle().take(TRIES) {
             let (client, key) = (client.clone(), key.clone());
@@ -135,15 +135,15 @@ async fn five_hundred_at_once_never_hold_and_spend_more_than_a_budget_for_ten() 
             polled.len(),
             ROOM * one
         );
-        // Whatever happens to Redis, no more is admitted than there is room for.
+        // Even while Redis is lost, no more is admitted than the budget has room for.
         for (limit, spent, held) in &polled {
             assert!(spent + held <= *limit && *limit == ROOM * one, "{spent} spent and {held} held of {limit}");
         }
         assert_eq!(admitted + refused + unavailable, TRIES);
-        assert_eq!(cluster.sent() - sent, admitted, "what was sent was admitted");
+        assert_eq!(cluster.sent().len() - sent, admitted, "what was sent was admitted");
         let spent = i64::try_from(admitted).unwrap() * cost;
         within(SEEN_WITHIN, "both processes tell what was spent", async || {
-            let told = [used(&cluster.client(0), &user.token).await, used(&cluster.client(1), &user.token).await];
+            let told = [used(&cluster.client_of(0), &user.token).await, used(&cluster.client_of(1), &user.token).await];
             told == [Some((ROOM * one, spent, 0)); 2]
         })
         .await;
@@ -159,119 +159,113 @@ async fn five_hundred_at_once_never_hold_and_spend_more_than_a_budget_for_ten() 
 
 #[tokio::test]
 async fn a_dead_process_holds_until_its_journal_is_stored_or_an_operator_says_so() {
-    let mut cluster = Cluster::of_two(&[]).await;
-    let user = cluster.user("ann").await;
-    let (_, key) = cluster.api_key(&user, &json!({})).await;
+    let mut cluster = two(&[]).await;
+    let user = chat_user(&cluster, "ann").await;
+    let key = user.new_api_key(&json!({})).await.token;
     let one = held(&body());
     budget(&cluster, &user, 3 * one).await;
     cluster.mock.on(MODEL, Behaviour::ok().delay(Duration::from_secs(120)));
     let mut running = JoinSet::new();
     let ask_for_ever = |client: Client| client.post("/v1/chat/completions").bearer(&key).json(&body()).try_send();
     for _ in 0..2 {
-        running.spawn(ask_for_ever(cluster.client(0)));
+        running.spawn(ask_for_ever(cluster.client_of(0)));
     }
-    within(SEEN_WITHIN, "both are upstream", async || cluster.sent() == 2).await;
+    within(SEEN_WITHIN, "both are upstream", async || cluster.sent().len() == 2).await;
     for process in 0..2 {
-        assert_eq!(used(&cluster.client(process), &user.token).await, Some((3 * one, 0, 2 * one)));
+        assert_eq!(used(&cluster.client_of(process), &user.token).await, Some((3 * one, 0, 2 * one)));
     }
-    cluster.processes.first_mut().unwrap().kill();
-    assert_eq!(used(&cluster.client(1), &user.token).await, Some((3 * one, 0, 2 * one)), "dead, and still charged");
+    cluster.kill();
+    assert_eq!(used(&cluster.client_of(1), &user.token).await, Some((3 * one, 0, 2 * one)), "dead, and still charged");
 
     // Its journal says what became of them: on the same volume, the next process stores it.
-    let data = cluster.processes.first().unwrap().data_dir().to_owned();
-    let next = cluster.launch().data_dir(data).start();
+    let next = cluster.launch().start();
     within(Duration::from_secs(30), "what the dead process held is free", async || {
-        used(&cluster.client(1), &user.token).await == Some((3 * one, 0, 0))
+        used(&cluster.client_of(1), &user.token).await == Some((3 * one, 0, 0))
     })
     .await;
-    let rows = cluster.client(1).get("/manage/logs").bearer(&user.token).send().await.expect(200).json();
+    let rows = cluster.client_of(1).get("/manage/logs").bearer(&user.token).send().await.expect(200).json();
     let outcomes: Vec<_> = rows["data"].as_array().unwrap().iter().map(|row| row["outcome"].clone()).collect();
     assert_eq!(outcomes, [json!("interrupted"), json!("interrupted")]);
 
     // Without its volume only an operator can say so, and not of a process that lives.
     running.spawn(ask_for_ever(next.client()));
-    within(SEEN_WITHIN, "it is upstream", async || cluster.sent() == 3).await;
-    cluster.command(&["budgets", "clear", &user.email]);
-    assert_eq!(used(&cluster.client(1), &user.token).await, Some((3 * one, 0, one)), "of one that lives");
+    within(SEEN_WITHIN, "it is upstream", async || cluster.sent().len() == 3).await;
+    cluster.command(&["budgets", "clear", &user.email]).expect(0);
+    assert_eq!(used(&cluster.client_of(1), &user.token).await, Some((3 * one, 0, one)), "of one that lives");
     drop(next);
     within(Duration::from_secs(30), "an operator has cleared it", async || {
-        cluster.command(&["budgets", "clear", &user.email]);
-        used(&cluster.client(1), &user.token).await == Some((3 * one, 0, 0))
+        cluster.command(&["budgets", "clear", &user.email]).expect(0);
+        used(&cluster.client_of(1), &user.token).await == Some((3 * one, 0, 0))
     })
     .await;
 }
 
 #[tokio::test]
-async fn what_was_stored_and_never_said_is_found_out() {
-    let mut cluster = Cluster::of_two(&[]).await;
-    let user = cluster.user("ann").await;
+async fn a_charge_whose_settlement_redis_never_heard_of_is_found_and_corrected() {
+    let mut cluster = two(&[]).await;
+    let user = chat_user(&cluster, "ann").await;
     let one = held(&body());
     budget(&cluster, &user, 10 * one).await;
     let cost = 1_000 * 150 + 1_000 * 600;
     cluster.mock.once(MODEL, Behaviour::ok().usage(Usage { input: 1_000, output: 1_000, ..Usage::default() }));
-    ask(&cluster.client(1), &user.token).await.expect(200);
+    ask(&cluster.client_of(1), &user.token).await.expect(200);
     cluster.mock.on(MODEL, Behaviour::ok().delay(Duration::from_secs(600)));
     let mut running = JoinSet::new();
-    running.spawn(cluster.client(0).post("/v1/chat/completions").bearer(&user.token).json(&body()).try_send());
-    within(SEEN_WITHIN, "it is upstream", async || cluster.sent() == 2).await;
-    cluster.processes.first_mut().unwrap().kill();
+    running.spawn(cluster.client_of(0).post("/v1/chat/completions").bearer(&user.token).json(&body()).try_send());
+    within(SEEN_WITHIN, "it is upstream", async || cluster.sent().len() == 2).await;
+    cluster.kill();
     // A process that knows nothing of the shared counters stores what the dead one left: as one that ended between
     // storing and saying so.
-    let data = cluster.processes.first().unwrap().data_dir().to_owned();
-    let silent = on(cluster.database(), &cluster.mock).data_dir(data).start();
+    let silent = cluster.launch().env("REDIS_URL", "").start();
     within(Duration::from_secs(30), "it has a row", async || {
         let logs = silent.client().get("/manage/logs").bearer(&user.token).send().await.expect(200).json();
         logs["data"].as_array().unwrap().len() == 2
     })
     .await;
-    assert_eq!(used(&cluster.client(1), &user.token).await, Some((10 * one, cost, one)), "nobody has said so");
+    assert_eq!(used(&cluster.client_of(1), &user.token).await, Some((10 * one, cost, one)), "nobody has said so");
     // A charge is looked into when it is a minute old.
     within(Duration::from_secs(150), "the living process finds out", async || {
-        used(&cluster.client(1), &user.token).await == Some((10 * one, cost, 0))
+        used(&cluster.client_of(1), &user.token).await == Some((10 * one, cost, 0))
     })
     .await;
 }
 
 #[tokio::test]
 async fn without_redis_budgets_are_refused_and_nothing_else() {
-    let mut cluster = Cluster::of_two(&[]).await;
-    let (ann, bob) = (cluster.user("ann").await, cluster.user("bob").await);
+    let mut cluster = two(&[]).await;
+    let (ann, bob) = (chat_user(&cluster, "ann").await, chat_user(&cluster, "bob").await);
     cluster.mock.on(MODEL, Behaviour::ok().usage(Usage { input: 1_000, output: 1_000, ..Usage::default() }));
     let one = held(&body());
     budget(&cluster, &ann, 100 * one).await;
-    within(SEEN_WITHIN, "budgets work", async || ask(&cluster.client(1), &ann.token).await.status == 200).await;
-    cluster.redis.kill();
+    within(SEEN_WITHIN, "budgets work", async || ask(&cluster.client_of(1), &ann.token).await.status == 200).await;
+    cluster.redis().kill();
     for process in 0..2 {
-        let refused = ask(&cluster.client(process), &ann.token).await.expect(503);
-        assert_eq!((code(&refused).as_str(), refused.header("retry-after")), ("limits_unavailable", Some("1")));
-        ask(&cluster.client(process), &bob.token).await.expect(200);
+        let refused = ask(&cluster.client_of(process), &ann.token).await.expect(503);
+        assert_eq!((refused.error_code().as_str(), refused.header("retry-after")), ("limits_unavailable", Some("1")));
+        ask(&cluster.client_of(process), &bob.token).await.expect(200);
     }
-    cluster.redis.restart();
+    cluster.redis().restart();
     // It comes back empty: what was spent is read from the store again, and what runs is told by who runs it.
     within(Duration::from_secs(30), "budgets work again", async || {
-        ask(&cluster.client(0), &ann.token).await.status == 200
+        ask(&cluster.client_of(0), &ann.token).await.status == 200
     })
     .await;
     let spent = 2 * (1_000 * 150 + 1_000 * 600);
     within(SEEN_WITHIN, "all is known again", async || {
-        used(&cluster.client(1), &ann.token).await == Some((100 * one, spent, 0))
+        used(&cluster.client_of(1), &ann.token).await == Some((100 * one, spent, 0))
     })
     .await;
 }
 
 #[tokio::test]
-async fn on_postgres_without_redis_nobody_with_a_budget_is_served() {
-    let (mock, database) = (MockUpstream::start(), TestDb::postgres().await);
-    let program: Program = on(&database, &mock).start();
-    let user = User::sign_up(&program.client(), "ann").await;
-    let session = program.client().bearer(&user.token);
-    let key = json!({"provider": "openai", "api_key": MockUpstream::key(Provider::OpenAi)});
-    session.post("/manage/providers").json(&key).send().await.expect(201);
-    ask(&program.client(), &user.token).await.expect(200);
-    let wish = json!({"budget_usd": 5, "budget_period": "day"});
-    let made = session.post("/auth/key").json(&wish).send().await.expect(200).json();
-    let refused = ask(&program.client(), made["token"].as_str().unwrap()).await.expect(503);
-    assert_eq!(code(&refused), "limits_unavailable");
+async fn on_postgres_without_redis_requests_under_a_budget_are_refused() {
+    let world = alone().backend(Backend::Postgres).start().await;
+    let user = world.sign_up("ann").await;
+    user.add_provider_key(Provider::OpenAi).await;
+    ask(&world.client(), &user.token).await.expect(200);
+    let limited = user.new_api_key(&json!({"budget_usd": 5, "budget_period": "day"})).await;
+    let refused = ask(&world.client(), &limited.token).await.expect(503);
+    assert_eq!(refused.error_code(), "limits_unavailable");
     assert!(refused.text().contains("REDIS_URL"), "{}", refused.text());
-    ask(&program.client(), &user.token).await.expect(200);
+    ask(&world.client(), &user.token).await.expect(200);
 }

@@ -4,10 +4,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use tt_core::Provider;
-use tt_testkit::MockUpstream;
+use tt_testkit::World;
 use tt_testkit::client::Response;
+use tt_testkit::world::{question, within};
 
-use crate::cluster::{Alone, User, code, number, question, within};
+use crate::setup::alone;
 
 const DAY: u64 = 86_400;
 
@@ -23,48 +24,41 @@ pub(crate) async fn not_across_midnight() {
 #[tokio::test]
 async fn the_days_count_survives_a_stop_and_a_crash() {
     not_across_midnight().await;
-    let mut alone = Alone::start(&[("RATE_LIMIT_DAILY", "6")]);
-    let user = User::sign_up(&alone.program.client(), "ann").await;
-    let session = alone.program.client().bearer(&user.token);
-    let key = json!({"provider": "openai", "api_key": MockUpstream::key(Provider::OpenAi)});
-    session.post("/manage/providers").json(&key).send().await.expect(201);
-    let api_key = async |body| {
-        let made = session.post("/auth/key").json(&body).send().await.expect(200).json();
-        made["token"].as_str().unwrap().to_owned()
-    };
-    let narrow = api_key(json!({"rate_limit_daily": 3})).await;
-    let wide = api_key(json!({})).await;
-    let ask = async |alone: &Alone, key: &str| {
-        let call = alone.program.client().post("/v1/chat/completions").bearer(key);
+    let mut alone = alone().envs(&[("RATE_LIMIT_DAILY", "6")]).start().await;
+    let user = alone.sign_up("ann").await;
+    user.add_provider_key(Provider::OpenAi).await;
+    let narrow = user.new_api_key(&json!({"rate_limit_daily": 3})).await.token;
+    let wide = user.new_api_key(&json!({})).await.token;
+    let ask = async |alone: &World, key: &str| {
+        let call = alone.client().post("/v1/chat/completions").bearer(key);
         call.json(&question("openai/mock-small", "hello")).send().await
     };
-    let remaining = |answer: &Response| number(answer, "x-ratelimit-remaining-requests");
+    let remaining = |answer: &Response| answer.number("x-ratelimit-remaining-requests");
 
     assert_eq!(remaining(&ask(&alone, &narrow).await.expect(200)), 2);
     assert_eq!(remaining(&ask(&alone, &narrow).await.expect(200)), 1);
-    alone.program.terminate();
-    assert!(alone.program.wait().success());
+    alone.stop();
     alone.start_again();
     assert_eq!(remaining(&ask(&alone, &narrow).await.expect(200)), 0);
     let refused = ask(&alone, &narrow).await.expect(429);
-    assert_eq!(number(&refused, "x-ratelimit-limit-requests"), 3);
+    assert_eq!(refused.number("x-ratelimit-limit-requests"), 3);
     assert_eq!(remaining(&ask(&alone, &wide).await.expect(200)), 2);
-    // What is in the log has been counted for good.
+    // A request that is in the log stays counted after a crash.
     within(Duration::from_secs(20), "all four are in the log", async || {
-        let client = alone.program.client().bearer(&user.token);
+        let client = alone.client().bearer(&user.token);
         let page = client.get("/manage/logs").send().await.expect(200).json();
         page["data"].as_array().unwrap().len() == 4
     })
     .await;
-    alone.program.kill();
+    alone.kill();
     alone.start_again();
     // Four of six are gone, three of them through the narrow key.
     ask(&alone, &narrow).await.expect(429);
     assert_eq!(remaining(&ask(&alone, &wide).await.expect(200)), 1);
     assert_eq!(remaining(&ask(&alone, &wide).await.expect(200)), 0);
     let refused = ask(&alone, &wide).await.expect(429);
-    assert_eq!(code(&refused), "rate_limit_exceeded");
-    let (left, wait) = (seconds_left_of_the_day(), number(&refused, "retry-after"));
+    assert_eq!(refused.error_code(), "rate_limit_exceeded");
+    let (left, wait) = (seconds_left_of_the_day(), refused.number("retry-after"));
     assert!(wait.abs_diff(left) <= 5, "retry after {wait} s, the day has {left} s left");
     let sent = alone.mock.requests();
     assert_eq!(sent.iter().filter(|seen| seen.path.ends_with("/chat/completions")).count(), 6);

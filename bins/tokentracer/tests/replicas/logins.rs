@@ -1,14 +1,15 @@
-//! Those who guess passwords: slowed down, told nothing, and unable to lock anybody out.
+//! Guessing passwords is slowed down, learns nothing, and locks nobody out.
 
 use serde_json::json;
-use tt_testkit::Client;
 use tt_testkit::client::Response;
+use tt_testkit::world::{PASSWORD, credentials};
+use tt_testkit::{Client, World};
 
-use crate::cluster::{Alone, Cluster, PASSWORD, code, credentials, number};
+use crate::setup::{alone, two};
 
-/// The tests play other addresses through a proxy that is believed.
-fn start() -> Alone {
-    Alone::start(&[("TRUSTED_PROXIES", "127.0.0.1")])
+/// Trusts the test as a proxy, so that it can name the address of each client.
+async fn start() -> World {
+    alone().env("TRUSTED_PROXIES", "127.0.0.1").start().await
 }
 
 async fn login(client: &Client, from: &str, email: &str, password: &str) -> Response {
@@ -18,15 +19,15 @@ async fn login(client: &Client, from: &str, email: &str, password: &str) -> Resp
 
 #[track_caller]
 fn throttled(answer: &Response) {
-    assert_eq!((answer.status.as_u16(), code(answer).as_str()), (429, "login_throttled"), "{}", answer.text());
-    let wait = number(answer, "retry-after");
+    assert_eq!((answer.status.as_u16(), answer.error_code().as_str()), (429, "login_throttled"), "{}", answer.text());
+    let wait = answer.number("retry-after");
     assert!((1..=900).contains(&wait), "retry-after: {wait}");
 }
 
 #[tokio::test]
 async fn the_eleventh_wrong_login_is_refused_and_a_known_address_is_not_locked_out() {
-    let alone = start();
-    let client = alone.program.client();
+    let alone = start().await;
+    let client = alone.client();
     for name in ["ann", "bob"] {
         client.post("/auth/signup").json(&credentials(&format!("{name}@example.org"))).send().await.expect(201);
     }
@@ -35,14 +36,14 @@ async fn the_eleventh_wrong_login_is_refused_and_a_known_address_is_not_locked_o
     login(&client, home, ann, PASSWORD).await.expect(200);
     for last in 1..=10 {
         let answer = login(&client, &format!("203.0.113.{last}"), ann, "wrong password").await.expect(401);
-        assert_eq!(code(&answer), "invalid_credentials");
+        assert_eq!(answer.error_code(), "invalid_credentials");
     }
-    // From whatever other address, with the right password too: or else it could still be guessed.
+    // Every other address is refused, with the right password too: otherwise the password could still be guessed.
     throttled(&login(&client, "203.0.113.11", ann, "wrong password").await);
     throttled(&login(&client, "203.0.113.12", " Ann@Example.org", "wrong password").await);
     throttled(&login(&client, "203.0.113.13", ann, PASSWORD).await);
     login(&client, "203.0.113.14", "bob@example.org", PASSWORD).await.expect(200);
-    // The address that has signed in to the account before goes by its own failures only.
+    // The address that has logged in to the account before is limited by its own failures only.
     for _ in 0..10 {
         login(&client, home, ann, "wrong password").await.expect(401);
     }
@@ -51,8 +52,8 @@ async fn the_eleventh_wrong_login_is_refused_and_a_known_address_is_not_locked_o
 
 #[tokio::test]
 async fn a_known_address_signs_in_while_others_guess() {
-    let alone = start();
-    let client = alone.program.client();
+    let alone = start().await;
+    let client = alone.client();
     client.post("/auth/signup").json(&credentials("ann@example.org")).send().await.expect(201);
     let home = "198.51.100.1";
     login(&client, home, "ann@example.org", PASSWORD).await.expect(200);
@@ -65,8 +66,8 @@ async fn a_known_address_signs_in_while_others_guess() {
 
 #[tokio::test]
 async fn an_address_that_tries_many_accounts_is_slowed_down() {
-    let alone = start();
-    let client = alone.program.client();
+    let alone = start().await;
+    let client = alone.client();
     client.post("/auth/signup").json(&credentials("ann@example.org")).send().await.expect(201);
     for number in 0..10 {
         login(&client, "203.0.113.1", &format!("nobody{number}@example.org"), "wrong password").await.expect(401);
@@ -76,9 +77,9 @@ async fn an_address_that_tries_many_accounts_is_slowed_down() {
 }
 
 #[tokio::test]
-async fn what_no_trusted_proxy_says_about_addresses_is_not_believed() {
-    let alone = Alone::start(&[]);
-    let client = alone.program.client();
+async fn a_forwarded_address_from_an_untrusted_peer_is_ignored() {
+    let alone = alone().envs(&[]).start().await;
+    let client = alone.client();
     for number in 0..10 {
         let from = format!("203.0.113.{number}");
         login(&client, &from, &format!("nobody{number}@example.org"), "wrong password").await.expect(401);
@@ -96,18 +97,17 @@ async fn closed_to_strangers(client: &Client, email: &str) {
 
 #[tokio::test]
 async fn a_known_address_is_known_after_a_restart() {
-    let mut alone = start();
-    let client = alone.program.client();
+    let mut alone = start().await;
+    let client = alone.client();
     let (ann, bob) = ("ann@example.org", "bob@example.org");
     let (home, office) = ("198.51.100.1", "2001:db8:1:2::3");
     for (email, address) in [(ann, home), (bob, office)] {
         client.post("/auth/signup").json(&credentials(email)).send().await.expect(201);
         login(&client, address, email, PASSWORD).await.expect(200);
     }
-    alone.program.terminate();
-    assert!(alone.program.wait().success());
+    alone.stop();
     alone.start_again();
-    let client = alone.program.client();
+    let client = alone.client();
     closed_to_strangers(&client, ann).await;
     throttled(&login(&client, office, ann, PASSWORD).await);
     // It goes by its own failures from the first on.
@@ -124,8 +124,8 @@ async fn a_known_address_is_known_after_a_restart() {
 
 #[tokio::test]
 async fn an_address_known_to_one_process_is_known_to_the_other() {
-    let cluster = Cluster::of_two(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
-    let (one, other) = (cluster.client(0), cluster.client(1));
+    let cluster = two(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let (one, other) = (cluster.client_of(0), cluster.client_of(1));
     let (ann, home) = ("ann@example.org", "198.51.100.1");
     one.post("/auth/signup").json(&credentials(ann)).send().await.expect(201);
     login(&one, home, ann, PASSWORD).await.expect(200);
@@ -136,15 +136,14 @@ async fn an_address_known_to_one_process_is_known_to_the_other() {
 
 #[tokio::test]
 async fn an_address_that_only_failed_is_not_known_after_a_restart() {
-    let mut alone = start();
-    let client = alone.program.client();
+    let mut alone = start().await;
+    let client = alone.client();
     let (ann, home) = ("ann@example.org", "198.51.100.1");
     client.post("/auth/signup").json(&credentials(ann)).send().await.expect(201);
     login(&client, home, ann, "wrong password").await.expect(401);
-    alone.program.terminate();
-    assert!(alone.program.wait().success());
+    alone.stop();
     alone.start_again();
-    let client = alone.program.client();
+    let client = alone.client();
     closed_to_strangers(&client, ann).await;
     throttled(&login(&client, home, ann, PASSWORD).await);
 }

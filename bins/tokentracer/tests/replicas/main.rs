@@ -5,12 +5,12 @@
 
 mod budgets;
 mod changes;
-mod cluster;
 mod day;
 mod limits;
 mod logins;
 mod main_path;
 mod prices;
 mod redis_away;
+mod setup;
 mod start;
 mod storm;

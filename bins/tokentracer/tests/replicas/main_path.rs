@@ -3,14 +3,15 @@
 use serde_json::{Value, json};
 use tt_core::Usage;
 use tt_testkit::MockUpstream;
+use tt_testkit::world::{PROVIDERS, credentials, log_in, question, within};
 
-use crate::cluster::{Cluster, PROVIDERS, SEEN_WITHIN, credentials, log_in, question, within};
+use crate::setup::{SEEN_WITHIN, two};
 
 const SUMS: [&str; 4] = ["requests", "input_tokens", "output_tokens", "errors"];
 
 #[tokio::test]
 async fn every_call_may_go_to_another_process() {
-    let cluster = Cluster::of_two(&[("RATE_LIMIT_MINUTE", "1000")]).await;
+    let cluster = two(&[("RATE_LIMIT_MINUTE", "1000")]).await;
     cluster.next().post("/auth/signup").json(&credentials("ann@example.org")).send().await.expect(201);
     let session = log_in(&cluster.next(), "ann@example.org").await;
     for provider in PROVIDERS {
@@ -29,12 +30,12 @@ async fn every_call_may_go_to_another_process() {
             let all = client.get(path).send().await.expect(200).json();
             all.as_array().unwrap().len()
         };
-        let client = cluster.client(process).bearer(&session);
+        let client = cluster.client_of(process).bearer(&session);
         assert_eq!(list(client.clone(), "/manage/providers").await, 3);
         assert_eq!(list(client.clone(), "/manage/aliases").await, 3);
         assert_eq!(list(client, "/auth/keys").await, 1);
         within(SEEN_WITHIN, "the aliases are there to the key", async || {
-            let models = cluster.client(process).bearer(&key).get("/v1/models").send().await.expect(200).json();
+            let models = cluster.client_of(process).bearer(&key).get("/v1/models").send().await.expect(200).json();
             models["data"].as_array().unwrap().len() == 3
         })
         .await;
@@ -73,7 +74,7 @@ async fn every_call_may_go_to_another_process() {
     }
 
     for process in 0..2 {
-        let client = cluster.client(process).bearer(&session);
+        let client = cluster.client_of(process).bearer(&session);
         let logs = async || {
             let page = client.get("/manage/logs").send().await.expect(200).json();
             page["data"].as_array().unwrap().clone()

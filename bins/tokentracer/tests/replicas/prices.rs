@@ -1,23 +1,24 @@
 //! A price set on one process holds on the other within five seconds.
 
 use serde_json::json;
+use tt_testkit::world::within;
 
-use crate::cluster::{Cluster, SEEN_WITHIN, within};
+use crate::setup::{SEEN_WITHIN, ask, chat_user, two};
 
 #[tokio::test]
 async fn a_price_set_on_one_process_is_charged_by_the_other() {
-    let cluster = Cluster::of_two(&[]).await;
-    let user = cluster.user("ann").await;
-    let (_, key) = cluster.api_key(&user, &json!({})).await;
+    let cluster = two(&[]).await;
+    let user = chat_user(&cluster, "ann").await;
+    let key = user.new_api_key(&json!({})).await.token;
     let costs = async |process: usize| {
-        let answer = cluster.ask(process, &key).await.expect(200);
+        let answer = ask(&cluster.client_of(process), &key).await.expect(200);
         answer.header("x-tokentracer-cost-usd").map(str::to_owned)
     };
     for process in 0..2 {
         assert_eq!(costs(process).await, None);
     }
-    cluster.command(&["users", "promote", &user.email]);
-    let session = cluster.client(0).bearer(&user.token);
+    cluster.command(&["users", "promote", &user.email]).expect(0);
+    let session = cluster.client_of(0).bearer(&user.token);
     within(SEEN_WITHIN, "she is an administrator", async || session.get("/manage/users").send().await.status == 200)
         .await;
     for price in ["1000000", "2000000"] {
@@ -33,7 +34,7 @@ async fn a_price_set_on_one_process_is_charged_by_the_other() {
         within(SEEN_WITHIN, "the other charges the same", async || costs(1).await == cost).await;
     }
     let versions = async |process: usize| {
-        cluster.client(process).bearer(&user.token).get("/manage/prices").send().await.expect(200).json()["version"]
+        cluster.client_of(process).bearer(&user.token).get("/manage/prices").send().await.expect(200).json()["version"]
             .clone()
     };
     assert_eq!(versions(0).await, versions(1).await);

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use tt_testkit::MockUpstream;
-use tt_testkit::database::TestDb;
+use tt_testkit::world::{Backend, User, credentials, log_in};
 
-use crate::cluster::{User, credentials, log_in, on};
+use crate::setup::alone;
 
 #[tokio::test]
 async fn three_processes_start_at_once_on_an_empty_database() {
-    let mock = MockUpstream::start();
     for round in 0..10 {
-        let database = TestDb::postgres().await;
+        let world = alone().backend(Backend::Postgres).processes(3).stopped().await;
         let started: Vec<_> = std::thread::scope(|scope| {
-            let starts: Vec<_> = (0..3).map(|_| scope.spawn(|| on(&database, &mock).try_start())).collect();
+            let starts: Vec<_> =
+                (0..3).map(|number| world.launch_of(number)).map(|launch| scope.spawn(|| launch.try_start())).collect();
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         let programs: Vec<_> = started

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 use tt_testkit::Client;
 use tt_testkit::client::Response;
+use tt_testkit::world::World;
 
-use crate::cluster::{Cluster, ask, code, number};
+use crate::setup::ask;
 
 /// `tries` chat completions with `token`, at most `connections` at once, every other one through the other process.
-pub(crate) async fn storm(cluster: &Cluster, token: &str, tries: usize, connections: usize) -> Vec<Response> {
+pub(crate) async fn storm(cluster: &World, token: &str, tries: usize, connections: usize) -> Vec<Response> {
     let mut clients =
-        [0, 1].map(|process| Client::keeping_connections(cluster.client(process).base())).into_iter().cycle();
+        [0, 1].map(|process| Client::keeping_connections(cluster.client_of(process).base())).into_iter().cycle();
     let mut running = JoinSet::new();
     let mut answers = Vec::new();
     for _ in 0..tries {
@@ -25,7 +26,7 @@ pub(crate) async fn storm(cluster: &Cluster, token: &str, tries: usize, connecti
     answers
 }
 
-/// What came of a storm under a limit of `limit` a minute: the ids of those admitted, and of those refused.
+/// Checks the answers of a storm under a limit of `limit` a minute; returns the ids of those admitted and refused.
 #[track_caller]
 pub(crate) fn exactly(limit: usize, answers: &[Response]) -> (BTreeSet<String>, BTreeSet<String>) {
     let ids = |status: u16| {
@@ -36,16 +37,16 @@ pub(crate) fn exactly(limit: usize, answers: &[Response]) -> (BTreeSet<String>, 
     assert_eq!((admitted.len(), refused.len()), (limit, answers.len() - limit), "admitted and refused");
     let mut remaining = BTreeSet::new();
     for answer in answers {
-        assert_eq!(number(answer, "x-ratelimit-limit-requests"), u64::try_from(limit).unwrap());
-        let left = number(answer, "x-ratelimit-remaining-requests");
-        let reset = number(answer, "x-ratelimit-reset-requests");
+        assert_eq!(answer.number("x-ratelimit-limit-requests"), u64::try_from(limit).unwrap());
+        let left = answer.number("x-ratelimit-remaining-requests");
+        let reset = answer.number("x-ratelimit-reset-requests");
         assert!((1..=61).contains(&reset), "reset: {reset}");
         if answer.status == 200 {
             assert_eq!(answer.header("retry-after"), None);
             assert!(remaining.insert(left), "two were told that {left} remain");
         } else {
-            assert_eq!(code(answer), "rate_limit_exceeded");
-            assert_eq!((left, number(answer, "retry-after")), (0, reset));
+            assert_eq!(answer.error_code(), "rate_limit_exceeded");
+            assert_eq!((left, answer.number("retry-after")), (0, reset));
         }
     }
     assert_eq!(remaining.into_iter().collect::<Vec<_>>(), (0..u64::try_from(limit).unwrap()).collect::<Vec<_>>());

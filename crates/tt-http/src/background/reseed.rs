@@ -22,7 +22,7 @@ pub(super) async fn run(app: Arc<App>) {
     let mut seeded = 0;
     loop {
         turns.tick().await;
-        let returns = app.limiter.redis_returns();
+        let returns = app.limiter.redis_recoveries();
         if returns != seeded && app.limiter.redis_state() == RedisState::Up {
             match seed(&app).await {
                 Ok(()) => seeded = returns,

@@ -85,6 +85,6 @@ pub(crate) async fn gaps(cx: Context, caller: KnownCaller) -> Result<Json<View>,
         interrupted: rows(found.interrupted),
         unknown_usage: rows(found.unknown_usage),
         unpriced: rows(found.unpriced),
-        journal: Journal { pending: backlog.pending, oldest: backlog.oldest },
+        journal: Journal { pending: backlog.unstored, oldest: backlog.oldest },
     }))
 }

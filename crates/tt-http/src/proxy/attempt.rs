@@ -31,7 +31,7 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// A request ready to be sent to one target, as often as it takes.
 #[derive(Clone)]
 pub(crate) struct Outbound {
-    exchange: Exchange,
+    pub(crate) exchange: Exchange,
     dialect: Dialect,
     base_url: BaseUrl,
     trust: Trust,

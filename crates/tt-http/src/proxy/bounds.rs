@@ -4,7 +4,7 @@
 use tt_core::plan::Step;
 use tt_core::price::{CostBound, PriceTable};
 use tt_core::{Dialect, NanoUsd, Timestamp};
-use tt_providers::{ClientRequest, Fees, codec};
+use tt_providers::{ClientRequest, CostFacts, codec};
 
 use crate::edge::error::ApiError;
 
@@ -20,7 +20,7 @@ pub(crate) struct Bounds {
     /// A token is at least a byte of the texts, which the body holds.
     body_bytes: u64,
     /// Where it holds more than text, its bytes do not bound it; the context window does.
-    fees: Fees,
+    fees: CostFacts,
     max_output_tokens: Option<u64>,
     choices: u64,
     service_tier: Option<String>,
@@ -48,7 +48,7 @@ pub(crate) enum Unbounded {
 
 impl Bounds {
     /// Reads the request, of which its dialect knows the `fees`.
-    pub(crate) fn of(request: &ClientRequest, fees: Fees) -> Self {
+    pub(crate) fn of(request: &ClientRequest, fees: CostFacts) -> Self {
         let facts = request.facts();
         Self {
             ingress: request.ingress().dialect(),

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tt_core::call::conversation::Conversation;
 use tt_core::plan::InputTokens;
 use tt_core::{Dialect, Provider};
-use tt_providers::{ClientRequest, Facts, Fees, Head, Ingress, RequestError, codec};
+use tt_providers::{ClientRequest, Facts, CostFacts, Head, Ingress, RequestError, codec};
 
 use crate::edge::body::Buffered;
 use crate::edge::error::ApiError;
@@ -70,7 +70,7 @@ impl Inbound {
     }
 
     /// What of the request bounds its cost, decoded as [`Inbound::conversation`].
-    pub(crate) async fn fees(&self, control: &Handle) -> Result<Fees, ApiError> {
+    pub(crate) async fn fees(&self, control: &Handle) -> Result<CostFacts, ApiError> {
         self.read_in_full(control, |request| request.fees()).await
     }
 

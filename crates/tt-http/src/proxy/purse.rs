@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tt_core::budget::{self, BudgetKind, BudgetRule, BudgetRules, Period};
+use tt_core::budget::{BudgetKind, BudgetRule, BudgetRules, Period};
 use tt_core::plan::{Plan, Step};
 use tt_core::price::CostBound;
 use tt_core::record::{Attempt, Totals};
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UsageSource, UserId};
 use tt_ledger::Guard;
-use tt_ratelimit::{Ask, BudgetWorker, BudgetedRequest, CallKind, Reservation};
+use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate, Reservation};
 
 use super::bounds::{Bounds, Unbounded};
 use super::inbound::Inbound;
@@ -77,7 +77,7 @@ impl Purse {
         inbound: &Arc<Inbound>,
         plan: &Plan,
     ) -> Result<Option<(Self, Hold)>, ApiError> {
-        let rules = budget::rules(caller);
+        let rules = caller.budget_rules();
         let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
         // Also where it is passed on as it is: what cannot be read cannot be bounded.
         let fees = inbound.fees(&cx.app.control).await?;
@@ -115,7 +115,7 @@ impl Purse {
             created_at: self.created_at,
             rules: &self.rules,
         };
-        let ask = Ask { worst: worst.cost, learned };
+        let ask = CostEstimate { worst: worst.cost, p99: learned };
         match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await.map_err(NoHold::Refused)? {
             Reservation::Held { capped: false, .. } => Ok(self.held(None)),
             Reservation::Held { amount, capped: true } => {
@@ -146,7 +146,7 @@ impl Purse {
         let (user, key, id) = (self.user, self.key, self.id);
         let mut learned_from = 0;
         guard.watch(Box::new(move |attempts: &[Attempt]| {
-            app.budget_accounts.counters().adjust(user, id, settled(attempts), NanoUsd::ZERO);
+            app.budget_accounts.counters().settle(user, id, settled(attempts), NanoUsd::ZERO);
             if let Some(Attempt { started, ended: Some(ended) }) = attempts.last()
                 && learned_from < attempts.len()
                 && ended.source == UsageSource::Provider
@@ -168,7 +168,7 @@ fn needed(output: u64, choices: u64, cap: u64) -> u64 {
 impl Drop for Purse {
     fn drop(&mut self) {
         if !self.watched {
-            self.app.budget_accounts.counters().release(self.user, self.id);
+            self.app.budget_accounts.counters().void(self.user, self.id);
         }
     }
 }

@@ -9,7 +9,7 @@ use tt_core::price::PriceTable;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
 use tt_providers::ClientSettings;
-use tt_ratelimit::{Learned, Limiter};
+use tt_ratelimit::{Limiter, OutputQuantiles};
 use tt_store::{Store, StoreError};
 
 use crate::config::HttpConfig;
@@ -64,7 +64,7 @@ pub struct App {
     pub(crate) limiter: Limiter,
     pub(crate) budget_accounts: Arc<BudgetAccounts>,
     /// What calls under a budget have really needed.
-    pub(crate) learned: Learned,
+    pub(crate) learned: OutputQuantiles,
     pub(crate) prices: Prices,
     pub(crate) control: Handle,
     pub(crate) config: HttpConfig,
@@ -108,7 +108,7 @@ impl App {
             ledger,
             limiter,
             budget_accounts,
-            learned: Learned::new(MOST_LEARNED),
+            learned: OutputQuantiles::new(MOST_LEARNED),
             prices: Prices::new(prices),
             control,
             config,
@@ -152,7 +152,7 @@ impl App {
     /// Waits, a moment at most, for what has settled to be in the store, so that a caller reads their own request.
     pub(crate) async fn wait_for_drain(&self) {
         let until = tokio::time::Instant::now() + READ_YOUR_WRITES;
-        while self.ledger.pending().undelivered > 0 && tokio::time::Instant::now() < until {
+        while self.ledger.status().unstored > 0 && tokio::time::Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

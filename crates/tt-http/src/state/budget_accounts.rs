@@ -10,7 +10,7 @@ use tt_core::budget::{Account, BudgetRule, Spent};
 use tt_core::record::Settlement;
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UserId};
 use tt_ratelimit::{
-    Ask, BudgetStanding, BudgetWorker, BudgetedRequest, Budgets, Reading, Reservation, StaleCharge, Used,
+    BudgetStanding, BudgetWorker, BudgetedRequest, Budgets, CostEstimate, Reading, Reservation, StaleCharge, Used,
 };
 use tt_store::{Store, StoreError};
 
@@ -76,7 +76,7 @@ impl BudgetAccounts {
         worker: &BudgetWorker,
         request: &BudgetedRequest<'_>,
         settled: NanoUsd,
-        ask: Ask,
+        ask: CostEstimate,
     ) -> Result<Reservation, ApiError> {
         self.complete().await?;
         self.note_served(request.user);
@@ -179,7 +179,7 @@ impl BudgetAccounts {
         let requests = requests.into_iter().filter(|(user, ..)| concerned.contains(user));
         let requests: Vec<_> = requests.map(|(user, _, request)| (user, request)).collect();
         if !requests.is_empty() {
-            self.counters.drained(&requests, &spents).await;
+            self.counters.post(&requests, &spents).await;
         }
         Ok(())
     }
@@ -188,7 +188,7 @@ impl BudgetAccounts {
     pub(crate) async fn budget_set(&self, user: UserId) -> Result<(), StoreError> {
         let spents: Vec<Spent> = self.store.budgeted_spent(BTreeSet::from([(user, None)]), now()).await?;
         if !spents.is_empty() {
-            self.counters.drained(&[], &spents).await;
+            self.counters.post(&[], &spents).await;
         }
         Ok(())
     }

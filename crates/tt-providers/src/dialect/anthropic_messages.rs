@@ -2,12 +2,14 @@
 //!
 //! Sources: the official SDK's types (`anthropic` 2.12.0) and platform.claude.com/docs.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use serde_json::Value;
 use tt_core::call::conversation::Conversation;
 use tt_core::call::reply::Reply;
 
-use crate::codec::{Codec, Egress, Encoded, Fees, StreamDecoder, Target, Undo};
+use crate::codec::{Codec, Egress, Encoded, CostFacts, StreamDecoder, Target, Undo};
 use crate::error::RequestError;
 use crate::upstream::error::{Refused, UpstreamError};
 
@@ -34,8 +36,8 @@ pub(crate) const CODEC: Codec = Codec { ingress: None, egress: &AnthropicMessage
 struct AnthropicMessages;
 
 impl Egress for AnthropicMessages {
-    fn path(&self, _: &str, _: bool) -> Result<String, RequestError> {
-        Ok("/v1/messages".to_owned())
+    fn path(&self, _: &str, _: bool) -> Result<Cow<'static, str>, RequestError> {
+        Ok(Cow::Borrowed("/v1/messages"))
     }
 
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
@@ -58,7 +60,7 @@ impl Egress for AnthropicMessages {
         false
     }
 
-    fn addressed_fees(&self, fields: &Value) -> Result<Fees, RequestError> {
+    fn addressed_fees(&self, fields: &Value) -> Result<CostFacts, RequestError> {
         fees::addressed(fields)
     }
 }

@@ -3,12 +3,14 @@
 //!
 //! The model, and whether the answer streams, are in the path and never in the body.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use serde_json::Value;
 use tt_core::call::conversation::Conversation;
 use tt_core::call::reply::Reply;
 
-use crate::codec::{Codec, Egress, Encoded, Fees, StreamDecoder, Target, Undo};
+use crate::codec::{Codec, Egress, Encoded, CostFacts, StreamDecoder, Target, Undo};
 use crate::error::RequestError;
 use crate::upstream::error::{Refused, UpstreamError};
 
@@ -39,7 +41,7 @@ pub(crate) const CODEC: Codec = Codec { ingress: None, egress: &Gemini };
 struct Gemini;
 
 impl Egress for Gemini {
-    fn path(&self, model: &str, stream: bool) -> Result<String, RequestError> {
+    fn path(&self, model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError> {
         path::path(model, stream)
     }
 
@@ -63,7 +65,7 @@ impl Egress for Gemini {
         false
     }
 
-    fn addressed_fees(&self, fields: &Value) -> Result<Fees, RequestError> {
+    fn addressed_fees(&self, fields: &Value) -> Result<CostFacts, RequestError> {
         fees::addressed(fields)
     }
 }

@@ -1,5 +1,7 @@
 //! OpenAI Chat Completions, and the hosts that speak it: clients and providers.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
@@ -9,7 +11,7 @@ use tt_core::call::field::Field;
 use tt_core::call::reply::Reply;
 
 use crate::codec::{
-    Codec, Egress, Encoded, Facts, Fees, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
+    Codec, Egress, Encoded, Facts, CostFacts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
     StreamDecoder, StreamEncoder, Target, Undo,
 };
 use crate::error::RequestError;
@@ -65,7 +67,7 @@ impl Scanned for scan::Scan {
         request::decode_request(body)
     }
 
-    fn fees(&self, call: &Conversation) -> Result<Fees, RequestError> {
+    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
         fees::fees(call)
     }
 
@@ -103,8 +105,8 @@ impl scan::Scan {
 }
 
 impl Egress for OpenAiChat {
-    fn path(&self, _: &str, _: bool) -> Result<String, RequestError> {
-        Ok("/chat/completions".to_owned())
+    fn path(&self, _: &str, _: bool) -> Result<Cow<'static, str>, RequestError> {
+        Ok(Cow::Borrowed("/chat/completions"))
     }
 
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
@@ -127,7 +129,7 @@ impl Egress for OpenAiChat {
         fees::searches(model)
     }
 
-    fn addressed_fees(&self, _: &Value) -> Result<Fees, RequestError> {
+    fn addressed_fees(&self, _: &Value) -> Result<CostFacts, RequestError> {
         Err(RequestError::unknown_fee(Field::Addressed { to: Dialect::OpenAiChat, name: String::new() }))
     }
 }

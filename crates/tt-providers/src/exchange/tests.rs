@@ -137,8 +137,8 @@ fn fees_are_read_in_the_words_of_each_dialect() {
         let request = request(&body).unwrap();
         request.fees().map_err(|error| request.describe(&error))
     };
-    let named = |name: &str, found: Result<Fees, String>| found.is_err_and(|error| error.starts_with(name));
-    assert_eq!(fees("seed", 1.into()), Ok(Fees::default()));
+    let named = |name: &str, found: Result<CostFacts, String>| found.is_err_and(|error| error.starts_with(name));
+    assert_eq!(fees("seed", 1.into()), Ok(CostFacts::default()));
     let cached = json!({"google": {"cached_content": "c"}});
     assert!(fees("extra_body", cached).is_ok_and(|fees| fees.beyond_text && !fees.fixed_thinking));
     let thinking = json!({"anthropic": {"thinking": {"type": "enabled"}}});

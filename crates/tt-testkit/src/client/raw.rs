@@ -58,7 +58,7 @@ impl RawConnection {
                 }
             }
         };
-        // What came by then is the answer.
+        // The bytes that came in time are the answer.
         let _ = tokio::time::timeout(most, read).await;
         String::from_utf8_lossy(&all).into_owned()
     }

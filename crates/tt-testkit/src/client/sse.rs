@@ -102,7 +102,7 @@ impl EventStream {
     }
 }
 
-/// Where the first event ends, its blank line included.
+/// The length of the first event, its blank line included.
 fn block_end(buffer: &[u8]) -> Option<usize> {
     let lf = buffer.windows(2).position(|two| two == b"\n\n").map(|at| at + 2);
     // No further than that: a long buffer of short events would be searched in full for each of them.

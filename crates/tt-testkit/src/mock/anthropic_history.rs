@@ -1,4 +1,4 @@
-//! What Anthropic demands of `system` and `messages`: no empty text, tool results directly after their calls, thinking
+//! The rules that Anthropic applies to `system` and `messages`: no empty text, tool results directly after their calls, thinking
 //! blocks unmodified. Messages texts are the API's own where one was recorded.
 
 use serde_json::Value;

@@ -52,7 +52,7 @@ pub(super) struct Tool {
     pub(super) schema: Value,
 }
 
-/// What the request says about calling tools.
+/// Whether tools may or must be called, as the request says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum ToolChoice {
     #[default]
@@ -224,7 +224,7 @@ fn calls(ask: &Ask) -> Vec<Call> {
     }
 }
 
-/// Where the text says `call <name>`, with the name as a word of its own.
+/// The position in the text of `call <name>`, with the name as a word of its own.
 fn asked_for(text: &str, name: &str) -> Option<usize> {
     let phrase = format!("call {name}");
     let ends = |at: &usize| {

@@ -1,4 +1,4 @@
-//! What a test can make the mock do: from Rust, or by words in the model's name.
+//! The behaviours that a test can ask the mock for: from Rust, or by words in the model's name.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(super) enum Whole {
     Recording(Recording),
 }
 
-/// Where a recording is.
+/// The place of a recording.
 #[derive(Debug, Clone)]
 pub(super) enum Recording {
     File(PathBuf),
@@ -58,7 +58,7 @@ pub(super) enum Recording {
     Id(String),
 }
 
-/// What goes wrong with a body, and where.
+/// A fault of a body, and its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     CutEvents(usize),

@@ -1,4 +1,4 @@
-//! What Gemini demands of `systemInstruction` and `contents`: valid roles, parts with data, function responses that
+//! The rules that Gemini applies to `systemInstruction` and `contents`: valid roles, parts with data, function responses that
 //! match the calls before them, signatures where its newer models want them back.
 
 use serde_json::Value;
@@ -34,7 +34,7 @@ const DATA_FIELDS: &[&str] = &[
     "toolCall",
     "toolResponse",
 ];
-/// What a client that has lost a signature may send in its place.
+/// The text that a client which has lost a signature may send in its place.
 const SKIP: &str = "skip_thought_signature_validator";
 
 pub(super) fn check(ask: &mut Ask, body: &Value) -> Result<(), Refusal> {

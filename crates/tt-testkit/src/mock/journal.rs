@@ -1,4 +1,4 @@
-//! What the mock received, and what became of each answer.
+//! The requests that the mock received, and how each answer ended.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -159,7 +159,7 @@ impl Ticket {
         self.update(|seen| seen.model = Some(model.to_owned()));
     }
 
-    /// What is about to be answered.
+    /// Notes the answer that is about to be sent.
     pub(super) fn answering(&self, status: u16, usage: Option<Usage>) {
         self.update(|seen| {
             seen.status = Some(status);

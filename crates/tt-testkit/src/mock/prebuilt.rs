@@ -18,7 +18,7 @@ use super::wire::Reset;
 use super::{anthropic, gemini, openai};
 
 const MARK: &str = "mock-bench";
-/// How much of either end of a body is searched.
+/// How many bytes at either end of a body are searched.
 const WINDOW: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ enum Api {
     Gemini,
 }
 
-/// What the answer depends on.
+/// The parts of a request that the answer depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Shape {
     api: Api,

@@ -14,7 +14,7 @@ use super::journal::{Seen, Ticket};
 use super::respond::{Made, Payload};
 use super::{MockUpstream, State, anthropic, gemini, json as questions, openai};
 
-/// What is asked for.
+/// The operation that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Call {
     Chat,

@@ -4,14 +4,14 @@ use serde_json::Value;
 use tt_core::Dialect;
 use tt_core::call::field::Field;
 
-use crate::codec::Fees;
+use crate::codec::CostFacts;
 use crate::error::RequestError;
 
 /// Fields that cost nothing of their own. Any other may be a tool or a service with a fee.
 const FREE: [&str; 2] = ["cache_control", "thinking"];
 
 /// Reads the fields that a client addressed to Anthropic.
-pub(super) fn addressed(fields: &Value) -> Result<Fees, RequestError> {
+pub(super) fn addressed(fields: &Value) -> Result<CostFacts, RequestError> {
     let unknown = |name: &str| {
         let name = name.to_owned();
         RequestError::unknown_fee(Field::Addressed { to: Dialect::AnthropicMessages, name })
@@ -21,7 +21,7 @@ pub(super) fn addressed(fields: &Value) -> Result<Fees, RequestError> {
         Some(name) => Err(unknown(name)),
         None => {
             let fixed_thinking = fields.get("thinking").is_some_and(|thinking| !thinking.is_null());
-            Ok(Fees { beyond_text: false, fixed_thinking })
+            Ok(CostFacts { beyond_text: false, fixed_thinking })
         }
     }
 }
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn only_known_fields_are_free() {
-        assert_eq!(addressed(&json!({"cache_control": {}})), Ok(Fees::default()));
+        assert_eq!(addressed(&json!({"cache_control": {}})), Ok(CostFacts::default()));
         assert!(addressed(&json!({"thinking": {"budget_tokens": 2048}})).is_ok_and(|fees| fees.fixed_thinking));
         assert!(addressed(&json!({"thinking": null})).is_ok_and(|fees| !fees.fixed_thinking));
         for (fields, named) in [(json!({"mcp_servers": []}), "mcp_servers"), (json!(5), "")] {

@@ -1,5 +1,7 @@
 //! The path of a call, which holds the model's name.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tt_core::call::field::Field;
 
@@ -9,7 +11,7 @@ use crate::error::RequestError;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// `models/{model}:generateContent`; a tuned model's name brings its own collection.
-pub(super) fn path(model: &str, stream: bool) -> Result<String, RequestError> {
+pub(super) fn path(model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError> {
     let (collection, name) = match model.split_once('/') {
         Some((collection @ ("models" | "tunedModels"), name)) => (collection, name),
         _ => ("models", model),
@@ -18,7 +20,7 @@ pub(super) fn path(model: &str, stream: bool) -> Result<String, RequestError> {
         return Err(RequestError::unsupported(Field::Model, "is not a name that can stand in an address"));
     }
     let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
-    Ok(format!("/v1beta/{collection}/{}:{method}", utf8_percent_encode(name, SEGMENT)))
+    Ok(Cow::Owned(format!("/v1beta/{collection}/{}:{method}", utf8_percent_encode(name, SEGMENT))))
 }
 
 #[cfg(test)]

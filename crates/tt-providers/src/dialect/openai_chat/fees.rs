@@ -8,7 +8,7 @@ use tt_core::Dialect;
 use tt_core::call::conversation::Conversation;
 use tt_core::call::field::Field;
 
-use crate::codec::Fees;
+use crate::codec::CostFacts;
 use crate::error::RequestError;
 
 /// Top-level fields, beside those of the neutral form, that cost nothing of their own.
@@ -36,7 +36,7 @@ const SEARCHING: [&str; 2] = ["-search-preview", "-search-api"];
 const LONGEST_NAME: usize = 64;
 
 /// Reads the fields that the neutral form has no place for.
-pub(super) fn fees(call: &Conversation) -> Result<Fees, RequestError> {
+pub(super) fn fees(call: &Conversation) -> Result<CostFacts, RequestError> {
     let fields = call.extra.fields_of(Dialect::OpenAiChat);
     for (name, value) in fields.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         match name.as_str() {
@@ -48,7 +48,7 @@ pub(super) fn fees(call: &Conversation) -> Result<Fees, RequestError> {
     }
     // An earlier answer in sound, spoken of by its id.
     let by_id = call.messages.iter().any(|message| message.extra.contains_key("audio"));
-    Ok(Fees { beyond_text: call.media().next().is_some() || by_id, fixed_thinking: false })
+    Ok(CostFacts { beyond_text: call.media().next().is_some() || by_id, fixed_thinking: false })
 }
 
 /// Does `model` search for every answer?
@@ -77,7 +77,7 @@ mod tests {
     use super::super::request::decode_request;
     use super::*;
 
-    fn of(field: &str, value: Value) -> Result<Fees, RequestError> {
+    fn of(field: &str, value: Value) -> Result<CostFacts, RequestError> {
         let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
         body[field] = value;
         fees(&decode_request(body.to_string().as_bytes()).unwrap())
@@ -98,9 +98,9 @@ mod tests {
         }
         let sound = of("modalities", json!(["text", "audio"]));
         assert!(matches!(sound, Err(RequestError::Unsupported { field: Field::Modalities, .. })));
-        assert_eq!(of("modalities", json!(["text"])), Ok(Fees::default()));
-        assert_eq!(of("web_search_options", json!(null)), Ok(Fees::default()));
-        assert_eq!(of("extra_body", json!({"google": {"cached_content": "c"}})), Ok(Fees::default()));
+        assert_eq!(of("modalities", json!(["text"])), Ok(CostFacts::default()));
+        assert_eq!(of("web_search_options", json!(null)), Ok(CostFacts::default()));
+        assert_eq!(of("extra_body", json!({"google": {"cached_content": "c"}})), Ok(CostFacts::default()));
     }
 
     #[test]

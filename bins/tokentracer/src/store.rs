@@ -1,0 +1,44 @@
+//! Opens the database that the settings name. Every error is one line.
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
+use tt_store::{Store, StoreConfig};
+
+use crate::config::{Config, Database};
+
+/// Opens the store and migrates its schema to the one of this version. An SQLite file is made where there is none.
+pub(crate) async fn open(config: &Config, control: &Handle) -> Result<Store, String> {
+    let url = match &config.database {
+        Database::Sqlite(path) => SecretString::from(format!("sqlite://{}", path.display())),
+        Database::Postgres(url) => SecretString::from(url.expose_secret()),
+    };
+    let store = Store::open(StoreConfig::new(url, control.clone())).map_err(|error| explain(&error))?;
+    store.migrate().await.map_err(|error| explain(&error))?;
+    Ok(store)
+}
+
+/// As [`open`], but an SQLite file that does not exist is an error: a command with a mistyped data directory must not
+/// work on an empty database.
+pub(crate) async fn open_existing(config: &Config, control: &Handle) -> Result<Store, String> {
+    if let Database::Sqlite(path) = &config.database
+        && !path.is_file()
+    {
+        return Err(format!("there is no database at {}; a server makes it at its first start", path.display()));
+    }
+    open(config, control).await
+}
+
+/// An error of the store and its causes, in one line.
+pub(crate) fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = format!("the store: {error}");
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = source.source();
+    }
+    text.replace('\n', " ")
+}

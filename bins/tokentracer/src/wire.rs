@@ -1,0 +1,141 @@
+//! Wires the crates together: one run's journal, budgets, limits and background work.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tt_core::price::PriceTable;
+use tt_core::record::JournalCursor;
+use tt_crypto::{Keyring, Passwords, Sessions};
+use tt_http::{App, BudgetAccounts, Parts};
+use tt_ledger::{Batch, Disk, Drain, Drained, Flusher, JournalConfig, Ledger, Sink};
+use tt_ratelimit::{Budgets, Limiter};
+use tt_store::{Store, StoreError};
+use uuid::Uuid;
+
+use crate::clock::now;
+use crate::config::{Config, Database};
+
+/// The keys that a server works with.
+pub(crate) struct Keys {
+    /// Seals and opens provider keys.
+    pub(crate) keyring: Keyring,
+    /// Signs and checks session tokens.
+    pub(crate) sessions: Sessions,
+}
+
+/// The work of a server beside its requests.
+pub(crate) struct Background {
+    store: Store,
+    /// Moves settlements from the journal to the store.
+    drain: JoinHandle<Drained>,
+    /// Makes the journal durable.
+    flusher: thread::JoinHandle<()>,
+}
+
+/// Starts the background work, and makes the app that serves requests. Errors are one line each.
+pub(crate) fn wire(
+    config: Config,
+    keys: Keys,
+    prices: Arc<PriceTable>,
+    store: Store,
+    control: &Handle,
+) -> Result<(Arc<App>, Background), String> {
+    // Names this run in the names of its journal files, and in Redis, where processes that share budgets report that
+    // they are alive.
+    let run = Uuid::now_v7().to_string();
+    let (ledger, drain, flusher) = journal(&config, &run)?;
+    let flusher = thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn(move || flusher.run())
+        .map_err(|error| format!("cannot start threads: {error}"))?;
+    let budgets = Arc::new(budgets(&config, &run, &store, &drain, control));
+    let sink = StoreSink { store: store.clone(), budgets: Arc::clone(&budgets) };
+    let drain = control.spawn(drain.run_into(sink, std::future::pending()));
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let app = App::new(Parts {
+        store: store.clone(),
+        passwords: Passwords::new(cores, control.clone()),
+        sessions: keys.sessions,
+        keyring: Arc::new(keys.keyring),
+        ledger,
+        limiter: match config.redis {
+            Some(redis) => Limiter::redis(redis, control.clone()),
+            None => Limiter::memory(),
+        },
+        budget_accounts: budgets,
+        prices,
+        control: control.clone(),
+        config: config.http,
+        log_retention_days: config.log_retention_days,
+    });
+    Ok((app, Background { store, drain, flusher }))
+}
+
+/// The journal of this run, in `<data dir>/journal/`.
+fn journal(config: &Config, run: &str) -> Result<(Ledger, Drain, Flusher), String> {
+    let dir = config.data_dir.join("journal");
+    let settings = JournalConfig {
+        workers: config.http.workers,
+        fsync: config.journal_fsync,
+        max_bytes: config.max_journal_bytes,
+        ..JournalConfig::new(&dir, run.to_owned())
+    };
+    let failed = |error, dir: &Path| format!("DATA_DIR: cannot write the journal in {}: {error}", dir.display());
+    Ledger::journaled(settings, Arc::new(Disk), now).map_err(|error| failed(error, &dir))
+}
+
+/// Budgets count in Redis where there is one, in this process where no other uses the database, and else not at all.
+fn budgets(config: &Config, run: &str, store: &Store, drain: &Drain, control: &Handle) -> BudgetAccounts {
+    match (&config.redis, &config.database) {
+        (Some(redis), _) => {
+            // The charges of a process that died stay in Redis until its journal is stored, so nothing is missing
+            // before that, and budgets may serve at once.
+            let complete = watch::channel(true).1;
+            BudgetAccounts::new(store.clone(), Budgets::redis(redis.clone(), run, control), complete)
+        }
+        // The spending of a process that was killed counts once its journal is stored.
+        (None, Database::Sqlite(_)) => BudgetAccounts::new(store.clone(), Budgets::memory(), drain.orphans_stored()),
+        (None, Database::Postgres(_)) => BudgetAccounts::off(store.clone()),
+    }
+}
+
+impl Background {
+    /// Waits for the end of the background work. Call this after every request is over and the app is dropped: then
+    /// the drain ends by itself, once every settlement is in the store. Errors are one line each.
+    pub(crate) async fn finish(self) -> Result<(), String> {
+        let outcome = self.drain.await.map_err(|error| format!("the ledger: {error}"))?;
+        self.store.close();
+        if self.flusher.join().is_err() {
+            tracing::error!("the journal's thread panicked");
+        }
+        tracing::info!(recorded = outcome.delivered, kept = outcome.kept, "stopped");
+        Ok(())
+    }
+}
+
+/// Stores settlements, and how far each journal is stored, in one transaction; then tells the budgets.
+struct StoreSink {
+    store: Store,
+    budgets: Arc<BudgetAccounts>,
+}
+
+impl Sink for StoreSink {
+    type Error = StoreError;
+
+    async fn record(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.store.record_batch(Arc::clone(&batch.settlements), batch.cursors).await?;
+        self.budgets.recorded(&batch.settlements).await
+    }
+
+    async fn cursor(&mut self, journal: String) -> Result<Option<JournalCursor>, StoreError> {
+        self.store.journal_cursor(journal).await
+    }
+
+    async fn forget(&mut self, journal: String) -> Result<(), StoreError> {
+        self.store.forget_journal(journal).await
+    }
+}

@@ -1,0 +1,34 @@
+//! The world that each test begins with. `TT_BLACKBOX_BACKEND` names what it runs on: `sqlite` (also when it is unset),
+//! one process with its embedded database, or `postgres`, two processes that share PostgreSQL and Redis.
+
+use tt_testkit::process::Launch;
+use tt_testkit::redis::RedisServer;
+use tt_testkit::world::Backend;
+use tt_testkit::{Program, World};
+
+/// The built program.
+const BINARY: &str = env!("CARGO_BIN_EXE_tokentracer");
+
+/// The backend that the tests run on.
+pub(crate) fn backend() -> Backend {
+    Backend::chosen("TT_BLACKBOX_BACKEND")
+}
+
+/// A launch of the program with nothing set but a free port and a data directory.
+pub(crate) fn program() -> Launch {
+    Program::launch(BINARY)
+}
+
+/// The program running with its default settings.
+pub(crate) async fn world() -> World {
+    world_with(&[]).await
+}
+
+/// The program running with these settings.
+pub(crate) async fn world_with(settings: &[(&str, &str)]) -> World {
+    let setup = World::of(BINARY).envs(settings);
+    match backend() {
+        Backend::Sqlite => setup.start().await,
+        Backend::Postgres => setup.backend(Backend::Postgres).redis(RedisServer::start()).processes(2).start().await,
+    }
+}
