@@ -3,61 +3,24 @@
 //! of one run, so that what else the machine does meets them alike.
 
 mod bed;
+mod binaries;
 mod cpu;
+mod instructions;
+mod samples;
+mod shape;
 mod table;
-
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::run::{Outcome, cargo_command, output, status, target_directory};
+use crate::run::{Outcome, output};
 use bed::Bed;
-
-/// How requests are made; each is measured with every number of [`CONNECTIONS`].
-#[derive(Debug, Clone, Copy)]
-struct Shape {
-    name: &'static str,
-    model: &'static str,
-    stream: bool,
-    bytes: usize,
-}
-
-/// The upstream's models, and our aliases of the same names, so that all three get the same bytes.
-const SHAPES: [Shape; 3] = [
-    Shape { name: "300 B", model: "mock-bench", stream: false, bytes: 300 },
-    Shape { name: "100 KB", model: "mock-bench", stream: false, bytes: 100 * 1024 },
-    Shape { name: "200 chunks", model: "mock-bench-chunks-200", stream: true, bytes: 300 },
-];
+use samples::{Sample, Series, TARGETS};
+use shape::{SHAPES, Shape};
 
 const CONNECTIONS: [usize; 2] = [1, 64];
 
-/// The processes under test, in the order of the table.
-const TARGETS: [&str; 3] = ["upstream", "bare proxy", "TokenTracer"];
-/// What the others are compared with.
-const BARE: usize = 1;
-
 /// Not counted, at the start of each measurement.
 const WARM_UP_MS: u64 = 200;
-
-/// One row of the table before it is summed up: what was measured in each round.
-#[derive(Debug)]
-struct Series {
-    shape: Shape,
-    connections: usize,
-    /// One for each of [`TARGETS`].
-    rounds: [Vec<Sample>; 3],
-}
-
-/// One load on one process.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Sample {
-    per_second: f64,
-    p50_us: f64,
-    p99_us: f64,
-    /// Of the process under test, all its threads, per request; `None` where the system does not tell.
-    cpu_us: Option<f64>,
-}
 
 #[derive(Debug)]
 struct Options {
@@ -67,12 +30,15 @@ struct Options {
 }
 
 /// Builds, measures and prints a Markdown table. `--release` takes the profile that ships, whose link takes minutes;
-/// `--rounds N` and `--millis N` say how often and how long.
+/// `--rounds N` and `--millis N` say how often and how long. `--instructions` counts instructions instead.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "--instructions"
+    {
+        return instructions::run(rest);
+    }
     let options = Options::parse(arguments)?;
-    let binaries = build(options.profile)?;
-    let mock = binaries.join("tt-mock");
-    let bed = Bed::start(&binaries)?;
+    let bed = Bed::start(&binaries::build(options.profile)?)?;
     let idle = cpu::resident_kib(bed.targets[2].id());
     let mut all: Vec<Series> = SHAPES
         .into_iter()
@@ -82,7 +48,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         eprintln!("round {round} of {}", options.rounds);
         for series in &mut all {
             for (target, samples) in series.rounds.iter_mut().enumerate() {
-                let sample = measure(&mock, &bed, target, series.shape, series.connections, options.millis);
+                let sample = measure(&bed, target, series.shape, series.connections, options.millis);
                 samples.push(sample.map_err(|problem| format!("{}: {problem}", name(target)))?);
             }
         }
@@ -94,7 +60,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self { profile: "quick", rounds: 7, millis: 1000 };
+        let mut options = Self { profile: binaries::PROFILE, rounds: 7, millis: 1000 };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             let mut number = || {
@@ -105,7 +71,11 @@ impl Options {
                 "--release" => options.profile = "release",
                 "--rounds" => options.rounds = number()?,
                 "--millis" => options.millis = number()?,
-                _ => return Err(format!("{name} is none of --release, --rounds N, --millis N")),
+                _ => {
+                    return Err(format!(
+                        "{name} is none of --release, --rounds N, --millis N, and no --instructions before all others"
+                    ));
+                }
             }
         }
         Ok(options)
@@ -116,28 +86,11 @@ fn name(target: usize) -> &'static str {
     TARGETS.get(target).copied().unwrap_or_default()
 }
 
-/// The directory of the built programs.
-fn build(profile: &str) -> Result<PathBuf, String> {
-    let packages = ["--package", "tokentracer", "--bin", "tokentracer", "--package", "tt-testkit", "--bin", "tt-mock"];
-    status(cargo_command(&["build", "--profile", profile]).args(packages))?;
-    Ok(target_directory()?.join(profile))
-}
-
 /// Puts one load on one process and waits until it has done with what it defers.
-fn measure(
-    mock: &Path,
-    bed: &Bed,
-    target: usize,
-    shape: Shape,
-    connections: usize,
-    millis: u64,
-) -> Result<Sample, String> {
+fn measure(bed: &Bed, target: usize, shape: Shape, connections: usize, millis: u64) -> Result<Sample, String> {
     let process = bed.targets.get(target).ok_or("no such target")?;
-    let mut load = Command::new(mock);
-    load.args(["load", "--target", &format!("http://{}", process.address()), "--bearer", &bed.api_key])
-        .args(["--model", shape.model, "--stream", if shape.stream { "true" } else { "false" }])
-        .args(["--bytes", &shape.bytes.to_string(), "--connections", &connections.to_string()])
-        .args(["--duration", &millis.to_string(), "--warm-up", &WARM_UP_MS.to_string()]);
+    let mut load = bed.load(process, shape, connections);
+    load.args(["--duration", &millis.to_string(), "--warm-up", &WARM_UP_MS.to_string()]);
     let before = cpu::spent_when_quiet(process.id());
     let printed = output(&mut load).map_err(|problem| format!("{problem}\n{}", bed.log_tail()))?;
     let after = cpu::spent_when_quiet(process.id());

@@ -1,6 +1,7 @@
-//! What must hold before a change is offered: formatting, lints, layers, what is in the tree. All are run; those that fail are named.
+//! The checks that must pass before a change is offered: formatting, lints, documentation, layers, and the crates in the
+//! tree. All are run; those that fail are named.
 
-use crate::run::{Outcome, cargo};
+use crate::run::{Outcome, cargo, cargo_command, status};
 use crate::{deny, layers};
 
 /// A check and its name.
@@ -8,7 +9,8 @@ type Check = (&'static str, fn() -> Outcome);
 
 /// Runs every check.
 pub(crate) fn all() -> Outcome {
-    let checks: [Check; 4] = [("fmt", format), ("lint", lint), ("layers", layers::check), ("deny", deny::check)];
+    let checks: [Check; 5] =
+        [("fmt", format), ("lint", lint), ("doc", document), ("layers", layers::check), ("deny", deny::check)];
     let mut failed = Vec::new();
     for (name, check) in checks {
         println!("==> {name}");
@@ -29,4 +31,9 @@ fn format() -> Outcome {
 /// Clippy on everything; a warning is an error here and nowhere else.
 pub(crate) fn lint() -> Outcome {
     cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+}
+
+/// Builds the documentation; a warning (a link to nothing, for one) is an error here and nowhere else.
+fn document() -> Outcome {
+    status(cargo_command(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))
 }

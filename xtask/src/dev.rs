@@ -2,6 +2,7 @@
 //! the mock upstream, so that the first chat completion needs no account anywhere.
 
 mod account;
+mod providers;
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -13,75 +14,13 @@ use crate::http::Server;
 use crate::program::Program;
 use crate::run::{Outcome, cargo_command, status, target_directory};
 use account::Account;
+use providers::{PROVIDERS, provider_keys};
 
 /// The second half of `dev`, which that starts in its own place.
 pub(crate) const SERVE: &str = "dev-serve";
 
 /// Optimised, but without the link-time optimisation that takes minutes.
 const PROFILE: &str = "quick";
-
-/// A provider, and what `dev` does about it.
-#[derive(Debug, Clone, Copy)]
-struct Provider {
-    name: &'static str,
-    key_variable: &'static str,
-    url_variable: &'static str,
-    /// What the mock takes for a key, and where it serves this API.
-    mock_key: &'static str,
-    mock_path: &'static str,
-    /// What the demo aliases point to: cheap, and with a known price.
-    model: &'static str,
-}
-
-const PROVIDERS: [Provider; 3] = [
-    Provider {
-        name: "openai",
-        key_variable: "OPENAI_API_KEY",
-        url_variable: "OPENAI_BASE_URL",
-        mock_key: "sk-mock-dev",
-        mock_path: "/v1",
-        model: "gpt-4o-mini",
-    },
-    Provider {
-        name: "anthropic",
-        key_variable: "ANTHROPIC_API_KEY",
-        url_variable: "ANTHROPIC_BASE_URL",
-        mock_key: "sk-ant-mock-dev",
-        mock_path: "",
-        model: "claude-haiku-4-5",
-    },
-    Provider {
-        name: "gemini",
-        key_variable: "GEMINI_API_KEY",
-        url_variable: "GEMINI_BASE_URL",
-        mock_key: "AIzaMockDev",
-        mock_path: "",
-        model: "gemini-2.5-flash",
-    },
-];
-
-/// A provider key to be stored: the provider and the secret.
-#[derive(Clone)]
-struct ProviderKey {
-    provider: Provider,
-    secret: String,
-    mock: bool,
-}
-
-/// The keys the environment gives; without any, the mock's for every provider.
-fn provider_keys(settings: &Settings) -> Vec<ProviderKey> {
-    let real: Vec<ProviderKey> = PROVIDERS
-        .into_iter()
-        .filter_map(|provider| {
-            Some(ProviderKey { secret: settings.value(provider.key_variable)?, provider, mock: false })
-        })
-        .collect();
-    if !real.is_empty() {
-        return real;
-    }
-    let mock = |provider: Provider| ProviderKey { secret: provider.mock_key.to_owned(), provider, mock: true };
-    PROVIDERS.into_iter().map(mock).collect()
-}
 
 /// Builds what is needed and goes on as [`serve`], in the same process, with interrupts ignored: the terminal's Ctrl-C
 /// reaches the program, which ends in its own time, and this waits for it.

@@ -1,16 +1,18 @@
-//! Just enough HTTP/1.1 to set up an account: one request per connection, JSON both ways.
+//! The client that sets up accounts: JSON both ways, and every status is an answer.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
+use ureq::Agent;
+use ureq::http::Request;
 
+/// The longest that a call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The program's address.
+/// A running TokenTracer.
 #[derive(Debug)]
 pub(crate) struct Server {
+    agent: Agent,
     address: String,
 }
 
@@ -23,8 +25,15 @@ pub(crate) struct Answer {
 }
 
 impl Server {
+    /// The server at `host:port`.
     pub(crate) fn new(address: &str) -> Self {
-        Self { address: address.to_owned() }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            // It is on this machine, whatever the environment says about the way out.
+            .proxy(None)
+            .build();
+        Self { agent: config.into(), address: address.to_owned() }
     }
 
     /// `GET`.
@@ -45,22 +54,26 @@ impl Server {
         token: Option<&str>,
         body: Option<&Value>,
     ) -> Result<Answer, String> {
-        let exchange = || {
-            let mut socket = TcpStream::connect(&self.address)?;
-            socket.set_read_timeout(Some(PATIENCE))?;
-            socket.set_write_timeout(Some(PATIENCE))?;
-            socket.write_all(request(&self.address, method, path, token, body).as_bytes())?;
-            let mut bytes = Vec::new();
-            socket.read_to_end(&mut bytes)?;
-            Ok::<_, std::io::Error>(bytes)
-        };
-        let bytes = exchange().map_err(|error| format!("{method} {path}: {error}"))?;
-        parse(&bytes).ok_or_else(|| format!("{method} {path}: the answer is no HTTP"))
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header("accept", "application/json");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let failed = |error: &dyn std::fmt::Display| format!("{method} {path}: {error}");
+        let request = request.body(body.map(Value::to_string).unwrap_or_default()).map_err(|error| failed(&error))?;
+        let mut response = self.agent.run(request).map_err(|error| failed(&error))?;
+        let text = response.body_mut().read_to_string().map_err(|error| failed(&error))?;
+        Ok(Answer { status: response.status().as_u16(), body: serde_json::from_str(&text).unwrap_or(Value::Null) })
     }
 }
 
 impl Answer {
-    /// The body, where the status is a success; else what the server says was wrong.
+    /// The body, where the status is a success; else the server's message.
     pub(crate) fn ok(self, what: &str) -> Result<Value, String> {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
@@ -70,59 +83,70 @@ impl Answer {
     }
 }
 
-fn request(host: &str, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> String {
-    let mut text =
-        format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\naccept: application/json\r\n");
-    if let Some(token) = token {
-        text.push_str(&format!("authorization: Bearer {token}\r\n"));
-    }
-    let body = body.map(Value::to_string).unwrap_or_default();
-    if !body.is_empty() {
-        text.push_str("content-type: application/json\r\n");
-    }
-    format!("{text}content-length: {}\r\n\r\n{body}", body.len())
-}
-
-fn parse(bytes: &[u8]) -> Option<Answer> {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(bytes.get(..end)?).ok()?.to_ascii_lowercase();
-    let body = bytes.get(end + 4..)?;
-    let status = head.strip_prefix("http/1.1 ")?.split(' ').next()?.trim().parse().ok()?;
-    let chunked = head.lines().any(|line| line.starts_with("transfer-encoding:") && line.contains("chunked"));
-    let body = if chunked { unchunked(body)? } else { body.to_vec() };
-    Some(Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
-}
-
-fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut all = Vec::new();
-    loop {
-        let line = bytes.windows(2).position(|two| two == b"\r\n")?;
-        let size = std::str::from_utf8(bytes.get(..line)?).ok()?;
-        let size = usize::from_str_radix(size.split(';').next()?.trim(), 16).ok()?;
-        let chunk = bytes.get(line + 2..)?;
-        if size == 0 {
-            return Some(all);
-        }
-        all.extend_from_slice(chunk.get(..size)?);
-        bytes = chunk.get(size + 2..)?;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::TcpListener;
+
     use serde_json::json;
 
     use super::*;
 
+    /// A server that gives one answer, and returns the head and the body that it got.
+    fn answering(answer: &'static [u8]) -> (Server, std::thread::JoinHandle<(String, String)>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let server = Server::new(&listener.local_addr().unwrap().to_string());
+        let thread = std::thread::spawn(move || {
+            let mut reader = BufReader::new(listener.accept().unwrap().0);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                assert_ne!(reader.read_line(&mut head).unwrap(), 0, "the head ended early: {head}");
+            }
+            let head = head.to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+            reader.read_exact(&mut body).unwrap();
+            reader.get_mut().write_all(answer).unwrap();
+            (head, String::from_utf8(body).unwrap())
+        });
+        (server, thread)
+    }
+
     #[test]
-    fn both_ways_of_framing_a_body_are_read() {
-        let plain = b"HTTP/1.1 201 Created\r\ncontent-length: 8\r\n\r\n{\"id\":1}";
-        assert_eq!(parse(plain), Some(Answer { status: 201, body: json!({"id": 1}) }));
-        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{\"id\r\n4;x\r\n\":1}\r\n0\r\n\r\n";
-        assert_eq!(parse(chunked), Some(Answer { status: 200, body: json!({"id": 1}) }));
-        let empty = b"HTTP/1.1 204 No Content\r\n\r\n";
-        assert_eq!(parse(empty), Some(Answer { status: 204, body: Value::Null }));
-        assert_eq!(parse(b"not http"), None);
+    fn a_body_and_a_token_go_up_and_json_comes_back() {
+        let (server, thread) = answering(b"HTTP/1.1 201 Created\r\ncontent-length: 8\r\n\r\n{\"id\":1}");
+        let answer = server.post("/manage/aliases?a=b", Some("secret"), &json!({"alias": "fast"})).unwrap();
+        assert_eq!(answer, Answer { status: 201, body: json!({"id": 1}) });
+        let (head, body) = thread.join().unwrap();
+        assert!(head.starts_with("post /manage/aliases?a=b http/1.1\r\n"), "{head}");
+        assert!(head.contains("authorization: bearer secret\r\n"), "{head}");
+        assert!(head.contains("content-type: application/json\r\n"), "{head}");
+        assert_eq!(body, r#"{"alias":"fast"}"#);
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer() {
+        let (server, thread) = answering(b"HTTP/1.1 409 Conflict\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(server.get("/auth/me", "t").unwrap(), Answer { status: 409, body: Value::Null });
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_method_with_a_body_need_not_be_post() {
+        let (server, thread) = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+        server.call("PATCH", "/manage/providers/1", Some("t"), Some(&json!({"api_key": "k"}))).unwrap();
+        let (head, body) = thread.join().unwrap();
+        assert!(head.starts_with("patch "), "{head}");
+        assert_eq!(body, r#"{"api_key":"k"}"#);
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_named_by_the_call() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let problem = Server::new(&address).get("/auth/me", "t").unwrap_err();
+        assert!(problem.starts_with("GET /auth/me: "), "{problem}");
     }
 
     #[test]

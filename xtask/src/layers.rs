@@ -1,4 +1,11 @@
-//! Which crate may depend on which: the diagram of `crates/README.md` as a table, checked against `cargo metadata`.
+//! Which crate may depend on which: the diagram of `crates/README.md` as a table, checked against `cargo metadata`. And
+//! inside of a crate: no file may use another that, by whatever way, uses it.
+
+mod circles;
+mod modules;
+mod source;
+
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -41,6 +48,8 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     (&["tiktoken-rs"], &["tt-core"]),
     // the process: arguments, directories, allocator, log output
     (&["clap", "directories", "mimalloc", "tracing-subscriber"], &["tokentracer"]),
+    // what developer tasks need, and nothing that ships
+    (&["dotenvy", "proc-macro2", "rustix", "ureq"], &["xtask"]),
     // async: everywhere but in the domain
     (
         &["tokio", "tokio-util", "futures-util"],
@@ -48,10 +57,61 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     ),
 ];
 
-/// Fails on every dependency that is not allowed.
+/// Crates whose files may use each other in circles: the test tools, and those that are being mended.
+const MAY_HAVE_CIRCLES: &[&str] =
+    &["tt-testkit", "tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-http", "tokentracer"];
+
+/// Fails on every dependency that is not allowed, and on circles of files. With `--circles` it prints those of all
+/// crates, each with every use inside of it.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    match arguments {
+        [] => check(),
+        [flag] if flag == "--circles" => list_circles(),
+        _ => Err("it takes --circles or nothing".to_owned()),
+    }
+}
+
+/// Fails on every dependency that is not allowed, and on circles of files.
 pub(crate) fn check() -> Outcome {
-    let wrong = edges(&metadata()?);
+    let metadata = metadata()?;
+    let mut wrong = edges(&metadata);
+    for (package, root) in roots(&metadata) {
+        if !MAY_HAVE_CIRCLES.contains(&package) {
+            let edges = modules::edges(root, &read)?;
+            wrong.extend(circles::find(&edges).iter().map(|circle| circle.describe(package)));
+        }
+    }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+fn list_circles() -> Outcome {
+    for (package, root) in roots(&metadata()?) {
+        let edges = modules::edges(root, &read)?;
+        for circle in circles::find(&edges) {
+            println!("{}", circle.describe(package));
+            for edge in circle.edges {
+                println!("        {} → {}, line {}", edge.from.display(), edge.to.display(), edge.mention);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The root file of each library and program of the workspace, with the name of its package.
+fn roots(metadata: &Value) -> Vec<(&str, &Path)> {
+    let mut found = Vec::new();
+    for package in list(metadata, "packages") {
+        for target in list(package, "targets") {
+            if list(target, "kind").iter().any(|kind| kind == "lib" || kind == "bin") {
+                found.push((text(package, "name"), Path::new(text(target, "src_path"))));
+            }
+        }
+    }
+    found
+}
+
+fn read(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok()
 }
 
 fn edges(metadata: &Value) -> Vec<String> {

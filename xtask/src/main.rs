@@ -27,10 +27,10 @@ make <task>, or cargo xtask <task> [arguments]
   run           build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
   test          all tests, on a PostgreSQL and Redis started for them (the black-box ones on SQLite, then on
                 both with two processes); arguments go to cargo test, and then these run once
-  check         formatting, lints, layers and deny, as CI does
+  check         formatting, lints, documentation, layers and deny, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
-  layers        which crate may depend on which
+  layers        which crate may depend on which, and no circles of files; --circles lists those that there are
   deny          licences, banned crates, sources and advisories of all crates (deny.toml)
   build         the release binary (the last link takes some minutes)
   deps          fetch crates, and install what the tests need where that is possible
@@ -40,7 +40,8 @@ make <task>, or cargo xtask <task> [arguments]
   logs          follow what they log
   docker-build  build the program's image, tokentracer:local
   prices        rebuild the price table in the binary from a file of price facts: ARGS=FILE
-  bench         measure against a bare proxy; --release for the profile that ships
+  bench         measure against a bare proxy; --release for the profile that ships; --instructions counts the
+                instructions of a request with callgrind (--binary PATH for a program built elsewhere)
   soak          attack the ledger for long: kill, store, full, aborts, or all; TT_SOAK_SEED=N repeats a run
   clean         remove everything built";
 
@@ -73,7 +74,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "check" => check::all(),
         "fmt" => cargo(&["fmt", "--all"]),
         "lint" => check::lint(),
-        "layers" => layers::check(),
+        "layers" => layers::run(rest),
         "deny" => deny::check(),
         "build" => cargo(&["build", "--release", "--package", "tokentracer"]),
         "up" => containers::up(rest),

@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::run::Outcome;
 
 /// A child that has said where it listens. Dropping it ends it.
@@ -58,8 +60,8 @@ impl Program {
 
     /// Asks it to end and waits until it has.
     pub(crate) fn stop(&mut self) {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
-        if asked.is_ok_and(|status| status.success()) {
+        let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if process.is_some_and(|process| kill_process(process, Signal::TERM).is_ok()) {
             // Waiting fails only for a child that is gone.
             let _ = self.child.wait();
         }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tt_core::price::PriceTable;
 use tt_core::record::JournalCursor;
 use tt_crypto::{Keyring, Passwords, Sessions};
-use tt_http::{App, Parts, Spending};
+use tt_http::{App, Parts, BudgetAccounts};
 use tt_ledger::{Batch, Disk, Drain, Drained, Flusher, JournalConfig, Ledger, Sink};
 use tt_ratelimit::{Budgets, Limiter};
 use tt_store::{Store, StoreError};
@@ -66,7 +66,7 @@ pub(crate) fn wire(
             Some(redis) => Limiter::redis(redis, control.clone()),
             None => Limiter::memory(),
         },
-        spending: budgets,
+        budget_accounts: budgets,
         prices,
         control: control.clone(),
         config: config.http,
@@ -89,17 +89,17 @@ fn journal(config: &Config, run: &str) -> Result<(Ledger, Drain, Flusher), Strin
 }
 
 /// Budgets count in Redis where there is one, in this process where no other uses the database, and else not at all.
-fn budgets(config: &Config, run: &str, store: &Store, drain: &Drain, control: &Handle) -> Spending {
+fn budgets(config: &Config, run: &str, store: &Store, drain: &Drain, control: &Handle) -> BudgetAccounts {
     match (&config.redis, &config.database) {
         (Some(redis), _) => {
             // The charges of a process that died stay in Redis until its journal is stored, so nothing is missing
             // before that, and budgets may serve at once.
             let complete = watch::channel(true).1;
-            Spending::new(store.clone(), Budgets::redis(redis.clone(), run, control), complete)
+            BudgetAccounts::new(store.clone(), Budgets::redis(redis.clone(), run, control), complete)
         }
         // The spending of a process that was killed counts once its journal is stored.
-        (None, Database::Sqlite(_)) => Spending::new(store.clone(), Budgets::memory(), drain.adopted_all()),
-        (None, Database::Postgres(_)) => Spending::off(store.clone()),
+        (None, Database::Sqlite(_)) => BudgetAccounts::new(store.clone(), Budgets::memory(), drain.orphans_stored()),
+        (None, Database::Postgres(_)) => BudgetAccounts::off(store.clone()),
     }
 }
 
@@ -120,7 +120,7 @@ impl Background {
 /// Stores settlements, and how far each journal is stored, in one transaction; then tells the budgets.
 struct StoreSink {
     store: Store,
-    budgets: Arc<Spending>,
+    budgets: Arc<BudgetAccounts>,
 }
 
 impl Sink for StoreSink {

@@ -1,13 +1,14 @@
-//! Budgets: which of them hold for a caller, over which span, and what their counters are called. Counting is
-//! tt-ratelimit's, what has been spent is the store's.
+//! Budgets: limits on money, the periods they are for, and the accounts they are counted in.
+//!
+//! `Caller::budget_rules` gives the budgets of a caller, tt-ratelimit counts, and the store has what is spent.
 
 use serde::{Deserialize, Serialize};
 use time::{Month, OffsetDateTime};
 
-use crate::caller::Proof;
-use crate::{ApiKeyId, Caller, Invalid, NanoUsd, Timestamp, UserId};
+use crate::time::DAY_MS;
+use crate::{ApiKeyId, Invalid, NanoUsd, Timestamp, UserId};
 
-/// The span a budget is for. Days and months are those of UTC.
+/// The period of time a budget is for. Days and months are those of UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
@@ -56,15 +57,13 @@ impl Period {
     }
 }
 
-const DAY_MS: i64 = 86_400_000;
-
-/// Year and month; `None` beyond the years that a calendar has.
+/// Year and month in UTC; `None` outside the years that a calendar has.
 fn date(at: Timestamp) -> Option<(i32, Month)> {
     let at = OffsetDateTime::from_unix_timestamp(at.millis().div_euclid(1000)).ok()?;
     Some((at.year(), at.month()))
 }
 
-/// The beginning of a month.
+/// The first midnight of a month, in UTC; `None` outside the years that a calendar has.
 fn midnight(year: i32, month: Month) -> Option<Timestamp> {
     let first = time::Date::from_calendar_date(year, month, 1).ok()?;
     Some(Timestamp::from_millis(first.midnight().assume_utc().unix_timestamp().checked_mul(1000)?))
@@ -79,20 +78,20 @@ impl std::str::FromStr for Period {
     }
 }
 
-/// So much money for each period.
+/// An amount of money that may be spent in each period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// What may be spent, from 0 (nothing at all) to [`Budget::MOST`].
+    /// The amount that may be spent, from 0 (nothing at all) to [`Budget::MOST`].
     pub limit: NanoUsd,
-    /// In which span.
+    /// The period it is for.
     pub period: Period,
 }
 
 impl Budget {
-    /// The largest limit, nine million dollars: up to 2^53 nano-dollars are counted exactly everywhere.
+    /// The largest limit, nine million dollars: it is below 2^53 nano-dollars, which all backends count exactly.
     pub const MOST: NanoUsd = NanoUsd(9_000_000_000_000_000);
 
-    /// A budget whose limit is from 0 to [`Budget::MOST`].
+    /// A budget whose limit is from 0 to [`Budget::MOST`]; any other limit is an [`Invalid`] of `limit_usd`.
     pub fn new(limit: NanoUsd, period: Period) -> Result<Self, Invalid> {
         if (NanoUsd::ZERO..=Self::MOST).contains(&limit) {
             Ok(Self { limit, period })
@@ -105,18 +104,18 @@ impl Budget {
 /// The budgets of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UserBudgets {
-    /// The one they gave themselves.
+    /// The one the user set.
     pub own: Option<Budget>,
-    /// The one an administrator gave them, which they cannot lift.
+    /// The one an administrator set, which the user cannot change.
     pub admin: Option<Budget>,
 }
 
-/// Which budget a rule is.
+/// The kind of a budget: who set it, and for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BudgetKind {
     /// The user's own.
     UserOwn,
-    /// An administrator's for the user.
+    /// The one an administrator set for the user.
     UserAdmin,
     /// The API key's.
     Key,
@@ -133,25 +132,26 @@ impl BudgetKind {
     }
 }
 
-/// What is counted: the spending of a user, or of one key of theirs, in periods of one length. Two budgets may share it.
+/// An account that budgets are counted in: the spending of a user, or of one API key of theirs, in periods of one
+/// length. Two budgets may share an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Account {
-    /// Whose.
+    /// The user who spends.
     pub user: UserId,
-    /// The API key; `None`: all the user spends, with keys or without.
+    /// The API key it is spent with; `None`: all the user spends, with keys or without.
     pub key: Option<ApiKeyId>,
-    /// Over which span.
+    /// The period it is counted in.
     pub period: Period,
 }
 
-/// What the store says was spent: costs of requests whose rows it has, one period of one account.
+/// The amount spent in one period of one account: the sum of the costs of all requests whose rows the store has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
-    /// By whom and over which span.
+    /// The account.
     pub account: Account,
     /// When the period began.
     pub start: Timestamp,
-    /// Grows with every change of `amount` in this period, so that an older word is known from a newer one; 0 where
+    /// Grows with every change of `amount` in this period, so that an older sum can be told from a newer one; 0 where
     /// nothing has been spent.
     pub revision: u64,
     /// The sum so far.
@@ -161,20 +161,20 @@ pub struct Spent {
 /// One budget that holds for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BudgetRule {
-    /// Which one.
+    /// The kind of budget.
     pub kind: BudgetKind,
-    /// Whose.
+    /// The user it is counted for.
     pub user: UserId,
-    /// The API key that is counted; `None` when it is the user.
+    /// The API key it is counted for; `None`: all of the user's requests count.
     pub key: Option<ApiKeyId>,
-    /// What may be spent in a period.
+    /// The amount that may be spent in a period.
     pub limit: NanoUsd,
-    /// Over which span.
+    /// The period it is counted in.
     pub period: Period,
 }
 
 impl BudgetRule {
-    /// What it counts.
+    /// The account it is counted in.
     pub const fn account(&self) -> Account {
         Account { user: self.user, key: self.key, period: self.period }
     }
@@ -186,9 +186,25 @@ const MAX_RULES: usize = 3;
 /// The budgets of one request, each kind at most once; reads as a slice.
 #[derive(Debug, Clone, Copy)]
 pub struct BudgetRules {
-    // The places from `len` on hold nothing of meaning.
+    // The places from `len` on are unused.
     places: [BudgetRule; MAX_RULES],
     len: usize,
+}
+
+impl BudgetRules {
+    /// The budgets of `user` that are set, in the given order: each with its kind and the API key it counts.
+    pub(crate) fn new(user: UserId, budgets: [(BudgetKind, Option<ApiKeyId>, Option<Budget>); MAX_RULES]) -> Self {
+        let unused =
+            BudgetRule { kind: BudgetKind::UserOwn, user, key: None, limit: NanoUsd::ZERO, period: Period::Total };
+        let mut rules = Self { places: [unused; MAX_RULES], len: 0 };
+        for (kind, key, budget) in budgets {
+            if let (Some(Budget { limit, period }), Some(place)) = (budget, rules.places.get_mut(rules.len)) {
+                *place = BudgetRule { kind, user, key, limit, period };
+                rules.len += 1;
+            }
+        }
+        rules
+    }
 }
 
 impl std::ops::Deref for BudgetRules {
@@ -199,40 +215,9 @@ impl std::ops::Deref for BudgetRules {
     }
 }
 
-/// The budgets that hold for `caller`, all of them at once; none where none is set.
-pub fn rules(caller: &Caller) -> BudgetRules {
-    let (key, of_key) = match &caller.proof {
-        Proof::ApiKey { id, budget, .. } => (Some(*id), *budget),
-        Proof::Session(_) => (None, None),
-    };
-    let every = [
-        (BudgetKind::UserOwn, None, caller.budgets.own),
-        (BudgetKind::UserAdmin, None, caller.budgets.admin),
-        (BudgetKind::Key, key, of_key),
-    ];
-
-    let nothing = BudgetRule {
-        kind: BudgetKind::UserOwn,
-        user: caller.user_id,
-        key: None,
-        limit: NanoUsd::ZERO,
-        period: Period::Total,
-    };
-    let mut rules = BudgetRules { places: [nothing; MAX_RULES], len: 0 };
-    for (kind, key, budget) in every {
-        if let (Some(Budget { limit, period }), Some(place)) = (budget, rules.places.get_mut(rules.len)) {
-            *place = BudgetRule { kind, user: caller.user_id, key, limit, period };
-            rules.len += 1;
-        }
-    }
-    rules
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::{RequestLimits, Role};
-    use crate::{Scope, SessionId};
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse("t", text).unwrap()
@@ -279,33 +264,5 @@ mod tests {
             assert_eq!(Budget::new(NanoUsd(limit), Period::Day).is_ok(), fits, "{limit}");
         }
         const { assert!(Budget::MOST.0 < 1 << 53) };
-    }
-
-    fn caller(budgets: UserBudgets, key: Option<Option<Budget>>) -> Caller {
-        let limits = RequestLimits::default();
-        let proof = match key {
-            Some(budget) => {
-                Proof::ApiKey { id: ApiKeyId(7), scopes: vec![Scope::Proxy], allowed_aliases: None, limits, budget }
-            }
-            None => Proof::Session(SessionId(1)),
-        };
-        Caller { user_id: UserId(3), role: Role::User, proof, expires_at: None, limits, budgets }
-    }
-
-    #[test]
-    fn all_budgets_hold_at_once() {
-        let budget = |limit, period| Some(Budget { limit: NanoUsd(limit), period });
-        let both = UserBudgets { own: budget(5, Period::Day), admin: budget(0, Period::Month) };
-        let of = |caller: &Caller| -> Vec<_> {
-            rules(caller).iter().map(|r| (r.kind, r.account().key, r.limit.0, r.period)).collect()
-        };
-        let own = (BudgetKind::UserOwn, None, 5, Period::Day);
-        let admin = (BudgetKind::UserAdmin, None, 0, Period::Month);
-        let key = (BudgetKind::Key, Some(ApiKeyId(7)), 9, Period::Total);
-        assert_eq!(of(&caller(both, Some(budget(9, Period::Total)))), [own, admin, key]);
-        assert_eq!(of(&caller(UserBudgets { own: None, ..both }, Some(budget(9, Period::Total)))), [admin, key]);
-        assert_eq!(of(&caller(both, None)), [own, admin]);
-        assert_eq!(of(&caller(UserBudgets::default(), Some(None))), []);
-        assert!(rules(&caller(both, None)).iter().all(|rule| rule.user == UserId(3)));
     }
 }

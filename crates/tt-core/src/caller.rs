@@ -1,17 +1,17 @@
-//! Who is calling, as the directory remembers it.
+//! An authenticated caller: who it is, what it may do, and which limits and budgets it has.
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget::{Budget, UserBudgets};
+use crate::budget::{Budget, BudgetKind, BudgetRules, UserBudgets};
 use crate::{AliasName, ApiKeyId, Invalid, SessionId, Timestamp, UserId};
 
-/// What a user may do.
+/// The rights of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Their own objects only.
+    /// May manage their own objects only.
     User,
-    /// Prices and users besides.
+    /// May manage prices and users as well.
     Admin,
 }
 
@@ -37,13 +37,13 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// What an API key may be used for.
+/// A group of paths that an API key may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// `/v1` and the other proxy paths.
+    /// Sending requests to models: `/v1` and the other proxy paths.
     Proxy,
-    /// `/manage`.
+    /// Managing the user's objects: `/manage`.
     Manage,
 }
 
@@ -69,7 +69,7 @@ impl std::str::FromStr for Scope {
     }
 }
 
-/// How somebody proved who they are.
+/// The credential that a caller proved their identity with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     /// A session token from login.
@@ -78,18 +78,18 @@ pub enum Proof {
     ApiKey {
         /// The key's id.
         id: ApiKeyId,
-        /// What it may be used for.
+        /// The paths it may be used for.
         scopes: Vec<Scope>,
-        /// The aliases it may name; `None`: all of the user's.
+        /// The aliases that requests with it may name; `None`: all of the user's.
         allowed_aliases: Option<Vec<AliasName>>,
-        /// Its own limits, 0: none.
+        /// Its own limits; 0 means none.
         limits: RequestLimits,
         /// Its own budget.
         budget: Option<Budget>,
     },
 }
 
-/// Requests admitted per minute and per UTC day; 0: not set.
+/// The number of requests that are admitted per minute and per UTC day; 0 means that the limit is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestLimits {
     /// In any 60 seconds.
@@ -98,25 +98,25 @@ pub struct RequestLimits {
     pub day: u64,
 }
 
-/// An authenticated caller. Whether `expires_at` has passed is asked again with every request.
+/// An authenticated caller. It may be kept in a cache, so `expires_at` must be checked with every request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The tenant.
+    /// The user.
     pub user_id: UserId,
-    /// What they may do.
+    /// The user's rights.
     pub role: Role,
-    /// How they proved it.
+    /// The credential used.
     pub proof: Proof,
-    /// When the credential ends; `None`: never.
+    /// When the credential expires; `None`: never.
     pub expires_at: Option<Timestamp>,
-    /// The user's own limits, 0: the server's default.
+    /// The user's own limits; 0 means that the server's default holds.
     pub limits: RequestLimits,
     /// The user's budgets.
     pub budgets: UserBudgets,
 }
 
 impl Caller {
-    /// The API key used, if it was one.
+    /// The API key used; `None` for a session.
     pub fn api_key_id(&self) -> Option<ApiKeyId> {
         match self.proof {
             Proof::ApiKey { id, .. } => Some(id),
@@ -124,7 +124,22 @@ impl Caller {
         }
     }
 
-    /// May this caller use what `scope` stands for? A session may use everything.
+    /// The budgets that hold for this caller, all of them at once: their own, that of an administrator, and that of the
+    /// API key used. Empty where none is set.
+    pub fn budget_rules(&self) -> BudgetRules {
+        let (key, of_key) = match &self.proof {
+            Proof::ApiKey { id, budget, .. } => (Some(*id), *budget),
+            Proof::Session(_) => (None, None),
+        };
+        let budgets = [
+            (BudgetKind::UserOwn, None, self.budgets.own),
+            (BudgetKind::UserAdmin, None, self.budgets.admin),
+            (BudgetKind::Key, key, of_key),
+        ];
+        BudgetRules::new(self.user_id, budgets)
+    }
+
+    /// Whether this caller may use the paths of `scope`. A session may use all.
     pub fn may(&self, scope: Scope) -> bool {
         match &self.proof {
             Proof::Session(_) => true,
@@ -132,11 +147,45 @@ impl Caller {
         }
     }
 
-    /// May this caller name `model` in a request?
+    /// Whether this caller may name `model` in a request: an API key may be limited to some aliases.
     pub fn may_name(&self, model: &str) -> bool {
         match &self.proof {
             Proof::ApiKey { allowed_aliases: Some(allowed), .. } => allowed.iter().any(|a| a.as_str() == model),
             _ => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NanoUsd, Period};
+
+    fn caller(budgets: UserBudgets, key: Option<Option<Budget>>) -> Caller {
+        let limits = RequestLimits::default();
+        let proof = match key {
+            Some(budget) => {
+                Proof::ApiKey { id: ApiKeyId(7), scopes: vec![Scope::Proxy], allowed_aliases: None, limits, budget }
+            }
+            None => Proof::Session(SessionId(1)),
+        };
+        Caller { user_id: UserId(3), role: Role::User, proof, expires_at: None, limits, budgets }
+    }
+
+    #[test]
+    fn all_budgets_hold_at_once() {
+        let budget = |limit, period| Some(Budget { limit: NanoUsd(limit), period });
+        let both = UserBudgets { own: budget(5, Period::Day), admin: budget(0, Period::Month) };
+        let of = |caller: &Caller| -> Vec<_> {
+            caller.budget_rules().iter().map(|r| (r.kind, r.account().key, r.limit.0, r.period)).collect()
+        };
+        let own = (BudgetKind::UserOwn, None, 5, Period::Day);
+        let admin = (BudgetKind::UserAdmin, None, 0, Period::Month);
+        let key = (BudgetKind::Key, Some(ApiKeyId(7)), 9, Period::Total);
+        assert_eq!(of(&caller(both, Some(budget(9, Period::Total)))), [own, admin, key]);
+        assert_eq!(of(&caller(UserBudgets { own: None, ..both }, Some(budget(9, Period::Total)))), [admin, key]);
+        assert_eq!(of(&caller(both, None)), [own, admin]);
+        assert_eq!(of(&caller(UserBudgets::default(), Some(None))), []);
+        assert!(caller(both, None).budget_rules().iter().all(|rule| rule.user == UserId(3)));
     }
 }

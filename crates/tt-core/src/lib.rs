@@ -1,13 +1,13 @@
-//! Domain types and pure decisions of TokenTracer.
-//!
-//! **Invariant:** nothing here is async, does I/O, reads a clock or knows HTTP or SQL. Time and randomness are
-//! arguments. Types two sibling crates need live here; row and wire structs never do.
+#![doc = include_str!("../README.md")]
 
+pub mod backoff;
 pub mod budget;
+pub mod call;
 pub mod caller;
-pub mod conversation;
+pub mod causes;
+pub mod client;
 pub mod credential;
-pub mod event;
+pub mod fee;
 pub mod ids;
 pub mod invalid;
 pub mod limits;
@@ -19,7 +19,6 @@ pub mod price;
 pub mod provider;
 pub mod query;
 pub mod record;
-pub mod reply;
 pub mod routing;
 pub mod spreadsheet;
 pub mod tags;
@@ -27,8 +26,11 @@ pub mod time;
 pub mod tokens;
 pub mod usage;
 
+pub use call::{conversation, event, reply};
+
 pub use budget::{Budget, Period};
 pub use caller::{Caller, Role, Scope};
+pub use causes::Causes;
 pub use credential::{KeyHash, SealId, Sealed};
 pub use ids::{AliasId, ApiKeyId, ProviderKeyId, RequestId, SessionId, UserId};
 pub use invalid::Invalid;

@@ -1,11 +1,11 @@
-//! Request limits: which rules hold for a caller, and what a decision about them says. Counting is tt-ratelimit's.
+//! Request limits: the rules that hold for a caller, and the decision about a request. tt-ratelimit counts.
 
 use std::time::Duration;
 
 use crate::caller::{Proof, RequestLimits};
 use crate::{ApiKeyId, Caller, UserId};
 
-/// Which limit a rule is.
+/// The kind of a rule: it limits a user or an API key, in a minute or in a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RuleKind {
     /// The user's requests in any 60 seconds.
@@ -33,13 +33,13 @@ impl RuleKind {
 /// One limit that holds for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// Which one.
+    /// Which limit it is.
     pub kind: RuleKind,
-    /// Whose.
+    /// The user it is counted for.
     pub user: UserId,
-    /// The API key that is counted; `None` when it is the user.
+    /// The API key it is counted for; `None`: all of the user's requests count.
     pub key: Option<ApiKeyId>,
-    /// Requests admitted, above 0.
+    /// The number of requests that are admitted; above 0.
     pub limit: u64,
 }
 
@@ -49,7 +49,7 @@ const MAX_RULES: usize = 4;
 /// The rules of one request, each kind at most once; reads as a slice.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    // The places from `len` on hold nothing of meaning.
+    // The places from `len` on are unused.
     places: [Rule; MAX_RULES],
     len: usize,
 }
@@ -62,9 +62,9 @@ impl std::ops::Deref for Rules {
     }
 }
 
-/// The rules that hold for `caller`; none where nothing is limited.
+/// The rules that hold for `caller`; empty where nothing is limited.
 ///
-/// A user's own value above 0 takes the place of the server's default; a key's own limits hold besides, so that a key
+/// A user's own limit above 0 replaces the server's default. An API key's own limits hold in addition, so that a key
 /// can only narrow what its user has.
 pub fn rules(caller: &Caller, defaults: RequestLimits) -> Rules {
     let own_or = |own: u64, default: u64| if own > 0 { own } else { default };
@@ -91,35 +91,38 @@ pub fn rules(caller: &Caller, defaults: RequestLimits) -> Rules {
     Rules { places, len }
 }
 
-/// Where an admitted request leaves the rule that is nearest to its end: the `x-ratelimit-*-requests` headers.
+/// The state of the rule with the fewest requests remaining, after a request was admitted. The
+/// `x-ratelimit-*-requests` headers are made from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// The rule's limit.
     pub limit: u64,
-    /// Requests it would still admit, this one already counted.
+    /// The number of requests it would still admit.
     pub remaining: u64,
-    /// Until `remaining` next grows; with 0 remaining that is when the next request would be admitted.
+    /// The time until `remaining` grows; with 0 remaining, until the next request would be admitted.
     pub reset: Duration,
 }
 
-/// What became of a request.
+/// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// It may go on, and is counted by every rule.
+    /// It is admitted, and every rule counts it.
     Admit {
         /// The rule with the fewest requests remaining; `None` when there is no rule.
         nearest: Option<Standing>,
     },
-    /// Refused, and counted by no rule.
+    /// It is refused, and no rule counts it.
     Deny {
-        /// The rule that refuses longest.
+        /// The rule that will refuse longest.
         rule: RuleKind,
         /// Its limit.
         limit: u64,
-        /// Until a request would be admitted by all rules if none came in between. To the millisecond: a header rounds up.
+        /// The time until all rules would admit a request, if none came in between. It is exact to the millisecond; a
+        /// header in seconds must round up.
         retry_after: Duration,
     },
-    /// Nobody can say: the counters are shared, cannot be reached, and the operator chose not to guess. Not counted.
+    /// It cannot be decided, and no rule counts it: the counters are in Redis, which does not answer, and the operator
+    /// chose to refuse requests then.
     Unavailable,
 }
 

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fee::Fee;
 use crate::plan::Route;
 use crate::usage::{Reported, Usage, UsageSource};
 use crate::{ApiKeyId, Dialect, NanoUsd, Provider, ProviderKeyId, RequestId, Tags, Timestamp, UserId};
@@ -32,6 +33,18 @@ pub struct Intent {
     pub chain: Vec<PlannedStep>,
     /// The client's tags.
     pub tags: Tags,
+    /// The program that asked, by its `User-Agent`: a word of [`crate::client::Client`].
+    #[serde(default)]
+    pub client: Option<String>,
+    /// The session or conversation that the client says the request belongs to.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// The agent within the session that the client says it asks for.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// The trace that the client says the request belongs to: 32 hexadecimal digits.
+    #[serde(default)]
+    pub trace_id: Option<String>,
 }
 
 /// One planned target, as the record keeps it.
@@ -64,6 +77,30 @@ pub struct AttemptStarted {
     pub model: String,
     /// When.
     pub started_at: Timestamp,
+    /// What the target could not express, and what became of it.
+    #[serde(default)]
+    pub notes: Vec<Note>,
+}
+
+/// Something of a request that was not sent to a target as the client wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The parameter, as the client wrote it.
+    pub param: String,
+    /// What became of it.
+    pub what: Change,
+    /// Why, in words; empty where nothing more is to be said.
+    pub why: String,
+}
+
+/// What became of a parameter that the target could not express.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// It was left out.
+    Dropped,
+    /// It was sent as something near it.
+    Changed,
 }
 
 /// Written when an attempt is over.
@@ -187,8 +224,8 @@ pub struct JournalCursor {
     pub offset: u64,
 }
 
-/// What the row says beyond the records themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The sums over a request's attempts that its row shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Totals {
     /// Tokens over all attempts.
     pub usage: Usage,
@@ -198,12 +235,15 @@ pub struct Totals {
     pub cost: Option<NanoUsd>,
     /// What the light model saved.
     pub saved: NanoUsd,
-    /// Did an attempt bill tokens whose price is unknown?
+    /// Did an attempt bill tokens or fees whose price is unknown?
     pub unpriced: bool,
+    /// What was billed beside tokens, over all attempts.
+    pub fees: Vec<Fee>,
 }
 
 impl Totals {
-    /// The sums over `attempts` (`api.md`, Management: log rows).
+    /// The sums over `attempts`. An attempt that billed nothing counts 0; one that was sent and not answered makes the
+    /// source unknown and adds nothing.
     pub fn of(attempts: &[Attempt]) -> Self {
         let mut totals = Self {
             usage: Usage::default(),
@@ -211,6 +251,7 @@ impl Totals {
             cost: None,
             saved: NanoUsd::ZERO,
             unpriced: false,
+            fees: Vec::new(),
         };
         for attempt in attempts {
             let Some(ended) = &attempt.ended else {
@@ -223,6 +264,7 @@ impl Totals {
             totals.source = totals.source.max(ended.source);
             totals.usage = totals.usage.plus(&ended.usage.total());
             totals.saved = totals.saved.plus(ended.saved.unwrap_or_default());
+            ended.usage.fees.iter().for_each(|fee| fee.add_to(&mut totals.fees));
             match ended.cost {
                 Some(cost) => totals.cost = Some(totals.cost.unwrap_or_default().plus(cost)),
                 None => totals.unpriced |= ended.source != UsageSource::Unknown,
@@ -253,81 +295,4 @@ impl Settlement {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn attempt(ended: Option<AttemptEnded>) -> Attempt {
-        Attempt {
-            started: AttemptStarted {
-                alias: "a".into(),
-                route: Route::Primary,
-                provider: Provider::OpenAi,
-                provider_key_id: ProviderKeyId(1),
-                model: "m".into(),
-                started_at: Timestamp::from_millis(0),
-            },
-            ended,
-        }
-    }
-
-    fn billed(source: UsageSource, output: u64, cost: Option<i64>) -> Option<AttemptEnded> {
-        Some(AttemptEnded {
-            status: Some(200),
-            error: None,
-            source,
-            usage: Reported { usage: Usage { output, ..Usage::default() }, ..Reported::default() },
-            cost: cost.map(NanoUsd),
-            ..AttemptEnded::unbilled(None, "", 1)
-        })
-    }
-
-    fn totals(attempts: Vec<Option<AttemptEnded>>) -> Totals {
-        let intent = Intent {
-            request_id: RequestId(uuid::Uuid::nil()),
-            created_at: Timestamp::from_millis(0),
-            user_id: UserId(1),
-            api_key_id: None,
-            alias: "a".into(),
-            dialect: Dialect::OpenAiChat,
-            stream: false,
-            route_reason: String::new(),
-            chain: Vec::new(),
-            tags: Tags::default(),
-        };
-        let settled =
-            Settled { status: Some(200), outcome: Outcome::Ok, error: None, latency_ms: 1, first_token_ms: None };
-        Settlement { intent, attempts: attempts.into_iter().map(attempt).collect(), settled }.totals()
-    }
-
-    #[test]
-    fn nothing_billed_costs_zero_and_says_none() {
-        let t = totals(vec![Some(AttemptEnded::unbilled(Some(500), "x", 1))]);
-        assert_eq!((t.source, t.cost, t.unpriced), (UsageSource::None, Some(NanoUsd::ZERO), false));
-        assert_eq!(totals(vec![]).source, UsageSource::None);
-    }
-
-    #[test]
-    fn the_row_sums_billed_attempts_and_takes_the_weakest_source() {
-        let t = totals(vec![
-            Some(AttemptEnded::unbilled(Some(503), "x", 1)),
-            billed(UsageSource::Partial, 3, Some(30)),
-            billed(UsageSource::Provider, 5, Some(50)),
-        ]);
-        assert_eq!((t.source, t.usage.output, t.cost), (UsageSource::Partial, 8, Some(NanoUsd(80))));
-    }
-
-    #[test]
-    fn an_unknown_price_is_never_zero() {
-        let t = totals(vec![Some(AttemptEnded::unbilled(Some(500), "x", 1)), billed(UsageSource::Provider, 5, None)]);
-        assert_eq!((t.cost, t.unpriced), (None, true));
-        let t = totals(vec![billed(UsageSource::Provider, 5, None), billed(UsageSource::Provider, 5, Some(7))]);
-        assert_eq!((t.cost, t.unpriced), (Some(NanoUsd(7)), true));
-    }
-
-    #[test]
-    fn what_was_sent_and_not_answered_is_unknown() {
-        let t = totals(vec![Some(AttemptEnded::unanswered("timeout", 9))]);
-        assert_eq!((t.source, t.cost, t.unpriced), (UsageSource::Unknown, None, false));
-        assert_eq!(totals(vec![None]).source, UsageSource::Unknown);
-    }
-}
+mod tests;

@@ -8,7 +8,8 @@ use time::format_description::well_known::Rfc3339;
 use crate::Invalid;
 
 const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 86_400_000;
+/// The milliseconds of a day in UTC, which has no leap seconds here.
+pub const DAY_MS: i64 = 86_400_000;
 
 /// A point in time in UTC, to the millisecond. In JSON an RFC 3339 string, in binary formats the milliseconds since the Unix
 /// epoch.

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Tokens of one attempt, by the class they are billed in. Classes are disjoint, except where noted.
+use crate::fee::Fee;
+
+/// Tokens of one attempt, by the class they are billed in. Classes are disjoint, except those that say which class they
+/// are a part of. A class that a price table has no price for costs as the class it is a part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(from = "UsageRecord", into = "UsageRecord")]
 pub struct Usage {
     /// Input read in full: not from a cache and not written to one.
     pub input: u64,
@@ -24,8 +27,86 @@ pub struct Usage {
     pub audio_output: u64,
     /// The part of `input` that the provider's own tools fed back (Gemini `toolUsePromptTokenCount`).
     pub tool_prompt: u64,
-    /// Web searches the provider ran, billed by the request (Anthropic `server_tool_use.web_search_requests`).
-    pub web_searches: u64,
+    /// Input written to a cache that is kept thirty minutes: a class of its own, priced as a five-minute write.
+    pub cache_write_30m: u64,
+    /// Input written to a cache that is kept twelve hours: a class of its own, priced as an hour's write.
+    pub cache_write_12h: u64,
+    /// The part of `cache_read` that is audio.
+    pub cached_audio: u64,
+    /// The part of `input` that is pictures.
+    pub image_input: u64,
+    /// The part of `output` that is pictures.
+    pub image_output: u64,
+    /// The part of `input` that is films.
+    pub video_input: u64,
+}
+
+/// [`Usage`] as journals and the store hold it: an array of these fields in this order, or an object of them. Version
+/// 0.1 counted web searches among the classes; the place stays, and is 0 in what is written today.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct UsageRecord {
+    input: u64,
+    cache_read: u64,
+    cache_write_5m: u64,
+    cache_write_1h: u64,
+    output: u64,
+    reasoning: Option<u64>,
+    audio_input: u64,
+    audio_output: u64,
+    tool_prompt: u64,
+    web_searches: u64,
+    cache_write_30m: u64,
+    cache_write_12h: u64,
+    cached_audio: u64,
+    image_input: u64,
+    image_output: u64,
+    video_input: u64,
+}
+
+impl From<UsageRecord> for Usage {
+    fn from(record: UsageRecord) -> Self {
+        Self {
+            input: record.input,
+            cache_read: record.cache_read,
+            cache_write_5m: record.cache_write_5m,
+            cache_write_1h: record.cache_write_1h,
+            output: record.output,
+            reasoning: record.reasoning,
+            audio_input: record.audio_input,
+            audio_output: record.audio_output,
+            tool_prompt: record.tool_prompt,
+            cache_write_30m: record.cache_write_30m,
+            cache_write_12h: record.cache_write_12h,
+            cached_audio: record.cached_audio,
+            image_input: record.image_input,
+            image_output: record.image_output,
+            video_input: record.video_input,
+        }
+    }
+}
+
+impl From<Usage> for UsageRecord {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input: usage.input,
+            cache_read: usage.cache_read,
+            cache_write_5m: usage.cache_write_5m,
+            cache_write_1h: usage.cache_write_1h,
+            output: usage.output,
+            reasoning: usage.reasoning,
+            audio_input: usage.audio_input,
+            audio_output: usage.audio_output,
+            tool_prompt: usage.tool_prompt,
+            web_searches: 0,
+            cache_write_30m: usage.cache_write_30m,
+            cache_write_12h: usage.cache_write_12h,
+            cached_audio: usage.cached_audio,
+            image_input: usage.image_input,
+            image_output: usage.image_output,
+            video_input: usage.video_input,
+        }
+    }
 }
 
 impl Usage {
@@ -34,9 +115,12 @@ impl Usage {
         self.input.saturating_add(self.cache_read).saturating_add(self.cache_write())
     }
 
-    /// All input written to a cache.
+    /// All input written to a cache, for whatever time it is kept.
     pub const fn cache_write(&self) -> u64 {
-        self.cache_write_5m.saturating_add(self.cache_write_1h)
+        self.cache_write_5m
+            .saturating_add(self.cache_write_30m)
+            .saturating_add(self.cache_write_1h)
+            .saturating_add(self.cache_write_12h)
     }
 
     /// Input and output together.
@@ -60,7 +144,12 @@ impl Usage {
             audio_input: self.audio_input.saturating_add(other.audio_input),
             audio_output: self.audio_output.saturating_add(other.audio_output),
             tool_prompt: self.tool_prompt.saturating_add(other.tool_prompt),
-            web_searches: self.web_searches.saturating_add(other.web_searches),
+            cache_write_30m: self.cache_write_30m.saturating_add(other.cache_write_30m),
+            cache_write_12h: self.cache_write_12h.saturating_add(other.cache_write_12h),
+            cached_audio: self.cached_audio.saturating_add(other.cached_audio),
+            image_input: self.image_input.saturating_add(other.image_input),
+            image_output: self.image_output.saturating_add(other.image_output),
+            video_input: self.video_input.saturating_add(other.video_input),
         }
     }
 }
@@ -98,6 +187,7 @@ impl UsageSource {
 ///
 /// It is written to journals, as all of [`crate::record`] is: new fields go to the end, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "ReportedRecord")]
 pub struct Reported {
     /// The classes.
     pub usage: Usage,
@@ -111,8 +201,49 @@ pub struct Reported {
     /// Words by which the whole answer costs another multiple of its tokens' prices, where the table lists one for them:
     /// where it was made and how fast (Anthropic `inference_geo` and `speed`; `region_eu` and `region_us` of OpenAI, by the
     /// address asked).
-    #[serde(default)]
     pub modifiers: Vec<String>,
+    /// What is billed beside tokens, one entry a kind and unit.
+    pub fees: Vec<Fee>,
+}
+
+/// [`Reported`] as it is read: version 0.1 counted web searches within the usage.
+#[derive(Deserialize)]
+struct ReportedRecord {
+    usage: UsageRecord,
+    raw: String,
+    service_tier: Option<String>,
+    beside: Vec<BesideRecord>,
+    #[serde(default)]
+    modifiers: Vec<String>,
+    #[serde(default)]
+    fees: Vec<Fee>,
+}
+
+/// [`BilledBeside`] as it is read.
+#[derive(Deserialize)]
+struct BesideRecord {
+    model: Option<String>,
+    usage: UsageRecord,
+}
+
+impl From<ReportedRecord> for Reported {
+    fn from(record: ReportedRecord) -> Self {
+        let mut fees = record.fees;
+        Fee::web_searches(record.usage.web_searches).add_to(&mut fees);
+        let mut beside = Vec::with_capacity(record.beside.len());
+        for pass in record.beside {
+            Fee::web_searches(pass.usage.web_searches).add_to(&mut fees);
+            beside.push(BilledBeside { model: pass.model, usage: pass.usage.into() });
+        }
+        Self {
+            usage: record.usage.into(),
+            raw: record.raw,
+            service_tier: record.service_tier,
+            beside,
+            modifiers: record.modifiers,
+            fees,
+        }
+    }
 }
 
 /// One pass a provider bills beside its top-level usage.

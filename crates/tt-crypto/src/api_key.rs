@@ -1,14 +1,15 @@
-//! API keys: `tt-`, 43 random characters (256 bits), 6 characters of checksum. Letters and digits only, so that a
-//! double click selects all but the prefix.
+//! API keys: `tt-`, then 43 random characters (256 bits), then 6 characters of checksum. After the prefix there are
+//! letters and digits only, so that a double click selects the rest.
 //!
-//! The checksum refuses mistyped and made-up keys before any lookup, and lets secret scanners know a key when they see
-//! one. It protects nothing by itself.
+//! The checksum lets a mistyped or invented key be refused before any lookup, and lets secret scanners recognise a key.
+//! It is no protection: anybody can compute it.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tt_core::KeyHash;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::{Result, random};
+use crate::error::Result;
+use crate::random;
 
 const PREFIX: &str = "tt-";
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -18,21 +19,21 @@ const RANDOM_CHARS: usize = 43;
 const CHECK_CHARS: usize = 6;
 const BODY: usize = PREFIX.len() + RANDOM_CHARS;
 const LENGTH: usize = BODY + CHECK_CHARS;
-/// How much of a key may be shown: `tt-` and 8 characters, 208 bits short of the whole.
+/// The number of characters of a key that may be shown: `tt-` and 8 more, which leaves 208 bits unknown.
 const SHOWN: usize = PREFIX.len() + 8;
 
-/// An API key in the clear, whose form and checksum are right. Does not print.
+/// An API key in the clear, of the right form and with the right checksum. `Debug` does not print it.
 #[derive(Clone)]
 pub struct ApiKey(SecretString);
 
 impl ApiKey {
-    /// A new key.
+    /// A new random key. [`Error::Unavailable`](crate::Error::Unavailable) when the system gives no randomness.
     pub fn generate() -> Result<Self> {
         let mut text = Zeroizing::new(String::with_capacity(LENGTH));
         text.push_str(PREFIX);
         while text.len() < BODY {
             let mut raw = random::bytes::<64>()?;
-            // 248 = 4 * 62: bytes from there on would favour the first characters.
+            // 248 = 4 * 62. Bytes from 248 on are dropped, since they would make the first characters more likely.
             let fair = raw.iter().filter(|b| **b < 248).map(|b| digit(u32::from(*b)));
             let room = BODY - text.len();
             text.extend(fair.take(room));
@@ -43,8 +44,7 @@ impl ApiKey {
         Ok(Self(SecretString::from(text.as_str())))
     }
 
-    /// Reads a key; `None` for anything that was not made by [`ApiKey::generate`]: wrong length, prefix, alphabet or
-    /// checksum.
+    /// Parses a key; `None` if its length, prefix, alphabet or checksum is not that of [`ApiKey::generate`].
     pub fn parse(text: &str) -> Option<Self> {
         let (body, check) = text.as_bytes().split_at_checked(BODY)?;
         let random = body.strip_prefix(PREFIX.as_bytes())?;
@@ -52,17 +52,17 @@ impl ApiKey {
         fits.then(|| Self(SecretString::from(text)))
     }
 
-    /// What the store knows it by: SHA-256 of the whole text. A fast hash will do for 256 random bits.
+    /// SHA-256 of the whole text, under which the store has the key. A slow hash is not needed for 256 random bits.
     pub fn hash(&self) -> KeyHash {
         sha256(self.expose())
     }
 
-    /// The first 11 characters, to tell keys apart in a list.
+    /// The first 11 characters, which tell the keys of a list apart.
     pub fn prefix(&self) -> String {
         self.expose().chars().take(SHOWN).collect()
     }
 
-    /// The key itself, to be shown once.
+    /// The key itself, which is shown to its owner once.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -74,7 +74,7 @@ impl std::fmt::Debug for ApiKey {
     }
 }
 
-/// SHA-256 of a text with at least 128 random bits.
+/// SHA-256 of `text`, which must have at least 128 random bits.
 pub(crate) fn sha256(text: &str) -> KeyHash {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     let mut out = [0; 32];
@@ -121,12 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn what_prints_is_not_the_key() {
+    fn debug_does_not_print_the_key() {
         assert_eq!(format!("{:?}", ApiKey::generate().unwrap()), "ApiKey(…)");
     }
 
     #[test]
-    fn other_texts_are_no_keys() {
+    fn other_texts_are_refused() {
         let key = ApiKey::generate().unwrap();
         let key = key.expose();
         let longer = format!("{key}0");

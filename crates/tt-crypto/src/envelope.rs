@@ -1,7 +1,9 @@
-//! Provider keys at rest: `v1.kid.nonce.ciphertext`, AES-256-GCM, each part base64url without padding.
+//! Sealing of provider keys for the store, with AES-256-GCM: `v1.kid.nonce.ciphertext`, each part in base64url without
+//! padding. `kid` names the sealing key.
 //!
-//! The additional data binds a ciphertext to its row: moved to another user, provider or address it does not open. So a
-//! stored key is never sent to a host it was not saved for, even by somebody who can write to the database.
+//! The additional authenticated data binds a ciphertext to its row: it does not open for another user, provider or
+//! address. So even somebody who can write to the database cannot have a stored key sent to a host that it was not
+//! saved for.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,48 +12,51 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tt_core::{BaseUrl, Provider, SealId, Sealed, UserId};
 use zeroize::Zeroizing;
 
+use crate::error::{Error, Result};
+use crate::random;
 use crate::subkey::{self, Purpose};
-use crate::{Error, Result, random};
 
 const VERSION: &str = "v1";
 
-/// What a sealed secret belongs to. Every field must be the same when it is opened.
+/// The additional authenticated data: what a sealed secret belongs to. It opens only with the same values in all
+/// fields.
 #[derive(Debug, Clone, Copy)]
 pub struct Aad<'a> {
     /// The table it is stored in.
     pub table: &'a str,
-    /// Its random name, from [`new_seal_id`]; a new one each time a secret is replaced.
+    /// Its random id, from [`new_seal_id`]; a new one each time the secret is replaced.
     pub seal_id: &'a SealId,
-    /// Whose it is.
+    /// The user it belongs to.
     pub user_id: UserId,
-    /// Whose API it opens.
+    /// The provider whose API it is for.
     pub provider: Provider,
-    /// The only address it may be sent to; `None`: the provider's own.
+    /// The only base URL it may be sent to; `None`: the provider's own.
     pub base_url: Option<&'a BaseUrl>,
 }
 
-/// A new name for a sealed secret: 128 random bits.
+/// A new id for a sealed secret: 128 random bits. [`Error::Unavailable`] when the system gives no randomness.
 pub fn new_seal_id() -> Result<SealId> {
     random::name().map(SealId)
 }
 
-/// The key that seals, and the one before it, which still opens.
+/// The key that seals and opens, and the key before it, which only opens. `Debug` prints neither.
 pub struct Keyring {
     current: SealingKey,
     old: Option<SealingKey>,
 }
 
 impl Keyring {
-    /// From `ENCRYPTION_KEY` and, during a rotation, `ENCRYPTION_KEY_OLD`. [`Error::BadKey`] when one is under 32 bytes.
+    /// `current` is `ENCRYPTION_KEY`; `old` is `ENCRYPTION_KEY_OLD`, which is set during a rotation. [`Error::BadKey`]
+    /// when one of them is shorter than 32 bytes.
     pub fn new(current: &SecretString, old: Option<&SecretString>) -> Result<Self> {
         Ok(Self { current: SealingKey::new(current)?, old: old.map(SealingKey::new).transpose()? })
     }
 
-    /// Seals with the current key.
+    /// Seals `secret` with the current key. [`Error::Unavailable`] when the system gives no randomness.
     pub fn seal(&self, aad: &Aad<'_>, secret: &SecretString) -> Result<Sealed> {
         let nonce: [u8; NONCE_LEN] = random::bytes()?;
         let secret = secret.expose_secret().as_bytes();
-        // Room for the tag at once: growing would leave a copy of the secret behind.
+        // The buffer has room for the tag, since growing it would leave a copy of the secret in freed memory.
         let mut buffer = Zeroizing::new(Vec::with_capacity(secret.len() + AES_256_GCM.tag_len()));
         buffer.extend_from_slice(secret);
         self.current
@@ -62,8 +67,8 @@ impl Keyring {
         Ok(Sealed(format!("{VERSION}.{}.{nonce}.{text}", self.current.kid)))
     }
 
-    /// Opens what either key sealed. [`Error::UnknownKey`] when it names another key, [`Error::Tampered`] when the text
-    /// was altered or `aad` is not what it was sealed for.
+    /// Opens what either key has sealed. [`Error::UnknownKey`] when it was sealed with another key, [`Error::Tampered`]
+    /// when the text was altered or `aad` differs from that of sealing.
     pub fn open(&self, aad: &Aad<'_>, sealed: &Sealed) -> Result<SecretString> {
         let parts = Parts::of(sealed)?;
         let keys = [Some(&self.current), self.old.as_ref()];
@@ -75,7 +80,7 @@ impl Keyring {
         std::str::from_utf8(plain).map(SecretString::from).map_err(|_| Error::Tampered)
     }
 
-    /// Is it sealed with another key than the current one? Also true of a text that is no sealed secret.
+    /// Whether it is sealed with another key than the current one. Also true for a text that is no sealed secret.
     pub fn needs_rotation(&self, sealed: &Sealed) -> bool {
         Parts::of(sealed).map_or(true, |parts| parts.kid != self.current.kid)
     }
@@ -88,7 +93,7 @@ impl std::fmt::Debug for Keyring {
 }
 
 struct SealingKey {
-    /// 64 bits derived beside the key and not from it: tells keys apart, leads to none.
+    /// The key's id: 64 bits that are derived from the secret separately, so they reveal nothing about the key.
     kid: String,
     key: LessSafeKey,
 }
@@ -119,7 +124,7 @@ impl<'a> Parts<'a> {
 }
 
 impl Aad<'_> {
-    /// Each field behind its length, so that no two sets of fields encode alike.
+    /// Each field after its length, so that two different sets of fields never have the same encoding.
     fn encode(&self) -> aead::Aad<Vec<u8>> {
         let mut out = Vec::with_capacity(128);
         let user_id = self.user_id.0.to_be_bytes();
@@ -165,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_opens_and_does_not_show() {
+    fn a_sealed_secret_opens_and_its_text_does_not_contain_it() {
         let (ring, id) = (ring('a', None), new_seal_id().unwrap());
         let sealed = ring.seal(&aad(&id), &"sk-live-secret".into()).unwrap();
         assert_eq!(opened(&ring, &aad(&id), &sealed).as_deref(), Ok("sk-live-secret"));
@@ -175,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sealed_alike_twice() {
+    fn sealing_the_same_secret_twice_gives_two_texts() {
         let (ring, id) = (ring('a', None), seal_id("x"));
         let seal = || ring.seal(&aad(&id), &"same".into()).unwrap().0;
         let (one, two) = (seal(), seal());
@@ -231,7 +236,7 @@ mod tests {
         let id = seal_id("x");
         let sealed = ring('a', None).seal(&aad(&id), &"k".into()).unwrap();
         assert_eq!(opened(&ring('b', Some('c')), &aad(&id), &sealed), Err(Error::UnknownKey));
-        // Relabelled as ours it does not open either.
+        // With the id of a configured key in its place it does not open either.
         let ours = ring('b', None).seal(&aad(&id), &"k".into()).unwrap();
         let kid = |s: &Sealed| s.0.split('.').nth(1).unwrap().to_owned();
         let relabelled = Sealed(sealed.0.replace(&kid(&sealed), &kid(&ours)));
@@ -244,7 +249,7 @@ mod tests {
         assert_eq!(Keyring::new(&key('a'), Some(&"short".into())).unwrap_err(), Error::BadKey);
     }
 
-    /// A row sealed once must open for ever; sealed by an independent implementation of the format.
+    /// A row sealed once must open for ever. This one was sealed by an independent implementation of the format.
     #[test]
     fn the_format_never_changes() {
         let sealed = Sealed("v1.Lw9_zBKy0nw.AAECAwQFBgcICQoL.BRBDfNDfgx_M-LX2EiGD6wyjfTLdyQLYKvv2VB4x".to_owned());

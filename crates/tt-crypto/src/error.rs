@@ -1,25 +1,26 @@
-//! The one error of this crate. No variant says more than its caller may act on, and none holds a secret.
+//! The error of this crate. A variant says no more than its caller needs to act, and none holds a secret.
 
-/// What went wrong.
+/// The error of this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A configured secret cannot be used: it is shorter than 32 bytes.
-    #[error("a configured secret is unusable")]
+    #[error("a configured secret cannot be used")]
     BadKey,
     /// A sealed secret names a key that is neither the current nor the old one.
-    #[error("sealed with a key that is not configured")]
+    #[error("the secret is sealed with a key that is not configured")]
     UnknownKey,
-    /// What the store holds is not what was written: a sealed secret that does not open, a password hash that does not
-    /// parse.
+    /// The store has something else than was written: a sealed secret that does not open, or a password hash that does
+    /// not parse.
     #[error("a stored secret was altered or belongs elsewhere")]
     Tampered,
-    /// A credential from outside does not parse, does not verify or has expired. Deliberately not said which.
+    /// A credential from outside does not parse, does not verify or has expired. Which of these is not said, so that an
+    /// attacker learns nothing.
     #[error("the credential is not valid")]
     Invalid,
-    /// More password hashes are asked for than can be worked off soon; try again later.
+    /// Too many password hashes are waiting already; try again later.
     #[error("too many password hashes are waiting")]
     Busy,
-    /// The system gave no randomness or no memory, or is shutting down.
+    /// The system gave no randomness, no memory or no thread, or is shutting down. The text names what was missing.
     #[error("the system could not provide {0}")]
     Unavailable(&'static str),
 }

@@ -1,7 +1,8 @@
-//! HS256 for jsonwebtoken, over ring. Nothing else: every other algorithm is refused here too, below the checks of
-//! `session`.
+//! HS256 signatures for jsonwebtoken, made with ring. Every other algorithm is refused here, in addition to the checks
+//! of `session`.
 //!
-//! jsonwebtoken's own providers would bring in RustCrypto's `rsa` (RUSTSEC-2023-0071) or aws-lc.
+//! It is written by hand because jsonwebtoken's own providers bring in RustCrypto's `rsa` (RUSTSEC-2023-0071) or
+//! aws-lc.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, new_error};
@@ -11,8 +12,8 @@ use ring::hmac;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Makes ours the provider of the process. Where the program has installed another one before, that one stays: HS256 is
-/// HS256.
+/// Makes this the provider of the process. If the program has installed another before, that one stays: it computes the
+/// same HS256.
 pub(crate) fn install() {
     let _already = PROVIDER.install_default();
 }
@@ -20,7 +21,7 @@ pub(crate) fn install() {
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,
     verifier_factory: verifier,
-    // For JWK only, which we never call; the dummies jsonwebtoken offers panic.
+    // Needed for JWK only, which is never used here. jsonwebtoken's own placeholders would panic.
     key_utils: KeyUtils {
         rsa_pub_components_from_private_key: |_| Err(unsupported()),
         rsa_pub_components_from_public_key: |_| Err(unsupported()),

@@ -1,7 +1,10 @@
-//! Secrets: password hashes, API keys, session tokens and sealed provider keys.
+#![doc = include_str!("../README.md")]
 //!
-//! **Invariant:** no other crate knows ring, argon2 or jsonwebtoken. Nothing here reads a clock, stores anything or
-//! knows HTTP; what must not be seen leaves as [`secrecy::SecretString`], and no error text ever holds a secret.
+//! ## Invariants
+//!
+//! - No other crate knows ring, argon2 or jsonwebtoken.
+//! - Nothing here reads a clock, stores anything or knows HTTP.
+//! - A secret leaves as [`secrecy::SecretString`], and no error text ever holds one.
 
 pub mod api_key;
 pub mod envelope;

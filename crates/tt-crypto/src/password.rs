@@ -1,4 +1,5 @@
-//! Passwords of people: argon2id, slow on purpose, so kept off the threads that serve requests and bounded in number.
+//! Password hashes with argon2id. A hash is slow on purpose, so hashes are computed off the threads that serve
+//! requests, and only so many at once.
 
 use std::sync::Arc;
 
@@ -8,19 +9,20 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::{Error, Result, random};
+use crate::error::{Error, Result};
+use crate::random;
 
 /// Memory in KiB, passes, lanes: OWASP's first choice for argon2id (password storage cheat sheet, read 2026-11-23).
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 
-/// How many may wait for each one that is worked on: about a second and a half at 20 ms a hash.
+/// The number of hashes that may wait for each one being computed: about a second and a half of work, at 20 ms a hash.
 const WAITING_PER_WORKER: usize = 64;
 
-/// What the password of an unknown user is compared with, at the same cost as a real hash: that of `nobody`, which does
-/// not help, since the answer is no in any case.
+/// The hash that the password of an unknown user is compared with, so that it costs the same as a real comparison. It
+/// is the hash of `nobody`; knowing that helps nobody, since the answer is no in any case.
 const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gdXNlciwgbm8gc2FsdA$R9t8AEbRvJomaxVnsL5eQFtgYqDSrhdCbKVD2iD/Xh4";
 
-/// Hashes and verifies passwords, at most so many at once.
+/// Hashes and verifies passwords, a bounded number at once. Clones share the bound.
 #[derive(Debug, Clone)]
 pub struct Passwords {
     runtime: Handle,
@@ -40,7 +42,11 @@ impl Passwords {
         }
     }
 
-    /// A PHC string (`$argon2id$…`) of `password` with a new salt.
+    /// Hashes `password` with a new salt into a PHC string (`$argon2id$…`).
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when too many hashes are waiting, [`Error::Unavailable`] when the system has no memory, thread
+    /// or randomness for it.
     pub async fn hash(&self, password: SecretString) -> Result<String> {
         self.work(move || {
             let salt = random::bytes::<16>()?;
@@ -50,14 +56,18 @@ impl Passwords {
         .await
     }
 
-    /// Does `password` fit the PHC string? With `None` (there is no such user) it takes as long and says no.
-    /// [`Error::Tampered`] when the stored text is not a hash of ours.
+    /// Whether `password` is the one that `phc` was made from. With `None` (there is no such user) it takes as long and
+    /// the answer is no.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] when `phc` is not a hash of [`Passwords::hash`]; [`Error::Busy`] and [`Error::Unavailable`]
+    /// as there.
     pub async fn verify(&self, password: SecretString, phc: Option<&str>) -> Result<bool> {
         let known = phc.is_some();
         let phc = phc.unwrap_or(DUMMY).to_owned();
         self.work(move || {
             let hash = PasswordHash::new(&phc).map_err(|_| Error::Tampered)?;
-            // A PHC string may end before them; argon2 would call that a wrong password.
+            // A PHC string may end before these parts; argon2 would answer that the password is wrong.
             if hash.salt.is_none() || hash.hash.is_none() {
                 return Err(Error::Tampered);
             }
@@ -73,7 +83,7 @@ impl Passwords {
     async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Busy)?;
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Error::Busy)?;
-        // The permits go with the job: a caller who leaves does not stop the hash, so must not make room for another.
+        // The permits move into the job: if the caller stops waiting, the hash goes on, so it must keep its place.
         let task = self.runtime.spawn_blocking(move || {
             let _held = (place, worker);
             job()
@@ -106,7 +116,7 @@ mod tests {
         assert_ne!(phc, p.hash("correct horse".into()).await.unwrap());
     }
 
-    /// What makes an unknown user cost the same is that the dummy has the parameters and lengths of a real hash.
+    /// An unknown user costs the same because the dummy has the parameters and lengths of a real hash.
     #[tokio::test]
     async fn an_unknown_user_is_refused_at_the_cost_of_a_real_hash() {
         let p = passwords();

@@ -1,4 +1,4 @@
-//! Randomness from the operating system, and what a configured secret must be.
+//! Randomness from the operating system, and the check of configured secrets.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,18 +7,20 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tt_core::Invalid;
 use zeroize::Zeroizing;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
-/// The least a configured secret may have, in bytes.
+/// The shortest length of a configured secret, in bytes.
 pub const MIN_SECRET_BYTES: usize = 32;
 
-/// A new secret of 256 random bits, for a generated `JWT_SECRET` or `ENCRYPTION_KEY`: 43 characters of base64url.
+/// A new secret of 256 random bits in base64url (43 characters), for a generated `JWT_SECRET` or `ENCRYPTION_KEY`.
+/// [`Error::Unavailable`] when the system gives no randomness.
 pub fn secret() -> Result<SecretString> {
     let raw = Zeroizing::new(bytes::<32>()?);
     Ok(SecretString::from(URL_SAFE_NO_PAD.encode(raw.as_slice())))
 }
 
-/// Is `secret` fit to be `name` (`JWT_SECRET`, `ENCRYPTION_KEY`)? Any text of 32 bytes or more is, and is used as given.
+/// Checks that `secret` can be used as the setting `name` (`JWT_SECRET`, `ENCRYPTION_KEY`): any text of 32 bytes or
+/// more can. The error names the setting and does not show the secret.
 pub fn check_secret(name: &'static str, secret: &SecretString) -> Result<(), Invalid> {
     if secret.expose_secret().len() >= MIN_SECRET_BYTES {
         Ok(())
@@ -34,7 +36,7 @@ pub(crate) fn bytes<const N: usize>() -> Result<[u8; N]> {
     Ok(out)
 }
 
-/// A random name of 128 bits: 22 characters of base64url.
+/// A random name: 128 bits in base64url (22 characters).
 pub(crate) fn name() -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(bytes::<16>()?))
 }

@@ -1,6 +1,7 @@
-//! Session tokens: JWT, HS256, 24 hours, made at login. Signed here, and good only as long as the store has a row for
-//! the hash of its `jti`, which the caller looks up. Beside them, the names by which addresses that have signed in are
-//! remembered.
+//! Session tokens: JWTs signed with HS256, made at login and valid for 24 hours. A token is valid only while the store
+//! has a row for the hash of its `jti`, which the caller must look up.
+//!
+//! [`Sessions::address_hash`] gives the names under which addresses that have signed in are remembered.
 
 use std::net::IpAddr;
 
@@ -11,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use tt_core::{KeyHash, Timestamp, UserId};
 
 use crate::api_key::sha256;
+use crate::error::{Error, Result};
 use crate::subkey::{self, Purpose};
-use crate::{Error, Result, jwt, random};
+use crate::{jwt, random};
 
-/// How long a session lasts, in seconds.
+/// The lifetime of a session, in seconds.
 pub const LIFETIME_SECONDS: i64 = 24 * 3600;
 
-/// Longer texts are refused unread. Ours have about 230 bytes.
+/// Longer texts are refused without being parsed. Tokens made here have about 230 bytes.
 const TOKEN_CAP_BYTES: usize = 4096;
 const AUDIENCE: &str = "tokentracer";
 const KIND: &str = "session";
@@ -30,29 +32,29 @@ pub struct Sessions {
     addresses: hmac::Key,
 }
 
-/// A token just made.
+/// A new session token.
 #[derive(Debug)]
 pub struct Issued {
-    /// For the client.
+    /// The token, for the client.
     pub token: SecretString,
-    /// For the store: the session's row.
+    /// The hash of its `jti`, under which the store has the session's row.
     pub jti_hash: KeyHash,
-    /// When it ends, to the second.
+    /// When it expires; a whole second.
     pub expires_at: Timestamp,
 }
 
-/// What a valid token says.
+/// The claims of a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claims {
-    /// Whose session it is.
+    /// The user who signed in.
     pub user_id: UserId,
-    /// The session's row in the store.
+    /// The hash under which the store has the session's row.
     pub jti_hash: KeyHash,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
-/// The claims on the wire; times in seconds (RFC 7519 NumericDate). All are required.
+/// The claims as they are in the token, all required. Times are in seconds (RFC 7519 NumericDate).
 #[derive(Serialize, Deserialize)]
 struct WireClaims {
     sub: String,
@@ -64,13 +66,14 @@ struct WireClaims {
 }
 
 impl Sessions {
-    /// Signs with a subkey of `secret` (`JWT_SECRET`). [`Error::BadKey`] when that is under 32 bytes.
+    /// Sessions whose tokens are signed with a subkey of `secret` (`JWT_SECRET`). [`Error::BadKey`] when that is
+    /// shorter than 32 bytes.
     pub fn new(secret: &SecretString) -> Result<Self> {
         jwt::install();
         let key = subkey::derive::<32>(secret, Purpose::SessionSigning)?;
         let addresses = subkey::derive::<32>(secret, Purpose::AddressNames)?;
         let mut validation = Validation::new(Algorithm::HS256);
-        // jsonwebtoken would read the clock and take a list for an audience: the claims are checked here, exactly.
+        // `verify` checks the claims itself: jsonwebtoken would read the clock, and would accept a list as audience.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
@@ -82,8 +85,8 @@ impl Sessions {
         })
     }
 
-    /// The name under which an address that has signed in to `account` is remembered. Keyed: there are so few addresses
-    /// that a plain hash would tell them.
+    /// The name under which an address that has signed in to `account` is remembered. It is a keyed hash, since a plain
+    /// one could be reversed by trying all addresses.
     pub fn address_hash(&self, account: &str, address: IpAddr) -> KeyHash {
         let tag = hmac::sign(&self.addresses, format!("{address} {account}").as_bytes());
         let mut out = [0; 32];
@@ -91,7 +94,8 @@ impl Sessions {
         KeyHash(out)
     }
 
-    /// A new token for `user`, good from `now` for 24 hours.
+    /// A new token for `user`, valid for 24 hours from `now`. [`Error::Unavailable`] when the system gives no
+    /// randomness.
     pub fn issue(&self, user: UserId, now: Timestamp) -> Result<Issued> {
         let iat = now.millis().div_euclid(1000);
         let claims = WireClaims {
@@ -106,7 +110,8 @@ impl Sessions {
         Ok(Issued { token: token.into(), jti_hash: sha256(&claims.jti), expires_at: seconds(claims.exp)? })
     }
 
-    /// Reads `token`; [`Error::Invalid`] unless we made it, unaltered, as a session, and `now` is before its end.
+    /// Verifies `token`. [`Error::Invalid`] unless it was made by [`Sessions::issue`], was not altered and has not
+    /// expired at `now`.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
         if token.len() > TOKEN_CAP_BYTES {
             return Err(Error::Invalid);
@@ -115,7 +120,7 @@ impl Sessions {
         let data = data.map_err(|_| Error::Invalid)?;
         let claims = data.claims;
         let expires_at = seconds(claims.exp)?;
-        // Whole headers are compared: we write no `crit`, `jwk`, `kid` or anything else, so none is one of ours.
+        // The whole header is compared: tokens made here have no `crit`, `jwk`, `kid` or anything else in it.
         if data.header == header() && claims.kind == KIND && claims.aud == AUDIENCE && now < expires_at {
             let user_id = claims.sub.parse().map(UserId).map_err(|_| Error::Invalid)?;
             Ok(Claims { user_id, jti_hash: sha256(&claims.jti), expires_at })
@@ -221,7 +226,7 @@ mod tests {
         assert_ne!(name, other.address_hash("ann@example.org", home));
     }
 
-    /// The secret as given signs nothing: tokens are signed with a subkey of it.
+    /// The configured secret itself signs nothing: tokens are signed with a subkey of it.
     #[test]
     fn a_token_signed_with_the_configured_secret_itself_is_refused() {
         jwt::install();
@@ -231,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_very_header_is_taken() {
+    fn any_other_header_is_refused() {
         assert!(forged(&good_header(), &good_claims()).is_ok());
         for (key, value) in [
             ("alg", json!("none")),
@@ -259,7 +264,8 @@ mod tests {
         assert_eq!(forged(&json!({"typ": "JWT"}), &good_claims()), Err(Error::Invalid));
     }
 
-    /// Signed as the header says, with our own key: the algorithm is pinned all the same.
+    /// The signature is right, by the algorithm of the header and with our own key; only HS256 is accepted all the
+    /// same.
     #[test]
     fn another_hmac_is_refused_even_with_a_right_signature() {
         for (name, algorithm) in [("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)] {

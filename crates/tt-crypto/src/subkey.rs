@@ -1,25 +1,25 @@
-//! Working keys out of configured secrets: one per purpose, so that no key ever does two jobs.
+//! Subkeys, derived from configured secrets: one for each purpose, so that no key is ever used for two.
 
 use ring::hkdf;
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
+use crate::error::{Error, Result};
 use crate::random::MIN_SECRET_BYTES;
-use crate::{Error, Result};
 
-/// Fixed: changing it, or a purpose, changes every key. HKDF asks of a salt neither secrecy nor randomness.
+/// Fixed, since changing it, or a purpose, would change every key. HKDF's salt need not be secret or random.
 const SALT: &[u8] = b"tokentracer";
 
-/// What a key is for: the `info` of HKDF.
+/// The purpose of a key, which is the `info` of HKDF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Signs session tokens (HS256).
     SessionSigning,
-    /// Names pairs of an account and an address (HMAC-SHA256).
+    /// Hashes pairs of an account and an address (HMAC-SHA256).
     AddressNames,
     /// Seals provider keys (AES-256-GCM).
     Sealing,
-    /// Names the key something was sealed with; shown beside the ciphertext, tells nothing about the key.
+    /// Makes the id of a sealing key, which is stored with the ciphertext and reveals nothing about the key.
     SealingKeyId,
 }
 
@@ -34,7 +34,7 @@ impl Purpose {
     }
 }
 
-/// `N` bytes of HKDF-SHA256 over `secret` for `purpose`. [`Error::BadKey`] when the secret is under 32 bytes.
+/// `N` bytes of HKDF-SHA256 of `secret` for `purpose`. [`Error::BadKey`] when the secret is shorter than 32 bytes.
 pub(crate) fn derive<const N: usize>(secret: &SecretString, purpose: Purpose) -> Result<Zeroizing<[u8; N]>> {
     struct Length(usize);
     impl hkdf::KeyType for Length {

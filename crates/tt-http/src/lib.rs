@@ -1,31 +1,25 @@
 //! The HTTP service on raw hyper: routes, errors, and the life of a request.
 //!
-//! **Invariant:** only this crate knows HTTP statuses towards clients, and only `error` chooses one.
+//! **Invariant:** only this crate knows HTTP statuses towards clients, and only `edge::error` chooses one.
 
-mod answer;
-mod app;
-mod buffered;
-mod client_address;
+mod auth;
+mod background;
+mod clock;
 mod config;
-mod context;
-mod directory;
-mod error;
-mod json;
-mod last_used;
-mod model_lists;
-mod prices;
+mod edge;
+mod health;
+mod manage;
+mod model_list;
+mod models;
 mod proxy;
-mod reply;
 mod routes;
-mod sealing;
 mod server;
-mod silence;
-mod spending;
-mod throttle;
-mod upkeep;
+mod service;
+mod state;
 
-pub use app::{App, Parts};
+pub use clock::now;
 pub use config::{HttpConfig, UpstreamConfig};
-pub use sealing::reseal;
 pub use server::{ServerError, serve};
-pub use spending::Spending;
+pub use state::app::{App, Parts};
+pub use state::budget_accounts::BudgetAccounts;
+pub use state::sealing::reseal;

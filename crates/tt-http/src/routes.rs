@@ -6,25 +6,12 @@ use std::sync::LazyLock;
 
 use http::Method;
 
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
-use crate::reply::Reply;
-
-mod aliases;
-mod auth;
-mod budgets;
-mod decision;
-mod gaps;
-mod logs;
-mod model_lists;
-mod models;
-mod ops;
-mod prices;
-mod providers;
-mod usage;
-mod users;
-mod whatif;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Reply;
+use crate::manage::{aliases, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif};
+use crate::state::directory::KnownCaller;
+use crate::{auth, health, models};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 
@@ -34,7 +21,7 @@ pub(crate) enum Handler {
     /// None.
     Public(fn(Context) -> Answer),
     /// Of the kind said.
-    Authed(Need, fn(Context, Known) -> Answer),
+    Authed(Need, fn(Context, KnownCaller) -> Answer),
 }
 
 /// Which credentials serve.
@@ -66,14 +53,16 @@ pub(crate) struct Route {
 
 macro_rules! public {
     ($handler:path) => {
-        Handler::Public(|cx| Box::pin(async move { Ok(crate::reply::IntoReply::into_reply($handler(cx).await?)) }))
+        Handler::Public(|cx| {
+            Box::pin(async move { Ok(crate::edge::reply::IntoReply::into_reply($handler(cx).await?)) })
+        })
     };
 }
 
 macro_rules! authed {
     ($need:ident, $handler:path) => {
         Handler::Authed(Need::$need, |cx, who| {
-            Box::pin(async move { Ok(crate::reply::IntoReply::into_reply($handler(cx, who).await?)) })
+            Box::pin(async move { Ok(crate::edge::reply::IntoReply::into_reply($handler(cx, who).await?)) })
         })
     };
 }
@@ -88,8 +77,8 @@ const SMALL: Cap = Cap::Bytes(16 * 1024);
 /// Every path there is.
 #[rustfmt::skip]
 static ROUTES: &[Route] = &[
-    route(Method::GET,    "/health",                    NONE,       public!(ops::health)),
-    route(Method::GET,    "/health/ready",              NONE,       public!(ops::ready)),
+    route(Method::GET,    "/health",                    NONE,       public!(health::health)),
+    route(Method::GET,    "/health/ready",              NONE,       public!(health::ready)),
 
     route(Method::POST,   "/auth/signup",               SMALL,      public!(auth::signup)),
     route(Method::POST,   "/auth/login",                SMALL,      public!(auth::login)),

@@ -13,7 +13,7 @@ use tt_core::caller::RequestLimits;
 use tt_core::price::PriceTable;
 use tt_core::{BaseUrl, Provider, Timestamp};
 use tt_crypto::{Keyring, Passwords, Sessions};
-use tt_http::{App, HttpConfig, Parts, Spending, UpstreamConfig};
+use tt_http::{App, BudgetAccounts, HttpConfig, Parts, UpstreamConfig};
 use tt_ledger::Ledger;
 use tt_ratelimit::{Budgets, Limiter};
 use tt_store::{Store, StoreConfig};
@@ -88,7 +88,7 @@ async fn from_its_second_request_on_a_key_needs_no_sql_before_the_upstream_call(
 
     // Settled requests go nowhere: writing them would be counted too.
     let (ledger, drain) = Ledger::new(1000, || Timestamp::from_millis(0));
-    let adopted_all = drain.adopted_all();
+    let adopted_all = drain.orphans_stored();
     let control = Handle::current();
     let drained = control.spawn(drain.run(|_batch| async { Ok::<(), std::io::Error>(()) }, std::future::pending()));
     let app = App::new(Parts {
@@ -98,7 +98,7 @@ async fn from_its_second_request_on_a_key_needs_no_sql_before_the_upstream_call(
         keyring: Arc::new(Keyring::new(&secret(), None).unwrap()),
         ledger,
         limiter: Limiter::memory(),
-        spending: Arc::new(Spending::new(store.clone(), Budgets::memory(), adopted_all)),
+        budget_accounts: Arc::new(BudgetAccounts::new(store.clone(), Budgets::memory(), adopted_all)),
         prices: PriceTable::builtin().unwrap(),
         control: Handle::current(),
         config: config(&mock),

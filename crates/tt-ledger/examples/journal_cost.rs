@@ -1,4 +1,4 @@
-//! What the journal costs: microseconds a request for intent, attempt and settlement, and rows a second for replay.
+//! Measures the journal: microseconds a request for intent, attempt and settlement, and rows a second when it is read.
 //!
 //! `cargo run --profile quick -p tt-ledger --example journal_cost -- <directory on the disk to measure>`
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for a terminal")]
@@ -34,7 +34,7 @@ fn main() {
         let (ledger, drain, flusher) = open(&dir, "writes", fsync);
         let flusher = std::thread::spawn(move || flusher.run());
         println!("fsync {name:11} {}", requests(&ledger));
-        println!("                  {:6} bytes a request", ledger.pending().journal_bytes as u128 / REQUESTS);
+        println!("                  {:6} bytes a request", ledger.status().journal_bytes as u128 / REQUESTS);
         drop(ledger);
         let started = Instant::now();
         let rows = run(drain, true);
@@ -44,11 +44,11 @@ fn main() {
         let (ledger, drain, flusher) = open(&dir, "dies", fsync);
         requests(&ledger);
         drop((ledger, drain, flusher));
-        let (ledger, drain, flusher) = open(&dir, "adopts", fsync);
+        let (ledger, drain, flusher) = open(&dir, "next", fsync);
         drop(flusher);
         let started = Instant::now();
         let rows = run(drain, false);
-        println!("replay            {:6.0} rows/s", rows as f64 / started.elapsed().as_secs_f64());
+        println!("orphan read       {:6.0} rows/s", rows as f64 / started.elapsed().as_secs_f64());
         drop(ledger);
         std::fs::remove_dir_all(&dir).unwrap();
     }
@@ -59,7 +59,7 @@ fn open(dir: &Path, name: &str, fsync: Fsync) -> (Ledger, Drain, Flusher) {
     Ledger::journaled(config, Arc::new(Disk), now).unwrap()
 }
 
-/// Time this thread has spent on a processor; zero where the system does not tell.
+/// The time that this thread has spent on a processor; zero where the system does not tell it.
 fn cpu() -> Duration {
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     Duration::from_nanos(told.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
@@ -88,7 +88,7 @@ fn requests(ledger: &Ledger) -> String {
     format!("{:6.2} µs a request, {:5.2} of CPU", micros(started.elapsed()), micros(cpu() - busy))
 }
 
-/// The rows that came, until `all` are there or the ledger ends.
+/// Runs the drain until the ledger ends, or without `ends` until an orphan is stored. Gives the number of rows.
 fn run(drain: Drain, ends: bool) -> u64 {
     let (stop, stopped) = oneshot::channel();
     let sink = Counting { rows: 0, stop: Some(stop), ends };
@@ -135,7 +135,7 @@ fn now() -> Timestamp {
     Timestamp::from_millis(1_795_435_200_123)
 }
 
-/// A record of usual size.
+/// An intent of usual size.
 fn intent(id: u128) -> Intent {
     let step = |alias: &str| PlannedStep {
         alias: alias.into(),
@@ -155,6 +155,10 @@ fn intent(id: u128) -> Intent {
         route_reason: "the alias that was asked for".into(),
         chain: vec![step("fast"), step("fallback")],
         tags: Tags::parse("team=search,feature=summary").unwrap(),
+        client: Some("openai-python".into()),
+        session: None,
+        agent: None,
+        trace_id: None,
     }
 }
 
@@ -166,6 +170,7 @@ fn attempt() -> AttemptStarted {
         provider_key_id: ProviderKeyId(1),
         model: "gpt-4.1-mini".into(),
         started_at: now(),
+        notes: Vec::new(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The side of the ledger that moves settlements to a sink: in order, in batches, each until it is taken.
+//! Moves settlements to a sink: in order, in batches, and each batch again until the sink takes it.
 
 use std::error::Error;
 use std::pin::{Pin, pin};
@@ -8,140 +8,145 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
-use tt_core::record::{JournalCursor, Settlement};
+use tt_core::record::{Outcome, Settlement};
 
-use crate::behind::Behind;
+use crate::drain::batch::{BATCH, Origin, PreparedBatch, WINDOW};
+use crate::drain::from_files::FromFiles;
+use crate::drain::sink::{ClosureSink, Sink, with_causes};
+use crate::in_flight::InFlight;
 use crate::journal::Journal;
-use crate::ledger::Queued;
-use crate::places::Places;
-use crate::replay::Position;
-use crate::sink::{Batch, Plain, Sink};
+use crate::observer::Observers;
+use crate::recorder::QueuedSettlement;
 
-/// The most settlements in a batch.
-pub const BATCH: usize = 1000;
-/// How long a batch that is not full waits for more, from its first settlement on.
-pub const WINDOW: Duration = Duration::from_millis(50);
+pub(crate) mod batch;
+mod blocking;
+mod catch_up;
+mod from_files;
+mod orphan;
+mod orphans;
+pub(crate) mod sink;
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// Short enough for a journal at its limit to take requests again within 5 s after the store is back.
+/// Short enough that a journal at its limit admits requests again within 5 s after the store is back.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// How often a batch is tried once the end has come: a second and a half with the waits in between.
+/// Tries for each batch after the end has come. With the waits in between, they take a second and a half.
 const LAST_TRIES: u32 = 5;
 
-/// Hands settlements to a sink; made with its [`crate::Ledger`], run once, on the control plane.
+/// Hands settlements to a sink. It is made together with its [`crate::Ledger`] and runs once.
 pub struct Drain {
-    queue: UnboundedReceiver<Queued>,
-    places: Arc<Places>,
-    /// What is read from files; `None` without a journal.
-    behind: Option<Behind>,
+    queue: UnboundedReceiver<QueuedSettlement>,
+    in_flight: Arc<InFlight>,
+    /// The files to read from; `None` without a journal.
+    from_files: Option<FromFiles>,
+    observers: Observers,
 }
 
-/// What became of the settlements.
+/// The result of a run of the drain: settlements and requests, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[must_use = "says whether something was lost"]
+#[must_use = "it says whether something was lost"]
 pub struct Drained {
     /// Taken by the sink.
     pub delivered: u64,
-    /// Settled, refused by the sink to the last, and in no journal.
+    /// Settled, refused by the sink up to the last try, and in no journal.
     pub lost: u64,
-    /// Requests that were still open at the end. Without a journal, what they settle to is not recorded.
+    /// Requests that were still open at the end. Without a journal, their settlements are not recorded.
     pub open: u64,
     /// Settled, and left in the journal for the next process.
     pub kept: u64,
 }
 
-/// A batch, and what it was made of.
-#[derive(Default)]
-pub(crate) struct Taken {
-    pub(crate) batch: Batch,
-    /// Worker, segment, settlements: to be noted in the chains once it is stored.
-    pub(crate) delivered: Vec<(usize, u64, usize)>,
-    /// Places to give back: adopted settlements have none.
-    pub(crate) places: usize,
-    /// How many of them lay in memory, and in a journal.
-    memory: usize,
-    /// How many lie in no journal.
-    volatile: usize,
-    /// Where each worker's chain is stored up to.
-    pub(crate) ends: Vec<(usize, Position)>,
-}
-
 impl Drain {
-    pub(crate) fn new(queue: UnboundedReceiver<Queued>, places: Arc<Places>, journal: Option<Arc<Journal>>) -> Self {
-        Self { queue, places, behind: journal.map(Behind::new) }
+    pub(crate) fn new(
+        queue: UnboundedReceiver<QueuedSettlement>,
+        in_flight: Arc<InFlight>,
+        journal: Option<Arc<Journal>>,
+        observers: Observers,
+    ) -> Self {
+        Self { queue, in_flight, from_files: journal.map(FromFiles::new), observers }
     }
 
-    /// Turns true once the run has stored what dead instances had left behind when it began; without a journal it is.
-    pub fn adopted_all(&self) -> watch::Receiver<bool> {
-        self.behind.as_ref().map_or_else(|| watch::channel(true).1, Behind::adopted_all)
+    /// Turns true once the run has stored everything that processes before this one had left behind. Without a journal it
+    /// is true from the beginning.
+    pub fn orphans_stored(&self) -> watch::Receiver<bool> {
+        self.from_files.as_ref().map_or_else(|| watch::channel(true).1, FromFiles::orphans_stored)
     }
 
-    /// [`Drain::run_into`] a closure, for a ledger in memory: with a journal it would forget how far it has come.
+    /// [`Drain::run_into`] for a ledger in memory, with a closure as the sink. A journal needs a [`Sink`] that keeps its
+    /// cursors.
     pub async fn run<S, F, E>(self, sink: S, shutdown: impl Future<Output = ()>) -> Drained
     where
         S: FnMut(Arc<[Settlement]>) -> F + Send,
         F: Future<Output = Result<(), E>> + Send,
         E: Error + Send,
     {
-        self.run_into(Plain(sink), shutdown).await
+        self.run_into(ClosureSink(sink), shutdown).await
     }
 
-    /// Delivers until every ledger and guard is gone, or `shutdown` resolves: then no more intents are taken, what has
-    /// settled is delivered with a bounded number of tries, and what is still open is left. So let `shutdown` resolve
-    /// after the last response body is dropped.
+    /// Delivers until every ledger and guard is dropped, or `shutdown` resolves. Then the ledger refuses intents, settled
+    /// requests are delivered with a bounded number of tries, and open requests are left. So let `shutdown` resolve after
+    /// the last response body is dropped.
     ///
-    /// With a journal it first delivers, and looks from time to time for, what dead instances have left behind. It
-    /// reads their files on the runtime's blocking threads, and waits for them.
+    /// With a journal it also delivers what processes before this one have left behind: at the beginning, and whenever a
+    /// scan finds such a journal. It reads files on the runtime's blocking threads, and waits for them.
     ///
-    /// `sink` stores a batch as a whole or says why not; it is called again with the same batch, after 100 ms at first
-    /// and 2 s at most, until it takes it. A call is never cut short, so it must end by itself, and an error means that
-    /// trying again may help: a batch that never can be stored would hold up all that come after it.
+    /// `sink` stores a batch as a whole or returns an error. After an error it is called again with the same batch, after
+    /// 100 ms at first and after 2 s at most, until it stores it. The drain waits for each call, so a call must end by
+    /// itself. A batch that can never be stored would hold up all that come after it.
     pub async fn run_into(mut self, mut sink: impl Sink, shutdown: impl Future<Output = ()>) -> Drained {
         let mut stop = Stop { signal: pin!(shutdown), fired: false };
         let mut drained = Drained::default();
-        while let Some(taken) = self.next(&mut sink, &mut stop).await {
-            if self.deliver(&taken, &mut sink, &mut stop).await {
-                drained.delivered += taken.batch.settlements.len() as u64;
+        while let Some(batch) = self.next(&mut sink, &mut stop).await {
+            if self.deliver(&batch, &mut sink, &mut stop).await {
+                drained.delivered += batch.batch.settlements.len() as u64;
             } else {
-                drained.lost = self.give_up(&taken).await;
+                drained.lost = self.give_up(&batch).await;
                 break;
             }
         }
         self.queue.close();
-        drained.open = self.places.open() as u64;
-        match self.behind.take() {
+        drained.open = self.in_flight.open() as u64;
+        match self.from_files.take() {
             None => {
                 if drained.lost + drained.open > 0 {
                     let Drained { delivered, lost, open, .. } = drained;
                     tracing::error!(delivered, lost, open, "the ledger ended with requests that are not recorded");
                 }
             }
-            Some(behind) => {
-                drained.kept = self.places.settled() as u64;
+            Some(from_files) => {
+                drained.kept = self.in_flight.unstored() as u64;
                 if drained.kept + drained.open > 0 {
                     let Drained { delivered, kept, open, .. } = drained;
-                    tracing::warn!(delivered, kept, open, "the next process finds the rest in the journal");
+                    tracing::warn!(
+                        delivered,
+                        kept,
+                        open,
+                        "the ledger ended with requests that the next process will read from the journal"
+                    );
                 }
-                behind.finish(&mut sink).await;
+                from_files.finish(&mut sink).await;
             }
         }
         drained
     }
 
     /// The next batch; `None` when there will be none.
-    async fn next<F: Future<Output = ()>>(&mut self, sink: &mut impl Sink, stop: &mut Stop<'_, F>) -> Option<Taken> {
+    async fn next<F: Future<Output = ()>>(
+        &mut self,
+        sink: &mut impl Sink,
+        stop: &mut Stop<'_, F>,
+    ) -> Option<PreparedBatch> {
         loop {
-            if let Some(behind) = &mut self.behind
-                && let Some(taken) = behind.next(sink, stop.fired).await
+            if let Some(from_files) = &mut self.from_files
+                && let Some(batch) = from_files.next(sink, stop.fired).await
             {
-                return Some(taken);
+                return Some(batch);
             }
             let mut batch = Vec::new();
             if !stop.fired && self.wait(&mut batch, stop).await.is_none() {
                 return None;
             }
             if stop.fired {
-                self.places.close();
+                self.in_flight.close();
             }
             while batch.len() < BATCH
                 && let Ok(queued) = self.queue.try_recv()
@@ -149,10 +154,10 @@ impl Drain {
                 batch.push(queued);
             }
             if batch.is_empty() && stop.fired {
-                if self.behind.as_ref().is_some_and(Behind::is_behind) {
+                if self.from_files.as_ref().is_some_and(|files| files.catch_up.is_behind()) {
                     continue;
                 }
-                // From here on a guard that settles learns that it is too late; what came before this is in the queue.
+                // A guard that settles from here on learns that it is too late. Earlier settlements are in the queue.
                 self.queue.close();
                 self.queue.recv_many(&mut batch, BATCH).await;
                 if batch.is_empty() {
@@ -160,62 +165,66 @@ impl Drain {
                 }
             }
             if !batch.is_empty() {
-                return Some(self.taken(batch));
+                return Some(self.prepare(batch));
             }
         }
     }
 
-    /// Waits for a batch, or for something else to do; `None`: every ledger and guard is gone.
-    async fn wait<F: Future<Output = ()>>(&mut self, batch: &mut Vec<Queued>, stop: &mut Stop<'_, F>) -> Option<()> {
-        let look = self.behind.as_ref().map(Behind::next_look);
+    /// Waits for a batch, or for something else to do. `None`: every ledger and guard is dropped.
+    async fn wait<F: Future<Output = ()>>(
+        &mut self,
+        batch: &mut Vec<QueuedSettlement>,
+        stop: &mut Stop<'_, F>,
+    ) -> Option<()> {
+        let due = self.from_files.as_ref().map(FromFiles::due);
         tokio::select! {
             biased;
             () = stop.wait() => {}
             _ = self.queue.recv_many(batch, BATCH) => {
                 if batch.is_empty() {
-                    // With a journal, what is still in files is delivered as at any end.
-                    stop.fired = self.behind.is_some();
+                    // With a journal, the files may hold more, which is delivered as after `shutdown`.
+                    stop.fired = self.from_files.is_some();
                     return stop.fired.then_some(());
                 }
                 if batch.len() < BATCH {
-                    // Not by receiving meanwhile: each settlement would wake this task, at the cost of its sender.
+                    // It does not receive meanwhile: each settlement would wake this task, at the cost of its sender.
                     tokio::select! {
                         biased;
                         () = stop.wait() => {}
-                        () = self.places.full_batch() => {}
+                        () = self.in_flight.full_batch() => {}
                         () = sleep(WINDOW) => {}
                     }
                 }
             }
-            () = self.places.something_spilled() => {}
-            () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {}
+            () = self.in_flight.something_spilled() => {}
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
         }
         Some(())
     }
 
-    /// A batch of what was queued, with the cursors behind it.
-    fn taken(&mut self, queued: Vec<Queued>) -> Taken {
-        let mut taken = Taken { places: queued.len(), ..Taken::default() };
+    /// A batch of queued settlements, with the cursors that it brings.
+    fn prepare(&mut self, queued: Vec<QueuedSettlement>) -> PreparedBatch {
+        let mut batch = PreparedBatch::default();
         let mut settlements = Vec::with_capacity(queued.len());
-        for Queued { settlement, at } in queued {
+        for QueuedSettlement { settlement, at } in queued {
             settlements.push(settlement);
             let Some((worker, position)) = at else {
-                taken.volatile += 1;
+                batch.unjournaled += 1;
                 continue;
             };
-            taken.memory += 1;
-            taken.note(worker, position);
+            batch.in_memory += 1;
+            batch.note(worker, position);
         }
-        taken.batch.settlements = settlements.into();
-        if let Some(behind) = &mut self.behind {
-            behind.taken_from_memory(&taken);
-            taken.batch.cursors = behind.cursors(&taken.ends);
+        batch.batch.settlements = settlements.into();
+        if let Some(from_files) = &mut self.from_files {
+            from_files.dequeued(&batch);
+            batch.batch.cursors = from_files.catch_up.cursors(&batch.ends);
         }
-        taken
+        batch
     }
 
-    /// Offers a batch until it is taken. False: it was the end, and the last try failed.
-    async fn deliver<F>(&mut self, taken: &Taken, sink: &mut impl Sink, stop: &mut Stop<'_, F>) -> bool
+    /// Offers a batch until it is stored. False: the end has come, and the last try failed.
+    async fn deliver<F>(&mut self, batch: &PreparedBatch, sink: &mut impl Sink, stop: &mut Stop<'_, F>) -> bool
     where
         F: Future<Output = ()>,
     {
@@ -223,12 +232,15 @@ impl Drain {
         let mut wait = FIRST_WAIT;
         let mut tries_left = LAST_TRIES;
         loop {
-            let error = match sink.record(taken.batch.clone()).await {
+            let error = match sink.record(batch.batch.clone()).await {
                 Ok(()) => break,
                 Err(error) => error,
             };
             if outage.is_none() {
-                tracing::warn!(error = %chain(&error), "settlements cannot be stored and are kept until they can");
+                tracing::warn!(
+                    error = with_causes(&error),
+                    "settlements cannot be stored: the ledger keeps them and tries again"
+                );
                 outage = Some(Instant::now());
             }
             if stop.fired || self.queue.is_closed() {
@@ -242,74 +254,63 @@ impl Drain {
             }
             tokio::select! {
                 biased;
-                () = stop.wait(), if !stop.fired => self.places.close(),
+                () = stop.wait(), if !stop.fired => self.in_flight.close(),
                 () = sleep(wait) => wait = LONGEST_WAIT.min(wait * 2),
             }
         }
-        self.places.free(taken.places);
-        if taken.places > 0 {
-            self.places.census.stored(&taken.batch.settlements);
+        match batch.origin {
+            Origin::Queue | Origin::OwnFiles => self.in_flight.stored(&batch.batch.settlements),
+            Origin::Orphan => self.tell_of_interrupted(&batch.batch.settlements),
         }
-        self.places.free_memory(taken.memory);
-        if let Some(behind) = &mut self.behind {
-            behind.stored(taken);
+        self.in_flight.release_memory(batch.in_memory);
+        if let Some(from_files) = &mut self.from_files {
+            from_files.catch_up.stored(batch);
         }
         if let Some(since) = outage {
             let seconds = since.elapsed().as_secs();
-            tracing::info!(seconds, waiting = self.places.settled(), "settlements are stored again");
+            tracing::info!(seconds, unstored = self.in_flight.unstored(), "settlements are stored again");
         }
         true
     }
 
-    /// Counts and drops what is left in the queue, and in the batch at hand: what of it is in no journal.
-    async fn give_up(&mut self, held: &Taken) -> u64 {
+    /// Tells observers of requests that have settled as their orphan was read. Not earlier than they are stored: if they
+    /// cannot be, the next process reads the orphan again.
+    fn tell_of_interrupted(&self, settlements: &[Settlement]) {
+        let interrupted = settlements.iter().filter(|settlement| settlement.settled.outcome == Outcome::Interrupted);
+        interrupted.for_each(|settlement| self.observers.tell(settlement));
+    }
+
+    /// Drops the queue. Gives the number of settlements in it and in `batch` that are in no journal.
+    async fn give_up(&mut self, batch: &PreparedBatch) -> u64 {
         self.queue.close();
-        let mut lost = held.volatile;
+        let mut lost = batch.unjournaled;
         while let Some(queued) = self.queue.recv().await {
             lost += usize::from(queued.at.is_none());
         }
-        self.places.free(lost);
+        self.in_flight.release(lost);
         lost as u64
     }
 }
 
-impl Taken {
-    /// One more settlement of a worker's chain is in it.
-    pub(crate) fn note(&mut self, worker: usize, position: Position) {
-        match self.ends.iter_mut().find(|(of, _)| *of == worker) {
-            Some((_, end)) => *end = position,
-            None => self.ends.push((worker, position)),
-        }
-        match self.delivered.iter_mut().find(|(of, segment, _)| (*of, *segment) == (worker, position.segment)) {
-            Some((.., count)) => *count += 1,
-            None => self.delivered.push((worker, position.segment, 1)),
-        }
-    }
-}
-
-pub(crate) fn cursor(journal: String, at: Position) -> JournalCursor {
-    JournalCursor { journal, segment: at.segment, offset: at.offset }
-}
-
 impl std::fmt::Debug for Drain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Drain").field(&self.places).finish()
+        f.debug_tuple("Drain").field(&self.in_flight).finish()
     }
 }
 
 impl Drop for Drain {
-    /// However a run ends: nobody settles what is admitted from here on.
+    /// Closes the ledger, however the run ends: nothing would store what is admitted from here on.
     fn drop(&mut self) {
-        self.places.close();
+        self.in_flight.close();
         self.queue.close();
-        let lost = self.places.settled();
-        if lost > 0 && self.behind.is_none() && self.places.capacity() != usize::MAX {
+        let lost = self.in_flight.unstored();
+        if lost > 0 && self.from_files.is_none() && self.in_flight.capacity() != usize::MAX {
             tracing::error!(lost, "the drain was dropped with settlements that are not stored");
         }
     }
 }
 
-/// A signal that is asked again after it was given.
+/// A signal that may be awaited again after it was given.
 struct Stop<'a, F> {
     signal: Pin<&'a mut F>,
     fired: bool,
@@ -322,18 +323,6 @@ impl<F: Future<Output = ()>> Stop<'_, F> {
             self.fired = true;
         }
     }
-}
-
-/// An error with its causes, which libraries tend to leave out of their `Display`.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

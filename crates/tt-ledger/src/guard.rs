@@ -1,31 +1,32 @@
-//! One open request. Settles exactly once: when told to, or when dropped.
+//! One open request. It settles exactly once: when told to, or when dropped.
 
 use std::sync::Arc;
 
 use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Settled, Settlement};
 use tt_core::{RequestId, UserId};
 
-use crate::chain::{Chain, ENDED_ROOM, SETTLED_ROOM};
-use crate::frame;
-use crate::ledger::{Queued, Shared};
-use crate::{Durable, LedgerError};
+use crate::error::LedgerError;
+use crate::journal::durable::Durable;
+use crate::journal::request::JournaledRequest;
+use crate::recorder::{QueuedSettlement, Recorder};
 
-/// Told of a request's attempts each time one has ended, and once more before the settlement goes to the drain: whatever
-/// it does is done when the drain has the request. It runs where the guard is used or dropped, so it must not wait.
+/// Is called with a request's attempts each time one has ended, and once more before the settlement goes to the drain. So
+/// its effects are there before the sink gets the request. It runs where the guard is used or dropped, so it must not
+/// block.
 pub type Watcher = Box<dyn FnMut(&[Attempt]) + Send>;
 
-/// An admitted request; owned by whatever ends with the answer, which is the response body.
+/// An admitted request. The response body should own it, because it ends when the answer does.
 ///
-/// Dropped before [`Guard::settle`] it records that the client left (499, `cancelled`), or, while a panic unwinds, an
-/// internal error. That is synchronous and never waits for more than the page cache, so it may happen on any thread.
+/// If it is dropped before [`Guard::settle`], it records that the client left (499, `cancelled`), or an internal error (500)
+/// while a panic unwinds. Recording is synchronous and waits for nothing but the page cache, so any thread may drop it.
 #[must_use = "dropping it records that the client left"]
 pub struct Guard {
-    shared: Arc<Shared>,
+    recorder: Arc<Recorder>,
     request_id: RequestId,
-    /// `None` once settled, which outside of this file nobody sees.
+    /// `None` once settled, which only code in this file can see.
     record: Option<Record>,
     /// `None` without a journal.
-    entry: Option<Entry>,
+    journaled: Option<JournaledRequest>,
     watcher: Option<Watcher>,
 }
 
@@ -34,97 +35,35 @@ struct Record {
     attempts: Vec<Attempt>,
 }
 
-/// A request's part in the journal.
-pub(crate) struct Entry {
-    chain: Arc<Chain>,
-    request: u64,
-    /// Records that are written with the next one.
-    unwritten: Vec<u8>,
-}
-
-impl Entry {
-    /// Sets room aside. The intent is written with what comes next.
-    pub(crate) fn open(chain: &Arc<Chain>, intent: &Intent) -> Result<Self, LedgerError> {
-        let (request, mut unwritten) = (chain.number(), Vec::with_capacity(1024));
-        frame::push(&mut unwritten, request, intent)?;
-        chain.open(request, unwritten.len() as u64)?;
-        Ok(Self { chain: Arc::clone(chain), request, unwritten })
-    }
-
-    fn start(&mut self, started: &AttemptStarted) -> Result<(), LedgerError> {
-        let before = self.unwritten.len();
-        frame::push(&mut self.unwritten, self.request, started)?;
-        let written = self.chain.start(self.request, &self.unwritten);
-        self.unwritten.truncate(if written.is_ok() { 0 } else { before });
-        written
-    }
-
-    /// Without room for all of it, what counts is written: the numbers, not the texts.
-    fn end(&mut self, ended: &AttemptEnded, now: bool) {
-        let before = self.unwritten.len();
-        if self.push(ended) && if now { self.write() } else { self.fits_with_settlement() } {
-            return;
-        }
-        self.unwritten.truncate(before);
-        let mut short = AttemptEnded { error: ended.error.as_deref().map(cut), ..ended.clone() };
-        short.usage.raw.clear();
-        if self.push(&short) && self.write() {
-            tracing::warn!(request = self.request, "the end of an attempt is in the journal without its texts");
-        }
-    }
-
-    fn push<K: frame::Kind>(&mut self, record: &K) -> bool {
-        let pushed = frame::push(&mut self.unwritten, self.request, record);
-        pushed.inspect_err(|error| tracing::error!(%error, "a record cannot be encoded")).is_ok()
-    }
-
-    /// Is there room for what is unwritten and a settlement?
-    fn fits_with_settlement(&self) -> bool {
-        let length = self.unwritten.len() as u64;
-        length <= ENDED_ROOM || self.chain.fits(self.request, length + SETTLED_ROOM)
-    }
-
-    fn write(&mut self) -> bool {
-        let written = self.chain.append(self.request, &self.unwritten);
-        if written.is_ok() {
-            self.unwritten.clear();
-        }
-        written.is_ok()
-    }
-}
-
-/// Short enough to fit into the room of any settlement, however it is escaped.
-fn cut(text: &str) -> String {
-    text.chars().take(80).collect()
-}
-
 impl Guard {
-    pub(crate) fn new(shared: Arc<Shared>, intent: Intent, entry: Option<Entry>) -> Self {
+    pub(crate) fn new(recorder: Arc<Recorder>, intent: Intent, journaled: Option<JournaledRequest>) -> Self {
         let request_id = intent.request_id;
         Self {
-            shared,
+            recorder,
             request_id,
             record: Some(Record { intent, attempts: Vec::with_capacity(1) }),
-            entry,
+            journaled,
             watcher: None,
         }
     }
 
-    /// Has `watcher` told of what becomes of the request, in place of the one before.
+    /// Has `watcher` called from now on, in place of the one before. What must be undone or corrected with each request,
+    /// such as money held for it, belongs here: the watcher owns the request's state, so that no shared map of requests
+    /// is needed. What concerns all requests belongs in a [`crate::SettlementObserver`].
     pub fn watch(&mut self, watcher: Watcher) {
         self.watcher = Some(watcher);
     }
 
-    /// Records that an attempt is about to be sent. On an error it must not be: nobody would account for it.
+    /// Records that an attempt is about to be sent. On an error it must not be sent, because nothing would account for it.
     ///
-    /// An attempt before it that was never ended counts as sent and not answered.
+    /// If the attempt before has not ended, it counts as sent and not answered.
     pub fn attempt_started(&mut self, started: AttemptStarted) -> Result<(), LedgerError> {
-        if self.shared.queue.is_closed() {
+        if self.recorder.queue.is_closed() {
             return Err(LedgerError::Closed);
         }
         self.end_if_open("no end was recorded");
-        if let Some(entry) = &mut self.entry {
-            entry.start(&started)?;
+        if let Some(journaled) = &mut self.journaled {
+            journaled.start(&started)?;
         }
         if let Some(record) = &mut self.record {
             record.attempts.push(Attempt { started, ended: None });
@@ -132,13 +71,13 @@ impl Guard {
         Ok(())
     }
 
-    /// Records how the attempt started last has ended. A second end of the same attempt is not taken.
+    /// Records how the last started attempt has ended. A second end of the same attempt is logged and ignored.
     pub fn attempt_ended(&mut self, ended: AttemptEnded) {
         self.end(ended, true);
     }
 
-    /// As [`Guard::attempt_ended`] for the attempt that served, or was the last: it is written with the settlement,
-    /// which must follow at once.
+    /// Like [`Guard::attempt_ended`], for the last attempt. Its end is written together with the settlement, which must
+    /// follow at once.
     pub fn last_attempt_ended(&mut self, ended: AttemptEnded) {
         self.end(ended, false);
     }
@@ -146,20 +85,20 @@ impl Guard {
     fn end(&mut self, ended: AttemptEnded, now: bool) {
         match self.record.as_mut().and_then(|r| r.attempts.last_mut()) {
             Some(Attempt { ended: end @ None, .. }) => {
-                if let Some(entry) = &mut self.entry {
-                    entry.end(&ended, now);
+                if let Some(journaled) = &mut self.journaled {
+                    journaled.end(&ended, now);
                 }
                 *end = Some(ended);
-                self.tell();
+                self.call_watcher();
             }
-            _ => tracing::error!(request_id = %self.request_id, "an attempt was ended that is not open"),
+            _ => tracing::error!(request_id = %self.request_id, "the end of an attempt was recorded that is not open"),
         }
     }
 
-    /// Records how the request has ended, before the client is given the end of the answer: with
-    /// [`crate::Fsync::Always`] not before what this returns is ready.
+    /// Records how the request has ended. To be called before the client gets the end of the answer; with
+    /// [`Fsync::Always`](crate::Fsync::Always), the end of the answer waits until the returned value is ready.
     ///
-    /// An attempt that was never ended counts as sent and not answered.
+    /// If the last attempt has not ended, it counts as sent and not answered.
     pub fn settle(mut self, settled: Settled) -> Durable {
         self.end_if_open("no end was recorded");
         self.finish(|_| settled)
@@ -179,73 +118,67 @@ impl Guard {
         if let Some(last) = self.record.as_mut().and_then(|r| r.attempts.last_mut())
             && last.ended.is_none()
         {
-            let ended = AttemptEnded::unanswered(error, self.shared.since(last.started.started_at));
-            if let Some(entry) = &mut self.entry {
-                entry.end(&ended, false);
+            let ended = AttemptEnded::unanswered(error, self.recorder.since(last.started.started_at));
+            if let Some(journaled) = &mut self.journaled {
+                journaled.end(&ended, false);
             }
             last.ended = Some(ended);
-            self.tell();
+            self.call_watcher();
         }
     }
 
-    fn tell(&mut self) {
+    fn call_watcher(&mut self) {
         if let (Some(watcher), Some(record)) = (&mut self.watcher, &self.record) {
             watcher(&record.attempts);
         }
     }
 
-    /// The one place where a request settles; the second time nothing happens.
+    /// The one place where a request settles. A second call does nothing.
     fn finish(&mut self, settled: impl FnOnce(&Intent) -> Settled) -> Durable {
-        self.tell();
+        self.call_watcher();
         let Some(Record { intent, attempts }) = self.record.take() else { return Durable::default() };
         let settled = settled(&intent);
         let settlement = Settlement { intent, attempts, settled };
-        self.shared.places.settle();
-        self.shared.places.census.settled(settlement.settled_at());
-        match self.entry.take() {
+        self.recorder.observers.tell(&settlement);
+        self.recorder.in_flight.settle(settlement.settled_at());
+        match self.journaled.take() {
             None => {
-                let caller = settlement.intent.user_id;
-                if self.shared.queue.send(Queued { settlement, at: None }).is_err() {
-                    self.too_late(caller);
+                let user = settlement.intent.user_id;
+                if self.recorder.queue.send(QueuedSettlement { settlement, at: None }).is_err() {
+                    self.lose(user);
                 }
                 Durable::default()
             }
-            Some(entry) => self.finish_in(entry, settlement),
+            Some(journaled) => self.finish_in_journal(journaled, settlement),
         }
     }
 
-    fn finish_in(&self, mut entry: Entry, settlement: Settlement) -> Durable {
-        let (shared, before) = (&self.shared, entry.unwritten.len());
-        let pushed = entry.push(&settlement.settled);
-        let long = entry.unwritten.len() as u64 > SETTLED_ROOM;
-        if !pushed || (long && !entry.chain.fits(entry.request, entry.unwritten.len() as u64)) {
-            entry.unwritten.truncate(before);
-            entry.push(&Settled { error: settlement.settled.error.as_deref().map(cut), ..settlement.settled.clone() });
-        }
-        let (worker, caller, mut sent) = (entry.chain.worker, settlement.intent.user_id, false);
-        let written = entry.chain.settle(entry.request, &entry.unwritten, |at| {
-            if at.is_some() && !shared.places.take_memory() {
+    fn finish_in_journal(&self, mut journaled: JournaledRequest, settlement: Settlement) -> Durable {
+        let (queue, in_flight) = (&self.recorder.queue, &self.recorder.in_flight);
+        journaled.settled(&settlement.settled);
+        let (worker, user, mut queued) = (journaled.worker(), settlement.intent.user_id, false);
+        let written = journaled.settle(|at| {
+            if at.is_some() && !in_flight.reserve_memory() {
                 return false;
             }
-            sent = shared.queue.send(Queued { settlement, at: at.map(|at| (worker, at)) }).is_ok();
-            if !sent && at.is_some() {
-                shared.places.free_memory(1);
+            queued = queue.send(QueuedSettlement { settlement, at: at.map(|at| (worker, at)) }).is_ok();
+            if !queued && at.is_some() {
+                in_flight.release_memory(1);
             }
-            sent
+            queued
         });
-        // What is in the journal and not in the queue is read back from there: by the drain, or the next process.
-        if !sent && written.at.is_none() {
-            self.too_late(caller);
-        } else if written.began {
-            shared.places.spill();
+        // A settlement that is in the journal and not in the queue is read back: by the drain, or by the next process.
+        if !queued && written.at.is_none() {
+            self.lose(user);
+        } else if written.spilled {
+            in_flight.spill();
         }
         written.durable
     }
 
-    fn too_late(&self, caller: UserId) {
-        self.shared.places.free(1);
-        self.shared.places.census.lost(caller);
-        tracing::error!(request_id = %self.request_id, "settled after the drain ended: not recorded");
+    fn lose(&self, user: UserId) {
+        self.recorder.in_flight.lost(user);
+        tracing::error!(request_id = %self.request_id, "a request settled after the drain ended: it is not recorded");
     }
 }
 
@@ -260,12 +193,12 @@ impl Drop for Guard {
             (499, Outcome::Cancelled, "the client left")
         };
         self.end_if_open(error);
-        let shared = Arc::clone(&self.shared);
+        let recorder = Arc::clone(&self.recorder);
         self.finish(|intent| Settled {
             status: Some(status),
             outcome,
             error: Some(error.to_owned()),
-            latency_ms: shared.since(intent.created_at),
+            latency_ms: recorder.since(intent.created_at),
             first_token_ms: None,
         });
     }
@@ -282,10 +215,10 @@ mod tests {
     use tt_core::Timestamp;
 
     use super::*;
-    use crate::fixtures::{Sink, answered, guard, intent, ledger, settled, started};
+    use crate::sim::fixtures::{Sink, answered, guard, intent, ledger, settled, started};
     use crate::{Drain, Ledger};
 
-    /// What the sink gets once `act` is done with the ledger, whose clock stands at 1,000 ms.
+    /// The settlements that the sink gets after `act` on a ledger whose clock says 1,000 ms.
     fn settlements(act: impl FnOnce(&Ledger)) -> Vec<Settlement> {
         let (ledger, drain) = ledger(10);
         act(&ledger);
@@ -383,11 +316,11 @@ mod tests {
             let told = Arc::clone(&seen);
             let queue = ledger.clone();
             guard.watch(Box::new(move |attempts: &[Attempt]| {
-                assert_eq!(queue.pending().undelivered, 0, "it is in the queue already");
+                assert_eq!(queue.status().unstored, 0, "it is in the queue already");
                 told.lock().unwrap().push(attempts.iter().filter(|a| a.ended.is_some()).count());
             }));
             act(guard);
-            assert_eq!(ledger.pending().undelivered, 1);
+            assert_eq!(ledger.status().unstored, 1);
             seen.lock().unwrap().clone()
         };
         let settled_after_two = |mut guard: Guard| {

@@ -1,154 +1,182 @@
-//! The side of the ledger that requests see.
+//! Admits requests and tells how much is open and not yet stored.
 
 use std::io;
 use std::sync::Arc;
 
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tt_core::record::{Intent, Settlement};
+use tokio::sync::mpsc::unbounded_channel;
+use tt_core::record::Intent;
 use tt_core::{Timestamp, UserId};
 
-use crate::chain::Chain;
-use crate::files::Files;
-use crate::guard::Entry;
-use crate::journal::{Journal, JournalConfig};
-use crate::places::Places;
-use crate::replay::Position;
-use crate::{Drain, Flusher, Guard, LedgerError};
+use crate::drain::Drain;
+use crate::drain::batch::BATCH;
+use crate::error::LedgerError;
+use crate::flusher::Flusher;
+use crate::guard::Guard;
+use crate::in_flight::InFlight;
+use crate::journal::Journal;
+use crate::journal::config::JournalConfig;
+use crate::journal::files::Files;
+use crate::journal::request::JournaledRequest;
+use crate::journal::writer::ChainWriter;
+use crate::observer::{Observers, SettlementObserver};
+use crate::recorder::{Clock, Recorder};
 
-/// Takes intents. Cheap to clone.
+/// Admits requests. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
-    shared: Arc<Shared>,
-    /// One for each worker; without a journal, one.
-    workers: Arc<[Arc<Shared>]>,
+    recorder: Arc<Recorder>,
+    /// One for each worker; without a journal, one for all.
+    workers: Arc<[Arc<Recorder>]>,
 }
 
-/// What a ledger and its guards hold, and the drain does not: when the last is gone, the drain has seen everything.
-pub(crate) struct Shared {
-    /// Bounded by `places`: nothing is queued that has none.
-    pub(crate) queue: UnboundedSender<Queued>,
-    pub(crate) places: Arc<Places>,
-    /// `None`: in memory only.
-    pub(crate) chain: Option<Arc<Chain>>,
-    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-}
-
-/// A settlement on its way to the drain.
-pub(crate) struct Queued {
-    pub(crate) settlement: Settlement,
-    /// The worker whose chain it is in, and the place right after it; `None`: in memory only.
-    pub(crate) at: Option<(usize, Position)>,
-}
-
-/// What is settled and not in the store yet.
+/// The settlements that are not yet stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
-    /// How many settlements of this process, of all callers.
-    pub pending: usize,
-    /// When the one that waits longest settled, to the second; `None` when nothing waits.
+    /// Their number in this process, of all users.
+    pub unstored: usize,
+    /// When the one that waits longest settled, to the second; `None` when none waits.
     pub oldest: Option<Timestamp>,
 }
 
-/// How much the ledger holds, for health and metrics. Counts of one moment, not of one another.
+/// The content of the ledger in numbers, for health checks and metrics. Each number is read by itself, so they may not fit
+/// one another exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pending {
-    /// Requests that run: an intent and no settlement yet.
+pub struct LedgerStatus {
+    /// Requests that have an intent and no settlement.
     pub open: usize,
-    /// Settled requests that the sink has not taken yet.
-    pub undelivered: usize,
-    /// What both together may come to; past it [`Ledger::open`] refuses. With a journal there is no such number.
+    /// Settled requests that the sink has not taken.
+    pub unstored: usize,
+    /// The most that `open` and `unstored` may sum up to; beyond it [`Ledger::open`] refuses. `usize::MAX` with a journal.
     pub capacity: usize,
-    /// What the journal takes on disk, in bytes, the room it has set aside included.
+    /// The bytes that the journal takes on disk, reserved room included.
     pub journal_bytes: u64,
-    /// What it may take; past it [`Ledger::open`] refuses.
+    /// The most bytes that it may take; beyond it [`Ledger::open`] refuses.
     pub max_journal_bytes: u64,
-    /// The last intent could not be recorded, and there is no sign yet that the next one can.
+    /// The last intent could not be recorded, and nothing shows yet that the next one can.
     pub refusing: bool,
 }
 
-impl Ledger {
-    /// A ledger in memory, with room for `capacity` requests that are open or not yet delivered, and the drain that
-    /// empties it. What it holds ends with the process. `clock` is asked only for the latencies of what settles from
-    /// `Drop`.
-    pub fn new(capacity: usize, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> (Self, Drain) {
-        let (queue, settlements) = unbounded_channel();
-        let places = Arc::new(Places::new(capacity, usize::MAX));
-        let drain = Drain::new(settlements, Arc::clone(&places), None);
-        let shared = Arc::new(Shared { queue, places, chain: None, clock: Arc::new(clock) });
-        (Self { workers: [Arc::clone(&shared)].into(), shared }, drain)
+/// Makes a ledger.
+#[must_use = "it makes nothing by itself"]
+pub struct LedgerBuilder {
+    clock: Clock,
+    observers: Vec<Arc<dyn SettlementObserver>>,
+}
+
+impl LedgerBuilder {
+    /// Adds an observer of settlements. Observers are told in the order in which they were added.
+    pub fn observer(mut self, observer: Arc<dyn SettlementObserver>) -> Self {
+        self.observers.push(observer);
+        self
     }
 
-    /// A ledger on disk, bound to the first worker's chain; the drain that empties it, and what makes it durable. An
-    /// error when the journal's directory cannot be made or locked; a full disk is none, it refuses intents.
+    /// A ledger in memory, with room for `capacity` requests that are open or not yet stored, and the drain that empties
+    /// it. When the process ends, what it holds is lost.
+    pub fn in_memory(self, capacity: usize) -> (Ledger, Drain) {
+        let (queue, settlements) = unbounded_channel();
+        let in_flight = Arc::new(InFlight::new(capacity, usize::MAX, BATCH));
+        let observers = Observers::from(self.observers);
+        let drain = Drain::new(settlements, Arc::clone(&in_flight), None, observers.clone());
+        let recorder = Arc::new(Recorder { queue, in_flight, chain: None, observers, clock: self.clock });
+        (Ledger { workers: [Arc::clone(&recorder)].into(), recorder }, drain)
+    }
+
+    /// A ledger with a journal, the drain that empties it, and the flusher that makes it durable. The ledger is the first
+    /// worker's: [`Ledger::worker`] gives the others. An error when the journal's directory cannot be made or locked. A
+    /// full disk is not an error: the ledger refuses intents until there is room.
+    pub fn journaled(self, config: JournalConfig, files: Arc<dyn Files>) -> io::Result<(Ledger, Drain, Flusher)> {
+        let journal = Arc::new(Journal::open(config, files)?);
+        let (queue, settlements) = unbounded_channel();
+        let in_flight = Arc::new(InFlight::new(usize::MAX, journal.memory, BATCH));
+        let observers = Observers::from(self.observers);
+        let drain = Drain::new(settlements, Arc::clone(&in_flight), Some(Arc::clone(&journal)), observers.clone());
+        let recorder = |chain: &Arc<ChainWriter>| Recorder {
+            queue: queue.clone(),
+            in_flight: Arc::clone(&in_flight),
+            chain: Some(Arc::clone(chain)),
+            observers: observers.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        let workers: Arc<[_]> = journal.chains.iter().map(|chain| Arc::new(recorder(chain))).collect();
+        let first = workers.first().cloned().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok((Ledger { recorder: first, workers }, drain, Flusher::new(journal)))
+    }
+}
+
+impl std::fmt::Debug for LedgerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LedgerBuilder").field("observers", &self.observers.len()).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Begins to make a ledger. `clock` is read only for the latency of a request that settles because its guard is
+    /// dropped.
+    pub fn builder(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> LedgerBuilder {
+        LedgerBuilder { clock: Arc::new(clock), observers: Vec::new() }
+    }
+
+    /// [`LedgerBuilder::in_memory`] without observers.
+    pub fn new(capacity: usize, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> (Self, Drain) {
+        Self::builder(clock).in_memory(capacity)
+    }
+
+    /// [`LedgerBuilder::journaled`] without observers.
     pub fn journaled(
         config: JournalConfig,
         files: Arc<dyn Files>,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> io::Result<(Self, Drain, Flusher)> {
-        let journal = Arc::new(Journal::open(config, files)?);
-        let (queue, settlements) = unbounded_channel();
-        let places = Arc::new(Places::new(usize::MAX, journal.memory));
-        let drain = Drain::new(settlements, Arc::clone(&places), Some(Arc::clone(&journal)));
-        let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(clock);
-        let worker = |chain: &Arc<Chain>| Shared {
-            queue: queue.clone(),
-            places: Arc::clone(&places),
-            chain: Some(Arc::clone(chain)),
-            clock: Arc::clone(&clock),
-        };
-        let workers: Arc<[_]> = journal.chains.iter().map(|chain| Arc::new(worker(chain))).collect();
-        let first = workers.first().cloned().ok_or(io::ErrorKind::InvalidInput)?;
-        Ok((Self { shared: first, workers }, drain, Flusher::new(journal)))
+        Self::builder(clock).journaled(config, files)
     }
 
-    /// The ledger of the `n`th worker thread, counted from 0: what is opened there goes to a chain of its own. Any
-    /// thread may use any of them; a chain for each keeps them from waiting for one another.
+    /// The ledger of the `n`th worker thread, counted from 0, which writes a chain of its own. Any thread may use any of
+    /// them; with a chain for each, threads do not wait for one another.
     #[must_use]
     pub fn worker(&self, n: usize) -> Self {
-        let shared = n.checked_rem(self.workers.len()).and_then(|n| self.workers.get(n)).unwrap_or(&self.shared);
-        Self { shared: Arc::clone(shared), workers: Arc::clone(&self.workers) }
+        let recorder = n.checked_rem(self.workers.len()).and_then(|n| self.workers.get(n)).unwrap_or(&self.recorder);
+        Self { recorder: Arc::clone(recorder), workers: Arc::clone(&self.workers) }
     }
 
-    /// Takes a request in, before anything of it is sent upstream, and sets aside the room for its settlement. In the
-    /// journal its intent is written together with its first attempt: a request that sent nothing leaves nothing
-    /// behind when the process dies.
+    /// Admits a request before any of it is sent upstream, and reserves the room for its settlement. The journal gets its
+    /// intent together with its first attempt, so a request that has sent nothing leaves nothing behind when the process
+    /// dies.
     pub fn open(&self, intent: Intent) -> Result<Guard, LedgerError> {
-        let (places, caller) = (&self.shared.places, intent.user_id);
-        places.take()?;
-        places.census.enter(caller);
-        let entry = match &self.shared.chain {
+        let (in_flight, user) = (&self.recorder.in_flight, intent.user_id);
+        in_flight.reserve(user)?;
+        let journaled = match &self.recorder.chain {
             None => Ok(None),
-            Some(chain) => Entry::open(chain, &intent).map(Some),
+            Some(chain) => JournaledRequest::open(chain, &intent).map(Some),
         };
-        match entry {
-            Ok(entry) => Ok(Guard::new(Arc::clone(&self.shared), intent, entry)),
+        match journaled {
+            Ok(journaled) => Ok(Guard::new(Arc::clone(&self.recorder), intent, journaled)),
             Err(error) => {
-                places.put_back();
-                places.census.leave(caller);
+                in_flight.void(user);
                 Err(error)
             }
         }
     }
 
-    /// Requests of `caller` that this process has taken in and the sink has not: they run, or have settled and wait.
-    pub fn open_of(&self, caller: UserId) -> usize {
-        self.shared.places.census.of(caller)
+    /// The number of requests of `user` that this process has admitted and the sink has not taken: open ones, and those not
+    /// yet stored.
+    pub fn open_of(&self, user: UserId) -> usize {
+        self.recorder.in_flight.of(user)
     }
 
-    /// What the sink has not taken yet of what this process has settled.
+    /// The settlements of this process that the sink has not taken.
     pub fn backlog(&self) -> Backlog {
-        let places = &self.shared.places;
-        Backlog { pending: places.settled(), oldest: places.census.oldest() }
+        let in_flight = &self.recorder.in_flight;
+        Backlog { unstored: in_flight.unstored(), oldest: in_flight.oldest() }
     }
 
-    /// How much is open and undelivered.
-    pub fn pending(&self) -> Pending {
-        let places = &self.shared.places;
-        let instance = self.shared.chain.as_ref().map(|chain| chain.instance());
-        Pending {
-            open: places.open(),
-            undelivered: places.settled(),
-            capacity: places.capacity(),
+    /// The numbers of open and not yet stored requests, and the size of the journal.
+    pub fn status(&self) -> LedgerStatus {
+        let in_flight = &self.recorder.in_flight;
+        let instance = self.recorder.chain.as_ref().map(|chain| chain.instance());
+        LedgerStatus {
+            open: in_flight.open(),
+            unstored: in_flight.unstored(),
+            capacity: in_flight.capacity(),
             journal_bytes: instance.map_or(0, |i| i.bytes()),
             max_journal_bytes: instance.map_or(0, |i| i.max_bytes),
             refusing: instance.is_some_and(|i| i.is_refusing()),
@@ -158,24 +186,17 @@ impl Ledger {
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Ledger").field(&self.pending()).finish()
-    }
-}
-
-impl Shared {
-    /// Milliseconds from `start` to now; 0 when the clock was set back meanwhile.
-    pub(crate) fn since(&self, start: Timestamp) -> u64 {
-        u64::try_from((self.clock)().millis().saturating_sub(start.millis())).unwrap_or(0)
+        f.debug_tuple("Ledger").field(&self.status()).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{Sink, guard, intent, ledger, ms, settled};
+    use crate::sim::fixtures::{Sink, guard, intent, ledger, ms, settled};
 
     fn counts(ledger: &Ledger) -> (usize, usize) {
-        (ledger.pending().open, ledger.pending().undelivered)
+        (ledger.status().open, ledger.status().unstored)
     }
 
     #[tokio::test(start_paused = true)]
@@ -210,7 +231,7 @@ mod tests {
             assert_eq!(ledger.backlog(), Backlog::default());
             one.settle(settled());
             tokio::time::sleep(ms(60)).await;
-            assert_eq!((ledger.open_of(caller), ledger.backlog().pending), (2, 1), "the sink did not take it");
+            assert_eq!((ledger.open_of(caller), ledger.backlog().unstored), (2, 1), "the sink did not take it");
             assert!(ledger.backlog().oldest.is_some());
             tokio::time::sleep(ms(500)).await;
             assert_eq!((ledger.open_of(caller), ledger.backlog()), (1, Backlog::default()));

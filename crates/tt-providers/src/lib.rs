@@ -3,23 +3,20 @@
 //! **Invariant:** a codec converts to and from the neutral forms of `tt-core` (`Conversation`, `Reply`, `Event`), never
 //! to another dialect, and does no I/O. Only `client` touches the network.
 
-pub mod address;
-pub mod anthropic;
-pub mod client;
-mod dispatch;
-pub mod endpoint;
+mod dialect;
 pub mod error;
-pub mod gemini;
-pub mod openai;
 pub mod slices;
 pub mod sse;
-pub mod stream;
-mod words;
+pub mod tally;
+pub mod upstream;
 
-pub use client::{Client, ClientSettings, Trust};
-pub use dispatch::{StreamDecoder, decode_reply, encode_request, refused};
+pub use dialect::{StreamDecoder, decode_reply, encode_request, refused};
+pub use dialect::{anthropic_messages as anthropic, gemini, openai_chat as openai};
 pub use error::{Disposition, ProviderError, Refused, RefusedKind};
 pub use slices::Slices;
+pub use tally as stream;
+pub use upstream::client::{Client, ClientSettings, Trust};
+pub use upstream::{address, client, endpoint};
 
 use tt_core::model::ModelFacts;
 

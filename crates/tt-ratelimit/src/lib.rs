@@ -1,28 +1,20 @@
-//! Request limits and budgets, in memory or shared through Redis.
+#![doc = include_str!("../README.md")]
 //!
-//! A [`Limiter`] is made once; every worker thread asks it for a [`Worker`] and decides its requests there; so it is with
-//! [`Budgets`] and [`BudgetWorker`]. Both kinds of each answer alike, which one test suite shows.
+//! ## Invariants
 //!
-//! **Invariant:** a request is counted by all of its rules or by none, and the clock is an argument. There is no error
-//! type: when the counters cannot be reached, request limits do what was configured ([`WithoutRedis`]), and budgets
-//! admit nothing.
+//! - A request is counted by all of its rules or by none.
+//! - The clock is an argument. (In Redis, request limits go by the clock of Redis, so that processes agree on it.)
+//! - There is no error type: while Redis is down, request limits do what was configured ([`WithoutRedis`]), and budgets
+//!   admit nothing.
 
-mod budget;
-mod day;
-mod learned;
-mod limiter;
-mod memory;
-mod minute;
+mod budgets;
+mod limits;
+mod output_quantiles;
 mod redis;
-mod tally;
-#[cfg(test)]
-mod tests;
 
-pub use budget::{
-    Ask, BudgetStanding, BudgetWorker, BudgetedRequest, Budgets, Reading, Reservation, StaleCharge, Used,
+pub use budgets::{
+    BudgetStanding, BudgetWorker, BudgetedRequest, Budgets, CostEstimate, Reading, Reservation, StaleCharge, Used,
 };
-pub use learned::{CallKind, Learned};
-pub use limiter::{Limiter, Worker};
+pub use limits::{LimitWorker, Limiter};
+pub use output_quantiles::{CallKind, OutputQuantiles};
 pub use redis::{RedisConfig, RedisState, WithoutRedis};
-
-use tally::{Tally, Verdict, Window};

@@ -1,7 +1,9 @@
 //! The face of the store: opens a database, and runs every call on the runtime it was opened with.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use secrecy::ExposeSecret;
 
@@ -25,7 +27,6 @@ macro_rules! call {
                     }
                 }
             })
-            .await
     }};
 }
 
@@ -46,6 +47,27 @@ struct Inner {
     database: Database,
     handle: tokio::runtime::Handle,
     queries: AtomicU64,
+}
+
+/// A call of the store, which begins when it is first polled.
+///
+/// It is a type of its own, and not that of an `async fn`, so that the queries are compiled once, in this crate: an
+/// `async fn` is compiled where it is awaited, with all that is below it, in every crate anew.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Call<T>(Pin<Box<dyn Future<Output = Result<T>> + Send>>);
+
+impl<T> Future for Call<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl<T> std::fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Call")
+    }
 }
 
 enum Database {
@@ -75,7 +97,7 @@ impl Store {
     }
 
     /// Brings the tables up to date; how many migrations ran. Any number of processes may do so at once.
-    pub async fn migrate(&self) -> Result<usize> {
+    pub fn migrate(&self) -> Call<usize> {
         let inner = Arc::clone(&self.inner);
         self.run(async move {
             match &inner.database {
@@ -83,11 +105,10 @@ impl Store {
                 Database::Postgres(db) => migrate::postgres(db).await,
             }
         })
-        .await
     }
 
     /// Does the database answer?
-    pub async fn ping(&self) -> Result<()> {
+    pub fn ping(&self) -> Call<()> {
         call!(self, read, ops::ping())
     }
 
@@ -111,12 +132,15 @@ impl Store {
 
     /// Runs `work` on the store's runtime. Dropping the result does not stop it: a dropped SQLite future would block
     /// its thread, and a half-done transaction helps nobody.
-    async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-        self.inner.queries.fetch_add(1, Ordering::Relaxed);
-        match self.inner.handle.spawn(work).await {
-            Ok(result) => result,
-            Err(stopped) if stopped.is_panic() => Err(StoreError::Query(Box::new(stopped))),
-            Err(stopped) => Err(StoreError::Unavailable(Box::new(stopped))),
-        }
+    fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Call<T> {
+        let inner = Arc::clone(&self.inner);
+        Call(Box::pin(async move {
+            inner.queries.fetch_add(1, Ordering::Relaxed);
+            match inner.handle.spawn(work).await {
+                Ok(result) => result,
+                Err(stopped) if stopped.is_panic() => Err(StoreError::Query(Box::new(stopped))),
+                Err(stopped) => Err(StoreError::Unavailable(Box::new(stopped))),
+            }
+        }))
     }
 }

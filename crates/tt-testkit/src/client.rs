@@ -207,7 +207,7 @@ impl Call {
         let uri = format!("{}{}", self.client.base, self.path);
         *request.uri_mut() = uri.parse().map_err(|error| format!("{uri} is no address: {error}"))?;
         *request.headers_mut() = self.headers;
-        let response = self.client.pool.request(request).await.map_err(|error| chain(&error))?;
+        let response = self.client.pool.request(request).await.map_err(|error| tt_core::Causes(&error).to_string())?;
         let (parts, body) = response.into_parts();
         Ok((parts.status, parts.headers, body))
     }
@@ -281,15 +281,4 @@ fn set(headers: &mut HeaderMap, name: &str, value: &str) {
 /// The code in the body of an error, or an empty text.
 pub(crate) fn error_code(body: &Value) -> &str {
     body["error"]["code"].as_str().unwrap_or_default()
-}
-
-/// The error and its causes, in a line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::SHAPES;
+use super::shape::{SHAPES, Shape};
+use crate::env::variable;
 use crate::http::Server;
 use crate::program::Program;
 
@@ -17,16 +18,36 @@ const LOG_LINES: usize = 10;
 /// All that runs.
 #[derive(Debug)]
 pub(super) struct Bed {
-    /// In the order of [`super::TARGETS`].
+    /// In the order of [`super::samples::TARGETS`].
     pub(super) targets: [Program; 3],
-    /// Ours; the upstream takes any.
-    pub(super) api_key: String,
+    /// TokenTracer's; the upstream takes any.
+    api_key: String,
+    /// The mock and the load generator.
+    mock: PathBuf,
     directory: Directory,
 }
 
 impl Bed {
     /// Starts the programs in `binaries` and makes an account.
     pub(super) fn start(binaries: &Path) -> Result<Self, String> {
+        Self::make(binaries, |_| Command::new(binaries.join("tokentracer")))
+    }
+
+    /// The same with `program` for TokenTracer, under callgrind, which writes to [`Bed::callgrind_directory`]. It obeys
+    /// `vgdb --vgdb-prefix=DIRECTORY/vgdb`.
+    pub(super) fn under_callgrind(binaries: &Path, program: &Path) -> Result<Self, String> {
+        Self::make(binaries, |directory| {
+            let mut command = Command::new("valgrind");
+            command
+                .args(["--tool=callgrind", "--fair-sched=try", "--quiet"])
+                .arg(format!("--callgrind-out-file={}", directory.join("out").display()))
+                .arg(format!("--vgdb-prefix={}", directory.join("vgdb").display()))
+                .arg(program);
+            command
+        })
+    }
+
+    fn make(binaries: &Path, program: impl FnOnce(&Path) -> Command) -> Result<Self, String> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from).to_string();
         let directory = Directory::make()?;
         let mock = binaries.join("tt-mock");
@@ -34,11 +55,12 @@ impl Bed {
         let url = format!("http://{}", upstream.address());
         let bare = Program::start(Command::new(&mock).args(["bare-proxy", "--threads", &cores, "--upstream", &url]))?;
         let log = File::create(directory.log()).map_err(|error| format!("{}: {error}", directory.log().display()))?;
-        let mut command = Command::new(binaries.join("tokentracer"));
+        let mut command = program(&directory.0);
         command
             .arg("serve")
-            // No setting of the developer's: the same run everywhere.
+            // No setting of the developer's: the same run everywhere. PATH is for valgrind.
             .env_clear()
+            .envs(variable("PATH").map(|path| ("PATH", path)))
             .env("PORT", "0")
             .env("DATA_DIR", directory.0.join("data"))
             .env("OPENAI_BASE_URL", format!("{url}/v1"))
@@ -48,7 +70,21 @@ impl Bed {
         let failed = |problem| format!("{problem}\n{}", directory.log_tail());
         let program = Program::start(&mut command).map_err(failed)?;
         let api_key = account(&Server::new(program.address())).map_err(failed)?;
-        Ok(Self { targets: [upstream, bare, program], api_key, directory })
+        Ok(Self { targets: [upstream, bare, program], api_key, mock, directory })
+    }
+
+    /// A load of requests of one kind on one of the processes; how many or how long is still to be said.
+    pub(super) fn load(&self, on: &Program, shape: Shape, connections: usize) -> Command {
+        let mut load = Command::new(&self.mock);
+        load.args(["load", "--target", &format!("http://{}", on.address()), "--bearer", &self.api_key])
+            .args(["--model", shape.model, "--stream", if shape.stream { "true" } else { "false" }])
+            .args(["--bytes", &shape.bytes.to_string(), "--connections", &connections.to_string()]);
+        load
+    }
+
+    /// Where callgrind writes its counts, in files named `out.N`.
+    pub(super) fn callgrind_directory(&self) -> &Path {
+        &self.directory.0
     }
 
     /// What TokenTracer logged last.

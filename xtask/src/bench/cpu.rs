@@ -1,19 +1,10 @@
 //! What a process has used, as Linux tells it under `/proc`; nothing elsewhere.
 
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// How often a process is looked at, and how long it may keep working after a load.
 const TICK: Duration = Duration::from_millis(150);
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Ticks a second in `/proc/<pid>/stat`.
-static HERTZ: LazyLock<u64> = LazyLock::new(|| {
-    let asked = Command::new("getconf").arg("CLK_TCK").stderr(Stdio::null()).output().ok();
-    let said = asked.and_then(|out| String::from_utf8_lossy(&out.stdout).trim().parse().ok());
-    said.filter(|hertz| *hertz > 0).unwrap_or(100)
-});
 
 /// User and system time of all threads of a process, ended ones included. It waits until the process is at rest, so
 /// that work put off (a batch for the database) counts for the load that made it.
@@ -25,7 +16,7 @@ pub(super) fn spent_when_quiet(process: u32) -> Option<Duration> {
         let now = ticks(process)?;
         // A tick now and then is its timers.
         if now - last <= 1 || Instant::now() > until {
-            return Some(Duration::from_nanos(now * 1_000_000_000 / *HERTZ));
+            return Some(Duration::from_nanos(now * 1_000_000_000 / rustix::param::clock_ticks_per_second()));
         }
         last = now;
     }

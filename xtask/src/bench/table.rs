@@ -1,6 +1,6 @@
 //! The rounds, summed up as a Markdown table.
 
-use super::{BARE, Sample, Series, TARGETS};
+use super::samples::{BARE, Sample, Series, TARGETS};
 
 const HEAD: &str = "\
 | request | connections | | requests/s | p50 µs | p99 µs | CPU µs a request | requests/s ÷ bare | p50 ÷ bare | CPU ÷ bare |
@@ -63,7 +63,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::SHAPES;
+    use crate::bench::shape::SHAPES;
 
     fn sample(per_second: f64, cpu_us: Option<f64>) -> Sample {
         Sample { per_second, p50_us: 1e6 / per_second, p99_us: 2e6 / per_second, cpu_us }

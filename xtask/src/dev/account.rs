@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::ProviderKey;
+use super::providers::ProviderKey;
 use crate::http::Server;
 
 const FILE: &str = "dev-credentials";

@@ -114,7 +114,8 @@ fn as_owner(mut command: Command, owner: Option<Owner>, directory: &Path) -> Com
     command
 }
 
-/// The user `postgres`, which Debian's package makes, or `nobody`.
+/// The user `postgres`, which Debian's package makes, or `nobody`. The program `id` is asked, since only the C library
+/// knows all places that names of users come from.
 fn unprivileged() -> Result<Owner, String> {
     let id = |option: &str, user: &str| {
         let out = Command::new("id").args([option, user]).stderr(Stdio::null()).output().ok()?;

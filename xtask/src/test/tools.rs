@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{Outcome, output, status};
+use crate::run::{Outcome, status};
 
 /// Programs, by their paths.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 impl Tools {
     /// The tools, installed first where they are missing and this is Debian, and we are root.
     pub(crate) fn find_or_install() -> Result<Self, String> {
-        let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+        let root = rustix::process::geteuid().is_root();
         let missing = match Self::find(root) {
             Ok(tools) => return Ok(tools),
             Err(missing) => missing,

@@ -40,7 +40,7 @@ pub(crate) async fn run(config: &Config, matches: &ArgMatches, control: &Handle)
     store.close();
     let user = user.ok_or_else(|| format!("there is no user {email}"))?;
     let budgets = Budgets::redis(redis.clone(), &Uuid::now_v7().to_string(), control);
-    let cleared = budgets.clear(user.id).await;
+    let cleared = budgets.expire(user.id).await;
     let cleared = cleared.ok_or("REDIS_URL: Redis does not answer, or has just lost its data")?;
     writeln!(std::io::stdout(), "released what {cleared} requests of ended processes had reserved of {email}'s budgets")
         .map_err(|error| format!("standard output: {error}"))

@@ -1,6 +1,6 @@
 //! Recorded attempts at the prices of another table: what a price that was missing or wrong at first makes of them.
 
-use super::PriceTable;
+use super::table::PriceTable;
 use crate::record::{Attempt, AttemptEnded};
 use crate::usage::UsageSource;
 
@@ -77,6 +77,7 @@ mod tests {
                 provider_key_id: ProviderKeyId(1),
                 model: model.into(),
                 started_at: SENT,
+                notes: Vec::new(),
             },
             ended: Some(AttemptEnded {
                 source,

@@ -69,8 +69,8 @@ impl Prices {
             (usage.input - audio_in, Class::Input),
             (audio_in, Class::AudioInput),
             (usage.cache_read, Class::CacheRead),
-            (usage.cache_write_5m, Class::CacheWrite5m),
-            (usage.cache_write_1h, Class::CacheWrite1h),
+            (usage.cache_write_5m.saturating_add(usage.cache_write_30m), Class::CacheWrite5m),
+            (usage.cache_write_1h.saturating_add(usage.cache_write_12h), Class::CacheWrite1h),
             (usage.output - audio_out, Class::Output),
             (audio_out, Class::AudioOutput),
         ]

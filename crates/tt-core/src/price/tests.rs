@@ -1,10 +1,14 @@
 //! The shipped table by hand-made sums, the rules by made tables, and what holds for every usage.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::usage::BilledBeside;
-use Provider::{Anthropic, Gemini, OpenAi};
+use crate::Provider::{self, Anthropic, Gemini, OpenAi};
+use crate::fee::{Fee, FeeKind, FeeUnit};
+use crate::usage::{BilledBeside, Reported, Usage};
+use crate::{NanoUsd, Timestamp};
 
 fn table() -> Arc<PriceTable> {
     PriceTable::builtin().unwrap()
@@ -49,8 +53,19 @@ fn claude_sonnet_4_5_costs_its_cache_writes_by_their_hour() {
     // batch is half of each
     assert_eq!(price(Anthropic, "claude-sonnet-4-5", &in_tier(usage, "batch")), Some(1_425_000));
     // three searches at a cent
-    let searched = Usage { web_searches: 3, ..usage };
-    assert_eq!(cost(Anthropic, "claude-sonnet-4-5", searched), Some(2_850_000 + 30_000_000));
+    let searched = Reported { fees: vec![Fee::web_searches(3)], ..reported(usage) };
+    assert_eq!(price(Anthropic, "claude-sonnet-4-5", &searched), Some(2_850_000 + 30_000_000));
+}
+
+#[test]
+fn classes_without_a_price_of_their_own_cost_as_what_they_are_a_part_of() {
+    // 100 × 3.75 for half an hour as for five minutes, 50 × 6.00 for twelve hours as for one
+    let kept = Usage { cache_write_30m: 100, cache_write_12h: 50, ..Usage::default() };
+    assert_eq!(cost(Anthropic, "claude-sonnet-4-5", kept), Some(375_000 + 300_000));
+    let whole = Usage { input: 100, cache_read: 100, output: 100, ..Usage::default() };
+    let parts = Usage { cached_audio: 60, image_input: 30, video_input: 20, image_output: 70, ..whole };
+    assert_eq!(cost(Gemini, "gemini-2.5-pro", parts), cost(Gemini, "gemini-2.5-pro", whole));
+    assert!(cost(Gemini, "gemini-2.5-pro", whole).is_some());
 }
 
 #[test]
@@ -132,7 +147,7 @@ fn where_and_how_fast_an_answer_was_made_multiplies_its_tokens_prices() {
     let usage = Usage { input: 1000, cache_read: 100, output: 3, ..Usage::default() };
     let made = |words: &[&str]| {
         let modifiers = words.iter().map(|word| (*word).to_owned()).collect();
-        Reported { modifiers, ..reported(Usage { web_searches: 1, ..usage }) }
+        Reported { modifiers, fees: vec![Fee::web_searches(1)], ..reported(usage) }
     };
     let opus = |words: &[&str]| price(Anthropic, "claude-opus-5", &made(words)).unwrap();
     // 1000 × 5.00 + 100 × 0.50 + 3 × 25.00 = 5 125 000 nano-dollars; the search is a cent whatever the rest costs
@@ -203,9 +218,15 @@ fn what_has_no_price_costs_nobody_knows_what() {
     // a listed 0 is a price
     assert_eq!(cost(Gemini, "gemma-3-27b-it", usage), Some(0));
     // haiku lists no search price
-    let searched = Usage { web_searches: 1, ..usage };
+    let searched = Reported { fees: vec![Fee::web_searches(1)], ..reported(usage) };
     assert_eq!(cost(Anthropic, "claude-3-5-haiku-20241022", usage), Some(800));
-    assert_eq!(cost(Anthropic, "claude-3-5-haiku-20241022", searched), None);
+    assert_eq!(price(Anthropic, "claude-3-5-haiku-20241022", &searched), None);
+    // a search by the prompt and a container have no price anywhere, whatever a query costs
+    let fee = |kind, unit, count| Reported { fees: vec![Fee { kind, count, unit }], ..reported(usage) };
+    let by_prompt = fee(FeeKind::WebSearch, FeeUnit::Prompt, 1);
+    assert_eq!(price(Anthropic, "claude-sonnet-4-5", &by_prompt), None);
+    assert_eq!(price(Anthropic, "claude-sonnet-4-5", &fee(FeeKind::Container, FeeUnit::Hour, 1)), None);
+    assert_eq!(price(Anthropic, "claude-sonnet-4-5", &fee(FeeKind::Container, FeeUnit::Hour, 0)), Some(3000));
     // text and pictures in one count, at 2.50 and 30.00
     assert_eq!(cost(Gemini, "gemini-2.5-flash-image", usage), Some(300));
     assert_eq!(cost(Gemini, "gemini-2.5-flash-image", Usage { output: 1, ..usage }), None);
@@ -447,14 +468,17 @@ fn the_largest_counts_are_held_and_do_not_panic() {
         audio_input: most,
         audio_output: most,
         tool_prompt: most,
-        web_searches: most,
+        cache_write_30m: most,
+        cache_write_12h: most,
+        cached_audio: most,
+        image_input: most,
+        image_output: most,
+        video_input: most,
     };
-    assert_eq!(cost(Anthropic, "claude-sonnet-4-5", usage), Some(i64::MAX));
+    let searched = Reported { fees: vec![Fee::web_searches(most)], ..reported(usage) };
+    assert_eq!(price(Anthropic, "claude-sonnet-4-5", &searched), Some(i64::MAX));
     let dear = PriceTable::parse(&made(&format!(r#"{{"standard":{{"input":{most},"output":{most}}}}}"#))).unwrap();
-    let report = Reported {
-        beside: vec![BilledBeside { model: None, usage: Usage { web_searches: 0, ..usage } }; 3],
-        ..reported(Usage { web_searches: 0, ..usage })
-    };
+    let report = Reported { beside: vec![BilledBeside { model: None, usage }; 3], ..reported(usage) };
     assert_eq!(dear.price(OpenAi, "m", None, &report, now()), Some(NanoUsd(i64::MAX)));
 }
 
@@ -463,7 +487,7 @@ const UNPRICED_RECORDINGS: [&str; 1] = ["gpt-35-turbo"];
 
 #[test]
 fn every_successful_recording_names_a_priced_model() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../tt-providers/fixtures/recordings");
     let table = table();
     let (mut seen, mut unpriced) = (0, std::collections::BTreeSet::new());
     for provider in Provider::ALL {

@@ -5,7 +5,7 @@
 
 use super::picture::{self, Encoded};
 use crate::Provider;
-use crate::conversation::{Media, Part};
+use crate::call::conversation::{Media, Part};
 
 /// OpenAI's `detail: low`, and what every other picture costs before its tiles.
 const OPENAI_BASE: u64 = 85;

@@ -8,7 +8,7 @@ use tt_core::price::{CostBound, PriceTable};
 use tt_core::{NanoUsd, Provider, Timestamp};
 
 use super::inbound::Inbound;
-use crate::error::ApiError;
+use crate::edge::error::ApiError;
 
 /// Tokens of input that nobody sent: what providers add for tools (Anthropic up to 530) and around messages, and the
 /// words with which a shape of the answer is asked for where a provider has no field for it.

@@ -1,6 +1,4 @@
-//! Counting what a provider did not: on a thread of its own, never on a worker.
-
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+//! The usage of an attempt whose provider did not report it: estimated from what was sent and what came back.
 
 use tt_core::plan::InputTokens;
 use tt_core::usage::{Reported, Usage};
@@ -8,57 +6,10 @@ use tt_core::{Provider, tokens};
 use tt_providers::stream::Tally;
 
 use super::inbound::Inbound;
-
-/// Counts waiting; past that an attempt is estimated by its bytes, at once.
-const WAITING: usize = 1024;
+use crate::state::token_counter::Precision;
 
 /// The roughest rule there is: bytes of text to a token.
 const BYTES_PER_TOKEN: u64 = 4;
-
-type Job = Box<dyn FnOnce(Precision) + Send>;
-
-/// How well a count is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Precision {
-    /// With the tokenizer: milliseconds.
-    Tokens,
-    /// By the number of bytes: at once.
-    Bytes,
-}
-
-/// The thread that counts. It ends when the last sender is gone and all jobs are done.
-pub(crate) struct Estimator {
-    jobs: Option<SyncSender<Job>>,
-}
-
-impl Estimator {
-    pub(crate) fn start() -> Self {
-        let (jobs, waiting) = sync_channel(WAITING);
-        let thread = std::thread::Builder::new().name("estimator".to_owned()).spawn(move || work(&waiting));
-        if let Err(error) = &thread {
-            tracing::error!(%error, "no thread to count tokens on: counts will be rough");
-        }
-        Self { jobs: thread.is_ok().then_some(jobs) }
-    }
-
-    /// Runs `job` on the thread, or here and roughly when too many are waiting.
-    pub(crate) fn run(&self, job: impl FnOnce(Precision) + Send + 'static) {
-        let job: Job = Box::new(job);
-        match &self.jobs {
-            Some(jobs) => match jobs.try_send(job) {
-                Ok(()) => {}
-                Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => job(Precision::Bytes),
-            },
-            None => job(Precision::Bytes),
-        }
-    }
-}
-
-fn work(waiting: &Receiver<Job>) {
-    while let Ok(job) = waiting.recv() {
-        job(Precision::Tokens);
-    }
-}
 
 /// The usage of an attempt whose provider did not give it in full: what it did give, and counts for the rest.
 pub(crate) fn estimate(inbound: &Inbound, provider: Provider, tally: &Tally, precision: Precision) -> Reported {

@@ -11,8 +11,8 @@ use tt_core::plan::InputTokens;
 use tt_providers::ProviderError;
 use tt_providers::openai::{self, scan::Scan};
 
-use crate::buffered::Buffered;
-use crate::error::ApiError;
+use crate::edge::body::Buffered;
+use crate::edge::error::ApiError;
 
 /// Bodies larger than this are decoded and counted on the control plane.
 const LARGE_BYTES: usize = 256 * 1024;

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tt_core::budget::{self, BudgetKind, BudgetRule, BudgetRules, Period};
+use tt_core::budget::{BudgetKind, BudgetRule, BudgetRules, Period};
 use tt_core::plan::{Plan, Step};
 use tt_core::price::CostBound;
 use tt_core::record::{Attempt, Totals};
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UsageSource, UserId};
 use tt_ledger::Guard;
 use tt_providers::ProviderError;
-use tt_ratelimit::{Ask, BudgetWorker, BudgetedRequest, CallKind, Reservation};
+use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate, Reservation};
 
 use super::bounds::{Bounds, Unbounded};
 use super::inbound::{Inbound, malformed};
-use crate::app::{App, now};
-use crate::context::Context;
-use crate::directory::Known;
-use crate::error::ApiError;
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::state::app::App;
+use crate::state::directory::KnownCaller;
 
 /// What a request may spend. Dropped before a guard watches over it, it gives back what it holds.
 pub(crate) struct Purse {
@@ -73,11 +74,11 @@ impl Purse {
     /// Opens a purse with what the first attempt may cost in it; `None` for a caller without a budget.
     pub(crate) async fn open(
         cx: &Context,
-        caller: &Known,
+        caller: &KnownCaller,
         inbound: &Arc<Inbound>,
         plan: &Plan,
     ) -> Result<Option<(Self, Hold)>, ApiError> {
-        let rules = budget::rules(caller);
+        let rules = caller.budget_rules();
         let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
         // Also where it is passed on as it is: what cannot be read cannot be bounded.
         let conversation = inbound.decode_on(&cx.app.control).await?.map_err(unread)?;
@@ -115,8 +116,8 @@ impl Purse {
             created_at: self.created_at,
             rules: &self.rules,
         };
-        let ask = Ask { worst: worst.cost, learned };
-        match self.app.spending.reserve(&self.worker, &request, settled, ask).await.map_err(NoHold::Refused)? {
+        let ask = CostEstimate { worst: worst.cost, p99: learned };
+        match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await.map_err(NoHold::Refused)? {
             Reservation::Held { capped: false, .. } => Ok(self.held(None)),
             Reservation::Held { amount, capped: true } => {
                 let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
@@ -129,7 +130,7 @@ impl Purse {
                 let which = rule.map_or_else(String::new, describe);
                 Err(NoHold::Refused(ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at)))
             }
-            // `Spending` answers these itself.
+            // `BudgetAccounts` answers these itself.
             Reservation::NeedSpent(_) | Reservation::Unavailable => Err(NoHold::Refused(ApiError::internal())),
         }
     }
@@ -146,7 +147,7 @@ impl Purse {
         let (user, key, id) = (self.user, self.key, self.id);
         let mut learned_from = 0;
         guard.watch(Box::new(move |attempts: &[Attempt]| {
-            app.spending.counters().adjust(user, id, settled(attempts), NanoUsd::ZERO);
+            app.budget_accounts.counters().settle(user, id, settled(attempts), NanoUsd::ZERO);
             if let Some(Attempt { started, ended: Some(ended) }) = attempts.last()
                 && learned_from < attempts.len()
                 && ended.source == UsageSource::Provider
@@ -168,7 +169,7 @@ fn needed(output: u64, choices: u64, cap: u64) -> u64 {
 impl Drop for Purse {
     fn drop(&mut self) {
         if !self.watched {
-            self.app.spending.counters().release(self.user, self.id);
+            self.app.budget_accounts.counters().void(self.user, self.id);
         }
     }
 }

@@ -22,12 +22,13 @@ use tt_providers::sse::Framer;
 
 use super::attempt::{Failed, error_without_secret, kind, public_reason};
 use super::durable;
-use super::estimate::{Precision, estimate};
+use super::estimate::estimate;
 use super::flow::Flow;
 use super::inbound::Inbound;
 use super::meter::{Measured, Meter, millis};
-use crate::app::App;
-use crate::context::Context;
+use crate::edge::context::Context;
+use crate::state::app::App;
+use crate::state::token_counter::Precision;
 
 /// Start-up events are held until first content: at most so long after the first of them, and at most so many bytes.
 const HOLD_TIME: Duration = Duration::from_secs(15);
@@ -208,7 +209,7 @@ impl Relay {
         tracing::warn!(provider = %self.meter.provider(), why = kind(error), "a stream broke");
         let reason = public_reason(error);
         let mut event = BytesMut::new();
-        crate::error::ApiError::stream_broke(error, &reason).event(&mut event);
+        crate::edge::error::ApiError::stream_broke(error, &reason).event(&mut event);
         self.count(UsageSource::Partial, Ending::Broken { reason, event });
     }
 
@@ -220,7 +221,7 @@ impl Relay {
         };
         let (done, counted) = oneshot::channel();
         let measure = self.measure(source, error);
-        self.app.estimator.run(move |precision| {
+        self.app.token_counter.run(move |precision| {
             // When the client has left meanwhile, the drop has settled without this.
             let _gone = done.send(measure(precision));
         });
@@ -356,7 +357,7 @@ impl Drop for Relay {
         let reason = "the client left".to_owned();
         let settled = self.settled(Outcome::Cancelled, Some(reason.clone()));
         let measure = self.measure(UsageSource::Partial, Some(reason));
-        self.app.estimator.run(move |precision| {
+        self.app.token_counter.run(move |precision| {
             guard.last_attempt_ended(measure(precision));
             // Nobody is left to wait for the disk.
             let _durable = guard.settle(settled);

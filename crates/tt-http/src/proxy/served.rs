@@ -7,7 +7,7 @@ use tt_core::NanoUsd;
 use tt_core::plan::Step;
 
 use super::relay::Relay;
-use crate::reply::{Reply, ReplyBody, json_bytes};
+use crate::edge::reply::{Reply, ReplyBody, json_bytes};
 
 const ALIAS: HeaderName = HeaderName::from_static("x-tokentracer-alias");
 const PROVIDER: HeaderName = HeaderName::from_static("x-tokentracer-provider");

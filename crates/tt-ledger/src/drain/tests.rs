@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 use tokio::time::advance;
 
 use super::*;
-use crate::fixtures::{Logs, Sink, guard, intent, ledger, ms, settled, started};
+use crate::sim::fixtures::{Logs, Sink, guard, intent, ledger, ms, settled, started};
 use crate::{Ledger, LedgerError};
 
 /// Runs the drain until every ledger and guard is gone.
@@ -104,7 +104,7 @@ async fn shutdown_delivers_what_has_settled_and_counts_what_is_open() {
     assert_eq!(late.attempt_started(started(0)).unwrap_err(), LedgerError::Closed);
     late.settle(settled());
     assert_eq!(logs.levels(), ["WARN", "INFO", "ERROR", "ERROR"]);
-    assert_eq!((ledger.pending().open, ledger.pending().undelivered), (0, 0));
+    assert_eq!((ledger.status().open, ledger.status().unstored), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,11 +138,11 @@ async fn a_sink_that_stays_away_at_the_end_is_given_up_and_the_loss_is_counted()
     assert_eq!(drained, Drained { delivered: 0, lost: 2500, open: 0, kept: 0 });
     assert_eq!((sink.calls().len(), start.elapsed()), (5, ms(1500)));
     assert_eq!(logs.levels(), ["WARN", "ERROR"]);
-    assert_eq!(ledger.pending().undelivered, 0);
+    assert_eq!(ledger.status().unstored, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_by_itself_when_nobody_is_left_even_in_an_outage() {
+async fn it_ends_by_itself_once_ledgers_and_guards_are_dropped_even_in_an_outage() {
     let ((ledger, drain), sink) = (ledger(10), Sink::failing([true; 100]));
     settle(&ledger, [1]);
     drop(ledger);

@@ -1,44 +1,44 @@
-//! Whether Redis is asked at all: one number that counts how often that has changed.
+//! The circuit breaker: whether Redis is called at all. One number counts how often that has changed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Even: closed, Redis is asked. Odd: open, it is not.
+/// Closed (Redis is called) while the number is even, open (it is not) while it is odd.
 #[derive(Debug, Default)]
 pub(super) struct Breaker(AtomicU64);
 
-/// A span in which the breaker is closed. A failure counts against its own span only: a straggler of an outage that is
-/// over does not begin another.
+/// A span of time in which the breaker is closed. A failure opens the breaker only if the call began in the span that
+/// still lasts: a late failure from an outage that is over does not begin another outage.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Closed(u64);
+pub(crate) struct ClosedSpan(u64);
 
-/// A span in which it is open. Held by whoever ends it.
+/// A span of time in which the breaker is open. The task that ends the outage holds it.
 #[derive(Debug)]
-pub(crate) struct Opened(u64);
+pub(super) struct OpenSpan(u64);
 
 impl Breaker {
     pub(super) fn is_open(&self) -> bool {
         self.closed().is_none()
     }
 
-    /// How many open spans have ended.
+    /// The number of outages that have ended.
     pub(super) fn closings(&self) -> u64 {
         self.0.load(Ordering::Acquire) / 2
     }
 
-    /// The current span if it is closed.
-    pub(super) fn closed(&self) -> Option<Closed> {
+    /// The current span if the breaker is closed.
+    pub(super) fn closed(&self) -> Option<ClosedSpan> {
         let span = self.0.load(Ordering::Acquire);
-        span.is_multiple_of(2).then_some(Closed(span))
+        span.is_multiple_of(2).then_some(ClosedSpan(span))
     }
 
-    /// Ends the closed span `since`. One caller alone gets to.
-    pub(super) fn open(&self, since: Closed) -> Option<Opened> {
+    /// Ends the span `since` and opens the breaker. Of many callers at once, one gets the new span.
+    pub(super) fn open(&self, since: ClosedSpan) -> Option<OpenSpan> {
         let next = since.0 + 1;
-        self.0.compare_exchange(since.0, next, Ordering::AcqRel, Ordering::Acquire).ok().map(|_| Opened(next))
+        self.0.compare_exchange(since.0, next, Ordering::AcqRel, Ordering::Acquire).ok().map(|_| OpenSpan(next))
     }
 
-    /// Ends an open span.
-    pub(super) fn close(&self, opened: Opened) {
+    /// Ends an outage.
+    pub(super) fn close(&self, opened: OpenSpan) {
         self.0.store(opened.0 + 1, Ordering::Release);
     }
 }

@@ -14,14 +14,13 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use tt_core::Timestamp;
+use tt_core::time::DAY_MS;
 
 use super::Conn;
 use crate::error::{Result, StoreError};
 
 /// What is partitioned.
 const TABLES: [&str; 2] = ["request_logs", "request_details"];
-
-const DAY_MS: i64 = 86_400_000;
 
 /// For changes of the partitions: one process at a time.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(128043400652660)";

@@ -5,44 +5,43 @@ use std::sync::Arc;
 use tt_core::price::{Override, PriceTable};
 use tt_core::{Timestamp, UserId};
 
-use super::Store;
-use crate::error::Result;
+use super::{Call, Store};
 use crate::rerate::{Place, Rerate, Rerated};
 use crate::view::{RecordedUsage, UsageScope};
 
 impl Store {
     /// The prices that administrators have set, by model and moment. One that cannot be read is an error, so that
     /// nobody is billed by half a list.
-    pub async fn price_overrides(&self) -> Result<Vec<Override>> {
+    pub fn price_overrides(&self) -> Call<Vec<Override>> {
         call!(self, read, prices::overrides())
     }
 
     /// Sets prices for a model; those set for it from the same moment on are replaced. For admins.
-    pub async fn set_price(&self, new: Override, now: Timestamp) -> Result<()> {
+    pub fn set_price(&self, new: Override, now: Timestamp) -> Call<()> {
         call!(self, write, prices::set(new, now))
     }
 
     /// Prices recorded requests of all users again by `prices`, each at its own time; their rows, attempts and sums
     /// change in one transaction. For admins. Best in steps of some hundred. A step that is done again changes
     /// nothing.
-    pub async fn rerate(&self, prices: Arc<PriceTable>, step: Rerate) -> Result<Rerated> {
+    pub fn rerate(&self, prices: Arc<PriceTable>, step: Rerate) -> Call<Rerated> {
         call!(self, write, rerate::write(prices, step))
     }
 
     /// What [`Store::rerate`] would change; nothing is written.
-    pub async fn rerate_preview(&self, prices: Arc<PriceTable>, step: Rerate) -> Result<Rerated> {
+    pub fn rerate_preview(&self, prices: Arc<PriceTable>, step: Rerate) -> Call<Rerated> {
         call!(self, read, rerate::preview(prices, step))
     }
 
     /// What the user's requests in `scope` used and cost, one by one, oldest first, from the one after `after` on; at
     /// most `limit`.
-    pub async fn usage_by_request(
+    pub fn usage_by_request(
         &self,
         user: UserId,
         scope: UsageScope,
         after: Option<Place>,
         limit: u32,
-    ) -> Result<Vec<RecordedUsage>> {
+    ) -> Call<Vec<RecordedUsage>> {
         call!(self, read, whatif::usage_by_request(user, scope, after, limit))
     }
 }

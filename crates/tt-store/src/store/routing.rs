@@ -3,18 +3,17 @@
 use tt_core::routing::Alias;
 use tt_core::{AliasName, Timestamp, UserId};
 
-use super::Store;
-use crate::error::Result;
+use super::{Call, Store};
 use crate::view::{AliasPatch, NewAlias, Routing};
 
 impl Store {
     /// The user's aliases and sealed provider keys as of one moment, each by id.
-    pub async fn routing(&self, user: UserId) -> Result<Routing> {
+    pub fn routing(&self, user: UserId) -> Call<Routing> {
         call!(self, read, aliases::routing(user))
     }
 
     /// The user's aliases, by id.
-    pub async fn aliases(&self, user: UserId) -> Result<Vec<Alias>> {
+    pub fn aliases(&self, user: UserId) -> Call<Vec<Alias>> {
         call!(self, read, aliases::list(user))
     }
 
@@ -22,18 +21,18 @@ impl Store {
     ///
     /// `NotFound(ProviderKey)` and `NotFound(Alias)` (the fallback) when those are not the user's; `Invalid` when the
     /// fallback leads back to the alias.
-    pub async fn upsert_alias(&self, user: UserId, new: NewAlias, now: Timestamp) -> Result<Alias> {
+    pub fn upsert_alias(&self, user: UserId, new: NewAlias, now: Timestamp) -> Call<Alias> {
         call!(self, write, aliases::upsert(user, new, now))
     }
 
     /// Changes the alias of that name. Errors as of [`Store::upsert_alias`]; besides `NotFound(Alias)` when there is
     /// none of that name and `Conflict(AliasTaken)` when there is one of the new name.
-    pub async fn patch_alias(&self, user: UserId, name: AliasName, patch: AliasPatch, now: Timestamp) -> Result<Alias> {
+    pub fn patch_alias(&self, user: UserId, name: AliasName, patch: AliasPatch, now: Timestamp) -> Call<Alias> {
         call!(self, write, aliases::patch(user, name, patch, now))
     }
 
     /// Deletes an alias. `NotFound(Alias)`, `Conflict(AliasInUse)`.
-    pub async fn delete_alias(&self, user: UserId, name: AliasName, now: Timestamp) -> Result<()> {
+    pub fn delete_alias(&self, user: UserId, name: AliasName, now: Timestamp) -> Call<()> {
         call!(self, write, aliases::delete(user, name, now))
     }
 }

@@ -402,7 +402,7 @@ async fn a_recording_is_answered_byte_for_byte() {
     let answer = openai(&mock, &streamed("gpt-4o")).send().await.expect(200);
     assert_eq!(answer.text(), sse);
 
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tt-providers/fixtures/recordings");
     assert!(std::path::Path::new(directory).is_dir(), "the recordings are missing: {directory}");
     let mock = MockUpstream::builder().recordings(directory).start().unwrap();
     let id = "gemini-stream-generate-async-streaming-text-content-a835dccb";
@@ -481,7 +481,7 @@ fn own_signatures(value: &mut Value, provider: &str) {
 
 #[tokio::test]
 async fn requests_that_the_real_providers_took_are_taken() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/recordings");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tt-providers/fixtures/recordings");
     let mock = MockUpstream::start();
     let client = Client::keeping_connections(mock.url());
     let (mut sent, mut refused) = (0, Vec::new());

@@ -8,7 +8,7 @@ use tt_core::spreadsheet::text_cell;
 use tt_core::{NanoUsd, Tags};
 
 /// The first record of a CSV: the names of the fields of [`Line`], in its order.
-pub(crate) const NAMES: [&str; 26] = [
+pub(crate) const NAMES: [&str; 31] = [
     "request_id",
     "created_at",
     "user_id",
@@ -35,6 +35,11 @@ pub(crate) const NAMES: [&str; 26] = [
     "attempts",
     "error",
     "tags",
+    "dialect",
+    "client",
+    "session",
+    "agent",
+    "trace_id",
 ];
 
 /// One request, with the names of the request log. Money is an exact decimal.
@@ -66,6 +71,11 @@ pub(crate) struct Line<'a> {
     attempts: u32,
     error: Option<&'a str>,
     tags: &'a Tags,
+    dialect: &'static str,
+    client: Option<&'a str>,
+    session: Option<&'a str>,
+    agent: Option<&'a str>,
+    trace_id: Option<&'a str>,
 }
 
 impl<'a> Line<'a> {
@@ -98,6 +108,11 @@ impl<'a> Line<'a> {
             attempts: row.attempts,
             error: row.error.as_deref(),
             tags: &row.tags,
+            dialect: row.dialect.as_str(),
+            client: row.client.as_deref(),
+            session: row.session.as_deref(),
+            agent: row.agent.as_deref(),
+            trace_id: row.trace_id.as_deref(),
         }
     }
 
@@ -136,6 +151,11 @@ impl<'a> Line<'a> {
             shown(Some(self.attempts)),
             text_cell(self.error.unwrap_or_default()),
             Cow::from(text_cell(&tags).into_owned()),
+            Cow::from(self.dialect),
+            text_cell(self.client.unwrap_or_default()),
+            text_cell(self.session.unwrap_or_default()),
+            text_cell(self.agent.unwrap_or_default()),
+            text_cell(self.trace_id.unwrap_or_default()),
         ]
     }
 }
@@ -172,6 +192,11 @@ mod tests {
             attempts: 1,
             error: Some(text),
             tags,
+            dialect: "openai_chat",
+            client: Some(text),
+            session: Some(text),
+            agent: Some(text),
+            trace_id: Some(text),
         }
     }
 
@@ -187,7 +212,8 @@ mod tests {
         for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1+1", "＋1", "－1", "＠SUM(A1)"] {
             let line = line(formula, &tags);
             let guarded: Vec<_> = NAMES.iter().zip(line.cells()).filter(|(_, cell)| cell.contains(formula)).collect();
-            assert_eq!(guarded.iter().map(|(name, _)| **name).collect::<Vec<_>>(), ["user", "alias", "model", "error"]);
+            let names: Vec<_> = guarded.iter().map(|(name, _)| **name).collect();
+            assert_eq!(names, ["user", "alias", "model", "error", "client", "session", "agent", "trace_id"]);
             for (name, cell) in guarded {
                 assert_eq!(cell, format!("'{formula}"), "{name}");
             }

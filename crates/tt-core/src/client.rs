@@ -1,0 +1,277 @@
+//! Who asked, as far as the client says so in its headers: the program, its session, the agent within it, the trace.
+//!
+//! All of it is what a client claims. It sorts and finds requests; nothing is allowed or refused by it.
+
+/// The longest session, agent or trace id that is kept, in characters.
+pub const LONGEST_ID: usize = 128;
+
+/// Words of a `User-Agent` that are looked at: programs put their own name among the first.
+const WORDS: usize = 16;
+
+/// Headers that name a session. The first that holds a usable id counts: what the user sets for us, then what coding
+/// agents send by themselves.
+const SESSION: [&str; 5] =
+    ["x-tokentracer-session", "x-claude-code-session-id", "session-id", "session_id", "x-opencode-session"];
+
+/// The header that names the agent within a session.
+const AGENT: &str = "x-claude-code-agent-id";
+
+/// A program that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// Claude Code.
+    ClaudeCode,
+    /// OpenAI Codex.
+    Codex,
+    /// Gemini CLI.
+    GeminiCli,
+    /// opencode.
+    OpenCode,
+    /// Aider.
+    Aider,
+    /// Cline.
+    Cline,
+    /// LangChain, in any language.
+    LangChain,
+    /// LiteLLM.
+    LiteLlm,
+    /// The AI SDK of Vercel.
+    AiSdk,
+    /// OpenAI's library for Python.
+    OpenAiPython,
+    /// OpenAI's library for JavaScript.
+    OpenAiNode,
+    /// Anthropic's library for Python.
+    AnthropicPython,
+    /// Anthropic's library for JavaScript.
+    AnthropicNode,
+    /// Google's library for the Gemini API, in any language.
+    GoogleGenAi,
+    /// Another program.
+    Other,
+}
+
+/// How each client begins a word of its `User-Agent`, in any case. Programs come before the frameworks they are built
+/// with, and those before the libraries of the providers.
+const MARKS: [(Client, &str); 20] = [
+    (Client::ClaudeCode, "claude-cli/"),
+    (Client::ClaudeCode, "claude-code/"),
+    (Client::Codex, "codex_"),
+    (Client::Codex, "codex-"),
+    (Client::Codex, "codex/"),
+    (Client::GeminiCli, "geminicli"),
+    (Client::OpenCode, "opencode/"),
+    (Client::Aider, "aider/"),
+    (Client::Cline, "cline/"),
+    (Client::LangChain, "langchain"),
+    (Client::LiteLlm, "litellm/"),
+    (Client::AiSdk, "ai-sdk"),
+    (Client::OpenAiPython, "openai/python"),
+    (Client::OpenAiPython, "asyncopenai/python"),
+    (Client::OpenAiNode, "openai/js"),
+    (Client::AnthropicPython, "anthropic/python"),
+    (Client::AnthropicPython, "asyncanthropic/python"),
+    (Client::AnthropicNode, "anthropic/js"),
+    (Client::GoogleGenAi, "google-genai"),
+    (Client::GoogleGenAi, "google-generativeai"),
+];
+
+impl Client {
+    /// The name in the API and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "claude-code",
+            Self::Codex => "codex",
+            Self::GeminiCli => "gemini-cli",
+            Self::OpenCode => "opencode",
+            Self::Aider => "aider",
+            Self::Cline => "cline",
+            Self::LangChain => "langchain",
+            Self::LiteLlm => "litellm",
+            Self::AiSdk => "ai-sdk",
+            Self::OpenAiPython => "openai-python",
+            Self::OpenAiNode => "openai-node",
+            Self::AnthropicPython => "anthropic-python",
+            Self::AnthropicNode => "anthropic-node",
+            Self::GoogleGenAi => "google-genai",
+            Self::Other => "other",
+        }
+    }
+
+    /// The program that sends this `User-Agent`.
+    ///
+    /// ```
+    /// use tt_core::client::Client;
+    ///
+    /// let agent = "opencode/1.18.33 ai-sdk/provider-utils/4.0.46 runtime/bun/1.3.14";
+    /// assert_eq!(Client::of(agent), Client::OpenCode);
+    /// assert_eq!(Client::of("curl/8.5.0"), Client::Other);
+    /// ```
+    pub fn of(user_agent: &str) -> Self {
+        let begins = |mark: &&(Self, &str)| {
+            let mut words = user_agent.split_ascii_whitespace().take(WORDS);
+            words.any(|word| word.get(..mark.1.len()).is_some_and(|head| head.eq_ignore_ascii_case(mark.1)))
+        };
+        MARKS.iter().find(begins).map_or(Self::Other, |(client, _)| *client)
+    }
+}
+
+/// Who asked. What the client does not say, or says in a form that cannot be kept, is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AskedBy {
+    /// The program; `None` when the request has no `User-Agent`.
+    pub client: Option<Client>,
+    /// The session or conversation.
+    pub session: Option<String>,
+    /// The agent within the session.
+    pub agent: Option<String>,
+    /// The trace: 32 hexadecimal digits in lower case.
+    pub trace_id: Option<String>,
+}
+
+impl AskedBy {
+    /// Reads the headers of a request; `header` gives the value of the one with that name in lower case, where it is
+    /// text.
+    pub fn from_headers<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Self {
+        Self {
+            client: header("user-agent").filter(|agent| !agent.trim().is_empty()).map(Client::of),
+            session: SESSION.into_iter().find_map(|name| identifier(header(name)?)),
+            agent: header(AGENT).and_then(identifier),
+            trace_id: header("traceparent").and_then(trace_id),
+        }
+    }
+}
+
+/// An id as it is kept: 1 to [`LONGEST_ID`] visible ASCII characters, without the blanks around them. `None` where it is
+/// anything else: a piece of an id would be another id.
+pub fn identifier(text: &str) -> Option<String> {
+    let text = text.trim();
+    let usable = (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    usable.then(|| text.to_owned())
+}
+
+/// The trace id of a `traceparent` header as W3C Trace Context defines it; `None` when the header is not valid.
+pub fn trace_id(traceparent: &str) -> Option<String> {
+    let mut parts = traceparent.trim().split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let set = |part: &str| part.bytes().any(|byte| byte != b'0');
+    // Version 00 ends here; a later one may have more behind it.
+    let whole = version != "ff" && (version != "00" || parts.next().is_none());
+    let valid = hex(version, 2) && hex(trace, 32) && hex(parent, 16) && hex(flags, 2) && set(trace) && set(parent);
+    (whole && valid).then(|| trace.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_known_by_the_user_agents_they_send() {
+        let sent = [
+            (Client::ClaudeCode, "claude-cli/2.1.332 (external, sdk-cli)"),
+            (Client::ClaudeCode, "claude-code/2.1.332"),
+            (Client::Codex, "codex_exec/0.169.0 (Debian 12.0.0; x86_64) xterm-256color (codex_exec; 0.169.0)"),
+            (Client::GeminiCli, "GeminiCLI-tui/0.61.0/gemini-3.1-pro-preview (linux; x64; terminal)"),
+            (Client::GeminiCli, "GeminiCLI-tui/0.61.0/gemini-2.5-pro (linux; x64; terminal)"),
+            (Client::OpenCode, "opencode/1.18.33 ai-sdk/provider-utils/4.0.46 runtime/bun/1.3.14"),
+            (Client::AiSdk, "ai/7.0.173 ai-sdk-provider-utils/5.0.81 node.js/22"),
+            (Client::AiSdk, "ai-sdk-anthropic/4.0.105 ai-sdk-provider-utils/5.0.81 node.js/22"),
+            (Client::AiSdk, "ai-sdk-openai-compatible/3.0.92 ai-sdk-provider-utils/5.0.81 node.js/22"),
+            // Cline asks by way of the AI SDK and does not name itself, Aider by way of LiteLLM.
+            (Client::AiSdk, "ai-sdk/openai/4.0.47 ai-sdk/provider-utils/5.0.30 runtime/bun/1.3.13"),
+            (Client::LiteLlm, "litellm/1.81.10"),
+            (Client::OpenAiPython, "OpenAI/Python 2.54.0"),
+            (Client::OpenAiPython, "AsyncOpenAI/Python 2.54.0"),
+            (Client::OpenAiNode, "OpenAI/JS 7.57.0"),
+            (Client::AnthropicPython, "Anthropic/Python 2.12.0"),
+            (Client::AnthropicNode, "Anthropic/JS 1.14.0"),
+            (Client::GoogleGenAi, "google-genai-sdk/2.34.0+afc+chat gl-python/3.11.7"),
+            (Client::GoogleGenAi, "google-genai-sdk/3.3.0 gl-node/v22.23.3"),
+            (Client::GoogleGenAi, "google-genai-sdk/2.34.0 gl-python/3.11.7 pydantic-ai/2.68.0"),
+            (Client::LangChain, "langchain-anthropic/1.7.10"),
+            (
+                Client::LangChain,
+                "google-genai-sdk/2.34.0 gl-python/3.11.7 langchain-google-genai/4.4.3-ChatGoogleGenerativeAI",
+            ),
+            (Client::Aider, "aider/0.86.1"),
+            (Client::Cline, "Cline/3.34.0"),
+            (Client::Other, "llama-index/0.14.25"),
+            (Client::Other, "pydantic-ai/2.68.0"),
+            (Client::Other, "Agents/Python 0.24.0"),
+            (Client::Other, "QwenCode/0.24.4 (linux; x64)"),
+            (Client::Other, "lm15/stdlib"),
+            (Client::Other, "Bun/1.4.6"),
+            (Client::Other, "curl/8.5.0"),
+            (Client::Other, "ünïcode/1"),
+            (Client::Other, "my-openai/python"),
+        ];
+        for (client, agent) in sent {
+            assert_eq!(Client::of(agent), client, "{agent}");
+        }
+    }
+
+    fn asked(headers: &[(&str, &'static str)]) -> AskedBy {
+        AskedBy::from_headers(|name| headers.iter().find(|header| header.0 == name).map(|header| header.1))
+    }
+
+    #[test]
+    fn the_headers_of_an_agent_say_who_asked() {
+        let all = asked(&[
+            ("user-agent", "claude-cli/2.1.332 (external, sdk-cli)"),
+            ("x-claude-code-session-id", "00000000-0000-7000-8000-000000000004"),
+            ("x-claude-code-agent-id", "a52f61009ff6ba7be"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ]);
+        assert_eq!(all.client, Some(Client::ClaudeCode));
+        assert_eq!(all.session.as_deref(), Some("00000000-0000-7000-8000-000000000004"));
+        assert_eq!(all.agent.as_deref(), Some("a52f61009ff6ba7be"));
+        assert_eq!(all.trace_id.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+        assert_eq!(asked(&[]), AskedBy::default());
+        assert_eq!(asked(&[("user-agent", "  ")]).client, None);
+        assert_eq!(asked(&[("user-agent", "x")]).client, Some(Client::Other));
+    }
+
+    #[test]
+    fn the_first_usable_session_counts() {
+        let both = [("session-id", "theirs"), ("x-tokentracer-session", "mine")];
+        assert_eq!(asked(&both).session.as_deref(), Some("mine"));
+        for name in ["session-id", "session_id", "x-opencode-session", "x-claude-code-session-id"] {
+            assert_eq!(asked(&[(name, "ses_1")]).session.as_deref(), Some("ses_1"), "{name}");
+        }
+        assert_eq!(asked(&[("x-tokentracer-session", "two words"), ("session_id", "s")]).session.as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn an_id_is_short_and_visible_or_absent() {
+        assert_eq!(identifier(" abc ").as_deref(), Some("abc"));
+        assert_eq!(identifier(&"x".repeat(128)).map(|id| id.len()), Some(128));
+        for bad in ["", "  ", "a b", "a\tb", "a\u{0}b", "é", &"x".repeat(129)] {
+            assert_eq!(identifier(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_traceparent_is_valid_as_a_whole_or_ignored() {
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        for good in [format!("00-{trace}-b7ad6b7169203331-01"), format!("01-{trace}-b7ad6b7169203331-00-more")] {
+            assert_eq!(trace_id(&good).as_deref(), Some(trace), "{good}");
+        }
+        for bad in [
+            String::new(),
+            trace.to_owned(),
+            format!("00-{trace}-b7ad6b7169203331"),
+            format!("00-{trace}-b7ad6b7169203331-01-more"),
+            format!("ff-{trace}-b7ad6b7169203331-01"),
+            format!("00-{}-b7ad6b7169203331-01", trace.to_uppercase()),
+            format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)),
+            format!("00-{trace}-0000000000000000-01"),
+            format!("00-{trace}x-b7ad6b7169203331-01"),
+            format!("0-{trace}-b7ad6b7169203331-01"),
+        ] {
+            assert_eq!(trace_id(&bad), None, "{bad}");
+        }
+    }
+}

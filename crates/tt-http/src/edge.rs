@@ -1,0 +1,8 @@
+//! The edge between HTTP and the program: reading requests, writing replies, choosing statuses.
+
+pub(crate) mod body;
+pub(crate) mod client_address;
+pub(crate) mod context;
+pub(crate) mod error;
+pub(crate) mod json;
+pub(crate) mod reply;

@@ -1,0 +1,90 @@
+//! A request on its way through a handler.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, header};
+use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
+use tt_core::{RequestId, Timestamp};
+
+use crate::edge::body::{self, Buffered};
+use crate::edge::error::ApiError;
+use crate::state::app::App;
+use crate::state::worker::Worker;
+
+/// One request: who sent it, when, and what is still to be read of it.
+pub(crate) struct Context {
+    pub(crate) app: Arc<App>,
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) id: RequestId,
+    pub(crate) arrived_at: Timestamp,
+    pub(crate) arrived: Instant,
+    pub(crate) client: IpAddr,
+    pub(crate) parts: http::request::Parts,
+    pub(crate) body: Option<Incoming>,
+    pub(crate) params: Vec<String>,
+    pub(crate) cap_bytes: usize,
+}
+
+impl Context {
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// The `n`th placeholder of the path, percent-decoded.
+    pub(crate) fn param(&self, n: usize) -> &str {
+        self.params.get(n).map_or("", String::as_str)
+    }
+
+    /// The `n`th placeholder as an id; what is no number names nothing, so it is the same 404 as a missing object.
+    pub(crate) fn id_param(&self, n: usize, what: &str) -> Result<i64, ApiError> {
+        self.param(n).parse().map_err(|_| ApiError::not_found(what))
+    }
+
+    /// The query's pairs, decoded. A name that stands twice is refused, as is one not in `known`.
+    pub(crate) fn query<const N: usize>(&self, known: [&'static str; N]) -> Result<[Option<String>; N], ApiError> {
+        let mut values: [Option<String>; N] = std::array::from_fn(|_| None);
+        let query = self.parts.uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let Some((slot, field)) = values.iter_mut().zip(known).find(|(_, field)| *field == name) else {
+                let shown: String = name.chars().take(64).collect();
+                return Err(ApiError::invalid_field(
+                    shown,
+                    format!("is not known here; known are {}", known.join(", ")),
+                ));
+            };
+            if slot.replace(value.into_owned()).is_some() {
+                return Err(ApiError::invalid_field(field, "stands twice"));
+            }
+        }
+        Ok(values)
+    }
+
+    /// The body, within the route's cap; a content type that is not JSON is refused first.
+    pub(crate) async fn bytes(&mut self) -> Result<Buffered, ApiError> {
+        if let Some(kind) = self.parts.headers.get(header::CONTENT_TYPE) {
+            let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+            let json = kind.eq_ignore_ascii_case("application/json")
+                || (kind.len() > 17 && kind.to_ascii_lowercase().ends_with("+json"));
+            if !json {
+                return Err(ApiError::unsupported_media_type());
+            }
+        }
+        let incoming = self.body.take().ok_or_else(ApiError::internal)?;
+        body::read(incoming, self.cap_bytes, self.app.config.client_body_idle_timeout, &self.app.memory).await
+    }
+
+    /// The body as JSON of that type. Unknown, missing, mistyped and duplicated fields are each named.
+    pub(crate) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
+        let body = self.bytes().await?;
+        crate::edge::json::parse(&body.bytes)
+    }
+
+    /// As [`Context::json`], with no body at all standing for the type's default.
+    pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T, ApiError> {
+        let body = self.bytes().await?;
+        if body.bytes.is_empty() { Ok(T::default()) } else { crate::edge::json::parse(&body.bytes) }
+    }
+}

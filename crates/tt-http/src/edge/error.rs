@@ -1,0 +1,386 @@
+//! The one place where an error becomes an HTTP status. Public message, stable code, private source.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::StatusCode;
+use tt_core::limits::{RuleKind, Standing};
+use tt_core::plan::NoTarget;
+use tt_core::{Invalid, NanoUsd, Timestamp};
+use tt_ledger::LedgerError;
+use tt_providers::{ProviderError, Refused, RefusedKind};
+use tt_store::{Conflict, Object, StoreError};
+
+use crate::state::memory_limit::MemoryLimitExceeded;
+
+/// The longest message a client is shown, in characters.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// An error as a client sees it, with what only the log may know.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct ApiError(Box<Fault>);
+
+/// What an [`ApiError`] holds; boxed, since every result on a request's path carries one.
+#[derive(Debug, thiserror::Error)]
+#[error("{status} {code}: {message}")]
+pub(crate) struct Fault {
+    pub(crate) status: StatusCode,
+    pub(crate) kind: &'static str,
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) param: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) allow: Option<String>,
+    pub(crate) standing: Option<Standing>,
+    #[source]
+    pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl std::ops::Deref for ApiError {
+    type Target = Fault;
+
+    fn deref(&self) -> &Fault {
+        &self.0
+    }
+}
+
+const INVALID: &str = "invalid_request_error";
+const UPSTREAM: &str = "upstream_error";
+const SERVER: &str = "server_error";
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, code: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if let Some((cut, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+            message.truncate(cut);
+        }
+        let code = code.into();
+        Self(Box::new(Fault {
+            status,
+            kind,
+            code,
+            message,
+            param: None,
+            retry_after: None,
+            allow: None,
+            standing: None,
+            source: None,
+        }))
+    }
+
+    fn about(mut self, param: impl Into<String>) -> Self {
+        self.0.param = Some(param.into());
+        self
+    }
+
+    fn after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    pub(crate) fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Box::new(source));
+        self
+    }
+
+    pub(crate) fn invalid_json(why: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, INVALID, "invalid_json", format!("The body is not valid JSON: {why}"))
+    }
+
+    pub(crate) fn missing_field(field: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, INVALID, "missing_field", format!("The field `{field}` is required."))
+            .about(field)
+    }
+
+    pub(crate) fn invalid_field(field: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        let field = field.into();
+        Self::new(StatusCode::BAD_REQUEST, INVALID, "invalid_field", format!("`{field}`: {why}.")).about(field)
+    }
+
+    pub(crate) fn unsupported_parameter(param: &str, why: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, INVALID, "unsupported_parameter", format!("`{param}`: {why}.")).about(param)
+    }
+
+    pub(crate) fn missing_credentials() -> Self {
+        let message = "Send `Authorization: Bearer` with an API key or a session token.";
+        Self::new(StatusCode::UNAUTHORIZED, "authentication_error", "missing_credentials", message)
+    }
+
+    pub(crate) fn invalid_credentials() -> Self {
+        let message = "The credential is wrong, expired or revoked.";
+        Self::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_credentials", message)
+    }
+
+    pub(crate) fn wrong_login() -> Self {
+        let message = "The email or the password is wrong.";
+        Self::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_credentials", message)
+    }
+
+    pub(crate) fn login_throttled(wait: Duration) -> Self {
+        let message = "Too many failed logins for this account or from this address; wait and try again.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "login_throttled", message).after(wait)
+    }
+
+    /// A limit of `limit` requests is reached; `retry_after` until the next may come.
+    pub(crate) fn rate_limited(rule: RuleKind, limit: u64, retry_after: Duration) -> Self {
+        let per = match rule {
+            RuleKind::UserMinute | RuleKind::KeyMinute => "a minute",
+            RuleKind::UserDay | RuleKind::KeyDay => "a day",
+        };
+        let whose = match rule {
+            RuleKind::UserMinute | RuleKind::UserDay => "your account",
+            RuleKind::KeyMinute | RuleKind::KeyDay => "this API key",
+        };
+        let message = format!("The limit of {limit} requests {per} for {whose} is reached; wait and try again.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded", message)
+            .after(retry_after)
+            .standing(Some(Standing { limit, remaining: 0, reset: retry_after }))
+    }
+
+    pub(crate) fn limits_unavailable() -> Self {
+        let message = "Limits cannot be checked while Redis is away; try again soon.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", message).after(Duration::from_secs(1))
+    }
+
+    /// Budgets cannot be checked, for a reason the caller cannot mend.
+    pub(crate) fn budgets_unavailable(why: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", why).after(Duration::from_secs(1))
+    }
+
+    /// What a request may cost does not fit into a budget any more. `which`: of what period and whose.
+    pub(crate) fn budget_exceeded(
+        which: &str,
+        limit: NanoUsd,
+        spent: NanoUsd,
+        held: NanoUsd,
+        asked: NanoUsd,
+        resets_at: Option<Timestamp>,
+    ) -> Self {
+        let resets =
+            resets_at.map_or_else(|| "It does not reset".to_owned(), |at| format!("It resets at {}", at.rfc3339()));
+        let message = format!(
+            "The budget of {limit} USD {which} does not cover this request, which may cost up to {asked} USD: {spent} \
+             USD are spent and {held} USD are held for requests under way. {resets}."
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", "budget_exceeded", message)
+    }
+
+    pub(crate) fn model_unpriced() -> Self {
+        let message = "The model has no price, so a budget cannot hold what it may cost; use another, or have an \
+                       administrator set its price.";
+        Self::new(StatusCode::BAD_REQUEST, INVALID, "model_unpriced", message).about("model")
+    }
+
+    /// The same error, with where the caller stands with their limits.
+    pub(crate) fn standing(mut self, standing: Option<Standing>) -> Self {
+        self.0.standing = self.0.standing.take().or(standing);
+        self
+    }
+
+    pub(crate) fn forbidden(why: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "permission_error", "forbidden", why)
+    }
+
+    pub(crate) fn own_account() -> Self {
+        let message = "An administrator cannot demote or disable themself; another one can.";
+        Self::conflict("own_account", message)
+    }
+
+    pub(crate) fn alias_not_allowed() -> Self {
+        let message = "This API key may not name that model: see its `allowed_aliases`.";
+        Self::new(StatusCode::FORBIDDEN, "permission_error", "alias_not_allowed", message).about("model")
+    }
+
+    pub(crate) fn route_not_found() -> Self {
+        let message = "There is nothing at this path.";
+        Self::new(StatusCode::NOT_FOUND, "not_found_error", "route_not_found", message)
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        let message = format!("There is no such {}.", what.replace('_', " "));
+        Self::new(StatusCode::NOT_FOUND, "not_found_error", format!("{what}_not_found"), message)
+    }
+
+    pub(crate) fn model_not_found(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found_error", "model_not_found", why).about("model")
+    }
+
+    pub(crate) fn method_not_allowed(allow: String) -> Self {
+        let message = format!("This path takes {allow}.");
+        let mut error = Self::new(StatusCode::METHOD_NOT_ALLOWED, INVALID, "method_not_allowed", message);
+        error.0.allow = Some(allow);
+        error
+    }
+
+    pub(crate) fn request_timeout() -> Self {
+        let message = "The body did not arrive in time.";
+        Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, "request_timeout", message)
+    }
+
+    pub(crate) fn incomplete_body() -> Self {
+        let message = "The body ended early or is not framed as HTTP says.";
+        Self::new(StatusCode::BAD_REQUEST, INVALID, "incomplete_body", message)
+    }
+
+    pub(crate) fn body_too_large(cap_bytes: usize) -> Self {
+        let message = format!("The body is larger than {cap_bytes} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "body_too_large", message)
+    }
+
+    pub(crate) fn unsupported_media_type() -> Self {
+        let message = "Send `content-type: application/json`.";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID, "unsupported_media_type", message)
+    }
+
+    pub(crate) fn conflict(code: &str, message: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict_error", code, message)
+    }
+
+    pub(crate) fn overloaded() -> Self {
+        let message = "The server holds as much as it may; try again soon.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "overloaded", message).after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn ledger_unavailable() -> Self {
+        let message = "The ledger cannot take the request; what cannot be accounted for is not sent.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "ledger_unavailable", message).after(Duration::from_secs(5))
+    }
+
+    pub(crate) fn store_unavailable() -> Self {
+        let message = "The store does not answer; try again soon.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "store_unavailable", message).after(Duration::from_secs(5))
+    }
+
+    pub(crate) fn internal() -> Self {
+        let message = "Something went wrong here; the request id leads to the log.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, SERVER, "internal_error", message)
+    }
+
+    /// The caller's own error as a provider reported it: answered at once with the provider's status.
+    pub(crate) fn refused(refused: &Refused) -> Self {
+        let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let code = refused.code.clone().unwrap_or_else(|| "invalid_field".to_owned());
+        let mut error = Self::new(status, INVALID, code, refused.message.clone());
+        error.0.param.clone_from(&refused.param);
+        error
+    }
+
+    /// Every attempt failed; `attempts` names each in words, `last` decides the status (`api.md`, Routing 5).
+    pub(crate) fn all_attempts_failed(attempts: &str, last: &ProviderError) -> Self {
+        let message = format!("Every attempt failed: {attempts}.");
+        match last {
+            ProviderError::Timeout(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, UPSTREAM, "upstream_timeout", message),
+            ProviderError::Refused(refused) if refused.kind == RefusedKind::ContextLength => {
+                Self::new(StatusCode::BAD_REQUEST, INVALID, "context_length_exceeded", message).about("messages")
+            }
+            ProviderError::Refused(refused) if refused.status == 429 => {
+                let error =
+                    Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "upstream_rate_limited", message);
+                match refused.retry_after {
+                    Some(wait) => error.after(wait),
+                    None => error,
+                }
+            }
+            ProviderError::Refused(refused) if refused.status == 504 => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, UPSTREAM, "upstream_timeout", message)
+            }
+            _ => Self::new(StatusCode::BAD_GATEWAY, UPSTREAM, "all_attempts_failed", message),
+        }
+    }
+
+    /// A stream broke after the client had some of it: `reason` says how, without secrets.
+    pub(crate) fn stream_broke(error: &ProviderError, reason: &str) -> Self {
+        let code = match error {
+            ProviderError::Timeout(_) => "upstream_timeout",
+            _ => "upstream_invalid_response",
+        };
+        let message = format!("The provider's stream broke: {reason}. What came before it is incomplete.");
+        Self::new(StatusCode::BAD_GATEWAY, UPSTREAM, code, message)
+    }
+
+    /// The error as the last event of a stream.
+    pub(crate) fn event(&self, out: &mut BytesMut) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&self.body());
+        out.extend_from_slice(b"\n\n");
+    }
+
+    /// The `error` object's fields as JSON text: `{"error":{…}}`.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let error = serde_json::json!({
+            "error": { "message": self.message, "type": self.kind, "code": self.code, "param": self.param }
+        });
+        error.to_string().into_bytes()
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::invalid_field(invalid.field, invalid.reason)
+    }
+}
+
+impl From<NoTarget> for ApiError {
+    fn from(none: NoTarget) -> Self {
+        match none {
+            NoTarget::UnknownModel => Self::model_not_found(
+                "There is no alias of that name; make one with POST /manage/aliases or write provider/model.",
+            ),
+            NoTarget::NoKey(provider) => {
+                Self::model_not_found(format!("You have no {provider} key; store one with POST /manage/providers."))
+            }
+            NoTarget::InvalidModel(invalid) => Self::invalid_field("model", invalid.reason),
+        }
+    }
+}
+
+impl From<MemoryLimitExceeded> for ApiError {
+    fn from(exceeded: MemoryLimitExceeded) -> Self {
+        Self::overloaded().because(exceeded)
+    }
+}
+
+impl From<LedgerError> for ApiError {
+    fn from(error: LedgerError) -> Self {
+        Self::ledger_unavailable().because(error)
+    }
+}
+
+impl From<tt_crypto::Error> for ApiError {
+    fn from(error: tt_crypto::Error) -> Self {
+        Self::internal().because(error)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(object) => Self::not_found(match object {
+                Object::User => "user",
+                Object::Session => "session",
+                Object::ApiKey => "api_key",
+                Object::ProviderKey => "provider_key",
+                Object::Alias => "alias",
+            }),
+            StoreError::Conflict(conflict) => match conflict {
+                Conflict::EmailTaken => Self::conflict("email_taken", "A user with this email exists; log in instead."),
+                Conflict::AliasTaken => Self::conflict("alias_taken", "Another alias has this name."),
+                Conflict::AliasInUse => {
+                    Self::conflict("alias_in_use", "Another alias falls back to this one; change that one first.")
+                }
+                Conflict::ProviderKeyInUse => {
+                    Self::conflict("provider_key_in_use", "An alias uses this provider key; change that one first.")
+                }
+            },
+            StoreError::Invalid(invalid) => invalid.into(),
+            StoreError::Unavailable(_) => Self::store_unavailable().because(error),
+            StoreError::Query(_) | StoreError::SchemaNewer(_) | StoreError::BadUrl(_) => {
+                Self::internal().because(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

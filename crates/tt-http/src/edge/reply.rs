@@ -1,0 +1,151 @@
+//! What handlers return, and the bodies that go out.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use serde::Serialize;
+use tt_core::limits::Standing;
+
+use crate::edge::error::ApiError;
+use crate::proxy::relay::Relay;
+
+/// The body of every response.
+pub(crate) enum ReplyBody {
+    /// Known in full; taken when sent.
+    Full(Option<Bytes>),
+    /// A provider's stream, relayed.
+    Stream(Box<Relay>),
+}
+
+impl ReplyBody {
+    pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
+        Self::Full(Some(bytes.into()).filter(|b: &Bytes| !b.is_empty()))
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(relay) => relay.poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Stream(relay) => relay.is_over(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A response in the making.
+pub(crate) type Reply = Response<ReplyBody>;
+
+/// Anything a handler may return.
+pub(crate) trait IntoReply {
+    fn into_reply(self) -> Reply;
+}
+
+/// A JSON body.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: Serialize> IntoReply for Json<T> {
+    fn into_reply(self) -> Reply {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => json_bytes(StatusCode::OK, body),
+            Err(error) => {
+                tracing::error!(%error, "an answer could not be written as JSON");
+                ApiError::internal().into_reply()
+            }
+        }
+    }
+}
+
+impl IntoReply for StatusCode {
+    fn into_reply(self) -> Reply {
+        let mut reply = Response::new(ReplyBody::Full(None));
+        *reply.status_mut() = self;
+        reply
+    }
+}
+
+impl<R: IntoReply> IntoReply for (StatusCode, R) {
+    fn into_reply(self) -> Reply {
+        let mut reply = self.1.into_reply();
+        *reply.status_mut() = self.0;
+        reply
+    }
+}
+
+impl IntoReply for Reply {
+    fn into_reply(self) -> Reply {
+        self
+    }
+}
+
+impl IntoReply for &'static str {
+    fn into_reply(self) -> Reply {
+        let mut reply = Response::new(ReplyBody::full(self));
+        reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        reply
+    }
+}
+
+impl IntoReply for ApiError {
+    fn into_reply(self) -> Reply {
+        let mut reply = json_bytes(self.status, self.body());
+        let headers = reply.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::try_from(allow).ok()) {
+            headers.insert(header::ALLOW, allow);
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        if let Some(standing) = self.standing {
+            limit_headers(headers, standing);
+        }
+        reply
+    }
+}
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
+
+/// Where the caller stands with the limit that is nearest to its end.
+pub(crate) fn limit_headers(headers: &mut HeaderMap, standing: Standing) {
+    headers.insert(LIMIT, HeaderValue::from(standing.limit));
+    headers.insert(REMAINING, HeaderValue::from(standing.remaining));
+    headers.insert(RESET, HeaderValue::from(whole_seconds(standing.reset)));
+}
+
+/// A duration in whole seconds, rounded up, at least 1: what `retry-after` says.
+pub(crate) fn whole_seconds(wait: std::time::Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+/// A JSON body that is already text.
+pub(crate) fn json_bytes(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(ReplyBody::full(body));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}

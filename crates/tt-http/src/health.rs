@@ -1,0 +1,47 @@
+//! `/health` and `/health/ready`.
+
+use http::StatusCode;
+use serde::Serialize;
+use tt_ratelimit::RedisState;
+
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
+
+/// `GET /health`: the process answers.
+pub(crate) async fn health(_cx: Context) -> Result<&'static str, ApiError> {
+    Ok("OK")
+}
+
+#[derive(Serialize)]
+pub(crate) struct Readiness {
+    store: &'static str,
+    redis: &'static str,
+    journal: &'static str,
+}
+
+/// `GET /health/ready`: may traffic be sent here?
+pub(crate) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), ApiError> {
+    let store = cx.app.store.ping().await.is_ok();
+    let ledger = cx.app.ledger.status();
+    let journal = !ledger.refusing && ledger.open.saturating_add(ledger.unstored) < ledger.capacity;
+    let redis = cx.app.limiter.redis_state();
+    let limited = redis != RedisState::Down || !cx.app.config.limits_need_redis;
+    let ready = store && journal && limited && !cx.app.draining();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let readiness = Readiness {
+        store: if store { "ok" } else { "unavailable" },
+        redis: match redis {
+            _ if cx.app.budget_accounts.counters().redis_state() == RedisState::Down => "unavailable",
+            RedisState::Off => "off",
+            RedisState::Up => "ok",
+            RedisState::Down => "unavailable",
+        },
+        journal: match (cx.app.draining(), journal) {
+            (true, _) => "draining",
+            (false, true) => "ok",
+            (false, false) => "full",
+        },
+    };
+    Ok((status, Json(readiness)))
+}

@@ -1,0 +1,143 @@
+//! `POST /manage/route`: where a chat completion would go and about what it would cost, without sending it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tt_core::conversation::Conversation;
+use tt_core::plan::{self, InputTokens, Plan, Route};
+use tt_core::price::PriceTable;
+use tt_core::record::PlannedStep;
+use tt_core::routing::{Alias, Routes};
+use tt_core::usage::{Reported, Usage};
+use tt_core::{Caller, NanoUsd, Provider, Timestamp, tokens};
+use tt_providers::openai::scan::Scan;
+
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
+use crate::proxy::inbound::Inbound;
+use crate::proxy::planned;
+use crate::state::directory::KnownCaller;
+
+/// The output an estimate assumes where the request sets no cap: the length of a long answer in a chat. Never more than
+/// the model can write.
+const ASSUMED_OUTPUT_TOKENS: u64 = 1000;
+
+/// The most alternatives named.
+const MOST_ALTERNATIVES: usize = 10;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Decision {
+    alias: String,
+    route: Route,
+    provider: Provider,
+    model: String,
+    input_tokens: u64,
+    reason: String,
+    chain: Vec<PlannedStep>,
+    estimated_cost_usd: Option<NanoUsd>,
+    alternatives: Vec<Alternative>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Alternative {
+    alias: String,
+    model: String,
+    estimated_cost_usd: Option<NanoUsd>,
+}
+
+/// `POST /manage/route`: the plan of `POST /v1/chat/completions`, from the same functions. The input is counted in full.
+/// What a target would say to the request's parameters is not asked.
+pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<Decision>, ApiError> {
+    let body = cx.bytes().await?;
+    let inbound = Arc::new(Inbound::read(body, &cx.app.control).await?);
+    let asked = &inbound.scan.model;
+    if !caller.may_name(asked) {
+        return Err(ApiError::alias_not_allowed());
+    }
+    let view = cx.app.directory.view(&caller).await?;
+    // The provider whose rule counts pictures: that of the alias asked for, as on the proxy's path.
+    let provider = first(&plan::plan(&view.routes, asked, InputTokens::AtLeast(0))?)?.provider;
+    let conversation = inbound.conversation(&cx.app.control).await?;
+    let counted = cx.app.control.spawn_blocking(move || Input::of(&conversation, provider)).await;
+    let input = counted.map_err(|_| ApiError::internal())?;
+
+    let plan = plan::plan(&view.routes, asked, InputTokens::Exact(input.tokens(provider)))?;
+    let step = first(&plan)?;
+    let prices = cx.app.prices.load();
+    let estimate = Estimate { prices: &prices, input: &input, scan: &inbound.scan, at: cx.arrived_at };
+    Ok(Json(Decision {
+        alias: step.alias.clone(),
+        route: step.route,
+        provider: step.provider,
+        model: step.model.to_string(),
+        input_tokens: input.tokens(provider),
+        reason: step.reason.clone(),
+        chain: plan.steps.iter().map(planned).collect(),
+        estimated_cost_usd: estimate.cost(step.provider, step.model.as_str()),
+        alternatives: alternatives(&estimate, &view.routes, &caller, asked),
+    }))
+}
+
+fn first(plan: &Plan) -> Result<&plan::Step, ApiError> {
+    plan.steps.first().ok_or_else(ApiError::internal)
+}
+
+/// The input's tokens, by the rule of each provider: text counts alike, pictures, sound and documents do not.
+#[derive(Debug, Clone, Copy)]
+struct Input([(Provider, u64); 3]);
+
+impl Input {
+    /// Counts everything, for `asked` as the proxy does: 10 ms for 100 KB.
+    fn of(conversation: &Conversation, asked: Provider) -> Self {
+        let media = |provider| {
+            conversation.media().fold(0_u64, |sum, part| sum.saturating_add(tokens::media_tokens(part, provider)))
+        };
+        let text = conversation.input_up_to(asked, u64::MAX).counted().saturating_sub(media(asked));
+        Self(Provider::ALL.map(|provider| (provider, text.saturating_add(media(provider)))))
+    }
+
+    fn tokens(&self, provider: Provider) -> u64 {
+        self.0.iter().find(|(of, _)| *of == provider).map_or(0, |(_, tokens)| *tokens)
+    }
+}
+
+/// What a request would cost where.
+struct Estimate<'a> {
+    prices: &'a PriceTable,
+    input: &'a Input,
+    scan: &'a Scan,
+    at: Timestamp,
+}
+
+impl Estimate<'_> {
+    /// All input at the price of uncached input, and the output cap (or [`ASSUMED_OUTPUT_TOKENS`]) for each of the `n`
+    /// answers. `None`: the model's price is not known.
+    fn cost(&self, provider: Provider, model: &str) -> Option<NanoUsd> {
+        let most = self.prices.facts(provider, model).and_then(|facts| facts.max_output).unwrap_or(u64::MAX);
+        let cap = self.scan.max_output_tokens.unwrap_or(ASSUMED_OUTPUT_TOKENS.min(most));
+        let output = cap.saturating_mul(self.scan.n.unwrap_or(1).max(1));
+        let usage = Usage { input: self.input.tokens(provider), output, ..Usage::default() };
+        // Only OpenAI is sent the tier that was asked for as it is.
+        let service_tier = self.scan.service_tier.clone().filter(|_| provider == Provider::OpenAi);
+        let reported = Reported { usage, service_tier, ..Reported::default() };
+        self.prices.price(provider, model, None, &reported, self.at)
+    }
+}
+
+/// The caller's other aliases with their target models: the cheapest first, those without a price last.
+fn alternatives(estimate: &Estimate<'_>, routes: &Routes, caller: &Caller, asked: &str) -> Vec<Alternative> {
+    let others = routes.aliases().filter(|alias| alias.name.as_str() != asked && caller.may_name(alias.name.as_str()));
+    let alternative = |alias: &Alias| Alternative {
+        alias: alias.name.to_string(),
+        model: alias.target_model.to_string(),
+        estimated_cost_usd: estimate.cost(alias.provider, alias.target_model.as_str()),
+    };
+    let mut all: Vec<_> = others.map(alternative).collect();
+    all.sort_by(|a, b| {
+        let cost = |of: &Alternative| (of.estimated_cost_usd.is_none(), of.estimated_cost_usd);
+        cost(a).cmp(&cost(b)).then_with(|| a.alias.cmp(&b.alias))
+    });
+    all.truncate(MOST_ALTERNATIVES);
+    all
+}

@@ -1,0 +1,221 @@
+//! `/manage/logs`: one row a request, newest first, and all that is known of one.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tt_core::plan::Route;
+use tt_core::query::{LogDetail, LogQuery, LogRow};
+use tt_core::record::{Attempt, Note, Outcome, PlannedStep};
+use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Tags, Timestamp, Usage, UsageSource};
+
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
+use crate::state::directory::KnownCaller;
+
+/// Rows a page: when not said, and at most.
+const PAGE: u32 = 50;
+const LARGEST_PAGE: u32 = 500;
+
+/// Token counts as the API names them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Tokens {
+    input_tokens: u64,
+    cached_input_tokens: u64,
+    cache_write_tokens: u64,
+    output_tokens: u64,
+    reasoning_tokens: u64,
+}
+
+impl From<&Usage> for Tokens {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            input_tokens: usage.total_input(),
+            cached_input_tokens: usage.cache_read,
+            cache_write_tokens: usage.cache_write(),
+            output_tokens: usage.output,
+            reasoning_tokens: usage.reasoning.unwrap_or(0),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct Row {
+    request_id: RequestId,
+    created_at: Timestamp,
+    alias: String,
+    route: Option<Route>,
+    provider: Option<Provider>,
+    model: Option<String>,
+    api_key_id: Option<ApiKeyId>,
+    stream: bool,
+    status: Option<u16>,
+    outcome: Outcome,
+    dialect: &'static str,
+    client: Option<String>,
+    session: Option<String>,
+    agent: Option<String>,
+    trace_id: Option<String>,
+    #[serde(flatten)]
+    tokens: Tokens,
+    usage_source: UsageSource,
+    cost_usd: Option<NanoUsd>,
+    saved_usd: NanoUsd,
+    latency_ms: u64,
+    first_token_ms: Option<u64>,
+    attempts: u32,
+    error: Option<String>,
+    tags: Tags,
+}
+
+impl From<LogRow> for Row {
+    fn from(row: LogRow) -> Self {
+        Self {
+            request_id: row.request_id,
+            created_at: row.created_at,
+            alias: row.alias,
+            route: row.route,
+            provider: row.provider,
+            model: row.model,
+            api_key_id: row.api_key_id,
+            stream: row.stream,
+            status: row.status,
+            outcome: row.outcome,
+            dialect: row.dialect.as_str(),
+            client: row.client,
+            session: row.session,
+            agent: row.agent,
+            trace_id: row.trace_id,
+            tokens: Tokens::from(&row.usage),
+            usage_source: row.source,
+            cost_usd: row.cost,
+            saved_usd: row.saved,
+            latency_ms: row.latency_ms,
+            first_token_ms: row.first_token_ms,
+            attempts: row.attempts,
+            error: row.error,
+            tags: row.tags,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct Page {
+    data: Vec<Row>,
+    next_cursor: Option<String>,
+}
+
+/// `GET /manage/logs`.
+pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
+    let [limit, cursor, alias, provider, status, from, to] =
+        cx.query(["limit", "cursor", "alias", "provider", "status", "from", "to"])?;
+    let limit = match limit {
+        None => PAGE,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
+            .ok_or_else(|| ApiError::invalid_field("limit", "must be 1 to 500"))?,
+    };
+    let query = LogQuery {
+        // One more than asked tells whether there is a next page.
+        limit: limit + 1,
+        before: cursor.map(|text| position(&text)).transpose()?,
+        alias: alias.map(alias_filter).transpose()?,
+        provider: provider.map(|text| text.parse()).transpose()?,
+        status: status
+            .map(|text| text.parse::<u16>().map_err(|_| ApiError::invalid_field("status", "must be an HTTP status")))
+            .transpose()?,
+        from: from.map(|text| Timestamp::parse("from", &text)).transpose()?,
+        to: to.map(|text| Timestamp::parse("to", &text)).transpose()?,
+    };
+    cx.app.wait_for_drain().await;
+    let mut rows = cx.app.store.logs(caller.user_id, query).await?;
+    let page = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > page;
+    rows.truncate(page);
+    let next_cursor = rows.last().filter(|_| more).map(|row| row.request_id.to_string());
+    let data = rows.into_iter().map(Row::from).collect();
+    Ok(Json(Page { data, next_cursor }))
+}
+
+/// An alias that could have been asked for: a text that no database takes is refused here.
+pub(crate) fn alias_filter(alias: String) -> Result<String, ApiError> {
+    if alias.chars().any(char::is_control) {
+        return Err(ApiError::invalid_field("alias", "must not hold control characters"));
+    }
+    Ok(alias)
+}
+
+/// A cursor is the id of the last row shown: its UUIDv7 holds the time.
+fn position(cursor: &str) -> Result<(Timestamp, RequestId), ApiError> {
+    let junk = || ApiError::invalid_field("cursor", "is not one that this call gave out");
+    let id: RequestId = cursor.parse().map_err(|_| junk())?;
+    Ok((id.created_at().ok_or_else(junk)?, id))
+}
+
+#[derive(Serialize)]
+pub(crate) struct Detail {
+    #[serde(flatten)]
+    row: Row,
+    route_reason: String,
+    chain: Vec<PlannedStep>,
+    usage_raw: Option<Box<RawValue>>,
+    price_version: Option<String>,
+    /// What the targets could not express, over all attempts: each thing once.
+    notes: Vec<Note>,
+    attempt_list: Vec<AttemptView>,
+}
+
+#[derive(Serialize)]
+struct AttemptView {
+    alias: String,
+    route: Route,
+    provider: Provider,
+    model: String,
+    served_model: Option<String>,
+    status: Option<u16>,
+    error: Option<String>,
+    latency_ms: Option<u64>,
+    usage_source: UsageSource,
+    usage: Tokens,
+    cost_usd: Option<NanoUsd>,
+}
+
+impl From<Attempt> for AttemptView {
+    fn from(attempt: Attempt) -> Self {
+        let Attempt { started, ended } = attempt;
+        let usage = ended.as_ref().map(|ended| ended.usage.total()).unwrap_or_default();
+        Self {
+            alias: started.alias,
+            route: started.route,
+            provider: started.provider,
+            model: started.model,
+            status: ended.as_ref().and_then(|ended| ended.status),
+            latency_ms: ended.as_ref().map(|ended| ended.latency_ms),
+            usage_source: ended.as_ref().map_or(UsageSource::Unknown, |ended| ended.source),
+            usage: Tokens::from(&usage),
+            cost_usd: ended.as_ref().and_then(|ended| ended.cost),
+            served_model: ended.as_ref().and_then(|ended| ended.served_model.clone()),
+            error: ended.and_then(|ended| ended.error),
+        }
+    }
+}
+
+/// `GET /manage/logs/{request_id}`.
+pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Detail>, ApiError> {
+    let id: RequestId = cx.param(0).parse().map_err(|_| ApiError::not_found("request"))?;
+    cx.app.wait_for_drain().await;
+    let found = cx.app.store.log_detail(caller.user_id, id).await?;
+    let LogDetail { row, route_reason, chain, attempts, notes } =
+        found.ok_or_else(|| ApiError::not_found("request"))?;
+    let last = attempts.last().and_then(|attempt| attempt.ended.as_ref());
+    Ok(Json(Detail {
+        row: Row::from(row),
+        usage_raw: last.and_then(|ended| RawValue::from_string(ended.usage.raw.clone()).ok()),
+        price_version: last.and_then(|ended| ended.price_version.clone()),
+        route_reason,
+        chain,
+        notes,
+        attempt_list: attempts.into_iter().map(AttemptView::from).collect(),
+    }))
+}

@@ -1,0 +1,152 @@
+//! `/manage/providers`: the caller's provider keys.
+
+use http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use tt_core::{BaseUrl, Label, Provider, ProviderKeyId, Timestamp};
+use tt_store::{NewProviderKey, ProviderKeyInfo, ProviderKeyPatch};
+
+use crate::auth::label;
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::json::nullable;
+use crate::edge::reply::Json;
+use crate::state::app::App;
+use crate::state::directory::KnownCaller;
+use crate::state::sealing;
+
+/// The longest key of a provider, in bytes.
+const LONGEST_KEY: usize = 4096;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewProvider {
+    provider: String,
+    api_key: SecretString,
+    label: Option<String>,
+    base_url: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ProviderView {
+    id: ProviderKeyId,
+    provider: Provider,
+    label: Option<Label>,
+    base_url: Option<BaseUrl>,
+    created_at: Timestamp,
+}
+
+impl From<ProviderKeyInfo> for ProviderView {
+    fn from(info: ProviderKeyInfo) -> Self {
+        Self {
+            id: info.key.id,
+            provider: info.key.provider,
+            label: info.label,
+            base_url: info.key.base_url,
+            created_at: info.created_at,
+        }
+    }
+}
+
+/// `POST /manage/providers`: the key is sealed here and never shown again.
+pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<(StatusCode, Json<ProviderView>), ApiError> {
+    let NewProvider { provider, api_key, label: name, base_url } = cx.json().await?;
+    let provider: Provider = provider.parse()?;
+    let api_key = provider_secret(api_key)?;
+    let name = name.map(|text| label("label", text)).transpose()?;
+    let base_url = match base_url {
+        Some(text) => Some(address(&cx.app, &text).await?),
+        None => None,
+    };
+    let (seal_id, sealed) = sealing::seal(&cx.app.keyring, caller.user_id, provider, base_url.as_ref(), &api_key)?;
+    let new = NewProviderKey { provider, label: name, base_url, seal_id, sealed };
+    let info = cx.app.store.create_provider_key(caller.user_id, new, now()).await?;
+    cx.app.directory.forget(caller.user_id);
+    cx.app.model_refresh.saved(caller.user_id, info.key.id);
+    Ok((StatusCode::CREATED, Json(info.into())))
+}
+
+/// A key must fit into a header: visible ASCII. Blanks around it are a slip of copying.
+fn provider_secret(text: SecretString) -> Result<SecretString, ApiError> {
+    let trimmed = text.expose_secret().trim();
+    if trimmed.is_empty() || trimmed.len() > LONGEST_KEY || !trimmed.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(ApiError::invalid_field("api_key", "must be 1 to 4096 visible ASCII characters"));
+    }
+    Ok(SecretString::from(trimmed))
+}
+
+/// A user's own address: no private one, unless the operator allows it. Asked again at every connection.
+async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
+    let url = BaseUrl::parse(text)?;
+    if !app.config.upstream.allow_private {
+        let resolved = tt_providers::address::resolve_public(&url).await;
+        resolved.map_err(|error| ApiError::invalid_field("base_url", error))?;
+    }
+    Ok(url)
+}
+
+/// `GET /manage/providers`.
+pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<ProviderView>>, ApiError> {
+    let keys = cx.app.store.provider_keys(caller.user_id).await?;
+    Ok(Json(keys.into_iter().map(ProviderView::from).collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderChange {
+    #[serde(default, deserialize_with = "nullable")]
+    label: Option<Option<String>>,
+    api_key: Option<SecretString>,
+    #[serde(default, deserialize_with = "nullable")]
+    base_url: Option<Option<String>>,
+}
+
+/// `PATCH /manage/providers/{id}`: another address only together with the key that may go there.
+pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<ProviderView>, ApiError> {
+    let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
+    let change: ProviderChange = cx.json().await?;
+    let before =
+        cx.app.store.sealed_key(caller.user_id, id).await?.ok_or_else(|| ApiError::not_found("provider_key"))?;
+    if change.label.is_none() && change.api_key.is_none() && change.base_url.is_none() {
+        return Err(ApiError::missing_field("label"));
+    }
+    let mut patch = ProviderKeyPatch {
+        label: match change.label {
+            Some(Some(text)) => Some(Some(label("label", text)?)),
+            Some(None) => Some(None),
+            None => None,
+        },
+        ..ProviderKeyPatch::default()
+    };
+    match (change.api_key, change.base_url) {
+        (None, Some(_)) => return Err(ApiError::missing_field("api_key")),
+        (None, None) => {}
+        (Some(api_key), base_url) => {
+            let api_key = provider_secret(api_key)?;
+            let base_url = match base_url {
+                None => before.key.base_url,
+                Some(None) => None,
+                Some(Some(text)) => Some(address(&cx.app, &text).await?),
+            };
+            let provider = before.key.provider;
+            patch.secret = Some(sealing::seal(&cx.app.keyring, caller.user_id, provider, base_url.as_ref(), &api_key)?);
+            patch.base_url = Some(base_url);
+        }
+    }
+    let another_secret = patch.secret.is_some();
+    let info = cx.app.store.update_provider_key(caller.user_id, id, patch, now()).await?;
+    cx.app.directory.forget(caller.user_id);
+    if another_secret {
+        cx.app.model_refresh.saved(caller.user_id, id);
+    }
+    Ok(Json(info.into()))
+}
+
+/// `DELETE /manage/providers/{id}`.
+pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
+    let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
+    cx.app.store.delete_provider_key(caller.user_id, id, now()).await?;
+    cx.app.directory.forget(caller.user_id);
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,143 @@
+//! `/manage/users`: what administrators see and change of users.
+
+use serde::{Deserialize, Serialize};
+use tt_core::budget::Period;
+use tt_core::{Email, NanoUsd, Role, Timestamp, UserId};
+use tt_store::{User, UserPatch};
+
+use crate::auth::{BUDGET_FIELDS, limit};
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::json::nullable;
+use crate::edge::reply::Json;
+use crate::manage::budgets::wished;
+use crate::state::directory::KnownCaller;
+
+/// Users a page: when not said, and at most.
+const PAGE: u32 = 50;
+const LARGEST_PAGE: u32 = 500;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct UserView {
+    id: UserId,
+    email: Email,
+    role: Role,
+    disabled: bool,
+    rate_limit_minute: u64,
+    rate_limit_daily: u64,
+    /// The administrators' for them; their own is theirs to see.
+    budget_usd: Option<NanoUsd>,
+    budget_period: Option<Period>,
+    created_at: Timestamp,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            role: user.role,
+            disabled: user.disabled,
+            rate_limit_minute: user.limits.minute,
+            rate_limit_daily: user.limits.day,
+            budget_usd: user.budgets.admin.map(|budget| budget.limit),
+            budget_period: user.budgets.admin.map(|budget| budget.period),
+            created_at: user.created_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Page {
+    data: Vec<UserView>,
+    next_cursor: Option<String>,
+}
+
+pub(crate) fn admins_only(caller: &KnownCaller) -> Result<(), ApiError> {
+    match caller.role {
+        Role::Admin => Ok(()),
+        Role::User => Err(ApiError::forbidden("This call is for administrators.")),
+    }
+}
+
+/// `GET /manage/users`: by id.
+pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
+    admins_only(&caller)?;
+    let [limit, cursor] = cx.query(["limit", "cursor"])?;
+    let limit = match limit {
+        None => PAGE,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
+            .ok_or_else(|| ApiError::invalid_field("limit", "must be 1 to 500"))?,
+    };
+    let after = cursor.map(|text| position(&text)).transpose()?;
+    // One more than asked tells whether there is a next page.
+    let mut users = cx.app.store.users(after, limit + 1).await?;
+    let page = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = users.len() > page;
+    users.truncate(page);
+    let next_cursor = users.last().filter(|_| more).map(|user| user.id.to_string());
+    Ok(Json(Page { data: users.into_iter().map(UserView::from).collect(), next_cursor }))
+}
+
+/// A cursor is the id of the last user shown.
+fn position(cursor: &str) -> Result<UserId, ApiError> {
+    let id = cursor.parse::<i64>().ok().filter(|id| *id > 0 && id.to_string() == cursor);
+    id.map(UserId).ok_or_else(|| ApiError::invalid_field("cursor", "is not one that this call gave out"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserChange {
+    role: Option<String>,
+    disabled: Option<bool>,
+    rate_limit_minute: Option<u64>,
+    rate_limit_daily: Option<u64>,
+    #[serde(default, deserialize_with = "nullable")]
+    budget_usd: Option<Option<NanoUsd>>,
+    #[serde(default, deserialize_with = "nullable")]
+    budget_period: Option<Option<String>>,
+}
+
+/// `PATCH /manage/users/{id}`. A user who is disabled has no session and no key any more.
+pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<UserView>, ApiError> {
+    admins_only(&caller)?;
+    let id = UserId(cx.id_param(0, "user")?);
+    let change: UserChange = cx.json().await?;
+    let patch = UserPatch {
+        role: change.role.map(|role| role.parse()).transpose()?,
+        disabled: change.disabled,
+        rate_limit_minute: change.rate_limit_minute.map(|n| limit("rate_limit_minute", Some(n))).transpose()?,
+        rate_limit_daily: change.rate_limit_daily.map(|n| limit("rate_limit_daily", Some(n))).transpose()?,
+        budget: wished(BUDGET_FIELDS, change.budget_usd, change.budget_period)?,
+    };
+    if patch == UserPatch::default() {
+        return Err(ApiError::missing_field("role"));
+    }
+    // The last administrator would lock everybody out.
+    if id == caller.user_id && (patch.disabled == Some(true) || patch.role == Some(Role::User)) {
+        return Err(ApiError::own_account());
+    }
+    let user = cx.app.store.update_user(id, patch, now()).await?;
+    cx.app.directory.forget(id);
+    if patch.budget.is_some() {
+        cx.app.budget_accounts.budget_set(id).await?;
+    }
+    Ok(Json(user.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_only_what_was_given_out() {
+        assert_eq!(position("7").unwrap(), UserId(7));
+        for junk in ["", "0", "-1", "07", "+7", " 7", "x", "9223372036854775808", "1.0"] {
+            assert!(position(junk).is_err(), "{junk:?}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Lists of models: what a provider says a key may call, asked for here and kept in the store.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+use tt_core::{BaseUrl, ModelName, Provider, UserId};
+use tt_crypto::Keyring;
+use tt_providers::endpoint::{self, ModelsPage};
+use tt_providers::{Client, ProviderError, Trust};
+use tt_store::SealedKey;
+
+use crate::config::UpstreamConfig;
+use crate::proxy::attempt::{ask, collect, public_reason};
+use crate::state::sealing;
+
+/// The time one page may take, and its largest size: the longest real lists have some hundred names.
+const PAGE_TIME: Duration = Duration::from_secs(15);
+const LARGEST_PAGE: usize = 4 * 1024 * 1024;
+
+/// What is kept of a list, whatever its provider sends.
+const MOST_PAGES: usize = 20;
+const MOST_MODELS: usize = 5000;
+
+/// A provider key ready to be asked about.
+pub(crate) struct ModelSource {
+    provider: Provider,
+    base_url: BaseUrl,
+    trust: Trust,
+    secret: SecretString,
+}
+
+impl ModelSource {
+    /// Opens a stored key of `user`.
+    pub(crate) fn open(
+        keyring: &Keyring,
+        upstream: &UpstreamConfig,
+        user: UserId,
+        stored: &SealedKey,
+    ) -> Result<Self, tt_crypto::Error> {
+        let secret = sealing::open(keyring, user, stored)?;
+        let provider = stored.key.provider;
+        let (base_url, trust) = upstream.address(provider, stored.key.base_url.as_ref());
+        Ok(Self { provider, base_url, trust, secret })
+    }
+
+    /// One page of the list: the cheapest call there is.
+    pub(crate) async fn page(&self, client: &Client, after: Option<&str>) -> Result<ModelsPage, ProviderError> {
+        let request = endpoint::models_request(self.provider, self.base_url.as_str(), &self.secret, after)?;
+        let page = async {
+            let response = ask(client, self.provider, self.trust, &self.secret, request).await?;
+            let body = collect(response.into_body(), LARGEST_PAGE, PAGE_TIME).await?;
+            endpoint::decode_models(self.provider, &body)
+        };
+        timeout(PAGE_TIME, page).await.map_err(|_| ProviderError::Timeout(PAGE_TIME))?
+    }
+
+    /// The whole list, in order and each name once. Names that no request could carry are left out.
+    pub(crate) async fn all(&self, client: &Client) -> Result<Vec<String>, ProviderError> {
+        let (mut names, mut after) = (Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let page = self.page(client, after.as_deref()).await?;
+            names.extend(page.names.into_iter().filter(|name| ModelName::try_from(name.clone()).is_ok()));
+            after = page.next;
+            if after.is_none() || names.len() >= MOST_MODELS {
+                break;
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        names.truncate(MOST_MODELS);
+        Ok(names)
+    }
+
+    /// Why asking failed, in words that never hold the key: not even a provider that quotes it back is repeated.
+    pub(crate) fn reason(&self, error: &ProviderError) -> String {
+        let reason = public_reason(error);
+        if reason.contains(self.secret.expose_secret()) {
+            return match error {
+                ProviderError::Refused(refused) => format!("{} (the provider's words quote the key)", refused.status),
+                _ => "the provider's words quote the key".to_owned(),
+            };
+        }
+        reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tt_providers::{Refused, RefusedKind};
+
+    use super::*;
+
+    #[test]
+    fn a_provider_that_quotes_the_key_is_not_repeated() {
+        let asked = ModelSource {
+            provider: Provider::OpenAi,
+            base_url: BaseUrl::parse("https://example.org").unwrap(),
+            trust: Trust::User,
+            secret: "sk-live-secret".into(),
+        };
+        let refused = |kind, message: &str| {
+            ProviderError::Refused(Box::new(Refused {
+                status: 500,
+                kind,
+                message: message.to_owned(),
+                code: None,
+                param: None,
+                retry_after: None,
+            }))
+        };
+        let quoted = asked.reason(&refused(RefusedKind::Server, "no such key: sk-live-secret"));
+        assert!(quoted.starts_with("500") && !quoted.contains("sk-live"), "{quoted}");
+        let protocol = ProviderError::Protocol("not a list: sk-live-secret".to_owned());
+        assert!(!asked.reason(&protocol).contains("sk-live"));
+        assert_eq!(asked.reason(&refused(RefusedKind::Server, "out of order")), "500 out of order");
+    }
+}

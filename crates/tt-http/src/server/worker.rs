@@ -1,0 +1,123 @@
+//! A worker: one thread with a single-threaded runtime, which serves its connections alone and has pools of upstream
+//! connections of its own.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::server::connection::{self, Accepted};
+use crate::state::app::App;
+use crate::state::worker::Worker;
+
+/// Connections handed to a worker that it has not taken up yet; when so many wait, the acceptor waits too.
+const MOST_HANDED_OVER: usize = 1024;
+
+/// A running worker, as the acceptor sees it.
+pub(super) struct WorkerThread {
+    hand_over: mpsc::Sender<Accepted>,
+    connections: Arc<AtomicUsize>,
+    thread: JoinHandle<()>,
+}
+
+/// The worker's thread has ended.
+pub(super) struct Ended;
+
+impl WorkerThread {
+    /// Starts worker `number`. From `stop` on it takes up no new connection, and ends after the grace period at the
+    /// latest.
+    ///
+    /// # Errors
+    /// When its runtime, its thread or its client for providers cannot be made.
+    pub(super) fn start(number: usize, app: Arc<App>, stop: CancellationToken) -> io::Result<Self> {
+        let client = tt_providers::Client::new(app.client_settings()).map_err(io::Error::other)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (hand_over, accepted) = mpsc::channel(MOST_HANDED_OVER);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+            runtime.block_on(async {
+                let worker = Worker {
+                    client,
+                    limits: app.limiter.worker().await,
+                    budgets: app.budget_accounts.counters().worker().await,
+                    ledger: app.ledger.worker(number),
+                };
+                serve(app, Arc::new(worker), accepted, count, stop).await;
+            });
+            // Dropping the runtime drops the requests that still run, and their guards settle them.
+        })?;
+        Ok(Self { hand_over, connections, thread })
+    }
+
+    /// How many connections it has, those on their way to it included.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Hands it a connection, once it has room for one.
+    pub(super) async fn hand_over(&self, accepted: Accepted) -> Result<(), Ended> {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.hand_over.send(accepted).await.map_err(|_| Ended)
+    }
+
+    /// Waits for the thread's end, blocking; false: it panicked.
+    pub(super) fn join(self) -> bool {
+        self.thread.join().is_ok()
+    }
+}
+
+/// Serves connections until `stop`, then lets requests in flight end for the grace period.
+async fn serve(
+    app: Arc<App>,
+    worker: Arc<Worker>,
+    mut accepted: mpsc::Receiver<Accepted>,
+    connections: Arc<AtomicUsize>,
+    stop: CancellationToken,
+) {
+    let graceful = GracefulShutdown::new();
+    let tasks = TaskTracker::new();
+    let mut stopping = false;
+    loop {
+        let next = tokio::select! {
+            // What has been handed over already is still served.
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                accepted.close();
+                continue;
+            }
+            next = accepted.recv() => next,
+        };
+        let Some(Accepted { socket, peer, place }) = next else { break };
+        let counted = Counted(Arc::clone(&connections));
+        let Ok(socket) = TcpStream::from_std(socket) else { continue };
+        let served = connection::serve(Arc::clone(&app), Arc::clone(&worker), peer.ip(), socket, graceful.watcher());
+        tasks.spawn(async move {
+            let _until_its_end = (place, counted);
+            served.await;
+        });
+    }
+    tasks.close();
+    let drained = tokio::time::timeout(app.config.shutdown_grace, async {
+        graceful.shutdown().await;
+        tasks.wait().await;
+    });
+    if drained.await.is_err() {
+        tracing::warn!(connections = tasks.len(), "the grace period is over: connections are cut");
+    }
+}
+
+/// Counts a connection down when it ends, however it does.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

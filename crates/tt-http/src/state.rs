@@ -1,0 +1,13 @@
+//! The state that requests share, below the HTTP edge: it knows no status and answers with errors of its own.
+
+pub(crate) mod app;
+pub(crate) mod budget_accounts;
+pub(crate) mod directory;
+pub(crate) mod last_used;
+pub(crate) mod login_throttle;
+pub(crate) mod memory_limit;
+pub(crate) mod model_refresh_queue;
+pub(crate) mod prices;
+pub(crate) mod sealing;
+pub(crate) mod token_counter;
+pub(crate) mod worker;

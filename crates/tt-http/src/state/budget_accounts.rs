@@ -1,0 +1,223 @@
+//! Budgets between the counters and the store: what was spent is read where the counters do not know it, and posted to
+//! them where it has changed.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tt_core::budget::{Account, BudgetRule, Spent};
+use tt_core::record::Settlement;
+use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UserId};
+use tt_ratelimit::{
+    BudgetStanding, BudgetWorker, BudgetedRequest, Budgets, CostEstimate, Reading, Reservation, StaleCharge, Used,
+};
+use tt_store::{Store, StoreError};
+
+use crate::clock::now;
+use crate::edge::error::ApiError;
+
+/// How many may ask the store at once what was spent: after a start everybody with a budget does.
+const READERS: usize = 4;
+
+/// How long a request waits for the store, or for what is missing in it after a crash.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often what was spent is read for one question: what is loaded may be lost again at once, but not for ever.
+const TRIES: usize = 3;
+
+/// The most users looked after by [`BudgetAccounts::reconcile`].
+const MOST_SERVED: usize = 100_000;
+
+/// A charge that a dead process left is looked into at this age: by then its journal or its row should be there.
+const STALE_MS: i64 = 60_000;
+
+/// The budgets of one process: its counters, over the store's word.
+pub struct BudgetAccounts {
+    counters: Budgets,
+    store: Store,
+    /// Is the store's word complete? Not before what a killed process left in its journal is stored.
+    complete: watch::Receiver<bool>,
+    readers: Semaphore,
+    /// Users with a budget whom this process has served.
+    served: Mutex<HashSet<UserId>>,
+    /// What is wrong where nothing can be counted at all.
+    unavailable: &'static str,
+}
+
+impl BudgetAccounts {
+    /// Counts with `counters` what `store` and the requests under way say, once `complete` is true.
+    pub fn new(store: Store, counters: Budgets, complete: watch::Receiver<bool>) -> Self {
+        Self {
+            counters,
+            store,
+            complete,
+            readers: Semaphore::new(READERS),
+            served: Mutex::default(),
+            unavailable: "Budgets cannot be checked at the moment, and are not guessed; try again soon.",
+        }
+    }
+
+    /// For several processes that share nothing but a database: whoever has a budget is refused, since no process
+    /// knows what the others are spending.
+    pub fn off(store: Store) -> Self {
+        let unavailable = "Budgets need REDIS_URL where the database is PostgreSQL; the operator has not set it.";
+        Self { unavailable, ..Self::new(store, Budgets::off(), watch::channel(true).1) }
+    }
+
+    /// The counters.
+    pub(crate) fn counters(&self) -> &Budgets {
+        &self.counters
+    }
+
+    /// Holds money for the next attempt of `request`, as [`BudgetWorker::reserve`]: held or refused.
+    pub(crate) async fn reserve(
+        &self,
+        worker: &BudgetWorker,
+        request: &BudgetedRequest<'_>,
+        settled: NanoUsd,
+        ask: CostEstimate,
+    ) -> Result<Reservation, ApiError> {
+        self.complete().await?;
+        self.note_served(request.user);
+        let mut reader = None;
+        for _ in 0..=TRIES {
+            match worker.reserve(request, settled, ask).await {
+                Reservation::NeedSpent(accounts) => self.read(&mut reader, accounts, request.created_at).await?,
+                Reservation::Unavailable => return Err(self.unavailable()),
+                decided @ (Reservation::Held { .. } | Reservation::Refused { .. }) => return Ok(decided),
+            }
+        }
+        Err(self.unavailable())
+    }
+
+    /// What is used of `rules`, which are of one user, in the periods of `at`; in their order.
+    pub(crate) async fn standing(&self, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, ApiError> {
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.complete().await?;
+        let mut reader = None;
+        for _ in 0..=TRIES {
+            match self.counters.standing(rules, at).await {
+                BudgetStanding::NeedSpent(accounts) => self.read(&mut reader, accounts, at).await?,
+                BudgetStanding::Unavailable => break,
+                BudgetStanding::Known(used) => return Ok(used),
+            }
+        }
+        Err(self.unavailable())
+    }
+
+    fn unavailable(&self) -> ApiError {
+        ApiError::budgets_unavailable(self.unavailable)
+    }
+
+    async fn complete(&self) -> Result<(), ApiError> {
+        if *self.complete.borrow() {
+            return Ok(());
+        }
+        let mut complete = self.complete.clone();
+        let waited = tokio::time::timeout(PATIENCE, complete.wait_for(|complete| *complete)).await;
+        if matches!(waited, Ok(Ok(_))) { Ok(()) } else { Err(self.unavailable()) }
+    }
+
+    /// Reads and loads what `accounts` have spent, twice: what was stored between the first reading and its loading is
+    /// seen by the second. The first time only a place among the readers is taken: while waiting for it, another may
+    /// have done the rest.
+    async fn read<'a>(
+        &'a self,
+        reader: &mut Option<SemaphorePermit<'a>>,
+        accounts: Vec<Account>,
+        at: Timestamp,
+    ) -> Result<(), ApiError> {
+        if reader.is_none() {
+            let place = tokio::time::timeout(PATIENCE, self.readers.acquire()).await;
+            *reader = Some(place.ok().and_then(Result::ok).ok_or_else(|| self.unavailable())?);
+            return Ok(());
+        }
+        for reading in [Reading::First, Reading::Second] {
+            let spents = tokio::time::timeout(PATIENCE, self.store.spent(accounts.clone(), at)).await;
+            let spents = spents.map_err(|_| self.unavailable())?;
+            self.counters.load(&spents.map_err(|error| self.unavailable().because(error))?, reading).await;
+        }
+        Ok(())
+    }
+
+    fn note_served(&self, user: UserId) {
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        if served.len() < MOST_SERVED {
+            served.insert(user);
+        }
+    }
+
+    fn served(&self) -> Vec<UserId> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// These settlements are in the store: what is spent goes up by what is no longer pending. Called again after an
+    /// error, it does no harm.
+    pub async fn recorded(&self, settlements: &[Settlement]) -> Result<(), StoreError> {
+        let requests = settlements.iter().map(|settlement| {
+            let intent = &settlement.intent;
+            (intent.user_id, intent.api_key_id, intent.request_id)
+        });
+        self.post(requests.collect()).await
+    }
+
+    async fn post(&self, requests: Vec<(UserId, Option<ApiKeyId>, RequestId)>) -> Result<(), StoreError> {
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let subjects: BTreeSet<_> = requests.iter().flat_map(|(user, key, _)| [(*user, None), (*user, *key)]).collect();
+        let spents = self.store.budgeted_spent(subjects, now()).await?;
+        // A budget may have been taken away while its user's requests still hold money.
+        let mut concerned: HashSet<UserId> = spents.iter().map(|spent| spent.account.user).collect();
+        {
+            let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+            concerned.extend(requests.iter().map(|(user, ..)| *user).filter(|user| served.contains(user)));
+        }
+        let requests = requests.into_iter().filter(|(user, ..)| concerned.contains(user));
+        let requests: Vec<_> = requests.map(|(user, _, request)| (user, request)).collect();
+        if !requests.is_empty() {
+            self.counters.post(&requests, &spents).await;
+        }
+        Ok(())
+    }
+
+    /// A budget of `user` was set: rows stored while there was none have not been posted.
+    pub(crate) async fn budget_set(&self, user: UserId) -> Result<(), StoreError> {
+        let spents: Vec<Spent> = self.store.budgeted_spent(BTreeSet::from([(user, None)]), now()).await?;
+        if !spents.is_empty() {
+            self.counters.post(&[], &spents).await;
+        }
+        Ok(())
+    }
+
+    /// What is recorded was priced anew: users served here hear what they have spent by now. Others, and keys, hear it
+    /// when their next row is stored.
+    pub(crate) async fn repriced(&self) -> Result<(), StoreError> {
+        for user in self.served() {
+            self.budget_set(user).await?;
+        }
+        Ok(())
+    }
+
+    /// Finds requests whose rows are stored and whose charges are still there, because the process that stored them
+    /// ended in between.
+    pub(crate) async fn reconcile(&self) -> Result<(), StoreError> {
+        let before = now().plus_millis(-STALE_MS);
+        for user in self.served() {
+            let Some(stale) = self.counters.stale(user, before).await else { return Ok(()) };
+            let requests: Vec<RequestId> = stale.iter().map(|StaleCharge { request, .. }| *request).collect();
+            if requests.is_empty() {
+                continue;
+            }
+            let recorded = self.store.recorded(requests).await?;
+            if !recorded.is_empty() {
+                tracing::info!(%user, requests = recorded.len(), "charges of a process that ended are taken back");
+            }
+            self.post(recorded).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! What the requests of one worker thread share.
+
+use tt_ledger::Ledger;
+
+/// What the requests of one worker share: its connections to providers and to Redis.
+pub(crate) struct Worker {
+    pub(crate) client: tt_providers::Client,
+    pub(crate) limits: tt_ratelimit::LimitWorker,
+    pub(crate) budgets: tt_ratelimit::BudgetWorker,
+    /// Bound to the worker's own chain of the journal.
+    pub(crate) ledger: Ledger,
+}

@@ -1,0 +1,98 @@
+//! Writes the records of one request to its worker's chain.
+
+use std::sync::Arc;
+
+use tt_core::record::{AttemptEnded, AttemptStarted, Intent, Settled};
+
+use crate::error::LedgerError;
+use crate::journal::frame;
+use crate::journal::position::Position;
+use crate::journal::writer::{ChainWriter, ENDED_ROOM, SETTLED_ROOM, Written};
+
+/// An open request in the journal.
+pub(crate) struct JournaledRequest {
+    chain: Arc<ChainWriter>,
+    /// Its number in the chain.
+    number: u64,
+    /// Records that are written together with the next one.
+    unwritten: Vec<u8>,
+}
+
+impl JournaledRequest {
+    /// Reserves room for it. Its intent is written together with the start of its first attempt.
+    pub(crate) fn open(chain: &Arc<ChainWriter>, intent: &Intent) -> Result<Self, LedgerError> {
+        let (number, mut unwritten) = (chain.next_request(), Vec::with_capacity(1024));
+        frame::push(&mut unwritten, number, intent)?;
+        chain.open(number, unwritten.len() as u64)?;
+        Ok(Self { chain: Arc::clone(chain), number, unwritten })
+    }
+
+    /// The worker whose chain it is in.
+    pub(crate) fn worker(&self) -> usize {
+        self.chain.worker
+    }
+
+    /// Writes the start of an attempt. On an error the attempt is not in the journal.
+    pub(crate) fn start(&mut self, started: &AttemptStarted) -> Result<(), LedgerError> {
+        let before = self.unwritten.len();
+        frame::push(&mut self.unwritten, self.number, started)?;
+        let written = self.chain.start(self.number, &self.unwritten);
+        self.unwritten.truncate(if written.is_ok() { 0 } else { before });
+        written
+    }
+
+    /// Records the end of an attempt: writes it at once (`now`), or together with the settlement that follows. Without
+    /// room for all of it, its numbers are written and its texts are not.
+    pub(crate) fn end(&mut self, ended: &AttemptEnded, now: bool) {
+        let before = self.unwritten.len();
+        if self.push(ended) && if now { self.write() } else { self.fits_with_settlement() } {
+            return;
+        }
+        self.unwritten.truncate(before);
+        let mut short = AttemptEnded { error: ended.error.as_deref().map(cut), ..ended.clone() };
+        short.usage.raw.clear();
+        if self.push(&short) && self.write() {
+            tracing::warn!(request = self.number, "the end of an attempt is in the journal without its texts");
+        }
+    }
+
+    /// Records the settlement, which [`JournaledRequest::settle`] writes. Without room for all of it, its error is cut.
+    pub(crate) fn settled(&mut self, settled: &Settled) {
+        let before = self.unwritten.len();
+        let pushed = self.push(settled);
+        let length = self.unwritten.len() as u64;
+        if !pushed || (length > SETTLED_ROOM && !self.chain.fits(self.number, length)) {
+            self.unwritten.truncate(before);
+            self.push(&Settled { error: settled.error.as_deref().map(cut), ..settled.clone() });
+        }
+    }
+
+    /// Writes what is not written. `enqueue` gives the settlement to the drain: see [`ChainWriter::settle`].
+    pub(crate) fn settle(self, enqueue: impl FnOnce(Option<Position>) -> bool) -> Written {
+        self.chain.settle(self.number, &self.unwritten, enqueue)
+    }
+
+    fn push<K: frame::Kind>(&mut self, record: &K) -> bool {
+        let pushed = frame::push(&mut self.unwritten, self.number, record);
+        pushed.inspect_err(|error| tracing::error!(%error, "a record cannot be encoded for the journal")).is_ok()
+    }
+
+    /// Is there room for the unwritten records and a settlement?
+    fn fits_with_settlement(&self) -> bool {
+        let length = self.unwritten.len() as u64;
+        length <= ENDED_ROOM || self.chain.fits(self.number, length + SETTLED_ROOM)
+    }
+
+    fn write(&mut self) -> bool {
+        let written = self.chain.append(self.number, &self.unwritten);
+        if written.is_ok() {
+            self.unwritten.clear();
+        }
+        written.is_ok()
+    }
+}
+
+/// Cuts a text so that it fits into the room of a settlement, even if every character is escaped.
+fn cut(text: &str) -> String {
+    text.chars().take(80).collect()
+}

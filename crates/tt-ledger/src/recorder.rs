@@ -1,0 +1,41 @@
+//! The path by which guards record what happens: permits, the worker's chain, and the queue to the drain.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tt_core::Timestamp;
+use tt_core::record::Settlement;
+
+use crate::in_flight::InFlight;
+use crate::journal::position::Position;
+use crate::journal::writer::ChainWriter;
+use crate::observer::Observers;
+
+/// The time now.
+pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The state that a ledger and its guards share. The drain does not hold it: when the last one is dropped, the queue closes
+/// and the drain has seen everything.
+pub(crate) struct Recorder {
+    /// Unbounded, but only a request that holds a permit may queue its settlement.
+    pub(crate) queue: UnboundedSender<QueuedSettlement>,
+    pub(crate) in_flight: Arc<InFlight>,
+    /// `None`: there is no journal.
+    pub(crate) chain: Option<Arc<ChainWriter>>,
+    pub(crate) observers: Observers,
+    pub(crate) clock: Clock,
+}
+
+/// A settlement on its way to the drain.
+pub(crate) struct QueuedSettlement {
+    pub(crate) settlement: Settlement,
+    /// The worker whose chain it is in, and the position right after it; `None`: it is in no journal.
+    pub(crate) at: Option<(usize, Position)>,
+}
+
+impl Recorder {
+    /// Milliseconds from `start` to now; 0 when the clock was set back meanwhile.
+    pub(crate) fn since(&self, start: Timestamp) -> u64 {
+        u64::try_from((self.clock)().millis().saturating_sub(start.millis())).unwrap_or(0)
+    }
+}

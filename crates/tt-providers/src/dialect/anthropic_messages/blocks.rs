@@ -1,0 +1,165 @@
+//! One part of a message as content blocks. It knows which media Anthropic takes, and nothing of turns.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::value::RawValue;
+use tt_core::Provider;
+use tt_core::call::conversation::{CacheHint, Media, Part, ToolCall};
+
+use super::tools::Names;
+use super::wire::{Block, CacheControl, Content, Input, Source};
+use super::{Dropped, malformed, opaque, unsupported};
+use crate::ProviderError;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A text block; `None` for a text of blanks only, which is refused ("text content blocks must be non-empty",
+/// "… must contain non-whitespace text").
+pub(super) fn text(text: &str, cache: Option<CacheHint>) -> Option<Block<'_>> {
+    (!text.trim().is_empty()).then(|| Block::Text { text: Cow::Borrowed(text), cache_control: cache.map(Into::into) })
+}
+
+/// An id Anthropic takes: itself, or an alias where it is not `[A-Za-z0-9_-]+`. Ids of calls in the history never
+/// come back, so nothing has to be undone.
+pub(super) fn call_id(id: &str) -> Cow<'_, str> {
+    if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        Cow::Borrowed(id)
+    } else {
+        Cow::Owned(format!("call_{}", opaque(id).simple()))
+    }
+}
+
+/// A call in the history. `at` names it for the client: `messages[i].tool_calls[k]`.
+pub(super) fn tool_use<'a>(call: &'a ToolCall, at: &str, names: &mut Names) -> Result<Block<'a>, ProviderError> {
+    let input = if call.custom {
+        Input::Custom { input: &call.arguments }
+    } else if call.arguments.trim().is_empty() {
+        Input::Empty {}
+    } else {
+        let refuse = || malformed(format!("{at}.function.arguments"), "must be the JSON text of an object");
+        let raw: &RawValue = serde_json::from_str(&call.arguments).map_err(|_| refuse())?;
+        if !raw.get().trim_start().starts_with('{') {
+            return Err(refuse());
+        }
+        Input::Raw(raw)
+    };
+    Ok(Block::ToolUse { id: call_id(&call.id), name: names.upstream(&call.name), input, cache_control: None })
+}
+
+/// Thinking that goes back: only what Anthropic signed. Other providers' and unsigned thinking is left out.
+pub(super) fn thinking(part: &Part) -> Option<Block<'_>> {
+    match part {
+        Part::Thinking { text, signature: Some(signature) } if signature.provider == Provider::Anthropic => {
+            Some(Block::Thinking { thinking: text, signature: &signature.value })
+        }
+        Part::RedactedThinking { data } => Some(Block::RedactedThinking { data }),
+        _ => None,
+    }
+}
+
+/// A tool's result. A hint on a part inside it moves to the result itself, after which the same is cached.
+pub(super) fn tool_result<'a>(
+    id: &'a str,
+    content: &'a [Part],
+    is_error: bool,
+    cache: Option<CacheHint>,
+    at: &str,
+    dropped: &mut Dropped,
+) -> Result<Block<'a>, ProviderError> {
+    let mut blocks = Vec::with_capacity(content.len());
+    let mut cache_control = cache.map(CacheControl::from);
+    for (index, part) in content.iter().enumerate() {
+        if let Some(mut block) = user_part(part, &format!("{at}.content[{index}]"), dropped)? {
+            if let Some(hint) = block.cache_control().and_then(Option::take) {
+                cache_control = cache_control.or(Some(hint));
+            }
+            blocks.push(block);
+        }
+    }
+    let content = (!blocks.is_empty()).then_some(Content(blocks));
+    Ok(Block::ToolResult { tool_use_id: call_id(id), content, is_error, cache_control })
+}
+
+/// A part of what the user says or a tool returns; `None` where nothing is left of it. `at` is its path as the
+/// client knows it.
+pub(super) fn user_part<'a>(
+    part: &'a Part,
+    at: &str,
+    dropped: &mut Dropped,
+) -> Result<Option<Block<'a>>, ProviderError> {
+    Ok(match part {
+        Part::Text { text: words, cache, .. } => text(words, *cache),
+        Part::Refusal { text: words } => text(words, None),
+        Part::Image { media, detail, cache } => {
+            if detail.as_deref().is_some_and(|detail| detail != "auto") {
+                dropped.note("detail");
+            }
+            Some(Block::Image { source: image(media, at)?, cache_control: cache.map(Into::into) })
+        }
+        Part::File { media, filename, cache } => {
+            let title = filename.as_deref().filter(|name| !name.is_empty());
+            Some(Block::Document { source: document(media, at)?, title, cache_control: cache.map(Into::into) })
+        }
+        Part::Audio { .. } => return Err(unsupported(at, "Anthropic takes no audio input")),
+        Part::Thinking { .. } | Part::RedactedThinking { .. } => None,
+        Part::ToolCall(_) | Part::ToolResult { .. } => {
+            return Err(malformed(at, "a tool call or result does not belong here"));
+        }
+    })
+}
+
+fn image<'a>(media: &'a Media, at: &str) -> Result<Source<'a>, ProviderError> {
+    match media {
+        Media::Inline { mime, data } => {
+            let media_type = match essence(mime).as_str() {
+                "image/jpeg" | "image/jpg" => "image/jpeg",
+                "image/png" => "image/png",
+                "image/gif" => "image/gif",
+                "image/webp" => "image/webp",
+                _ => return Err(unsupported(at, "Anthropic takes JPEG, PNG, GIF and WebP images only")),
+            };
+            Ok(Source::Base64 { media_type, data })
+        }
+        Media::Url { url } => Ok(Source::Url { url }),
+        Media::FileId { .. } => Err(foreign_file(at)),
+    }
+}
+
+fn document<'a>(media: &'a Media, at: &str) -> Result<Source<'a>, ProviderError> {
+    match media {
+        Media::Inline { mime, data } => {
+            let mime = essence(mime);
+            // "%PDF-" in base64: clients often leave the type out.
+            if mime == "application/pdf" || (untyped(&mime) && data.starts_with("JVBERi0")) {
+                return Ok(Source::Base64 { media_type: "application/pdf", data });
+            }
+            if mime.starts_with("text/") || matches!(mime.as_str(), "application/json" | "application/xml") {
+                let bytes = BASE64.decode(data).map_err(|_| malformed(at, "the file's data is not base64"))?;
+                let data = String::from_utf8(bytes).map_err(|_| malformed(at, "the text file is not UTF-8"))?;
+                return Ok(Source::Text { media_type: "text/plain", data });
+            }
+            Err(unsupported(at, "Anthropic takes PDF and text files only"))
+        }
+        Media::Url { url } => Ok(Source::Url { url }),
+        Media::FileId { .. } => Err(foreign_file(at)),
+    }
+}
+
+fn foreign_file(at: &str) -> ProviderError {
+    unsupported(at, "a file id is known to the provider that gave it only: send the data")
+}
+
+/// A media type without parameters, in lower case.
+fn essence(mime: &str) -> String {
+    mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn untyped(essence: &str) -> bool {
+    essence.is_empty() || essence == "application/octet-stream"
+}

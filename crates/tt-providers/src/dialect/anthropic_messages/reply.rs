@@ -1,0 +1,170 @@
+//! A whole answer: its content, why it ended, what it used.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use tt_core::Provider;
+use tt_core::call::conversation::{Part, Signature, ToolCall};
+use tt_core::call::reply::{Choice, Finish, Reply};
+
+use super::usage;
+use crate::{ProviderError, Undo};
+
+/// `types/message.py`.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+    model: String,
+    #[serde(borrow)]
+    content: Vec<&'a RawValue>,
+    stop_reason: Option<String>,
+    stop_details: Option<Value>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+}
+
+/// What every block has.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Thinking {
+    thinking: String,
+    #[serde(default)]
+    signature: String,
+}
+
+#[derive(Deserialize)]
+struct Redacted {
+    data: String,
+}
+
+#[derive(Deserialize)]
+struct ToolUse<'a> {
+    id: String,
+    name: String,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+}
+
+/// Reads an answer.
+///
+/// Blocks of the provider's own tools (`server_tool_use`, their results, compaction) are left out: no client runs
+/// them, and what they cost stands in the usage.
+///
+/// # Errors
+/// `Protocol` when the body is no message.
+pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
+    let message: Message<'_> = read(body)?;
+    if message.kind != "message" {
+        return Err(ProviderError::Protocol("no Anthropic message".to_owned()));
+    }
+    let mut parts = Vec::with_capacity(message.content.len());
+    let mut answered = false;
+    for raw in message.content {
+        let part = block(raw, undo)?;
+        answered |= matches!(&part, Some((_, true)));
+        parts.extend(part.map(|(part, _)| part));
+    }
+    parts.extend(refusal(message.stop_details.as_ref()).map(|text| Part::Refusal { text }));
+    let finish = message.stop_reason.as_deref().map(|reason| finish(reason, answered));
+    let usage = message.usage.and_then(|raw| {
+        let usage: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
+        Some(usage::reported(&usage, raw.get().to_owned()))
+    });
+    Ok(Reply {
+        id: message.id,
+        model: message.model,
+        created: None,
+        choices: vec![Choice { index: 0, parts, finish, logprobs: None, extra: Map::new() }],
+        usage,
+        extra: Map::new(),
+    })
+}
+
+/// A block as a part, and whether it is the structured answer; `None` for what the client never sees.
+fn block(raw: &RawValue, undo: &Undo) -> Result<Option<(Part, bool)>, ProviderError> {
+    let raw = raw.get().as_bytes();
+    let head: Head = read(raw)?;
+    Ok(match head.kind.as_str() {
+        "text" => {
+            let Text { text } = read(raw)?;
+            (!text.is_empty()).then(|| (Part::text(text), false))
+        }
+        "thinking" => {
+            let Thinking { thinking, signature } = read(raw)?;
+            let signature = (!signature.is_empty()).then_some(signature).map(sign);
+            Some((Part::Thinking { text: thinking, signature }, false))
+        }
+        "redacted_thinking" => {
+            let Redacted { data } = read(raw)?;
+            Some((Part::RedactedThinking { data }, false))
+        }
+        "tool_use" => {
+            let ToolUse { id, name, input } = read(raw)?;
+            let input = input.map(RawValue::get).filter(|input| *input != "null").unwrap_or("{}");
+            if undo.answer_tool.as_deref() == Some(&name) {
+                return Ok(Some((Part::text(input), true)));
+            }
+            let name = undo.tool_name(&name).to_owned();
+            let custom = undo.custom_tools.contains(&name);
+            let arguments = if custom { free_form(input) } else { input.to_owned() };
+            Some((Part::ToolCall(ToolCall { id, name, arguments, custom, signature: None }), false))
+        }
+        _ => None,
+    })
+}
+
+/// A signature of Anthropic's.
+pub(super) fn sign(value: String) -> Signature {
+    Signature { provider: Provider::Anthropic, value }
+}
+
+/// The free text in the input of the function that stands for a custom tool; what is none is shown as it is.
+pub(super) fn free_form(input: &str) -> String {
+    #[derive(Deserialize)]
+    struct Input {
+        input: String,
+    }
+    serde_json::from_str(input).map_or_else(|_| input.to_owned(), |Input { input }| input)
+}
+
+/// The words of a refusal, where there are any (`stop_details.explanation`, `types/refusal_stop_details.py`).
+pub(super) fn refusal(stop_details: Option<&Value>) -> Option<String> {
+    let words = stop_details?.get("explanation")?.as_str()?;
+    (!words.is_empty()).then(|| words.to_owned())
+}
+
+/// Why it ended (`types/stop_reason.py`). `answered`: the call that ended it was the structured answer.
+pub(super) fn finish(stop_reason: &str, answered: bool) -> Finish {
+    match stop_reason {
+        "tool_use" if !answered => Finish::ToolCalls,
+        "max_tokens" | "model_context_window_exceeded" => Finish::Length,
+        "refusal" => Finish::ContentFilter,
+        "end_turn" | "stop_sequence" | "pause_turn" | "tool_use" => Finish::Stop,
+        other => {
+            tracing::warn!(stop_reason = other, "unknown stop reason, taken for the end of the turn");
+            Finish::Stop
+        }
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ProviderError> {
+    serde_json::from_slice(json).map_err(|error| unreadable("message", &error))
+}
+
+/// Says where and how JSON is wrong, and not what it holds: serde's own words quote it.
+pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> ProviderError {
+    let (kind, line, column) = (error.classify(), error.line(), error.column());
+    ProviderError::Protocol(format!("no Anthropic {what}: {kind:?} error at line {line} column {column}"))
+}

@@ -1,0 +1,288 @@
+//! A conversation as a request (`wire-mapping` 2): what stands at the top level, and what is dropped or refused.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Number, Value};
+use tt_core::call::conversation::{Conversation, Format};
+
+use super::messages::Turns;
+use super::tools::{Names, Tools};
+use super::wire::{
+    Block, CacheControl, Content, Metadata, OutputConfig, OutputFormat, Request, Tool, ToolChoice, Turn,
+};
+use super::{Dropped, messages, opaque, schema, thinking, tools, unsupported};
+use crate::{Encoded, ProviderError, Target};
+
+/// `max_tokens` is required; this where neither the client nor the price table names one: no model writes less.
+const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// The most `cache_control` marks a request may hold.
+const MOST_CACHE_MARKS: usize = 4;
+
+/// Fields of the body that have an OpenAI field: no second way to say them, since limits and prices read the first.
+const NAMED: [&str; 14] = [
+    "model",
+    "max_tokens",
+    "system",
+    "messages",
+    "tools",
+    "tool_choice",
+    "output_config",
+    "temperature",
+    "top_p",
+    "top_k",
+    "stop_sequences",
+    "metadata",
+    "service_tier",
+    "stream",
+];
+
+/// Top-level fields of OpenAI without an equal here, and without which the answer means the same.
+const HARMLESS: [&str; 11] = [
+    "metadata",
+    "store",
+    "prediction",
+    "verbosity",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "prompt_cache_options",
+    "moderation",
+    "web_search_options",
+    "audio",
+    "modalities",
+];
+
+/// Puts a conversation in Anthropic's words.
+///
+/// The same conversation always gives the same bytes. What is left out without changing what the answer means is
+/// named in [`Encoded::dropped`].
+///
+/// # Errors
+/// `Unsupported` for a parameter that would change what the answer means, `Malformed` for a conversation that holds
+/// together in no dialect (calls without results, arguments that are no object); both name the OpenAI field.
+pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, ProviderError> {
+    let capabilities = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
+    let native_output = capabilities.native_structured_output == Some(true);
+    let mut dropped = Dropped::default();
+    let mut names = Names::default();
+
+    refuse(conversation)?;
+    let mut forwarded = forwarded(conversation, &mut dropped)?;
+
+    let mid_system = capabilities.mid_conversation_system == Some(true);
+    let turns = messages::turns(&conversation.messages, mid_system, &mut names, &mut dropped)?;
+    if let Some(index) = turns.prefill
+        && capabilities.assistant_prefill == Some(false)
+    {
+        let reason = "this model does not continue an assistant message: end with a user message";
+        return Err(unsupported(format!("messages[{index}]"), reason));
+    }
+
+    let mut offered = tools::tools(conversation, native_output, &mut names, &mut dropped)?;
+    let mut choice = tools::choice(conversation, &offered.tools, &mut names)?;
+    let output = structured(conversation, native_output, &offered)?;
+    let lost_thinking = turns.lost_thinking();
+    let Turns { mut system, turns: mut messages, prefill } = turns;
+    let (mut format, mut answer_tool) = (None, None);
+    match output {
+        Output::Free => {}
+        Output::Native(schema) => format = Some(OutputFormat { schema }),
+        Output::Told => {
+            let text = Cow::Borrowed("Answer with exactly one JSON object and nothing else.");
+            system.push(Block::Text { text, cache_control: None });
+        }
+        Output::Tool(tool) => {
+            choice = Some(ToolChoice::Tool { name: tool.name.clone(), disable_parallel_tool_use: true });
+            answer_tool = Some(tool.name.clone());
+            offered.tools.push(tool);
+        }
+    }
+
+    let max_output = target.facts.and_then(|facts| facts.max_output);
+    let max_tokens = conversation.sampling.max_output_tokens.or(max_output).unwrap_or(DEFAULT_MAX_TOKENS);
+    let budget_refused = choice.as_ref().is_some_and(ToolChoice::forces) || prefill.is_some() || lost_thinking;
+    // Not `remove`, which would move the last field into its place.
+    let given = forwarded.shift_remove("thinking");
+    let asked = thinking::Asked { effort: conversation.effort, given, max_tokens, budget_refused };
+    let thinks = thinking::decide(target, asked, &mut dropped);
+    let sampling = capabilities.sampling_params != Some(false) && !thinks.on();
+    let (temperature, top_p, top_k) = sampled(conversation, sampling, &mut dropped);
+
+    limit_marks(&mut offered.tools, &mut system, &mut messages, &mut dropped);
+    let request = Request {
+        model: target.model,
+        max_tokens,
+        system: (!system.is_empty()).then_some(Content(system)),
+        messages,
+        tools: offered.tools,
+        tool_choice: choice,
+        thinking: thinks.thinking,
+        output_config: OutputConfig { effort: thinks.effort, format },
+        temperature,
+        top_p,
+        top_k,
+        stop_sequences: stop_sequences(conversation, &mut dropped),
+        metadata: conversation.end_user.as_deref().map(|user| Metadata { user_id: opaque(user).to_string() }),
+        service_tier: service_tier(conversation, &mut dropped),
+        stream: conversation.stream,
+        forwarded,
+    };
+    let body = serde_json::to_vec(&request).map_err(|error| ProviderError::Protocol(error.to_string()))?;
+    Ok(Encoded { body, undo: names.into_undo(answer_tool, offered.custom), dropped: dropped.0 })
+}
+
+/// What would change the meaning of the answer.
+fn refuse(conversation: &Conversation) -> Result<(), ProviderError> {
+    let sampling = &conversation.sampling;
+    if sampling.n.is_some_and(|n| n > 1) {
+        return Err(unsupported("n", "Anthropic gives one answer: send 1, or several requests"));
+    }
+    if sampling.logprobs == Some(true) {
+        return Err(unsupported("logprobs", "Anthropic gives no log probabilities"));
+    }
+    if sampling.top_logprobs.is_some_and(|n| n > 0) {
+        return Err(unsupported("top_logprobs", "Anthropic gives no log probabilities"));
+    }
+    let biased = |bias: &Value| !bias.is_null() && bias.as_object().is_none_or(|tokens| !tokens.is_empty());
+    if sampling.logit_bias.as_ref().is_some_and(biased) {
+        return Err(unsupported("logit_bias", "Anthropic takes no biases by token"));
+    }
+    let modalities = conversation.extra.get("modalities").and_then(Value::as_array);
+    if modalities.is_some_and(|modalities| modalities.iter().any(|modality| modality == "audio")) {
+        return Err(unsupported("modalities", "Anthropic answers in text only"));
+    }
+    Ok(())
+}
+
+/// Goes through the fields nobody mapped: what the client addressed to Anthropic (`extra_body.anthropic`) is
+/// forwarded, in its order; all else is dropped, since Anthropic answers 400 to a field it does not know.
+fn forwarded(conversation: &Conversation, dropped: &mut Dropped) -> Result<Map<String, Value>, ProviderError> {
+    let mut forwarded = Map::new();
+    for (name, value) in conversation.extra.iter().filter(|(_, value)| !value.is_null()) {
+        if name == "extra_body" {
+            for (name, value) in value.get("anthropic").and_then(Value::as_object).into_iter().flatten() {
+                if NAMED.contains(&name.as_str()) {
+                    let reason = "has an OpenAI field of its own: use that";
+                    return Err(unsupported(format!("extra_body.anthropic.{name}"), reason));
+                }
+                forwarded.insert(name.clone(), value.clone());
+            }
+        } else {
+            dropped.note(HARMLESS.iter().find(|known| *known == name).unwrap_or(&"unknown fields"));
+        }
+    }
+    Ok(forwarded)
+}
+
+/// How the shape of the answer is asked for.
+enum Output<'a> {
+    /// Not at all.
+    Free,
+    /// `output_config.format`.
+    Native(Value),
+    /// In words.
+    Told,
+    /// As the input of a tool that must be called.
+    Tool(Tool<'a>),
+}
+
+fn structured<'a>(
+    conversation: &'a Conversation,
+    native: bool,
+    offered: &Tools<'_>,
+) -> Result<Output<'a>, ProviderError> {
+    const AT: &str = "response_format.json_schema.schema";
+    let (name, description, schema) = match &conversation.format {
+        Format::Text => return Ok(Output::Free),
+        Format::JsonObject | Format::JsonSchema { schema: None, .. } => return Ok(Output::Told),
+        Format::JsonSchema { name, description, schema: Some(schema), .. } => (name, description, schema),
+    };
+    let Some(declared) = schema.as_object() else {
+        return Err(super::malformed(AT, "must be a JSON Schema object"));
+    };
+    if native {
+        let mut schema = schema::narrowed(declared, AT)?;
+        if let (Some(words), Some(root)) = (description, schema.as_object_mut()) {
+            root.entry("description").or_insert_with(|| words.as_str().into());
+        }
+        return Ok(Output::Native(schema));
+    }
+    if !offered.tools.is_empty() {
+        let reason = "this model has no structured output beside tools: leave one of them out";
+        return Err(unsupported("response_format", reason));
+    }
+    if declared.get("type").and_then(Value::as_str) != Some("object") {
+        return Err(unsupported(AT, "this model takes only a schema whose type is object"));
+    }
+    let description = description.as_deref().or(Some("Give the answer as the input of this tool."));
+    Ok(Output::Tool(Tool {
+        name: tools::fitting(name),
+        description,
+        input_schema: Cow::Borrowed(schema),
+        strict: false,
+        cache_control: None,
+    }))
+}
+
+/// Temperature, `top_p` and `top_k` as sent; none where `taken` is false: such models refuse them.
+fn sampled<'a>(
+    conversation: &'a Conversation,
+    taken: bool,
+    dropped: &mut Dropped,
+) -> (Option<Number>, Option<&'a Number>, Option<u64>) {
+    let sampling = &conversation.sampling;
+    for (name, present) in [
+        ("frequency_penalty", sampling.frequency_penalty.is_some()),
+        ("presence_penalty", sampling.presence_penalty.is_some()),
+        ("seed", sampling.seed.is_some()),
+        ("temperature", sampling.temperature.is_some() && !taken),
+        // Models since 4.5 refuse it together with a temperature.
+        ("top_p", sampling.top_p.is_some() && (!taken || sampling.temperature.is_some())),
+        ("top_k", sampling.top_k.is_some() && !taken),
+    ] {
+        if present {
+            dropped.note(name);
+        }
+    }
+    if !taken {
+        return (None, None, None);
+    }
+    // OpenAI's goes to 2, Anthropic's to 1. Clamped and not scaled: 0.7 means the same on both.
+    let clamp = |t: &Number| if t.as_f64().is_some_and(|t| t > 1.0) { Number::from(1) } else { t.clone() };
+    let temperature = sampling.temperature.as_ref().map(clamp);
+    let top_p = sampling.top_p.as_ref().filter(|_| temperature.is_none());
+    (temperature, top_p, sampling.top_k)
+}
+
+/// Stop sequences but those of blanks only, which are refused.
+fn stop_sequences<'a>(conversation: &'a Conversation, dropped: &mut Dropped) -> Vec<&'a str> {
+    let stop = &conversation.sampling.stop;
+    let sent: Vec<_> = stop.iter().map(String::as_str).filter(|stop| !stop.trim().is_empty()).collect();
+    if sent.len() < stop.len() {
+        dropped.note("stop");
+    }
+    sent
+}
+
+fn service_tier(conversation: &Conversation, dropped: &mut Dropped) -> Option<&'static str> {
+    match conversation.service_tier.as_deref()? {
+        "auto" | "priority" => Some("auto"),
+        "default" => Some("standard_only"),
+        _ => {
+            dropped.note("service_tier");
+            None
+        }
+    }
+}
+
+/// Anthropic refuses more than four marks. The last ones are kept: each caches all that stands before it.
+fn limit_marks<'a>(tools: &mut [Tool<'_>], system: &mut [Block<'a>], messages: &mut [Turn<'a>], dropped: &mut Dropped) {
+    let blocks = system.iter_mut().chain(messages.iter_mut().flat_map(|turn| turn.content.iter_mut()));
+    let marks = tools.iter_mut().map(|tool| &mut tool.cache_control).chain(blocks.filter_map(Block::cache_control));
+    let mut marks: Vec<&mut Option<CacheControl>> = marks.filter(|mark| mark.is_some()).collect();
+    let excess = marks.len().saturating_sub(MOST_CACHE_MARKS);
+    for mark in marks.iter_mut().take(excess) {
+        **mark = None;
+        dropped.note("cache_control");
+    }
+}

@@ -1,0 +1,159 @@
+//! How much to think, in Anthropic's words: an effort with adaptive thinking, or a budget of tokens.
+
+use serde_json::Value;
+use tt_core::call::conversation::Effort;
+
+use super::Dropped;
+use super::wire::{Thinking, ThinkingKind};
+use crate::Target;
+
+/// The least budget Anthropic takes (`types/thinking_config_enabled_param.py`).
+const LEAST_BUDGET: u64 = 1024;
+
+/// What a request asks for that thinking must fit.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) effort: Option<Effort>,
+    /// `thinking` as the client addressed it to Anthropic.
+    pub(super) given: Option<Value>,
+    pub(super) max_tokens: u64,
+    /// Something a thinking budget is refused with: a forced tool, an answer to continue, a tool loop without its
+    /// thinking.
+    pub(super) budget_refused: bool,
+}
+
+/// The fields that say it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Decided {
+    pub(super) thinking: Option<Thinking>,
+    pub(super) effort: Option<&'static str>,
+}
+
+impl Decided {
+    /// Will the model think, as far as the request says? Then it takes no sampling parameters.
+    pub(super) fn on(&self) -> bool {
+        match &self.thinking {
+            Some(Thinking::Ours(kind)) => *kind != ThinkingKind::Disabled,
+            Some(Thinking::Given(given)) => given.get("type").and_then(Value::as_str) != Some("disabled"),
+            None => false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Adaptive,
+    Budget,
+    /// Does not think, or nothing is known: what thinks is refused by a model that cannot.
+    Unknown,
+}
+
+/// Models documented to take budgets of which the price table states nothing
+/// (platform.claude.com/docs/en/build-with-claude/extended-thinking, "Supported models").
+const BUDGET_MODELS: [&str; 8] = [
+    "claude-3-7-sonnet-20250219",
+    "claude-3-7-sonnet-latest",
+    "claude-sonnet-4-0",
+    "claude-sonnet-4-20250514",
+    "claude-opus-4-0",
+    "claude-opus-4-20250514",
+    "claude-opus-4-1",
+    "claude-opus-4-1-20250805",
+];
+
+/// Families that always think and answer 400 to `disabled`
+/// (platform.claude.com/docs/en/build-with-claude/adaptive-thinking).
+const ALWAYS_THINK: [&str; 2] = ["claude-fable-", "claude-mythos-"];
+
+fn kind(target: Target<'_>) -> Kind {
+    let capabilities = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
+    match (capabilities.adaptive_thinking, capabilities.reasoning) {
+        (Some(true), _) => Kind::Adaptive,
+        (_, Some(true)) => Kind::Budget,
+        (_, Some(false)) => Kind::Unknown,
+        (_, None) if BUDGET_MODELS.contains(&target.model) => Kind::Budget,
+        (_, None) => Kind::Unknown,
+    }
+}
+
+/// Decides by what is known of the target (`wire-mapping` 2.4).
+pub(super) fn decide(target: Target<'_>, asked: Asked, dropped: &mut Dropped) -> Decided {
+    let kind = kind(target);
+    let mut decided = Decided { thinking: None, effort: None };
+    match asked.effort {
+        None => {}
+        Some(effort) => match kind {
+            Kind::Adaptive => {
+                let always = ALWAYS_THINK.iter().any(|family| target.model.starts_with(family));
+                if effort == Effort::None && always {
+                    dropped.note("reasoning_effort");
+                    decided.effort = Some("low");
+                } else {
+                    let thinks = effort != Effort::None;
+                    let kind = if thinks { ThinkingKind::Adaptive } else { ThinkingKind::Disabled };
+                    decided.thinking = Some(Thinking::Ours(kind));
+                    decided.effort = thinks.then(|| word(effort, target));
+                }
+            }
+            Kind::Budget => {
+                let budget = budget(effort).filter(|_| !asked.budget_refused).and_then(|b| fit(b, asked.max_tokens));
+                decided.thinking = budget.map(|budget_tokens| Thinking::Ours(ThinkingKind::Enabled { budget_tokens }));
+                if budget.is_none() && effort != Effort::None {
+                    dropped.note("reasoning_effort");
+                }
+            }
+            // Not thinking is what it does.
+            Kind::Unknown if effort == Effort::None => {}
+            Kind::Unknown => dropped.note("reasoning_effort"),
+        },
+    }
+    if let Some(given) = asked.given {
+        decided.thinking = Some(Thinking::Given(given));
+    }
+    decided
+}
+
+/// The effort in Anthropic's words.
+fn word(effort: Effort, target: Target<'_>) -> &'static str {
+    let capabilities = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
+    match effort {
+        Effort::None | Effort::Minimal | Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::XHigh if capabilities.xhigh_reasoning_effort == Some(true) => "xhigh",
+        Effort::Max if capabilities.max_reasoning_effort == Some(true) => "max",
+        Effort::High | Effort::XHigh | Effort::Max => "high",
+    }
+}
+
+/// Google's own numbers for its OpenAI endpoint, so that an effort means the same everywhere.
+const fn budget(effort: Effort) -> Option<u64> {
+    match effort {
+        Effort::None => None,
+        Effort::Minimal | Effort::Low => Some(1024),
+        Effort::Medium => Some(8192),
+        Effort::High => Some(24576),
+        Effort::XHigh | Effort::Max => Some(32768),
+    }
+}
+
+/// A budget must be under `max_tokens`; one that is not is lowered to half of it, so that an answer still fits.
+fn fit(budget: u64, max_tokens: u64) -> Option<u64> {
+    let lowered = if budget < max_tokens { budget } else { (max_tokens / 2).max(LEAST_BUDGET) };
+    (lowered >= LEAST_BUDGET && lowered < max_tokens).then_some(lowered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_that_does_not_fit_is_lowered_and_under_the_least_there_is_none() {
+        assert_eq!(fit(1024, 4096), Some(1024));
+        assert_eq!(fit(24576, 64000), Some(24576));
+        assert_eq!(fit(24576, 8000), Some(4000));
+        assert_eq!(fit(24576, 1500), Some(1024));
+        assert_eq!(fit(1024, 1025), Some(1024));
+        assert_eq!(fit(1024, 1024), None);
+        assert_eq!(fit(32768, 16), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! Tools, the choice of them, and names that Anthropic would refuse.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+use tt_core::call::conversation::{Conversation, CustomTool, Tool as Offered, ToolChoice as Wanted};
+
+use super::wire::{CacheControl, Tool, ToolChoice};
+use super::{Dropped, malformed, opaque, schema, unsupported};
+use crate::{ProviderError, Undo};
+
+/// The longest name Anthropic takes.
+const LONGEST_NAME: usize = 128;
+
+/// Names as sent upstream, and what undoes the aliases.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    undo: Vec<(String, String)>,
+}
+
+impl Names {
+    /// The name to send: `name` itself where it is `[A-Za-z0-9_-]{1,128}`, else an alias that is the same in every
+    /// request and that the answer shows under the client's name again.
+    pub(super) fn upstream(&mut self, name: &str) -> String {
+        let sent = fitting(name);
+        if sent != name && !self.undo.iter().any(|(_, client)| client == name) {
+            self.undo.push((sent.clone(), name.to_owned()));
+        }
+        sent
+    }
+
+    /// What the answer needs to be undone.
+    pub(super) fn into_undo(self, answer_tool: Option<String>, custom_tools: Vec<String>) -> Undo {
+        Undo { tool_names: self.undo, answer_tool, custom_tools }
+    }
+}
+
+/// `name`, or an alias that fits.
+pub(super) fn fitting(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(fits) {
+        return name.to_owned();
+    }
+    // Readable for the model, and told apart by the id of the whole name.
+    let id = opaque(name).simple().to_string();
+    let stem: String = name.chars().map(|c| if fits(c) { c } else { '_' }).take(LONGEST_NAME - id.len() - 1).collect();
+    format!("{stem}_{id}")
+}
+
+/// The tools as sent, with the custom ones among them by the client's name.
+#[derive(Debug, Default)]
+pub(super) struct Tools<'a> {
+    pub(super) tools: Vec<Tool<'a>>,
+    pub(super) custom: Vec<String>,
+}
+
+/// Encodes the tools. `strict`: the model keeps to strict schemas (it came with native structured output).
+pub(super) fn tools<'a>(
+    conversation: &'a Conversation,
+    strict: bool,
+    names: &mut Names,
+    dropped: &mut Dropped,
+) -> Result<Tools<'a>, ProviderError> {
+    let mut out = Tools::default();
+    for (index, tool) in conversation.tools.iter().enumerate() {
+        if let Some(Wanted::Allowed { names: allowed, .. }) = &conversation.tool_choice
+            && !allowed.contains(&tool.name)
+        {
+            continue;
+        }
+        let name = names.upstream(&tool.name);
+        let strict = match tool.strict {
+            Some(true) if tool.custom.is_none() && !strict => {
+                dropped.note("strict");
+                false
+            }
+            Some(true) => tool.custom.is_none(),
+            _ => false,
+        };
+        let input_schema = match &tool.custom {
+            Some(custom) => {
+                out.custom.push(tool.name.clone());
+                Cow::Owned(free_form(custom, index)?)
+            }
+            None => parameters(tool, strict, index)?,
+        };
+        let cache_control = tool.cache.map(CacheControl::from);
+        out.tools.push(Tool { name, description: tool.description.as_deref(), input_schema, strict, cache_control });
+    }
+    Ok(out)
+}
+
+/// A function with one string stands for a tool that takes free text.
+fn free_form(custom: &CustomTool, index: usize) -> Result<Value, ProviderError> {
+    match custom.format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str) {
+        None | Some("text") => Ok(json!({
+            "type": "object",
+            "properties": {"input": {"type": "string"}},
+            "required": ["input"],
+        })),
+        Some(_) => Err(unsupported(
+            format!("tools[{index}].custom.format"),
+            "Anthropic cannot hold a tool's input to a grammar: leave the format out or use a function",
+        )),
+    }
+}
+
+fn parameters(tool: &Offered, strict: bool, index: usize) -> Result<Cow<'_, Value>, ProviderError> {
+    let at = || format!("tools[{index}].function.parameters");
+    let declared = match &tool.parameters {
+        None | Some(Value::Null) => return Ok(Cow::Owned(json!({"type": "object", "properties": {}}))),
+        Some(Value::Object(declared)) => declared,
+        Some(_) => return Err(malformed(at(), "must be a JSON Schema object")),
+    };
+    if strict {
+        return schema::narrowed(&object_root(declared), &at()).map(Cow::Owned);
+    }
+    // Borrowed in the common case: tool schemas are long and sent with every turn.
+    Ok(match &tool.parameters {
+        Some(whole) if declared.contains_key("type") => Cow::Borrowed(whole),
+        _ => Cow::Owned(Value::Object(object_root(declared).into_owned())),
+    })
+}
+
+/// `input_schema.type` is required, and clients leave it out.
+fn object_root(declared: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
+    if declared.contains_key("type") {
+        return Cow::Borrowed(declared);
+    }
+    let mut root = Map::new();
+    root.insert("type".to_owned(), "object".into());
+    root.extend(declared.iter().map(|(key, value)| (key.clone(), value.clone())));
+    Cow::Owned(root)
+}
+
+/// The choice among `tools`, as sent.
+pub(super) fn choice(
+    conversation: &Conversation,
+    tools: &[Tool<'_>],
+    names: &mut Names,
+) -> Result<Option<ToolChoice>, ProviderError> {
+    let disable_parallel_tool_use = conversation.parallel_tool_calls == Some(false);
+    if tools.is_empty() {
+        return match &conversation.tool_choice {
+            Some(Wanted::Required | Wanted::Named(_) | Wanted::Allowed { .. }) => {
+                Err(malformed("tool_choice", "asks for a tool, and none of that name is in tools"))
+            }
+            None | Some(Wanted::Auto | Wanted::None) => Ok(None),
+        };
+    }
+    Ok(match &conversation.tool_choice {
+        None if !disable_parallel_tool_use => None,
+        None | Some(Wanted::Auto | Wanted::Allowed { required: false, .. }) => {
+            Some(ToolChoice::Auto { disable_parallel_tool_use })
+        }
+        Some(Wanted::None) => Some(ToolChoice::None),
+        Some(Wanted::Required | Wanted::Allowed { required: true, .. }) => {
+            Some(ToolChoice::Any { disable_parallel_tool_use })
+        }
+        Some(Wanted::Named(name)) => Some(ToolChoice::Tool { name: names.upstream(name), disable_parallel_tool_use }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_fit_stay_and_others_get_one_stable_alias_each() {
+        let mut names = Names::default();
+        assert_eq!(names.upstream("get_weather-2"), "get_weather-2");
+        let dotted = names.upstream("files.read");
+        assert!(dotted.starts_with("files_read_") && dotted.len() <= LONGEST_NAME, "{dotted}");
+        assert_ne!(dotted, names.upstream("files/read"), "told apart though both read files_read");
+        assert_eq!(dotted, names.upstream("files.read"));
+        let long = "x".repeat(300);
+        assert_eq!(names.upstream(&long).len(), LONGEST_NAME);
+        assert_eq!(names.upstream("").len(), 33);
+        let undo = names.into_undo(None, Vec::new());
+        assert_eq!(undo.tool_names.len(), 4);
+        assert_eq!(undo.tool_name(&dotted), "files.read");
+    }
+}

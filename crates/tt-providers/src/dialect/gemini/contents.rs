@@ -1,0 +1,380 @@
+//! Messages as `contents` and `systemInstruction` (§2, §2.1, §2.5, §3).
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tt_core::Provider;
+use tt_core::call::conversation::{Conversation, Media, Message, Part as Said, Role, Signature, ToolCall};
+
+use super::call_ids;
+use super::family::Family;
+use super::media::{Blob, FileData, MediaPart, media};
+use super::request::unsupported;
+use super::tools::Names;
+use crate::ProviderError;
+
+/// What stands in for a signature that was lost on the way (S3,
+/// [documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
+const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+
+/// The messages in Gemini's words.
+#[derive(Debug)]
+pub(super) struct Contents<'a> {
+    pub(super) system: Option<SystemInstruction<'a>>,
+    pub(super) contents: Vec<Content<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SystemInstruction<'a> {
+    parts: Vec<Part<'a>>,
+}
+
+/// [`Content`](https://ai.google.dev/api/caching#Content).
+#[derive(Debug, Serialize)]
+pub(super) struct Content<'a> {
+    role: &'static str,
+    parts: Vec<Part<'a>>,
+    /// Made of tools' results: no turn of the user's begins here, and nothing merges into it.
+    #[serde(skip)]
+    results: bool,
+}
+
+/// [`Part`](https://ai.google.dev/api/caching#Part): one field, with a signature and a thought mark beside.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Part<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inline_data: Option<Blob<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_data: Option<FileData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<FunctionCall<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_response: Option<FunctionResponse<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thought: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thought_signature: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct FunctionCall<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    name: String,
+    args: Box<RawValue>,
+}
+
+#[derive(Debug, Serialize)]
+struct FunctionResponse<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    name: String,
+    response: Output,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<FunctionResponsePart<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FunctionResponsePart<'a> {
+    inline_data: Blob<'a>,
+}
+
+/// A function's response, always an object (H4).
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Output {
+    Object(Box<RawValue>),
+    Text { output: String },
+    Error { error: String },
+}
+
+/// A call that waits for its result.
+#[derive(Debug)]
+struct Pending<'a> {
+    /// The call's id as the client knows it.
+    id: &'a str,
+    name: String,
+    result: Option<FunctionResponse<'a>>,
+}
+
+/// Encodes the messages.
+///
+/// # Errors
+///
+/// `Unsupported` for parts Gemini has no place for, for a call without a result or a result without a call, and where
+/// nothing is left to send.
+pub(super) fn encode<'a>(
+    conversation: &'a Conversation,
+    family: Family,
+    names: &'a Names,
+    dropped: &mut Vec<&'static str>,
+) -> Result<Contents<'a>, ProviderError> {
+    let mut encoder =
+        Encoder { family, names, system: Vec::new(), contents: Vec::new(), pending: Vec::new(), beside: Vec::new() };
+    let mut calls_at = 0;
+    for (i, message) in conversation.messages.iter().enumerate() {
+        note_dropped(message, dropped);
+        if matches!(message.role, Role::User | Role::Assistant) {
+            encoder.close_results(calls_at)?;
+        }
+        match message.role {
+            Role::System | Role::Developer => encoder.instructions(i, message)?,
+            Role::User => encoder.user(i, message)?,
+            Role::Assistant => {
+                encoder.assistant(i, message)?;
+                calls_at = i;
+            }
+            Role::Tool => encoder.results(i, message)?,
+        }
+    }
+    encoder.close_results(calls_at)?;
+    let Encoder { system, mut contents, .. } = encoder;
+    if contents.is_empty() {
+        return Err(unsupported("messages", "Gemini needs at least one message that is not an instruction"));
+    }
+    if family.checks_signatures {
+        replace_lost_signatures(&mut contents);
+    }
+    Ok(Contents { system: (!system.is_empty()).then_some(SystemInstruction { parts: system }), contents })
+}
+
+fn note_dropped(message: &Message, dropped: &mut Vec<&'static str>) {
+    if message.name.is_some() {
+        dropped.push("messages[].name");
+    }
+    let hinted = message.parts.iter().any(|part| match part {
+        Said::Text { cache, .. }
+        | Said::Image { cache, .. }
+        | Said::File { cache, .. }
+        | Said::ToolResult { cache, .. } => cache.is_some(),
+        _ => false,
+    });
+    if hinted {
+        dropped.push("cache_control");
+    }
+}
+
+/// Gemini 3 refuses a step of the current turn whose first call lacks its signature (I20). The turn begins with the
+/// last thing the user said.
+fn replace_lost_signatures(contents: &mut [Content<'_>]) {
+    let turn = contents.iter().rposition(|content| content.role == "user" && !content.results).unwrap_or(0);
+    for step in contents.iter_mut().skip(turn).filter(|content| content.role == "model") {
+        if let Some(first) = step.parts.iter_mut().find(|part| part.function_call.is_some()) {
+            first.thought_signature.get_or_insert(NO_SIGNATURE);
+        }
+    }
+}
+
+struct Encoder<'a> {
+    family: Family,
+    names: &'a Names,
+    system: Vec<Part<'a>>,
+    contents: Vec<Content<'a>>,
+    pending: Vec<Pending<'a>>,
+    /// Media of results that cannot stand inside them.
+    beside: Vec<Part<'a>>,
+}
+
+impl<'a> Encoder<'a> {
+    fn instructions(&mut self, i: usize, message: &'a Message) -> Result<(), ProviderError> {
+        for (j, said) in message.parts.iter().enumerate() {
+            match said {
+                Said::Text { text, .. } | Said::Refusal { text } => self.system.extend(text_part(text, None)),
+                _ => return Err(misplaced(i, j, "Gemini takes only text as instructions")),
+            }
+        }
+        Ok(())
+    }
+
+    fn user(&mut self, i: usize, message: &'a Message) -> Result<(), ProviderError> {
+        let mut parts = Vec::new();
+        for (j, said) in message.parts.iter().enumerate() {
+            match said {
+                Said::Text { text, signature, .. } => parts.extend(text_part(text, signature.as_ref())),
+                Said::Refusal { text } => parts.extend(text_part(text, None)),
+                Said::Image { .. } | Said::Audio { .. } | Said::File { .. } => parts.push(media_part(i, j, said)?),
+                Said::Thinking { .. } | Said::RedactedThinking { .. } => {}
+                Said::ToolCall(_) | Said::ToolResult { .. } => {
+                    return Err(misplaced(i, j, "calls and results of tools do not belong in a user message"));
+                }
+            }
+        }
+        if parts.is_empty() {
+            return Err(unsupported(format!("messages[{i}].content"), "Gemini refuses an empty message"));
+        }
+        self.push("user", parts);
+        Ok(())
+    }
+
+    fn assistant(&mut self, i: usize, message: &'a Message) -> Result<(), ProviderError> {
+        let mut parts = Vec::new();
+        for (j, said) in message.parts.iter().enumerate() {
+            match said {
+                Said::Text { text, signature, .. } => parts.extend(text_part(text, signature.as_ref())),
+                Said::Refusal { text } => parts.extend(text_part(text, None)),
+                Said::Image { .. } | Said::Audio { .. } | Said::File { .. } => parts.push(media_part(i, j, said)?),
+                Said::ToolCall(call) => {
+                    let param = || format!("messages[{i}].tool_calls[{}].function.arguments", self.pending.len());
+                    let args = arguments(call).ok_or_else(|| unsupported(param(), "must be a JSON object as text"))?;
+                    parts.push(self.call(call, args));
+                }
+                // Unsigned thoughts mean nothing to it, and another provider's signature is never sent (S4).
+                Said::Thinking { text, signature } => parts.extend(ours(signature.as_ref()).map(|signature| Part {
+                    text: Some(text),
+                    thought: Some(true),
+                    thought_signature: Some(signature),
+                    ..Part::default()
+                })),
+                Said::RedactedThinking { .. } => {}
+                Said::ToolResult { .. } => {
+                    return Err(misplaced(i, j, "results of tools do not belong in an assistant message"));
+                }
+            }
+        }
+        // Nothing left: the message goes and its neighbours merge.
+        if !parts.is_empty() {
+            self.push("model", parts);
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, call: &'a ToolCall, args: Box<RawValue>) -> Part<'a> {
+        let name = self.names.sent(&call.name);
+        self.pending.push(Pending { id: &call.id, name: name.clone(), result: None });
+        let id = Some(call.id.as_str()).filter(|id| call_ids::from_gemini(id));
+        Part {
+            function_call: Some(FunctionCall { id, name, args }),
+            thought_signature: ours(call.signature.as_ref()),
+            ..Part::default()
+        }
+    }
+
+    fn results(&mut self, i: usize, message: &'a Message) -> Result<(), ProviderError> {
+        for (j, said) in message.parts.iter().enumerate() {
+            let Said::ToolResult { id, content, is_error, .. } = said else {
+                return Err(misplaced(i, j, "a tool message holds the result of a call"));
+            };
+            let waiting = self.pending.iter().position(|call| call.id == id && call.result.is_none());
+            let Some(waiting) = waiting else {
+                return Err(unsupported(
+                    format!("messages[{i}].tool_call_id"),
+                    format!("{id} is no call of the assistant message before, or it has a result already"),
+                ));
+            };
+            let (output, parts) = self.output(i, content, *is_error)?;
+            if let Some(call) = self.pending.get_mut(waiting) {
+                let id = Some(id.as_str()).filter(|id| call_ids::from_gemini(id));
+                call.result = Some(FunctionResponse { id, name: call.name.clone(), response: output, parts });
+            }
+        }
+        Ok(())
+    }
+
+    /// Text joined; media inside the response where the model reads them there, else in a message of their own behind.
+    fn output(
+        &mut self,
+        i: usize,
+        content: &'a [Said],
+        is_error: bool,
+    ) -> Result<(Output, Vec<FunctionResponsePart<'a>>), ProviderError> {
+        let mut texts: Vec<&str> = Vec::new();
+        let mut inside = Vec::new();
+        for (j, said) in content.iter().enumerate() {
+            match said {
+                Said::Text { text, .. } | Said::Refusal { text } => texts.push(text),
+                Said::Image { media: Media::Inline { mime, data }, .. }
+                | Said::File { media: Media::Inline { mime, data }, .. }
+                    if self.family.media_in_results =>
+                {
+                    inside.push(FunctionResponsePart { inline_data: Blob::new(mime, data) });
+                }
+                Said::Image { .. } | Said::Audio { .. } | Said::File { .. } => {
+                    self.beside.push(media_part(i, j, said)?)
+                }
+                _ => return Err(misplaced(i, j, "a tool's result holds text, pictures and files")),
+            }
+        }
+        let text = texts.join("\n");
+        let output = if is_error { Output::Error { error: text } } else { Output::of(text) };
+        Ok((output, inside))
+    }
+
+    /// All results of one turn become one content, in the order of the calls, as many as there are calls (H4).
+    fn close_results(&mut self, calls_at: usize) -> Result<(), ProviderError> {
+        let mut parts = Vec::new();
+        for call in self.pending.drain(..) {
+            let result = call.result.ok_or_else(|| {
+                unsupported(format!("messages[{calls_at}].tool_calls"), format!("the call {} has no result", call.id))
+            })?;
+            parts.push(Part { function_response: Some(result), ..Part::default() });
+        }
+        if !parts.is_empty() {
+            self.contents.push(Content { role: "user", parts, results: true });
+        }
+        if !self.beside.is_empty() {
+            let parts = std::mem::take(&mut self.beside);
+            self.contents.push(Content { role: "user", parts, results: true });
+        }
+        Ok(())
+    }
+
+    /// Neighbours of one role merge, but not into results: there the API counts parts against calls.
+    fn push(&mut self, role: &'static str, parts: Vec<Part<'a>>) {
+        match self.contents.last_mut() {
+            Some(last) if last.role == role && !last.results => last.parts.extend(parts),
+            _ => self.contents.push(Content { role, parts, results: false }),
+        }
+    }
+}
+
+impl Output {
+    fn of(text: String) -> Self {
+        match object(&text) {
+            Some(object) => Self::Object(object),
+            None => Self::Text { output: text },
+        }
+    }
+}
+
+/// The text as JSON, if it is an object.
+fn object(text: &str) -> Option<Box<RawValue>> {
+    text.trim_start().starts_with('{').then(|| RawValue::from_string(text.to_owned()).ok())?
+}
+
+fn arguments(call: &ToolCall) -> Option<Box<RawValue>> {
+    if call.custom {
+        return object(&serde_json::json!({"input": call.arguments}).to_string());
+    }
+    let text = call.arguments.trim();
+    object(if text.is_empty() { "{}" } else { text })
+}
+
+/// The signature, if Gemini made it.
+fn ours(signature: Option<&Signature>) -> Option<&str> {
+    signature.filter(|signature| signature.provider == Provider::Gemini).map(|signature| signature.value.as_str())
+}
+
+/// Empty text is refused, but its signature must come back on an empty part (S3).
+fn text_part<'a>(text: &'a str, signature: Option<&'a Signature>) -> Option<Part<'a>> {
+    let thought_signature = ours(signature);
+    (!text.is_empty() || thought_signature.is_some()).then(|| Part {
+        text: Some(text),
+        thought_signature,
+        ..Part::default()
+    })
+}
+
+fn media_part<'a>(i: usize, j: usize, said: &'a Said) -> Result<Part<'a>, ProviderError> {
+    match media(said) {
+        Some(MediaPart::Inline(blob)) => Ok(Part { inline_data: Some(blob), ..Part::default() }),
+        Some(MediaPart::File(file)) => Ok(Part { file_data: Some(file), ..Part::default() }),
+        None => Err(misplaced(i, j, "a file id of another provider means nothing to Gemini; send the data")),
+    }
+}
+
+fn misplaced(i: usize, j: usize, reason: &str) -> ProviderError {
+    unsupported(format!("messages[{i}].content[{j}]"), reason)
+}

@@ -1,0 +1,143 @@
+//! What a Gemini model takes, told from its name and what is known of it.
+
+use tt_core::call::conversation::Effort;
+use tt_core::model::Capabilities;
+
+use crate::Target;
+
+/// How a model is told how much to think (§2.4). Level and budget together are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Thinking {
+    /// It does not think, or cannot be told.
+    None,
+    /// 2.5: a number of tokens.
+    Budget {
+        /// Pro models cannot stop thinking.
+        pro: bool,
+    },
+    /// 3 and later: a word.
+    Level {
+        /// Is `minimal` among the words?
+        minimal: bool,
+    },
+}
+
+/// One model's traits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Family {
+    thinking: Thinking,
+    /// 3 and later check that the thought signatures of the current turn came back (S3).
+    pub(super) checks_signatures: bool,
+    /// 3 and later answer in JSON and call functions in one request (T8).
+    pub(super) json_with_tools: bool,
+    /// 3 and later read pictures and documents inside a function's response (H5).
+    pub(super) media_in_results: bool,
+    /// Takes `temperature`, `topP`, `topK`.
+    pub(super) sampling: bool,
+}
+
+/// What [`Family::thinking`] says goes into `thinkingConfig`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ThinkingAmount {
+    /// `thinkingBudget`.
+    Budget(u32),
+    /// `thinkingLevel`.
+    Level(&'static str),
+}
+
+impl Family {
+    /// Reads the name. A name that says no generation (`gemini-flash-latest`) is of the newest one.
+    pub(super) fn of(target: Target<'_>) -> Self {
+        let facts = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
+        let name = target.model.rsplit('/').next().unwrap_or(target.model);
+        let gemini = name.strip_prefix("gemini-");
+        let version = gemini.and_then(version);
+        let newest = version.is_none_or(|version| version >= (3, 0));
+        let pro = name.split('-').any(|word| word == "pro");
+        Self {
+            thinking: thinking(version, pro, facts),
+            checks_signatures: gemini.is_some() && newest,
+            json_with_tools: newest,
+            media_in_results: newest,
+            sampling: facts.sampling_params != Some(false),
+        }
+    }
+
+    /// The amount of thinking for an effort; `None`: there is no way to ask this model.
+    pub(super) fn thinking(self, effort: Effort) -> Option<ThinkingAmount> {
+        match self.thinking {
+            Thinking::None => None,
+            // The numbers are Google's own for its OpenAI endpoint (https://ai.google.dev/gemini-api/docs/openai).
+            Thinking::Budget { pro } => Some(ThinkingAmount::Budget(match effort {
+                Effort::None if pro => 128,
+                Effort::None => 0,
+                Effort::Minimal | Effort::Low => 1024,
+                Effort::Medium => 8192,
+                Effort::High | Effort::XHigh | Effort::Max => 24576,
+            })),
+            Thinking::Level { minimal } => Some(ThinkingAmount::Level(match effort {
+                Effort::None | Effort::Minimal if minimal => "minimal",
+                Effort::None | Effort::Minimal | Effort::Low => "low",
+                Effort::Medium => "medium",
+                Effort::High | Effort::XHigh | Effort::Max => "high",
+            })),
+        }
+    }
+}
+
+fn thinking(version: Option<(u32, u32)>, pro: bool, facts: Capabilities) -> Thinking {
+    match version {
+        _ if facts.reasoning == Some(false) => Thinking::None,
+        Some(version) if version < (2, 5) => Thinking::None,
+        Some(version) if version < (3, 0) => Thinking::Budget { pro },
+        _ => Thinking::Level { minimal: !pro && facts.minimal_reasoning_effort != Some(false) },
+    }
+}
+
+/// `2.5-flash` → (2, 5); `3-pro-preview` → (3, 0); `flash-latest` → `None`.
+fn version(rest: &str) -> Option<(u32, u32)> {
+    let number = rest.split('-').next()?;
+    let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use tt_core::model::ModelFacts;
+
+    use super::*;
+
+    fn family(model: &str) -> Family {
+        Family::of(Target { model, facts: None })
+    }
+
+    #[test]
+    fn generations_are_told_from_the_name() {
+        for (model, thinking, newest) in [
+            ("gemini-2.0-flash-001", Thinking::None, false),
+            ("gemini-2.5-flash", Thinking::Budget { pro: false }, false),
+            ("models/gemini-2.5-pro", Thinking::Budget { pro: true }, false),
+            ("gemini-3-pro-preview", Thinking::Level { minimal: false }, true),
+            ("gemini-3.5-flash", Thinking::Level { minimal: true }, true),
+            ("gemini-4-argon", Thinking::Level { minimal: true }, true),
+            ("gemini-pro-latest", Thinking::Level { minimal: false }, true),
+            ("gemini-flash-latest", Thinking::Level { minimal: true }, true),
+        ] {
+            let family = family(model);
+            assert_eq!((family.thinking, family.checks_signatures), (thinking, newest), "{model}");
+            assert_eq!(family.json_with_tools, newest, "{model}");
+        }
+        assert!(!family("gemma-4-31b-it").checks_signatures);
+    }
+
+    #[test]
+    fn facts_overrule_the_name() {
+        let facts = |capabilities| ModelFacts { capabilities, ..ModelFacts::default() };
+        let no_minimal = facts(Capabilities { minimal_reasoning_effort: Some(false), ..Capabilities::default() });
+        let family = Family::of(Target { model: "gemini-3.7-flash", facts: Some(&no_minimal) });
+        assert_eq!(family.thinking(Effort::Minimal), Some(ThinkingAmount::Level("low")));
+        let unthinking = facts(Capabilities { reasoning: Some(false), ..Capabilities::default() });
+        let family = Family::of(Target { model: "gemini-3-x", facts: Some(&unthinking) });
+        assert_eq!(family.thinking(Effort::High), None);
+    }
+}

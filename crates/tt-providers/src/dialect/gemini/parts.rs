@@ -1,0 +1,108 @@
+//! One part of an answer, in neutral words: what a plain answer and a stream share.
+
+use serde::Deserialize;
+use tt_core::Provider;
+use tt_core::call::conversation::{Signature, ToolCall};
+
+use super::{call_ids, wire};
+use crate::Undo;
+
+/// What a part says.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Visible text; empty only where it is signed.
+    Text { text: String, signature: Option<Signature> },
+    /// Thinking shown on demand (`includeThoughts`).
+    Thinking { text: String, signature: Option<Signature> },
+    /// A call, with all its arguments.
+    Call(ToolCall),
+    /// A picture, sound or document the model made.
+    Media { mime: String, data: String },
+}
+
+/// Reads a part. `None` for what says nothing to a client: empty text (3.x ends with one), and the provider's own tools
+/// at work (`executableCode`, `codeExecutionResult`, `toolCall`, `toolResponse`).
+pub(super) fn piece(part: wire::Part<'_>, undo: &Undo) -> Option<Piece> {
+    let signature = part
+        .thought_signature
+        .filter(|value| !value.is_empty())
+        .map(|value| Signature { provider: Provider::Gemini, value });
+    if let Some(call) = part.function_call {
+        return call_of(call, signature, undo).map(Piece::Call);
+    }
+    if let Some(blob) = part.inline_data {
+        return Some(Piece::Media { mime: blob.mime_type?, data: blob.data? });
+    }
+    let text = part.text?;
+    match (text.is_empty() && signature.is_none(), part.thought) {
+        (true, _) => None,
+        (false, Some(true)) => Some(Piece::Thinking { text, signature }),
+        (false, _) => Some(Piece::Text { text, signature }),
+    }
+}
+
+fn call_of(call: wire::FunctionCall<'_>, signature: Option<Signature>, undo: &Undo) -> Option<ToolCall> {
+    let Some(sent) = call.name.filter(|name| !name.is_empty()) else {
+        tracing::warn!("Gemini calls a function without naming it");
+        return None;
+    };
+    let name = undo.tool_name(&sent).to_owned();
+    let arguments = call.args.map_or_else(|| "{}".to_owned(), |args| compact(args.get()));
+    let custom = undo.custom_tools.contains(&name);
+    Some(ToolCall {
+        id: call.id.filter(|id| !id.is_empty()).unwrap_or_else(call_ids::make_up),
+        arguments: if custom { free_form(arguments) } else { arguments },
+        name,
+        custom,
+        signature,
+    })
+}
+
+/// The input of a free-form tool, which went up as a function with one string (T5).
+fn free_form(arguments: String) -> String {
+    #[derive(Deserialize)]
+    struct Wrapped {
+        input: String,
+    }
+    serde_json::from_str(&arguments).map_or(arguments, |wrapped: Wrapped| wrapped.input)
+}
+
+/// Drops the blanks between the tokens of valid JSON. Everything else stays: a number keeps its digits.
+fn compact(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for char in json.chars() {
+        if quoted {
+            quoted = escaped || char != '"';
+            escaped = !escaped && char == '\\';
+        } else if char.is_ascii_whitespace() {
+            continue;
+        } else {
+            quoted = char == '"';
+        }
+        out.push(char);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn arguments_keep_their_digits_and_lose_their_blanks() {
+        let pretty = "{\n \"a b\": [1.50, 12345678901234567890123],\n \"c\": \"\\\" { \\\\\"\n}";
+        assert_eq!(compact(pretty), r#"{"a b":[1.50,12345678901234567890123],"c":"\" { \\"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn compacting_changes_no_string(text in ".*") {
+            let value = serde_json::json!({"key": text, "list": [text]});
+            let compacted = compact(&serde_json::to_string_pretty(&value).unwrap());
+            prop_assert_eq!(compacted, value.to_string());
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A plain answer of Gemini, decoded.
+
+use tt_core::Timestamp;
+use tt_core::call::conversation::{Media, Part};
+use tt_core::call::reply::{Choice, Finish, Reply};
+use tt_core::usage::Reported;
+
+use super::finish::Ending;
+use super::parts::{Piece, piece};
+use super::wire::{Candidate, Response};
+use super::{error, logprobs, usage};
+use crate::{ProviderError, Undo};
+
+/// Decodes the body of a 200 answer of `generateContent`.
+///
+/// # Errors
+///
+/// `Protocol` for what is not such an answer, `Refused` for an error in its place, `BadAnswer` where every candidate
+/// ended for a reason that leaves nothing to use (§4), or where there is none: its tokens are billed.
+pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
+    let response = Response::parse(body)?;
+    if response.error.is_some() {
+        return Err(error::in_answer(body));
+    }
+    let usage = response.usage_metadata.and_then(usage::reported);
+    let candidates = response.candidates.unwrap_or_default();
+    let choices = if candidates.is_empty() {
+        // A blocked prompt is an answer without candidates, status 200: an empty message, not a failure.
+        if response.prompt_feedback.and_then(|feedback| feedback.block_reason).is_none() {
+            let reason = "no candidates".to_owned();
+            return Err(if usage.is_some() { bad(reason, usage) } else { ProviderError::Protocol(reason) });
+        }
+        vec![choice(0, Vec::new(), Some(Finish::ContentFilter))]
+    } else {
+        decode_choices(candidates, undo).map_err(|reason| bad(reason, usage.clone()))?
+    };
+    Ok(Reply {
+        id: response.response_id.unwrap_or_default(),
+        model: response.model_version.unwrap_or_default(),
+        created: response.create_time.as_deref().and_then(seconds),
+        choices,
+        usage,
+        extra: serde_json::Map::new(),
+    })
+}
+
+pub(super) fn bad(reason: String, usage: Option<Reported>) -> ProviderError {
+    ProviderError::BadAnswer { reason, usage: Box::new(usage.unwrap_or_default()) }
+}
+
+/// RFC 3339 in whole seconds since the epoch.
+pub(super) fn seconds(rfc3339: &str) -> Option<i64> {
+    Timestamp::parse("createTime", rfc3339).ok().map(|at| at.millis().div_euclid(1000))
+}
+
+/// The answers, or the reason why none can be used.
+fn decode_choices(candidates: Vec<Candidate<'_>>, undo: &Undo) -> Result<Vec<Choice>, String> {
+    let mut broken = None;
+    let mut usable = false;
+    let choices = (0u32..)
+        .zip(candidates)
+        .map(|(position, mut candidate)| {
+            let parts: Vec<Part> =
+                candidate.take_parts().into_iter().filter_map(|part| piece(part, undo)).map(neutral).collect();
+            let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+            let reason = candidate.finish_reason.as_deref();
+            let finish = reason.map(|reason| Ending::of(reason).finish(called));
+            match (reason, finish) {
+                (Some(reason), Some(None)) => broken = Some(reason.to_owned()),
+                _ => usable = true,
+            }
+            let finish = finish.map(|finish| finish.unwrap_or(Finish::Stop));
+            let mut choice = choice(candidate.index.unwrap_or(position), parts, finish);
+            choice.logprobs = candidate.logprobs_result.and_then(logprobs::openai);
+            choice
+        })
+        .collect();
+    match broken {
+        Some(reason) if !usable => Err(reason),
+        _ => Ok(choices),
+    }
+}
+
+fn choice(index: u32, parts: Vec<Part>, finish: Option<Finish>) -> Choice {
+    Choice { index, parts, finish, logprobs: None, extra: serde_json::Map::new() }
+}
+
+fn neutral(piece: Piece) -> Part {
+    match piece {
+        Piece::Text { text, signature } => Part::Text { text, cache: None, signature },
+        Piece::Thinking { text, signature } => Part::Thinking { text, signature },
+        Piece::Call(call) => Part::ToolCall(call),
+        Piece::Media { mime, data } => {
+            let picture = mime.starts_with("image/");
+            let media = Media::Inline { mime, data };
+            if picture {
+                Part::Image { media, detail: None, cache: None }
+            } else {
+                Part::File { media, filename: None, cache: None }
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Tool names that OpenAI refuses, and the names they go by for one request.
+
+use tt_core::call::conversation::{Conversation, Part, ToolChoice};
+
+/// The longest name taken, of `A-Za-z0-9_-`
+/// ([function name](https://platform.openai.com/docs/api-reference/chat/create)).
+const LONGEST: usize = 64;
+
+/// The names of one request that do not fit: (as sent, as the client knows it).
+#[derive(Debug, Default)]
+pub(crate) struct Names(Vec<(String, String)>);
+
+impl Names {
+    /// Finds another name for each tool of `conversation` whose name does not fit. Names that fit stay.
+    pub(crate) fn of(conversation: &Conversation) -> Self {
+        let calls = conversation.messages.iter().flat_map(|message| {
+            message
+                .parts
+                .iter()
+                .filter_map(|part| if let Part::ToolCall(call) = part { Some(&call.name) } else { None })
+        });
+        let chosen = match &conversation.tool_choice {
+            Some(ToolChoice::Named(name)) => std::slice::from_ref(name),
+            Some(ToolChoice::Allowed { names, .. }) => names.as_slice(),
+            _ => &[],
+        };
+        let all: Vec<&String> = conversation.tools.iter().map(|tool| &tool.name).chain(calls).chain(chosen).collect();
+        if all.iter().all(|name| fits(name)) {
+            return Self::default();
+        }
+        let mut aliases: Vec<(String, String)> = Vec::new();
+        for name in &all {
+            if fits(name) || aliases.iter().any(|(_, client)| &client == name) {
+                continue;
+            }
+            let stem: String = name
+                .chars()
+                .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
+                .take(LONGEST - 8)
+                .collect();
+            let taken =
+                |name: &String| all.contains(&name) || aliases.iter().any(|(sent, _)| sent == name) || name.is_empty();
+            let mut alias = stem.clone();
+            let mut counter = 1u32;
+            while taken(&alias) {
+                counter += 1;
+                alias = format!("{stem}_{counter}");
+            }
+            aliases.push((alias, (*name).clone()));
+        }
+        Self(aliases)
+    }
+
+    /// The name to send for the client's `name`.
+    pub(crate) fn sent<'a>(&'a self, name: &'a str) -> &'a str {
+        self.0.iter().find(|(_, client)| client == name).map_or(name, |(sent, _)| sent)
+    }
+
+    /// What undoes it.
+    pub(crate) fn undo(self) -> Vec<(String, String)> {
+        self.0
+    }
+}
+
+fn fits(name: &str) -> bool {
+    (1..=LONGEST).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use tt_core::call::conversation::Tool;
+
+    use super::*;
+
+    #[test]
+    fn names_that_do_not_fit_get_others_and_keep_apart() {
+        let long = "n".repeat(70);
+        let names = ["ok", "a.b", "a:b", "a_b", &long, "é", ""];
+        let tool = |name: &&str| Tool {
+            name: (*name).into(),
+            description: None,
+            parameters: None,
+            strict: None,
+            custom: None,
+            cache: None,
+        };
+        let conversation = Conversation { tools: names.iter().map(tool).collect(), ..Conversation::default() };
+        let found = Names::of(&conversation);
+        let sent: Vec<&str> = names.iter().map(|name| found.sent(name)).collect();
+        assert_eq!((sent[0], sent[1], sent[2], sent[3]), ("ok", "a_b_2", "a_b_3", "a_b"));
+        assert!(sent.iter().all(|name| fits(name)), "{sent:?}");
+        let unique: std::collections::BTreeSet<_> = sent.iter().collect();
+        assert_eq!(unique.len(), sent.len());
+        let undo = crate::Undo { tool_names: Names::of(&conversation).undo(), ..crate::Undo::default() };
+        assert!(names.iter().zip(&sent).all(|(client, sent)| undo.tool_name(sent) == *client));
+    }
+}

@@ -1,0 +1,343 @@
+//! A whole Chat Completions answer, to the neutral form and back.
+//!
+//! [The completion object](https://platform.openai.com/docs/api-reference/chat/object).
+
+use serde_json::{Map, Value, json};
+use tt_core::Provider;
+use tt_core::call::conversation::{Part, ToolCall};
+use tt_core::call::reply::{Choice, Finish, Reply};
+
+use super::path::{Object, Path};
+use super::request::parts::assistant;
+use super::{error, usage, wire};
+use crate::{ProviderError, Undo};
+
+/// Fields of a message, not of its choice, that pass through `Choice::extra`.
+const OF_MESSAGE: [&str; 2] = ["annotations", "audio"];
+
+/// What the caller of an encoder decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EncodeOptions {
+    /// `created`, in seconds since the epoch: now.
+    pub created: i64,
+    /// The id where the provider gave none; `chatcmpl-` is put before either where it lacks it.
+    pub fallback_id: String,
+    /// The model where the provider names none: the upstream model asked for.
+    pub fallback_model: String,
+    /// Streams: did the client ask for the usage chunk?
+    pub include_usage: bool,
+    /// The client used the legacy `functions` and expects `function_call` in the answer (T6).
+    pub legacy_functions: bool,
+}
+
+impl EncodeOptions {
+    pub(crate) fn id(&self, given: &str) -> String {
+        let id = if given.is_empty() { &self.fallback_id } else { given };
+        if id.starts_with("chatcmpl-") { id.to_owned() } else { format!("chatcmpl-{id}") }
+    }
+
+    pub(crate) fn model<'a>(&'a self, given: &'a str) -> &'a str {
+        if given.is_empty() { &self.fallback_model } else { given }
+    }
+
+    pub(crate) fn finish(&self, finish: Finish) -> &'static str {
+        match finish {
+            Finish::ToolCalls if self.legacy_functions => "function_call",
+            other => other.as_openai(),
+        }
+    }
+}
+
+/// Reads an answer with a success status.
+///
+/// # Errors
+/// `Refused` when it is an error object all the same; `Protocol` when it is not a chat completion.
+pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
+    let protocol = |why: String| ProviderError::Protocol(format!("not a chat completion: {why}"));
+    let unreadable = |e| protocol(crate::upstream::words::json_error(&e));
+    let mut fields: Map<String, Value> = serde_json::from_slice(body).map_err(unreadable)?;
+    if let (None | Some(Value::Null), Some(error)) = (fields.get("choices"), fields.get("error")) {
+        return Err(ProviderError::Refused(Box::new(error::in_stream(error))));
+    }
+    // The usage is kept as sent, not as this map would print it.
+    let wire: Raw<'_> = serde_json::from_slice(body).map_err(unreadable)?;
+    let tier = fields.get("service_tier").and_then(Value::as_str);
+    let usage = wire.usage.and_then(|raw| usage::decode(raw.get(), tier));
+    for name in ["object", "usage"] {
+        fields.shift_remove(name);
+    }
+    let mut reply = Object { fields, path: Path::Root };
+    let read = |reply: &mut Object<'_>| {
+        let choices = reply.list("choices")?.ok_or_else(|| reply.at("choices").missing())?;
+        let path = reply.at("choices");
+        let choices =
+            choices.into_iter().enumerate().map(|(i, value)| choice(Object::of(value, path.index(i))?, i, undo));
+        Ok(Reply {
+            choices: choices.collect::<Result<_, ProviderError>>()?,
+            id: reply.string("id")?.unwrap_or_default(),
+            model: reply.string("model")?.unwrap_or_default(),
+            created: reply.take("created").and_then(|created| created.as_i64()),
+            usage,
+            extra: std::mem::take(&mut reply.fields),
+        })
+    };
+    read(&mut reply).map_err(|e: ProviderError| protocol(e.to_string()))
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(default)]
+struct Raw<'a> {
+    #[serde(borrow)]
+    usage: Option<&'a serde_json::value::RawValue>,
+}
+
+fn choice(mut choice: Object<'_>, position: usize, undo: &Undo) -> Result<Choice, ProviderError> {
+    let index = match choice.count("index")? {
+        Some(index) => u32::try_from(index).map_err(|_| choice.at("index").malformed("is too large"))?,
+        None => u32::try_from(position).unwrap_or(u32::MAX),
+    };
+    let finish = choice.string("finish_reason")?.as_deref().and_then(wire::finish);
+    let logprobs = choice.take("logprobs");
+    // Azure leaves out the message of a filtered answer.
+    let (mut parts, kept) = match choice.take("message") {
+        None => (Vec::new(), Map::new()),
+        Some(message) => {
+            let mut message = Object::of(message, choice.at("message"))?;
+            message.take("role");
+            let parts = assistant(&mut message, &format!("call_function_{position}"))?;
+            (parts, std::mem::take(&mut message.fields))
+        }
+    };
+    for part in &mut parts {
+        if let Part::ToolCall(call) = part {
+            call.name = undo.tool_name(&call.name).to_owned();
+        }
+    }
+    // An empty string is said by nobody: Azure and others send it beside tool calls.
+    parts.retain(|part| !matches!(part, Part::Text { text, signature: None, .. } if text.is_empty()));
+    let mut extra = std::mem::take(&mut choice.fields);
+    extra.extend(kept.into_iter().filter(|(_, value)| !value.is_null()));
+    Ok(Choice { index, parts, finish, logprobs, extra })
+}
+
+/// Writes an answer.
+pub fn encode_reply(reply: &Reply, options: &EncodeOptions) -> Vec<u8> {
+    let mut body = Map::new();
+    body.insert("id".into(), options.id(&reply.id).into());
+    body.insert("object".into(), "chat.completion".into());
+    body.insert("created".into(), options.created.into());
+    body.insert("model".into(), options.model(&reply.model).into());
+    let choices: Vec<Value> = reply.choices.iter().map(|choice| encode_choice(choice, options)).collect();
+    body.insert("choices".into(), choices.into());
+    if let Some(reported) = &reply.usage {
+        body.insert("usage".into(), usage::encode(&reported.usage));
+    }
+    for name in ["service_tier", "system_fingerprint"] {
+        if let Some(value) = reply.extra.get(name) {
+            body.insert(name.into(), value.clone());
+        }
+    }
+    Value::Object(body).to_string().into_bytes()
+}
+
+fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
+    let mut said: Option<String> = None;
+    let mut thought: Option<String> = None;
+    let mut refusal: Option<String> = None;
+    let (mut blocks, mut calls, mut signature) = (Vec::new(), Vec::new(), None);
+    for part in &choice.parts {
+        match part {
+            Part::Text { text, signature: signed, .. } => {
+                said.get_or_insert_default().push_str(text);
+                signature = signed.as_ref().or(signature);
+            }
+            Part::Thinking { text, signature } => {
+                thought.get_or_insert_default().push_str(text);
+                if let Some(signature) = signature.as_ref().filter(|s| s.provider == Provider::Anthropic) {
+                    blocks.push(json!({"type": "thinking", "thinking": text, "signature": signature.value}));
+                }
+            }
+            Part::RedactedThinking { data } => blocks.push(json!({"type": "redacted_thinking", "data": data})),
+            Part::Refusal { text } => refusal.get_or_insert_default().push_str(text),
+            Part::ToolCall(call) => calls.push(call),
+            // Pictures and sound in an answer have no field here; results are not said by a model.
+            Part::Image { .. } | Part::Audio { .. } | Part::File { .. } | Part::ToolResult { .. } => {}
+        }
+    }
+    let said = said.filter(|text| !text.is_empty());
+    let silent = calls.is_empty() && refusal.is_none() && !choice.extra.contains_key("audio");
+    let mut message = Map::new();
+    message.insert("role".into(), "assistant".into());
+    message.insert("content".into(), said.or_else(|| silent.then(String::new)).into());
+    message.insert("refusal".into(), refusal.into());
+    if let Some(thought) = thought.filter(|text| !text.is_empty()) {
+        message.insert("reasoning_content".into(), thought.into());
+    }
+    if !blocks.is_empty() {
+        message.insert("thinking_blocks".into(), blocks.into());
+    }
+    if let Some(signature) = signature.filter(|signature| signature.provider == Provider::Gemini) {
+        message.insert("extra_content".into(), signed(&signature.value));
+    }
+    match calls.as_slice() {
+        [] => {}
+        [call, ..] if options.legacy_functions => {
+            message.insert("function_call".into(), json!({"name": call.name, "arguments": call.arguments}));
+        }
+        calls => {
+            message.insert("tool_calls".into(), calls.iter().map(|call| encode_call(call)).collect::<Vec<_>>().into());
+        }
+    }
+    let mut out = Map::new();
+    out.insert("index".into(), choice.index.into());
+    for (name, value) in choice.extra.iter().filter(|(name, _)| OF_MESSAGE.contains(&name.as_str())) {
+        message.insert(name.clone(), value.clone());
+    }
+    out.insert("message".into(), message.into());
+    out.insert("logprobs".into(), choice.logprobs.clone().into());
+    out.insert("finish_reason".into(), options.finish(choice.finish.unwrap_or(Finish::Stop)).into());
+    Value::Object(out)
+}
+
+/// `extra_content` as Google's OpenAI endpoint writes it (S1).
+pub(crate) fn signed(signature: &str) -> Value {
+    json!({"google": {"thought_signature": signature}})
+}
+
+fn encode_call(call: &ToolCall) -> Value {
+    let mut out = if call.custom {
+        json!({"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}})
+    } else {
+        json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
+    };
+    if let Some(signature) = call.signature.as_ref().filter(|signature| signature.provider == Provider::Gemini) {
+        out["extra_content"] = signed(&signature.value);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use tt_core::call::conversation::Signature;
+    use tt_core::usage::Reported;
+
+    use super::*;
+
+    fn written(parts: Vec<Part>, options: &EncodeOptions) -> Value {
+        let choice = Choice { index: 0, parts, finish: None, logprobs: None, extra: Map::new() };
+        let reply = Reply { choices: vec![choice], ..Reply::default() };
+        serde_json::from_slice(&encode_reply(&reply, options)).unwrap()
+    }
+
+    fn message(parts: Vec<Part>) -> Value {
+        written(parts, &EncodeOptions::default())["choices"][0]["message"].take()
+    }
+
+    fn call(name: &str) -> Part {
+        let (id, arguments) = ("c".into(), "{}".into());
+        Part::ToolCall(ToolCall { id, name: name.into(), arguments, custom: false, signature: None })
+    }
+
+    fn decoded(body: &Value) -> Result<Reply, ProviderError> {
+        decode_reply(body.to_string().as_bytes(), &Undo::default())
+    }
+
+    #[test]
+    fn content_is_null_only_where_something_else_is_said() {
+        assert_eq!(message(vec![])["content"], "");
+        assert_eq!(message(vec![call("f")])["content"], Value::Null);
+        assert_eq!(message(vec![Part::text(""), call("f")])["content"], Value::Null);
+        assert_eq!(message(vec![Part::text("a"), Part::text("b"), call("f")])["content"], "ab");
+        let refusal = message(vec![Part::Refusal { text: "no".into() }]);
+        assert_eq!((&refusal["content"], &refusal["refusal"]), (&Value::Null, &json!("no")));
+    }
+
+    #[test]
+    fn thinking_is_shown_and_kept_verbatim_where_it_is_signed() {
+        let signature = |provider, value: &str| Some(Signature { provider, value: value.into() });
+        let parts = vec![
+            Part::Thinking { text: "a".into(), signature: signature(Provider::Anthropic, "s") },
+            Part::RedactedThinking { data: "d".into() },
+            Part::Thinking { text: "b".into(), signature: None },
+            Part::Text { text: "x".into(), cache: None, signature: signature(Provider::Gemini, "g") },
+        ];
+        let found = message(parts.clone());
+        assert_eq!(found["reasoning_content"], "ab");
+        assert_eq!(
+            found["thinking_blocks"],
+            json!([{"type": "thinking", "thinking": "a", "signature": "s"}, {"type": "redacted_thinking", "data": "d"}])
+        );
+        assert_eq!(found["extra_content"]["google"]["thought_signature"], "g");
+        let back = decoded(&written(parts, &EncodeOptions::default())).unwrap();
+        assert_eq!(back.choices[0].parts.len(), 3);
+    }
+
+    #[test]
+    fn a_legacy_client_gets_one_call_in_its_own_words() {
+        let options = EncodeOptions { legacy_functions: true, ..EncodeOptions::default() };
+        let found = written(vec![call("f"), call("g")], &options);
+        assert_eq!(found["choices"][0]["message"]["function_call"], json!({"name": "f", "arguments": "{}"}));
+        assert_eq!(found["choices"][0]["message"].get("tool_calls"), None);
+    }
+
+    #[test]
+    fn ids_and_models_fall_back_on_what_the_caller_knows() {
+        let options = EncodeOptions {
+            created: 7,
+            fallback_id: "req".into(),
+            fallback_model: "asked".into(),
+            ..EncodeOptions::default()
+        };
+        let found = written(vec![], &options);
+        assert_eq!((&found["id"], &found["model"]), (&json!("chatcmpl-req"), &json!("asked")));
+        assert_eq!((&found["created"], &found["object"]), (&json!(7), &json!("chat.completion")));
+        assert_eq!((options.id("chatcmpl-1"), options.id("msg_1")), ("chatcmpl-1".into(), "chatcmpl-msg_1".into()));
+    }
+
+    #[test]
+    fn usage_stands_in_openais_shape_or_not_at_all() {
+        let usage = tt_core::Usage { input: 1, cache_read: 2, cache_write_1h: 3, output: 4, ..Default::default() };
+        let reply = Reply { usage: Some(Reported { usage, ..Reported::default() }), ..Reply::default() };
+        let found: Value = serde_json::from_slice(&encode_reply(&reply, &EncodeOptions::default())).unwrap();
+        assert_eq!((&found["usage"]["prompt_tokens"], &found["usage"]["total_tokens"]), (&json!(6), &json!(10)));
+        assert_eq!(found["usage"]["prompt_tokens_details"]["cache_write_tokens"], 3);
+        assert_eq!(written(vec![], &EncodeOptions::default()).get("usage"), None);
+    }
+
+    #[test]
+    fn what_is_no_completion_is_a_protocol_error() {
+        for body in [
+            json!({}),
+            json!([]),
+            json!({"choices": {}}),
+            json!({"choices": [1]}),
+            json!({"choices": [{"message": 1}]}),
+        ] {
+            assert!(matches!(decoded(&body), Err(ProviderError::Protocol(_))), "{body}");
+        }
+        let refused = decoded(&json!({"error": {"message": "m", "code": 503}}));
+        assert!(matches!(refused, Err(ProviderError::Refused(refused)) if refused.status == 503));
+    }
+
+    #[test]
+    fn an_answer_without_a_message_is_empty() {
+        // Azure, for a filtered answer.
+        let body = json!({"choices": [{"finish_reason": "content_filter", "index": 0}]});
+        let choice = &decoded(&body).unwrap().choices[0];
+        assert_eq!((choice.parts.len(), choice.finish), (0, Some(Finish::ContentFilter)));
+    }
+
+    #[test]
+    fn gemini_through_its_openai_endpoint_keeps_its_signature() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/fixtures/recordings/gemini/gemini-compat-chat-compatible-api-with-tool-calls-without-id-a8759ae9.json"
+        );
+        let record = std::fs::read(file).unwrap();
+        let record: Value = serde_json::from_slice(&record).unwrap();
+        let reply = decoded(&record["response"]["body"]).unwrap();
+        assert!(matches!(&reply.choices[0].parts[..], [Part::Text { text, signature: Some(signature), .. }]
+                if text == "The current time is Noon." && signature.provider == Provider::Gemini));
+        assert_eq!(reply.usage.unwrap().usage.total(), 100);
+    }
+}

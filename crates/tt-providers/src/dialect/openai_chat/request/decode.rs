@@ -1,0 +1,305 @@
+//! A Chat Completions request, decoded.
+
+use serde_json::{Map, Value};
+use tt_core::call::conversation::{
+    Conversation, CustomTool, Effort, Format, Message, Part, Role, Sampling, Tool, ToolChoice,
+};
+
+use super::parts::{assistant, cache_hint, content, hint_last};
+use crate::ProviderError;
+use crate::dialect::openai_chat::path::{Object, Path};
+
+/// Reads a request. Keys that stand twice and foreign spellings of priced keys are the business of
+/// [`crate::dialect::openai_chat::Scan`], which reads every body first.
+///
+/// # Errors
+/// `InvalidJson` (nesting of more than 128 levels too), `Missing` and `Malformed`, which name the field
+/// (`messages[1].content[0].image_url.url`).
+pub fn decode_request(body: &[u8]) -> Result<Conversation, ProviderError> {
+    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|e| ProviderError::InvalidJson {
+        reason: if e.is_data() { "it must be an object".into() } else { e.to_string() },
+    })?;
+    let mut body = Object { fields, path: Path::Root };
+
+    let model = body.need_string("model")?;
+    let legacy_functions = body.fields.contains_key("functions") || body.fields.contains_key("function_call");
+    let tools = tools(&mut body)?;
+    let tool_choice = tool_choice(&mut body)?;
+    let include_usage = stream_options(&mut body)?;
+    let identifier = body.string("safety_identifier")?;
+    let end_user = match identifier {
+        Some(id) => Some(id),
+        None => body.string("user")?,
+    };
+    Ok(Conversation {
+        model,
+        messages: messages(&mut body)?,
+        tools,
+        tool_choice,
+        parallel_tool_calls: body.flag("parallel_tool_calls")?,
+        format: format(&mut body)?,
+        sampling: sampling(&mut body)?,
+        effort: effort(&mut body)?,
+        end_user,
+        service_tier: body.string("service_tier")?,
+        stream: body.flag("stream")?.unwrap_or(false),
+        include_usage,
+        legacy_functions,
+        extra: std::mem::take(&mut body.fields),
+    })
+}
+
+fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, ProviderError> {
+    let list = body.list("messages")?.ok_or_else(|| body.at("messages").missing())?;
+    let path = body.at("messages");
+    if list.is_empty() {
+        return Err(path.malformed("must hold at least one message"));
+    }
+    // Legacy calls have no ids: (name, id) of those not yet answered.
+    let mut open_calls: Vec<(String, String)> = Vec::new();
+    let mut messages = Vec::with_capacity(list.len());
+    for (i, value) in list.into_iter().enumerate() {
+        messages.push(message(Object::of(value, path.index(i))?, i, &mut open_calls)?);
+    }
+    Ok(messages)
+}
+
+fn message(
+    mut message: Object<'_>,
+    index: usize,
+    open_calls: &mut Vec<(String, String)>,
+) -> Result<Message, ProviderError> {
+    let role_word = message.need_string("role")?;
+    let name = message.string("name")?;
+    let hint = cache_hint(&mut message)?;
+    let role = match role_word.as_str() {
+        "system" => Role::System,
+        "developer" => Role::Developer,
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        "tool" | "function" => Role::Tool,
+        _ => {
+            return Err(message.at("role").malformed("must be system, developer, user, assistant, tool or function"));
+        }
+    };
+    let mut parts = match role {
+        Role::Assistant => {
+            let id = format!("call_function_{index}");
+            let parts = assistant(&mut message, &id)?;
+            open_calls.extend(parts.iter().filter_map(|part| match part {
+                Part::ToolCall(call) if call.id == id => Some((call.name.clone(), id.clone())),
+                _ => None,
+            }));
+            parts
+        }
+        Role::Tool => {
+            let id = if role_word == "tool" {
+                message.need_string("tool_call_id")?
+            } else {
+                let name = name.as_ref().ok_or_else(|| message.at("name").missing())?;
+                let answered = open_calls.iter().position(|(called, _)| called == name);
+                answered.map_or_else(|| format!("call_function_{index}"), |at| open_calls.remove(at).1)
+            };
+            // A legacy function may answer null.
+            let value = if role_word == "tool" { Some(message.need("content")?) } else { message.take("content") };
+            let content = content(value, &message.at("content"))?;
+            vec![Part::ToolResult { id, content, is_error: false, cache: None }]
+        }
+        Role::System | Role::Developer | Role::User => {
+            let value = message.need("content")?;
+            content(Some(value), &message.at("content"))?
+        }
+    };
+    hint_last(&mut parts, hint);
+    Ok(Message { role, name, parts, extra: message.fields })
+}
+
+fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, ProviderError> {
+    let (tools, functions) = (body.list("tools")?, body.list("functions")?);
+    if tools.is_some() && functions.is_some() {
+        return Err(body.at("functions").malformed("cannot stand beside tools"));
+    }
+    let mut found = Vec::new();
+    let path = body.at("tools");
+    for (i, tool) in tools.unwrap_or_default().into_iter().enumerate() {
+        found.push(one_tool(Object::of(tool, path.index(i))?)?);
+    }
+    let path = body.at("functions");
+    for (i, function) in functions.unwrap_or_default().into_iter().enumerate() {
+        found.push(function_tool(Object::of(function, path.index(i))?)?);
+    }
+    Ok(found)
+}
+
+fn one_tool(mut tool: Object<'_>) -> Result<Tool, ProviderError> {
+    let cache = cache_hint(&mut tool)?;
+    let found = match tool.need_string("type")?.as_str() {
+        "function" => function_tool(Object::of(tool.need("function")?, tool.at("function"))?)?,
+        "custom" => {
+            let mut custom = Object::of(tool.need("custom")?, tool.at("custom"))?;
+            Tool {
+                name: tool_name(&mut custom)?,
+                description: custom.string("description")?,
+                parameters: None,
+                strict: None,
+                custom: Some(CustomTool { format: custom.take("format") }),
+                cache: None,
+            }
+        }
+        _ => return Err(tool.at("type").malformed("must be function or custom")),
+    };
+    Ok(Tool { cache: cache.or(found.cache), ..found })
+}
+
+fn function_tool(mut function: Object<'_>) -> Result<Tool, ProviderError> {
+    let parameters = function.take("parameters");
+    if parameters.as_ref().is_some_and(|schema| !schema.is_object()) {
+        return Err(function.at("parameters").malformed("must be a JSON Schema object"));
+    }
+    Ok(Tool {
+        name: tool_name(&mut function)?,
+        description: function.string("description")?,
+        parameters,
+        strict: function.flag("strict")?,
+        custom: None,
+        cache: cache_hint(&mut function)?,
+    })
+}
+
+fn tool_name(tool: &mut Object<'_>) -> Result<String, ProviderError> {
+    let name = tool.need_string("name")?;
+    if name.is_empty() { Err(tool.at("name").malformed("must not be empty")) } else { Ok(name) }
+}
+
+fn tool_choice(body: &mut Object<'_>) -> Result<Option<ToolChoice>, ProviderError> {
+    let field =
+        if body.fields.get("tool_choice").is_some_and(|v| !v.is_null()) { "tool_choice" } else { "function_call" };
+    let legacy = body.take("function_call");
+    let Some(value) = body.take("tool_choice").or(legacy) else { return Ok(None) };
+    let path = body.at(field);
+    if let Value::String(word) = &value {
+        return match word.as_str() {
+            "auto" => Ok(Some(ToolChoice::Auto)),
+            "none" => Ok(Some(ToolChoice::None)),
+            "required" if field == "tool_choice" => Ok(Some(ToolChoice::Required)),
+            _ => Err(path.malformed("must be none, auto, required or an object that names a tool")),
+        };
+    }
+    let mut choice = Object::of(value, path)?;
+    if field == "function_call" {
+        return Ok(Some(ToolChoice::Named(choice.need_string("name")?)));
+    }
+    match choice.need_string("type")?.as_str() {
+        kind @ ("function" | "custom") => {
+            let mut tool = Object::of(choice.need(kind)?, choice.at(kind))?;
+            Ok(Some(ToolChoice::Named(tool.need_string("name")?)))
+        }
+        "allowed_tools" => {
+            let mut allowed = Object::of(choice.need("allowed_tools")?, choice.at("allowed_tools"))?;
+            let required = match allowed.need_string("mode")?.as_str() {
+                "auto" => false,
+                "required" => true,
+                _ => return Err(allowed.at("mode").malformed("must be auto or required")),
+            };
+            let list = allowed.list("tools")?.ok_or_else(|| allowed.at("tools").missing())?;
+            let path = allowed.at("tools");
+            let names = list.into_iter().enumerate().map(|(i, tool)| {
+                let mut tool = Object::of(tool, path.index(i))?;
+                let kind = if tool.fields.contains_key("custom") { "custom" } else { "function" };
+                Object::of(tool.need(kind)?, tool.at(kind))?.need_string("name")
+            });
+            Ok(Some(ToolChoice::Allowed { names: names.collect::<Result<_, _>>()?, required }))
+        }
+        _ => Err(choice.at("type").malformed("must be function, custom or allowed_tools")),
+    }
+}
+
+fn format(body: &mut Object<'_>) -> Result<Format, ProviderError> {
+    let Some(value) = body.take("response_format") else { return Ok(Format::Text) };
+    let mut format = Object::of(value, body.at("response_format"))?;
+    match format.need_string("type")?.as_str() {
+        "text" => Ok(Format::Text),
+        "json_object" => Ok(Format::JsonObject),
+        "json_schema" => {
+            let mut inner = Object::of(format.need("json_schema")?, format.at("json_schema"))?;
+            let schema = inner.take("schema");
+            if schema.as_ref().is_some_and(|schema| !schema.is_object()) {
+                return Err(inner.at("schema").malformed("must be a JSON Schema object"));
+            }
+            Ok(Format::JsonSchema {
+                name: inner.need_string("name")?,
+                description: inner.string("description")?,
+                schema,
+                strict: inner.flag("strict")?,
+            })
+        }
+        _ => Err(format.at("type").malformed("must be text, json_object or json_schema")),
+    }
+}
+
+fn sampling(body: &mut Object<'_>) -> Result<Sampling, ProviderError> {
+    let newer = body.count("max_completion_tokens")?;
+    let older = body.count("max_tokens")?;
+    let seed = body.number("seed")?;
+    let seed = match &seed {
+        None => None,
+        Some(seed) => Some(seed.as_i64().ok_or_else(|| body.at("seed").malformed("must be a whole number"))?),
+    };
+    Ok(Sampling {
+        max_output_tokens: newer.or(older),
+        legacy_max_tokens: newer.is_none() && older.is_some(),
+        temperature: body.number("temperature")?,
+        top_p: body.number("top_p")?,
+        top_k: body.count("top_k")?,
+        frequency_penalty: body.number("frequency_penalty")?,
+        presence_penalty: body.number("presence_penalty")?,
+        seed,
+        stop: stop(body)?,
+        n: body.count("n")?,
+        logprobs: body.flag("logprobs")?,
+        top_logprobs: body.count("top_logprobs")?,
+        logit_bias: body.take("logit_bias"),
+    })
+}
+
+fn stop(body: &mut Object<'_>) -> Result<Vec<String>, ProviderError> {
+    let wrong = || Path::Root.field("stop").malformed("must be a string or a list of strings");
+    match body.take("stop") {
+        None => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(vec![text]),
+        Some(Value::Array(items)) => {
+            items.into_iter().map(|item| if let Value::String(text) = item { Ok(text) } else { Err(wrong()) }).collect()
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn effort(body: &mut Object<'_>) -> Result<Option<Effort>, ProviderError> {
+    Ok(match body.string("reasoning_effort")?.as_deref() {
+        None => None,
+        Some("none") => Some(Effort::None),
+        Some("minimal") => Some(Effort::Minimal),
+        Some("low") => Some(Effort::Low),
+        Some("medium") => Some(Effort::Medium),
+        Some("high") => Some(Effort::High),
+        Some("xhigh") => Some(Effort::XHigh),
+        Some("max") => Some(Effort::Max),
+        Some(_) => {
+            return Err(body
+                .at("reasoning_effort")
+                .malformed("must be none, minimal, low, medium, high, xhigh or max"));
+        }
+    })
+}
+
+/// Takes `include_usage`; other stream options stay among the unknown fields.
+fn stream_options(body: &mut Object<'_>) -> Result<bool, ProviderError> {
+    let Some(value) = body.take("stream_options") else { return Ok(false) };
+    let mut options = Object::of(value, body.at("stream_options"))?;
+    let include_usage = options.flag("include_usage")?.unwrap_or(false);
+    let rest = options.fields;
+    if !rest.is_empty() {
+        body.fields.insert("stream_options".into(), Value::Object(rest));
+    }
+    Ok(include_usage)
+}

@@ -1,0 +1,390 @@
+//! A conversation, encoded as a Chat Completions request.
+
+use serde_json::{Map, Value, json};
+use tt_core::call::conversation::{
+    Conversation, Effort, Format, Media, Message, Part, Role, Sampling, Tool, ToolChoice,
+};
+
+use super::super::names::Names;
+use crate::{Encoded, ProviderError, Target, Undo};
+
+/// Top-level fields that are passed on though we do not read them. OpenAI answers 400 to what it does not know, so
+/// nothing else of another dialect is.
+const PASSED_ON: [&str; 13] = [
+    "audio",
+    "metadata",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "store",
+    "stream_options",
+    "user",
+    "verbosity",
+    "web_search_options",
+];
+
+/// The most stop sequences taken.
+const STOPS: usize = 4;
+
+/// Writes the request. A stream always asks for usage.
+///
+/// # Errors
+/// `Unsupported` for what Chat Completions cannot say: more than four stop sequences, a picture by file id, a document
+/// by address.
+pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, ProviderError> {
+    let names = Names::of(conversation);
+    let mut dropped = Vec::new();
+    let mut body = Map::new();
+    body.insert("model".into(), target.model.into());
+    let messages = Messages { names: &names, legacy: conversation.legacy_functions, dropped: &mut dropped };
+    body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
+    tools(&mut body, conversation, &names, &mut dropped);
+    format(&mut body, &conversation.format);
+    sampling(&mut body, &conversation.sampling, &mut dropped)?;
+    put(&mut body, "parallel_tool_calls", conversation.parallel_tool_calls);
+    put(&mut body, "reasoning_effort", conversation.effort.map(effort));
+    put(&mut body, "safety_identifier", conversation.end_user.as_deref());
+    put(&mut body, "service_tier", conversation.service_tier.as_deref());
+    for (name, value) in &conversation.extra {
+        if PASSED_ON.contains(&name.as_str()) && !body.contains_key(name) {
+            body.insert(name.clone(), value.clone());
+        } else if !dropped.contains(&"unknown fields") {
+            dropped.push("unknown fields");
+        }
+    }
+    if conversation.stream {
+        body.insert("stream".into(), true.into());
+        let options = body.entry("stream_options").or_insert_with(|| json!({}));
+        if !options.is_object() {
+            *options = json!({});
+        }
+        options["include_usage"] = true.into();
+    } else {
+        body.shift_remove("stream_options");
+    }
+    let undo = Undo { tool_names: names.undo(), ..Undo::default() };
+    Ok(Encoded { body: Value::Object(body).to_string().into_bytes(), undo, dropped })
+}
+
+fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        body.insert(name.into(), value.into());
+    }
+}
+
+fn note(dropped: &mut Vec<&'static str>, what: &'static str) {
+    if !dropped.contains(&what) {
+        dropped.push(what);
+    }
+}
+
+fn unsupported(param: String, reason: &str) -> ProviderError {
+    ProviderError::Unsupported { param, reason: reason.into() }
+}
+
+struct Messages<'a> {
+    names: &'a Names,
+    legacy: bool,
+    dropped: &'a mut Vec<&'static str>,
+}
+
+impl Messages<'_> {
+    fn encode(mut self, messages: &[Message]) -> Result<Vec<Value>, ProviderError> {
+        let mut encoded = Vec::with_capacity(messages.len());
+        // Pictures in tool results: `tool` messages take text only, and nothing may stand between them.
+        let mut pictures: Vec<Value> = Vec::new();
+        for (i, message) in messages.iter().enumerate() {
+            let only_results = message.parts.iter().all(|part| matches!(part, Part::ToolResult { .. }));
+            if !(pictures.is_empty() || only_results && message.role == Role::Tool) {
+                encoded.push(json!({"role": "user", "content": std::mem::take(&mut pictures)}));
+            }
+            self.message(message, i, &mut encoded, &mut pictures)?;
+        }
+        if !pictures.is_empty() {
+            encoded.push(json!({"role": "user", "content": pictures}));
+        }
+        Ok(encoded)
+    }
+
+    fn message(
+        &mut self,
+        message: &Message,
+        at: usize,
+        encoded: &mut Vec<Value>,
+        pictures: &mut Vec<Value>,
+    ) -> Result<(), ProviderError> {
+        for part in &message.parts {
+            if let Part::ToolResult { id, content, is_error, cache } = part {
+                if cache.is_some() {
+                    note(self.dropped, "cache_control");
+                }
+                encoded.push(self.tool_result(message, id, content, *is_error, at, pictures)?);
+            }
+        }
+        if message.role == Role::Tool {
+            return Ok(());
+        }
+        let mut out = Map::new();
+        let role = match message.role {
+            Role::System => "system",
+            Role::Developer => "developer",
+            Role::User | Role::Tool => "user",
+            Role::Assistant => "assistant",
+        };
+        out.insert("role".into(), role.into());
+        put(&mut out, "name", message.name.as_deref());
+        let mut content = Vec::new();
+        let mut refusals = String::new();
+        let mut calls = Vec::new();
+        for part in &message.parts {
+            match part {
+                Part::Refusal { text } => refusals.push_str(text),
+                Part::ToolCall(call) => calls.push(call),
+                Part::Thinking { .. } | Part::RedactedThinking { .. } => note(self.dropped, "thinking"),
+                Part::ToolResult { .. } => {}
+                part => content.extend(self.part(part, at)?),
+            }
+        }
+        if message.role != Role::Assistant {
+            // A user message that held tool results only has been written above.
+            if content.is_empty() && !message.parts.is_empty() {
+                return Ok(());
+            }
+            out.insert("content".into(), joined(content));
+        } else {
+            let silent = content.is_empty() && !(calls.is_empty() && refusals.is_empty());
+            out.insert("content".into(), if silent { Value::Null } else { joined(content) });
+            if !refusals.is_empty() {
+                out.insert("refusal".into(), refusals.into());
+            }
+            self.calls(&mut out, &calls);
+        }
+        for field in ["audio", "annotations"] {
+            put(&mut out, field, message.extra.get(field).cloned());
+        }
+        encoded.push(Value::Object(out));
+        Ok(())
+    }
+
+    fn calls(&self, out: &mut Map<String, Value>, calls: &[&tt_core::call::conversation::ToolCall]) {
+        if let (true, [call]) = (self.legacy, calls) {
+            let name = self.names.sent(&call.name);
+            out.insert("function_call".into(), json!({"name": name, "arguments": call.arguments}));
+            return;
+        }
+        let list: Vec<Value> = calls
+            .iter()
+            .map(|call| {
+                let name = self.names.sent(&call.name);
+                if call.custom {
+                    json!({"id": call.id, "type": "custom", "custom": {"name": name, "input": call.arguments}})
+                } else {
+                    json!({"id": call.id, "type": "function",
+                        "function": {"name": name, "arguments": call.arguments}})
+                }
+            })
+            .collect();
+        if !list.is_empty() {
+            out.insert("tool_calls".into(), list.into());
+        }
+    }
+
+    fn tool_result(
+        &mut self,
+        message: &Message,
+        id: &str,
+        content: &[Part],
+        is_error: bool,
+        at: usize,
+        pictures: &mut Vec<Value>,
+    ) -> Result<Value, ProviderError> {
+        let mut texts = Vec::new();
+        for part in content {
+            match part {
+                Part::Text { .. } => texts.extend(self.part(part, at)?),
+                other => pictures.extend(self.part(other, at)?),
+            }
+        }
+        if is_error {
+            match texts.first_mut().and_then(|first| first.get_mut("text")) {
+                Some(text) => *text = format!("Error: {}", text.as_str().unwrap_or_default()).into(),
+                None => texts.push(json!({"type": "text", "text": "Error: "})),
+            }
+        }
+        let mut out = Map::new();
+        if self.legacy {
+            out.insert("role".into(), "function".into());
+        } else {
+            out.insert("role".into(), "tool".into());
+            out.insert("tool_call_id".into(), id.into());
+        }
+        put(&mut out, "name", message.name.as_deref().map(|name| self.names.sent(name)));
+        out.insert("content".into(), joined(texts));
+        Ok(Value::Object(out))
+    }
+
+    /// A content part; nothing for what has no place in content.
+    fn part(&mut self, part: &Part, at: usize) -> Result<Option<Value>, ProviderError> {
+        let cache = match part {
+            Part::Text { cache, .. } | Part::Image { cache, .. } | Part::File { cache, .. } => cache,
+            _ => &None,
+        };
+        if cache.is_some() {
+            note(self.dropped, "cache_control");
+        }
+        Ok(Some(match part {
+            Part::Text { text, .. } => json!({"type": "text", "text": text}),
+            Part::Image { media, detail, .. } => {
+                let url = match media {
+                    Media::Url { url } => url.clone(),
+                    Media::Inline { mime, data } => format!("data:{mime};base64,{data}"),
+                    Media::FileId { .. } => {
+                        let reason = "a picture cannot be given by file id: send it inline or by address";
+                        return Err(unsupported(format!("messages[{at}].content"), reason));
+                    }
+                };
+                let mut image = Map::new();
+                image.insert("url".into(), url.into());
+                put(&mut image, "detail", detail.as_deref());
+                json!({"type": "image_url", "image_url": image})
+            }
+            Part::Audio { data, format } => {
+                json!({"type": "input_audio", "input_audio": {"data": data, "format": format}})
+            }
+            Part::File { media, filename, .. } => {
+                let mut file = Map::new();
+                put(&mut file, "filename", filename.as_deref());
+                match media {
+                    Media::FileId { id } => file.insert("file_id".into(), id.as_str().into()),
+                    Media::Inline { mime, data } => {
+                        file.insert("file_data".into(), format!("data:{mime};base64,{data}").into())
+                    }
+                    Media::Url { .. } => {
+                        let reason = "a document cannot be given by address: send it inline";
+                        return Err(unsupported(format!("messages[{at}].content"), reason));
+                    }
+                };
+                json!({"type": "file", "file": file})
+            }
+            Part::ToolCall(_)
+            | Part::ToolResult { .. }
+            | Part::Thinking { .. }
+            | Part::RedactedThinking { .. }
+            | Part::Refusal { .. } => return Ok(None),
+        }))
+    }
+}
+
+/// One text is a string, anything else a list.
+fn joined(mut parts: Vec<Value>) -> Value {
+    let text = match parts.as_mut_slice() {
+        [] => Some(String::new()),
+        [Value::Object(part)] if part.get("type").and_then(Value::as_str) == Some("text") => part
+            .get_mut("text")
+            .map(Value::take)
+            .and_then(|text| if let Value::String(text) = text { Some(text) } else { None }),
+        _ => None,
+    };
+    text.map_or(Value::Array(parts), Value::String)
+}
+
+fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Names, dropped: &mut Vec<&'static str>) {
+    let legacy = conversation.legacy_functions;
+    let custom = |name: &str| conversation.tools.iter().any(|tool| tool.name == name && tool.custom.is_some());
+    if conversation.tools.iter().any(|tool| tool.cache.is_some()) {
+        note(dropped, "cache_control");
+    }
+    let list: Vec<Value> = conversation.tools.iter().map(|tool| one_tool(tool, names, legacy)).collect();
+    if !list.is_empty() {
+        body.insert(if legacy { "functions" } else { "tools" }.into(), list.into());
+    }
+    let pointer = |name: &str| {
+        let kind = if custom(name) { "custom" } else { "function" };
+        json!({"type": kind, kind: {"name": names.sent(name)}})
+    };
+    let choice = match &conversation.tool_choice {
+        None => return,
+        Some(ToolChoice::Auto) => "auto".into(),
+        Some(ToolChoice::None) => "none".into(),
+        Some(ToolChoice::Required) => "required".into(),
+        Some(ToolChoice::Named(name)) if legacy => json!({"name": names.sent(name)}),
+        Some(ToolChoice::Named(name)) => pointer(name),
+        Some(ToolChoice::Allowed { names, required }) => json!({"type": "allowed_tools", "allowed_tools": {
+            "mode": if *required { "required" } else { "auto" },
+            "tools": names.iter().map(|name| pointer(name)).collect::<Vec<Value>>(),
+        }}),
+    };
+    body.insert(if legacy { "function_call" } else { "tool_choice" }.into(), choice);
+}
+
+fn one_tool(tool: &Tool, names: &Names, legacy: bool) -> Value {
+    let mut inner = Map::new();
+    inner.insert("name".into(), names.sent(&tool.name).into());
+    put(&mut inner, "description", tool.description.as_deref());
+    if let Some(custom) = &tool.custom {
+        put(&mut inner, "format", custom.format.clone());
+        return json!({"type": "custom", "custom": inner});
+    }
+    put(&mut inner, "parameters", tool.parameters.clone());
+    put(&mut inner, "strict", tool.strict);
+    if legacy { Value::Object(inner) } else { json!({"type": "function", "function": inner}) }
+}
+
+fn format(body: &mut Map<String, Value>, format: &Format) {
+    let value = match format {
+        Format::Text => return,
+        Format::JsonObject => json!({"type": "json_object"}),
+        Format::JsonSchema { name, description, schema, strict } => {
+            let mut inner = Map::new();
+            inner.insert("name".into(), name.as_str().into());
+            put(&mut inner, "description", description.as_deref());
+            put(&mut inner, "schema", schema.clone());
+            put(&mut inner, "strict", *strict);
+            json!({"type": "json_schema", "json_schema": inner})
+        }
+    };
+    body.insert("response_format".into(), value);
+}
+
+fn sampling(
+    body: &mut Map<String, Value>,
+    sampling: &Sampling,
+    dropped: &mut Vec<&'static str>,
+) -> Result<(), ProviderError> {
+    if sampling.stop.len() > STOPS {
+        return Err(unsupported("stop".into(), "at most 4 stop sequences are taken"));
+    }
+    if sampling.top_k.is_some() {
+        note(dropped, "top_k");
+    }
+    let limit = if sampling.legacy_max_tokens { "max_tokens" } else { "max_completion_tokens" };
+    put(body, limit, sampling.max_output_tokens);
+    put(body, "temperature", sampling.temperature.clone());
+    put(body, "top_p", sampling.top_p.clone());
+    put(body, "frequency_penalty", sampling.frequency_penalty.clone());
+    put(body, "presence_penalty", sampling.presence_penalty.clone());
+    put(body, "seed", sampling.seed);
+    put(body, "n", sampling.n);
+    put(body, "logprobs", sampling.logprobs);
+    put(body, "top_logprobs", sampling.top_logprobs);
+    put(body, "logit_bias", sampling.logit_bias.clone());
+    if !sampling.stop.is_empty() {
+        body.insert("stop".into(), sampling.stop.clone().into());
+    }
+    Ok(())
+}
+
+const fn effort(effort: Effort) -> &'static str {
+    match effort {
+        Effort::None => "none",
+        Effort::Minimal => "minimal",
+        Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High => "high",
+        Effort::XHigh => "xhigh",
+        Effort::Max => "max",
+    }
+}

@@ -1,0 +1,224 @@
+//! Messages and their parts, decoded: shared by requests (history) and answers.
+
+use serde_json::Value;
+use tt_core::Provider;
+use tt_core::call::conversation::{CacheHint, Media, Part, Signature, ToolCall};
+
+use crate::ProviderError;
+use crate::dialect::openai_chat::path::{Object, Path};
+
+/// Reads `content`: a string, or a list of parts. Takes nothing for `null`.
+pub(crate) fn content(value: Option<Value>, path: &Path<'_>) -> Result<Vec<Part>, ProviderError> {
+    match value {
+        None => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(vec![Part::text(text)]),
+        Some(Value::Array(items)) => {
+            items.into_iter().enumerate().map(|(i, item)| part(Object::of(item, path.index(i))?)).collect()
+        }
+        Some(_) => Err(path.malformed("must be a string or a list of parts")),
+    }
+}
+
+fn part(mut part: Object<'_>) -> Result<Part, ProviderError> {
+    let kind = part.need_string("type")?;
+    let cache = cache_hint(&mut part)?;
+    Ok(match kind.as_str() {
+        "text" => Part::Text { text: part.need_string("text")?, cache, signature: None },
+        "refusal" => Part::Refusal { text: part.need_string("refusal")? },
+        "image_url" => {
+            let mut image = Object::of(part.need("image_url")?, part.at("image_url"))?;
+            let url = image.need_string("url")?;
+            let detail = image.string("detail")?;
+            Part::Image { media: address(url, &image.at("url"))?, detail, cache }
+        }
+        "input_audio" => {
+            let mut audio = Object::of(part.need("input_audio")?, part.at("input_audio"))?;
+            let data = audio.need_string("data")?;
+            let data = match strip_data_prefix(&data) {
+                Some((_, from)) => data.get(from..).unwrap_or_default().to_owned(),
+                None => data,
+            };
+            Part::Audio { data: plain_base64(data), format: audio.need_string("format")? }
+        }
+        "file" => {
+            let mut file = Object::of(part.need("file")?, part.at("file"))?;
+            let filename = file.string("filename")?;
+            let media = match (file.string("file_id")?, file.string("file_data")?) {
+                (Some(id), _) => Media::FileId { id },
+                (None, Some(data)) if data.starts_with("data:") => address(data, &file.at("file_data"))?,
+                (None, Some(data)) => {
+                    Media::Inline { mime: mime_of(filename.as_deref()).into(), data: plain_base64(data) }
+                }
+                (None, None) => return Err(file.at("file_data").missing()),
+            };
+            Part::File { media, filename, cache }
+        }
+        _ => {
+            return Err(part.at("type").malformed("must be text, image_url, input_audio, file or refusal"));
+        }
+    })
+}
+
+/// Reads `cache_control` (Anthropic's words, accepted on our parts, tools and messages) or `prompt_cache_breakpoint`.
+pub(crate) fn cache_hint(owner: &mut Object<'_>) -> Result<Option<CacheHint>, ProviderError> {
+    let breakpoint = owner.take("prompt_cache_breakpoint").map(|_| CacheHint::FiveMinutes);
+    let Some(control) = owner.take("cache_control") else { return Ok(breakpoint) };
+    let mut control = Object::of(control, owner.at("cache_control"))?;
+    if control.need_string("type")? != "ephemeral" {
+        return Err(control.at("type").malformed("must be ephemeral"));
+    }
+    match control.string("ttl")?.as_deref() {
+        None | Some("5m") => Ok(Some(CacheHint::FiveMinutes)),
+        Some("1h") => Ok(Some(CacheHint::OneHour)),
+        Some(_) => Err(control.at("ttl").malformed("must be 5m or 1h")),
+    }
+}
+
+/// Puts a message's hint on its last part that can hold one and has none.
+pub(crate) fn hint_last(parts: &mut [Part], hint: Option<CacheHint>) {
+    let slot = parts.iter_mut().rev().find_map(|part| match part {
+        Part::Text { cache, .. }
+        | Part::Image { cache, .. }
+        | Part::File { cache, .. }
+        | Part::ToolResult { cache, .. } => Some(cache),
+        _ => None,
+    });
+    if let Some(slot) = slot
+        && slot.is_none()
+    {
+        *slot = hint;
+    }
+}
+
+/// Reads what an assistant says: thinking first, then content, refusal and calls. `legacy_id` names a `function_call`,
+/// which has no id of its own.
+pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec<Part>, ProviderError> {
+    let mut parts = thinking(message)?;
+    let content_value = message.take("content");
+    let mut said = content(content_value, &message.at("content"))?;
+    if let Some(signature) = google_signature(message) {
+        match said
+            .iter_mut()
+            .rev()
+            .find_map(|part| if let Part::Text { signature, .. } = part { Some(signature) } else { None })
+        {
+            Some(slot) => *slot = Some(signature),
+            None => said.push(Part::Text { text: String::new(), cache: None, signature: Some(signature) }),
+        }
+    }
+    parts.append(&mut said);
+    if let Some(text) = message.string("refusal")? {
+        parts.push(Part::Refusal { text });
+    }
+    let calls = message.list("tool_calls")?.unwrap_or_default();
+    let path = message.at("tool_calls");
+    for (i, call) in calls.into_iter().enumerate() {
+        parts.push(Part::ToolCall(tool_call(Object::of(call, path.index(i))?)?));
+    }
+    if let Some(call) = message.take("function_call") {
+        let mut call = Object::of(call, message.at("function_call"))?;
+        parts.push(Part::ToolCall(ToolCall {
+            id: legacy_id.to_owned(),
+            name: call.need_string("name")?,
+            arguments: call.string("arguments")?.unwrap_or_default(),
+            custom: false,
+            signature: None,
+        }));
+    }
+    Ok(parts)
+}
+
+fn tool_call(mut call: Object<'_>) -> Result<ToolCall, ProviderError> {
+    let kind = call.string("type")?;
+    let signature = google_signature(&mut call);
+    let id = call.need_string("id")?;
+    let (custom, field, text) = match kind.as_deref() {
+        None | Some("function") => (false, "function", "arguments"),
+        Some("custom") => (true, "custom", "input"),
+        Some(_) => return Err(call.at("type").malformed("must be function or custom")),
+    };
+    let mut inner = Object::of(call.need(field)?, call.at(field))?;
+    let name = inner.need_string("name")?;
+    Ok(ToolCall { id, name, arguments: inner.string(text)?.unwrap_or_default(), custom, signature })
+}
+
+/// Reads `thinking_blocks` (Anthropic's, verbatim), else `reasoning_content` (S1).
+fn thinking(message: &mut Object<'_>) -> Result<Vec<Part>, ProviderError> {
+    let text = message.string("reasoning_content")?;
+    let blocks = message.list("thinking_blocks")?.unwrap_or_default();
+    if blocks.is_empty() {
+        return Ok(text
+            .filter(|text| !text.is_empty())
+            .map(|text| Part::Thinking { text, signature: None })
+            .into_iter()
+            .collect());
+    }
+    let path = message.at("thinking_blocks");
+    blocks.into_iter().enumerate().map(|(i, block)| thinking_block(Object::of(block, path.index(i))?)).collect()
+}
+
+pub(crate) fn thinking_block(mut block: Object<'_>) -> Result<Part, ProviderError> {
+    match block.need_string("type")?.as_str() {
+        "thinking" => {
+            let signature = block.string("signature")?.filter(|value| !value.is_empty());
+            Ok(Part::Thinking {
+                text: block.string("thinking")?.unwrap_or_default(),
+                signature: signature.map(|value| Signature { provider: Provider::Anthropic, value }),
+            })
+        }
+        "redacted_thinking" => Ok(Part::RedactedThinking { data: block.need_string("data")? }),
+        _ => Err(block.at("type").malformed("must be thinking or redacted_thinking")),
+    }
+}
+
+/// Takes `extra_content.google.thought_signature`, as Google's OpenAI endpoint writes it. Anything else in
+/// `extra_content` means nothing to us.
+fn google_signature(owner: &mut Object<'_>) -> Option<Signature> {
+    signature_in(&owner.take("extra_content")?)
+}
+
+/// The signature in the value of an `extra_content`.
+pub(crate) fn signature_in(extra_content: &Value) -> Option<Signature> {
+    let value = extra_content.pointer("/google/thought_signature")?.as_str().filter(|value| !value.is_empty())?;
+    Some(Signature { provider: Provider::Gemini, value: value.to_owned() })
+}
+
+/// Reads an address: `https:`, `http:`, or base64 data in the address itself.
+fn address(mut url: String, path: &Path<'_>) -> Result<Media, ProviderError> {
+    if url.starts_with("https://") || url.starts_with("http://") {
+        return Ok(Media::Url { url });
+    }
+    let Some((mime, from)) = strip_data_prefix(&url) else {
+        return Err(path.malformed("must be an http(s) address, or data:<type>;base64,<data>"));
+    };
+    let data = url.split_off(from);
+    Ok(Media::Inline { mime, data: plain_base64(data) })
+}
+
+/// The media type of a base64 `data:` address without its parameters, and where the data begins.
+fn strip_data_prefix(url: &str) -> Option<(String, usize)> {
+    let (head, _) = url.strip_prefix("data:")?.split_once(',')?;
+    let (mime, parameters) = head.split_once(';').unwrap_or((head, ""));
+    let base64 = parameters.split(';').any(|parameter| parameter.trim().eq_ignore_ascii_case("base64"));
+    (base64 && !mime.is_empty()).then(|| (mime.trim().to_ascii_lowercase(), "data:".len() + head.len() + 1))
+}
+
+/// Strips blanks and line breaks; the rest stays as sent.
+fn plain_base64(mut data: String) -> String {
+    if data.bytes().any(|b| b.is_ascii_whitespace()) {
+        data.retain(|c| !c.is_ascii_whitespace());
+    }
+    data
+}
+
+/// The media type of a file sent without one.
+fn mime_of(filename: Option<&str>) -> &'static str {
+    match filename
+        .and_then(|name| name.rsplit_once('.'))
+        .map(|(_, extension)| extension.to_ascii_lowercase())
+        .as_deref()
+    {
+        Some("txt" | "md" | "csv" | "json" | "html" | "xml" | "yaml" | "yml") => "text/plain",
+        _ => "application/pdf",
+    }
+}

@@ -1,0 +1,130 @@
+//! A chunk of a streamed answer as it stands on the wire: the fields we read, borrowed.
+//!
+//! [The streaming object](https://platform.openai.com/docs/api-reference/chat-streaming/streaming). Hosts that speak the
+//! dialect leave out or add much; what we do not read is skipped, and a field of another type counts as absent.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use tt_core::call::reply::Finish;
+
+use super::text::Loose;
+
+/// The data of the event that ends a stream.
+pub(crate) const DONE: &[u8] = b"[DONE]";
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Chunk<'a> {
+    #[serde(borrow)]
+    pub(crate) id: Loose<'a>,
+    #[serde(borrow)]
+    pub(crate) created: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) model: Loose<'a>,
+    #[serde(borrow)]
+    pub(crate) choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow)]
+    pub(crate) usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) service_tier: Loose<'a>,
+    #[serde(borrow)]
+    pub(crate) error: Option<&'a RawValue>,
+    /// Padding that makes chunks of one length (`stream_options.include_obfuscation`).
+    #[serde(borrow)]
+    pub(crate) obfuscation: Loose<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Choice<'a> {
+    pub(crate) index: u32,
+    #[serde(borrow)]
+    pub(crate) delta: Option<Delta<'a>>,
+    #[serde(borrow)]
+    pub(crate) finish_reason: Loose<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Delta<'a> {
+    #[serde(borrow)]
+    pub(crate) content: Loose<'a>,
+    #[serde(borrow)]
+    pub(crate) refusal: Loose<'a>,
+    /// Thinking, as DeepSeek and others name it, and we (S1).
+    #[serde(borrow)]
+    pub(crate) reasoning_content: Loose<'a>,
+    #[serde(borrow)]
+    pub(crate) tool_calls: Option<Vec<Call<'a>>>,
+    #[serde(borrow)]
+    pub(crate) function_call: Option<Function<'a>>,
+    pub(crate) audio: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub(crate) extra_content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) thinking_blocks: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Call<'a> {
+    pub(crate) index: Option<u32>,
+    #[serde(borrow)]
+    pub(crate) id: Loose<'a>,
+    #[serde(borrow)]
+    pub(crate) function: Option<Function<'a>>,
+    #[serde(borrow)]
+    pub(crate) custom: Option<Function<'a>>,
+    #[serde(borrow)]
+    pub(crate) extra_content: Option<&'a RawValue>,
+}
+
+/// A function's name and arguments, or a custom tool's name and input.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Function<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Loose<'a>,
+    #[serde(borrow, alias = "input")]
+    pub(crate) arguments: Loose<'a>,
+}
+
+impl<'a> Chunk<'a> {
+    /// Reads an event's data.
+    pub(crate) fn read(data: &'a [u8]) -> Result<Self, serde_json::Error> {
+        // serde would take a list for the fields in order.
+        if data.first() != Some(&b'{') {
+            return Err(serde::de::Error::custom("it is not an object"));
+        }
+        serde_json::from_slice(data)
+    }
+}
+
+impl Delta<'_> {
+    /// Does it hold content, after which the target is committed?
+    pub(crate) fn is_content(&self) -> bool {
+        self.content.is_filled()
+            || self.refusal.is_filled()
+            || self.reasoning_content.is_filled()
+            || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+            || self.function_call.is_some()
+            || self.audio.is_some()
+            || self.thinking_blocks.is_some()
+    }
+}
+
+/// The meaning of a `finish_reason`; unknown words end an answer like any other.
+pub(crate) fn finish(word: &str) -> Option<Finish> {
+    match word {
+        "" => None,
+        "length" => Some(Finish::Length),
+        "tool_calls" | "function_call" => Some(Finish::ToolCalls),
+        "content_filter" => Some(Finish::ContentFilter),
+        "stop" => Some(Finish::Stop),
+        other => {
+            tracing::debug!(finish_reason = other, "unknown finish reason read as stop");
+            Some(Finish::Stop)
+        }
+    }
+}

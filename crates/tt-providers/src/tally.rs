@@ -1,0 +1,87 @@
+//! What is kept of an answer while it passes: its usage, its model, and enough of its text to count it if it breaks.
+
+use tt_core::call::event::Event;
+use tt_core::usage::Reported;
+
+/// The most output text kept; what is beyond is only measured.
+const TEXT_CAP_BYTES: usize = 256 << 10;
+
+/// The running account of one answer, for every dialect and for pass-through and translation alike.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tally {
+    /// The provider's usage as last reported.
+    pub usage: Option<Reported>,
+    /// The model the provider says answers.
+    pub served_model: Option<String>,
+    /// All text generated so far (answers, thinking, refusals, tool calls), up to 256 KiB: what is counted when the
+    /// provider reports no usage.
+    pub output_text: String,
+    /// Bytes of text beyond `output_text`.
+    pub extra_bytes: u64,
+    /// An answer ended with a finish reason.
+    pub finished: bool,
+    /// The provider ended the stream properly.
+    pub done: bool,
+}
+
+impl Tally {
+    /// Takes note of an event.
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Start { model, .. } => self.model(model),
+            Event::Text { text, .. } | Event::Thinking { text, .. } | Event::Refusal { text, .. } => self.text(text),
+            Event::ToolCall { name, .. } => self.text(name),
+            Event::ToolArguments { json, .. } => self.text(json),
+            Event::Finish { .. } => self.finished = true,
+            Event::Usage(reported) => self.usage = Some(reported.clone()),
+            Event::Done => self.done = true,
+            Event::ThinkingSigned { .. } | Event::RedactedThinking { .. } | Event::Ping => {}
+        }
+    }
+
+    /// Takes note of generated text.
+    pub fn text(&mut self, text: &str) {
+        let room = TEXT_CAP_BYTES.saturating_sub(self.output_text.len());
+        let kept = if self.extra_bytes == 0 { crate::upstream::words::cut_bytes(text, room) } else { "" };
+        self.output_text.push_str(kept);
+        self.extra_bytes = self.extra_bytes.saturating_add((text.len() - kept.len()) as u64);
+    }
+
+    /// Takes note of the model that answers; an empty name says nothing.
+    pub fn model(&mut self, model: &str) {
+        if !model.is_empty() && self.served_model.as_deref() != Some(model) {
+            self.served_model = Some(model.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_beyond_the_cap_is_only_measured() {
+        let mut tally = Tally::default();
+        tally.text(&"a".repeat(TEXT_CAP_BYTES - 1));
+        tally.text("€x");
+        tally.text("y");
+        assert_eq!((tally.output_text.len(), tally.extra_bytes), (TEXT_CAP_BYTES - 1, 5));
+    }
+
+    #[test]
+    fn events_add_up() {
+        let mut tally = Tally::default();
+        for event in [
+            Event::Start { id: "i".into(), model: "m".into(), created: None },
+            Event::Thinking { choice: 0, text: "t".into() },
+            Event::Text { choice: 0, text: "x".into(), signature: None },
+            Event::Usage(Reported { raw: "1".into(), ..Reported::default() }),
+            Event::Usage(Reported { raw: "2".into(), ..Reported::default() }),
+            Event::Finish { choice: 0, reason: tt_core::call::reply::Finish::Stop },
+        ] {
+            tally.event(&event);
+        }
+        assert_eq!((tally.output_text.as_str(), tally.served_model.as_deref()), ("tx", Some("m")));
+        assert_eq!((tally.usage.unwrap().raw.as_str(), tally.finished, tally.done), ("2", true, false));
+    }
+}

@@ -1,0 +1,287 @@
+//! The one place that calls providers: pooled HTTP/1.1 over TLS, one client per worker thread.
+//!
+//! HTTP/1.1 because one HTTP/2 connection a worker would cap the streams it carries.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use crate::upstream::address::{AddressError, is_public, literal};
+use crate::{ProviderError, Slices};
+
+/// Idle connections are closed before the usual balancer (60 s) closes them under a request.
+const IDLE: Duration = Duration::from_secs(50);
+
+/// Who chose the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The operator: any address.
+    Operator,
+    /// A user: public addresses only, unless the operator allows others.
+    User,
+}
+
+/// How a client connects.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientSettings {
+    /// The longest a connection may take: name, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// May users' addresses be private (`ALLOW_PRIVATE_UPSTREAMS`)?
+    pub allow_private_upstreams: bool,
+}
+
+/// Calls providers. Cloning shares the pools; connections run on the runtime that made them, so each worker has its own.
+#[derive(Debug, Clone)]
+pub struct Client {
+    open: Pool,
+    /// A pool of its own, so that no user's request finds a connection that was made unchecked.
+    guarded: Option<Pool>,
+}
+
+type Pool = legacy::Client<Connector, Slices>;
+
+impl Client {
+    /// A client without connections, which trusts the roots of `webpki-roots`.
+    ///
+    /// # Errors
+    /// When the TLS library refuses its own defaults: a broken build.
+    pub fn new(settings: ClientSettings) -> Result<Self, rustls::Error> {
+        let guarded = if settings.allow_private_upstreams { None } else { Some(pool(settings, true)?) };
+        Ok(Self { open: pool(settings, false)?, guarded })
+    }
+
+    /// Sends a request and waits for the head of the answer. Without a deadline of its own but for connecting.
+    ///
+    /// # Errors
+    /// `Connect` when nothing was sent; `Broken` when the connection broke or talked nonsense after that.
+    pub async fn send(&self, request: Request<Slices>, trust: Trust) -> Result<Response<Incoming>, ProviderError> {
+        let pool = match (trust, &self.guarded) {
+            (Trust::User, Some(guarded)) => guarded,
+            (Trust::Operator, _) | (Trust::User, None) => &self.open,
+        };
+        pool.request(request).await.map_err(failed)
+    }
+}
+
+fn pool(settings: ClientSettings, guarded: bool) -> Result<Pool, rustls::Error> {
+    let mut http = HttpConnector::new_with_resolver(Resolver { system: GaiResolver::new(), guarded });
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_keepalive(Some(Duration::from_secs(60)));
+    let https = HttpsConnectorBuilder::new()
+        .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http);
+    let connector = Connector { https, guarded, timeout: settings.connect_timeout };
+    Ok(legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .build(connector))
+}
+
+/// What a failed request means.
+fn failed(error: legacy::Error) -> ProviderError {
+    let unsent = |error: &legacy::Error| {
+        let mut source = error.source();
+        while let Some(inner) = source {
+            if let Some(inner) = inner.downcast_ref::<hyper::Error>() {
+                return inner.is_canceled();
+            }
+            source = inner.source();
+        }
+        false
+    };
+    if error.is_connect() || unsent(&error) {
+        return ProviderError::Connect(Box::new(error));
+    }
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        words = inner.to_string();
+        source = inner.source();
+    }
+    ProviderError::Broken(crate::upstream::words::cut(&words))
+}
+
+/// Connects within the deadline, and to public addresses only where it is guarded.
+#[derive(Clone)]
+struct Connector {
+    https: HttpsConnector<HttpConnector<Resolver>>,
+    guarded: bool,
+    timeout: Duration,
+}
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        // The resolver is not asked about a host that is an address.
+        let forbidden = self.guarded && uri.host().and_then(literal).is_some_and(|ip| !is_public(ip));
+        if forbidden {
+            return Box::pin(std::future::ready(Err(AddressError::NotPublic.into())));
+        }
+        let connecting = tokio::time::timeout(self.timeout, self.https.call(uri));
+        Box::pin(async move { connecting.await? })
+    }
+}
+
+/// The system's resolver, which refuses a name with any address that is not public where it is guarded.
+#[derive(Clone)]
+struct Resolver {
+    system: GaiResolver,
+    guarded: bool,
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<std::net::SocketAddr>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.system.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let found = self.system.call(name);
+        let guarded = self.guarded;
+        Box::pin(async move {
+            let found: Vec<_> = found.await?.collect();
+            if guarded && found.iter().any(|address| !is_public(address.ip())) {
+                return Err(AddressError::NotPublic.into());
+            }
+            Ok(found.into_iter())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Limited};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn client(allow_private_upstreams: bool) -> Client {
+        Client::new(ClientSettings { connect_timeout: Duration::from_secs(5), allow_private_upstreams }).unwrap()
+    }
+
+    fn get(address: &str) -> Request<Slices> {
+        Request::get(address).body(Slices::default()).unwrap()
+    }
+
+    fn chain(error: &dyn StdError) -> String {
+        let mut words = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            words = format!("{words}: {inner}");
+            source = inner.source();
+        }
+        words
+    }
+
+    /// Takes one request of `len` bytes, answers with `reply` and hangs up; yields what it was sent.
+    async fn serve(listener: TcpListener, until: &'static [u8], reply: &'static [u8]) -> Vec<u8> {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut seen = Vec::new();
+        while !seen.ends_with(until) {
+            assert!(socket.read_buf(&mut seen).await.unwrap() > 0, "hung up early");
+        }
+        socket.write_all(reply).await.unwrap();
+        seen
+    }
+
+    #[tokio::test]
+    async fn slices_arrive_as_one_body_of_known_length() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/x", listener.local_addr().unwrap());
+        let body = Slices::new([Bytes::from_static(b"ab"), Bytes::from_static(b"cd")]);
+        let request = Request::post(address).body(body).unwrap();
+        let client = client(false);
+        let (seen, answer) = tokio::join!(
+            serve(listener, b"abcd", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+            client.send(request, Trust::Operator)
+        );
+        let seen = String::from_utf8(seen).unwrap();
+        assert!(seen.contains("content-length: 4\r\n") && !seen.contains("transfer-encoding"), "{seen}");
+        let body = Limited::new(answer.unwrap().into_body(), 99).frame().await.unwrap().unwrap();
+        assert_eq!(body.into_data().unwrap(), "ok");
+    }
+
+    #[tokio::test]
+    async fn a_users_private_address_is_refused_before_connecting() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433"] {
+            let error = client(false).send(get(&format!("http://{host}:{port}/")), Trust::User).await.unwrap_err();
+            assert!(matches!(&error, ProviderError::Connect(_)), "{host}: {error:?}");
+            // The odd spelling is an address only to some resolvers.
+            assert!(host == "2130706433" || chain(&error).contains("not a public address"), "{}", chain(&error));
+        }
+        let refused = tokio::time::timeout(Duration::from_millis(1), listener.accept()).await;
+        assert!(refused.is_err(), "a connection was made");
+    }
+
+    #[tokio::test]
+    async fn the_operator_may_allow_private_addresses() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        let client = client(true);
+        let (_, answer) = tokio::join!(
+            serve(listener, b"\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"),
+            client.send(get(&address), Trust::User)
+        );
+        assert_eq!(answer.unwrap().status(), 204);
+    }
+
+    #[tokio::test]
+    async fn failures_before_and_after_sending_are_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/", listener.local_addr().unwrap());
+        let client = client(false);
+        let (_, answer) = tokio::join!(serve(listener, b"\r\n\r\n", b""), client.send(get(&address), Trust::Operator));
+        assert!(matches!(answer, Err(ProviderError::Broken(_))), "{answer:?}");
+        // Nobody listens there any more.
+        let answer = client.send(get(&address), Trust::Operator).await;
+        assert!(matches!(answer, Err(ProviderError::Connect(_))), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn a_silent_handshake_ends_at_the_connect_timeout() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("https://{}/", listener.local_addr().unwrap());
+        let settings = ClientSettings { connect_timeout: Duration::from_millis(50), allow_private_upstreams: false };
+        let error = Client::new(settings).unwrap().send(get(&address), Trust::Operator).await.unwrap_err();
+        assert!(matches!(&error, ProviderError::Connect(_)), "{error:?}");
+        assert!(chain(&error).contains("elapsed"), "{}", chain(&error));
+    }
+
+    #[test]
+    fn a_call_may_move_between_threads() {
+        fn is_send<T: Send>(_: &T) {}
+        is_send(&client(false).send(get("http://localhost/"), Trust::User));
+    }
+}

@@ -1,0 +1,6 @@
+//! Anthropic Messages.
+
+mod by_hand;
+mod properties;
+mod recordings;
+mod requests;

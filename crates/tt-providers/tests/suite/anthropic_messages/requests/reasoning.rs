@@ -1,0 +1,118 @@
+//! How much to think, and thinking that goes back.
+
+use super::*;
+
+fn thinks(effort: Effort, model: &str, facts: &ModelFacts) -> (Value, Value, Vec<&'static str>) {
+    let conversation = Conversation { effort: Some(effort), ..talk(vec![user("hi")]) };
+    let encoded = encode_request(&conversation, Target { model, facts: Some(facts) }).unwrap();
+    let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
+    (sent["thinking"].clone(), sent["output_config"]["effort"].clone(), encoded.dropped)
+}
+
+#[test]
+fn effort_is_adaptive_thinking_where_the_model_has_it() {
+    let adaptive = json!({"type": "adaptive"});
+    for (effort, word) in [
+        (Effort::Minimal, "low"),
+        (Effort::Low, "low"),
+        (Effort::Medium, "medium"),
+        (Effort::High, "high"),
+        (Effort::XHigh, "xhigh"),
+        // The model's flags name xhigh and not max.
+        (Effort::Max, "high"),
+    ] {
+        assert_eq!(thinks(effort, "claude-opus-4-8", &opus_4_8()), (adaptive.clone(), json!(word), vec![]));
+    }
+    let off = (json!({"type": "disabled"}), Value::Null, vec![]);
+    assert_eq!(thinks(Effort::None, "claude-opus-4-8", &opus_4_8()), off);
+    let always = (Value::Null, json!("low"), vec!["reasoning_effort"]);
+    assert_eq!(thinks(Effort::None, "claude-fable-5", &opus_4_8()), always, "it refuses disabled");
+}
+
+#[test]
+fn effort_is_a_budget_where_the_model_takes_budgets() {
+    for (effort, budget) in [
+        (Effort::Minimal, 1024),
+        (Effort::Low, 1024),
+        (Effort::Medium, 8192),
+        (Effort::High, 24576),
+        (Effort::XHigh, 32768),
+        (Effort::Max, 32768),
+    ] {
+        let expected = json!({"type": "enabled", "budget_tokens": budget});
+        assert_eq!(thinks(effort, "claude-sonnet-4-5", &sonnet_4_5()), (expected, Value::Null, vec![]));
+    }
+    assert_eq!(thinks(Effort::None, "claude-sonnet-4-5", &sonnet_4_5()), (Value::Null, Value::Null, vec![]));
+}
+
+#[test]
+fn without_flags_only_documented_models_get_a_budget() {
+    let documented = thinks(Effort::Low, "claude-sonnet-4-20250514", &plain());
+    assert_eq!(documented.0["budget_tokens"], 1024);
+    let unknown = (Value::Null, Value::Null, vec!["reasoning_effort"]);
+    assert_eq!(thinks(Effort::Low, "claude-3-5-haiku-20241022", &plain()), unknown);
+}
+
+#[test]
+fn nothing_is_sent_where_nothing_was_asked() {
+    let sent = body(&talk(vec![user("hi")]), &opus_4_8());
+    assert_eq!((sent.get("thinking"), sent.get("output_config")), (None, None));
+}
+
+#[test]
+fn a_forced_tool_takes_a_budget_away_but_not_adaptive_thinking() {
+    let conversation =
+        Conversation { effort: Some(Effort::High), tool_choice: Some(ToolChoice::Required), ..with_tools(&["a"]) };
+    let encoded = encode(&conversation, &sonnet_4_5());
+    assert_eq!(encoded.dropped, ["reasoning_effort"]);
+    assert_eq!(body(&conversation, &opus_4_8())["thinking"], json!({"type": "adaptive"}));
+}
+
+#[test]
+fn thinking_goes_back_first_and_only_with_anthropics_signature() {
+    let conversation = talk(vec![
+        user("x"),
+        says(
+            Role::Assistant,
+            vec![
+                Part::text("Let me see."),
+                thought(Provider::Anthropic, ""),
+                Part::RedactedThinking { data: "enc".into() },
+                thought(Provider::Gemini, "foreign"),
+                Part::Thinking { text: "unsigned".into(), signature: None },
+                call("a", "get", "{}"),
+            ],
+        ),
+        result("a", "1"),
+    ]);
+    let expected = json!([
+        {"type": "thinking", "thinking": "", "signature": "sig"},
+        {"type": "redacted_thinking", "data": "enc"},
+        {"type": "text", "text": "Let me see."},
+        {"type": "tool_use", "id": "a", "name": "get", "input": {}},
+    ]);
+    assert_eq!(body(&conversation, &plain())["messages"][1]["content"], expected);
+}
+
+#[test]
+fn a_tool_loop_that_lost_its_thinking_goes_without_a_budget() {
+    let step = |parts: Vec<Part>, id: &str| {
+        let mut parts = parts;
+        parts.push(call(id, "get", "{}"));
+        [says(Role::Assistant, parts), result(id, "1")]
+    };
+    let asked = |messages: Vec<Message>| Conversation { effort: Some(Effort::Low), ..talk(messages) };
+    let enabled = |conversation: &Conversation| body(conversation, &sonnet_4_5()).get("thinking").is_some();
+
+    let lost = asked([vec![user("x")], step(vec![], "a").into()].concat());
+    assert!(!enabled(&lost));
+    assert_eq!(body(&lost, &opus_4_8())["thinking"], json!({"type": "adaptive"}), "not checked there");
+    let kept = asked([vec![user("x")], step(vec![thought(Provider::Anthropic, "hm")], "a").into()].concat());
+    assert!(enabled(&kept));
+    // Without interleaved thinking the model thinks only at the loop's start.
+    let second = asked([kept.messages.clone(), step(vec![], "b").into()].concat());
+    assert!(enabled(&second));
+    // A loop that is over does not count.
+    let over = asked([lost.messages.clone(), vec![text(Role::Assistant, "done"), user("next")]].concat());
+    assert!(enabled(&over));
+}

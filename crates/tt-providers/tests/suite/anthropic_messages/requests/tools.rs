@@ -1,0 +1,92 @@
+//! Tools, their names and the choice among them.
+
+use super::*;
+
+#[test]
+fn tools_map_and_missing_schemas_are_made() {
+    let mut conversation = with_tools(&["a", "b", "c"]);
+    conversation.tools[0].description = Some("does a".into());
+    conversation.tools[1].parameters = None;
+    conversation.tools[2].parameters = Some(json!({"properties": {}}));
+    let expected = json!([
+        {"name": "a", "description": "does a", "input_schema":
+            {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "number"}}}},
+        {"name": "b", "input_schema": {"type": "object", "properties": {}}},
+        {"name": "c", "input_schema": {"type": "object", "properties": {}}},
+    ]);
+    assert_eq!(body(&conversation, &plain())["tools"], expected);
+    conversation.tools[1].parameters = Some(json!([]));
+    assert_eq!(refused(&conversation, &plain()), "tools[1].function.parameters");
+}
+
+#[test]
+fn strict_tools_have_closed_schemas_and_lose_strict_where_the_model_has_none() {
+    let mut conversation = with_tools(&["a"]);
+    conversation.tools[0].strict = Some(true);
+    let sent = body(&conversation, &sonnet_4_5());
+    assert_eq!(sent["tools"][0]["strict"], true);
+    assert_eq!(sent["tools"][0]["input_schema"]["additionalProperties"], false);
+    let encoded = encode(&conversation, &plain());
+    assert_eq!(encoded.dropped, ["strict"]);
+    conversation.tools[0].parameters = Some(json!({"type": "object", "properties": {"me": {"$ref": "#"}}}));
+    assert_eq!(refused(&conversation, &sonnet_4_5()), "tools[0].function.parameters");
+}
+
+#[test]
+fn names_that_do_not_fit_are_aliased_everywhere_and_undone() {
+    let mut conversation = with_tools(&["files.read"]);
+    conversation.tool_choice = Some(ToolChoice::Named("files.read".into()));
+    conversation.messages.extend([says(Role::Assistant, vec![call("a", "files.read", "{}")]), result("a", "1")]);
+    let encoded = encode(&conversation, &plain());
+    let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
+    let alias = sent["tools"][0]["name"].as_str().unwrap();
+    assert_ne!(alias, "files.read");
+    assert_eq!(sent["tool_choice"], json!({"type": "tool", "name": alias}));
+    assert_eq!(sent["messages"][1]["content"][0]["name"], alias);
+    assert_eq!(encoded.undo.tool_names, [(alias.to_owned(), "files.read".to_owned())]);
+}
+
+#[test]
+fn custom_tools_become_functions_with_one_string() {
+    let mut conversation = with_tools(&["sql"]);
+    conversation.tools[0].parameters = None;
+    conversation.tools[0].custom = Some(CustomTool { format: Some(json!({"type": "text"})) });
+    let custom =
+        ToolCall { id: "a".into(), name: "sql".into(), arguments: "select 1".into(), custom: true, signature: None };
+    conversation.messages.extend([says(Role::Assistant, vec![Part::ToolCall(custom)]), result("a", "1")]);
+    let encoded = encode(&conversation, &plain());
+    let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
+    let schema = json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]});
+    assert_eq!(sent["tools"][0], json!({"name": "sql", "input_schema": schema}));
+    assert_eq!(sent["messages"][1]["content"][0]["input"], json!({"input": "select 1"}));
+    assert_eq!(encoded.undo.custom_tools, ["sql"]);
+    let grammar = json!({"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: \"x\""}});
+    conversation.tools[0].custom = Some(CustomTool { format: Some(grammar) });
+    assert_eq!(refused(&conversation, &plain()), "tools[0].custom.format");
+}
+
+#[test]
+fn tool_choices_map() {
+    let allowed = |required| ToolChoice::Allowed { names: vec!["b".into()], required };
+    for (choice, parallel, expected, tools) in [
+        (None, None, Value::Null, 2),
+        (None, Some(true), Value::Null, 2),
+        (None, Some(false), json!({"type": "auto", "disable_parallel_tool_use": true}), 2),
+        (Some(ToolChoice::Auto), None, json!({"type": "auto"}), 2),
+        (Some(ToolChoice::None), Some(false), json!({"type": "none"}), 2),
+        (Some(ToolChoice::Required), Some(false), json!({"type": "any", "disable_parallel_tool_use": true}), 2),
+        (Some(ToolChoice::Named("a".into())), None, json!({"type": "tool", "name": "a"}), 2),
+        (Some(allowed(false)), None, json!({"type": "auto"}), 1),
+        (Some(allowed(true)), None, json!({"type": "any"}), 1),
+    ] {
+        let conversation =
+            Conversation { tool_choice: choice.clone(), parallel_tool_calls: parallel, ..with_tools(&["a", "b"]) };
+        let sent = body(&conversation, &plain());
+        assert_eq!(sent.get("tool_choice").cloned().unwrap_or_default(), expected, "{choice:?}");
+        assert_eq!(sent["tools"].as_array().unwrap().len(), tools, "{choice:?}");
+    }
+    let none = Conversation { tool_choice: Some(ToolChoice::Auto), ..talk(vec![user("hi")]) };
+    assert_eq!(body(&none, &plain()).get("tool_choice"), None, "refused without tools");
+    let none = Conversation { tool_choice: Some(ToolChoice::Required), ..talk(vec![user("hi")]) };
+    assert_eq!(refused(&none, &plain()), "tool_choice");
+}

@@ -1,0 +1,10 @@
+//! Gemini `generateContent` and `streamGenerateContent`: recorded traffic, golden requests, errors and arbitrary input.
+//! Cases that no recording covers are built by hand, and say so.
+
+mod errors;
+mod history;
+mod properties;
+mod recordings;
+mod requests;
+mod stream;
+mod support;

@@ -1,0 +1,12 @@
+//! The codecs against recorded traffic and cases made by hand.
+//!
+//! All tests of the crate are one program, so that the crate is linked once.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests: a failed step is a failed test")]
+
+mod anthropic_messages;
+mod api;
+mod fixtures;
+mod gemini;
+mod golden;
+mod openai_chat;
+mod support;

@@ -1,0 +1,3 @@
+//! OpenAI Chat Completions.
+
+mod recordings;

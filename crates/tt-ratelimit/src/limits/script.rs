@@ -1,0 +1,121 @@
+//! The calls of the limit scripts in Redis: names of keys, arguments, answers.
+//!
+//! A running installation has its counters under these keys and in these formats. Under another name an upgrade would
+//! begin every count at zero, so names and formats stay as they are.
+
+use std::time::Duration;
+
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::{ErrorKind, RedisError, RedisResult, Script, ScriptInvocation};
+use tt_core::limits::{Decision, Rule, Standing};
+use tt_core::{ApiKeyId, Timestamp, UserId};
+
+use super::day::day_number;
+use super::decision::Window;
+use crate::redis::Probe;
+
+/// Lua's numbers are doubles, in which whole numbers are exact up to 2^53.
+const LUA_MAX: u64 = 1 << 53;
+
+/// A seeded day is kept for this long: the day itself, and an hour more in case the clock is set back.
+const SEED_MS: u64 = 25 * 3_600_000;
+
+/// `limits.lua` and `seed.lua`. They are called by their hashes, and loaded when Redis does not have them.
+#[derive(Debug)]
+pub(super) struct LimitScript {
+    decide: Script,
+    seed: Script,
+}
+
+impl LimitScript {
+    pub(super) fn new() -> Self {
+        Self { decide: Script::new(include_str!("lua/limits.lua")), seed: Script::new(include_str!("lua/seed.lua")) }
+    }
+
+    /// Decides by `rules`, of which there must be one at least. `given` replaces the clock of Redis.
+    pub(super) async fn decide(
+        &self,
+        connection: &mut MultiplexedConnection,
+        rules: &[Rule],
+        given: Option<Timestamp>,
+    ) -> RedisResult<Decision> {
+        let mut call = self.call(given);
+        for rule in rules {
+            let window = Window::of(rule.kind);
+            add(&mut call, &key(rule.user, rule.key, window), window, rule.limit);
+        }
+        let reply: Vec<u64> = call.invoke_async(connection).await?;
+        read(rules, &reply).ok_or_else(|| {
+            RedisError::from((ErrorKind::UnexpectedReturnType, "the limits script gave an answer of the wrong shape"))
+        })
+    }
+
+    /// Raises a day's count to `count`. A count that is higher stays.
+    pub(super) async fn seed_day(
+        &self,
+        connection: &mut MultiplexedConnection,
+        user: UserId,
+        of: Option<ApiKeyId>,
+        day: Timestamp,
+        count: u64,
+    ) -> RedisResult<()> {
+        let mut call = self.seed.key(key(user, of, Window::Day));
+        call.arg(day_number(day)).arg(count.min(LUA_MAX)).arg(SEED_MS);
+        call.invoke_async(connection).await
+    }
+
+    fn call(&self, given: Option<Timestamp>) -> ScriptInvocation<'_> {
+        let mut call = self.decide.prepare_invoke();
+        match given {
+            Some(now) => call.arg(now.millis()),
+            None => call.arg(""),
+        };
+        call
+    }
+}
+
+/// Decides a request under a counter that belongs to nobody, with a limit it never reaches.
+pub(crate) fn probe() -> Probe {
+    let args = vec![String::new(), window_arg(Window::Minute).to_owned(), LUA_MAX.to_string()];
+    Probe::new(Script::new(include_str!("lua/limits.lua")), "tt:{probe}:minute", args)
+}
+
+fn add(call: &mut ScriptInvocation<'_>, key: &str, window: Window, limit: u64) {
+    call.key(key).arg(window_arg(window)).arg(limit.min(LUA_MAX));
+}
+
+/// A window as `limits.lua` takes it.
+const fn window_arg(window: Window) -> &'static str {
+    match window {
+        Window::Minute => "m",
+        Window::Day => "d",
+    }
+}
+
+/// The Redis key of a user's counter, or of that of one API key of theirs. The hash tag (`{u:7}`) keeps all counters of
+/// a user on one node of a Redis cluster.
+fn key(user: UserId, of: Option<ApiKeyId>, window: Window) -> String {
+    let window = match window {
+        Window::Minute => "minute",
+        Window::Day => "day",
+    };
+    match of {
+        Some(key) => format!("tt:{{u:{user}}}:key:{key}:{window}"),
+        None => format!("tt:{{u:{user}}}:{window}"),
+    }
+}
+
+fn read(rules: &[Rule], reply: &[u64]) -> Option<Decision> {
+    let rule = |i: u64| rules.get(usize::try_from(i).ok()?.checked_sub(1)?);
+    match *reply {
+        [1, i, remaining, reset] => {
+            let nearest = Standing { limit: rule(i)?.limit, remaining, reset: Duration::from_millis(reset) };
+            Some(Decision::Admit { nearest: Some(nearest) })
+        }
+        [0, i, wait] => {
+            let rule = rule(i)?;
+            Some(Decision::Deny { rule: rule.kind, limit: rule.limit, retry_after: Duration::from_millis(wait) })
+        }
+        _ => None,
+    }
+}

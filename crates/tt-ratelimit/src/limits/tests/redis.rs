@@ -1,0 +1,78 @@
+//! The keys in Redis, and the clock of Redis.
+
+use deadpool_redis::redis::{Client, Commands, cmd};
+use tt_core::{ApiKeyId, Timestamp, UserId};
+use tt_testkit::redis::RedisServer;
+
+use super::harness::{MIDNIGHT, admitted, key_day, key_minute, patient, runtime, user_day, user_minute};
+use crate::{Limiter, RedisConfig, WithoutRedis};
+
+#[test]
+fn all_keys_of_a_user_share_their_hash_tag_and_expire() {
+    let server = RedisServer::start();
+    let runtime = runtime();
+    runtime.block_on(async {
+        let limiter = Limiter::redis(patient(&server), runtime.handle().clone());
+        let user = UserId(7);
+        let rules = [user_minute(user, 5), user_day(user, 5), key_minute(user, 3, 5), key_day(user, 3, 5)];
+        let now = Timestamp::from_millis(MIDNIGHT);
+        assert!(admitted(&limiter.worker().await.check(&rules, now).await));
+        limiter.seed_day(user, Some(ApiKeyId(4)), now, 1).await;
+    });
+
+    let mut redis = Client::open(server.url()).unwrap().get_connection().unwrap();
+    let mut keys: Vec<String> = redis.keys("*").unwrap();
+    keys.sort();
+    let day = 26 * 3_600_000;
+    let want = [
+        ("tt:{probe}:minute", 62_000),
+        ("tt:{u:7}:day", day),
+        ("tt:{u:7}:key:3:day", day),
+        ("tt:{u:7}:key:3:minute", 62_000),
+        ("tt:{u:7}:key:4:day", day),
+        ("tt:{u:7}:minute", 62_000),
+    ];
+    assert_eq!(keys, want.map(|(key, _)| key));
+    for (key, most) in want {
+        let left: i64 = redis.pttl(key).unwrap();
+        assert!((1..=most).contains(&left), "{key} expires in {left} ms");
+    }
+}
+
+#[test]
+fn the_clock_is_that_of_redis() {
+    let server = RedisServer::start();
+    let runtime = runtime();
+    runtime.block_on(async {
+        let worker = Limiter::redis(patient(&server), runtime.handle().clone()).worker().await;
+        let rules = [user_minute(UserId(1), 1)];
+        assert!(admitted(&worker.check(&rules, Timestamp::from_millis(MIDNIGHT)).await));
+        let far_off = Timestamp::from_millis(MIDNIGHT + 1_000_000_000);
+        assert!(!admitted(&worker.check(&rules, far_off).await));
+    });
+}
+
+#[test]
+fn a_redis_that_forgot_the_script_gets_it_again() {
+    let server = RedisServer::start();
+    let runtime = runtime();
+    runtime.block_on(async {
+        let limiter = Limiter::redis(patient(&server), runtime.handle().clone());
+        let worker = limiter.worker().await;
+        let mut redis = Client::open(server.url()).unwrap().get_connection().unwrap();
+        cmd("SCRIPT").arg("FLUSH").exec(&mut redis).unwrap();
+        let rules = [user_minute(UserId(1), 1)];
+        assert!(admitted(&worker.check(&rules, Timestamp::from_millis(MIDNIGHT)).await));
+        let kept: bool = redis.exists("tt:{u:1}:minute").unwrap();
+        assert!(kept, "it was not Redis that decided");
+    });
+}
+
+#[test]
+fn a_bad_address_names_the_setting_and_hides_the_password() {
+    let error = RedisConfig::parse("REDIS_URL", "http://me:hunter2@host", WithoutRedis::Local).unwrap_err();
+    assert_eq!(error.field, "REDIS_URL");
+    assert!(!error.to_string().contains("hunter2"));
+    let config = RedisConfig::parse("REDIS_URL", "redis://me:hunter2@host:1/2", WithoutRedis::Deny).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

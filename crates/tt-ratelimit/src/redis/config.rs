@@ -1,0 +1,76 @@
+//! The settings of Redis: its address, its timeout, and what request limits do without it.
+
+use std::time::Duration;
+
+use deadpool_redis::redis::Client;
+use tt_core::Invalid;
+
+/// The longest a request waits for Redis.
+const TIMEOUT: Duration = Duration::from_millis(50);
+
+/// The choice of what request limits do while Redis is down. (Budgets admit nothing then, whatever is set here.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WithoutRedis {
+    /// Each process limits by its own counters.
+    #[default]
+    Local,
+    /// A request that has a limit gets [`tt_core::limits::Decision::Unavailable`].
+    Deny,
+}
+
+/// Whether Redis answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedisState {
+    /// No Redis is configured.
+    Off,
+    /// It answers.
+    Up,
+    /// It does not answer; the process looks for it twice a second.
+    Down,
+}
+
+/// The address of Redis and what to do without it. `Debug` leaves the address out, since it may hold a password.
+#[derive(Clone)]
+pub struct RedisConfig {
+    pub(crate) client: Client,
+    pub(crate) without: WithoutRedis,
+    /// The longest a request waits for an answer.
+    pub(crate) timeout: Duration,
+    /// Whether the `now` of the caller replaces the clock of Redis, for tests.
+    pub(crate) given_clock: bool,
+}
+
+impl RedisConfig {
+    /// Parses a `redis://` or `rediss://` address. For `rediss` the process must have installed its rustls crypto
+    /// provider before the first connection.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `field` when `url` is no such address. The message does not quote the address.
+    pub fn parse(field: &'static str, url: &str, without: WithoutRedis) -> Result<Self, Invalid> {
+        // The client's own error is dropped, since it may quote the address.
+        let client = Client::open(url)
+            .map_err(|_| Invalid::new(field, "must be redis://[user:password@]host[:port][/database] or rediss://…"))?;
+        Ok(Self { client, without, timeout: TIMEOUT, given_clock: false })
+    }
+
+    /// Replaces the timeout, for tests that are not about it, on a machine that may be busy.
+    #[cfg(test)]
+    pub(crate) fn waiting(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Has the caller's `now` replace the clock of Redis, for tests.
+    #[cfg(test)]
+    pub(crate) fn at_given_clock(self) -> Self {
+        Self { given_clock: true, ..self }
+    }
+}
+
+impl std::fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisConfig")
+            .field("without", &self.without)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,15 @@
+//! The programs of the benchmark.
+
+use std::path::PathBuf;
+
+use crate::run::{cargo_command, status, target_directory};
+
+/// The profile that is measured unless another is asked for: optimised, and built in minutes.
+pub(super) const PROFILE: &str = "quick";
+
+/// Builds TokenTracer and the mock; the directory they are in.
+pub(super) fn build(profile: &str) -> Result<PathBuf, String> {
+    let packages = ["--package", "tokentracer", "--bin", "tokentracer", "--package", "tt-testkit", "--bin", "tt-mock"];
+    status(cargo_command(&["build", "--profile", profile]).args(packages))?;
+    Ok(target_directory()?.join(profile))
+}

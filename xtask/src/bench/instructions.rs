@@ -1,0 +1,169 @@
+//! `make bench ARGS=--instructions`: how many instructions TokenTracer executes for a request, over all its threads, as
+//! callgrind counts them. Unlike times they hardly depend on what else the machine does, so that two builds can be
+//! compared.
+//!
+//! The program runs under callgrind once. Of each kind of request it gets a short and a long run of a fixed number in
+//! every round; the difference between the two, divided by the difference in number, is free of what a run costs once. What the program
+//! executes while nobody calls it is measured first and taken away by time.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::bed::Bed;
+use super::binaries;
+use super::cpu;
+use super::shape::{SHAPES, Shape};
+use crate::program::Program;
+use crate::run::{Outcome, output};
+
+const CONNECTIONS: usize = 1;
+/// The short run's requests, for each of [`SHAPES`]; a long run has three times as many. Callgrind is slow: more would
+/// take many minutes.
+const REQUESTS: [u64; 3] = [2000, 300, 100];
+/// So long nobody calls it, to learn what it executes by itself.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// What the arguments ask for.
+#[derive(Debug)]
+struct Options {
+    /// A program to measure that is there already, of another version perhaps.
+    binary: Option<PathBuf>,
+    rounds: u64,
+}
+
+/// Builds, measures and prints a Markdown table. `--binary PATH` measures that program instead of this tree's; load and
+/// mock are always this tree's. `--rounds N` says how often.
+pub(super) fn run(arguments: &[String]) -> Outcome {
+    let options = Options::parse(arguments)?;
+    // Both at once even where only the mock is needed: alone it would be built with fewer features, and anew.
+    let built = binaries::build(binaries::PROFILE)?;
+    let program = options.binary.unwrap_or_else(|| built.join("tokentracer"));
+    let bed = Bed::under_callgrind(&built, &program)?;
+    let [_, _, process] = &bed.targets;
+    let counter = Counter { bed: &bed, process };
+    cpu::spent_when_quiet(process.id());
+    counter.take()?;
+    let start = Instant::now();
+    std::thread::sleep(IDLE);
+    let idle = counter.take()? as f64 / start.elapsed().as_secs_f64();
+
+    let mut found = SHAPES.map(|shape| (shape, Vec::new()));
+    for round in 1..=options.rounds {
+        eprintln!("round {round} of {}", options.rounds);
+        for ((shape, samples), requests) in found.iter_mut().zip(REQUESTS) {
+            if round == 1 {
+                // The first requests of a kind fill pools and caches.
+                counter.load(*shape, requests, idle)?;
+            }
+            let short = counter.load(*shape, requests, idle)?;
+            let long = counter.load(*shape, 3 * requests, idle)?;
+            samples.push((long - short) / (2 * requests) as f64);
+        }
+    }
+    println!("| request | instructions a request | least | most |\n|---|---:|---:|---:|");
+    for (shape, mut samples) in found {
+        samples.sort_by(f64::total_cmp);
+        let at = |index: usize| samples.get(index).copied().unwrap_or_default();
+        println!("| {} | {:.0} | {:.0} | {:.0} |", shape.name, at(samples.len() / 2), at(0), at(samples.len() - 1));
+    }
+    println!(
+        "\n`{}`: medians of {} rounds, all threads, user space, {CONNECTIONS} connection; {idle:.0} a second when nobody \
+         calls it, taken away.",
+        program.display(),
+        options.rounds
+    );
+    Ok(())
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut options = Self { binary: None, rounds: 5 };
+        let mut rest = arguments.iter();
+        while let Some(name) = rest.next() {
+            match (name.as_str(), rest.next()) {
+                ("--binary", Some(path)) => options.binary = Some(PathBuf::from(path)),
+                ("--rounds", Some(text)) => {
+                    let rounds = text.parse().ok().filter(|rounds| *rounds > 0);
+                    options.rounds = rounds.ok_or("--rounds needs a number above 0")?;
+                }
+                _ => return Err("--instructions takes --binary PATH and --rounds N".to_owned()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// A program under callgrind.
+struct Counter<'a> {
+    bed: &'a Bed,
+    process: &'a Program,
+}
+
+impl Counter<'_> {
+    /// Sends so many requests and returns the instructions executed for them, those of an idle program taken away.
+    fn load(&self, shape: Shape, requests: u64, idle: f64) -> Result<f64, String> {
+        let start = Instant::now();
+        let mut load = self.bed.load(self.process, shape, CONNECTIONS);
+        output(load.args(["--requests", &requests.to_string(), "--warm-up", "0"]))
+            .map_err(|problem| format!("{problem}\n{}", self.bed.log_tail()))?;
+        // Rows are on their way to the database.
+        cpu::spent_when_quiet(self.process.id());
+        Ok(self.take()? as f64 - idle * start.elapsed().as_secs_f64())
+    }
+
+    /// The instructions executed since this was last called.
+    fn take(&self) -> Result<u64, String> {
+        let before = self.dumps()?;
+        let prefix = format!("--vgdb-prefix={}", self.bed.callgrind_directory().join("vgdb").display());
+        let mut dump = Command::new("vgdb");
+        dump.args([&prefix, &format!("--pid={}", self.process.id()), "dump"]);
+        let asked = dump.output().map_err(|error| format!("vgdb, which comes with valgrind: {error}"))?;
+        if !asked.status.success() {
+            return Err(format!("vgdb: {}", String::from_utf8_lossy(&asked.stderr)));
+        }
+        let new = self.dumps()?.into_iter().find(|path| !before.contains(path));
+        let path = new.ok_or("callgrind wrote no counts")?;
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        total(&text).ok_or_else(|| format!("{}: it has no total", path.display()))
+    }
+
+    fn dumps(&self) -> Result<Vec<PathBuf>, String> {
+        let directory = self.bed.callgrind_directory();
+        let entries = std::fs::read_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+        Ok(paths
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("out.")))
+            .collect())
+    }
+}
+
+/// The sum of a dump, which stands in its line `totals: N`, or in old versions in `summary: N`.
+fn total(dump: &str) -> Option<u64> {
+    let of = |name: &str| dump.lines().rev().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    of("totals:").or_else(|| of("summary:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_of_a_dump_is_found() {
+        assert_eq!(total("events: Ir\nsummary: 41\nfn=(1)\n3 4\ntotals: 42\n"), Some(42));
+        assert_eq!(total("events: Ir\nsummary: 41\n"), Some(41));
+        assert_eq!(total("fn=(1)\n3 4\n"), None);
+    }
+
+    #[test]
+    fn another_program_and_the_rounds_can_be_named() {
+        let parse = |arguments: &[&str]| {
+            Options::parse(&arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(parse(&[]).unwrap().binary, None);
+        let options = parse(&["--binary", "a/b", "--rounds", "3"]).unwrap();
+        assert_eq!((options.binary, options.rounds), (Some(PathBuf::from("a/b")), 3));
+        assert!(parse(&["--rounds", "0"]).is_err());
+        assert!(parse(&["--binary"]).is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! The providers that `make run` knows, and the keys to use them with.
+
+use crate::env::Settings;
+
+/// A provider, and what `dev` does about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Provider {
+    pub(crate) name: &'static str,
+    pub(crate) key_variable: &'static str,
+    pub(crate) url_variable: &'static str,
+    /// A key that the mock accepts.
+    pub(crate) mock_key: &'static str,
+    /// Where the mock serves this API.
+    pub(crate) mock_path: &'static str,
+    /// The model that the demo aliases name: cheap, and with a known price.
+    pub(crate) model: &'static str,
+}
+
+pub(crate) const PROVIDERS: [Provider; 3] = [
+    Provider {
+        name: "openai",
+        key_variable: "OPENAI_API_KEY",
+        url_variable: "OPENAI_BASE_URL",
+        mock_key: "sk-mock-dev",
+        mock_path: "/v1",
+        model: "gpt-4o-mini",
+    },
+    Provider {
+        name: "anthropic",
+        key_variable: "ANTHROPIC_API_KEY",
+        url_variable: "ANTHROPIC_BASE_URL",
+        mock_key: "sk-ant-mock-dev",
+        mock_path: "",
+        model: "claude-haiku-4-5",
+    },
+    Provider {
+        name: "gemini",
+        key_variable: "GEMINI_API_KEY",
+        url_variable: "GEMINI_BASE_URL",
+        mock_key: "AIzaMockDev",
+        mock_path: "",
+        model: "gemini-2.5-flash",
+    },
+];
+
+/// A provider key to be stored: the provider and the secret.
+#[derive(Clone)]
+pub(crate) struct ProviderKey {
+    pub(crate) provider: Provider,
+    pub(crate) secret: String,
+    pub(crate) mock: bool,
+}
+
+/// The keys the environment gives; without any, the mock's for every provider.
+pub(crate) fn provider_keys(settings: &Settings) -> Vec<ProviderKey> {
+    let real: Vec<ProviderKey> = PROVIDERS
+        .into_iter()
+        .filter_map(|provider| {
+            Some(ProviderKey { secret: settings.value(provider.key_variable)?, provider, mock: false })
+        })
+        .collect();
+    if !real.is_empty() {
+        return real;
+    }
+    let mock = |provider: Provider| ProviderKey { secret: provider.mock_key.to_owned(), provider, mock: true };
+    PROVIDERS.into_iter().map(mock).collect()
+}
