@@ -1,8 +1,9 @@
 //! The most a request can cost, before it is sent, and how much output a sum of money pays for. Rounded up, where an
 //! attempt's cost is rounded half to even: what is held must cover what is settled.
 
+use super::entry::ModelEntry;
 use super::sheet::{Class, Prices, STANDARD};
-use super::{ModelEntry, PriceTable};
+use super::table::PriceTable;
 use crate::{NanoUsd, Provider, Timestamp};
 
 /// The tier a provider may choose by itself where it costs more than the standard one.

@@ -1,12 +1,13 @@
 //! Reads the price table's JSON. One wrong value refuses the whole table: half a price list is worse than the old one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value};
 
+use super::entry::{Mode, ModelEntry};
 use super::sheet::{Class, Prices, STANDARD, Sheet, Tiers};
-use super::{Mode, ModelEntry, PriceTable};
+use super::table::{FINGERPRINT_START, PriceTable, fingerprint};
 use crate::model::ModelFacts;
 use crate::{Provider, Timestamp};
 
@@ -28,7 +29,21 @@ const NOT_COUNTED: [&str; 4] = ["cache_write_over_12h", "audio_cache_read", "ima
 /// Output that usage does not tell apart and that costs many times the text's price.
 const MIXED_OUTPUT: [&str; 2] = ["image_output", "video_output"];
 
-pub(super) fn table(json: &str) -> Result<PriceTable, BadTable> {
+impl PriceTable {
+    /// The table shipped in the binary, read once.
+    pub fn builtin() -> Result<Arc<Self>, BadTable> {
+        static BUILTIN: LazyLock<Result<Arc<PriceTable>, BadTable>> =
+            LazyLock::new(|| PriceTable::parse(include_str!("../../data/prices.json")).map(Arc::new));
+        BUILTIN.clone()
+    }
+
+    /// Reads a table in the format of `data/prices.json`. A table with one wrong value is refused whole.
+    pub fn parse(json: &str) -> Result<Self, BadTable> {
+        table(json)
+    }
+}
+
+fn table(json: &str) -> Result<PriceTable, BadTable> {
     let file: Value = serde_json::from_str(json).map_err(|_| bad("header", "", "is not JSON"))?;
     let as_of = file.pointer("/header/as_of").and_then(Value::as_str).unwrap_or_default();
     if as_of.len() != 10 || Timestamp::parse("as_of", as_of).is_err() {
@@ -47,7 +62,7 @@ pub(super) fn table(json: &str) -> Result<PriceTable, BadTable> {
             return Err(bad(&id, "id", "is listed twice"));
         }
     }
-    let version = format!("{as_of}.{:08x}", super::fingerprint(super::FINGERPRINT_START, json.as_bytes()) >> 32);
+    let version = format!("{as_of}.{:08x}", fingerprint(FINGERPRINT_START, json.as_bytes()) >> 32);
     Ok(PriceTable { version, as_of: as_of.to_owned(), models })
 }
 

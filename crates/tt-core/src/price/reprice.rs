@@ -1,6 +1,6 @@
 //! Recorded attempts at the prices of another table: what a price that was missing or wrong at first makes of them.
 
-use super::PriceTable;
+use super::table::PriceTable;
 use crate::record::{Attempt, AttemptEnded};
 use crate::usage::UsageSource;
 

@@ -1,10 +1,14 @@
 //! The shipped table by hand-made sums, the rules by made tables, and what holds for every usage.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::usage::BilledBeside;
-use Provider::{Anthropic, Gemini, OpenAi};
+use crate::Provider::{self, Anthropic, Gemini, OpenAi};
+use crate::fee::{Fee, FeeKind, FeeUnit};
+use crate::usage::{BilledBeside, Reported, Usage};
+use crate::{NanoUsd, Timestamp};
 
 fn table() -> Arc<PriceTable> {
     PriceTable::builtin().unwrap()

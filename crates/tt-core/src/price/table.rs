@@ -1,0 +1,191 @@
+//! The table itself: look-ups by name, what an attempt cost, and overrides laid over the shipped prices.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::dated;
+use super::entry::{Listed, Mode, ModelEntry, Override};
+use crate::model::ModelFacts;
+use crate::usage::Reported;
+use crate::{NanoUsd, Provider, Timestamp};
+
+/// All prices: the shipped table with the overrides of one moment. Immutable; a change makes a new one.
+#[derive(Debug, Clone)]
+pub struct PriceTable {
+    pub(super) version: String,
+    pub(super) as_of: String,
+    pub(super) models: BTreeMap<Provider, BTreeMap<Box<str>, Arc<ModelEntry>>>,
+}
+
+/// The model that is priced: the one that answered where it is the one asked for by the provider's dated-name rule (in
+/// either direction: `gpt-4o` answered by `gpt-4o-2024-08-06`), else the one asked for.
+pub fn canonical<'a>(provider: Provider, asked: &'a str, served: Option<&'a str>) -> &'a str {
+    served.filter(|served| *served != asked && dated::same(provider, asked, served)).unwrap_or(asked)
+}
+
+/// The name of a model as prices are set for it: without what only says where it was found (`models/` of Gemini).
+pub fn bare(provider: Provider, name: &str) -> &str {
+    dated::bare(provider, name)
+}
+
+impl PriceTable {
+    /// What a record is stamped with: date and fingerprint of the table, and of the overrides where there are any, for
+    /// example `2026-11-23.5f1d22c0` or `2026-11-23.5f1d22c0+07ab4e91`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The day the list prices were taken, for example `2026-11-23`.
+    pub fn as_of(&self) -> &str {
+        &self.as_of
+    }
+
+    /// The entry of a model: by its exact name, else by the dated-name rule, nearest first; a name without a date that
+    /// is not listed finds its newest listed snapshot if all of them have the same prices. `None`: unpriced.
+    pub fn lookup(&self, provider: Provider, model: &str) -> Option<&ModelEntry> {
+        let models = self.models.get(&provider)?;
+        let name = dated::bare(provider, model);
+        // Mostly the name itself is listed, and the rule needs no look.
+        models
+            .get(name)
+            .or_else(|| dated::stems(provider, name).find_map(|stem| models.get(stem)))
+            .or_else(|| snapshot(models, dated::without_latest(provider, name), provider))
+            .map(Arc::as_ref)
+    }
+
+    /// Sizes and abilities of a model, by the same lookup.
+    pub fn facts(&self, provider: Provider, model: &str) -> Option<&ModelFacts> {
+        self.lookup(provider, model).map(|entry| &entry.facts)
+    }
+
+    /// The provider's chat models, in alphabetical order: the model list until the provider's own is known. Without
+    /// fine-tuning bases, which nobody can call.
+    pub fn models(&self, provider: Provider) -> impl Iterator<Item = &str> {
+        let models = self.models.get(&provider).into_iter().flat_map(BTreeMap::values);
+        models.filter(|entry| entry.mode == Mode::Chat && !entry.id.starts_with("ft:")).map(|entry| &*entry.id)
+    }
+
+    /// What an attempt at `at` cost: the one call of the proxy. `served` is the model the answer names. `None`: unpriced.
+    pub fn price(
+        &self,
+        provider: Provider,
+        asked: &str,
+        served: Option<&str>,
+        reported: &Reported,
+        at: Timestamp,
+    ) -> Option<NanoUsd> {
+        self.cost(self.billed(provider, asked, served, at)?, reported, at)
+    }
+
+    /// What the same tokens would have cost on `instead_of`, less what was `paid`: negative when that was more. `None`
+    /// when the other model's price is unknown.
+    pub fn saved(
+        &self,
+        provider: Provider,
+        instead_of: &str,
+        reported: &Reported,
+        at: Timestamp,
+        paid: NanoUsd,
+    ) -> Option<NanoUsd> {
+        Some(self.price(provider, instead_of, None, reported, at)?.minus(paid))
+    }
+
+    /// What `reported` cost at `entry`'s prices, with the passes billed beside it at theirs. Rounded once.
+    pub fn cost(&self, entry: &ModelEntry, reported: &Reported, at: Timestamp) -> Option<NanoUsd> {
+        let atto = i128::try_from(self.atto(entry, reported, at)?).unwrap_or(i128::MAX);
+        Some(NanoUsd::from_atto(atto))
+    }
+
+    fn atto(&self, entry: &ModelEntry, reported: &Reported, at: Timestamp) -> Option<u128> {
+        let own = entry.atto(&reported.usage, reported, at)?.saturating_add(entry.fees(&reported.fees)?);
+        reported.beside.iter().try_fold(own, |sum, pass| {
+            let entry = match pass.model.as_deref() {
+                Some(model) => self.lookup(entry.provider, model)?,
+                None => entry,
+            };
+            Some(sum.saturating_add(entry.atto(&pass.usage, reported, at)?))
+        })
+    }
+
+    /// The entry a request is billed by. An override of either name goes before the shipped table: one for `gpt-4o`
+    /// must hold although every answer names a snapshot of it.
+    fn billed(&self, provider: Provider, asked: &str, served: Option<&str>, at: Timestamp) -> Option<&ModelEntry> {
+        let name = canonical(provider, asked, served);
+        let served = self.lookup(provider, name);
+        if name == asked {
+            return served;
+        }
+        let asked = self.lookup(provider, asked);
+        let mut both = [served, asked].into_iter().flatten();
+        both.find(|entry| entry.override_at(at).is_some()).or(served).or(asked)
+    }
+
+    /// This table with `overrides` over it, instead of any it had before. Of several for one model the one that took
+    /// effect last holds (of two at the same moment, the later in the list).
+    #[must_use]
+    pub fn with_overrides(&self, overrides: impl IntoIterator<Item = Override>) -> Self {
+        let mut table = self.clone();
+        for entry in table.models.values_mut().flat_map(BTreeMap::values_mut) {
+            if !entry.overrides.is_empty() {
+                Arc::make_mut(entry).overrides.clear();
+            }
+        }
+        let mut print = FINGERPRINT_START;
+        let mut any = false;
+        for new in overrides {
+            any = true;
+            print = fingerprint(print, format!("{new:?}").as_bytes());
+            let id = dated::bare(new.provider, &new.model).to_owned();
+            let entry = table.models.entry(new.provider).or_default().entry(id.as_str().into()).or_insert_with(|| {
+                // A name that is not listed keeps what the rule finds for it until the override takes effect.
+                let known = self.lookup(new.provider, &id).cloned();
+                let mut entry = known.unwrap_or_else(|| ModelEntry::unlisted(new.provider));
+                entry.overrides.clear();
+                Arc::new(ModelEntry { id: id.as_str().into(), ..entry })
+            });
+            let entry = Arc::make_mut(entry);
+            let place = entry.overrides.partition_point(|old| old.effective_from <= new.effective_from);
+            entry.overrides.insert(place, new);
+        }
+        let shipped = table.version.split_once('+').map_or(table.version.as_str(), |(shipped, _)| shipped);
+        table.version = if any { format!("{shipped}+{:08x}", print >> 32) } else { shipped.to_owned() };
+        table
+    }
+
+    /// The price list at `at`: a line for each model with the prices in force, then one for each override still to
+    /// come. Providers and models in order.
+    pub fn listed(&self, at: Timestamp) -> impl Iterator<Item = Listed<'_>> {
+        let entries = self.models.values().flat_map(BTreeMap::values);
+        entries.flat_map(move |entry| {
+            let in_force = std::iter::once(entry.override_at(at));
+            let to_come = entry.overrides.iter().filter(move |set| set.effective_from > at).map(Some);
+            in_force.chain(to_come).map(move |set| entry.listed(set, at))
+        })
+    }
+}
+
+/// The newest listed snapshot of `name`, if all of them cost the same: which of them the name stands for today is the
+/// provider's secret.
+fn snapshot<'a>(
+    models: &'a BTreeMap<Box<str>, Arc<ModelEntry>>,
+    name: &str,
+    provider: Provider,
+) -> Option<&'a Arc<ModelEntry>> {
+    let dated = |id: &str| {
+        id.strip_prefix(name).is_some_and(|date| date.bytes().all(|b| b == b'-' || b.is_ascii_digit()))
+            && dated::stems(provider, id).skip(1).any(|stem| stem == name)
+    };
+    let behind =
+        models.range::<str, _>((Bound::Included(name), Bound::Unbounded)).take_while(|(id, _)| id.starts_with(name));
+    let mut snapshots = behind.filter(|(id, _)| dated(id)).map(|(_, entry)| entry);
+    let first = snapshots.next()?;
+    snapshots.try_fold(first, |older, newer| (older.sheet == newer.sheet).then_some(newer))
+}
+
+pub(super) const FINGERPRINT_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a: tells two tables apart, and is the same on every machine.
+pub(super) fn fingerprint(start: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
