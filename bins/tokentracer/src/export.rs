@@ -192,6 +192,11 @@ struct Line<'a> {
     attempts: u32,
     error: Option<&'a str>,
     tags: &'a Tags,
+    dialect: &'static str,
+    client: Option<&'a str>,
+    session: Option<&'a str>,
+    agent: Option<&'a str>,
+    trace_id: Option<&'a str>,
 }
 
 impl<'a> Line<'a> {
@@ -224,6 +229,11 @@ impl<'a> Line<'a> {
             attempts: row.attempts,
             error: row.error.as_deref(),
             tags: &row.tags,
+            dialect: row.dialect.as_str(),
+            client: row.client.as_deref(),
+            session: row.session.as_deref(),
+            agent: row.agent.as_deref(),
+            trace_id: row.trace_id.as_deref(),
         }
     }
 
@@ -264,13 +274,18 @@ impl<'a> Line<'a> {
             self.attempts.to_string(),
             cell(self.error.unwrap_or_default()),
             cell(&tags),
+            self.dialect.to_owned(),
+            cell(self.client.unwrap_or_default()),
+            cell(self.session.unwrap_or_default()),
+            cell(self.agent.unwrap_or_default()),
+            cell(self.trace_id.unwrap_or_default()),
         ];
         cells.join(",") + "\r\n"
     }
 }
 
 /// The first line of a CSV: the fields of [`Line`], in its order.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 31] = [
     "request_id",
     "created_at",
     "user_id",
@@ -297,6 +312,11 @@ const NAMES: [&str; 26] = [
     "attempts",
     "error",
     "tags",
+    "dialect",
+    "client",
+    "session",
+    "agent",
+    "trace_id",
 ];
 
 fn head() -> String {

@@ -1,9 +1,10 @@
 //! What `/manage/usage` and `/manage/logs` can be asked, and what they answer, before any SQL or JSON.
 
+use crate::fee::Fee;
 use crate::plan::Route;
 use crate::record::Outcome;
 use crate::usage::{Usage, UsageSource};
-use crate::{ApiKeyId, Invalid, NanoUsd, Provider, RequestId, Tags, Timestamp, UserId};
+use crate::{ApiKeyId, Dialect, Invalid, NanoUsd, Provider, RequestId, Tags, Timestamp, UserId};
 
 /// A dimension usage can be grouped by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -162,8 +163,20 @@ pub struct LogRow {
     pub status: Option<u16>,
     /// How it ended.
     pub outcome: Outcome,
+    /// The API the client spoke.
+    pub dialect: Dialect,
+    /// The program that asked, by its `User-Agent`: a word of [`crate::client::Client`].
+    pub client: Option<String>,
+    /// The session that the client says the request belongs to.
+    pub session: Option<String>,
+    /// The agent within the session.
+    pub agent: Option<String>,
+    /// The trace that the client says the request belongs to.
+    pub trace_id: Option<String>,
     /// Tokens over all attempts.
     pub usage: Usage,
+    /// What was billed beside tokens, over all attempts.
+    pub fees: Vec<Fee>,
     /// Where they come from.
     pub source: UsageSource,
     /// The known cost.
@@ -270,4 +283,6 @@ pub struct LogDetail {
     pub chain: Vec<crate::record::PlannedStep>,
     /// The attempts.
     pub attempts: Vec<crate::record::Attempt>,
+    /// What the targets could not express, over all attempts: each thing once.
+    pub notes: Vec<crate::record::Note>,
 }

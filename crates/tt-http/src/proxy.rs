@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use tt_core::client::AskedBy;
 use tt_core::limits::{self, Decision, Standing};
 use tt_core::plan::{self, InputTokens, Plan, Step};
-use tt_core::record::{AttemptStarted, Intent, Outcome, PlannedStep, Settled};
+use tt_core::record::{AttemptStarted, Intent, Note, Outcome, PlannedStep, Settled};
 use tt_core::{Dialect, NanoUsd, Tags, Timestamp};
 use tt_ledger::{Durable, Guard};
 use tt_providers::{Disposition, ProviderError};
@@ -100,6 +101,7 @@ async fn resolve(cx: &Context, view: &UserView, inbound: &Arc<Inbound>) -> Resul
 }
 
 fn intent(cx: &Context, caller: &Known, inbound: &Inbound, plan: &Plan, tags: Tags) -> Intent {
+    let asked_by = AskedBy::from_headers(|name| cx.headers().get(name)?.to_str().ok());
     Intent {
         request_id: cx.id,
         created_at: cx.arrived_at,
@@ -111,6 +113,10 @@ fn intent(cx: &Context, caller: &Known, inbound: &Inbound, plan: &Plan, tags: Ta
         route_reason: plan.steps.first().map(|step| step.reason.clone()).unwrap_or_default(),
         chain: plan.steps.iter().map(planned).collect(),
         tags,
+        client: asked_by.client.map(|client| client.as_str().to_owned()),
+        session: asked_by.session,
+        agent: asked_by.agent,
+        trace_id: asked_by.trace_id,
     }
 }
 
@@ -125,7 +131,7 @@ pub(crate) fn planned(step: &Step) -> PlannedStep {
     }
 }
 
-fn started(step: &Step, sent_at: Timestamp) -> AttemptStarted {
+fn started(step: &Step, sent_at: Timestamp, notes: Vec<Note>) -> AttemptStarted {
     AttemptStarted {
         alias: step.alias.clone(),
         route: step.route,
@@ -133,6 +139,7 @@ fn started(step: &Step, sent_at: Timestamp) -> AttemptStarted {
         provider_key_id: step.key,
         model: step.model.to_string(),
         started_at: sent_at,
+        notes,
     }
 }
 
@@ -188,7 +195,7 @@ impl Run {
                     break;
                 }
                 let sent_at = now();
-                if let Err(error) = guard.attempt_started(started(step, sent_at)) {
+                if let Err(error) = guard.attempt_started(started(step, sent_at, outbound.notes.clone())) {
                     return Err(self.give_up(guard, error.into()).await);
                 }
                 let attempt = attempt::send(&self.cx, outbound.clone(), step, guard, sent_at);

@@ -155,6 +155,10 @@ fn intent(id: u128) -> Intent {
         route_reason: "the alias that was asked for".into(),
         chain: vec![step("fast"), step("fallback")],
         tags: Tags::parse("team=search,feature=summary").unwrap(),
+        client: Some("openai-python".into()),
+        session: None,
+        agent: None,
+        trace_id: None,
     }
 }
 
@@ -166,6 +170,7 @@ fn attempt() -> AttemptStarted {
         provider_key_id: ProviderKeyId(1),
         model: "gpt-4.1-mini".into(),
         started_at: now(),
+        notes: Vec::new(),
     }
 }
 

@@ -39,6 +39,10 @@ pub(crate) fn intent(id: u128) -> Intent {
         route_reason: String::new(),
         chain: Vec::new(),
         tags: Tags::default(),
+        client: None,
+        session: None,
+        agent: None,
+        trace_id: None,
     }
 }
 
@@ -50,6 +54,7 @@ pub(crate) fn started(at_ms: i64) -> AttemptStarted {
         provider_key_id: ProviderKeyId(1),
         model: "m".into(),
         started_at: Timestamp::from_millis(at_ms),
+        notes: Vec::new(),
     }
 }
 

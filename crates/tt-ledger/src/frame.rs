@@ -140,6 +140,7 @@ mod tests {
                 service_tier: Some("flex".into()),
                 modifiers: vec!["us".into()],
                 beside: vec![BilledBeside { model: None, usage }],
+                fees: Vec::new(),
             },
             served_model: Some("m-1".into()),
             cost: Some(NanoUsd(123_456_789)),

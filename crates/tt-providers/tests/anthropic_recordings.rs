@@ -178,7 +178,7 @@ fn check(recording: &Value, told: &Told) {
     assert_eq!(usage.usage.input, expected["input_tokens"].as_u64().unwrap(), "{id}");
     assert_eq!(usage.usage.cache_write_1h, expected["cache_write_1h_tokens"].as_u64().unwrap_or(0), "{id}");
     let searches = expected["usage_raw"]["server_tool_use"]["web_search_requests"].as_u64();
-    assert_eq!(usage.usage.web_searches, searches.unwrap_or(0), "{id}");
+    assert_eq!(tt_core::fee::web_searches(&usage.fees), searches.unwrap_or(0), "{id}");
     let beside = derived["billed_beside_openai_usage"].as_array().map_or(0, Vec::len);
     assert_eq!(usage.beside.len(), beside, "{id}");
 }
@@ -325,7 +325,7 @@ fn u6_an_advisor_names_its_model() {
 #[test]
 fn u7_web_searches_are_counted() {
     let id = "anthropic-messages-web-search-tool-stream-anthropic-beta-claude-sonnet-4-0-9fffea16";
-    assert_eq!(of_stream(&recording(id)).usage.unwrap().usage.web_searches, 4);
+    assert_eq!(of_stream(&recording(id)).usage.unwrap().fees, [tt_core::fee::Fee::web_searches(4)]);
 }
 
 /// A tool call without arguments streams no JSON: `{}` is shown.

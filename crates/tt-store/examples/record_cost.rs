@@ -84,6 +84,7 @@ fn settlement(n: u64) -> Settlement {
         provider_key_id: ProviderKeyId(1),
         model,
         started_at: created_at,
+        notes: Vec::new(),
     };
     Settlement {
         intent: Intent {
@@ -97,6 +98,10 @@ fn settlement(n: u64) -> Settlement {
             route_reason: reason,
             chain: vec![step],
             tags: Tags::parse(&tags).unwrap(),
+            client: Some("openai-python".to_owned()),
+            session: None,
+            agent: None,
+            trace_id: None,
         },
         attempts: vec![Attempt { started, ended: Some(ended) }],
         settled: Settled {

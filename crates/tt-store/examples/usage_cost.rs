@@ -104,8 +104,11 @@ fn statements(url: &str, rows: u64, keys: u64) -> String {
          FALSE, 200, 'ok', 100 + n % 900, 0, 0, 0, n % 300, 0, 0, 0, 0, 0, 'provider', 12345, FALSE, 0, 700, NULL, 1 \
          FROM s"
     );
-    let sums = "INSERT INTO usage_hourly SELECT user_id, created_at - created_at % 3600000, provider, alias, model, 0, \
-                status, route, COUNT(*), SUM(input_tokens), 0, 0, SUM(output_tokens), 0, SUM(cost_nano), 0, 0, 0, 0 \
+    let sums = "INSERT INTO usage_hourly (user_id, hour, provider, alias, model, api_key_id, status, route, dialect, client, \
+                requests, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, \
+                cost_nano, unpriced, saved_nano, errors, cancelled) \
+                SELECT user_id, created_at - created_at % 3600000, provider, alias, model, 0, status, route, \
+                'openai_chat', '', COUNT(*), SUM(input_tokens), 0, 0, SUM(output_tokens), 0, SUM(cost_nano), 0, 0, 0, 0 \
                 FROM request_logs GROUP BY 1, 2, 3, 4, 5, 7, 8";
     format!("{logs}; {sums}")
 }

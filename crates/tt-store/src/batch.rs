@@ -1,5 +1,5 @@
-//! Many rows on their way into one table, by column: what PostgreSQL's `unnest` takes as arrays and SQLite as a
-//! multi-row insert.
+//! Rows to be written to one table in one statement, held by column: PostgreSQL takes them as arrays for `unnest`, SQLite
+//! as an insert of many rows.
 
 /// One column's values, one a row.
 pub(crate) enum Column {
@@ -15,7 +15,7 @@ pub(crate) enum Column {
     MaybeText(Vec<Option<String>>),
 }
 
-/// Rows of one table. Table and column names are constants of this crate, so the SQL made of them is safe.
+/// Rows of one table. Names of tables and columns are constants of this crate, so building SQL from them is safe.
 pub(crate) struct Batch {
     table: &'static str,
     rows: usize,
@@ -29,7 +29,7 @@ impl Batch {
         Self { table, rows: 0, names: Vec::new(), columns: Vec::new() }
     }
 
-    /// Adds BIGINT NOT NULL columns' worth of `rows`.
+    /// Adds a BIGINT NOT NULL column: the value of each row.
     pub(crate) fn big<R>(self, name: &'static str, rows: &[R], of: impl Fn(&R) -> i64) -> Self {
         self.with(name, rows.len(), Column::Big(rows.iter().map(of).collect()))
     }
@@ -71,8 +71,8 @@ impl Batch {
         &self.names
     }
 
-    /// For an update from rows called `new`: what the columns after the first `keys` are set to, and that those are
-    /// the same.
+    /// The two halves of an update from rows called `new`: the assignments of the columns after the first `keys`, and
+    /// the condition that the first `keys` columns are equal.
     pub(crate) fn assignments(&self, keys: usize) -> (String, String) {
         let set = self.names.iter().skip(keys).map(|name| format!("{name} = new.{name}"));
         let same = self.names.iter().take(keys).map(|name| format!("{}.{name} = new.{name}", self.table));

@@ -1,12 +1,16 @@
-//! The token columns of a request's row: what is read of them wherever a row is read.
+//! What a request used, between its totals and the columns of its row, wherever a row is read or written.
 
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use tt_core::fee::{self, Fee, FeeKind, FeeUnit};
+use tt_core::record::Totals;
 use tt_core::usage::Usage;
 
-use crate::decode::count;
+use crate::decode::{count, from_json, json};
+use crate::error::Result;
 use crate::schema::request_logs;
 
-/// Tokens by billing class, as the row holds them.
+/// Tokens by billing class and fees, as the row holds them.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = request_logs)]
 pub(crate) struct Classes {
@@ -20,12 +24,60 @@ pub(crate) struct Classes {
     audio_output_tokens: i64,
     tool_prompt_tokens: i64,
     web_searches: i64,
+    other_usage: Option<String>,
+}
+
+/// What has no column of its own, in one of JSON: most requests have nothing of it.
+#[derive(Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Other {
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write_30m: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write_12h: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cached_audio: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    image_input: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    image_output: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    video_input: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fees: Vec<Fee>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// The column `other_usage` of a request with these totals.
+pub(crate) fn other_usage(totals: &Totals) -> Result<Option<String>> {
+    let usage = &totals.usage;
+    let with_column = |fee: &Fee| (fee.kind, fee.unit) == (FeeKind::WebSearch, FeeUnit::Query);
+    let other = Other {
+        cache_write_30m: usage.cache_write_30m,
+        cache_write_12h: usage.cache_write_12h,
+        cached_audio: usage.cached_audio,
+        image_input: usage.image_input,
+        image_output: usage.image_output,
+        video_input: usage.video_input,
+        fees: totals.fees.iter().copied().filter(|fee| !with_column(fee)).collect(),
+    };
+    if other == Other::default() { Ok(None) } else { json(&other).map(Some) }
+}
+
+/// The column `web_searches` of a request with these totals.
+pub(crate) fn web_searches(totals: &Totals) -> u64 {
+    fee::web_searches(&totals.fees)
 }
 
 impl Classes {
-    /// The sums over the request's attempts.
-    pub(crate) fn usage(&self) -> Usage {
-        Usage {
+    /// The sums over the request's attempts: tokens, and what was billed beside them.
+    pub(crate) fn used(&self) -> Result<(Usage, Vec<Fee>)> {
+        let other: Other = self.other_usage.as_deref().map(from_json).transpose()?.unwrap_or_default();
+        let usage = Usage {
             input: count(self.input_tokens),
             cache_read: count(self.cache_read_tokens),
             cache_write_5m: count(self.cache_write_5m_tokens),
@@ -35,7 +87,16 @@ impl Classes {
             audio_input: count(self.audio_input_tokens),
             audio_output: count(self.audio_output_tokens),
             tool_prompt: count(self.tool_prompt_tokens),
-            web_searches: count(self.web_searches),
-        }
+            cache_write_30m: other.cache_write_30m,
+            cache_write_12h: other.cache_write_12h,
+            cached_audio: other.cached_audio,
+            image_input: other.image_input,
+            image_output: other.image_output,
+            video_input: other.video_input,
+        };
+        let mut fees = Vec::new();
+        Fee::web_searches(count(self.web_searches)).add_to(&mut fees);
+        other.fees.into_iter().for_each(|fee| fee.add_to(&mut fees));
+        Ok((usage, fees))
     }
 }

@@ -4,7 +4,7 @@ use tt_core::budget::{Budget, UserBudgets};
 use tt_core::caller::RequestLimits;
 use tt_core::plan::Route;
 use tt_core::record::Outcome;
-use tt_core::{AliasName, NanoUsd, Scope, UsageSource};
+use tt_core::{AliasName, Dialect, NanoUsd, Scope, UsageSource};
 
 use crate::error::{Result, StoreError};
 
@@ -77,6 +77,11 @@ pub(crate) fn route(text: &str) -> Result<Route> {
 /// An outcome by its word.
 pub(crate) fn outcome(text: &str) -> Result<Outcome> {
     one_of(&[Outcome::Ok, Outcome::Error, Outcome::Cancelled, Outcome::Interrupted], Outcome::as_str, text)
+}
+
+/// A dialect by its word. Rows of version 0.1 call OpenAI Chat by another.
+pub(crate) fn dialect(text: &str) -> Result<Dialect> {
+    if text == "open_ai_chat" { Ok(Dialect::OpenAiChat) } else { one_of(&Dialect::ALL, Dialect::as_str, text) }
 }
 
 /// A usage source by its word.

@@ -1,12 +1,33 @@
-//! The store: repositories written once, compiled for SQLite and for PostgreSQL.
+//! The store: users, keys, aliases, the request log and its sums, on SQLite or PostgreSQL.
 //!
-//! [`Store`] is the face. Each of its functions takes owned arguments, runs on the runtime that the store was opened
+//! ```
+//! use tt_core::{Email, Timestamp};
+//! use tt_store::{Store, StoreConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let url = format!("sqlite://{}", folder.path().join("example.db").display());
+//! let runtime = tokio::runtime::Runtime::new()?;
+//! let store = Store::open(StoreConfig::new(url.into(), runtime.handle().clone()))?;
+//! let user = runtime.block_on(async {
+//!     store.migrate().await?;
+//!     let email = Email::parse("ann@example.org")?;
+//!     let id = store.create_user(email, "a hash made elsewhere".into(), Timestamp::from_millis(0)).await?;
+//!     store.user(id).await
+//! })?;
+//! assert_eq!(user.map(|user| user.email.to_string()).as_deref(), Some("ann@example.org"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Each function of [`Store`] takes owned arguments, runs on the runtime that the store was opened
 //! with, and may be awaited from any other or dropped: what was begun is finished. Every function takes the user whose
-//! objects it touches, but those of credential look-up, of admins and of the drain; somebody else's object and one
-//! that does not exist are told apart nowhere.
+//! objects it touches, except credential look-up, administration and the drain. Another user's object is answered as one
+//! that does not exist.
 //!
-//! `repo/<table>.rs` is ordinary code against `super::Conn`; `pg.rs` and `sqlite.rs` each compile it with their
-//! own, and hold in `dialect` the little that differs. Columns keep to types both databases have.
+//! A query is written once, in `repo/<table>.rs`, against `super::Conn` and `super::native`. `pg.rs` and `sqlite.rs` each
+//! compile those files with their own connection and their own `native`, which holds the statements that differ. Columns
+//! have types that both databases have.
 //!
 //! **Invariant:** nothing here reads a clock, opens a sealed secret or knows a status code.
 

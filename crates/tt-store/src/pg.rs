@@ -1,4 +1,4 @@
-//! The repositories compiled for PostgreSQL, and what only PostgreSQL does: its pool over rustls, and the dialect.
+//! The repositories compiled for PostgreSQL, and its connections: a pool over rustls, and how transactions begin.
 
 use std::path::PathBuf;
 
@@ -69,6 +69,7 @@ pub(crate) mod users;
 #[path = "repo/whatif.rs"]
 pub(crate) mod whatif;
 
+pub(crate) mod native;
 mod partitions;
 
 /// Begins a write transaction.
@@ -136,139 +137,4 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
-}
-
-/// What only PostgreSQL's SQL does.
-pub(crate) mod dialect {
-    use diesel::QueryResult;
-    use diesel::pg::Pg;
-    use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-    use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};
-    use diesel_async::RunQueryDsl;
-    use tt_core::Timestamp;
-
-    use super::{Conn, partitions};
-    use crate::batch::{Batch, Column, head};
-    use crate::error::{Result, StoreError};
-    use crate::view::Pruned;
-
-    /// Keeps other writers of this user's rows out until the transaction ends.
-    pub(crate) async fn lock_user(c: &mut Conn, user: i64) -> Result<()> {
-        diesel::sql_query("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE")
-            .bind::<BigInt, _>(user)
-            .execute(c)
-            .await?;
-        Ok(())
-    }
-
-    /// Keeps other drains from deciding on tag values until the transaction ends, so that a day's bound holds.
-    pub(crate) async fn lock_tag_values(c: &mut Conn) -> Result<()> {
-        diesel::sql_query("SELECT pg_advisory_xact_lock(128043400652659)").execute(c).await?;
-        Ok(())
-    }
-
-    /// Keeps other re-pricings out until the transaction ends: nothing else changes a row of the log.
-    pub(crate) async fn lock_rerates(c: &mut Conn) -> Result<()> {
-        diesel::sql_query("SELECT pg_advisory_xact_lock(128043400652660)").execute(c).await?;
-        Ok(())
-    }
-
-    /// Changes the rows of the table that `batch` names by its first `keys` columns to what the other columns say.
-    pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<()> {
-        let arrays = (1..=batch.columns().len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
-        let (set, same) = batch.assignments(keys);
-        let (table, names) = (batch.table(), batch.names().join(", "));
-        let text = format!("UPDATE {table} SET {set} FROM unnest({arrays}) AS new ({names}) WHERE {same}");
-        if batch.rows() > 0 {
-            with_values(batch, text).execute(c).await?;
-        }
-        Ok(())
-    }
-
-    /// Inserts `batch` in one statement; `ending` follows the values.
-    pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result<()> {
-        if batch.rows() > 0 {
-            Insert { batch: &batch, ending: &ending }.execute(c).await?;
-        }
-        Ok(())
-    }
-
-    /// As [`insert`], giving the `request_id` of each row that was not there yet.
-    pub(crate) async fn insert_new(c: &mut Conn, batch: Batch) -> Result<Vec<String>> {
-        if batch.rows() == 0 {
-            return Ok(Vec::new());
-        }
-        let insert = Insert { batch: &batch, ending: "ON CONFLICT DO NOTHING RETURNING request_id" };
-        Ok(insert.get_results(c).await?)
-    }
-
-    /// Is this because rows of a day came that has no partition?
-    pub(crate) fn lacks_partition(error: &StoreError) -> bool {
-        partitions::is_missing(error)
-    }
-
-    /// Makes room for rows of these times.
-    pub(crate) async fn make_days(c: &mut Conn, times: impl IntoIterator<Item = Timestamp>) -> Result<usize> {
-        partitions::make(c, times).await
-    }
-
-    /// Drops the oldest day before that of `before`.
-    pub(crate) async fn prune_logs(c: &mut Conn, before: Timestamp, _chunk: u32) -> Result<Pruned> {
-        Ok(partitions::drop_oldest(c, before).await?.map_or(Pruned::Nothing, Pruned::Day))
-    }
-
-    fn with_values(
-        batch: &Batch,
-        text: String,
-    ) -> diesel::query_builder::BoxedSqlQuery<'_, Pg, diesel::query_builder::SqlQuery> {
-        let mut query = diesel::sql_query(text).into_boxed::<Pg>();
-        for column in batch.columns() {
-            query = match column {
-                Column::Big(values) => query.bind::<Array<BigInt>, _>(values),
-                Column::MaybeBig(values) => query.bind::<Array<Nullable<BigInt>>, _>(values),
-                Column::Bool(values) => query.bind::<Array<Bool>, _>(values),
-                Column::Text(values) => query.bind::<Array<Text>, _>(values),
-                Column::MaybeText(values) => query.bind::<Array<Nullable<Text>>, _>(values),
-            };
-        }
-        query
-    }
-
-    /// A statement whose text depends on the table only, so that the server plans it once a connection: an array a
-    /// column.
-    struct Insert<'a> {
-        batch: &'a Batch,
-        ending: &'a str,
-    }
-
-    impl QueryFragment<Pg> for Insert<'_> {
-        fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-            head(self.batch, &mut out);
-            out.push_sql("SELECT * FROM unnest(");
-            for (n, column) in self.batch.columns().iter().enumerate() {
-                out.push_sql(if n == 0 { "" } else { ", " });
-                match column {
-                    Column::Big(values) => out.push_bind_param::<Array<BigInt>, _>(values),
-                    Column::MaybeBig(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values),
-                    Column::Bool(values) => out.push_bind_param::<Array<Bool>, _>(values),
-                    Column::Text(values) => out.push_bind_param::<Array<Text>, _>(values),
-                    Column::MaybeText(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values),
-                }?;
-            }
-            out.push_sql(") ");
-            out.push_sql(self.ending);
-            Ok(())
-        }
-    }
-
-    impl QueryId for Insert<'_> {
-        type QueryId = ();
-        /// By its text.
-        const HAS_STATIC_QUERY_ID: bool = false;
-    }
-
-    /// What it returns, where it returns something.
-    impl Query for Insert<'_> {
-        type SqlType = Text;
-    }
 }

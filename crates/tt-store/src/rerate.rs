@@ -70,6 +70,9 @@ pub(crate) struct Held {
     attempts: String,
     #[diesel(select_expression = request_details::tags)]
     tags: String,
+    client: Option<String>,
+    #[diesel(select_expression = request_details::dialect)]
+    dialect: String,
 }
 
 /// A row whose price changed.
@@ -151,6 +154,8 @@ impl Held {
                 api_key: self.api_key_id.unwrap_or(0),
                 status: self.status.unwrap_or(0),
                 route: self.route.unwrap_or_default(),
+                dialect: decode::dialect(&self.dialect)?.as_str().to_owned(),
+                client: self.client.unwrap_or_default(),
             },
             day: at.day().millis(),
             tags: tags.iter().map(|(name, value)| (decode::storable(name), decode::storable(value))).collect(),

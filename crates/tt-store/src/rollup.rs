@@ -1,22 +1,23 @@
-//! From settlements to rows and hourly sums: pure, so that what is added up can be tested without a database.
+//! Turns settlements into the rows and the hourly sums that are written. Pure: sums are tested without a database.
 
 use std::collections::BTreeMap;
 
-use tt_core::record::{Outcome, Settlement, Totals};
+use tt_core::record::{Attempt, Note, Outcome, Settlement, Totals};
 use tt_core::{Timestamp, UsageSource};
 
 use crate::batch::Batch;
+use crate::classes;
 use crate::decode::{column, json, storable};
 use crate::error::Result;
 
-/// Tag values that count by themselves for one user, tag name and UTC day.
+/// The most values of one tag name that have sums of their own, for one user and UTC day.
 pub(crate) const TAG_VALUES: usize = 200;
 
-/// Where the tag values beyond [`TAG_VALUES`] are counted.
+/// The value under which all values beyond [`TAG_VALUES`] are summed.
 pub(crate) const OTHER: &str = "(other)";
 
-/// The sums of one key are held at this (10⁷ dollars, 10¹⁶ tokens): what a host calling itself a provider claims must
-/// not make an addition overflow, which would stop the drain for everybody.
+/// The most that a sum of one key can be (10⁷ dollars, 10¹⁶ tokens). A provider's host may claim any number; an addition
+/// that overflowed would stop the drain for all users.
 pub(crate) const BOUND: i64 = 10_000_000_000_000_000;
 
 /// One settlement as the columns of its rows.
@@ -25,10 +26,11 @@ pub(crate) struct Row<'a> {
     pub(crate) request_id: String,
     pub(crate) key: Key,
     totals: Totals,
+    other_usage: Option<String>,
 }
 
-/// The dimensions of the hourly sums; '' and 0 stand for none. Their order is the order in which sums are written:
-/// the same in every process, so that two of them cannot wait for each other.
+/// The dimensions of the hourly sums; '' and 0 stand for none. Sums are written in the order of their keys: the same
+/// order in every process, so that two of them cannot wait for each other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) user: i64,
@@ -39,12 +41,14 @@ pub(crate) struct Key {
     pub(crate) api_key: i64,
     pub(crate) status: i64,
     pub(crate) route: String,
+    pub(crate) dialect: String,
+    pub(crate) client: String,
 }
 
 /// A tag's name and value before the other dimensions.
 pub(crate) type TagKey = (String, String, Key);
 
-/// What is added up.
+/// The sums of one key: requests, tokens, nano-dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Sums {
     pub(crate) requests: i64,
@@ -61,11 +65,11 @@ pub(crate) struct Sums {
 }
 
 /// The key of `usage_hourly`.
-pub(crate) const HOURLY_KEY: &str = "user_id, hour, provider, alias, model, api_key_id, status, route";
+pub(crate) const HOURLY_KEY: &str = "user_id, hour, provider, alias, model, api_key_id, status, route, dialect, client";
 
 /// The key of `usage_tags_hourly`.
 pub(crate) const TAGS_HOURLY_KEY: &str =
-    "user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route";
+    "user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route, dialect, client";
 
 /// The columns of [`Sums`], in both rollups.
 pub(crate) const SUMS: [&str; 11] = [
@@ -112,7 +116,7 @@ impl Sums {
 
 impl<'a> Row<'a> {
     /// The columns of `settlement`.
-    pub(crate) fn of(settlement: &'a Settlement) -> Self {
+    pub(crate) fn of(settlement: &'a Settlement) -> Result<Self> {
         let (intent, last) = (&settlement.intent, settlement.last().map(|attempt| &attempt.started));
         let key = Key {
             user: intent.user_id.0,
@@ -123,9 +127,12 @@ impl<'a> Row<'a> {
             api_key: intent.api_key_id.map_or(0, |id| id.0),
             status: settlement.settled.status.map_or(0, i64::from),
             route: last.map_or_else(String::new, |last| last.route.as_str().to_owned()),
+            dialect: intent.dialect.as_str().to_owned(),
+            client: intent.client.as_deref().map_or_else(String::new, storable),
         };
         let totals = settlement.totals();
-        Self { request_id: intent.request_id.to_string(), key, totals, settlement }
+        let other_usage = classes::other_usage(&totals)?;
+        Ok(Self { request_id: intent.request_id.to_string(), key, totals, other_usage, settlement })
     }
 
     fn sums(&self) -> Sums {
@@ -192,7 +199,7 @@ pub(crate) fn logs(rows: &[Row<'_>]) -> Batch {
         .big("audio_input_tokens", rows, |r| column(r.totals.usage.audio_input))
         .big("audio_output_tokens", rows, |r| column(r.totals.usage.audio_output))
         .big("tool_prompt_tokens", rows, |r| column(r.totals.usage.tool_prompt))
-        .big("web_searches", rows, |r| column(r.totals.usage.web_searches))
+        .big("web_searches", rows, |r| column(classes::web_searches(&r.totals)))
         .text("usage_source", rows, |r| r.totals.source.as_str().to_owned())
         .maybe_big("cost_nano", rows, |r| r.totals.cost.map(|cost| cost.0))
         .bool("unpriced", rows, |r| r.totals.unpriced)
@@ -201,16 +208,19 @@ pub(crate) fn logs(rows: &[Row<'_>]) -> Batch {
         .maybe_big("first_token_ms", rows, |r| r.settlement.settled.first_token_ms.map(column))
         .big("attempts", rows, |r| i64::try_from(r.settlement.attempts.len()).unwrap_or(i64::MAX))
         .maybe_text("error", rows, |r| r.settlement.settled.error.as_deref().map(storable))
+        .maybe_text("client", rows, |r| some(&r.key.client))
+        .maybe_text("session", rows, |r| r.settlement.intent.session.as_deref().map(storable))
+        .maybe_text("other_usage", rows, |r| r.other_usage.clone())
 }
 
 /// The rows of `request_details`.
 pub(crate) fn details(rows: &[Row<'_>]) -> Result<Batch> {
     struct Detail<'a> {
         row: &'a Row<'a>,
-        dialect: String,
         chain: String,
         attempts: String,
         tags: String,
+        notes: Option<String>,
     }
     let rows = rows
         .iter()
@@ -218,21 +228,35 @@ pub(crate) fn details(rows: &[Row<'_>]) -> Result<Batch> {
             let intent = &row.settlement.intent;
             Ok(Detail {
                 row,
-                dialect: json(&intent.dialect)?.trim_matches('"').to_owned(),
                 chain: json(&intent.chain)?,
                 attempts: json(&row.settlement.attempts)?,
                 tags: json(&intent.tags)?,
+                notes: notes(&row.settlement.attempts)?,
             })
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Batch::new("request_details")
         .big("created_at", &rows, |d| d.row.settlement.intent.created_at.millis())
         .text("request_id", &rows, |d| d.row.request_id.clone())
-        .text("dialect", &rows, |d| d.dialect.clone())
+        .text("dialect", &rows, |d| d.row.key.dialect.clone())
         .text("route_reason", &rows, |d| storable(&d.row.settlement.intent.route_reason))
         .text("chain", &rows, |d| d.chain.clone())
         .text("attempts", &rows, |d| d.attempts.clone())
-        .text("tags", &rows, |d| d.tags.clone()))
+        .text("tags", &rows, |d| d.tags.clone())
+        .maybe_text("agent", &rows, |d| d.row.settlement.intent.agent.as_deref().map(storable))
+        .maybe_text("trace_id", &rows, |d| d.row.settlement.intent.trace_id.as_deref().map(storable))
+        .maybe_text("notes", &rows, |d| d.notes.clone()))
+}
+
+/// The notes of all attempts, each thing once: a request that is tried again is told the same again.
+fn notes(attempts: &[Attempt]) -> Result<Option<String>> {
+    let mut notes: Vec<&Note> = Vec::new();
+    for note in attempts.iter().flat_map(|attempt| &attempt.started.notes) {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    if notes.is_empty() { Ok(None) } else { json(&notes).map(Some) }
 }
 
 /// The sums of `rows` by key.
@@ -286,6 +310,8 @@ fn with_key<R>(batch: Batch, rows: &[R], key: impl Fn(&R) -> &Key) -> Batch {
         .big("api_key_id", rows, |r| key(r).api_key)
         .big("status", rows, |r| key(r).status)
         .text("route", rows, |r| key(r).route.clone())
+        .text("dialect", rows, |r| key(r).dialect.clone())
+        .text("client", rows, |r| key(r).client.clone())
 }
 
 fn with_sums<R>(batch: Batch, rows: &[R], sums: impl Fn(&R) -> &Sums) -> Batch {
@@ -303,7 +329,7 @@ fn with_sums<R>(batch: Batch, rows: &[R], sums: impl Fn(&R) -> &Sums) -> Batch {
         .big("cancelled", rows, |r| sums(r).cancelled)
 }
 
-/// What follows the values: add to what is there, held at the bound. Portable.
+/// The end of an insert that adds to sums that are there already, at most to [`BOUND`]. Both databases take it.
 pub(crate) fn upsert(table: &str, key: &str) -> String {
     let set = SUMS
         .map(|name| {

@@ -135,6 +135,9 @@ diesel::table! {
         first_token_ms -> Nullable<BigInt>,
         attempts -> BigInt,
         error -> Nullable<Text>,
+        client -> Nullable<Text>,
+        session -> Nullable<Text>,
+        other_usage -> Nullable<Text>,
     }
 }
 
@@ -147,11 +150,14 @@ diesel::table! {
         chain -> Text,
         attempts -> Text,
         tags -> Text,
+        agent -> Nullable<Text>,
+        trace_id -> Nullable<Text>,
+        notes -> Nullable<Text>,
     }
 }
 
 diesel::table! {
-    usage_hourly (user_id, hour, provider, alias, model, api_key_id, status, route) {
+    usage_hourly (user_id, hour, provider, alias, model, api_key_id, status, route, dialect, client) {
         user_id -> BigInt,
         hour -> BigInt,
         provider -> Text,
@@ -160,6 +166,8 @@ diesel::table! {
         api_key_id -> BigInt,
         status -> BigInt,
         route -> Text,
+        dialect -> Text,
+        client -> Text,
         requests -> BigInt,
         input_tokens -> BigInt,
         cached_input_tokens -> BigInt,
@@ -175,7 +183,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    usage_tags_hourly (user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route) {
+    usage_tags_hourly (user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route, dialect, client) {
         user_id -> BigInt,
         hour -> BigInt,
         tag_name -> Text,
@@ -186,6 +194,8 @@ diesel::table! {
         api_key_id -> BigInt,
         status -> BigInt,
         route -> Text,
+        dialect -> Text,
+        client -> Text,
         requests -> BigInt,
         input_tokens -> BigInt,
         cached_input_tokens -> BigInt,

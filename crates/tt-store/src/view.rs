@@ -4,6 +4,7 @@
 use secrecy::SecretString;
 use tt_core::budget::{Budget, UserBudgets};
 use tt_core::caller::RequestLimits;
+use tt_core::fee::Fee;
 use tt_core::routing::{Alias, KeyRef};
 use tt_core::{
     AliasId, AliasName, ApiKeyId, BaseUrl, Email, KeyHash, Label, ModelName, NanoUsd, Provider, ProviderKeyId,
@@ -278,7 +279,7 @@ pub struct UsageScope {
 }
 
 /// What one request used and cost, as its row has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedUsage {
     /// When it arrived.
     pub created_at: Timestamp,
@@ -286,6 +287,8 @@ pub struct RecordedUsage {
     pub request_id: RequestId,
     /// Tokens over all attempts.
     pub usage: Usage,
+    /// What was billed beside tokens, over all attempts.
+    pub fees: Vec<Fee>,
     /// Where they come from.
     pub source: UsageSource,
     /// The known cost.

@@ -20,7 +20,12 @@ const USED: Usage = Usage {
     audio_input: 0,
     audio_output: 0,
     tool_prompt: 0,
-    web_searches: 0,
+    cache_write_30m: 0,
+    cache_write_12h: 0,
+    cached_audio: 0,
+    image_input: 0,
+    image_output: 0,
+    video_input: 0,
 };
 const PRICES: &str = r#"{"input": 2.5, "output": 0.333333, "cache_read": 0.000001}"#;
 const COST: NanoUsd = NanoUsd(2_501_000);

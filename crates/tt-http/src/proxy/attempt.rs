@@ -12,13 +12,13 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout, timeout_at};
 use tt_core::conversation::Conversation;
 use tt_core::plan::Step;
-use tt_core::record::{AttemptEnded, Outcome, Settled, Totals};
+use tt_core::record::{AttemptEnded, Change, Note, Outcome, Settled, Totals};
 use tt_core::usage::Reported;
 use tt_core::{BaseUrl, Dialect, Provider, Timestamp, UsageSource};
 use tt_ledger::Guard;
 use tt_providers::openai::EncodeOptions;
 use tt_providers::stream::Tally;
-use tt_providers::{ProviderError, RefusedKind, Slices, Target, Trust, Undo, endpoint, openai};
+use tt_providers::{Encoded, ProviderError, RefusedKind, Slices, Target, Trust, Undo, endpoint, openai};
 
 use super::durable;
 use super::estimate::estimate;
@@ -51,6 +51,8 @@ pub(crate) struct Outbound {
     pub(crate) cap: Option<u64>,
     /// Set when the target speaks another dialect than the client.
     translated: Option<Translated>,
+    /// What the target cannot express: for the record of the attempt.
+    pub(crate) notes: Vec<Note>,
     inbound: Arc<Inbound>,
 }
 
@@ -87,8 +89,8 @@ impl Outbound {
             .get(&step.key)
             .ok_or_else(|| ProviderError::Protocol("its stored key cannot be opened; save the key again".to_owned()))?;
         let dialect = Dialect::of(step.provider);
-        let (body, translated) = if dialect == Dialect::OpenAiChat {
-            (inbound.scan.splice_capped(inbound.body(), step.model.as_str(), cap), None)
+        let (body, translated, notes) = if dialect == Dialect::OpenAiChat {
+            (inbound.scan.splice_capped(inbound.body(), step.model.as_str(), cap), None, Vec::new())
         } else {
             let mut conversation = inbound.decode()?;
             if let Some(cap) = cap {
@@ -98,10 +100,8 @@ impl Outbound {
             let facts = prices.facts(step.provider, step.model.as_str());
             let target = Target { model: step.model.as_str(), facts };
             let encoded = tt_providers::encode_request(dialect, &conversation, target)?;
-            if !encoded.dropped.is_empty() {
-                tracing::debug!(provider = %step.provider, dropped = ?encoded.dropped, "parameters left out");
-            }
-            (Slices::from(Bytes::from(encoded.body)), Some(Translated { undo: encoded.undo, conversation }))
+            let notes = notes_of(&encoded);
+            (Slices::from(Bytes::from(encoded.body)), Some(Translated { undo: encoded.undo, conversation }), notes)
         };
         key.used.store(true, Ordering::Relaxed);
         let (base_url, trust) = app.config.upstream.address(step.provider, key.base_url.as_ref());
@@ -113,6 +113,7 @@ impl Outbound {
             body,
             cap,
             translated,
+            notes,
             inbound: Arc::clone(inbound),
         })
     }
@@ -120,6 +121,16 @@ impl Outbound {
     fn undo(&self) -> Undo {
         self.translated.as_ref().map(|t| t.undo.clone()).unwrap_or_default()
     }
+}
+
+/// What the target cannot express, for the record.
+fn notes_of(encoded: &Encoded) -> Vec<Note> {
+    let dropped = |param: &&str| Note {
+        param: (*param).to_owned(),
+        what: Change::Dropped,
+        why: "the target has no such parameter".to_owned(),
+    };
+    encoded.dropped.iter().map(dropped).collect()
 }
 
 /// An attempt that did not serve: the guard back, with the attempt ended in it.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tt_core::plan::Route;
 use tt_core::query::{LogDetail, LogQuery, LogRow};
-use tt_core::record::{Attempt, Outcome, PlannedStep};
+use tt_core::record::{Attempt, Note, Outcome, PlannedStep};
 use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Tags, Timestamp, Usage, UsageSource};
 
 use crate::context::Context;
@@ -50,6 +50,11 @@ pub(super) struct Row {
     stream: bool,
     status: Option<u16>,
     outcome: Outcome,
+    dialect: &'static str,
+    client: Option<String>,
+    session: Option<String>,
+    agent: Option<String>,
+    trace_id: Option<String>,
     #[serde(flatten)]
     tokens: Tokens,
     usage_source: UsageSource,
@@ -75,6 +80,11 @@ impl From<LogRow> for Row {
             stream: row.stream,
             status: row.status,
             outcome: row.outcome,
+            dialect: row.dialect.as_str(),
+            client: row.client,
+            session: row.session,
+            agent: row.agent,
+            trace_id: row.trace_id,
             tokens: Tokens::from(&row.usage),
             usage_source: row.source,
             cost_usd: row.cost,
@@ -151,6 +161,8 @@ pub(super) struct Detail {
     chain: Vec<PlannedStep>,
     usage_raw: Option<Box<RawValue>>,
     price_version: Option<String>,
+    /// What the targets could not express, over all attempts: each thing once.
+    notes: Vec<Note>,
     attempt_list: Vec<AttemptView>,
 }
 
@@ -194,7 +206,8 @@ pub(super) async fn show(cx: Context, caller: Known) -> Result<Json<Detail>, Api
     let id: RequestId = cx.param(0).parse().map_err(|_| ApiError::not_found("request"))?;
     cx.app.settle_pending().await;
     let found = cx.app.store.log_detail(caller.user_id, id).await?;
-    let LogDetail { row, route_reason, chain, attempts } = found.ok_or_else(|| ApiError::not_found("request"))?;
+    let LogDetail { row, route_reason, chain, attempts, notes } =
+        found.ok_or_else(|| ApiError::not_found("request"))?;
     let last = attempts.last().and_then(|attempt| attempt.ended.as_ref());
     Ok(Json(Detail {
         row: Row::from(row),
@@ -202,6 +215,7 @@ pub(super) async fn show(cx: Context, caller: Known) -> Result<Json<Detail>, Api
         price_version: last.and_then(|ended| ended.price_version.clone()),
         route_reason,
         chain,
+        notes,
         attempt_list: attempts.into_iter().map(AttemptView::from).collect(),
     }))
 }

@@ -1,6 +1,7 @@
 //! `GET /manage/whatif`: what recorded tokens cost, and would have cost on another model.
 
 use serde::Serialize;
+use tt_core::fee::Fee;
 use tt_core::price::PriceTable;
 use tt_core::usage::Reported;
 use tt_core::{NanoUsd, Provider, Timestamp, Usage, UsageSource};
@@ -76,11 +77,11 @@ impl<'a> Other<'a> {
         let unpriced = || ApiError::model_not_found("No price is known for that model: see GET /manage/prices.");
         let other = Self { prices, provider: provider.parse().map_err(|_| unpriced())?, model, today };
         let one_each = Usage { input: 1, output: 1, ..Usage::default() };
-        other.cost(one_each, today).map(|_| other).ok_or_else(unpriced)
+        other.cost(one_each, &[], today).map(|_| other).ok_or_else(unpriced)
     }
 
-    fn cost(&self, usage: Usage, at: Timestamp) -> Option<NanoUsd> {
-        let reported = Reported { usage, ..Reported::default() };
+    fn cost(&self, usage: Usage, fees: &[Fee], at: Timestamp) -> Option<NanoUsd> {
+        let reported = Reported { usage, fees: fees.to_vec(), ..Reported::default() };
         let price = |at| self.prices.price(self.provider, self.model, None, &reported, at);
         price(at).or_else(|| price(self.today))
     }
@@ -100,7 +101,7 @@ impl Sums {
     fn add(&mut self, request: &RecordedUsage, other: &Other<'_>) {
         // Nobody knows what such a request used, so neither what it would have cost.
         let unknown = request.source == UsageSource::Unknown;
-        let there = other.cost(request.usage, request.created_at);
+        let there = other.cost(request.usage, &request.fees, request.created_at);
         self.requests += 1;
         self.usage = self.usage.plus(&request.usage);
         self.cost = self.cost.plus(request.cost.unwrap_or_default());
@@ -139,7 +140,15 @@ mod tests {
 
     fn request(usage: Usage, source: UsageSource, cost: Option<i64>) -> RecordedUsage {
         let request_id: RequestId = "01937000-0000-7000-8000-000000000000".parse().unwrap();
-        RecordedUsage { created_at: at(), request_id, usage, source, cost: cost.map(NanoUsd), unpriced: cost.is_none() }
+        RecordedUsage {
+            created_at: at(),
+            request_id,
+            usage,
+            fees: Vec::new(),
+            source,
+            cost: cost.map(NanoUsd),
+            unpriced: cost.is_none(),
+        }
     }
 
     fn shown(model: &str, requests: &[RecordedUsage]) -> serde_json::Value {
@@ -167,13 +176,13 @@ mod tests {
     #[test]
     fn what_is_not_known_is_left_out_and_counted() {
         let tokens = Usage { input: 1000, ..Usage::default() };
-        let searched = Usage { web_searches: 1, ..tokens };
+        let searched =
+            RecordedUsage { fees: vec![Fee::web_searches(1)], ..request(tokens, UsageSource::Provider, Some(9)) };
         let unpriced = request(tokens, UsageSource::Provider, None);
         let unknown = request(Usage::default(), UsageSource::Unknown, None);
-        let only = shown("openai/gpt-4o", &[unknown]);
+        let only = shown("openai/gpt-4o", std::slice::from_ref(&unknown));
         assert_eq!((&only["cost_usd"], &only["whatif_cost_usd"]), (&().into(), &().into()));
-        let mixed =
-            shown("openai/gpt-3.5-turbo", &[unknown, unpriced, request(searched, UsageSource::Provider, Some(9))]);
+        let mixed = shown("openai/gpt-3.5-turbo", &[unknown, unpriced, searched]);
         assert_eq!((&mixed["unpriced"], &mixed["whatif_unpriced"]), (&2.into(), &2.into()), "{mixed}");
         // gpt-3.5-turbo: 1000 × 0.50; no price of a search is listed for it.
         assert_eq!(

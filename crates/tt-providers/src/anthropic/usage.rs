@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 use tt_core::Usage;
+use tt_core::fee::Fee;
 use tt_core::usage::{BilledBeside, Reported};
 
 /// The longest word that is taken for one: it goes into every record.
@@ -25,7 +26,16 @@ pub(super) fn reported(usage: &Map<String, Value>, raw: String) -> Reported {
             .map(str::to_owned)
             .collect(),
         beside: beside.filter_map(Value::as_object).filter_map(billed_beside).collect(),
+        fees: fees(usage),
     }
+}
+
+/// What is billed beside tokens: searches of the web, by the query. Fetches of pages cost nothing and are not in it.
+fn fees(usage: &Map<String, Value>) -> Vec<Fee> {
+    let searches = usage.get("server_tool_use").and_then(|tools| tools.get("web_search_requests")?.as_u64());
+    let mut fees = Vec::new();
+    Fee::web_searches(searches.unwrap_or(0)).add_to(&mut fees);
+    fees
 }
 
 /// The top level is the sum of the `message` passes and holds neither compaction nor the advisor's
@@ -55,7 +65,6 @@ fn classes(usage: &Map<String, Value>) -> Usage {
         cache_write_1h,
         output: count("output_tokens").unwrap_or(0),
         reasoning: within("output_tokens_details", "thinking_tokens"),
-        web_searches: within("server_tool_use", "web_search_requests").unwrap_or(0),
         ..Usage::default()
     }
 }

@@ -94,7 +94,7 @@ impl<'a> Columns<'a> {
 /// Makes the alias, or replaces the one of that name, which keeps its id.
 pub(crate) async fn upsert(c: &mut Conn, user: UserId, new: NewAlias, now: Timestamp) -> Result<Alias> {
     tx!(c, {
-        super::dialect::lock_user(c, user.0).await?;
+        super::native::lock_user(c, user.0).await?;
         let own = list(c, user).await?;
         let replaced = own.iter().find(|alias| alias.name == new.name).map(|alias| alias.id);
         write(c, user, own, replaced, new, now).await
@@ -110,7 +110,7 @@ pub(crate) async fn patch(
     now: Timestamp,
 ) -> Result<Alias> {
     tx!(c, {
-        super::dialect::lock_user(c, user.0).await?;
+        super::native::lock_user(c, user.0).await?;
         let own = list(c, user).await?;
         let old = own.iter().find(|alias| alias.name == name).cloned().ok_or(StoreError::NotFound(Object::Alias))?;
         let new = NewAlias {

@@ -34,7 +34,7 @@ pub(crate) async fn record(
     settlements: Arc<[Settlement]>,
     cursors: Arc<[JournalCursor]>,
 ) -> Result<usize> {
-    let mut rows: Vec<Row<'_>> = settlements.iter().map(Row::of).collect();
+    let mut rows: Vec<Row<'_>> = settlements.iter().map(Row::of).collect::<Result<_>>()?;
     // In the same order in every process: two of them with the same rows cannot wait for each other.
     let key = |row: &Row<'_>| (row.settlement.intent.created_at, row.settlement.intent.request_id);
     rows.sort_by_key(key);
@@ -45,8 +45,8 @@ pub(crate) async fn record(
             Err(error) if are == Rows::New && error.is_duplicate() => are = Rows::Mixed,
             // It is the first insert that says so. Where some of the rows are left out already, the whole batch is to
             // be sent again.
-            Err(error) if rows.len() == all && super::dialect::lacks_partition(&error) => {
-                super::dialect::make_days(c, rows.iter().map(|row| row.settlement.intent.created_at)).await?;
+            Err(error) if rows.len() == all && super::native::lacks_partition(&error) => {
+                super::native::make_days(c, rows.iter().map(|row| row.settlement.intent.created_at)).await?;
             }
             done => return done,
         }
@@ -58,17 +58,17 @@ pub(crate) async fn record(
 async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor], are: Rows) -> Result<usize> {
     tx!(c, {
         match are {
-            Rows::New => super::dialect::insert(c, rollup::logs(rows), String::new()).await?,
+            Rows::New => super::native::insert(c, rollup::logs(rows), String::new()).await?,
             Rows::Mixed => {
-                let new = super::dialect::insert_new(c, rollup::logs(rows)).await?;
+                let new = super::native::insert_new(c, rollup::logs(rows)).await?;
                 let new: HashSet<String> = new.into_iter().collect();
                 rows.retain(|row| new.contains(&row.request_id));
             }
         }
         let beside = if are == Rows::New { "" } else { "ON CONFLICT DO NOTHING" };
-        super::dialect::insert(c, rollup::details(rows)?, beside.to_owned()).await?;
+        super::native::insert(c, rollup::details(rows)?, beside.to_owned()).await?;
         let hourly = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
-        super::dialect::insert(c, rollup::hourly(rollup::by_key(rows)), hourly).await?;
+        super::native::insert(c, rollup::hourly(rollup::by_key(rows)), hourly).await?;
         super::tags::record(c, rows).await?;
         super::spending::record(c, rows).await?;
         for cursor in cursors {

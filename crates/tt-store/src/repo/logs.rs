@@ -34,9 +34,24 @@ struct Row {
     first_token_ms: Option<i64>,
     attempts: i64,
     error: Option<String>,
+    client: Option<String>,
+    session: Option<String>,
+    #[diesel(embed)]
+    details: Details,
 }
 
-fn log_row(row: Row, tags: &str) -> Result<LogRow> {
+/// What every reading of a row takes from the details beside it.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = request_details)]
+struct Details {
+    dialect: String,
+    agent: Option<String>,
+    trace_id: Option<String>,
+    tags: String,
+}
+
+fn log_row(row: Row) -> Result<LogRow> {
+    let (usage, fees) = row.classes.used()?;
     Ok(LogRow {
         request_id: decode::parsed(&row.request_id)?,
         created_at: Timestamp::from_millis(row.created_at),
@@ -48,7 +63,13 @@ fn log_row(row: Row, tags: &str) -> Result<LogRow> {
         stream: row.stream,
         status: row.status.map(decode::status).transpose()?,
         outcome: decode::outcome(&row.outcome)?,
-        usage: row.classes.usage(),
+        dialect: decode::dialect(&row.details.dialect)?,
+        client: row.client,
+        session: row.session,
+        agent: row.details.agent,
+        trace_id: row.details.trace_id,
+        usage,
+        fees,
         source: decode::source(&row.usage_source)?,
         cost: row.cost_nano.map(NanoUsd),
         saved: NanoUsd(row.saved_nano),
@@ -56,7 +77,7 @@ fn log_row(row: Row, tags: &str) -> Result<LogRow> {
         first_token_ms: row.first_token_ms.map(count),
         attempts: u32::try_from(row.attempts).map_err(StoreError::corrupt)?,
         error: row.error,
-        tags: decode::from_json(tags)?,
+        tags: decode::from_json(&row.details.tags)?,
     })
 }
 
@@ -94,35 +115,36 @@ pub(crate) async fn list(c: &mut Conn, user: UserId, query: LogQuery) -> Result<
     if let Some(wanted) = query.status {
         rows = rows.filter(status.eq(i64::from(wanted)));
     }
-    let rows: Vec<(Row, String)> = rows
+    let rows: Vec<Row> = rows
         .order((created_at.desc(), request_id.desc()))
         .limit(i64::from(query.limit))
-        .select((Row::as_select(), request_details::tags))
+        .select(Row::as_select())
         .load(c)
         .await?;
-    rows.into_iter().map(|(row, tags)| log_row(row, &tags)).collect()
+    rows.into_iter().map(log_row).collect()
 }
 
 /// One of the user's requests in full.
 pub(crate) async fn detail(c: &mut Conn, user: UserId, id: RequestId) -> Result<Option<LogDetail>> {
     let Some(at) = id.created_at() else { return Ok(None) };
-    let row: Option<(Row, (String, String, String, String))> = with_details!()
+    let row: Option<(Row, (String, String, String, Option<String>))> = with_details!()
         .filter(request_logs::created_at.eq(at.millis()))
         .filter(request_logs::request_id.eq(id.to_string()))
         .filter(request_logs::user_id.eq(user.0))
         .select((
             Row::as_select(),
-            (request_details::route_reason, request_details::chain, request_details::attempts, request_details::tags),
+            (request_details::route_reason, request_details::chain, request_details::attempts, request_details::notes),
         ))
         .first(c)
         .await
         .optional()?;
-    row.map(|(row, (route_reason, chain, attempts, tags))| {
+    row.map(|(row, (route_reason, chain, attempts, notes))| {
         Ok(LogDetail {
-            row: log_row(row, &tags)?,
+            row: log_row(row)?,
             route_reason,
             chain: decode::from_json(&chain)?,
             attempts: decode::from_json(&attempts)?,
+            notes: notes.as_deref().map(decode::from_json).transpose()?.unwrap_or_default(),
         })
     })
     .transpose()
@@ -144,15 +166,15 @@ pub(crate) async fn export(c: &mut Conn, query: ExportQuery) -> Result<Vec<Expor
     if let Some(user) = query.user {
         rows = rows.filter(user_id.eq(user.0));
     }
-    let rows: Vec<(Row, String, i64, bool, Option<String>)> = rows
+    let rows: Vec<(Row, i64, bool, Option<String>)> = rows
         .order((created_at.asc(), request_id.asc()))
         .limit(i64::from(query.limit))
-        .select((Row::as_select(), request_details::tags, user_id, unpriced, users::email.nullable()))
+        .select((Row::as_select(), user_id, unpriced, users::email.nullable()))
         .load(c)
         .await?;
     rows.into_iter()
-        .map(|(row, tags, user, no_price, email)| {
-            Ok(ExportRow { user_id: UserId(user), email, row: log_row(row, &tags)?, unpriced: no_price })
+        .map(|(row, user, no_price, email)| {
+            Ok(ExportRow { user_id: UserId(user), email, row: log_row(row)?, unpriced: no_price })
         })
         .collect()
 }
@@ -172,7 +194,7 @@ pub(crate) async fn requests_of(c: &mut Conn, user: UserId, key: Option<ApiKeyId
 
 /// Drops a piece of what lies before the UTC day of `before`: whole days where the log is kept by day.
 pub(crate) async fn prune(c: &mut Conn, before: Timestamp, chunk: u32) -> Result<Pruned> {
-    let pruned = super::dialect::prune_logs(c, before, chunk).await?;
+    let pruned = super::native::prune_logs(c, before, chunk).await?;
     if pruned == Pruned::Nothing {
         super::tags::prune(c, before.day().millis()).await?;
     }
@@ -181,5 +203,5 @@ pub(crate) async fn prune(c: &mut Conn, before: Timestamp, chunk: u32) -> Result
 
 /// Makes room for rows of these times ahead of them; how many days were new.
 pub(crate) async fn make_days(c: &mut Conn, times: Vec<Timestamp>) -> Result<usize> {
-    super::dialect::make_days(c, times).await
+    super::native::make_days(c, times).await
 }

@@ -61,7 +61,7 @@ pub(crate) async fn claim(
     until: Timestamp,
 ) -> Result<bool> {
     tx!(c, {
-        super::dialect::lock_user(c, user.0).await?;
+        super::native::lock_user(c, user.0).await?;
         is_own(c, user, key).await?;
         diesel::insert_into(provider_models::table)
             .values((
@@ -95,7 +95,7 @@ pub(crate) async fn save(
 ) -> Result<()> {
     let models = decode::json(&models)?;
     tx!(c, {
-        super::dialect::lock_user(c, user.0).await?;
+        super::native::lock_user(c, user.0).await?;
         is_own(c, user, key).await?;
         diesel::insert_into(provider_models::table)
             .values((

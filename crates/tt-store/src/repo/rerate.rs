@@ -20,10 +20,10 @@ use crate::schema::{request_details, request_logs};
 pub(crate) async fn write(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -> Result<Rerated> {
     tx!(c, {
         // Rows are read after this by a statement of their own, which sees what another re-pricing has written.
-        super::dialect::lock_rerates(c).await?;
+        super::native::lock_rerates(c).await?;
         let (rerated, changes) = rerate::price(held(c, &step).await?, &prices, &step)?;
-        super::dialect::update(c, &rerate::logs(&changes), rerate::KEYS).await?;
-        super::dialect::update(c, &rerate::details(&changes), rerate::KEYS).await?;
+        super::native::update(c, &rerate::logs(&changes), rerate::KEYS).await?;
+        super::native::update(c, &rerate::details(&changes), rerate::KEYS).await?;
         add_to_sums(c, &changes).await?;
         Ok(rerated)
     })
@@ -80,9 +80,9 @@ async fn add_to_sums(c: &mut Conn, changes: &[Change]) -> Result<()> {
         }
     }
     let upsert = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
-    super::dialect::insert(c, rollup::hourly(hourly), upsert).await?;
+    super::native::insert(c, rollup::hourly(hourly), upsert).await?;
     let upsert = rollup::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
-    super::dialect::insert(c, rollup::tags_hourly(tagged), upsert).await?;
+    super::native::insert(c, rollup::tags_hourly(tagged), upsert).await?;
     let costs = changes
         .iter()
         .map(|Change { key, delta, .. }| (key.user, key.api_key, Timestamp::from_millis(key.hour), delta.cost));

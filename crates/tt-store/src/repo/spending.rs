@@ -49,7 +49,7 @@ pub(crate) async fn add(c: &mut Conn, costs: impl Iterator<Item = (i64, i64, Tim
         "ON CONFLICT (user_id, api_key_id, period, starts_at) DO UPDATE SET revision = spending.revision + 1, \
          cost_nano = CASE WHEN {sum} > {BOUND} THEN {BOUND} WHEN {sum} < -{BOUND} THEN -{BOUND} ELSE {sum} END"
     );
-    super::dialect::insert(c, batch, upsert).await
+    super::native::insert(c, batch, upsert).await
 }
 
 /// What each account has spent in its period at `at`; nothing, at revision 0, where there is no row.

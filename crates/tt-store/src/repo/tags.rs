@@ -30,7 +30,7 @@ pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
         counting.get(&(user, day, name.to_owned())).is_some_and(|values| values.contains(value))
     });
     let upsert = rollup::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
-    super::dialect::insert(c, rollup::tags_hourly(sums), upsert).await
+    super::native::insert(c, rollup::tags_hourly(sums), upsert).await
 }
 
 /// The values that count by themselves, after letting in those of `wanted` that there is room for, in their order.
@@ -49,7 +49,7 @@ async fn admit(c: &mut Conn, wanted: BTreeMap<Group, BTreeSet<String>>) -> Resul
         return Ok(counting);
     }
     // Most batches bring no new value and need no lock.
-    super::dialect::lock_tag_values(c).await?;
+    super::native::lock_tag_values(c).await?;
     let mut added: Vec<(Group, String)> = Vec::new();
     for (group, values) in unsettled {
         let mut known = known(c, &group).await?;
@@ -65,7 +65,7 @@ async fn admit(c: &mut Conn, wanted: BTreeMap<Group, BTreeSet<String>>) -> Resul
         .big("day", &added, |(group, _)| group.1)
         .text("tag_name", &added, |(group, _)| group.2.clone())
         .text("tag_value", &added, |(_, value)| value.clone());
-    super::dialect::insert(c, batch, "ON CONFLICT DO NOTHING".to_owned()).await?;
+    super::native::insert(c, batch, "ON CONFLICT DO NOTHING".to_owned()).await?;
     Ok(counting)
 }
 

@@ -52,10 +52,12 @@ pub(crate) async fn usage_by_request(
 }
 
 fn recorded(row: Row) -> Result<RecordedUsage> {
+    let (usage, fees) = row.classes.used()?;
     Ok(RecordedUsage {
         created_at: Timestamp::from_millis(row.created_at),
         request_id: decode::parsed(&row.request_id)?,
-        usage: row.classes.usage(),
+        usage,
+        fees,
         source: decode::source(&row.usage_source)?,
         cost: row.cost_nano.map(NanoUsd),
         unpriced: row.unpriced,

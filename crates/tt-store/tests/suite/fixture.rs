@@ -2,7 +2,9 @@
 
 use tt_core::caller::RequestLimits;
 use tt_core::plan::Route;
-use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, PlannedStep, Settled, Settlement};
+use tt_core::record::{
+    self, Attempt, AttemptEnded, AttemptStarted, Intent, Note, Outcome, PlannedStep, Settled, Settlement,
+};
 use tt_core::usage::Reported;
 use tt_core::{
     AliasName, ApiKeyId, Dialect, Email, KeyHash, ModelName, NanoUsd, Provider, ProviderKeyId, RequestId, Scope,
@@ -136,6 +138,7 @@ pub(crate) struct Request {
     pub(crate) error: Option<&'static str>,
     pub(crate) tags: String,
     pub(crate) attempts: Vec<Attempt>,
+    pub(crate) client: Option<&'static str>,
 }
 
 impl Request {
@@ -151,6 +154,7 @@ impl Request {
             outcome: Outcome::Ok,
             error: None,
             tags: String::new(),
+            client: Some("codex"),
             attempts: vec![attempt(
                 Provider::OpenAi,
                 Usage {
@@ -186,6 +190,10 @@ impl Request {
                     reason: "because".to_owned(),
                 }],
                 tags: Tags::parse(&self.tags).unwrap(),
+                client: self.client.map(str::to_owned),
+                session: Some("session-1".to_owned()),
+                agent: Some("agent-1".to_owned()),
+                trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
             },
             attempts: self.attempts.clone(),
             settled: Settled {
@@ -209,6 +217,7 @@ pub(crate) fn attempt(provider: Provider, usage: Usage, cost: Option<i64>) -> At
             provider_key_id: ProviderKeyId(1),
             model: format!("{provider}-model"),
             started_at: at(0),
+            notes: vec![Note { param: "top_k".to_owned(), what: record::Change::Dropped, why: "a\0b".to_owned() }],
         },
         ended: Some(AttemptEnded {
             status: Some(200),

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
+use tt_core::fee::{Fee, FeeKind, FeeUnit};
 use tt_core::query::{GroupBy, UsageQuery, UsageSums};
 use tt_core::record::JournalCursor;
 use tt_core::record::{Outcome, Settlement};
@@ -93,11 +94,14 @@ async fn a_row_reads_back_as_it_was_settled(f: &Fixture) {
         tags: "team=search,x=ü".to_owned(),
         attempts: vec![
             attempt(Provider::Gemini, Usage { input: 1, cache_write_1h: 6, ..Usage::default() }, Some(30)),
-            attempt(Provider::OpenAi, Usage { output: 2, web_searches: 3, ..Usage::default() }, Some(40)),
+            attempt(Provider::OpenAi, Usage { output: 2, cache_write_12h: 9, ..Usage::default() }, Some(40)),
         ],
         ..Request::new(UserId(1), 77, 1)
     };
-    let settlement = request.settlement();
+    let mut settlement = request.settlement();
+    let container = Fee { kind: FeeKind::Container, count: 2, unit: FeeUnit::Hour };
+    settlement.attempts[0].ended.as_mut().unwrap().usage.fees = vec![Fee::web_searches(3)];
+    settlement.attempts[1].ended.as_mut().unwrap().usage.fees = vec![container, Fee::web_searches(1)];
     f.record(vec![settlement.clone()], Vec::new()).await.unwrap();
     let detail = f.log_detail(UserId(1), request_id(77, 1)).await.unwrap().unwrap();
     let (row, totals) = (&detail.row, settlement.totals());
@@ -110,6 +114,13 @@ async fn a_row_reads_back_as_it_was_settled(f: &Fixture) {
     assert_eq!((row.cost, row.saved), (Some(NanoUsd(70)), NanoUsd(10)));
     assert_eq!((row.latency_ms, row.first_token_ms), (900, Some(80)));
     assert_eq!(row.tags, settlement.intent.tags);
+    assert_eq!((row.usage.cache_write_12h, row.fees.as_slice()), (9, [Fee::web_searches(4), container].as_slice()));
+    let intent = &settlement.intent;
+    assert_eq!((row.dialect, &row.client, &row.session), (intent.dialect, &intent.client, &intent.session));
+    assert_eq!((&row.agent, &row.trace_id), (&intent.agent, &intent.trace_id));
+    assert!(row.client.is_some() && row.session.is_some() && row.agent.is_some() && row.trace_id.is_some());
+    // Both attempts say the same of the request.
+    assert_eq!(detail.notes, settlement.attempts[0].started.notes);
     assert_eq!(detail.route_reason, settlement.intent.route_reason);
     assert_eq!((detail.chain, detail.attempts), (settlement.intent.chain, settlement.attempts));
 }

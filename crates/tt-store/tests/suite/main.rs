@@ -46,6 +46,8 @@ mod provider_keys;
 #[cfg(test)]
 mod runtime;
 #[cfg(test)]
+mod upgrade;
+#[cfg(test)]
 mod usage;
 #[cfg(test)]
 mod users;

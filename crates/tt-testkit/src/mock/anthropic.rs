@@ -301,9 +301,6 @@ pub(super) fn usage(usage: &Usage) -> Value {
         if let Some(thinking) = usage.reasoning {
             object.insert("output_tokens_details".to_owned(), json!({ "thinking_tokens": thinking }));
         }
-        if usage.web_searches > 0 {
-            object.insert("server_tool_use".to_owned(), json!({"web_search_requests": usage.web_searches}));
-        }
     }
     object
 }

@@ -1,0 +1,193 @@
+//! Statements that SQLite has in its own form: locks, writing many rows at once, dropping old days of the log. The
+//! other database has the same functions.
+
+use std::ops::Range;
+
+use diesel::QueryResult;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use diesel::sqlite::{Sqlite, SqliteConnection};
+use tt_core::Timestamp;
+
+use super::Conn;
+use crate::batch::{Batch, Column, head};
+use crate::error::{Result, StoreError};
+use crate::view::Pruned;
+
+/// Rows of a statement, the largest that is not too large first: few texts, so that each is parsed once a
+/// connection.
+const CHUNKS: [usize; 3] = [64, 8, 1];
+
+/// Keeps other writers of this user's rows out until the transaction ends: there is one writer anyway.
+#[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
+pub(crate) async fn lock_user(_: &mut Conn, _: i64) -> Result<()> {
+    Ok(())
+}
+
+/// Keeps other drains from deciding on tag values: there is one writer anyway.
+#[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
+pub(crate) async fn lock_tag_values(_: &mut Conn) -> Result<()> {
+    Ok(())
+}
+
+/// Keeps other re-pricings out: there is one writer anyway.
+#[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
+pub(crate) async fn lock_rerates(_: &mut Conn) -> Result<()> {
+    Ok(())
+}
+
+/// Changes the rows of the table that `batch` names by its first `keys` columns to what the other columns say.
+pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<()> {
+    let (set, same) = batch.assignments(keys);
+    let (table, names) = (batch.table(), batch.names().join(", "));
+    for rows in chunks(batch.rows()) {
+        let values = values(batch, &rows);
+        let text = format!("WITH new ({names}) AS (VALUES {values}) UPDATE {table} SET {set} FROM new WHERE {same}");
+        diesel_async::RunQueryDsl::execute(with_values(batch, rows, text), c).await?;
+    }
+    Ok(())
+}
+
+/// Inserts `batch`; `ending` follows the values.
+pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result<()> {
+    // In one piece on the connection's thread, which takes the values as they lie here.
+    let insert = move |c: &mut SqliteConnection| {
+        for rows in chunks(batch.rows()) {
+            Insert { batch: &batch, rows, ending: &ending }.execute(c)?;
+        }
+        Ok(())
+    };
+    Ok(c.spawn_blocking(insert).await?)
+}
+
+/// As [`insert`], giving the `request_id` of each row that was not there yet.
+pub(crate) async fn insert_new(c: &mut Conn, batch: Batch) -> Result<Vec<String>> {
+    let insert = move |c: &mut SqliteConnection| {
+        let mut new = Vec::with_capacity(batch.rows());
+        for rows in chunks(batch.rows()) {
+            let ending = "ON CONFLICT DO NOTHING RETURNING request_id";
+            new.extend(Insert { batch: &batch, rows, ending }.get_results::<String>(c)?);
+        }
+        Ok(new)
+    };
+    Ok(c.spawn_blocking(insert).await?)
+}
+
+/// A table takes rows of any day.
+pub(crate) fn lacks_partition(_: &StoreError) -> bool {
+    false
+}
+
+/// A table takes rows of any day.
+#[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
+pub(crate) async fn make_days(_: &mut Conn, _: impl IntoIterator<Item = Timestamp>) -> Result<usize> {
+    Ok(0)
+}
+
+/// Deletes about `chunk` of the oldest rows that lie before the day of `before`.
+pub(crate) async fn prune_logs(c: &mut Conn, before: Timestamp, chunk: u32) -> Result<Pruned> {
+    let rows = super::oldest::delete(c, before, chunk).await?;
+    Ok(if rows == 0 { Pruned::Nothing } else { Pruned::Rows(rows) })
+}
+
+/// All of `rows` in pieces of the sizes there are.
+fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let size = CHUNKS.into_iter().find(|size| start + size <= rows)?;
+        start += size;
+        Some(start - size..start)
+    })
+}
+
+fn values(batch: &Batch, rows: &Range<usize>) -> String {
+    let row = format!("({})", vec!["?"; batch.columns().len()].join(", "));
+    vec![row; rows.len()].join(", ")
+}
+
+fn with_values(
+    batch: &Batch,
+    rows: Range<usize>,
+    text: String,
+) -> diesel::query_builder::BoxedSqlQuery<'static, Sqlite, diesel::query_builder::SqlQuery> {
+    let mut query = diesel::sql_query(text).into_boxed::<Sqlite>();
+    for row in rows {
+        for column in batch.columns() {
+            query = match column {
+                Column::Big(values) => query.bind::<BigInt, _>(values.get(row).copied().unwrap_or_default()),
+                Column::MaybeBig(values) => query.bind::<Nullable<BigInt>, _>(values.get(row).copied().flatten()),
+                Column::Bool(values) => query.bind::<Bool, _>(values.get(row).copied().unwrap_or_default()),
+                Column::Text(values) => query.bind::<Text, _>(values.get(row).cloned().unwrap_or_default()),
+                Column::MaybeText(values) => query.bind::<Nullable<Text>, _>(values.get(row).cloned().flatten()),
+            };
+        }
+    }
+    query
+}
+
+/// A statement whose text depends on the table and the number of rows only.
+struct Insert<'a> {
+    batch: &'a Batch,
+    rows: Range<usize>,
+    ending: &'a str,
+}
+
+impl QueryFragment<Sqlite> for Insert<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        head(self.batch, &mut out);
+        out.push_sql("VALUES ");
+        for row in self.rows.clone() {
+            out.push_sql(if row == self.rows.start { "(" } else { "), (" });
+            for (n, column) in self.batch.columns().iter().enumerate() {
+                out.push_sql(if n == 0 { "" } else { ", " });
+                match column {
+                    Column::Big(values) => push::<BigInt, _>(&mut out, values, row),
+                    Column::MaybeBig(values) => push::<Nullable<BigInt>, _>(&mut out, values, row),
+                    Column::Bool(values) => push::<Bool, _>(&mut out, values, row),
+                    Column::Text(values) => push::<Text, _>(&mut out, values, row),
+                    Column::MaybeText(values) => push::<Nullable<Text>, _>(&mut out, values, row),
+                }?;
+            }
+        }
+        out.push_sql(") ");
+        out.push_sql(self.ending);
+        Ok(())
+    }
+}
+
+fn push<'b, T, V>(out: &mut AstPass<'_, 'b, Sqlite>, values: &'b [V], row: usize) -> QueryResult<()>
+where
+    Sqlite: diesel::sql_types::HasSqlType<T>,
+    V: diesel::serialize::ToSql<T, Sqlite>,
+{
+    // Every column has a value a row.
+    let value = values.get(row).ok_or(diesel::result::Error::NotFound)?;
+    out.push_bind_param::<T, V>(value)
+}
+
+impl QueryId for Insert<'_> {
+    type QueryId = ();
+    /// By its text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+/// What it returns, where it returns something.
+impl Query for Insert<'_> {
+    type SqlType = Text;
+}
+
+impl RunQueryDsl<SqliteConnection> for Insert<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_one_chunk() {
+        for rows in [0, 1, 7, 8, 63, 64, 65, 1000, 4099] {
+            let all: Vec<usize> = chunks(rows).flatten().collect();
+            assert_eq!(all, (0..rows).collect::<Vec<_>>());
+        }
+    }
+}
