@@ -18,7 +18,7 @@ use tt_core::Timestamp;
 use super::Conn;
 use crate::error::{Result, StoreError};
 
-/// What is partitioned.
+/// The partitioned tables.
 const TABLES: [&str; 2] = ["request_logs", "request_details"];
 
 const DAY_MS: i64 = 86_400_000;

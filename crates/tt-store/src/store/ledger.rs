@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tt_core::query::{ExportQuery, ExportRow, GapQuery, Gaps, LogDetail, LogQuery, LogRow, UsageGroup, UsageQuery};
 use tt_core::record::{JournalCursor, Settlement};
-use tt_core::{ApiKeyId, RequestId, Timestamp, UserId};
+use tt_core::{RequestId, Timestamp, UserId};
 
 use super::Store;
 use crate::error::Result;
@@ -25,7 +25,7 @@ impl Store {
         call!(self, write, ledger::record(settlements, cursors))
     }
 
-    /// How far a journal has been drained; `None`: not at all.
+    /// The place up to which a journal has been drained; `None`: nothing has been.
     pub async fn journal_cursor(&self, journal: String) -> Result<Option<JournalCursor>> {
         call!(self, read, ledger::cursor(journal))
     }
@@ -60,11 +60,6 @@ impl Store {
     /// Requests with their users, oldest first: what an export reads page by page. Rows that come meanwhile move none.
     pub async fn export(&self, query: ExportQuery) -> Result<Vec<ExportRow>> {
         call!(self, read, logs::export(query))
-    }
-
-    /// How many requests the user made since `since`; with `key`, by that key.
-    pub async fn requests_of(&self, user: UserId, key: Option<ApiKeyId>, since: Timestamp) -> Result<u64> {
-        call!(self, read, logs::requests_of(user, key, since))
     }
 
     /// Requests of all users by credential since the hour of `since`: what the limits of the day start from.
