@@ -2,7 +2,6 @@
 //! work of the other crates.
 
 mod cli;
-mod clock;
 mod commands;
 mod config;
 mod data_dir;

@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
+use tt_core::Causes;
 use tt_store::{Store, StoreConfig};
 
 use crate::config::{Config, Database};
@@ -30,15 +31,5 @@ pub(crate) async fn open_existing(config: &Config, control: &Handle) -> Result<S
 
 /// An error of the store and its causes, in one line.
 pub(crate) fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = format!("the store: {error}");
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let more = source.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = source.source();
-    }
-    text.replace('\n', " ")
+    format!("the store: {}", Causes(error)).replace('\n', " ")
 }

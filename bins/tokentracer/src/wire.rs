@@ -10,13 +10,12 @@ use tokio::task::JoinHandle;
 use tt_core::price::PriceTable;
 use tt_core::record::JournalCursor;
 use tt_crypto::{Keyring, Passwords, Sessions};
-use tt_http::{App, BudgetAccounts, Parts};
+use tt_http::{App, BudgetAccounts, Parts, now};
 use tt_ledger::{Batch, Disk, Drain, Drained, Flusher, JournalConfig, Ledger, Sink};
 use tt_ratelimit::{Budgets, Limiter};
 use tt_store::{Store, StoreError};
 use uuid::Uuid;
 
-use crate::clock::now;
 use crate::config::{Config, Database};
 
 /// The keys that a server works with.

@@ -14,7 +14,7 @@ use tt_core::record::{Change, Note};
 use tt_core::usage::Reported;
 use uuid::Uuid;
 
-use crate::codec::{Egress, Facts, CostFacts, Head, Ingress, ReplyContext, Scanned, Target, Undo};
+use crate::codec::{CostFacts, Egress, Facts, Head, Ingress, ReplyContext, Scanned, Target, Undo};
 use crate::dialect::codec;
 use crate::error::RequestError;
 use crate::slices::Slices;

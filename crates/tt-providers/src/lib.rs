@@ -17,7 +17,7 @@ pub mod sse;
 pub mod tally;
 pub mod upstream;
 
-pub use codec::{Codec, Egress, Encoded, Facts, CostFacts, Head, Ingress, PublicError, ReplyContext, Target, Undo};
+pub use codec::{Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, PublicError, ReplyContext, Target, Undo};
 pub use dialect::codec;
 pub use dialect::openai_chat;
 pub use error::RequestError;

@@ -84,7 +84,7 @@ impl Batch {
         &self.columns
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub(crate) const fn rows(&self) -> usize {
         self.rows
     }

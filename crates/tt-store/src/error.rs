@@ -1,4 +1,4 @@
-//! What can go wrong in the store. A variant is something a caller treats differently.
+//! Errors of the store: a variant for each case that callers treat differently.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -34,7 +34,7 @@ pub enum StoreError {
     BadUrl(String),
 }
 
-/// What was not found.
+/// The object that was not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Object {
     /// A user.
@@ -54,7 +54,7 @@ pub enum Object {
     Alias,
 }
 
-/// What stands in the way.
+/// The reason why a change is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
     /// Another user has this e-mail address.

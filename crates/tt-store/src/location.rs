@@ -7,13 +7,13 @@ use tokio_postgres::config::SslMode;
 
 use crate::error::{Result, StoreError};
 
-/// Where the database is.
+/// The place of the database.
 pub(crate) enum Location {
     /// A file.
     Sqlite(PathBuf),
     /// A server.
     Postgres {
-        /// How to connect. Its `Debug` hides the password.
+        /// The settings of a connection. Its `Debug` hides the password.
         config: Box<tokio_postgres::Config>,
         /// A PEM file of root certificates to trust instead of the built-in ones.
         root_certificates: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! Re-pricing recorded requests: what to ask, what comes back, and, pure, what becomes of a row.
+//! Re-pricing recorded requests: the question, the answer, and, pure, the new row of each request.
 
 use diesel::prelude::*;
 use tt_core::price::PriceTable;
@@ -11,10 +11,10 @@ use crate::error::Result;
 use crate::rollup::{Key, Sums};
 use crate::schema::{request_details, request_logs};
 
-/// Where a row stands in the log.
+/// The place of a row in the log: its time and id.
 pub type Place = (Timestamp, RequestId);
 
-/// Which recorded requests to price again, of all users: a step of a walk from the oldest on.
+/// Recorded requests of all users to price again: a step of a walk from the oldest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rerate {
     /// Not before.
@@ -27,12 +27,12 @@ pub struct Rerate {
     pub limit: u32,
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rerated {
     /// The requests of the step, changed or not; those that billed nothing are left out.
     pub requests: Vec<Repriced>,
-    /// Where the next step begins; `None`: there is nothing left.
+    /// The place after which the next step begins; `None`: there is nothing left.
     pub next: Option<Place>,
 }
 
@@ -49,7 +49,7 @@ pub struct Repriced {
     pub after: Option<NanoUsd>,
 }
 
-/// What the log holds of a request that its cost depends on, and where it is summed.
+/// The part of a logged request that its cost depends on, and the dimensions of its sums.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = request_logs)]
 pub(crate) struct Held {
@@ -83,13 +83,13 @@ pub(crate) struct Change {
     cost: Option<i64>,
     unpriced: bool,
     saved: i64,
-    /// Where it is summed.
+    /// The key of its sums.
     pub(crate) key: Key,
     /// The UTC day its tags count in.
     pub(crate) day: i64,
     /// Its tags as they are stored.
     pub(crate) tags: Vec<(String, String)>,
-    /// What the sums gain or lose.
+    /// The change of the sums.
     pub(crate) delta: Sums,
 }
 
@@ -164,7 +164,7 @@ impl Held {
     }
 }
 
-/// What changes in `request_logs`.
+/// The changed columns of `request_logs`.
 pub(crate) fn logs(changes: &[Change]) -> Batch {
     named("request_logs", changes)
         .maybe_big("cost_nano", changes, |change| change.cost)
@@ -172,7 +172,7 @@ pub(crate) fn logs(changes: &[Change]) -> Batch {
         .big("saved_nano", changes, |change| change.saved)
 }
 
-/// What changes in `request_details`.
+/// The changed columns of `request_details`.
 pub(crate) fn details(changes: &[Change]) -> Batch {
     named("request_details", changes).text("attempts", changes, |change| change.attempts.clone())
 }

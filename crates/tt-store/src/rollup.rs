@@ -159,7 +159,7 @@ impl<'a> Row<'a> {
         self.settlement.intent.created_at
     }
 
-    /// What it cost, in nano-dollars, as far as that is known.
+    /// Its cost in nano-dollars, as far as it is known.
     pub(crate) fn cost(&self) -> i64 {
         self.sums().cost
     }

@@ -125,7 +125,7 @@ impl Store {
         matches!(self.inner.database, Database::Sqlite(_))
     }
 
-    /// How many calls have been made to the store since it was opened: a test shows by it what does without.
+    /// The number of calls to the store since it was opened. Tests show by it that a path makes none.
     pub fn queries(&self) -> u64 {
         self.inner.queries.load(Ordering::Relaxed)
     }

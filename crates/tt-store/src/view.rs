@@ -1,5 +1,4 @@
-//! What the store takes and gives where tt-core has no type for it: users, keys and sessions as rows, changes to
-//! them.
+//! Types that the store takes and gives and tt-core has none for: users, keys and sessions as rows, changes to them.
 
 use secrecy::SecretString;
 use tt_core::budget::{Budget, UserBudgets};
@@ -18,7 +17,7 @@ pub struct User {
     pub id: UserId,
     /// Their address.
     pub email: Email,
-    /// What they may do.
+    /// Their role.
     pub role: Role,
     /// May they do nothing at all?
     pub disabled: bool,
@@ -30,14 +29,14 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
-/// What a login needs.
+/// The part of a user that a login needs.
 #[derive(Debug)]
 pub struct Login {
-    /// Who it would be.
+    /// The user who would be signed in.
     pub id: UserId,
     /// The password's hash as stored (a PHC string).
     pub password_hash: SecretString,
-    /// What they may do.
+    /// Their role.
     pub role: Role,
     /// May they do nothing at all? A login is refused then.
     pub disabled: bool,
@@ -46,7 +45,7 @@ pub struct Login {
 /// Changes to a user; `None` leaves a field as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UserPatch {
-    /// What they may do.
+    /// Their role.
     pub role: Option<Role>,
     /// May they do nothing at all?
     pub disabled: Option<bool>,
@@ -67,7 +66,7 @@ pub struct NewApiKey {
     pub name: Option<Label>,
     /// Its first characters, by which its owner knows it.
     pub prefix: String,
-    /// What it may be used for.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
     /// The aliases it may name; `None`: all of the user's.
     pub allowed_aliases: Option<Vec<AliasName>>,
@@ -88,7 +87,7 @@ pub struct ApiKeyInfo {
     pub name: Option<Label>,
     /// Its first characters.
     pub prefix: String,
-    /// What it may be used for.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
     /// The aliases it may name; `None`: all of the user's.
     pub allowed_aliases: Option<Vec<AliasName>>,
@@ -113,7 +112,7 @@ pub struct NewProviderKey {
     pub provider: Provider,
     /// A name its owner chose.
     pub label: Option<Label>,
-    /// Where to call instead of the operator's address.
+    /// The address to call instead of the operator's.
     pub base_url: Option<BaseUrl>,
     /// The name its ciphertext is bound to.
     pub seal_id: SealId,
@@ -124,7 +123,7 @@ pub struct NewProviderKey {
 /// A provider key without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderKeyInfo {
-    /// What routing knows of it: id, provider, address.
+    /// The part that routing needs: id, provider, address.
     pub key: KeyRef,
     /// A name its owner chose.
     pub label: Option<Label>,
@@ -137,7 +136,7 @@ pub struct ProviderKeyInfo {
 pub struct ProviderKeyPatch {
     /// A name its owner chose.
     pub label: Option<Option<Label>>,
-    /// Where to call. That it changes together with the key only is the caller's rule.
+    /// The address to call. That it changes together with the key only is the caller's rule.
     pub base_url: Option<Option<BaseUrl>>,
     /// Another key.
     pub secret: Option<(SealId, Sealed)>,
@@ -146,7 +145,7 @@ pub struct ProviderKeyPatch {
 /// A provider key with its sealed secret, for the directory to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedKey {
-    /// What routing knows of it.
+    /// The part that routing needs.
     pub key: KeyRef,
     /// The name its ciphertext is bound to.
     pub seal_id: SealId,
@@ -185,7 +184,7 @@ pub struct NewAlias {
     pub target_model: ModelName,
     /// The key to call it with: one of the user's.
     pub provider_key_id: ProviderKeyId,
-    /// Where to go when it fails: another alias of the user's.
+    /// The alias to try when it fails: another of the user's.
     pub fallback_alias_id: Option<AliasId>,
     /// Is the light model to be used for small prompts?
     pub use_light_model: bool,
@@ -204,7 +203,7 @@ pub struct AliasPatch {
     pub target_model: Option<ModelName>,
     /// The key to call it with.
     pub provider_key_id: Option<ProviderKeyId>,
-    /// Where to go when it fails.
+    /// The alias to try when it fails.
     pub fallback_alias_id: Option<Option<AliasId>>,
     /// Is the light model to be used for small prompts?
     pub use_light_model: Option<bool>,
@@ -245,7 +244,7 @@ pub struct StoredSecret {
     pub key: SealedKey,
 }
 
-/// What was dropped of the log at once.
+/// The piece of the log that was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pruned {
     /// There was nothing left to drop.
@@ -263,11 +262,11 @@ pub struct RequestCount {
     pub user_id: UserId,
     /// The API key; `None`: by session.
     pub api_key_id: Option<ApiKeyId>,
-    /// How many.
+    /// The number of requests.
     pub requests: u64,
 }
 
-/// Which recorded requests of a user.
+/// A choice of a user's recorded requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageScope {
     /// Not before.
@@ -278,18 +277,18 @@ pub struct UsageScope {
     pub alias: Option<String>,
 }
 
-/// What one request used and cost, as its row has it.
+/// Use and cost of one request, as its row has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedUsage {
     /// When it arrived.
     pub created_at: Timestamp,
-    /// Which it is.
+    /// Its id.
     pub request_id: RequestId,
     /// Tokens over all attempts.
     pub usage: Usage,
-    /// What was billed beside tokens, over all attempts.
+    /// Fees beside tokens, over all attempts.
     pub fees: Vec<Fee>,
-    /// Where they come from.
+    /// The source of the numbers.
     pub source: UsageSource,
     /// The known cost.
     pub cost: Option<NanoUsd>,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio_postgres::NoTls;
+use tt_core::Causes;
 
 /// Names the server that PostgreSQL tests make their databases on; set by `cargo xtask test`.
 pub const POSTGRES_URL: &str = "TT_TEST_POSTGRES_URL";
@@ -68,21 +69,14 @@ impl Drop for TestDb {
 }
 
 async fn run(server: &str, statement: &str) -> Result<(), String> {
-    let (client, connection) = tokio_postgres::connect(server, NoTls).await.map_err(|e| with_cause(&e))?;
+    let (client, connection) = tokio_postgres::connect(server, NoTls).await.map_err(|e| Causes(&e).to_string())?;
     let work = async {
         let result = client.batch_execute(statement).await;
         drop(client);
         result
     };
     let (result, _) = tokio::join!(work, connection);
-    result.map_err(|e| with_cause(&e))
-}
-
-fn with_cause(error: &tokio_postgres::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
+    result.map_err(|e| Causes(&e).to_string())
 }
 
 /// Not used by any other process or test, on this day or after a crash.

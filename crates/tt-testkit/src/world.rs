@@ -2,6 +2,25 @@
 //! and users with keys. Every suite that tests the built program begins with a [`World`].
 //!
 //! It knows the program by its settings and its HTTP API only.
+//!
+//! ```no_run
+//! use tt_core::Provider;
+//! use tt_testkit::World;
+//! use tt_testkit::redis::RedisServer;
+//! use tt_testkit::world::{Backend, request_id};
+//!
+//! # async fn test() {
+//! // In an integration test the program is env!("CARGO_BIN_EXE_tokentracer").
+//! let setup = World::of("target/debug/tokentracer").env("RATE_LIMIT_MINUTE", "2");
+//! let world = setup.backend(Backend::Postgres).redis(RedisServer::start()).processes(2).start().await;
+//! let user = world.user().await;
+//! user.alias("fast", Provider::OpenAi, "gpt-4o-mini").await;
+//!
+//! let answer = user.ask("fast", "hello").await.expect(200);
+//! let row = user.log(&request_id(&answer)).await;
+//! assert_eq!(row["usage_source"], "provider");
+//! # }
+//! ```
 
 mod command;
 mod elsewhere;

@@ -7,9 +7,9 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Arg, ArgGroup, ArgMatches, Command};
 use tokio::runtime::Handle;
 use tt_core::{Email, Role};
+use tt_http::now;
 use tt_store::{Store, User, UserPatch};
 
-use crate::clock::now;
 use crate::config::Config;
 use crate::store::{explain, open_existing};
 

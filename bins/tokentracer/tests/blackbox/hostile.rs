@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tt_core::Provider;
 use tt_testkit::World;
 use tt_testkit::client::{Client, Response};
-use tt_testkit::world::{User, question};
+use tt_testkit::world::{User, eventually, question};
 
 use crate::expect::{alike, error, error_about};
 use crate::setup::{world, world_with};
@@ -76,15 +76,10 @@ async fn counts_that_are_none_are_named() {
     assert_eq!(after[0]["light_model_threshold"], 100);
 }
 
-/// Until the user is an administrator on every process.
+/// Makes the user an administrator, and waits until their process knows it.
 async fn promoted(world: &World, user: &User) {
-    let output = world.launch().argument("users").argument("promote").argument(&user.email).output();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let until = std::time::Instant::now() + Duration::from_secs(10);
-    while user.session.get("/manage/users").send().await.status != 200 {
-        assert!(std::time::Instant::now() < until, "the promotion is not seen");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    world.command(&["users", "promote", &user.email]).expect(0);
+    eventually("the promotion is seen", async || user.session.get("/manage/users").send().await.status == 200).await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tt_core::call::conversation::Conversation;
 use tt_core::plan::InputTokens;
 use tt_core::{Dialect, Provider};
-use tt_providers::{ClientRequest, Facts, CostFacts, Head, Ingress, RequestError, codec};
+use tt_providers::{ClientRequest, CostFacts, Facts, Head, Ingress, RequestError, codec};
 
 use crate::edge::body::Buffered;
 use crate::edge::error::ApiError;

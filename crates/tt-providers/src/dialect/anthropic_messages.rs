@@ -9,7 +9,7 @@ use serde_json::Value;
 use tt_core::call::conversation::Conversation;
 use tt_core::call::reply::Reply;
 
-use crate::codec::{Codec, Egress, Encoded, CostFacts, StreamDecoder, Target, Undo};
+use crate::codec::{Codec, CostFacts, Egress, Encoded, StreamDecoder, Target, Undo};
 use crate::error::RequestError;
 use crate::upstream::error::{Refused, UpstreamError};
 

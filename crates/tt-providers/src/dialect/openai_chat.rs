@@ -11,7 +11,7 @@ use tt_core::call::field::Field;
 use tt_core::call::reply::Reply;
 
 use crate::codec::{
-    Codec, Egress, Encoded, Facts, CostFacts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
+    Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
     StreamDecoder, StreamEncoder, Target, Undo,
 };
 use crate::error::RequestError;

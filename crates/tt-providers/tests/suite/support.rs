@@ -8,6 +8,7 @@ use http::HeaderMap;
 use serde_json::Value;
 use tt_core::call::conversation::Conversation;
 use tt_core::call::event::Event;
+use tt_core::fee::{Fee, web_searches};
 use tt_core::model::{Capabilities, ModelFacts};
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Dialect, Provider};
@@ -275,10 +276,10 @@ pub(crate) fn refusal(provider: Provider, status: u16, headers: &HeaderMap, body
 /// The usage by class, classes of 0 left out, and all that decides its price.
 fn usage(reported: Option<&Reported>) -> String {
     let Some(reported) = reported else { return "usage: none\n".to_owned() };
-    let mut text = format!("usage: {}\n", classes(&reported.usage));
+    let mut text = format!("usage: {}\n", classes(&reported.usage, &reported.fees));
     for pass in &reported.beside {
         let model = pass.model.as_deref().unwrap_or("the same model");
-        writeln!(text, "beside, {model}: {}", classes(&pass.usage)).unwrap();
+        writeln!(text, "beside, {model}: {}", classes(&pass.usage, &[])).unwrap();
     }
     if let Some(tier) = &reported.service_tier {
         writeln!(text, "tier: {tier}").unwrap();
@@ -290,7 +291,7 @@ fn usage(reported: Option<&Reported>) -> String {
     text
 }
 
-fn classes(usage: &Usage) -> String {
+fn classes(usage: &Usage, fees: &[Fee]) -> String {
     let classes = [
         ("input", Some(usage.input)),
         ("cache_read", Some(usage.cache_read)),
@@ -301,7 +302,7 @@ fn classes(usage: &Usage) -> String {
         ("audio_input", Some(usage.audio_input)),
         ("audio_output", Some(usage.audio_output)),
         ("tool_prompt", Some(usage.tool_prompt)),
-        ("web_searches", Some(usage.web_searches)),
+        ("web_searches", Some(web_searches(fees))),
     ];
     // A stated reasoning of 0 differs from an unstated one, so it is counted from 1 above and shown from 0 here.
     let shown = classes.into_iter().filter_map(|(name, count)| match count {
@@ -332,7 +333,7 @@ fn failure(error: &UpstreamError) -> String {
         UpstreamError::Broken(why) => format!("broken connection: {why}"),
         UpstreamError::Protocol(why) => format!("unreadable answer: {why}"),
         UpstreamError::BadAnswer { reason, usage: billed } => {
-            format!("unusable answer: {reason}, billed: {}", classes(&billed.usage))
+            format!("unusable answer: {reason}, billed: {}", classes(&billed.usage, &billed.fees))
         }
     };
     let next = match error.disposition() {

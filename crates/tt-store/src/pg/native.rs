@@ -128,7 +128,7 @@ impl QueryId for Insert<'_> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-/// What it returns, where it returns something.
+/// The type of the rows it returns, where it returns any.
 impl Query for Insert<'_> {
     type SqlType = Text;
 }

@@ -19,7 +19,7 @@ use tt_core::time::DAY_MS;
 use super::Conn;
 use crate::error::{Result, StoreError};
 
-/// What is partitioned.
+/// The partitioned tables.
 const TABLES: [&str; 2] = ["request_logs", "request_details"];
 
 /// For changes of the partitions: one process at a time.

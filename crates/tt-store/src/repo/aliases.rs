@@ -142,7 +142,7 @@ async fn write(
         if routes.alias_by_id(fallback).is_none() {
             return Err(StoreError::NotFound(Object::Alias));
         }
-        // What does not exist yet cannot be fallen back to.
+        // No alias falls back to one that does not exist yet.
         if id.is_some_and(|id| closes_cycle(&routes, id, fallback)) {
             return Err(Invalid::new("fallback_alias_id", "must not lead back to the alias itself").into());
         }

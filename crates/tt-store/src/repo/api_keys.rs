@@ -117,7 +117,7 @@ struct CallerRow {
     own_budget: BudgetColumns,
 }
 
-/// Who holds the key; `None` when there is none, it was revoked, or its user is disabled.
+/// The caller whose key it is; `None` when there is none, it was revoked, or its user is disabled.
 pub(crate) async fn caller(c: &mut Conn, key_hash: KeyHash) -> Result<Option<Caller>> {
     let row: Option<CallerRow> = api_keys::table
         .inner_join(users::table.on(users::id.eq(api_keys::user_id)))

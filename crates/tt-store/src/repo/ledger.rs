@@ -14,11 +14,11 @@ use crate::error::Result;
 use crate::rollup::{self, Row};
 use crate::schema::journal_cursors;
 
-/// How often a batch is tried: once more where rows of it are there already, and for days that were not, which another
-/// process may drop again meanwhile.
+/// The most times a batch is tried. It is tried again when rows of it are there already, and when the partition of a day
+/// is missing: another process may drop that again meanwhile.
 const TRIES: usize = 4;
 
-/// What is known of a batch's rows.
+/// Whether rows of a batch may be in the table already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rows {
     /// They should be new: a row that is not ends the transaction. Cheaper, and what a batch nearly always is.
@@ -94,7 +94,7 @@ async fn advance(c: &mut Conn, cursor: JournalCursor) -> Result<()> {
     Ok(())
 }
 
-/// How far `name` has been drained; `None`: not at all.
+/// The place up to which the journal `name` has been drained; `None`: nothing has been.
 pub(crate) async fn cursor(c: &mut Conn, name: String) -> Result<Option<JournalCursor>> {
     let row: Option<(String, i64, i64)> = journal_cursors::table.find(name).first(c).await.optional()?;
     Ok(row.map(|(journal, segment, offset)| JournalCursor {

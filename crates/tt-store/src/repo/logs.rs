@@ -40,7 +40,7 @@ struct Row {
     details: Details,
 }
 
-/// What every reading of a row takes from the details beside it.
+/// The columns of a row's details that every reading of the row takes.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = request_details)]
 struct Details {
@@ -49,6 +49,9 @@ struct Details {
     trace_id: Option<String>,
     tags: String,
 }
+
+/// `route_reason`, `chain`, `attempts` and `notes`: what only the reading of one request in full takes.
+type InFull = (String, String, String, Option<String>);
 
 fn log_row(row: Row) -> Result<LogRow> {
     let (usage, fees) = row.classes.used()?;
@@ -127,7 +130,7 @@ pub(crate) async fn list(c: &mut Conn, user: UserId, query: LogQuery) -> Result<
 /// One of the user's requests in full.
 pub(crate) async fn detail(c: &mut Conn, user: UserId, id: RequestId) -> Result<Option<LogDetail>> {
     let Some(at) = id.created_at() else { return Ok(None) };
-    let row: Option<(Row, (String, String, String, Option<String>))> = with_details!()
+    let row: Option<(Row, InFull)> = with_details!()
         .filter(request_logs::created_at.eq(at.millis()))
         .filter(request_logs::request_id.eq(id.to_string()))
         .filter(request_logs::user_id.eq(user.0))
@@ -177,19 +180,6 @@ pub(crate) async fn export(c: &mut Conn, query: ExportQuery) -> Result<Vec<Expor
             Ok(ExportRow { user_id: UserId(user), email, row: log_row(row)?, unpriced: no_price })
         })
         .collect()
-}
-
-/// How many requests the user (with that key) has made since `since`.
-pub(crate) async fn requests_of(c: &mut Conn, user: UserId, key: Option<ApiKeyId>, since: Timestamp) -> Result<u64> {
-    let mut rows = request_logs::table
-        .filter(request_logs::user_id.eq(user.0))
-        .filter(request_logs::created_at.ge(since.millis()))
-        .into_boxed();
-    if let Some(key) = key {
-        rows = rows.filter(request_logs::api_key_id.eq(key.0));
-    }
-    let requests: i64 = rows.count().get_result(c).await?;
-    Ok(count(requests))
 }
 
 /// Drops a piece of what lies before the UTC day of `before`: whole days where the log is kept by day.

@@ -29,7 +29,7 @@ pub(crate) async fn write(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -
     })
 }
 
-/// What [`write`] would do, without doing it.
+/// The result that [`write`] would have, without writing.
 pub(crate) async fn preview(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -> Result<Rerated> {
     Ok(rerate::price(held(c, &step).await?, &prices, &step)?.0)
 }

@@ -31,7 +31,7 @@ pub(crate) async fn create(
     Ok(SessionId(id))
 }
 
-/// Who holds the session; `None` when there is none, it was ended, or its user is disabled.
+/// The caller whose session it is; `None` when there is none, it was ended, or its user is disabled.
 pub(crate) async fn caller(c: &mut Conn, jti_hash: KeyHash) -> Result<Option<Caller>> {
     type Row = (i64, i64, i64, String, i64, i64, BudgetColumns, BudgetColumns);
     let row: Option<Row> = sessions::table

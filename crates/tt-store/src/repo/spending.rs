@@ -1,4 +1,5 @@
-//! What budgets count: the spending of users and keys in each period, kept in the transaction that inserts the rows.
+//! The spending of users and keys in each period, which budgets count. It is kept in the transaction that inserts the
+//! rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -52,7 +53,7 @@ pub(crate) async fn add(c: &mut Conn, costs: impl Iterator<Item = (i64, i64, Tim
     super::native::insert(c, batch, upsert).await
 }
 
-/// What each account has spent in its period at `at`; nothing, at revision 0, where there is no row.
+/// The spending of each account in its period at `at`; nothing, at revision 0, where there is no row.
 pub(crate) async fn spent(c: &mut Conn, accounts: Vec<Account>, at: Timestamp) -> Result<Vec<Spent>> {
     let mut found: HashMap<Key, (i64, i64)> = HashMap::new();
     if !accounts.is_empty() {
@@ -82,7 +83,7 @@ fn subject(account: &Account) -> i64 {
     account.key.map_or(0, |key| key.0)
 }
 
-/// What was spent, in the periods at `at`, on the accounts that budgets of `subjects` count: users, and keys of theirs.
+/// The spending, in the periods at `at`, on the accounts that budgets of `subjects` count: users, and keys of theirs.
 pub(crate) async fn budgeted(
     c: &mut Conn,
     subjects: BTreeSet<(UserId, Option<ApiKeyId>)>,

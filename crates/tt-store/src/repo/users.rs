@@ -67,7 +67,7 @@ pub(crate) async fn create(
         .map_err(on_violation(Constraint::Unique, Conflict::EmailTaken))
 }
 
-/// What a login by `email` needs.
+/// The part of the user with this address that a login needs.
 pub(crate) async fn login(c: &mut Conn, email: Email) -> Result<Option<Login>> {
     let row: Option<(i64, String, String, bool)> = users::table
         .filter(users::email.eq(email.as_str()))

@@ -1,4 +1,4 @@
-//! What requests used, row by row: what their tokens would have cost elsewhere is computed from.
+//! Use and cost of requests, row by row: the caller computes from them what another model would have cost.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tt_core::query::{ExportQuery, ExportRow, GapQuery, Gaps, LogDetail, LogQuery, LogRow, UsageGroup, UsageQuery};
 use tt_core::record::{JournalCursor, Settlement};
 use tt_core::time::DAY_MS;
-use tt_core::{ApiKeyId, RequestId, Timestamp, UserId};
+use tt_core::{RequestId, Timestamp, UserId};
 
 use super::{Call, Store};
 use crate::view::{Pruned, RequestCount};
@@ -23,7 +23,7 @@ impl Store {
         call!(self, write, ledger::record(settlements, cursors))
     }
 
-    /// How far a journal has been drained; `None`: not at all.
+    /// The place up to which a journal has been drained; `None`: nothing has been.
     pub fn journal_cursor(&self, journal: String) -> Call<Option<JournalCursor>> {
         call!(self, read, ledger::cursor(journal))
     }
@@ -58,11 +58,6 @@ impl Store {
     /// Requests with their users, oldest first: what an export reads page by page. Rows that come meanwhile move none.
     pub fn export(&self, query: ExportQuery) -> Call<Vec<ExportRow>> {
         call!(self, read, logs::export(query))
-    }
-
-    /// How many requests the user made since `since`; with `key`, by that key.
-    pub fn requests_of(&self, user: UserId, key: Option<ApiKeyId>, since: Timestamp) -> Call<u64> {
-        call!(self, read, logs::requests_of(user, key, since))
     }
 
     /// Requests of all users by credential since the hour of `since`: what the limits of the day start from.

@@ -13,7 +13,7 @@ impl Store {
         call!(self, write, users::create(email, password_hash, now))
     }
 
-    /// What a login by `email` needs; a disabled user's too.
+    /// The part of the user with this address that a login needs; a disabled user's too.
     pub fn login(&self, email: Email) -> Call<Option<Login>> {
         call!(self, read, users::login(email))
     }
@@ -70,7 +70,7 @@ impl Store {
         call!(self, write, sessions::create(user, jti_hash, now, expires_at))
     }
 
-    /// Who holds the session; `None` when there is none, it was revoked, or its user is disabled. Whether it has
+    /// The caller whose session it is; `None` when there is none, it was revoked, or its user is disabled. Whether it has
     /// expired is the caller's to ask, with every request.
     pub fn caller_by_session(&self, jti_hash: KeyHash) -> Call<Option<Caller>> {
         call!(self, read, sessions::caller(jti_hash))

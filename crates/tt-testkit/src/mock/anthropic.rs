@@ -297,10 +297,8 @@ pub(super) fn usage(usage: &Usage) -> Value {
         "output_tokens": usage.output,
         "service_tier": "standard",
     });
-    if let Some(object) = object.as_object_mut() {
-        if let Some(thinking) = usage.reasoning {
-            object.insert("output_tokens_details".to_owned(), json!({ "thinking_tokens": thinking }));
-        }
+    if let (Some(object), Some(thinking)) = (object.as_object_mut(), usage.reasoning) {
+        object.insert("output_tokens_details".to_owned(), json!({ "thinking_tokens": thinking }));
     }
     object
 }
