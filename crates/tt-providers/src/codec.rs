@@ -180,7 +180,7 @@ pub trait Observer: Send + Debug {
     fn tally(&mut self) -> &Tally;
 }
 
-/// What an event of a stream that passes through means for its way.
+/// The meaning of an event of a stream that passes through.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
     /// It holds content, after which the target is committed.
@@ -200,7 +200,7 @@ pub struct Head<'a> {
     pub headers: &'a HeaderMap,
 }
 
-/// What every dialect's request states.
+/// Facts that a request of every dialect states.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The model as the client named it.
@@ -209,7 +209,7 @@ pub struct Facts {
     pub stream: bool,
     /// The most output tokens of each choice.
     pub max_output_tokens: Option<u64>,
-    /// How many answers are asked for.
+    /// The number of answers asked for.
     pub choices: Option<u64>,
     /// The service tier asked for.
     pub service_tier: Option<String>,
@@ -220,7 +220,7 @@ pub struct Facts {
 pub struct Target<'a> {
     /// The upstream model.
     pub model: &'a str,
-    /// What is known of it.
+    /// Facts of it from the price table; `None`: it is not listed.
     pub facts: Option<&'a ModelFacts>,
 }
 
@@ -229,13 +229,13 @@ pub struct Target<'a> {
 pub struct Encoded {
     /// The JSON body.
     pub body: Vec<u8>,
-    /// What must be undone in the answer.
+    /// Changes that must be taken back in the answer.
     pub undo: Undo,
     /// Parameters left out because the target has no such thing and the answer means the same without them.
     pub dropped: Vec<&'static str>,
 }
 
-/// What encoding changed and decoding the answer must change back.
+/// Changes made by encoding a request, which decoding its answer must take back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Undo {
     /// Tool names that did not fit: (as sent upstream, as the client knows it).
@@ -253,7 +253,7 @@ impl Undo {
     }
 }
 
-/// What the proxy, and not the provider, says in an answer.
+/// The parts of an answer that the proxy decides, and not the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplyContext {
     /// When the request arrived, in seconds since the epoch.
@@ -264,7 +264,7 @@ pub struct ReplyContext {
     pub model: String,
 }
 
-/// What is kept of a whole answer that passes through.
+/// Facts of a whole answer that passes through.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReplyFacts {
     /// The provider's usage; `None`: it sent none.
@@ -275,7 +275,7 @@ pub struct ReplyFacts {
     pub output_text: String,
 }
 
-/// What of a request bounds its cost, beside its length and the facts of [`Facts`].
+/// Facts that bound the cost of a request, beside its length and [`Facts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CostFacts {
     /// It holds contents whose tokens its bytes do not bound: pictures, sound, documents, contents named by reference.

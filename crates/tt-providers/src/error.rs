@@ -11,7 +11,7 @@ pub enum RequestError {
     /// The body is not JSON, or not an object.
     #[error("the body is not a JSON object: {reason}")]
     InvalidJson {
-        /// Where and why, without what was sent.
+        /// The error and its place, without quoting the body.
         reason: String,
     },
     /// The body lacks a field that it must have.
@@ -25,7 +25,7 @@ pub enum RequestError {
     Malformed {
         /// The field at fault.
         field: Field,
-        /// What is wrong and what to send.
+        /// The fault, and the value to send instead.
         reason: String,
     },
     /// The target cannot express a field that changes what the answer means, or what it costs.
@@ -33,7 +33,7 @@ pub enum RequestError {
     Unsupported {
         /// The field.
         field: Field,
-        /// What the target lacks, and what to do.
+        /// The target's limit, and the way round it.
         reason: String,
     },
 }

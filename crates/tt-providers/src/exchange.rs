@@ -1,4 +1,4 @@
-//! A client's request paired with a provider: two dialects, or the same one twice.
+//! A client's request, paired with a provider: two dialects, or the same one twice.
 //!
 //! **Invariant:** where both sides speak the same dialect, nothing is encoded anew. The request goes up as slices of what
 //! came in, and the answer comes down as it arrived, with an observer beside it. Nothing here does I/O.
@@ -25,7 +25,7 @@ mod stream;
 
 pub use stream::{AnswerStream, Step};
 
-/// A client's request: its bytes, what a scan of them says, and the call they hold, decoded at most once.
+/// A client's request: its bytes, the facts that a scan of them found, and the call they hold, decoded at most once.
 #[derive(Debug)]
 pub struct ClientRequest {
     ingress: &'static dyn Ingress,
@@ -49,7 +49,7 @@ impl ClientRequest {
         self.ingress
     }
 
-    /// What the scan found.
+    /// The facts that the scan found.
     pub fn facts(&self) -> &Facts {
         self.scanned.facts()
     }
@@ -76,7 +76,7 @@ impl ClientRequest {
         Ok(Arc::clone(self.call.get_or_init(|| call)))
     }
 
-    /// What of the request bounds its cost, for a caller with a budget. Decodes the call if it has not been.
+    /// The facts that bound the request's cost, for a caller with a budget. Decodes the call if it has not been.
     ///
     /// # Errors
     /// `Unsupported` for a field that may have a fee of its own, a tool that the provider runs among them; otherwise as

@@ -1,11 +1,12 @@
 //! The providers' dialects as codecs that do no I/O, and the one small client that calls them.
 //!
-//! [`codec`](codec()) gives the two sides of a dialect. A [`ClientRequest`] is read by the client's side; an
-//! [`Exchange`] pairs it with a provider's side, by way of the neutral form of [`tt_core::call`] or, where both sides
-//! speak the same dialect, without it.
+//! [`codec()`] gives the two sides of a dialect. A [`ClientRequest`] is read by the client's side; an [`Exchange`] pairs
+//! it with a provider's side, by way of the neutral form of [`tt_core::call`] or, where both sides speak the same
+//! dialect, without it.
 //!
 //! **Invariant:** a dialect converts to and from the neutral form, never to another dialect, and does no I/O. Only
 //! [`upstream`] touches the network.
+#![doc = include_str!("../README.md")]
 
 pub mod codec;
 mod dialect;

@@ -18,7 +18,7 @@ pub struct Api {
     regions: &'static [(&'static str, &'static str)],
 }
 
-/// How a key is sent.
+/// The header that carries a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// `Authorization: Bearer`.
@@ -41,7 +41,7 @@ pub(crate) struct Models {
     pub(crate) next: Next,
 }
 
-/// Where a page of models says how the list goes on.
+/// The fields by which a page of models names the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Nowhere: the first page is all.

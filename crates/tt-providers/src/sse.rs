@@ -39,7 +39,7 @@ pub struct Framer {
     broken: bool,
 }
 
-/// Where in the format the scanner stands.
+/// The scanner's place in the format.
 #[derive(Debug, Default, Clone, Copy)]
 enum At {
     #[default]
@@ -95,7 +95,7 @@ impl Framer {
         None
     }
 
-    /// What is left at the end of the body once [`Framer::next`] says `None`: an event without its blank line, whose
+    /// The rest at the end of the body, once [`Framer::next`] says `None`: an event without its blank line, whose
     /// data may be cut anywhere. `None`: nothing.
     pub fn finish(&mut self) -> Option<Frame> {
         self.at = At::LineStart;

@@ -1,4 +1,4 @@
-//! What is kept of an answer while it passes: its usage, its model, and enough of its text to count it if it breaks.
+//! The account of an answer while it passes: its usage, its model, and enough of its text to count it if it breaks.
 
 use tt_core::call::event::Event;
 use tt_core::usage::Reported;

@@ -15,7 +15,7 @@ pub struct Extra {
     pub fields: Map<String, Value>,
     /// The names of that dialect's fields without which an answer means the same.
     pub harmless: &'static [&'static str],
-    /// What the client addressed to providers in the words of their dialects, as sent, in the client's order.
+    /// Fields that the client addressed to providers in the words of their dialects, as sent, in the client's order.
     pub addressed: Vec<(Dialect, Value)>,
 }
 
@@ -25,7 +25,7 @@ impl Extra {
         (self.of == Some(dialect)).then_some(&self.fields)
     }
 
-    /// What the client addressed to a provider that speaks `dialect`.
+    /// The fields that the client addressed to a provider that speaks `dialect`.
     pub fn addressed_to(&self, dialect: Dialect) -> Option<&Value> {
         self.addressed.iter().find(|(to, _)| *to == dialect).map(|(_, value)| value)
     }

@@ -58,17 +58,17 @@ pub enum Field {
     FormatSchema,
     /// The kinds of output asked for: text, sound.
     Modalities,
-    /// How many answers.
+    /// The number of answers.
     Choices,
     /// Log probabilities.
     Logprobs,
-    /// How many alternatives of each token.
+    /// The number of alternatives of each token.
     TopLogprobs,
     /// Biases by token.
     LogitBias,
     /// Texts that end the answer.
     Stop,
-    /// What the client addressed to a provider in the words of that provider's dialect
+    /// A field that the client addressed to a provider in the words of that provider's dialect
     /// ([`Extra::addressed`](super::extra::Extra::addressed)).
     Addressed {
         /// Whose words.

@@ -1,4 +1,4 @@
-//! How many tokens a conversation's input comes to, by the rules of each provider.
+//! The number of tokens of a conversation's input, by the rules of each provider.
 
 use std::ops::RangeInclusive;
 

@@ -41,7 +41,7 @@ pub(crate) struct Outbound {
     inbound: Arc<Inbound>,
 }
 
-/// Why a request cannot be sent to a target.
+/// The reason for which a request cannot be sent to a target.
 #[derive(Debug)]
 pub(crate) enum Unready {
     /// The target cannot serve it.
@@ -192,7 +192,7 @@ async fn serve(
             let (done, counted) = tokio::sync::oneshot::channel();
             let (request, provider) = (Arc::clone(outbound.inbound.request()), meter.provider());
             cx.app.token_counter.run(move |precision| {
-                // Nobody waits any more when the client has left: the guard has settled.
+                // When the client has left, the guard has settled, and nothing waits for the count.
                 let _gone = done.send(estimate(&request, provider, &tally, precision));
             });
             (UsageSource::Estimated, counted.await.unwrap_or_default())

@@ -12,7 +12,7 @@ use crate::edge::error::ApiError;
 /// words with which a shape of the answer is asked for where a provider has no field for it.
 const ADDED_INPUT_TOKENS: u64 = 2048;
 
-/// What of a request bounds its cost, whatever the target.
+/// The facts of a request that bound its cost at any target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bounds {
     /// The client's dialect.
@@ -33,7 +33,7 @@ pub(crate) struct WorstCase<'a> {
     pub(crate) cost: NanoUsd,
 }
 
-/// Why nobody can say what an attempt can cost at most.
+/// The reason for which the cost of an attempt has no bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unbounded {
     #[error("the model has no price")]

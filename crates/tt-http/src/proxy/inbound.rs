@@ -69,7 +69,7 @@ impl Inbound {
         self.read_in_full(control, |request| request.call()).await
     }
 
-    /// What of the request bounds its cost, decoded as [`Inbound::conversation`].
+    /// The facts that bound the request's cost, decoded as [`Inbound::conversation`].
     pub(crate) async fn fees(&self, control: &Handle) -> Result<CostFacts, ApiError> {
         self.read_in_full(control, |request| request.fees()).await
     }

@@ -27,7 +27,7 @@ pub struct Translated {
     events: Vec<Event>,
 }
 
-/// What a frame brought.
+/// The effect of one frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Step {
     /// Content, after which the target is committed.

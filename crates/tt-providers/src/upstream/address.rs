@@ -1,4 +1,4 @@
-//! Which addresses a user may have us call: public ones.
+//! The addresses that a user may have the server call: public ones.
 //!
 //! A user names the host his key is sent to. Without this check he could make the server call what only the server can
 //! reach: itself, its neighbours, a cloud's metadata service.
@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tt_core::BaseUrl;
 
-/// Why a host may not be called.
+/// The reason why a host may not be called.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// It is, or resolves to, an address that is not public.

@@ -25,7 +25,7 @@ use crate::upstream::error::{UpstreamError, cut};
 /// Idle connections are closed before the usual balancer (60 s) closes them under a request.
 const IDLE: Duration = Duration::from_secs(50);
 
-/// Who chose the address.
+/// The one who chose the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// The operator: any address.
@@ -34,7 +34,7 @@ pub enum Trust {
     User,
 }
 
-/// How a client connects.
+/// Settings of a client's connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientSettings {
     /// The longest a connection may take: name, TCP and TLS together.
@@ -94,7 +94,7 @@ fn pool(settings: ClientSettings, guarded: bool) -> Result<Pool, rustls::Error> 
         .build(connector))
 }
 
-/// What a failed request means.
+/// The meaning of a failed request.
 fn failed(error: legacy::Error) -> UpstreamError {
     let unsent = |error: &legacy::Error| {
         let mut source = error.source();

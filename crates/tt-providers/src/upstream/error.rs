@@ -40,7 +40,7 @@ pub struct Refused {
     /// Its HTTP status, corrected where the provider's says something else than its words: Gemini's 400 for a bad key
     /// is 401, Anthropic's 529 is 503.
     pub status: u16,
-    /// What it means.
+    /// Its meaning.
     pub kind: RefusedKind,
     /// The provider's words, at most 300 characters. They are not shown to callers when the stored credential is at
     /// fault.
@@ -49,11 +49,11 @@ pub struct Refused {
     pub code: Option<String>,
     /// The parameter it complains of.
     pub param: Option<String>,
-    /// How long it asks to wait; at most a day.
+    /// The wait it asks for; at most a day.
     pub retry_after: Option<Duration>,
 }
 
-/// What an error status means to a caller.
+/// The meaning of an error status to a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusedKind {
     /// The request is wrong: the caller's own error.
@@ -74,7 +74,7 @@ pub enum RefusedKind {
     Server,
 }
 
-/// What to do after a failed attempt.
+/// The step after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
     /// The caller's own error: answer it at once.
@@ -89,7 +89,7 @@ pub enum Disposition {
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 impl UpstreamError {
-    /// What to do next. A target is tried again where that may help and cannot be billed twice for long; a time-out
+    /// The next step. A target is tried again where that may help and cannot be billed twice for long; a time-out
     /// falls back at once, since the caller has waited already.
     pub fn disposition(&self) -> Disposition {
         match self {
@@ -99,7 +99,7 @@ impl UpstreamError {
         }
     }
 
-    /// Why an attempt failed, in words that hold no key. A fault of the stored credential is named as that, not in the
+    /// The reason of the failure, in words that hold no key. A fault of the stored credential is named as that, not in the
     /// provider's words, which may quote the key.
     pub fn public_reason(&self) -> String {
         match self {
@@ -145,7 +145,7 @@ pub(crate) fn cut(message: &str) -> String {
     message.chars().take(MESSAGE_CHARS).collect()
 }
 
-/// What is wrong with JSON, and where, without quoting any of it: it may be a prompt or an answer.
+/// The error in JSON and its place, without quoting any of it: it may be a prompt or an answer.
 pub(crate) fn json_error(error: &serde_json::Error) -> String {
     if error.is_data() {
         format!("a value of the wrong type at line {} column {}", error.line(), error.column())

@@ -1,4 +1,4 @@
-//! How long a provider asks to wait, read in one way for every dialect.
+//! The wait that a provider asks for, read in one way for every dialect.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! One part of a message as content blocks. It knows which media Anthropic takes, and nothing of turns.
+//! One part of a message as content blocks: the media that Anthropic takes.
 
 use std::borrow::Cow;
 

@@ -114,7 +114,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// What the user or a tool says.
+    /// Blocks of what the user or a tool says.
     fn heard(
         &mut self,
         index: usize,
@@ -204,7 +204,7 @@ impl<'a> Builder<'a> {
 /// Calls of a message: the id of each and where it stands.
 type Calls<'a> = Vec<(&'a str, Field)>;
 
-/// What the assistant said, and its calls.
+/// Blocks of what the assistant said, and its calls.
 fn assistant<'a>(
     index: usize,
     message: &'a Message,

@@ -26,7 +26,7 @@ struct Message<'a> {
     usage: Option<&'a RawValue>,
 }
 
-/// What every block has.
+/// The field that every block has.
 #[derive(Deserialize)]
 struct Head {
     #[serde(rename = "type")]
@@ -146,7 +146,7 @@ pub(super) fn refusal(stop_details: Option<&Value>) -> Option<String> {
     (!words.is_empty()).then(|| words.to_owned())
 }
 
-/// Why it ended (`types/stop_reason.py`). `answered`: the call that ended it was the structured answer.
+/// The reason for which it ended (`types/stop_reason.py`). `answered`: the call that ended it was the structured answer.
 pub(super) fn finish(stop_reason: &str, answered: bool) -> Finish {
     match stop_reason {
         "tool_use" if !answered => Finish::ToolCalls,

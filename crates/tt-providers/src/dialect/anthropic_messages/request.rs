@@ -123,7 +123,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     Ok(Encoded { body, undo: names.into_undo(answer_tool, offered.custom), dropped: dropped.0 })
 }
 
-/// What would change the meaning of the answer.
+/// Refuses parameters without which the answer would mean something else.
 fn refuse(conversation: &Conversation) -> Result<(), RequestError> {
     let sampling = &conversation.sampling;
     if sampling.n.is_some_and(|n| n > 1) {
@@ -164,7 +164,7 @@ fn forwarded(conversation: &Conversation, dropped: &mut Dropped) -> Result<Map<S
     Ok(forwarded)
 }
 
-/// How the shape of the answer is asked for.
+/// The way in which the shape of the answer is asked for.
 enum Output<'a> {
     /// Not at all.
     Free,

@@ -1,4 +1,4 @@
-//! A streamed answer, event by event. It is handed the `data` of each event; framing is someone else's.
+//! A streamed answer, event by event. It is handed the `data` of each event and does no framing.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ enum Block {
     Hidden,
 }
 
-/// What events have at their top level; what a type does not use stays unread.
+/// The top level of an event; a field that its type does not use stays unread.
 #[derive(Deserialize)]
 struct Frame<'a> {
     #[serde(rename = "type", borrow)]

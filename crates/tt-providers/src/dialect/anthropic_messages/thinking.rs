@@ -1,4 +1,5 @@
-//! How much to think, in Anthropic's words: an effort with adaptive thinking, or a budget of tokens.
+//! The amount of thinking, in Anthropic's words (`MAPPING.md`, Reasoning): an effort with adaptive thinking, or a budget
+//! of tokens.
 
 use serde_json::Value;
 use tt_core::call::conversation::Effort;
@@ -10,7 +11,7 @@ use crate::codec::Target;
 /// The least budget Anthropic takes (`types/thinking_config_enabled_param.py`).
 const LEAST_BUDGET: u64 = 1024;
 
-/// What a request asks for that thinking must fit.
+/// The parts of a request that thinking must fit.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) effort: Option<Effort>,

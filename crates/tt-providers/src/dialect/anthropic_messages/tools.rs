@@ -33,7 +33,7 @@ impl Names {
         sent
     }
 
-    /// What the answer needs to be undone.
+    /// The changes that the answer must take back.
     pub(super) fn into_undo(self, answer_tool: Option<String>, custom_tools: Vec<String>) -> Undo {
         Undo { tool_names: self.undo, answer_tool, custom_tools }
     }

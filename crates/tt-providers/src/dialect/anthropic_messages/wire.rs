@@ -126,7 +126,7 @@ pub(super) enum Block<'a> {
 }
 
 impl Block<'_> {
-    /// Where its cache hint goes; thinking takes none.
+    /// The place of its cache hint; thinking takes none.
     pub(super) fn cache_control(&mut self) -> Option<&mut Option<CacheControl>> {
         match self {
             Self::Text { cache_control, .. }
@@ -151,7 +151,7 @@ pub(super) enum Input<'a> {
     Empty {},
 }
 
-/// Where an image's or document's bytes are.
+/// The source of an image's or document's bytes.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Source<'a> {

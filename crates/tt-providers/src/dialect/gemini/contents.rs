@@ -12,8 +12,8 @@ use super::media::{Blob, FileData, MediaPart, media};
 use super::tools::Names;
 use crate::error::RequestError;
 
-/// What stands in for a signature that was lost on the way (S3,
-/// [documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
+/// Takes the place of a signature that was lost on the way
+/// ([documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// The messages in Gemini's words.
@@ -82,7 +82,7 @@ struct FunctionResponsePart<'a> {
     inline_data: Blob<'a>,
 }
 
-/// A function's response, always an object (H4).
+/// A function's response, always an object (`MAPPING.md`, Tool calls in the history).
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Output {
@@ -160,7 +160,7 @@ fn note_dropped(message: &Message, dropped: &mut Vec<&'static str>) {
     }
 }
 
-/// Gemini 3 refuses a step of the current turn whose first call lacks its signature (I20). The turn begins with the
+/// Gemini 3 refuses a step of the current turn whose first call lacks its signature. The turn begins with the
 /// last thing the user said.
 fn replace_lost_signatures(contents: &mut [Content<'_>]) {
     let turn = contents.iter().rposition(|content| content.role == "user" && !content.results).unwrap_or(0);
@@ -225,7 +225,7 @@ impl<'a> Encoder<'a> {
                         .ok_or_else(|| RequestError::unsupported(field, "must be a JSON object as text"))?;
                     parts.push(self.call(call, args));
                 }
-                // Unsigned thoughts mean nothing to it, and another provider's signature is never sent (S4).
+                // Unsigned thoughts mean nothing to it, and another provider's signature is never sent.
                 Said::Thinking { text, signature } => parts.extend(ours(signature.as_ref()).map(|signature| Part {
                     text: Some(text),
                     thought: Some(true),
@@ -306,7 +306,7 @@ impl<'a> Encoder<'a> {
         Ok((output, inside))
     }
 
-    /// All results of one turn become one content, in the order of the calls, as many as there are calls (H4).
+    /// All results of one turn become one content, in the order of the calls, as many as there are calls.
     fn close_results(&mut self, calls_at: usize) -> Result<(), RequestError> {
         let mut parts = Vec::new();
         for call in self.pending.drain(..) {
@@ -361,7 +361,7 @@ fn ours(signature: Option<&Signature>) -> Option<&str> {
     signature.filter(|signature| signature.provider == Provider::Gemini).map(|signature| signature.value.as_str())
 }
 
-/// Empty text is refused, but its signature must come back on an empty part (S3).
+/// Empty text is refused, but its signature must come back on an empty part (`MAPPING.md`, Thinking and signatures).
 fn text_part<'a>(text: &'a str, signature: Option<&'a Signature>) -> Option<Part<'a>> {
     let thought_signature = ours(signature);
     (!text.is_empty() || thought_signature.is_some()).then(|| Part {

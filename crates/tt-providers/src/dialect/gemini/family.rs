@@ -1,11 +1,11 @@
-//! What a Gemini model takes, told from its name and what is known of it.
+//! The traits of a Gemini model, read from its name and from the price table.
 
 use tt_core::call::conversation::Effort;
 use tt_core::model::Capabilities;
 
 use crate::codec::Target;
 
-/// How a model is told how much to think (§2.4). Level and budget together are refused.
+/// The way in which a model is told the amount of thinking (`MAPPING.md`, Reasoning). Level and budget together are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Thinking {
     /// It does not think, or cannot be told.
@@ -26,17 +26,17 @@ enum Thinking {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Family {
     thinking: Thinking,
-    /// 3 and later check that the thought signatures of the current turn came back (S3).
+    /// 3 and later check that the thought signatures of the current turn came back.
     pub(super) checks_signatures: bool,
-    /// 3 and later answer in JSON and call functions in one request (T8).
+    /// 3 and later answer in JSON and call functions in one request.
     pub(super) json_with_tools: bool,
-    /// 3 and later read pictures and documents inside a function's response (H5).
+    /// 3 and later read pictures and documents inside a function's response.
     pub(super) media_in_results: bool,
     /// Takes `temperature`, `topP`, `topK`.
     pub(super) sampling: bool,
 }
 
-/// What [`Family::thinking`] says goes into `thinkingConfig`.
+/// An amount of thinking, as it stands in `thinkingConfig`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ThinkingAmount {
     /// `thinkingBudget`.

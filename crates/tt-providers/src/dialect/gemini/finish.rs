@@ -1,8 +1,8 @@
-//! Why an answer ended, in our words (§4).
+//! The reasons for which an answer ends (`MAPPING.md`, Finish reasons).
 
 use tt_core::call::reply::Finish;
 
-/// What a `finishReason` means before it is known whether a tool was called.
+/// The meaning of a `finishReason`, before it is known whether a tool was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     /// By itself: with a call to have it run, without one because all is said.
@@ -35,7 +35,7 @@ impl Ending {
     /// The finish, given whether a tool was called; `None`: the answer is of no use.
     pub(super) const fn finish(self, called: bool) -> Option<Finish> {
         match self {
-            // Length and filter win over a call (I24): its arguments may be cut.
+            // Length and filter win over a call: its arguments may be cut.
             Self::Cut(finish) => Some(finish),
             Self::Done | Self::Broken if called => Some(Finish::ToolCalls),
             Self::Done => Some(Finish::Stop),

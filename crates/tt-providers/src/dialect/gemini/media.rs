@@ -1,4 +1,4 @@
-//! Pictures, sound and documents as `inlineData` and `fileData` (§2.1).
+//! Pictures, sound and documents as `inlineData` and `fileData` (`MAPPING.md`, Content parts).
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub(super) struct FileData<'a> {
     file_uri: &'a str,
 }
 
-/// Where they are, in Gemini's words.
+/// Media in a request or at an address, in Gemini's words.
 #[derive(Debug)]
 pub(super) enum MediaPart<'a> {
     Inline(Blob<'a>),

@@ -7,7 +7,7 @@ use tt_core::call::conversation::{Signature, ToolCall};
 use super::{call_ids, wire};
 use crate::codec::Undo;
 
-/// What a part says.
+/// The contents of a part.
 #[derive(Debug)]
 pub(super) enum Piece {
     /// Visible text; empty only where it is signed.
@@ -58,7 +58,7 @@ fn call_of(call: wire::FunctionCall<'_>, signature: Option<Signature>, undo: &Un
     })
 }
 
-/// The input of a free-form tool, which went up as a function with one string (T5).
+/// The input of a free-form tool, which went up as a function with one string (`MAPPING.md`, Tools).
 fn free_form(arguments: String) -> String {
     #[derive(Deserialize)]
     struct Wrapped {

@@ -17,7 +17,7 @@ use crate::upstream::error::UpstreamError;
 /// # Errors
 ///
 /// `Protocol` for what is not such an answer, `Refused` for an error in its place, `BadAnswer` where every candidate
-/// ended for a reason that leaves nothing to use (§4), or where there is none: its tokens are billed.
+/// ended for a reason that leaves nothing to use, or where there is none: its tokens are billed.
 pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
     let response = Response::parse(body)?;
     if response.error.is_some() {

@@ -1,4 +1,4 @@
-//! A conversation as the body of `generateContent` (§2).
+//! A conversation as the body of `generateContent` (`MAPPING.md`, Requests).
 
 use serde::Serialize;
 use serde_json::{Number, Value};
@@ -111,7 +111,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         dropped.push("user");
     }
     if conversation.parallel_tool_calls == Some(false) {
-        // There is no switch (I13).
+        // Gemini has no switch for it.
         dropped.push("parallel_tool_calls");
     }
     let body = Body {
@@ -206,7 +206,7 @@ fn format(conversation: &Conversation, family: Family, config: &mut GenerationCo
     Ok(())
 }
 
-/// What the client set in Google's own words comes before the effort: both at once are refused.
+/// A budget or level that the client set in Google's own words goes before the effort: Gemini refuses both at once.
 fn thinking_config(
     conversation: &Conversation,
     family: Family,

@@ -1,4 +1,4 @@
-//! JSON Schemas as Gemini takes them: of tools (T4) and of structured answers (§2.3).
+//! JSON Schemas as Gemini takes them: of tools and of structured answers (`MAPPING.md`, Structured output).
 //!
 //! Errors are the reason in words; the caller knows the field.
 

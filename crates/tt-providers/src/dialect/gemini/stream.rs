@@ -1,7 +1,7 @@
 //! A streamed answer of Gemini, decoded event by event.
 //!
 //! Each event's data is a whole `GenerateContentResponse`. There is no closing mark: the end of the body after a
-//! `finishReason` is success, and without one the answer was cut (§4).
+//! `finishReason` is success, and without one the answer was cut (`MAPPING.md`, Streams of Gemini).
 
 use std::collections::BTreeMap;
 
@@ -28,10 +28,10 @@ pub(super) struct Decoder {
     usage: Option<Reported>,
 }
 
-/// How far one answer has come.
+/// The progress of one answer.
 #[derive(Debug, Default)]
 struct Answer {
-    /// Counts the calls over the whole stream: parallel calls arrive one per chunk (I27, I28).
+    /// Counts the calls over the whole stream: parallel calls arrive one per chunk.
     calls: u32,
     finished: bool,
 }
@@ -56,7 +56,7 @@ impl Decoder {
                 created: chunk.create_time.as_deref().and_then(reply::seconds),
             });
         }
-        // Before the content, so that whoever stops here has the latest numbers. Only the last ones count (U10).
+        // Before the content, so that a stream that is cut here has the latest numbers. Only the last ones count.
         if let Some(usage) = chunk.usage_metadata.and_then(usage::reported) {
             if self.usage.as_ref() != Some(&usage) {
                 out.push(Event::Usage(usage.clone()));

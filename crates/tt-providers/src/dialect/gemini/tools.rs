@@ -1,4 +1,4 @@
-//! Tools, their names and the choice among them (§2.2).
+//! Tools, their names and the choice among them (`MAPPING.md`, Tools).
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,9 +10,9 @@ use tt_core::call::field::Field;
 use super::schema;
 use crate::error::RequestError;
 
-/// The longest name Gemini takes, in characters (T3).
+/// The longest name Gemini takes, in characters (`MAPPING.md`, Tool names).
 const MAX_NAME: usize = 128;
-/// Where an alias is cut, so that a number fits behind.
+/// An alias is cut to this many characters, so that a number fits behind.
 const MAX_ALIAS: usize = 120;
 
 /// One entry holds all functions.
@@ -25,7 +25,7 @@ pub(super) struct FunctionDeclarations {
 }
 
 /// [`FunctionDeclaration`](https://ai.google.dev/api/caching#FunctionDeclaration). `parameters` is an OpenAPI subset
-/// that refuses much of JSON Schema for the whole request (I15, I16, I17): never sent.
+/// that refuses much of JSON Schema for the whole request: never sent (`MAPPING.md`, Tools).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionDeclaration {
@@ -148,7 +148,7 @@ fn parameters(i: usize, tool: &Tool) -> Result<Option<Value>, RequestError> {
     schema::for_tool(parameters).map(Some).map_err(|reason| RequestError::unsupported(Field::ToolParameters(i), reason))
 }
 
-/// A free-form tool as a function with one string (T5).
+/// A free-form tool as a function with one string (`MAPPING.md`, Tools).
 fn free_form(i: usize, custom: &CustomTool) -> Result<Value, RequestError> {
     let kind = custom.format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str);
     if kind == Some("grammar") {
@@ -170,7 +170,7 @@ pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Optio
     let none = Vec::new;
     let (mode, allowed_function_names) = match &conversation.tool_choice {
         _ if conversation.tools.is_empty() => return Ok(None),
-        // The nearest there is to `strict`: calls keep to the schemas (T2).
+        // The nearest there is to `strict`: calls keep to the schemas.
         None | Some(ToolChoice::Auto) if strict => ("VALIDATED", none()),
         None => return Ok(None),
         Some(ToolChoice::Auto) => ("AUTO", none()),

@@ -56,7 +56,7 @@ impl Names {
         self.0.iter().find(|(_, client)| client == name).map_or(name, |(sent, _)| sent)
     }
 
-    /// What undoes it.
+    /// The pairs that undo it: (as sent, as the client knows it).
     pub(crate) fn undo(self) -> Vec<(String, String)> {
         self.0
     }

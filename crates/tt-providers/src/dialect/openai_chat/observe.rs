@@ -68,7 +68,7 @@ impl codec::Observer for StreamObserver {
     }
 }
 
-/// What one event of a stream held.
+/// The contents of one event of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Noted {
     /// Text, thinking, a refusal, a tool call or sound: from here on the target is committed.

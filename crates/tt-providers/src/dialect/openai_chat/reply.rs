@@ -18,7 +18,7 @@ use crate::upstream::error::{UpstreamError, json_error};
 /// Fields of a message, not of its choice, that pass through `Choice::extra`.
 const OF_MESSAGE: [&str; 2] = ["annotations", "audio"];
 
-/// What the caller of an encoder decides.
+/// The parts of an answer that its provider does not decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EncodeOptions {
     /// `created`, in seconds since the epoch: now.
@@ -29,7 +29,7 @@ pub struct EncodeOptions {
     pub fallback_model: String,
     /// Streams: did the client ask for the usage chunk?
     pub include_usage: bool,
-    /// The client used the legacy `functions` and expects `function_call` in the answer (T6).
+    /// The client used the legacy `functions` and expects `function_call` in the answer.
     pub legacy_functions: bool,
 }
 
@@ -212,7 +212,7 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     Value::Object(out)
 }
 
-/// `extra_content` as Google's OpenAI endpoint writes it (S1).
+/// `extra_content` as Google's OpenAI endpoint writes it.
 pub(crate) fn signed(signature: &str) -> Value {
     json!({"google": {"thought_signature": signature}})
 }

@@ -52,7 +52,7 @@ pub(crate) struct Delta<'a> {
     pub(crate) content: Loose<'a>,
     #[serde(borrow)]
     pub(crate) refusal: Loose<'a>,
-    /// Thinking, as DeepSeek and others name it, and we (S1).
+    /// Thinking, under the name that DeepSeek and others give it, and this proxy.
     #[serde(borrow)]
     pub(crate) reasoning_content: Loose<'a>,
     #[serde(borrow)]

@@ -142,7 +142,7 @@ fn tool_call(mut call: Object<'_>) -> Result<ToolCall, RequestError> {
     Ok(ToolCall { id, name, arguments: inner.string(text)?.unwrap_or_default(), custom, signature })
 }
 
-/// Reads `thinking_blocks` (Anthropic's, verbatim), else `reasoning_content` (S1).
+/// Reads `thinking_blocks` (Anthropic's, verbatim), else `reasoning_content` (`MAPPING.md`, Thinking and signatures).
 fn thinking(message: &mut Object<'_>) -> Result<Vec<Part>, RequestError> {
     let text = message.string("reasoning_content")?;
     let blocks = message.list("thinking_blocks")?.unwrap_or_default();

@@ -28,7 +28,7 @@ pub struct Encoder {
 struct ChoiceState {
     index: u32,
     finished: bool,
-    /// The thinking block being written: goes out again, whole, with its signature (S1).
+    /// The thinking block being written: goes out again, whole, with its signature.
     thinking: String,
     /// The calls begun: (number, is it a custom tool's).
     calls: Vec<(u32, bool)>,
