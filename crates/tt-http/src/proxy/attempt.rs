@@ -86,7 +86,10 @@ impl Outbound {
         let key = view.keys.get(&step.key).ok_or(Unready::Key)?;
         let dialect = step.provider.dialect_for(inbound.dialect());
         let prices = cx.app.prices.load();
-        let target = Target { model: step.model.as_str(), facts: prices.facts(step.provider, step.model.as_str()) };
+        let model = step.model.as_str();
+        // A request that passes through is not encoded for its target.
+        let facts = if dialect == inbound.dialect() { None } else { prices.facts(step.provider, model) };
+        let target = Target { model, facts };
         let made = (cx.arrived_at.millis() / 1000, cx.id.0);
         let exchange = Exchange::new(inbound.request(), dialect, target, cap, made)?;
         key.used.store(true, Ordering::Relaxed);
