@@ -6,12 +6,14 @@ use std::sync::LazyLock;
 
 use http::Method;
 
+use crate::auth::{account, keys, sessions};
 use crate::edge::context::Context;
+use crate::edge::credentials::Need;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Reply;
 use crate::manage::{aliases, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif};
 use crate::state::directory::KnownCaller;
-use crate::{auth, health, models};
+use crate::{health, models};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 
@@ -22,19 +24,6 @@ pub(crate) enum Handler {
     Public(fn(Context) -> Answer),
     /// Of the kind said.
     Authed(Need, fn(Context, KnownCaller) -> Answer),
-}
-
-/// Which credentials serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// A session or any API key.
-    Any,
-    /// A session, or an API key with the scope `proxy`.
-    Proxy,
-    /// A session, or an API key with the scope `manage`.
-    Manage,
-    /// A session.
-    Session,
 }
 
 /// The largest body of a call; `Proxy` stands for `MAX_BODY_BYTES`.
@@ -80,14 +69,14 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "/health",                    NONE,       public!(health::health)),
     route(Method::GET,    "/health/ready",              NONE,       public!(health::ready)),
 
-    route(Method::POST,   "/auth/signup",               SMALL,      public!(auth::signup)),
-    route(Method::POST,   "/auth/login",                SMALL,      public!(auth::login)),
-    route(Method::GET,    "/auth/me",                   NONE,       authed!(Any, auth::me)),
-    route(Method::POST,   "/auth/key",                  SMALL,      authed!(Session, auth::create_key)),
-    route(Method::GET,    "/auth/keys",                 NONE,       authed!(Session, auth::list_keys)),
-    route(Method::DELETE, "/auth/keys/{id}",            NONE,       authed!(Session, auth::revoke_key)),
-    route(Method::POST,   "/auth/password",             SMALL,      authed!(Session, auth::change_password)),
-    route(Method::POST,   "/auth/logout",               SMALL,      authed!(Session, auth::logout)),
+    route(Method::POST,   "/auth/signup",               SMALL,      public!(account::signup)),
+    route(Method::POST,   "/auth/login",                SMALL,      public!(sessions::login)),
+    route(Method::GET,    "/auth/me",                   NONE,       authed!(Any, account::me)),
+    route(Method::POST,   "/auth/key",                  SMALL,      authed!(Session, keys::create)),
+    route(Method::GET,    "/auth/keys",                 NONE,       authed!(Session, keys::list)),
+    route(Method::DELETE, "/auth/keys/{id}",            NONE,       authed!(Session, keys::revoke)),
+    route(Method::POST,   "/auth/password",             SMALL,      authed!(Session, account::change_password)),
+    route(Method::POST,   "/auth/logout",               SMALL,      authed!(Session, sessions::logout)),
 
     route(Method::POST,   "/manage/providers",          SMALL,      authed!(Manage, providers::create)),
     route(Method::GET,    "/manage/providers",          NONE,       authed!(Manage, providers::list)),

@@ -4,21 +4,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
-use tt_core::caller::{Proof, Scope};
 use tt_core::{Causes, RequestId};
-use tt_crypto::ApiKey;
 use uuid::Uuid;
 
 use crate::clock::now;
 use crate::edge::client_address::client_address;
 use crate::edge::context::Context;
+use crate::edge::credentials;
 use crate::edge::error::ApiError;
 use crate::edge::reply::{IntoReply, Reply};
-use crate::routes::{self, Cap, Handler, Need};
+use crate::routes::{self, Cap, Handler};
 use crate::state::app::App;
-use crate::state::directory::{CredentialKind, KnownCaller};
 use crate::state::worker::Worker;
 
 /// The largest headers of a request, names and values.
@@ -99,61 +97,10 @@ async fn dispatch(mut cx: Context) -> (&'static str, Result<Reply, ApiError>) {
     };
     let result = match row.handler {
         Handler::Public(handler) => handler(cx).await,
-        Handler::Authed(need, handler) => match authenticate(&cx, need).await {
+        Handler::Authed(need, handler) => match credentials::authenticate(&cx, need).await {
             Ok(caller) => handler(cx, caller).await,
             Err(error) => Err(error),
         },
     };
     (row.pattern, result)
-}
-
-/// Who is calling, and may they use this path?
-async fn authenticate(cx: &Context, need: Need) -> Result<KnownCaller, ApiError> {
-    let token = bearer(cx.headers())?;
-    let (kind, hash) = match ApiKey::parse(token) {
-        Some(key) => (CredentialKind::ApiKey, key.hash()),
-        None if token.starts_with("tt-") => return Err(ApiError::invalid_credentials()),
-        None => {
-            let claims = cx.app.sessions.verify(token, cx.arrived_at).map_err(|_| ApiError::invalid_credentials())?;
-            (CredentialKind::Session, claims.jti_hash)
-        }
-    };
-    let caller = cx.app.directory.caller(kind, hash).await?.ok_or_else(ApiError::invalid_credentials)?;
-    if caller.expires_at.is_some_and(|end| end <= cx.arrived_at) {
-        return Err(ApiError::invalid_credentials());
-    }
-    let may = match need {
-        Need::Any => true,
-        Need::Proxy => caller.may(Scope::Proxy),
-        Need::Manage => caller.may(Scope::Manage),
-        Need::Session => matches!(caller.proof, Proof::Session(_)),
-    };
-    if !may {
-        return Err(ApiError::forbidden(match need {
-            Need::Session => "This call takes a session token from POST /auth/login, not an API key.",
-            _ => "This API key does not have the scope that the call needs.",
-        }));
-    }
-    if let Some(key) = caller.api_key_id() {
-        cx.app.last_used.note(key, cx.arrived_at);
-    }
-    Ok(caller)
-}
-
-/// The token after `Bearer`. Nothing, or another scheme, is no credential; two of them are a wrong one.
-fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = values.next().ok_or_else(ApiError::missing_credentials)?;
-    if values.next().is_some() {
-        return Err(ApiError::invalid_credentials());
-    }
-    let value = value.to_str().map_err(|_| ApiError::invalid_credentials())?;
-    let (scheme, token) = value.trim().split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(ApiError::missing_credentials());
-    }
-    match token.trim() {
-        "" => Err(ApiError::missing_credentials()),
-        token => Ok(token),
-    }
 }

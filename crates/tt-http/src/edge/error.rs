@@ -11,6 +11,8 @@ use tt_ledger::LedgerError;
 use tt_providers::{ProviderError, Refused, RefusedKind};
 use tt_store::{Conflict, Object, StoreError};
 
+use crate::state::budget_accounts::BudgetAccountsError;
+use crate::state::directory::DirectoryError;
 use crate::state::memory_limit::MemoryLimitExceeded;
 
 /// The longest message a client is shown, in characters.
@@ -144,7 +146,7 @@ impl ApiError {
     }
 
     /// Budgets cannot be checked, for a reason the caller cannot mend.
-    pub(crate) fn budgets_unavailable(why: &str) -> Self {
+    fn budgets_unavailable(why: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", why).after(Duration::from_secs(1))
     }
 
@@ -338,6 +340,29 @@ impl From<NoTarget> for ApiError {
 impl From<MemoryLimitExceeded> for ApiError {
     fn from(exceeded: MemoryLimitExceeded) -> Self {
         Self::overloaded().because(exceeded)
+    }
+}
+
+impl From<DirectoryError> for ApiError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::TimedOut(_) => Self::store_unavailable().because(error),
+            DirectoryError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BudgetAccountsError> for ApiError {
+    fn from(error: BudgetAccountsError) -> Self {
+        let message = match error {
+            BudgetAccountsError::Uncounted => {
+                "Budgets need REDIS_URL where the database is PostgreSQL; the operator has not set it."
+            }
+            BudgetAccountsError::Unavailable | BudgetAccountsError::Store(_) => {
+                "Budgets cannot be checked at the moment, and are not guessed; try again soon."
+            }
+        };
+        Self::budgets_unavailable(message).because(error)
     }
 }
 

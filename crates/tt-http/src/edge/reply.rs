@@ -1,5 +1,6 @@
 //! What handlers return, and the bodies that go out.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,14 +12,13 @@ use serde::Serialize;
 use tt_core::limits::Standing;
 
 use crate::edge::error::ApiError;
-use crate::proxy::relay::Relay;
 
 /// The body of every response.
 pub(crate) enum ReplyBody {
     /// Known in full; taken when sent.
     Full(Option<Bytes>),
-    /// A provider's stream, relayed.
-    Stream(Box<Relay>),
+    /// A stream whose end is not known, such as a provider's.
+    Stream(Box<dyn Body<Data = Bytes, Error = Infallible> + Send + Unpin>),
 }
 
 impl ReplyBody {
@@ -29,26 +29,26 @@ impl ReplyBody {
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Stream(relay) => relay.poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_none(),
-            Self::Stream(relay) => relay.is_over(),
+            Self::Stream(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(body) => body.size_hint(),
         }
     }
 }

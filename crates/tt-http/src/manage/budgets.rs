@@ -10,6 +10,7 @@ use tt_ratelimit::Used;
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
+use crate::edge::fields;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
@@ -58,8 +59,8 @@ struct BudgetWish {
 /// `PUT /manage/budgets`: the caller's own. An administrator's stays as it is.
 pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     let BudgetWish { limit_usd, period } = cx.json().await?;
-    let own =
-        wished(["limit_usd", "period"], limit_usd, period)?.ok_or_else(|| ApiError::missing_field("limit_usd"))?;
+    let own = fields::budget(["limit_usd", "period"], limit_usd, period)?
+        .ok_or_else(|| ApiError::missing_field("limit_usd"))?;
     cx.app.store.set_own_budget(caller.user_id, own, now()).await?;
     cx.app.directory.forget(caller.user_id);
     cx.app.budget_accounts.budget_set(caller.user_id).await?;
@@ -99,31 +100,4 @@ async fn view(cx: &Context, user: UserId, budgets: UserBudgets) -> Result<Budget
         view(BudgetKind::UserOwn).unwrap_or_default();
     let admin = view(BudgetKind::UserAdmin).unwrap_or_default();
     Ok(BudgetsView { limit_usd, period, spent_usd, held_usd, resets_at, admin })
-}
-
-/// A budget as a body names it in two fields: `None` where it names none, `Some(None)` where it takes one away (a limit
-/// of `null`). A limit needs its period.
-pub(crate) fn wished(
-    [limit_field, period_field]: [&'static str; 2],
-    limit: Option<Option<NanoUsd>>,
-    period: Option<Option<String>>,
-) -> Result<Option<Option<Budget>>, ApiError> {
-    let named = period.is_some();
-    let period = match period.flatten() {
-        None => None,
-        Some(word) => {
-            let parsed: Result<Period, _> = word.parse();
-            Some(parsed.map_err(|invalid| ApiError::invalid_field(period_field, invalid.reason))?)
-        }
-    };
-    match (limit, period) {
-        (None, None) if !named => Ok(None),
-        (None, _) => Err(ApiError::missing_field(limit_field)),
-        (Some(None), _) => Ok(Some(None)),
-        (Some(Some(_)), None) => Err(ApiError::missing_field(period_field)),
-        (Some(Some(limit)), Some(period)) => match Budget::new(limit, period) {
-            Ok(budget) => Ok(Some(Some(budget))),
-            Err(invalid) => Err(ApiError::invalid_field(limit_field, invalid.reason)),
-        },
-    }
 }

@@ -9,12 +9,9 @@ use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Tags, Timestamp, Usage, Us
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
+use crate::edge::fields::page_size;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
-
-/// Rows a page: when not said, and at most.
-const PAGE: u32 = 50;
-const LARGEST_PAGE: u32 = 500;
 
 /// Token counts as the API names them.
 #[derive(Debug, Serialize)]
@@ -98,14 +95,7 @@ pub(crate) struct Page {
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
     let [limit, cursor, alias, provider, status, from, to] =
         cx.query(["limit", "cursor", "alias", "provider", "status", "from", "to"])?;
-    let limit = match limit {
-        None => PAGE,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
-            .ok_or_else(|| ApiError::invalid_field("limit", "must be 1 to 500"))?,
-    };
+    let limit = page_size(limit)?;
     let query = LogQuery {
         // One more than asked tells whether there is a next page.
         limit: limit + 1,

@@ -9,10 +9,10 @@ use tt_store::{Repriced, Rerate, StoreError};
 
 use crate::clock::now;
 use crate::edge::context::Context;
+use crate::edge::credentials::admins_only;
 use crate::edge::error::ApiError;
 use crate::edge::json::object;
 use crate::edge::reply::Json;
-use crate::manage::users::admins_only;
 use crate::state::directory::KnownCaller;
 
 /// Requests priced again in one transaction.

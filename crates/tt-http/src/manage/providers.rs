@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use tt_core::{BaseUrl, Label, Provider, ProviderKeyId, Timestamp};
 use tt_store::{NewProviderKey, ProviderKeyInfo, ProviderKeyPatch};
 
-use crate::auth::label;
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
+use crate::edge::fields;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::state::app::App;
@@ -54,7 +54,7 @@ pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<(Stat
     let NewProvider { provider, api_key, label: name, base_url } = cx.json().await?;
     let provider: Provider = provider.parse()?;
     let api_key = provider_secret(api_key)?;
-    let name = name.map(|text| label("label", text)).transpose()?;
+    let name = name.map(|text| fields::label("label", text)).transpose()?;
     let base_url = match base_url {
         Some(text) => Some(address(&cx.app, &text).await?),
         None => None,
@@ -113,7 +113,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
     }
     let mut patch = ProviderKeyPatch {
         label: match change.label {
-            Some(Some(text)) => Some(Some(label("label", text)?)),
+            Some(Some(text)) => Some(Some(fields::label("label", text)?)),
             Some(None) => Some(None),
             None => None,
         },

@@ -5,18 +5,14 @@ use tt_core::budget::Period;
 use tt_core::{Email, NanoUsd, Role, Timestamp, UserId};
 use tt_store::{User, UserPatch};
 
-use crate::auth::{BUDGET_FIELDS, limit};
 use crate::clock::now;
 use crate::edge::context::Context;
+use crate::edge::credentials;
 use crate::edge::error::ApiError;
+use crate::edge::fields::{self, BUDGET_FIELDS, page_size};
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
-use crate::manage::budgets::wished;
 use crate::state::directory::KnownCaller;
-
-/// Users a page: when not said, and at most.
-const PAGE: u32 = 50;
-const LARGEST_PAGE: u32 = 500;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct UserView {
@@ -54,25 +50,11 @@ pub(crate) struct Page {
     next_cursor: Option<String>,
 }
 
-pub(crate) fn admins_only(caller: &KnownCaller) -> Result<(), ApiError> {
-    match caller.role {
-        Role::Admin => Ok(()),
-        Role::User => Err(ApiError::forbidden("This call is for administrators.")),
-    }
-}
-
 /// `GET /manage/users`: by id.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
-    admins_only(&caller)?;
+    credentials::admins_only(&caller)?;
     let [limit, cursor] = cx.query(["limit", "cursor"])?;
-    let limit = match limit {
-        None => PAGE,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
-            .ok_or_else(|| ApiError::invalid_field("limit", "must be 1 to 500"))?,
-    };
+    let limit = page_size(limit)?;
     let after = cursor.map(|text| position(&text)).transpose()?;
     // One more than asked tells whether there is a next page.
     let mut users = cx.app.store.users(after, limit + 1).await?;
@@ -104,15 +86,15 @@ struct UserChange {
 
 /// `PATCH /manage/users/{id}`. A user who is disabled has no session and no key any more.
 pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<UserView>, ApiError> {
-    admins_only(&caller)?;
+    credentials::admins_only(&caller)?;
     let id = UserId(cx.id_param(0, "user")?);
     let change: UserChange = cx.json().await?;
     let patch = UserPatch {
         role: change.role.map(|role| role.parse()).transpose()?,
         disabled: change.disabled,
-        rate_limit_minute: change.rate_limit_minute.map(|n| limit("rate_limit_minute", Some(n))).transpose()?,
-        rate_limit_daily: change.rate_limit_daily.map(|n| limit("rate_limit_daily", Some(n))).transpose()?,
-        budget: wished(BUDGET_FIELDS, change.budget_usd, change.budget_period)?,
+        rate_limit_minute: change.rate_limit_minute.map(|n| fields::limit("rate_limit_minute", Some(n))).transpose()?,
+        rate_limit_daily: change.rate_limit_daily.map(|n| fields::limit("rate_limit_daily", Some(n))).transpose()?,
+        budget: fields::budget(BUDGET_FIELDS, change.budget_usd, change.budget_period)?,
     };
     if patch == UserPatch::default() {
         return Err(ApiError::missing_field("role"));

@@ -15,7 +15,6 @@ use tt_ratelimit::{
 use tt_store::{Store, StoreError};
 
 use crate::clock::now;
-use crate::edge::error::ApiError;
 
 /// How many may ask the store at once what was spent: after a start everybody with a budget does.
 const READERS: usize = 4;
@@ -32,6 +31,20 @@ const MOST_SERVED: usize = 100_000;
 /// A charge that a dead process left is looked into at this age: by then its journal or its row should be there.
 const STALE_MS: i64 = 60_000;
 
+/// Why budgets cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BudgetAccountsError {
+    /// Several processes share the database, and no Redis counts what they spend together.
+    #[error("no Redis counts what the processes spend together")]
+    Uncounted,
+    /// The counters, the store, or the replay of a journal that a crash left did not get ready in time.
+    #[error("what was spent is not known in time")]
+    Unavailable,
+    /// The store failed.
+    #[error("what was spent cannot be read")]
+    Store(#[from] StoreError),
+}
+
 /// The budgets of one process: its counters, over the store's word.
 pub struct BudgetAccounts {
     counters: Budgets,
@@ -41,28 +54,20 @@ pub struct BudgetAccounts {
     readers: Semaphore,
     /// Users with a budget whom this process has served.
     served: Mutex<HashSet<UserId>>,
-    /// What is wrong where nothing can be counted at all.
-    unavailable: &'static str,
+    /// Do several processes spend with nothing that counts for all of them?
+    uncounted: bool,
 }
 
 impl BudgetAccounts {
     /// Counts with `counters` what `store` and the requests under way say, once `complete` is true.
     pub fn new(store: Store, counters: Budgets, complete: watch::Receiver<bool>) -> Self {
-        Self {
-            counters,
-            store,
-            complete,
-            readers: Semaphore::new(READERS),
-            served: Mutex::default(),
-            unavailable: "Budgets cannot be checked at the moment, and are not guessed; try again soon.",
-        }
+        Self { counters, store, complete, readers: Semaphore::new(READERS), served: Mutex::default(), uncounted: false }
     }
 
     /// For several processes that share nothing but a database: whoever has a budget is refused, since no process
     /// knows what the others are spending.
     pub fn off(store: Store) -> Self {
-        let unavailable = "Budgets need REDIS_URL where the database is PostgreSQL; the operator has not set it.";
-        Self { unavailable, ..Self::new(store, Budgets::off(), watch::channel(true).1) }
+        Self { uncounted: true, ..Self::new(store, Budgets::off(), watch::channel(true).1) }
     }
 
     /// The counters.
@@ -77,7 +82,7 @@ impl BudgetAccounts {
         request: &BudgetedRequest<'_>,
         settled: NanoUsd,
         ask: Ask,
-    ) -> Result<Reservation, ApiError> {
+    ) -> Result<Reservation, BudgetAccountsError> {
         self.complete().await?;
         self.note_served(request.user);
         let mut reader = None;
@@ -92,7 +97,7 @@ impl BudgetAccounts {
     }
 
     /// What is used of `rules`, which are of one user, in the periods of `at`; in their order.
-    pub(crate) async fn standing(&self, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, ApiError> {
+    pub(crate) async fn standing(&self, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
         if rules.is_empty() {
             return Ok(Vec::new());
         }
@@ -108,11 +113,11 @@ impl BudgetAccounts {
         Err(self.unavailable())
     }
 
-    fn unavailable(&self) -> ApiError {
-        ApiError::budgets_unavailable(self.unavailable)
+    fn unavailable(&self) -> BudgetAccountsError {
+        if self.uncounted { BudgetAccountsError::Uncounted } else { BudgetAccountsError::Unavailable }
     }
 
-    async fn complete(&self) -> Result<(), ApiError> {
+    async fn complete(&self) -> Result<(), BudgetAccountsError> {
         if *self.complete.borrow() {
             return Ok(());
         }
@@ -129,7 +134,7 @@ impl BudgetAccounts {
         reader: &mut Option<SemaphorePermit<'a>>,
         accounts: Vec<Account>,
         at: Timestamp,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), BudgetAccountsError> {
         if reader.is_none() {
             let place = tokio::time::timeout(PATIENCE, self.readers.acquire()).await;
             *reader = Some(place.ok().and_then(Result::ok).ok_or_else(|| self.unavailable())?);
@@ -138,7 +143,7 @@ impl BudgetAccounts {
         for reading in [Reading::First, Reading::Second] {
             let spents = tokio::time::timeout(PATIENCE, self.store.spent(accounts.clone(), at)).await;
             let spents = spents.map_err(|_| self.unavailable())?;
-            self.counters.load(&spents.map_err(|error| self.unavailable().because(error))?, reading).await;
+            self.counters.load(&spents?, reading).await;
         }
         Ok(())
     }
