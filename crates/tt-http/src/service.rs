@@ -1,4 +1,5 @@
-//! The one edge between hyper and the handlers: request id, route, credential, error shape, log line.
+//! The service that hyper calls: it gives each request an id, finds its route and its caller, runs the handler, shapes
+//! errors, and writes the log line.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,13 +20,13 @@ use crate::routes::{self, Cap, Handler};
 use crate::state::app::App;
 use crate::state::worker::Worker;
 
-/// The largest headers of a request, names and values.
+/// The largest headers of a request, the bytes of names and values together.
 pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
 
 /// The longest URI, in bytes.
 const LONGEST_URI: usize = 8 * 1024;
 
-/// Answers one request. Never fails: every error has its shape.
+/// Answers one request. It never fails: every error has an answer.
 pub(crate) async fn serve_request(
     app: Arc<App>,
     worker: Arc<Worker>,
@@ -70,7 +71,7 @@ pub(crate) async fn serve_request(
     reply
 }
 
-/// Failures of ours are logged where they are answered, once, with their causes.
+/// Logs an error whose reason lies in this server, once, with its causes. An error of the caller's is not logged.
 fn report(error: &ApiError, id: RequestId, pattern: &str) {
     if error.status == StatusCode::INTERNAL_SERVER_ERROR || error.status == StatusCode::SERVICE_UNAVAILABLE {
         tracing::error!(request_id = %id, pattern, error = %Causes(error), "the request failed here");
@@ -81,7 +82,7 @@ async fn dispatch(mut cx: Context) -> (&'static str, Result<Reply, ApiError>) {
     if cx.parts.uri.path_and_query().map_or(0, |uri| uri.as_str().len()) > LONGEST_URI {
         return ("", Ok(StatusCode::URI_TOO_LONG.into_reply()));
     }
-    // hyper's own limit is one of its buffer, which may take in about twice as much before it is looked at.
+    // hyper limits its buffer only, which may take in about twice as much before hyper looks at it.
     let header_bytes: usize = cx.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if header_bytes > MOST_HEADER_BYTES {
         return ("", Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_reply()));

@@ -13,7 +13,7 @@ use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-/// A password's length, in bytes.
+/// The length of a password, in bytes.
 const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
 
 #[derive(Serialize)]
@@ -53,7 +53,7 @@ pub(crate) struct Me {
     created_at: Timestamp,
 }
 
-/// `GET /auth/me`: with the limits in force.
+/// `GET /auth/me`: the caller's account. Its limits are the ones in force: the user's own, or else the defaults.
 pub(crate) async fn me(cx: Context, caller: KnownCaller) -> Result<Json<Me>, ApiError> {
     let user = cx.app.store.user(caller.user_id).await?.ok_or_else(ApiError::invalid_credentials)?;
     let default = cx.app.config.default_limits;
@@ -75,7 +75,7 @@ struct PasswordChange {
     new_password: SecretString,
 }
 
-/// `POST /auth/password`: ends every other session.
+/// `POST /auth/password`: changes the password and ends every other session of the user.
 pub(crate) async fn change_password(mut cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let PasswordChange { current_password, new_password } = cx.json().await?;
     check_password("new_password", &new_password)?;

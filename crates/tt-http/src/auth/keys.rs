@@ -49,7 +49,7 @@ pub(crate) struct NewKey {
     expires_at: Option<Timestamp>,
 }
 
-/// `POST /auth/key`: the key is shown here and never again.
+/// `POST /auth/key`: makes an API key. This reply is the only one that ever shows it.
 pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<Json<NewKey>, ApiError> {
     let wish: KeyWish = cx.json_or_default().await?;
     let budget = fields::budget(BUDGET_FIELDS, wish.budget_usd, wish.budget_period)?.flatten();
@@ -135,14 +135,14 @@ impl From<ApiKeyInfo> for KeyView {
     }
 }
 
-/// `GET /auth/keys`.
+/// `GET /auth/keys`: the caller's API keys, without the keys themselves.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<KeyView>>, ApiError> {
     cx.app.write_last_used().await;
     let keys = cx.app.store.api_keys(caller.user_id).await?;
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
 }
 
-/// `DELETE /auth/keys/{id}`.
+/// `DELETE /auth/keys/{id}`: revokes an API key.
 pub(crate) async fn revoke(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ApiKeyId(cx.id_param(0, "api_key")?);
     cx.app.store.revoke_api_key(caller.user_id, id, now()).await?;

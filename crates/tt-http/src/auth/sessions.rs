@@ -20,10 +20,10 @@ pub(crate) struct SignedIn {
     expires_at: Timestamp,
 }
 
-/// `POST /auth/login`. An unknown email costs and answers like a wrong password.
+/// `POST /auth/login`. A login with an unknown email takes as long as one with a wrong password, and gets the same answer.
 pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
     let Credentials { email, password } = cx.json().await?;
-    // What is no address is throttled like one: it must not be told apart.
+    // A text that is no email gets the answer for an unknown one.
     let email = Email::parse(&email).ok();
     let attempt = match &email {
         Some(email) => Some(admit(&cx, email).await?),
@@ -47,14 +47,14 @@ pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
     if let Some(email) = email
         && let Err(error) = cx.app.store.note_address(login.id, address_hash(&cx, &email), now).await
     {
-        // This process knows the address; the others, and this one after a restart, do not.
+        // The login stands: only other processes, and this one after a restart, do not know the address.
         tracing::warn!(error = %Causes(&error), "an address that signed in could not be written down");
     }
     Ok(Json(SignedIn { token: issued.token.expose_secret().to_owned(), expires_at: issued.expires_at }))
 }
 
-/// Admits a try. Before one is refused the store is asked whether the address has signed in to the account before, which
-/// this process need not know.
+/// Admits a try. Before it refuses one, it asks the store whether the address has signed in to the account before, perhaps
+/// through another process.
 async fn admit(cx: &Context, email: &Email) -> Result<Try, ApiError> {
     let begin = || cx.app.login_throttle.begin(email, cx.client, cx.arrived_at);
     let refused = match begin() {
@@ -69,12 +69,12 @@ async fn admit(cx: &Context, email: &Email) -> Result<Try, ApiError> {
     Err(ApiError::login_throttled(refused.wait))
 }
 
-/// What the store knows the client's address and the account by.
+/// A hash of the account and the client's address, in place of which the store never sees the address.
 fn address_hash(cx: &Context, email: &Email) -> KeyHash {
     cx.app.sessions.address_hash(email.as_str(), network(cx.client))
 }
 
-/// `POST /auth/logout`: this session's token stops working.
+/// `POST /auth/logout`: ends the session of the token that the request carries.
 pub(crate) async fn logout(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     if let Proof::Session(id) = caller.proof {
         cx.app.store.revoke_session(caller.user_id, id, now()).await?;

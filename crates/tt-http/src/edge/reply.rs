@@ -1,4 +1,4 @@
-//! What handlers return, and the bodies that go out.
+//! Replies: the values that handlers return, as HTTP responses.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use crate::edge::error::ApiError;
 
 /// The body of every response.
 pub(crate) enum ReplyBody {
-    /// Known in full; taken when sent.
+    /// Bytes that are known in full; `None` when there are none, or when they have been sent.
     Full(Option<Bytes>),
     /// A stream whose end is not known, such as a provider's.
     Stream(Box<dyn Body<Data = Bytes, Error = Infallible> + Send + Unpin>),
@@ -53,15 +53,15 @@ impl Body for ReplyBody {
     }
 }
 
-/// A response in the making.
+/// A response, before the edge has added its own headers.
 pub(crate) type Reply = Response<ReplyBody>;
 
-/// Anything a handler may return.
+/// A value that a handler may return.
 pub(crate) trait IntoReply {
     fn into_reply(self) -> Reply;
 }
 
-/// A JSON body.
+/// A body that is written as JSON.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Serialize> IntoReply for Json<T> {
@@ -69,7 +69,7 @@ impl<T: Serialize> IntoReply for Json<T> {
         match serde_json::to_vec(&self.0) {
             Ok(body) => json_bytes(StatusCode::OK, body),
             Err(error) => {
-                tracing::error!(%error, "an answer could not be written as JSON");
+                tracing::error!(%error, "a reply could not be written as JSON");
                 ApiError::internal().into_reply()
             }
         }
@@ -130,19 +130,19 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
 
-/// Where the caller stands with the limit that is nearest to its end.
+/// Adds the headers for the request limit of which the caller has the smallest part left.
 pub(crate) fn limit_headers(headers: &mut HeaderMap, standing: Standing) {
     headers.insert(LIMIT, HeaderValue::from(standing.limit));
     headers.insert(REMAINING, HeaderValue::from(standing.remaining));
     headers.insert(RESET, HeaderValue::from(whole_seconds(standing.reset)));
 }
 
-/// A duration in whole seconds, rounded up, at least 1: what `retry-after` says.
+/// A duration for `retry-after`: in whole seconds, rounded up, at least 1.
 pub(crate) fn whole_seconds(wait: std::time::Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-/// A JSON body that is already text.
+/// A reply whose body is JSON text already.
 pub(crate) fn json_bytes(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(ReplyBody::full(body));
     *reply.status_mut() = status;

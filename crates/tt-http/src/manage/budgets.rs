@@ -1,4 +1,4 @@
-//! `/manage/budgets`: the caller's own budget, and what is used of it and of an administrator's for them.
+//! `/manage/budgets`: the caller's own budget, the one that an administrator has set for them, and what is used of both.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-/// Processes that store requests of one user at the same moment count each other's twice, as stored and as pending, until
-/// all have said so, some milliseconds later. What seems to be more than the limit is looked at so often again, so far
-/// apart: where it is more (the limit was lowered since), it is told.
+/// When several processes store requests of one user at the same moment, their counters hold each other's twice for some
+/// milliseconds: as spent and as not yet posted. So usage above the limit is read again, so often and so far apart. Usage
+/// that is really above it, because the limit was lowered, is shown then.
 const READ_AGAIN: usize = 5;
 const APART: Duration = Duration::from_millis(20);
 
-/// A budget and what is used of it; all `null` where there is none.
+/// A budget and what is used of it. Every field is `null` when there is no budget.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct BudgetView {
     limit_usd: Option<NanoUsd>,
     period: Option<Period>,
     spent_usd: Option<NanoUsd>,
     held_usd: Option<NanoUsd>,
-    /// When the period is over; `null` for `total`.
+    /// When the period ends; `null` for `total`, which never does.
     resets_at: Option<Timestamp>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct BudgetsView {
     admin: BudgetView,
 }
 
-/// `GET /manage/budgets`.
+/// `GET /manage/budgets`: both budgets of the caller.
 pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     view(&cx, caller.user_id, caller.budgets).await.map(Json)
 }
@@ -56,7 +56,7 @@ struct BudgetWish {
     period: Option<Option<String>>,
 }
 
-/// `PUT /manage/budgets`: the caller's own. An administrator's stays as it is.
+/// `PUT /manage/budgets`: sets or removes the caller's own budget. The administrator's stays as it is.
 pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     let BudgetWish { limit_usd, period } = cx.json().await?;
     let own = fields::budget(["limit_usd", "period"], limit_usd, period)?

@@ -1,4 +1,4 @@
-//! `/manage/logs`: one row a request, newest first, and all that is known of one.
+//! `/manage/logs`: the caller's requests, a row each, the newest first; and everything recorded of one request.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -91,13 +91,13 @@ pub(crate) struct Page {
     next_cursor: Option<String>,
 }
 
-/// `GET /manage/logs`.
+/// `GET /manage/logs`: a page of rows that match the filters of the query.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
     let [limit, cursor, alias, provider, status, from, to] =
         cx.query(["limit", "cursor", "alias", "provider", "status", "from", "to"])?;
     let limit = page_size(limit)?;
     let query = LogQuery {
-        // One more than asked tells whether there is a next page.
+        // One row more than the page holds tells whether there is a next page.
         limit: limit + 1,
         before: cursor.map(|text| position(&text)).transpose()?,
         alias: alias.map(alias_filter).transpose()?,
@@ -118,7 +118,7 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>,
     Ok(Json(Page { data, next_cursor }))
 }
 
-/// An alias that could have been asked for: a text that no database takes is refused here.
+/// An alias to filter by. Control characters are refused: no alias has them, and PostgreSQL takes no NUL in a text.
 pub(crate) fn alias_filter(alias: String) -> Result<String, ApiError> {
     if alias.chars().any(char::is_control) {
         return Err(ApiError::invalid_field("alias", "must not hold control characters"));
@@ -126,7 +126,7 @@ pub(crate) fn alias_filter(alias: String) -> Result<String, ApiError> {
     Ok(alias)
 }
 
-/// A cursor is the id of the last row shown: its UUIDv7 holds the time.
+/// The position that a cursor stands for. A cursor is the id of the last row shown, and as a UUIDv7 it holds the time too.
 fn position(cursor: &str) -> Result<(Timestamp, RequestId), ApiError> {
     let junk = || ApiError::invalid_field("cursor", "is not one that this call gave out");
     let id: RequestId = cursor.parse().map_err(|_| junk())?;
@@ -179,7 +179,7 @@ impl From<Attempt> for AttemptView {
     }
 }
 
-/// `GET /manage/logs/{request_id}`.
+/// `GET /manage/logs/{request_id}`: a request with its plan and its attempts.
 pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Detail>, ApiError> {
     let id: RequestId = cx.param(0).parse().map_err(|_| ApiError::not_found("request"))?;
     cx.app.wait_for_drain().await;

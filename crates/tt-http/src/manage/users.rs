@@ -1,4 +1,4 @@
-//! `/manage/users`: what administrators see and change of users.
+//! `/manage/users`: administrators list and change users.
 
 use serde::{Deserialize, Serialize};
 use tt_core::budget::Period;
@@ -22,7 +22,7 @@ pub(crate) struct UserView {
     disabled: bool,
     rate_limit_minute: u64,
     rate_limit_daily: u64,
-    /// The administrators' for them; their own is theirs to see.
+    /// The budget that administrators have set. The user's own budget is shown to the user alone.
     budget_usd: Option<NanoUsd>,
     budget_period: Option<Period>,
     created_at: Timestamp,
@@ -50,13 +50,13 @@ pub(crate) struct Page {
     next_cursor: Option<String>,
 }
 
-/// `GET /manage/users`: by id.
+/// `GET /manage/users`: all users, in the order of their ids.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
     credentials::admins_only(&caller)?;
     let [limit, cursor] = cx.query(["limit", "cursor"])?;
     let limit = page_size(limit)?;
     let after = cursor.map(|text| position(&text)).transpose()?;
-    // One more than asked tells whether there is a next page.
+    // One user more than the page holds tells whether there is a next page.
     let mut users = cx.app.store.users(after, limit + 1).await?;
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = users.len() > page;
@@ -65,7 +65,7 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>,
     Ok(Json(Page { data: users.into_iter().map(UserView::from).collect(), next_cursor }))
 }
 
-/// A cursor is the id of the last user shown.
+/// The position that a cursor stands for: the id of the last user shown.
 fn position(cursor: &str) -> Result<UserId, ApiError> {
     let id = cursor.parse::<i64>().ok().filter(|id| *id > 0 && id.to_string() == cursor);
     id.map(UserId).ok_or_else(|| ApiError::invalid_field("cursor", "is not one that this call gave out"))
@@ -84,7 +84,8 @@ struct UserChange {
     budget_period: Option<Option<String>>,
 }
 
-/// `PATCH /manage/users/{id}`. A user who is disabled has no session and no key any more.
+/// `PATCH /manage/users/{id}`: changes the fields that the body names. A disabled user cannot
+/// sign in, and their sessions and API keys are not accepted any more.
 pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<UserView>, ApiError> {
     credentials::admins_only(&caller)?;
     let id = UserId(cx.id_param(0, "user")?);
@@ -99,7 +100,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
     if patch == UserPatch::default() {
         return Err(ApiError::missing_field("role"));
     }
-    // The last administrator would lock everybody out.
+    // An administrator who is the last one would lock everybody out.
     if id == caller.user_id && (patch.disabled == Some(true) || patch.role == Some(Role::User)) {
         return Err(ApiError::own_account());
     }
