@@ -3,4 +3,7 @@
 
 pub mod conversation;
 pub mod event;
+pub mod extra;
+pub mod field;
+mod input;
 pub mod reply;

@@ -26,8 +26,6 @@ pub mod time;
 pub mod tokens;
 pub mod usage;
 
-pub use call::{conversation, event, reply};
-
 pub use budget::{Budget, Period};
 pub use caller::{Caller, Role, Scope};
 pub use causes::Causes;

@@ -28,6 +28,25 @@ impl Provider {
             Self::Gemini => "gemini",
         }
     }
+
+    /// The dialects of its API, its first one first.
+    pub const fn dialects(self) -> &'static [Dialect] {
+        match self {
+            Self::OpenAi => &[Dialect::OpenAiChat],
+            Self::Anthropic => &[Dialect::AnthropicMessages],
+            Self::Gemini => &[Dialect::Gemini],
+        }
+    }
+
+    /// The dialect in which it is asked for what a client asked in `ingress`: the same where it speaks that, so that the
+    /// request can pass through as it is, else its first.
+    pub fn dialect_for(self, ingress: Dialect) -> Dialect {
+        let spoken = self.dialects();
+        match spoken.first() {
+            Some(first) if !spoken.contains(&ingress) => *first,
+            _ => ingress,
+        }
+    }
 }
 
 impl std::fmt::Display for Provider {
@@ -71,13 +90,21 @@ impl Dialect {
             Self::Gemini => "gemini",
         }
     }
+}
 
-    /// The dialect in which a provider is asked for a chat completion.
-    pub const fn of(provider: Provider) -> Self {
-        match provider {
-            Provider::OpenAi => Self::OpenAiChat,
-            Provider::Anthropic => Self::AnthropicMessages,
-            Provider::Gemini => Self::Gemini,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_asked_in_the_clients_dialect_where_it_speaks_it() {
+        for provider in Provider::ALL {
+            for dialect in Dialect::ALL {
+                let asked = provider.dialect_for(dialect);
+                assert!(provider.dialects().contains(&asked), "{provider} {asked:?}");
+                assert_eq!(asked == dialect, provider.dialects().contains(&dialect));
+            }
         }
+        assert_eq!(Provider::Anthropic.dialect_for(Dialect::OpenAiChat), Dialect::AnthropicMessages);
     }
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
-use tt_core::{BaseUrl, ModelName, Provider, UserId};
+use tt_core::{BaseUrl, Dialect, ModelName, Provider, UserId};
 use tt_crypto::Keyring;
-use tt_providers::endpoint::{self, ModelsPage};
-use tt_providers::{Client, ProviderError, Trust};
+use tt_providers::upstream::call::{ask, collect};
+use tt_providers::upstream::endpoint::{self, ModelsPage};
+use tt_providers::{Client, Trust, UpstreamError, codec};
 use tt_store::SealedKey;
 
 use crate::config::UpstreamConfig;
-use crate::proxy::attempt::{ask, collect, public_reason};
 use crate::state::sealing;
 
 /// The time that one page may take, and its largest size. The longest lists of today have some hundred names.
@@ -45,18 +45,20 @@ impl ModelSource {
     }
 
     /// One page of the list. No other call to a provider costs as little.
-    pub(crate) async fn page(&self, client: &Client, after: Option<&str>) -> Result<ModelsPage, ProviderError> {
+    pub(crate) async fn page(&self, client: &Client, after: Option<&str>) -> Result<ModelsPage, UpstreamError> {
         let request = endpoint::models_request(self.provider, self.base_url.as_str(), &self.secret, after)?;
+        // The provider's own dialect reads an error.
+        let egress = codec(self.provider.dialect_for(Dialect::OpenAiChat)).egress;
         let page = async {
-            let response = ask(client, self.provider, self.trust, &self.secret, request).await?;
+            let response = ask(client, egress, self.trust, &self.secret, request).await?;
             let body = collect(response.into_body(), LARGEST_PAGE, PAGE_TIME).await?;
             endpoint::decode_models(self.provider, &body)
         };
-        timeout(PAGE_TIME, page).await.map_err(|_| ProviderError::Timeout(PAGE_TIME))?
+        timeout(PAGE_TIME, page).await.map_err(|_| UpstreamError::Timeout(PAGE_TIME))?
     }
 
     /// The whole list, sorted and without duplicates. Names that no request could carry are left out.
-    pub(crate) async fn all(&self, client: &Client) -> Result<Vec<String>, ProviderError> {
+    pub(crate) async fn all(&self, client: &Client) -> Result<Vec<String>, UpstreamError> {
         let (mut names, mut after) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
             let page = self.page(client, after.as_deref()).await?;
@@ -74,11 +76,11 @@ impl ModelSource {
 
     /// The reason of a failure, for the caller and the log. It never holds the key: a provider's message that quotes the key
     /// is left out.
-    pub(crate) fn reason(&self, error: &ProviderError) -> String {
-        let reason = public_reason(error);
+    pub(crate) fn reason(&self, error: &UpstreamError) -> String {
+        let reason = error.public_reason();
         if reason.contains(self.secret.expose_secret()) {
             return match error {
-                ProviderError::Refused(refused) => format!("{} (the provider's words quote the key)", refused.status),
+                UpstreamError::Refused(refused) => format!("{} (the provider's words quote the key)", refused.status),
                 _ => "the provider's words quote the key".to_owned(),
             };
         }
@@ -101,7 +103,7 @@ mod tests {
             secret: "sk-live-secret".into(),
         };
         let refused = |kind, message: &str| {
-            ProviderError::Refused(Box::new(Refused {
+            UpstreamError::Refused(Box::new(Refused {
                 status: 500,
                 kind,
                 message: message.to_owned(),
@@ -112,7 +114,7 @@ mod tests {
         };
         let quoted = asked.reason(&refused(RefusedKind::Server, "no such key: sk-live-secret"));
         assert!(quoted.starts_with("500") && !quoted.contains("sk-live"), "{quoted}");
-        let protocol = ProviderError::Protocol("not a list: sk-live-secret".to_owned());
+        let protocol = UpstreamError::Protocol("not a list: sk-live-secret".to_owned());
         assert!(!asked.reason(&protocol).contains("sk-live"));
         assert_eq!(asked.reason(&refused(RefusedKind::Server, "out of order")), "500 out of order");
     }

@@ -10,7 +10,7 @@ use tt_core::plan::{self, InputTokens, Plan, Step};
 use tt_core::record::{AttemptStarted, Intent, Note, Outcome, PlannedStep, Settled};
 use tt_core::{Dialect, NanoUsd, Tags, Timestamp};
 use tt_ledger::{Durable, Guard};
-use tt_providers::{Disposition, ProviderError};
+use tt_providers::{Disposition, UpstreamError};
 
 use crate::clock::now;
 use crate::edge::context::Context;
@@ -21,14 +21,13 @@ use crate::state::directory::{KnownCaller, UserView};
 pub(crate) mod attempt;
 mod bounds;
 pub(crate) mod estimate;
-pub(crate) mod flow;
 pub(crate) mod inbound;
 pub(crate) mod meter;
 mod purse;
 pub(crate) mod relay;
 mod served;
 
-use attempt::{Failed, Outbound};
+use attempt::{Failed, Outbound, Unready};
 use inbound::Inbound;
 use meter::millis;
 use purse::{Hold, Purse};
@@ -40,8 +39,8 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 pub(crate) async fn chat_completions(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let tags = tags(cx.headers())?;
     let body = cx.bytes().await?;
-    let inbound = Arc::new(Inbound::read(body, &cx.app.control).await?);
-    if !caller.may_name(&inbound.scan.model) {
+    let inbound = Arc::new(Inbound::read(Dialect::OpenAiChat, &cx.parts, body, &cx.app.control).await?);
+    if !caller.may_name(&inbound.facts().model) {
         return Err(ApiError::alias_not_allowed());
     }
     let view = cx.app.directory.view(&caller).await?;
@@ -84,7 +83,7 @@ fn tags(headers: &HeaderMap) -> Result<Tags, ApiError> {
 
 /// Plans the request, its input counted only as far as a light model's threshold asks.
 async fn resolve(cx: &Context, view: &UserView, inbound: &Arc<Inbound>) -> Result<Plan, ApiError> {
-    let model = &inbound.scan.model;
+    let model = &inbound.facts().model;
     let input = match plan::thresholds(&view.routes, model) {
         Some(thresholds) => {
             let alias = view.routes.alias(model).ok_or_else(ApiError::internal)?;
@@ -94,7 +93,8 @@ async fn resolve(cx: &Context, view: &UserView, inbound: &Arc<Inbound>) -> Resul
     };
     let plan = plan::plan(&view.routes, model, input)?;
     // What will be translated is read now, so that a body that is no conversation is refused before it is admitted.
-    if plan.steps.first().is_some_and(|step| Dialect::of(step.provider) != Dialect::OpenAiChat) {
+    let ingress = inbound.dialect();
+    if plan.steps.first().is_some_and(|step| step.provider.dialect_for(ingress) != ingress) {
         inbound.conversation(&cx.app.control).await?;
     }
     Ok(plan)
@@ -107,9 +107,9 @@ fn intent(cx: &Context, caller: &KnownCaller, inbound: &Inbound, plan: &Plan, ta
         created_at: cx.arrived_at,
         user_id: caller.user_id,
         api_key_id: caller.api_key_id(),
-        alias: inbound.scan.model.clone(),
-        dialect: Dialect::OpenAiChat,
-        stream: inbound.scan.stream,
+        alias: inbound.facts().model.clone(),
+        dialect: inbound.dialect(),
+        stream: inbound.facts().stream,
         route_reason: plan.steps.first().map(|step| step.reason.clone()).unwrap_or_default(),
         chain: plan.steps.iter().map(planned).collect(),
         tags,
@@ -159,7 +159,9 @@ struct Failure {
 /// Why it did not.
 enum Why {
     /// A provider, or the way to it, failed.
-    Failed(ProviderError),
+    Failed(UpstreamError),
+    /// It was not sent: the target cannot serve the request, or its key cannot be opened.
+    Unready(String),
     /// It was not sent: what it may cost cannot be held.
     NotHeld(String),
 }
@@ -179,12 +181,15 @@ impl Run {
     /// every way out.
     async fn go(mut self, plan: Plan, mut hold: Option<Hold>, mut guard: Guard) -> Result<Reply, ApiError> {
         for (position, step) in plan.steps.iter().enumerate() {
-            let mut outbound = match self.prepare(step, hold.and_then(|hold| hold.cap)).await {
+            let mut outbound = match self.prepare(step, hold.and_then(|hold| hold.cap)) {
                 Ok(outbound) => outbound,
                 // The first target's limits are the caller's to know; a fallback's are a reason to go on.
-                Err(error) if position == 0 => return Err(self.give_up(guard, inbound::malformed(error)).await),
-                Err(error) => {
-                    self.skipped(step, Why::Failed(error));
+                Err(unready) if position == 0 => {
+                    let error = unready.into_error(&self.inbound);
+                    return Err(self.give_up(guard, error).await);
+                }
+                Err(unready) => {
+                    self.skipped(step, Why::Unready(unready.reason(&self.inbound)));
                     continue;
                 }
             };
@@ -195,7 +200,7 @@ impl Run {
                     break;
                 }
                 let sent_at = now();
-                if let Err(error) = guard.attempt_started(started(step, sent_at, outbound.notes.clone())) {
+                if let Err(error) = guard.attempt_started(started(step, sent_at, outbound.exchange.notes().to_vec())) {
                     return Err(self.give_up(guard, error.into()).await);
                 }
                 let attempt = attempt::send(&self.cx, outbound.clone(), step, guard, sent_at);
@@ -205,7 +210,7 @@ impl Run {
                 };
                 guard = returned;
                 let disposition = error.disposition();
-                if let (Disposition::Answer, ProviderError::Refused(refused)) = (disposition, &error) {
+                if let (Disposition::Answer, UpstreamError::Refused(refused)) = (disposition, &error) {
                     return Err(self.give_up(guard, ApiError::refused(refused)).await);
                 }
                 let step_name = format!("{} {}", step.provider, step.model);
@@ -224,8 +229,8 @@ impl Run {
     }
 
     /// The request in the step's words, with the key it needs.
-    async fn prepare(&self, step: &Step, cap: Option<u64>) -> Result<Outbound, ProviderError> {
-        Outbound::prepare(&self.cx.app, &self.view, &self.inbound, step, cap).await
+    fn prepare(&self, step: &Step, cap: Option<u64>) -> Result<Outbound, Unready> {
+        Outbound::prepare(&self.cx, &self.view, &self.inbound, step, cap)
     }
 
     /// Sees to it that what the next attempt may cost is held: `first` is, for the first. False: the step is skipped.
@@ -242,10 +247,10 @@ impl Run {
             },
         };
         if cap != outbound.cap {
-            match self.prepare(step, cap).await {
+            match self.prepare(step, cap) {
                 Ok(capped) => *outbound = capped,
-                Err(error) => {
-                    self.skipped(step, Why::Failed(error));
+                Err(unready) => {
+                    self.skipped(step, Why::Unready(unready.reason(&self.inbound)));
                     return false;
                 }
             }
@@ -268,14 +273,15 @@ impl Run {
         let mut tried: Vec<String> = Vec::with_capacity(self.failures.len());
         for Failure { step, why } in &self.failures {
             let reason = match why {
-                Why::Failed(error) => attempt::public_reason(error),
-                Why::NotHeld(reason) => reason.clone(),
+                Why::Failed(error) => error.public_reason(),
+                Why::Unready(reason) | Why::NotHeld(reason) => reason.clone(),
             };
             tried.push(format!("{step}: {reason}"));
         }
-        // What was not sent says nothing about the answer's status.
+        // A target for which no money was held says nothing about the answer's status.
         let last = self.failures.iter().rev().find_map(|failure| match &failure.why {
-            Why::Failed(error) => Some(error),
+            Why::Failed(error) => Some(Some(error)),
+            Why::Unready(_) => Some(None),
             Why::NotHeld(_) => None,
         });
         last.map_or_else(ApiError::internal, |last| ApiError::all_attempts_failed(&tried.join("; "), last))

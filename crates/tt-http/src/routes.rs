@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::LazyLock;
 
 use http::Method;
+use tt_core::Dialect;
 
 use crate::auth::{account, keys, sessions};
 use crate::edge::context::Context;
@@ -42,6 +43,8 @@ pub(crate) struct Route {
     pub(crate) pattern: &'static str,
     pub(crate) cap: Cap,
     pub(crate) handler: Handler,
+    /// Whose words its errors are in; `None`: the management API's own.
+    pub(crate) dialect: Option<Dialect>,
 }
 
 macro_rules! public {
@@ -61,8 +64,15 @@ macro_rules! authed {
 }
 
 const fn route(method: Method, pattern: &'static str, cap: Cap, handler: Handler) -> Route {
-    Route { method, pattern, cap, handler }
+    Route { method, pattern, cap, handler, dialect: None }
 }
+
+/// A row for clients of a dialect.
+const fn proxied(dialect: Dialect, method: Method, pattern: &'static str, cap: Cap, handler: Handler) -> Route {
+    Route { method, pattern, cap, handler, dialect: Some(dialect) }
+}
+
+const OPENAI: Dialect = Dialect::OpenAiChat;
 
 const NONE: Cap = Cap::Bytes(0);
 const SMALL: Cap = Cap::Bytes(16 * 1024);
@@ -115,9 +125,9 @@ static ROUTES: &[Route] = &[
     route(Method::POST,   "/manage/prices/rerate",      SMALL,      authed!(Manage, prices::rerate)),
     route(Method::PUT,    "/manage/prices/{provider}/{*model}", SMALL, authed!(Manage, prices::set)),
 
-    route(Method::POST,   "/v1/chat/completions",       Cap::Proxy, authed!(Proxy, crate::proxy::chat_completions)),
-    route(Method::GET,    "/v1/models",                 NONE,       authed!(Proxy, models::list)),
-    route(Method::GET,    "/v1/models/{*model}",        NONE,       authed!(Proxy, models::show)),
+    proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::chat_completions)),
+    proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list)),
+    proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),
 ];
 
 /// The patterns of paths, each with the rows that share it.

@@ -15,8 +15,8 @@ use crate::edge::client_address::client_address;
 use crate::edge::context::Context;
 use crate::edge::credentials;
 use crate::edge::error::ApiError;
-use crate::edge::reply::{IntoReply, Reply};
-use crate::routes::{self, Cap, Handler};
+use crate::edge::reply::{IntoReply, Reply, error_reply};
+use crate::routes::{self, Cap, Handler, Route};
 use crate::state::app::App;
 use crate::state::worker::Worker;
 
@@ -49,12 +49,13 @@ pub(crate) async fn serve_request(
         cap_bytes: 0,
         app: Arc::clone(&app),
     };
-    let (pattern, result) = dispatch(cx).await;
+    let (row, result) = dispatch(cx).await;
+    let pattern = row.map_or("", |row| row.pattern);
     let mut reply = match result {
         Ok(reply) => reply,
         Err(error) => {
             report(&error, id, pattern);
-            error.into_reply()
+            error_reply(error, row.and_then(|row| row.dialect))
         }
     };
     tracing::debug!(
@@ -78,18 +79,18 @@ fn report(error: &ApiError, id: RequestId, pattern: &str) {
     }
 }
 
-async fn dispatch(mut cx: Context) -> (&'static str, Result<Reply, ApiError>) {
+async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, ApiError>) {
     if cx.parts.uri.path_and_query().map_or(0, |uri| uri.as_str().len()) > LONGEST_URI {
-        return ("", Ok(StatusCode::URI_TOO_LONG.into_reply()));
+        return (None, Ok(StatusCode::URI_TOO_LONG.into_reply()));
     }
     // hyper limits its buffer only, which may take in about twice as much before hyper looks at it.
     let header_bytes: usize = cx.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if header_bytes > MOST_HEADER_BYTES {
-        return ("", Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_reply()));
+        return (None, Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_reply()));
     }
     let (row, params) = match routes::find(&cx.parts.method, cx.parts.uri.path()) {
         Ok(found) => found,
-        Err(error) => return ("", Err(error)),
+        Err(error) => return (None, Err(error)),
     };
     cx.params = params;
     cx.cap_bytes = match row.cap {
@@ -103,5 +104,5 @@ async fn dispatch(mut cx: Context) -> (&'static str, Result<Reply, ApiError>) {
             Err(error) => Err(error),
         },
     };
-    (row.pattern, result)
+    (Some(row), result)
 }

@@ -1,144 +1,82 @@
-//! What can go wrong with a provider, and what each failure says about going on.
+//! The client's own errors: a request that cannot be read, or that a target cannot serve.
 
-use std::time::Duration;
+use tt_core::call::field::Field;
 
-use tt_core::usage::Reported;
-
-/// A call of a provider failed, or a request cannot be put in its words.
-#[derive(Debug, thiserror::Error)]
-pub enum ProviderError {
-    /// The target cannot express a parameter that changes what the answer means: 400 `unsupported_parameter`, and
-    /// on a fallback a skipped step.
-    #[error("{param} is not supported by this target: {reason}")]
-    Unsupported {
-        /// The parameter as the client wrote it, for example `n` or `messages[2].content[0].type`.
-        param: String,
-        /// What the target lacks, and what to do.
-        reason: String,
-    },
-    /// The client's body is not JSON at all, or not an object: 400 `invalid_json`.
+/// A request is at fault, before anything is sent.
+///
+/// [`Field`] is neutral; the client's dialect prints it
+/// ([`Ingress::field`](crate::codec::Ingress::field)).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The body is not JSON, or not an object.
     #[error("the body is not a JSON object: {reason}")]
     InvalidJson {
         /// Where and why, without what was sent.
         reason: String,
     },
-    /// The client's body lacks a field it must have: 400 `missing_field`.
-    #[error("{param} is missing")]
+    /// The body lacks a field that it must have.
+    #[error("{field:?} is missing")]
     Missing {
         /// The field.
-        param: String,
+        field: Field,
     },
-    /// The client's body is not a request of the dialect it came in: 400 `invalid_field`.
-    #[error("{param}: {reason}")]
+    /// The body is no request of its dialect.
+    #[error("{field:?}: {reason}")]
     Malformed {
         /// The field at fault.
-        param: String,
+        field: Field,
         /// What is wrong and what to send.
         reason: String,
     },
-    /// The provider answered with an error status, or with an error inside a stream.
-    #[error("{0}")]
-    Refused(Box<Refused>),
-    /// No answer in time. Never retried on the same target.
-    #[error("no answer within {0:?}")]
-    Timeout(Duration),
-    /// No connection.
-    #[error("cannot connect")]
-    Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The connection broke after the request was sent: what came of it nobody knows.
-    #[error("the connection broke: {0}")]
-    Broken(String),
-    /// An answer that cannot be read, or that ended early.
-    #[error("unreadable answer: {0}")]
-    Protocol(String),
-    /// A whole answer that is of no use (Gemini `MALFORMED_FUNCTION_CALL`), and is billed all the same.
-    #[error("unusable answer: {reason}")]
-    BadAnswer {
-        /// The provider's word for it.
+    /// The target cannot express a field that changes what the answer means, or what it costs.
+    #[error("{field:?} is not supported by this target: {reason}")]
+    Unsupported {
+        /// The field.
+        field: Field,
+        /// What the target lacks, and what to do.
         reason: String,
-        /// What it is billed by; `raw` is empty where the provider sent no usage.
-        usage: Box<Reported>,
     },
 }
 
-/// An error as the provider reported it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{status} {kind:?}: {message}")]
-pub struct Refused {
-    /// Its HTTP status, after `wire-mapping` corrections (Gemini's 400 for a bad key is 401, Anthropic's 529 is 503).
-    pub status: u16,
-    /// What it means.
-    pub kind: RefusedKind,
-    /// The provider's words, at most 300 characters. Not for callers when the stored credential is at fault.
-    pub message: String,
-    /// The provider's code, for example `context_length_exceeded`.
-    pub code: Option<String>,
-    /// The parameter it complains of.
-    pub param: Option<String>,
-    /// How long it asks to wait.
-    pub retry_after: Option<Duration>,
-}
+impl RequestError {
+    pub(crate) fn missing(field: Field) -> Self {
+        Self::Missing { field }
+    }
 
-/// What an error status means to a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefusedKind {
-    /// The request is wrong: the caller's own error.
-    Invalid,
-    /// The prompt is longer than the model takes.
-    ContextLength,
-    /// The stored credential is wrong, may not do this or is out of money (401, 402, 403).
-    Credential,
-    /// No such model (404).
-    NotFound,
-    /// Too many requests (429).
-    RateLimited,
-    /// A time-out the provider reports (408, 504).
-    Timeout,
-    /// A conflict (409).
-    Conflict,
-    /// The provider's own failure (5xx).
-    Server,
-}
+    pub(crate) fn malformed(field: Field, reason: impl Into<String>) -> Self {
+        Self::Malformed { field, reason: reason.into() }
+    }
 
-/// What to do after a failed attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// The caller's own error: answer it at once.
-    Answer,
-    /// Another target may do better.
-    FallBack,
-    /// The same target may do better, after this wait where the provider names one; else another.
-    Retry(Option<Duration>),
-}
+    pub(crate) fn unsupported(field: Field, reason: impl Into<String>) -> Self {
+        Self::Unsupported { field, reason: reason.into() }
+    }
 
-/// The longest `retry-after` of a 429 that is waited out on the same target.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+    /// A field with a fee that nobody can bound: refused where a budget holds.
+    pub(crate) fn unknown_fee(field: Field) -> Self {
+        Self::unsupported(field, "what it may cost is not known, so it is not taken under a budget")
+    }
 
-impl ProviderError {
-    /// What to do next (`api.md`, Routing 2 and 3).
-    pub fn disposition(&self) -> Disposition {
+    /// The error in one line, its field printed by `name`.
+    pub fn in_words(&self, name: impl Fn(&Field) -> String) -> String {
         match self {
-            Self::Unsupported { .. } | Self::Malformed { .. } | Self::Missing { .. } | Self::InvalidJson { .. } => {
-                Disposition::Answer
+            Self::InvalidJson { .. } => self.to_string(),
+            Self::Missing { field } => format!("{} is missing", name(field)),
+            Self::Malformed { field, reason } => format!("{}: {reason}", name(field)),
+            Self::Unsupported { field, reason } => {
+                format!("{} is not supported by this target: {reason}", name(field))
             }
-            Self::Timeout(_) | Self::Protocol(_) | Self::BadAnswer { .. } => Disposition::FallBack,
-            Self::Connect(_) | Self::Broken(_) => Disposition::Retry(None),
-            Self::Refused(refused) => refused.disposition(),
         }
     }
 }
 
-impl Refused {
-    fn disposition(&self) -> Disposition {
-        match self.status {
-            _ if self.kind == RefusedKind::ContextLength => Disposition::FallBack,
-            429 => match self.retry_after {
-                Some(wait) if wait < LONGEST_WAIT => Disposition::Retry(Some(wait)),
-                _ => Disposition::FallBack,
-            },
-            408 | 500.. => Disposition::Retry(None),
-            401 | 402 | 403 | 404 | 409 => Disposition::FallBack,
-            _ => Disposition::Answer,
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_is_printed_in_the_clients_words() {
+        let error = RequestError::unsupported(Field::Choices, "one answer only");
+        assert_eq!(error.in_words(|_| "n".into()), "n is not supported by this target: one answer only");
+        assert_eq!(RequestError::missing(Field::Model).in_words(|_| "model".into()), "model is missing");
     }
 }

@@ -1,59 +1,27 @@
-//! The providers' dialects as sans-I/O codecs, and the one small client that calls them.
+//! The providers' dialects as codecs that do no I/O, and the one small client that calls them.
 //!
-//! **Invariant:** a codec converts to and from the neutral forms of `tt-core` (`Conversation`, `Reply`, `Event`), never
-//! to another dialect, and does no I/O. Only `client` touches the network.
+//! [`codec`](codec()) gives the two sides of a dialect. A [`ClientRequest`] is read by the client's side; an
+//! [`Exchange`] pairs it with a provider's side, by way of the neutral form of [`tt_core::call`] or, where both sides
+//! speak the same dialect, without it.
+//!
+//! **Invariant:** a dialect converts to and from the neutral form, never to another dialect, and does no I/O. Only
+//! [`upstream`] touches the network.
 
+pub mod codec;
 mod dialect;
 pub mod error;
+pub mod exchange;
+pub mod provider;
 pub mod slices;
 pub mod sse;
 pub mod tally;
 pub mod upstream;
 
-pub use dialect::{StreamDecoder, decode_reply, encode_request, refused};
-pub use dialect::{anthropic_messages as anthropic, gemini, openai_chat as openai};
-pub use error::{Disposition, ProviderError, Refused, RefusedKind};
+pub use codec::{Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, PublicError, ReplyContext, Target, Undo};
+pub use dialect::codec;
+pub use dialect::openai_chat;
+pub use error::RequestError;
+pub use exchange::{Answer, AnswerStream, ClientRequest, Exchange};
 pub use slices::Slices;
-pub use tally as stream;
 pub use upstream::client::{Client, ClientSettings, Trust};
-pub use upstream::{address, client, endpoint};
-
-use tt_core::model::ModelFacts;
-
-/// The target a request is encoded for.
-#[derive(Debug, Clone, Copy)]
-pub struct Target<'a> {
-    /// The upstream model.
-    pub model: &'a str,
-    /// What is known of it.
-    pub facts: Option<&'a ModelFacts>,
-}
-
-/// A request in a provider's words.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Encoded {
-    /// The JSON body.
-    pub body: Vec<u8>,
-    /// What must be undone in the answer.
-    pub undo: Undo,
-    /// Parameters left out because the target has no such thing and the answer means the same without them.
-    pub dropped: Vec<&'static str>,
-}
-
-/// What encoding changed and decoding the answer must change back.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Undo {
-    /// Tool names that did not fit: (as sent upstream, as the client knows it).
-    pub tool_names: Vec<(String, String)>,
-    /// A tool that stands for a structured answer: its input is the content, and no call is shown.
-    pub answer_tool: Option<String>,
-    /// Custom (free-form) tools that went up as functions with one string `input`, by the client's name.
-    pub custom_tools: Vec<String>,
-}
-
-impl Undo {
-    /// The client's name of a tool the provider named.
-    pub fn tool_name<'a>(&'a self, sent: &'a str) -> &'a str {
-        self.tool_names.iter().find(|(upstream, _)| upstream == sent).map_or(sent, |(_, client)| client)
-    }
-}
+pub use upstream::error::{Disposition, Refused, RefusedKind, UpstreamError};

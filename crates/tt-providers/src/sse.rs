@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::ProviderError;
+use crate::upstream::error::UpstreamError;
 
 /// The longest event taken: more is a broken or hostile upstream.
 const EVENT_CAP_BYTES: usize = 16 << 20;
@@ -69,13 +69,13 @@ impl Framer {
     /// # Errors
     /// `Protocol` for an event over 16 MiB, after which there are no more.
     #[expect(clippy::should_implement_trait, reason = "None is not the end: more may be pushed")]
-    pub fn next(&mut self) -> Option<Result<Frame, ProviderError>> {
+    pub fn next(&mut self) -> Option<Result<Frame, UpstreamError>> {
         while let Some(chunk) = self.chunks.front_mut() {
             let end = self.at.find_end(chunk);
             let len = end.unwrap_or(chunk.len());
             if self.carry.len() + len > EVENT_CAP_BYTES {
                 *self = Self { broken: true, ..Self::default() };
-                return Some(Err(ProviderError::Protocol(format!(
+                return Some(Err(UpstreamError::Protocol(format!(
                     "an event of more than {EVENT_CAP_BYTES} bytes in a stream"
                 ))));
             }
@@ -292,7 +292,7 @@ mod tests {
             assert!(framer.next().is_none());
         }
         framer.push(chunk.clone());
-        assert!(matches!(framer.next(), Some(Err(ProviderError::Protocol(_)))));
+        assert!(matches!(framer.next(), Some(Err(UpstreamError::Protocol(_)))));
         framer.push(Bytes::from_static(b"\n\ndata: a\n\n"));
         assert!(framer.next().is_none());
         assert!(framer.finish().is_none());

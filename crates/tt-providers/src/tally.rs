@@ -25,6 +25,13 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The account of a whole answer of this text.
+    pub fn of(text: &str) -> Self {
+        let mut tally = Self::default();
+        tally.text(text);
+        tally
+    }
+
     /// Takes note of an event.
     pub fn event(&mut self, event: &Event) {
         match event {
@@ -42,7 +49,7 @@ impl Tally {
     /// Takes note of generated text.
     pub fn text(&mut self, text: &str) {
         let room = TEXT_CAP_BYTES.saturating_sub(self.output_text.len());
-        let kept = if self.extra_bytes == 0 { crate::upstream::words::cut_bytes(text, room) } else { "" };
+        let kept = if self.extra_bytes == 0 { cut(text, room) } else { "" };
         self.output_text.push_str(kept);
         self.extra_bytes = self.extra_bytes.saturating_add((text.len() - kept.len()) as u64);
     }
@@ -55,9 +62,19 @@ impl Tally {
     }
 }
 
+/// The longest beginning of `text` of at most `bytes` bytes that ends between characters.
+fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes.min(text.len()))).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        assert_eq!((cut("a€b", 3), cut("a€b", 4), cut("a€b", 99)), ("a", "a€", "a€b"));
+    }
 
     #[test]
     fn text_beyond_the_cap_is_only_measured() {

@@ -1,6 +1,8 @@
 //! The network: how providers are reached, and what their failures say.
 
 pub mod address;
+pub mod call;
 pub mod client;
 pub mod endpoint;
-pub(crate) mod words;
+pub mod error;
+pub(crate) mod retry_after;

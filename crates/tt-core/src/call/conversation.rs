@@ -1,14 +1,13 @@
 //! A request for a completion, in no provider's words: what every dialect decodes to and encodes from.
 
-use std::ops::RangeInclusive;
+use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
-use crate::plan::InputTokens;
-use crate::{Provider, tokens};
+use super::extra::Extra;
+use crate::Provider;
 
-/// One request. Fields nobody maps stand in `extra` under the ingress dialect's own names, so that decoding and
-/// encoding in the same dialect loses nothing that matters.
+/// One request. Fields that have no place here stand in `extra`, under the names of the dialect they are from.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Conversation {
     /// The model as the client named it.
@@ -33,12 +32,10 @@ pub struct Conversation {
     pub service_tier: Option<String>,
     /// Answer as a stream of events?
     pub stream: bool,
-    /// Did the client ask for the usage chunk (`stream_options.include_usage`)?
-    pub include_usage: bool,
-    /// The client used the legacy `functions`/`function_call` words and expects them in the answer.
-    pub legacy_functions: bool,
-    /// Top-level fields not named above, as sent.
-    pub extra: Map<String, Value>,
+    /// The answer is to hold sound.
+    pub audio_output: bool,
+    /// Fields that have no place above.
+    pub extra: Extra,
 }
 
 /// Who speaks.
@@ -65,7 +62,7 @@ pub struct Message {
     pub name: Option<String>,
     /// What is said, in order. A tool's result is one `ToolResult` part in a message of role `Tool`.
     pub parts: Vec<Part>,
-    /// Fields of the message not mapped, as sent.
+    /// Fields of the message that have no place above, as sent, in the words of the dialect [`Extra::of`] names.
     pub extra: Map<String, Value>,
 }
 
@@ -270,8 +267,6 @@ pub enum Format {
 pub struct Sampling {
     /// The most tokens to generate, thinking included.
     pub max_output_tokens: Option<u64>,
-    /// The client wrote OpenAI's older `max_tokens`, which a provider that speaks the dialect must see again.
-    pub legacy_max_tokens: bool,
     /// Temperature, 0 to 2.
     pub temperature: Option<Number>,
     /// Nucleus sampling.
@@ -316,11 +311,11 @@ pub enum Effort {
 }
 
 impl Conversation {
-    /// Every text the model will read, in order: messages, tool definitions and results. What the light model's
-    /// threshold counts (`api.md`, Routing 1); media count by [`Conversation::media`].
-    pub fn texts(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+    /// Every text the model will read, in order: messages, tool definitions and results. The threshold for a light
+    /// model is compared with the tokens of these and of [`Conversation::media`].
+    pub fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let tools = self.tools.iter().flat_map(|tool| {
-            let parameters = tool.parameters.as_ref().map(|schema| std::borrow::Cow::Owned(schema.to_string()));
+            let parameters = tool.parameters.as_ref().map(|schema| Cow::Owned(schema.to_string()));
             [Some(tool.name.as_str().into()), tool.description.as_deref().map(Into::into), parameters]
                 .into_iter()
                 .flatten()
@@ -340,25 +335,9 @@ impl Conversation {
             })
             .filter(|part| matches!(part, Part::Image { .. } | Part::Audio { .. } | Part::File { .. }))
     }
-
-    /// Input tokens, counted up to `bound` (`u64::MAX`: all of them); media by the rule of `provider`. May load the
-    /// tokenizer, and takes about 10 ms for 100 KB: long conversations belong on the blocking pool.
-    pub fn input_up_to(&self, provider: Provider, bound: u64) -> InputTokens {
-        tokens::count_up_to(self.texts(), self.media_tokens(provider), bound)
-    }
-
-    /// Input tokens where the length alone settles every one of `thresholds`; `None`: they must be counted up to the
-    /// largest. Never loads the tokenizer.
-    pub fn input_by_length(&self, provider: Provider, thresholds: RangeInclusive<u64>) -> Option<InputTokens> {
-        tokens::by_length(self.texts(), self.media_tokens(provider), thresholds)
-    }
-
-    fn media_tokens(&self, provider: Provider) -> u64 {
-        self.media().fold(0, |sum: u64, part| sum.saturating_add(tokens::media_tokens(part, provider)))
-    }
 }
 
-fn part_texts(part: &Part) -> Vec<std::borrow::Cow<'_, str>> {
+fn part_texts(part: &Part) -> Vec<Cow<'_, str>> {
     match part {
         Part::Text { text, .. } | Part::Refusal { text } | Part::Thinking { text, .. } => {
             vec![text.as_str().into()]
@@ -366,48 +345,5 @@ fn part_texts(part: &Part) -> Vec<std::borrow::Cow<'_, str>> {
         Part::ToolCall(call) => vec![call.name.as_str().into(), call.arguments.as_str().into()],
         Part::ToolResult { content, .. } => content.iter().flat_map(part_texts).collect(),
         Part::Image { .. } | Part::Audio { .. } | Part::File { .. } | Part::RedactedThinking { .. } => Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(role: Role, parts: Vec<Part>) -> Message {
-        Message { role, name: None, parts, extra: Map::new() }
-    }
-
-    #[test]
-    fn input_is_all_text_and_all_media() {
-        let picture = || Part::Image { media: Media::FileId { id: "x".into() }, detail: None, cache: None };
-        let result = vec![Part::text("hello world"), picture()];
-        let conversation = Conversation {
-            messages: vec![
-                message(Role::System, vec![Part::text("hello world")]),
-                message(Role::User, vec![Part::text("hello world"), picture()]),
-                message(
-                    Role::Tool,
-                    vec![Part::ToolResult { id: "1".into(), content: result, is_error: false, cache: None }],
-                ),
-            ],
-            tools: vec![Tool {
-                name: "hello".into(),
-                description: Some("hello world".into()),
-                parameters: None,
-                strict: None,
-                custom: None,
-                cache: None,
-            }],
-            ..Conversation::default()
-        };
-        // 2 + 2 + 2 for the messages, 1 + 2 for the tool, and two pictures
-        assert_eq!(conversation.input_up_to(Provider::OpenAi, u64::MAX), InputTokens::Exact(9 + 2 * 765));
-        assert_eq!(conversation.input_up_to(Provider::Gemini, 526), InputTokens::Exact(9 + 2 * 258));
-        assert_eq!(conversation.input_up_to(Provider::Gemini, 525), InputTokens::AtLeast(525));
-        // 11 × 4 + 5 bytes
-        let by_length = |thresholds| conversation.input_by_length(Provider::Gemini, thresholds);
-        assert_eq!(by_length(566..=1000), Some(InputTokens::AtMost(49 + 2 * 258)));
-        assert_eq!(by_length(565..=1000), None);
-        assert_eq!(by_length(100..=516), Some(InputTokens::AtLeast(516)));
     }
 }

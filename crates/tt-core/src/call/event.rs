@@ -94,7 +94,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Is this content, after which the target is committed (`api.md`, Routing 2)?
+    /// Is this content, after which the target is committed?
     pub const fn is_content(&self) -> bool {
         match self {
             Self::Text { text, .. } | Self::Thinking { text, .. } | Self::Refusal { text, .. } => !text.is_empty(),

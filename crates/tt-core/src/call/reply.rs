@@ -74,15 +74,3 @@ pub enum Finish {
     /// Refused or cut by a filter.
     ContentFilter,
 }
-
-impl Finish {
-    /// OpenAI's word ([`finish_reason`](https://platform.openai.com/docs/api-reference/chat/object)).
-    pub const fn as_openai(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Length => "length",
-            Self::ToolCalls => "tool_calls",
-            Self::ContentFilter => "content_filter",
-        }
-    }
-}

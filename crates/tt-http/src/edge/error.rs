@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
 use http::StatusCode;
 use tt_core::limits::{RuleKind, Standing};
 use tt_core::plan::NoTarget;
 use tt_core::{Invalid, NanoUsd, Timestamp};
 use tt_ledger::LedgerError;
-use tt_providers::{ProviderError, Refused, RefusedKind};
+use tt_providers::{PublicError, Refused, RefusedKind, UpstreamError};
 use tt_store::{Conflict, Object, StoreError};
 
 use crate::state::budget_accounts::BudgetAccountsError;
@@ -270,15 +269,18 @@ impl ApiError {
     }
 
     /// Every attempt failed. `attempts` describes each of them; the last failure decides the status: 504 for a timeout, 429
-    /// for a provider's rate limit, 400 for a conversation that is too long, else 502.
-    pub(crate) fn all_attempts_failed(attempts: &str, last: &ProviderError) -> Self {
+    /// for a provider's rate limit, 400 for a conversation that is too long, else 502. `None`: the last target could not
+    /// be asked.
+    pub(crate) fn all_attempts_failed(attempts: &str, last: Option<&UpstreamError>) -> Self {
         let message = format!("Every attempt failed: {attempts}.");
         match last {
-            ProviderError::Timeout(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, UPSTREAM, "upstream_timeout", message),
-            ProviderError::Refused(refused) if refused.kind == RefusedKind::ContextLength => {
+            Some(UpstreamError::Timeout(_)) => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, UPSTREAM, "upstream_timeout", message)
+            }
+            Some(UpstreamError::Refused(refused)) if refused.kind == RefusedKind::ContextLength => {
                 Self::new(StatusCode::BAD_REQUEST, INVALID, "context_length_exceeded", message).about("messages")
             }
-            ProviderError::Refused(refused) if refused.status == 429 => {
+            Some(UpstreamError::Refused(refused)) if refused.status == 429 => {
                 let error =
                     Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "upstream_rate_limited", message);
                 match refused.retry_after {
@@ -286,7 +288,7 @@ impl ApiError {
                     None => error,
                 }
             }
-            ProviderError::Refused(refused) if refused.status == 504 => {
+            Some(UpstreamError::Refused(refused)) if refused.status == 504 => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, UPSTREAM, "upstream_timeout", message)
             }
             _ => Self::new(StatusCode::BAD_GATEWAY, UPSTREAM, "all_attempts_failed", message),
@@ -294,23 +296,27 @@ impl ApiError {
     }
 
     /// A stream broke after a part of it had been sent to the client. `reason` describes the failure and holds no secret.
-    pub(crate) fn stream_broke(error: &ProviderError, reason: &str) -> Self {
+    pub(crate) fn stream_broke(error: &UpstreamError, reason: &str) -> Self {
         let code = match error {
-            ProviderError::Timeout(_) => "upstream_timeout",
+            UpstreamError::Timeout(_) => "upstream_timeout",
             _ => "upstream_invalid_response",
         };
         let message = format!("The provider's stream broke: {reason}. What came before it is incomplete.");
         Self::new(StatusCode::BAD_GATEWAY, UPSTREAM, code, message)
     }
 
-    /// Appends the error as the last event of a stream.
-    pub(crate) fn event(&self, out: &mut BytesMut) {
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(&self.body());
-        out.extend_from_slice(b"\n\n");
+    /// The part of the error that a client may see, to be written in the words of the client's dialect.
+    pub(crate) fn public(&self) -> PublicError<'_> {
+        PublicError {
+            status: self.status.as_u16(),
+            kind: self.kind,
+            code: &self.code,
+            message: &self.message,
+            param: self.param.as_deref(),
+        }
     }
 
-    /// The error as a JSON body: `{"error":{…}}`.
+    /// The error as a JSON body, for a path that has no dialect: `{"error":{…}}`.
     pub(crate) fn body(&self) -> Vec<u8> {
         let error = serde_json::json!({
             "error": { "message": self.message, "type": self.kind, "code": self.code, "param": self.param }

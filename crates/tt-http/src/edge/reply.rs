@@ -9,7 +9,9 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
+use tt_core::Dialect;
 use tt_core::limits::Standing;
+use tt_providers::codec;
 
 use crate::edge::error::ApiError;
 
@@ -108,22 +110,31 @@ impl IntoReply for &'static str {
 
 impl IntoReply for ApiError {
     fn into_reply(self) -> Reply {
-        let mut reply = json_bytes(self.status, self.body());
-        let headers = reply.headers_mut();
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::try_from(allow).ok()) {
-            headers.insert(header::ALLOW, allow);
-        }
-        if let Some(wait) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
-        }
-        if let Some(standing) = self.standing {
-            limit_headers(headers, standing);
-        }
-        reply
+        error_reply(self, None)
     }
+}
+
+/// An error in the words of `dialect`; `None`: in those of the management API.
+pub(crate) fn error_reply(error: ApiError, dialect: Option<Dialect>) -> Reply {
+    let body = match dialect.and_then(|dialect| codec(dialect).ingress) {
+        Some(ingress) => ingress.encode_error(&error.public()),
+        None => Bytes::from(error.body()),
+    };
+    let mut reply = json_bytes(error.status, body);
+    let headers = reply.headers_mut();
+    if error.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(allow) = error.allow.as_deref().and_then(|allow| HeaderValue::try_from(allow).ok()) {
+        headers.insert(header::ALLOW, allow);
+    }
+    if let Some(wait) = error.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
+    if let Some(standing) = error.standing {
+        limit_headers(headers, standing);
+    }
+    reply
 }
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");

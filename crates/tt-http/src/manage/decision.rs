@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use tt_core::conversation::Conversation;
+use tt_core::call::conversation::Conversation;
 use tt_core::plan::{self, InputTokens, Plan, Route};
 use tt_core::price::PriceTable;
 use tt_core::record::PlannedStep;
 use tt_core::routing::{Alias, Routes};
 use tt_core::usage::{Reported, Usage};
-use tt_core::{Caller, NanoUsd, Provider, Timestamp, tokens};
-use tt_providers::openai::scan::Scan;
+use tt_core::{Caller, Dialect, NanoUsd, Provider, Timestamp, tokens};
+use tt_providers::Facts;
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
@@ -50,8 +50,8 @@ struct Alternative {
 /// counted in full. Whether the target would accept the request's parameters is not checked.
 pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<Decision>, ApiError> {
     let body = cx.bytes().await?;
-    let inbound = Arc::new(Inbound::read(body, &cx.app.control).await?);
-    let asked = &inbound.scan.model;
+    let inbound = Arc::new(Inbound::read(Dialect::OpenAiChat, &cx.parts, body, &cx.app.control).await?);
+    let asked = &inbound.facts().model;
     if !caller.may_name(asked) {
         return Err(ApiError::alias_not_allowed());
     }
@@ -65,7 +65,13 @@ pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<D
     let plan = plan::plan(&view.routes, asked, InputTokens::Exact(input.tokens(provider)))?;
     let step = first(&plan)?;
     let prices = cx.app.prices.load();
-    let estimate = Estimate { prices: &prices, input: &input, scan: &inbound.scan, at: cx.arrived_at };
+    let estimate = Estimate {
+        prices: &prices,
+        input: &input,
+        ingress: inbound.dialect(),
+        facts: inbound.facts(),
+        at: cx.arrived_at,
+    };
     Ok(Json(Decision {
         alias: step.alias.clone(),
         route: step.route,
@@ -107,7 +113,8 @@ impl Input {
 struct Estimate<'a> {
     prices: &'a PriceTable,
     input: &'a Input,
-    scan: &'a Scan,
+    ingress: Dialect,
+    facts: &'a Facts,
     at: Timestamp,
 }
 
@@ -116,11 +123,12 @@ impl Estimate<'_> {
     /// of the `n` choices. `None` when the model has no price.
     fn cost(&self, provider: Provider, model: &str) -> Option<NanoUsd> {
         let most = self.prices.facts(provider, model).and_then(|facts| facts.max_output).unwrap_or(u64::MAX);
-        let cap = self.scan.max_output_tokens.unwrap_or(ASSUMED_OUTPUT_TOKENS.min(most));
-        let output = cap.saturating_mul(self.scan.n.unwrap_or(1).max(1));
+        let cap = self.facts.max_output_tokens.unwrap_or(ASSUMED_OUTPUT_TOKENS.min(most));
+        let output = cap.saturating_mul(self.facts.choices.unwrap_or(1).max(1));
         let usage = Usage { input: self.input.tokens(provider), output, ..Usage::default() };
-        // Only OpenAI gets the service tier as the request names it.
-        let service_tier = self.scan.service_tier.clone().filter(|_| provider == Provider::OpenAi);
+        // Only a provider that speaks the client's dialect is sent the tier that was asked for as it is.
+        let as_it_is = provider.dialect_for(self.ingress) == self.ingress;
+        let service_tier = self.facts.service_tier.clone().filter(|_| as_it_is);
         let reported = Reported { usage, service_tier, ..Reported::default() };
         self.prices.price(provider, model, None, &reported, self.at)
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use tt_core::{Provider, ProviderKeyId};
-use tt_providers::ProviderError;
+use tt_providers::UpstreamError;
 use tt_store::ModelList;
 
 use crate::edge::context::Context;
@@ -88,7 +88,7 @@ pub(crate) async fn test(cx: Context, caller: KnownCaller) -> Result<Json<Tested
         }
         Err(error) => {
             let status = match &error {
-                ProviderError::Refused(refused) => Some(refused.status),
+                UpstreamError::Refused(refused) => Some(refused.status),
                 _ => None,
             };
             (false, status, format!("The test failed: {}.", asked.reason(&error)))

@@ -3,16 +3,16 @@
 use tt_core::plan::InputTokens;
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Provider, tokens};
-use tt_providers::stream::Tally;
+use tt_providers::ClientRequest;
+use tt_providers::tally::Tally;
 
-use super::inbound::Inbound;
 use crate::state::token_counter::Precision;
 
 /// The roughest rule there is: bytes of text to a token.
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// The usage of an attempt whose provider did not give it in full: what it did give, and counts for the rest.
-pub(crate) fn estimate(inbound: &Inbound, provider: Provider, tally: &Tally, precision: Precision) -> Reported {
+pub(crate) fn estimate(request: &ClientRequest, provider: Provider, tally: &Tally, precision: Precision) -> Reported {
     let text = tally.output_text.as_str();
     let output = match precision {
         Precision::Tokens => tokens::estimate_kept_output(text, tally.extra_bytes),
@@ -25,18 +25,18 @@ pub(crate) fn estimate(inbound: &Inbound, provider: Provider, tally: &Tally, pre
             Reported { usage, ..reported.clone() }
         }
         None => Reported {
-            usage: Usage { input: input_tokens(inbound, provider, precision), output, ..Usage::default() },
+            usage: Usage { input: input_tokens(request, provider, precision), output, ..Usage::default() },
             ..Reported::default()
         },
     }
 }
 
-fn input_tokens(inbound: &Inbound, provider: Provider, precision: Precision) -> u64 {
+fn input_tokens(request: &ClientRequest, provider: Provider, precision: Precision) -> u64 {
     let counted = match precision {
-        Precision::Tokens => inbound.decode().ok().map(|c| c.input_up_to(provider, u64::MAX)),
+        Precision::Tokens => request.call().ok().map(|c| c.input_up_to(provider, u64::MAX)),
         Precision::Bytes => None,
     };
-    counted.map_or_else(|| bytes_to_tokens(inbound.body().len() as u64), InputTokens::counted)
+    counted.map_or_else(|| bytes_to_tokens(request.body().len() as u64), InputTokens::counted)
 }
 
 const fn bytes_to_tokens(bytes: u64) -> u64 {

@@ -1,15 +1,14 @@
-//! The client's request: its bytes, what a scan of them says, and the conversation they hold, decoded once if at all.
+//! The client's request: its body with the memory it holds, read by its dialect. Large ones are worked on off the worker
+//! threads.
 
 use std::ops::RangeInclusive;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::runtime::Handle;
-use tt_core::Provider;
-use tt_core::conversation::Conversation;
+use tt_core::call::conversation::Conversation;
 use tt_core::plan::InputTokens;
-use tt_providers::ProviderError;
-use tt_providers::openai::{self, scan::Scan};
+use tt_core::{Dialect, Provider};
+use tt_providers::{ClientRequest, CostFacts, Facts, Head, Ingress, RequestError, codec};
 
 use crate::edge::body::Buffered;
 use crate::edge::error::ApiError;
@@ -17,61 +16,82 @@ use crate::edge::error::ApiError;
 /// Bodies larger than this are decoded and counted on the control plane.
 const LARGE_BYTES: usize = 256 * 1024;
 
-/// A chat completion as it came in.
+/// A proxied request as it came in.
 pub(crate) struct Inbound {
-    buffered: Buffered,
-    pub(crate) scan: Scan,
-    conversation: OnceLock<Arc<Conversation>>,
+    request: Arc<ClientRequest>,
+    /// Gives its share of memory back when the request is dropped.
+    _buffered: Buffered,
 }
 
 impl Inbound {
-    /// Scans `buffered`, on the blocking pool when it is large.
-    pub(crate) async fn read(buffered: Buffered, control: &Handle) -> Result<Self, ApiError> {
-        let bytes = buffered.bytes.clone();
-        let scan = if bytes.len() > LARGE_BYTES {
-            blocking(control, move || Scan::of(&bytes)).await?
-        } else {
-            Scan::of(&bytes)
-        }
-        .map_err(malformed)?;
-        Ok(Self { buffered, scan, conversation: OnceLock::new() })
-    }
-
-    /// The body as it came.
-    pub(crate) fn body(&self) -> &Bytes {
-        &self.buffered.bytes
-    }
-
-    /// The conversation, decoded here and now if it has not been.
-    pub(crate) fn decode(&self) -> Result<Arc<Conversation>, ProviderError> {
-        if let Some(conversation) = self.conversation.get() {
-            return Ok(Arc::clone(conversation));
-        }
-        let conversation = Arc::new(openai::decode_request(self.body())?);
-        Ok(Arc::clone(self.conversation.get_or_init(|| conversation)))
-    }
-
-    /// As [`Inbound::decode`], on the blocking pool when the body is large.
-    pub(crate) async fn conversation(self: &Arc<Self>, control: &Handle) -> Result<Arc<Conversation>, ApiError> {
-        self.decode_on(control).await?.map_err(malformed)
-    }
-
-    /// The same, with what is wrong as the codec says it.
-    pub(crate) async fn decode_on(
-        self: &Arc<Self>,
+    /// Scans a request that came in `dialect`, on the blocking pool when it is large.
+    pub(crate) async fn read(
+        dialect: Dialect,
+        parts: &http::request::Parts,
+        buffered: Buffered,
         control: &Handle,
-    ) -> Result<Result<Arc<Conversation>, ProviderError>, ApiError> {
-        if self.body().len() > LARGE_BYTES && self.conversation.get().is_none() {
-            let this = Arc::clone(self);
-            return blocking(control, move || this.decode()).await;
-        }
-        Ok(self.decode())
+    ) -> Result<Self, ApiError> {
+        let ingress = codec(dialect).ingress.ok_or_else(ApiError::internal)?;
+        let body = buffered.bytes.clone();
+        let request = if body.len() > LARGE_BYTES {
+            let (uri, headers) = (parts.uri.clone(), parts.headers.clone());
+            blocking(control, move || ClientRequest::read(ingress, &Head { uri: &uri, headers: &headers }, body))
+                .await?
+        } else {
+            ClientRequest::read(ingress, &Head { uri: &parts.uri, headers: &parts.headers }, body)
+        };
+        let request = request.map_err(|error| malformed(ingress, error))?;
+        Ok(Self { request: Arc::new(request), _buffered: buffered })
+    }
+
+    /// The request as its dialect read it.
+    pub(crate) fn request(&self) -> &Arc<ClientRequest> {
+        &self.request
+    }
+
+    /// The facts that the scan found.
+    pub(crate) fn facts(&self) -> &Facts {
+        self.request.facts()
+    }
+
+    /// The client's dialect.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.request.ingress().dialect()
+    }
+
+    /// The client's error, with the field at fault in the client's words.
+    pub(crate) fn malformed(&self, error: RequestError) -> ApiError {
+        malformed(self.request.ingress(), error)
+    }
+
+    /// The conversation, decoded if it has not been: on the blocking pool when the body is large.
+    pub(crate) async fn conversation(&self, control: &Handle) -> Result<Arc<Conversation>, ApiError> {
+        self.read_in_full(control, |request| request.call()).await
+    }
+
+    /// What of the request bounds its cost, decoded as [`Inbound::conversation`].
+    pub(crate) async fn fees(&self, control: &Handle) -> Result<CostFacts, ApiError> {
+        self.read_in_full(control, |request| request.fees()).await
+    }
+
+    async fn read_in_full<T: Send + 'static>(
+        &self,
+        control: &Handle,
+        read: fn(&ClientRequest) -> Result<T, RequestError>,
+    ) -> Result<T, ApiError> {
+        let found = if self.request.body().len() > LARGE_BYTES && !self.request.is_decoded() {
+            let request = Arc::clone(&self.request);
+            blocking(control, move || read(&request)).await?
+        } else {
+            read(&self.request)
+        };
+        found.map_err(|error| self.malformed(error))
     }
 
     /// The input's tokens for `provider`, known well enough to compare with each of `thresholds`. Where the texts'
     /// lengths do not settle it they are counted, on the blocking pool: the tokenizer takes a while to load.
     pub(crate) async fn input_tokens(
-        self: &Arc<Self>,
+        &self,
         provider: Provider,
         thresholds: RangeInclusive<u64>,
         control: &Handle,
@@ -84,19 +104,13 @@ impl Inbound {
     }
 }
 
-/// What a scan or a decoding finds wrong is the client's to mend.
-pub(crate) fn malformed(error: ProviderError) -> ApiError {
+/// The client's own error, answered with 400.
+fn malformed(ingress: &dyn Ingress, error: RequestError) -> ApiError {
     match error {
-        ProviderError::Missing { param } => ApiError::missing_field(&param),
-        ProviderError::InvalidJson { reason } => ApiError::invalid_json(&reason),
-        ProviderError::Malformed { param, reason } => ApiError::invalid_field(param, reason),
-        ProviderError::Unsupported { param, reason } => ApiError::unsupported_parameter(&param, &reason),
-        ProviderError::Refused(_)
-        | ProviderError::Timeout(_)
-        | ProviderError::Connect(_)
-        | ProviderError::BadAnswer { .. }
-        | ProviderError::Broken(_)
-        | ProviderError::Protocol(_) => ApiError::internal(),
+        RequestError::InvalidJson { reason } => ApiError::invalid_json(&reason),
+        RequestError::Missing { field } => ApiError::missing_field(&ingress.field(&field)),
+        RequestError::Malformed { field, reason } => ApiError::invalid_field(ingress.field(&field), reason),
+        RequestError::Unsupported { field, reason } => ApiError::unsupported_parameter(&ingress.field(&field), &reason),
     }
 }
 

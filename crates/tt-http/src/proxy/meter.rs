@@ -47,11 +47,7 @@ impl Meter {
 
     /// Where it is sent to.
     pub(crate) fn at(self, base_url: &str) -> Self {
-        let region = match self.provider {
-            Provider::OpenAi => tt_providers::openai::region(base_url),
-            Provider::Anthropic | Provider::Gemini => None,
-        };
-        Self { region, ..self }
+        Self { region: tt_providers::provider::api(self.provider).region(base_url), ..self }
     }
 
     pub(crate) fn provider(&self) -> Provider {

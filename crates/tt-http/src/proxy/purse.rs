@@ -9,11 +9,10 @@ use tt_core::price::CostBound;
 use tt_core::record::{Attempt, Totals};
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UsageSource, UserId};
 use tt_ledger::Guard;
-use tt_providers::ProviderError;
 use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate, Reservation};
 
 use super::bounds::{Bounds, Unbounded};
-use super::inbound::{Inbound, malformed};
+use super::inbound::Inbound;
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
@@ -88,7 +87,7 @@ impl Purse {
         let rules = caller.budget_rules();
         let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
         // Also where it is passed on as it is: what cannot be read cannot be bounded.
-        let conversation = inbound.decode_on(&cx.app.control).await?.map_err(unread)?;
+        let fees = inbound.fees(&cx.app.control).await?;
         let purse = Self {
             app: Arc::clone(&cx.app),
             worker: cx.worker.budgets.clone(),
@@ -97,7 +96,7 @@ impl Purse {
             key: caller.api_key_id(),
             created_at: cx.arrived_at,
             rules,
-            bounds: Bounds::of(inbound, &conversation)?,
+            bounds: Bounds::of(inbound.request(), fees),
             cap: Arc::new(AtomicU64::new(u64::MAX)),
             watched: false,
         };
@@ -199,18 +198,6 @@ fn describe(rule: &BudgetRule) -> String {
         Period::Total => "in total",
     };
     format!("{per} for {whose}")
-}
-
-/// A tool that is no function is a service of the provider's, with a fee.
-fn unread(error: ProviderError) -> ApiError {
-    match error {
-        ProviderError::Malformed { param, .. } if param.starts_with("tools[") && param.ends_with(".type") => {
-            let why =
-                "only function and custom tools are taken under a budget: others have fees that it does not cover";
-            ApiError::unsupported_parameter(&param, why)
-        }
-        other => malformed(other),
-    }
 }
 
 #[cfg(test)]

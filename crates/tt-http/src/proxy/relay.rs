@@ -18,16 +18,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tt_core::UsageSource;
 use tt_core::record::{AttemptEnded, Outcome, Settled};
 use tt_ledger::Guard;
-use tt_providers::ProviderError;
+use tt_providers::exchange::Step;
 use tt_providers::sse::Framer;
+use tt_providers::upstream::call::error_without_secret;
+use tt_providers::{AnswerStream, UpstreamError};
 
-use super::attempt::{Failed, error_without_secret, kind, public_reason};
+use super::attempt::Failed;
 use super::durable;
 use super::estimate::estimate;
-use super::flow::Flow;
 use super::inbound::Inbound;
 use super::meter::{Measured, Meter, millis};
 use crate::edge::context::Context;
+use crate::edge::error::ApiError;
 use crate::state::app::App;
 use crate::state::token_counter::Precision;
 
@@ -69,7 +71,7 @@ pub(crate) struct Relay {
     app: Arc<App>,
     upstream: Incoming,
     framer: Framer,
-    flow: Flow,
+    answer: AnswerStream,
     out: BytesMut,
     state: State,
     /// Taken when the request is settled.
@@ -87,7 +89,7 @@ impl Relay {
     pub(super) fn new(
         cx: &Context,
         upstream: Incoming,
-        flow: Flow,
+        answer: AnswerStream,
         guard: Guard,
         meter: Meter,
         inbound: Arc<Inbound>,
@@ -98,7 +100,7 @@ impl Relay {
             app: Arc::clone(&cx.app),
             upstream,
             framer: Framer::default(),
-            flow,
+            answer,
             out: BytesMut::new(),
             state: State::Flowing,
             guard: Some(guard),
@@ -127,7 +129,7 @@ impl Relay {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return self.failed(error),
                 Err(_) if commit_at.is_some_and(|commit| commit < deadline) => return Ok(self),
-                Err(_) => return self.failed(ProviderError::Timeout(limit)),
+                Err(_) => return self.failed(UpstreamError::Timeout(limit)),
             }
             if self.first_token_ms.is_some() || self.out.len() >= HOLD_BYTES {
                 return Ok(self);
@@ -139,27 +141,27 @@ impl Relay {
     }
 
     /// Takes one piece from the provider and works it into `out`.
-    fn poll_upstream(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), ProviderError>> {
+    fn poll_upstream(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), UpstreamError>> {
         let step = match Pin::new(&mut self.upstream).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => self.take(data),
                 Err(_trailers) => Ok(()),
             },
-            Poll::Ready(Some(Err(_))) => Err(ProviderError::Broken("in the middle of the stream".to_owned())),
+            Poll::Ready(Some(Err(_))) => Err(UpstreamError::Broken("in the middle of the stream".to_owned())),
             Poll::Ready(None) => self.body_ended(),
             Poll::Pending => {
                 ready!(self.idle.as_mut().poll(cx));
-                Err(ProviderError::Timeout(self.app.config.upstream.idle_timeout))
+                Err(UpstreamError::Timeout(self.app.config.upstream.idle_timeout))
             }
         };
         Poll::Ready(step.map_err(|error| error_without_secret(error, &self.secret)))
     }
 
-    fn take(&mut self, data: Bytes) -> Result<(), ProviderError> {
+    fn take(&mut self, data: Bytes) -> Result<(), UpstreamError> {
         self.idle.as_mut().reset(Instant::now() + self.app.config.upstream.idle_timeout);
         self.framer.push(data);
         while let Some(frame) = self.framer.next() {
-            let step = self.flow.frame(&frame?, &mut self.out)?;
+            let step = self.answer.frame(&frame?, &mut self.out)?;
             self.note(step);
             if step.done {
                 return self.finish();
@@ -168,31 +170,31 @@ impl Relay {
         Ok(())
     }
 
-    fn body_ended(&mut self) -> Result<(), ProviderError> {
+    fn body_ended(&mut self) -> Result<(), UpstreamError> {
         if let Some(frame) = self.framer.finish() {
-            let step = self.flow.frame(&frame, &mut self.out)?;
+            let step = self.answer.frame(&frame, &mut self.out)?;
             self.note(step);
             if step.done {
                 return self.finish();
             }
         }
-        let step = self.flow.body_ended(&mut self.out)?;
+        let step = self.answer.body_ended(&mut self.out)?;
         self.note(step);
         self.finish()
     }
 
-    fn note(&mut self, step: super::flow::Step) {
+    fn note(&mut self, step: Step) {
         if step.content && self.first_token_ms.is_none() {
             self.first_token_ms = Some(millis(self.arrived));
         }
     }
 
     /// The provider ended properly: settle, at once when it gave its usage, else when it is counted.
-    fn finish(&mut self) -> Result<(), ProviderError> {
+    fn finish(&mut self) -> Result<(), UpstreamError> {
         if self.first_token_ms.is_none() {
-            return Err(ProviderError::Protocol("the stream ended before its first content".to_owned()));
+            return Err(UpstreamError::Protocol("the stream ended before its first content".to_owned()));
         }
-        let tally = self.flow.tally();
+        let tally = self.answer.tally();
         let served_model = tally.served_model.clone();
         match tally.usage.clone() {
             Some(usage) => {
@@ -206,11 +208,11 @@ impl Relay {
     }
 
     /// The stream broke after the client had some of it: an error event, and no `[DONE]`.
-    fn broke(&mut self, error: &ProviderError) {
-        tracing::warn!(provider = %self.meter.provider(), why = kind(error), "a stream broke");
-        let reason = public_reason(error);
+    fn broke(&mut self, error: &UpstreamError) {
+        tracing::warn!(provider = %self.meter.provider(), why = error.kind(), "a stream broke");
+        let reason = error.public_reason();
         let mut event = BytesMut::new();
-        crate::edge::error::ApiError::stream_broke(error, &reason).event(&mut event);
+        self.answer.broke(&ApiError::stream_broke(error, &reason).public(), &mut event);
         self.count(UsageSource::Partial, Ending::Broken { reason, event });
     }
 
@@ -235,11 +237,11 @@ impl Relay {
         source: UsageSource,
         error: Option<String>,
     ) -> impl FnOnce(Precision) -> AttemptEnded + Send + 'static {
-        let tally = self.flow.tally().clone();
-        let (meter, inbound) = (self.meter.clone(), Arc::clone(&self.inbound));
+        let tally = self.answer.tally().clone();
+        let (meter, request) = (self.meter.clone(), Arc::clone(self.inbound.request()));
         let latency_ms = self.meter.elapsed_ms();
         move |precision| {
-            let usage = estimate(&inbound, meter.provider(), &tally, precision);
+            let usage = estimate(&request, meter.provider(), &tally, precision);
             let served_model = tally.served_model;
             let ended = meter.ended(Measured { status: Some(200), error, source, usage, served_model });
             AttemptEnded { latency_ms, ..ended }
@@ -264,7 +266,7 @@ impl Relay {
 
     fn end(&mut self, ending: Ending) {
         match ending {
-            Ending::Whole => self.flow.end(&mut self.out),
+            Ending::Whole => self.answer.end(&mut self.out),
             Ending::Broken { event, .. } => self.out.extend_from_slice(&event),
         }
         self.state = State::Settled;
@@ -278,10 +280,10 @@ impl Relay {
 
     /// Nothing has gone to the client: the guard goes back, with what the attempt may have billed. A stream that has
     /// settled has had content, and is no failure any more.
-    fn failed(mut self: Box<Self>, error: ProviderError) -> Result<Box<Self>, Box<Failed>> {
+    fn failed(mut self: Box<Self>, error: UpstreamError) -> Result<Box<Self>, Box<Failed>> {
         let Some(mut guard) = self.guard.take() else { return Ok(self) };
-        let reason = public_reason(&error);
-        let tally = self.flow.tally();
+        let reason = error.public_reason();
+        let tally = self.answer.tally();
         let ended = match tally.usage.clone() {
             Some(usage) => self.meter.ended(Measured {
                 status: Some(200),

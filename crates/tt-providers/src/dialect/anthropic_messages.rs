@@ -1,48 +1,66 @@
-//! Anthropic Messages: a conversation becomes a request, and answers, streams and errors become neutral again.
+//! Anthropic Messages, towards providers: a conversation becomes a request; answers, streams and errors become neutral.
 //!
-//! Sources: the official SDK's types (`anthropic` 2.12.0) and platform.claude.com/docs. Nothing here does I/O, and
-//! nothing knows how events are framed: the stream decoder is handed the `data` of one event at a time.
+//! Sources: the official SDK's types (`anthropic` 2.12.0) and platform.claude.com/docs.
+
+use std::borrow::Cow;
+
+use http::HeaderMap;
+use serde_json::Value;
+use tt_core::call::conversation::Conversation;
+use tt_core::call::reply::Reply;
+
+use crate::codec::{Codec, CostFacts, Egress, Encoded, StreamDecoder, Target, Undo};
+use crate::error::RequestError;
+use crate::upstream::error::{Refused, UpstreamError};
 
 mod blocks;
+mod dropped;
 mod error;
+mod fees;
 mod messages;
+mod opaque;
 mod reply;
 mod request;
 mod schema;
-pub mod stream;
+mod stream;
 mod thinking;
 mod tools;
 mod usage;
 mod wire;
 
-pub use error::refused;
-pub use reply::decode_reply;
-pub use request::encode_request;
+/// The side of the provider.
+pub(crate) const CODEC: Codec = Codec { ingress: None, egress: &AnthropicMessages };
 
-/// What the encoder leaves out and the answer means the same without, each named once.
-#[derive(Debug, Default)]
-struct Dropped(Vec<&'static str>);
+/// The dialect.
+#[derive(Debug)]
+struct AnthropicMessages;
 
-impl Dropped {
-    fn note(&mut self, parameter: &'static str) {
-        if !self.0.contains(&parameter) {
-            self.0.push(parameter);
-        }
+impl Egress for AnthropicMessages {
+    fn path(&self, _: &str, _: bool) -> Result<Cow<'static, str>, RequestError> {
+        Ok(Cow::Borrowed("/v1/messages"))
     }
-}
 
-fn unsupported(param: impl Into<String>, reason: impl Into<String>) -> crate::ProviderError {
-    crate::ProviderError::Unsupported { param: param.into(), reason: reason.into() }
-}
+    fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
+        request::encode_request(call, target)
+    }
 
-fn malformed(param: impl Into<String>, reason: impl Into<String>) -> crate::ProviderError {
-    crate::ProviderError::Malformed { param: param.into(), reason: reason.into() }
-}
+    fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
+        reply::decode_reply(body, undo)
+    }
 
-/// A name of our own making, stable between requests, for something of the client's that Anthropic would refuse or
-/// should not see.
-fn opaque(text: &str) -> uuid::Uuid {
-    /// Chosen once at random; another would change every opaque name.
-    const NAMESPACE: uuid::Uuid = uuid::Uuid::from_u128(0x2f6c_8f5e_0f0b_4f63_9d5c_6d1b_7f5a_3c91);
-    uuid::Uuid::new_v5(&NAMESPACE, text.as_bytes())
+    fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder> {
+        Box::new(stream::Decoder::new(undo))
+    }
+
+    fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
+        error::refused(status, headers, body)
+    }
+
+    fn has_fee(&self, _: &str) -> bool {
+        false
+    }
+
+    fn addressed_fees(&self, fields: &Value) -> Result<CostFacts, RequestError> {
+        fees::addressed(fields)
+    }
 }

@@ -1,27 +1,71 @@
-//! Gemini [`generateContent` and `streamGenerateContent`](https://ai.google.dev/api/generate-content), egress side:
-//! a conversation becomes a request, an answer, stream or error becomes neutral.
+//! Gemini [`generateContent` and `streamGenerateContent`](https://ai.google.dev/api/generate-content), towards providers:
+//! a conversation becomes a request; answers, streams and errors become neutral.
 //!
-//! The model and whether the answer streams are in the URL, never in the body. Framing (server-sent events) is done
-//! elsewhere: the stream decoder is given the payload of each event. How fields translate, and why, is
-//! `wire-mapping.md`; `[I…]`, `U…`, `H…`, `S…`, `T…` in comments are its marks.
+//! The model, and whether the answer streams, are in the path and never in the body.
+
+use std::borrow::Cow;
+
+use http::HeaderMap;
+use serde_json::Value;
+use tt_core::call::conversation::Conversation;
+use tt_core::call::reply::Reply;
+
+use crate::codec::{Codec, CostFacts, Egress, Encoded, StreamDecoder, Target, Undo};
+use crate::error::RequestError;
+use crate::upstream::error::{Refused, UpstreamError};
 
 mod addressed;
 mod call_ids;
 mod contents;
 mod error;
 mod family;
+mod fees;
 mod finish;
 mod logprobs;
 mod media;
 mod parts;
+mod path;
 mod reply;
 mod request;
 mod schema;
-pub mod stream;
+mod stream;
 mod tools;
 mod usage;
 mod wire;
 
-pub use error::refused;
-pub use reply::decode_reply;
-pub use request::encode_request;
+/// The side of the provider.
+pub(crate) const CODEC: Codec = Codec { ingress: None, egress: &Gemini };
+
+/// The dialect.
+#[derive(Debug)]
+struct Gemini;
+
+impl Egress for Gemini {
+    fn path(&self, model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError> {
+        path::path(model, stream)
+    }
+
+    fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
+        request::encode_request(call, target)
+    }
+
+    fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
+        reply::decode_reply(body, undo)
+    }
+
+    fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder> {
+        Box::new(stream::Decoder::new(undo))
+    }
+
+    fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
+        error::refused(status, headers, body)
+    }
+
+    fn has_fee(&self, _: &str) -> bool {
+        false
+    }
+
+    fn addressed_fees(&self, fields: &Value) -> Result<CostFacts, RequestError> {
+        fees::addressed(fields)
+    }
+}

@@ -1,9 +1,29 @@
-//! OpenAI Chat Completions, and the hosts that speak it.
+//! OpenAI Chat Completions, and the hosts that speak it: clients and providers.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::Value;
+use tt_core::Dialect;
+use tt_core::call::conversation::Conversation;
+use tt_core::call::field::Field;
+use tt_core::call::reply::Reply;
+
+use crate::codec::{
+    Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
+    StreamDecoder, StreamEncoder, Target, Undo,
+};
+use crate::error::RequestError;
+use crate::slices::Slices;
+use crate::upstream::error::{Refused, UpstreamError};
 
 mod error;
+mod fees;
+mod field;
 mod names;
+mod object;
 pub mod observe;
-mod path;
 pub mod reply;
 pub mod request;
 pub mod scan;
@@ -13,34 +33,103 @@ mod text;
 pub mod usage;
 mod wire;
 
-pub use error::refused;
-pub use observe::{Observer, ReplyFacts, Seen, observe_reply};
-pub use reply::{EncodeOptions, decode_reply, encode_reply};
-pub use request::{decode_request, encode_request};
-pub use scan::Scan;
+/// Both sides of the dialect.
+pub(crate) const CODEC: Codec = Codec { ingress: Some(&OpenAiChat), egress: &OpenAiChat };
 
-/// The word under which the price table lists what a model costs at a regional address, which no answer names
-/// ([data residency](https://platform.openai.com/docs/guides/your-data)).
-pub fn region(base_url: &str) -> Option<&'static str> {
-    let (_, rest) = base_url.split_once("://")?;
-    let host = rest.split(['/', ':']).next()?;
-    [("eu.api.openai.com", "region_eu"), ("us.api.openai.com", "region_us")]
-        .into_iter()
-        .find_map(|(regional, word)| host.eq_ignore_ascii_case(regional).then_some(word))
+/// The dialect.
+#[derive(Debug)]
+struct OpenAiChat;
+
+impl Ingress for OpenAiChat {
+    fn dialect(&self) -> Dialect {
+        Dialect::OpenAiChat
+    }
+
+    fn scan(&self, _: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError> {
+        Ok(Box::new(scan::Scan::of(body)?))
+    }
+
+    fn encode_error(&self, error: &PublicError<'_>) -> Bytes {
+        error::encode(error).into()
+    }
+
+    fn field(&self, field: &Field) -> String {
+        field::name(field)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Scanned for scan::Scan {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
 
-    #[test]
-    fn a_regional_address_is_known_by_its_whole_host() {
-        assert_eq!(region("https://eu.api.openai.com/v1"), Some("region_eu"));
-        assert_eq!(region("https://US.api.openai.com:443"), Some("region_us"));
-        for elsewhere in
-            ["https://api.openai.com/v1", "https://eu.api.openai.com.example.org/v1", "http://h/eu.api.openai.com"]
-        {
-            assert_eq!(region(elsewhere), None, "{elsewhere}");
+    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
+        request::decode_request(body)
+    }
+
+    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
+        fees::fees(call)
+    }
+
+    fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
+        self.splice_capped(body, model, cap)
+    }
+
+    fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
+        observe::observe_reply(body)
+    }
+
+    fn observer(&self) -> Box<dyn Observer> {
+        Box::new(observe::StreamObserver::new(self.include_usage == Some(true)))
+    }
+
+    fn encode_reply(&self, reply: &Reply, context: &ReplyContext) -> Bytes {
+        reply::encode_reply(reply, &self.reply_options(context)).into()
+    }
+
+    fn stream_encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {
+        Box::new(stream::Encoder::new(self.reply_options(&context)))
+    }
+}
+
+impl scan::Scan {
+    fn reply_options(&self, context: &ReplyContext) -> reply::EncodeOptions {
+        reply::EncodeOptions {
+            created: context.created,
+            fallback_id: context.id.simple().to_string(),
+            fallback_model: context.model.clone(),
+            include_usage: self.include_usage == Some(true),
+            legacy_functions: self.legacy_functions,
         }
+    }
+}
+
+impl Egress for OpenAiChat {
+    fn path(&self, _: &str, _: bool) -> Result<Cow<'static, str>, RequestError> {
+        Ok(Cow::Borrowed("/chat/completions"))
+    }
+
+    fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
+        request::encode_request(call, target)
+    }
+
+    fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
+        reply::decode_reply(body, undo)
+    }
+
+    fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder> {
+        Box::new(stream::Decoder::new(undo))
+    }
+
+    fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
+        error::refused(status, headers, body)
+    }
+
+    fn has_fee(&self, model: &str) -> bool {
+        fees::searches(model)
+    }
+
+    fn addressed_fees(&self, _: &Value) -> Result<CostFacts, RequestError> {
+        Err(RequestError::unknown_fee(Field::Addressed { to: Dialect::OpenAiChat, name: String::new() }))
     }
 }

@@ -18,8 +18,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use crate::slices::Slices;
 use crate::upstream::address::{AddressError, is_public, literal};
-use crate::{ProviderError, Slices};
+use crate::upstream::error::{UpstreamError, cut};
 
 /// Idle connections are closed before the usual balancer (60 s) closes them under a request.
 const IDLE: Duration = Duration::from_secs(50);
@@ -66,7 +67,7 @@ impl Client {
     ///
     /// # Errors
     /// `Connect` when nothing was sent; `Broken` when the connection broke or talked nonsense after that.
-    pub async fn send(&self, request: Request<Slices>, trust: Trust) -> Result<Response<Incoming>, ProviderError> {
+    pub async fn send(&self, request: Request<Slices>, trust: Trust) -> Result<Response<Incoming>, UpstreamError> {
         let pool = match (trust, &self.guarded) {
             (Trust::User, Some(guarded)) => guarded,
             (Trust::Operator, _) | (Trust::User, None) => &self.open,
@@ -94,7 +95,7 @@ fn pool(settings: ClientSettings, guarded: bool) -> Result<Pool, rustls::Error> 
 }
 
 /// What a failed request means.
-fn failed(error: legacy::Error) -> ProviderError {
+fn failed(error: legacy::Error) -> UpstreamError {
     let unsent = |error: &legacy::Error| {
         let mut source = error.source();
         while let Some(inner) = source {
@@ -106,7 +107,7 @@ fn failed(error: legacy::Error) -> ProviderError {
         false
     };
     if error.is_connect() || unsent(&error) {
-        return ProviderError::Connect(Box::new(error));
+        return UpstreamError::Connect(Box::new(error));
     }
     let mut words = error.to_string();
     let mut source = error.source();
@@ -114,7 +115,7 @@ fn failed(error: legacy::Error) -> ProviderError {
         words = inner.to_string();
         source = inner.source();
     }
-    ProviderError::Broken(crate::upstream::words::cut(&words))
+    UpstreamError::Broken(cut(&words))
 }
 
 /// Connects within the deadline, and to public addresses only where it is guarded.
@@ -237,7 +238,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433"] {
             let error = client(false).send(get(&format!("http://{host}:{port}/")), Trust::User).await.unwrap_err();
-            assert!(matches!(&error, ProviderError::Connect(_)), "{host}: {error:?}");
+            assert!(matches!(&error, UpstreamError::Connect(_)), "{host}: {error:?}");
             // The odd spelling is an address only to some resolvers.
             assert!(host == "2130706433" || chain(&error).contains("not a public address"), "{}", chain(&error));
         }
@@ -263,10 +264,10 @@ mod tests {
         let address = format!("http://{}/", listener.local_addr().unwrap());
         let client = client(false);
         let (_, answer) = tokio::join!(serve(listener, b"\r\n\r\n", b""), client.send(get(&address), Trust::Operator));
-        assert!(matches!(answer, Err(ProviderError::Broken(_))), "{answer:?}");
+        assert!(matches!(answer, Err(UpstreamError::Broken(_))), "{answer:?}");
         // Nobody listens there any more.
         let answer = client.send(get(&address), Trust::Operator).await;
-        assert!(matches!(answer, Err(ProviderError::Connect(_))), "{answer:?}");
+        assert!(matches!(answer, Err(UpstreamError::Connect(_))), "{answer:?}");
     }
 
     #[tokio::test]
@@ -275,7 +276,7 @@ mod tests {
         let address = format!("https://{}/", listener.local_addr().unwrap());
         let settings = ClientSettings { connect_timeout: Duration::from_millis(50), allow_private_upstreams: false };
         let error = Client::new(settings).unwrap().send(get(&address), Trust::Operator).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::Connect(_)), "{error:?}");
+        assert!(matches!(&error, UpstreamError::Connect(_)), "{error:?}");
         assert!(chain(&error).contains("elapsed"), "{}", chain(&error));
     }
 

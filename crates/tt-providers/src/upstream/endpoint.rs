@@ -1,54 +1,31 @@
-//! Where each provider is asked, and with which headers.
+//! Requests to providers: address, headers and body; and the list of models that a provider answers with.
 
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request, Uri};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tt_core::Provider;
 
-use crate::{ProviderError, Slices};
-
-/// All but the unreserved characters of RFC 3986: also `/` and `:`, which would end the model's name in Gemini's paths.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The version of Anthropic's API that is spoken (docs.anthropic.com/en/api/versioning).
-const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+use crate::provider::{Credential, Next, api};
+use crate::slices::Slices;
+use crate::upstream::error::{UpstreamError, json_error};
 
 const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("tokentracer/", env!("CARGO_PKG_VERSION")));
 
-/// The provider's own address.
-pub const fn default_base_url(provider: Provider) -> &'static str {
-    match provider {
-        Provider::OpenAi => "https://api.openai.com/v1",
-        Provider::Anthropic => "https://api.anthropic.com",
-        Provider::Gemini => "https://generativelanguage.googleapis.com",
-    }
-}
-
-/// A chat completion of `model` at `base`.
+/// A call of a model at `base`; `path` is what the dialect says
+/// ([`Egress::path`](crate::codec::Egress::path)).
 ///
 /// # Errors
-/// `Unsupported` for a model whose name cannot stand in Gemini's path; `Connect` where `base` is no address or the key
-/// cannot stand in a header.
-pub fn chat_request(
+/// `Connect` where `base` is no address or the key cannot stand in a header.
+pub fn call_request(
     provider: Provider,
     base: &str,
-    model: &str,
-    stream: bool,
+    path: &str,
     key: &SecretString,
     body: Slices,
-) -> Result<Request<Slices>, ProviderError> {
-    let root = root(provider, base);
-    let address = match provider {
-        Provider::OpenAi => format!("{root}/chat/completions"),
-        Provider::Anthropic => format!("{root}/v1/messages"),
-        Provider::Gemini => {
-            let path = gemini_model(model)?;
-            let call = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
-            format!("{root}/v1beta/{path}:{call}")
-        }
-    };
+) -> Result<Request<Slices>, UpstreamError> {
+    let address = format!("{}{path}", api(provider).root(base));
     let mut request = request(provider, Method::POST, &address, key, body)?;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(request)
@@ -58,22 +35,18 @@ pub fn chat_request(
 /// [`decode_models`].
 ///
 /// # Errors
-/// `Connect`, as above.
+/// `Connect`, as [`call_request`].
 pub fn models_request(
     provider: Provider,
     base: &str,
     key: &SecretString,
     after: Option<&str>,
-) -> Result<Request<Slices>, ProviderError> {
-    let root = root(provider, base);
-    let (mut address, cursor) = match provider {
-        Provider::OpenAi => (format!("{root}/models"), "?after="),
-        Provider::Anthropic => (format!("{root}/v1/models?limit=1000"), "&after_id="),
-        Provider::Gemini => (format!("{root}/v1beta/models?pageSize=1000"), "&pageToken="),
-    };
+) -> Result<Request<Slices>, UpstreamError> {
+    let api = api(provider);
+    let mut address = format!("{}{}", api.root(base), api.models.path);
     if let Some(after) = after {
-        address.push_str(cursor);
-        address.extend(utf8_percent_encode(after, SEGMENT));
+        address.push_str(api.models.cursor);
+        address.extend(utf8_percent_encode(after, NON_ALPHANUMERIC));
     }
     request(provider, Method::GET, &address, key, Slices::default())
 }
@@ -87,58 +60,26 @@ pub struct ModelsPage {
     pub next: Option<String>,
 }
 
-/// Reads a page of a list of models: `data` of OpenAI and Anthropic (which says `has_more` and `last_id`), `models` of
-/// Gemini (which gives a `nextPageToken`).
+/// Reads a page of a list of models.
 ///
 /// # Errors
 /// `Protocol` when it is no such list.
-pub fn decode_models(provider: Provider, body: &[u8]) -> Result<ModelsPage, ProviderError> {
-    let (list, name) = match provider {
-        Provider::OpenAi | Provider::Anthropic => ("data", "id"),
-        Provider::Gemini => ("models", "name"),
+pub fn decode_models(provider: Provider, body: &[u8]) -> Result<ModelsPage, UpstreamError> {
+    let models = &api(provider).models;
+    let body: Value = serde_json::from_slice(body)
+        .map_err(|error| UpstreamError::Protocol(format!("not a list of models: {}", json_error(&error))))?;
+    let Some(list) = body.get(models.list).and_then(Value::as_array) else {
+        return Err(UpstreamError::Protocol(format!("not a list of models: it has no {}", models.list)));
     };
-    let body: Value = serde_json::from_slice(body).map_err(|e| {
-        ProviderError::Protocol(format!("not a list of models: {}", crate::upstream::words::json_error(&e)))
-    })?;
-    let Some(models) = body.get(list).and_then(Value::as_array) else {
-        return Err(ProviderError::Protocol(format!("not a list of models: it has no {list}")));
-    };
-    let names = models.iter().filter_map(|model| model.get(name).and_then(Value::as_str));
+    let names = list.iter().filter_map(|model| model.get(models.name).and_then(Value::as_str));
     let names = names.map(|name| name.strip_prefix("models/").unwrap_or(name).to_owned()).collect();
-    let next = match provider {
-        Provider::OpenAi => None,
-        Provider::Anthropic if body.get("has_more").and_then(Value::as_bool) == Some(true) => body.get("last_id"),
-        Provider::Anthropic => None,
-        Provider::Gemini => body.get("nextPageToken"),
+    let next = match models.next {
+        Next::Never => None,
+        Next::If { more, cursor } => body.get(cursor).filter(|_| body.get(more).and_then(Value::as_bool) == Some(true)),
+        Next::Token(token) => body.get(token),
     };
     let next = next.and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
     Ok(ModelsPage { names, next })
-}
-
-/// `base` without the version that a user may have copied along.
-fn root(provider: Provider, base: &str) -> &str {
-    let base = base.trim_end_matches('/');
-    let versions: &[&str] = match provider {
-        Provider::OpenAi => &[],
-        Provider::Anthropic => &["/v1"],
-        Provider::Gemini => &["/v1beta/openai", "/v1beta"],
-    };
-    versions.iter().find_map(|version| base.strip_suffix(version)).unwrap_or(base).trim_end_matches('/')
-}
-
-/// `models/{model}` as path segments; a tuned model's name brings its own collection.
-fn gemini_model(model: &str) -> Result<String, ProviderError> {
-    let (collection, name) = match model.split_once('/') {
-        Some((collection @ ("models" | "tunedModels"), name)) => (collection, name),
-        _ => ("models", model),
-    };
-    if matches!(name, "" | "." | "..") {
-        return Err(ProviderError::Unsupported {
-            param: "model".into(),
-            reason: "is not a name that can stand in an address".into(),
-        });
-    }
-    Ok(format!("{collection}/{}", utf8_percent_encode(name, SEGMENT)))
 }
 
 fn request(
@@ -147,18 +88,18 @@ fn request(
     address: &str,
     key: &SecretString,
     body: Slices,
-) -> Result<Request<Slices>, ProviderError> {
-    let uri: Uri = address.parse().map_err(|e| ProviderError::Connect(Box::<http::uri::InvalidUri>::new(e)))?;
+) -> Result<Request<Slices>, UpstreamError> {
+    let uri: Uri = address.parse().map_err(|e| UpstreamError::Connect(Box::<http::uri::InvalidUri>::new(e)))?;
     if uri.scheme().is_none() || uri.host().is_none() {
-        return Err(ProviderError::Connect("the address names no host".into()));
+        return Err(UpstreamError::Connect("the address names no host".into()));
     }
-    let (name, value) = match provider {
-        Provider::OpenAi => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))),
-        Provider::Anthropic => (HeaderName::from_static("x-api-key"), HeaderValue::from_str(key.expose_secret())),
-        Provider::Gemini => (HeaderName::from_static("x-goog-api-key"), HeaderValue::from_str(key.expose_secret())),
+    let api = api(provider);
+    let (name, value) = match api.credential {
+        Credential::Bearer => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))),
+        Credential::Header(name) => (HeaderName::from_static(name), HeaderValue::from_str(key.expose_secret())),
     };
     // The error would quote the key.
-    let mut value = value.map_err(|_| ProviderError::Connect("the stored key cannot stand in a header".into()))?;
+    let mut value = value.map_err(|_| UpstreamError::Connect("the stored key cannot stand in a header".into()))?;
     value.set_sensitive(true);
 
     let mut request = Request::new(body);
@@ -168,8 +109,8 @@ fn request(
     headers.insert(name, value);
     headers.insert(USER_AGENT, USER_AGENT_VALUE);
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if provider == Provider::Anthropic {
-        headers.insert(HeaderName::from_static("anthropic-version"), ANTHROPIC_VERSION);
+    if let Some((name, version)) = api.version_header {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(version));
     }
     Ok(request)
 }
@@ -178,39 +119,17 @@ fn request(
 mod tests {
     use super::*;
 
-    fn address(provider: Provider, base: &str, model: &str, stream: bool) -> String {
-        let key = SecretString::from("k");
-        chat_request(provider, base, model, stream, &key, Slices::default()).unwrap().uri().to_string()
-    }
-
     #[test]
     fn addresses_follow_each_providers_paths() {
-        let openai = address(Provider::OpenAi, "https://api.openai.com/v1", "m", true);
-        assert_eq!(openai, "https://api.openai.com/v1/chat/completions");
-        for base in ["https://a.example", "https://a.example/v1", "https://a.example/v1/", "https://a.example/"] {
-            assert_eq!(address(Provider::Anthropic, base, "m", true), "https://a.example/v1/messages");
-        }
-        for base in ["https://g.example", "https://g.example/v1beta", "https://g.example/v1beta/openai/"] {
-            assert_eq!(
-                address(Provider::Gemini, base, "gemini-x", false),
-                "https://g.example/v1beta/models/gemini-x:generateContent"
-            );
-        }
-        assert_eq!(
-            address(Provider::Gemini, "http://h:1/p", "models/gemini-x", true),
-            "http://h:1/p/v1beta/models/gemini-x:streamGenerateContent?alt=sse"
-        );
-    }
-
-    #[test]
-    fn a_model_cannot_leave_its_path_segment() {
-        let sent = |model| address(Provider::Gemini, "https://g.example", model, false);
-        assert_eq!(sent("tunedModels/t-1"), "https://g.example/v1beta/tunedModels/t-1:generateContent");
-        assert_eq!(sent("a/../b?c#d:e%"), "https://g.example/v1beta/models/a%2F..%2Fb%3Fc%23d%3Ae%25:generateContent");
-        let key = SecretString::from("k");
-        for bad in ["", ".", "..", "models/", "models/.."] {
-            let found = chat_request(Provider::Gemini, "https://g.example", bad, false, &key, Slices::default());
-            assert!(matches!(found, Err(ProviderError::Unsupported { .. })), "{bad}");
+        for (provider, base, path, want) in [
+            (Provider::OpenAi, "https://h.example/v1", "/chat/completions", "https://h.example/v1/chat/completions"),
+            (Provider::Anthropic, "https://h.example", "/v1/messages", "https://h.example/v1/messages"),
+            (Provider::Anthropic, "https://h.example/v1/", "/v1/messages", "https://h.example/v1/messages"),
+            (Provider::Gemini, "http://h:1/p/v1beta", "/v1beta/models/m:x?a=b", "http://h:1/p/v1beta/models/m:x?a=b"),
+        ] {
+            let request = call_request(provider, base, path, &SecretString::from("k"), Slices::default()).unwrap();
+            assert_eq!(request.uri().to_string(), want);
+            assert_eq!(request.headers()["content-type"], "application/json");
         }
     }
 
@@ -222,7 +141,7 @@ mod tests {
             (Provider::Anthropic, "x-api-key", "sk-secret"),
             (Provider::Gemini, "x-goog-api-key", "sk-secret"),
         ] {
-            let request = models_request(provider, default_base_url(provider), &key, None).unwrap();
+            let request = models_request(provider, api(provider).base_url, &key, None).unwrap();
             let headers = request.headers();
             assert_eq!(headers[header], value);
             assert!(!format!("{request:?}").contains("secret"));

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use serde_json::Value;
-use tt_core::conversation::Conversation;
-use tt_core::event::Event;
+use tt_core::call::conversation::Conversation;
+use tt_core::call::event::Event;
+use tt_core::fee::{Fee, web_searches};
 use tt_core::model::{Capabilities, ModelFacts};
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Dialect, Provider};
@@ -15,8 +16,10 @@ use tt_core::{Dialect, Provider};
 use crate::api::openai::stream::Encoder;
 use crate::api::openai::{self, EncodeOptions, Observer, Scan};
 use crate::api::sse::Framer;
-use crate::api::stream::Tally;
-use crate::api::{Disposition, ProviderError, Refused, StreamDecoder, Target, Undo};
+use crate::api::tally::Tally;
+use crate::api::{
+    Disposition, Refused, RequestError, StreamDecoder, StreamEncoder as _, Target, Undo, UpstreamError, name,
+};
 
 /// When every answer here is made, in seconds since the epoch.
 const CREATED: i64 = 1_800_000_000;
@@ -72,7 +75,8 @@ pub(crate) struct Sent {
 /// Encodes a conversation for `model`.
 pub(crate) fn encode_for(model: &Model, conversation: &Conversation) -> Result<Sent, String> {
     let target = Target { model: model.name, facts: model.facts.as_ref() };
-    let encoded = crate::api::encode_request(model.dialect, conversation, target).map_err(|error| failure(&error))?;
+    let encoded =
+        crate::api::encode_request(model.dialect, conversation, target).map_err(|error| refused_request(&error))?;
     let mut notes = String::new();
     let Undo { tool_names, answer_tool, custom_tools } = &encoded.undo;
     for (sent, client) in tool_names {
@@ -92,13 +96,13 @@ pub(crate) fn encode_for(model: &Model, conversation: &Conversation) -> Result<S
 
 /// Reads a Chat Completions request.
 pub(crate) fn decode_request(body: &[u8]) -> Result<Conversation, String> {
-    openai::decode_request(body).map_err(|error| failure(&error))
+    openai::decode_request(body).map_err(|error| refused_request(&error))
 }
 
 /// The request as it passes to a provider that speaks the client's dialect.
 pub(crate) fn pass_through(body: &[u8], model: &str) -> Result<Vec<u8>, String> {
     let body = Bytes::copy_from_slice(body);
-    let scan = Scan::of(&body).map_err(|error| failure(&error))?;
+    let scan = Scan::of(&body).map_err(|error| refused_request(&error))?;
     Ok(scan.splice_capped(&body, model, None).to_vec())
 }
 
@@ -218,7 +222,7 @@ pub(crate) fn observe_stream(sse: &str) -> Got {
         let seen = observer.observe(&frame);
         count = n + 1;
         if let Some(refused) = seen.error {
-            error = Some(failure(&ProviderError::Refused(Box::new(refused))));
+            error = Some(failure(&UpstreamError::Refused(Box::new(refused))));
             break;
         }
         for (what, is) in [
@@ -266,16 +270,16 @@ fn tally_facts(tally: &Tally) -> String {
 
 /// Reads an error answer and says what is made of it.
 pub(crate) fn refusal(provider: Provider, status: u16, headers: &HeaderMap, body: &[u8]) -> String {
-    failure(&ProviderError::Refused(Box::new(crate::api::refused(provider, status, headers, body))))
+    failure(&UpstreamError::Refused(Box::new(crate::api::refused(provider, status, headers, body))))
 }
 
 /// The usage by class, classes of 0 left out, and all that decides its price.
 fn usage(reported: Option<&Reported>) -> String {
     let Some(reported) = reported else { return "usage: none\n".to_owned() };
-    let mut text = format!("usage: {}\n", classes(&reported.usage));
+    let mut text = format!("usage: {}\n", classes(&reported.usage, &reported.fees));
     for pass in &reported.beside {
         let model = pass.model.as_deref().unwrap_or("the same model");
-        writeln!(text, "beside, {model}: {}", classes(&pass.usage)).unwrap();
+        writeln!(text, "beside, {model}: {}", classes(&pass.usage, &[])).unwrap();
     }
     if let Some(tier) = &reported.service_tier {
         writeln!(text, "tier: {tier}").unwrap();
@@ -287,7 +291,7 @@ fn usage(reported: Option<&Reported>) -> String {
     text
 }
 
-fn classes(usage: &Usage) -> String {
+fn classes(usage: &Usage, fees: &[Fee]) -> String {
     let classes = [
         ("input", Some(usage.input)),
         ("cache_read", Some(usage.cache_read)),
@@ -298,7 +302,7 @@ fn classes(usage: &Usage) -> String {
         ("audio_input", Some(usage.audio_input)),
         ("audio_output", Some(usage.audio_output)),
         ("tool_prompt", Some(usage.tool_prompt)),
-        ("web_searches", Some(usage.web_searches)),
+        ("web_searches", Some(web_searches(fees))),
     ];
     // A stated reasoning of 0 differs from an unstated one, so it is counted from 1 above and shown from 0 here.
     let shown = classes.into_iter().filter_map(|(name, count)| match count {
@@ -309,20 +313,27 @@ fn classes(usage: &Usage) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-/// A failure and what is done after it.
-fn failure(error: &ProviderError) -> String {
+/// A client's error, which is answered at once.
+fn refused_request(error: &RequestError) -> String {
     let what = match error {
-        ProviderError::Unsupported { param, reason } => format!("unsupported parameter {param:?}: {reason}"),
-        ProviderError::InvalidJson { reason } => format!("not JSON: {reason}"),
-        ProviderError::Missing { param } => format!("missing field {param:?}"),
-        ProviderError::Malformed { param, reason } => format!("invalid field {param:?}: {reason}"),
-        ProviderError::Refused(refused) => refused_line(refused),
-        ProviderError::Timeout(after) => format!("timeout after {after:?}"),
-        ProviderError::Connect(_) => "no connection".to_owned(),
-        ProviderError::Broken(why) => format!("broken connection: {why}"),
-        ProviderError::Protocol(why) => format!("unreadable answer: {why}"),
-        ProviderError::BadAnswer { reason, usage: billed } => {
-            format!("unusable answer: {reason}, billed: {}", classes(&billed.usage))
+        RequestError::Unsupported { field, reason } => format!("unsupported parameter {:?}: {reason}", name(field)),
+        RequestError::InvalidJson { reason } => format!("not JSON: {reason}"),
+        RequestError::Missing { field } => format!("missing field {:?}", name(field)),
+        RequestError::Malformed { field, reason } => format!("invalid field {:?}: {reason}", name(field)),
+    };
+    format!("{what} -> answer")
+}
+
+/// A failure and what is done after it.
+fn failure(error: &UpstreamError) -> String {
+    let what = match error {
+        UpstreamError::Refused(refused) => refused_line(refused),
+        UpstreamError::Timeout(after) => format!("timeout after {after:?}"),
+        UpstreamError::Connect(_) => "no connection".to_owned(),
+        UpstreamError::Broken(why) => format!("broken connection: {why}"),
+        UpstreamError::Protocol(why) => format!("unreadable answer: {why}"),
+        UpstreamError::BadAnswer { reason, usage: billed } => {
+            format!("unusable answer: {reason}, billed: {}", classes(&billed.usage, &billed.fees))
         }
     };
     let next = match error.disposition() {

@@ -8,11 +8,13 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
 use tt_core::Provider;
 use tt_core::call::conversation::{CacheHint, Media, Part, ToolCall};
+use tt_core::call::field::Field;
 
+use super::dropped::Dropped;
+use super::opaque::opaque;
 use super::tools::Names;
 use super::wire::{Block, CacheControl, Content, Input, Source};
-use super::{Dropped, malformed, opaque, unsupported};
-use crate::ProviderError;
+use crate::error::RequestError;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -35,14 +37,20 @@ pub(super) fn call_id(id: &str) -> Cow<'_, str> {
     }
 }
 
-/// A call in the history. `at` names it for the client: `messages[i].tool_calls[k]`.
-pub(super) fn tool_use<'a>(call: &'a ToolCall, at: &str, names: &mut Names) -> Result<Block<'a>, ProviderError> {
+/// A call in the history: of which message, and which of its calls.
+pub(super) fn tool_use<'a>(
+    call: &'a ToolCall,
+    (message, number): (usize, usize),
+    names: &mut Names,
+) -> Result<Block<'a>, RequestError> {
     let input = if call.custom {
         Input::Custom { input: &call.arguments }
     } else if call.arguments.trim().is_empty() {
         Input::Empty {}
     } else {
-        let refuse = || malformed(format!("{at}.function.arguments"), "must be the JSON text of an object");
+        let refuse = || {
+            RequestError::malformed(Field::Arguments { message, call: number }, "must be the JSON text of an object")
+        };
         let raw: &RawValue = serde_json::from_str(&call.arguments).map_err(|_| refuse())?;
         if !raw.get().trim_start().starts_with('{') {
             return Err(refuse());
@@ -63,19 +71,19 @@ pub(super) fn thinking(part: &Part) -> Option<Block<'_>> {
     }
 }
 
-/// A tool's result. A hint on a part inside it moves to the result itself, after which the same is cached.
+/// A tool's result, in the message of that index. A hint on a part inside it moves to the result itself, after which the same is cached.
 pub(super) fn tool_result<'a>(
     id: &'a str,
     content: &'a [Part],
     is_error: bool,
     cache: Option<CacheHint>,
-    at: &str,
+    message: usize,
     dropped: &mut Dropped,
-) -> Result<Block<'a>, ProviderError> {
+) -> Result<Block<'a>, RequestError> {
     let mut blocks = Vec::with_capacity(content.len());
     let mut cache_control = cache.map(CacheControl::from);
     for (index, part) in content.iter().enumerate() {
-        if let Some(mut block) = user_part(part, &format!("{at}.content[{index}]"), dropped)? {
+        if let Some(mut block) = user_part(part, &Field::Part { message, part: index }, dropped)? {
             if let Some(hint) = block.cache_control().and_then(Option::take) {
                 cache_control = cache_control.or(Some(hint));
             }
@@ -86,13 +94,12 @@ pub(super) fn tool_result<'a>(
     Ok(Block::ToolResult { tool_use_id: call_id(id), content, is_error, cache_control })
 }
 
-/// A part of what the user says or a tool returns; `None` where nothing is left of it. `at` is its path as the
-/// client knows it.
+/// A part of what the user says or a tool returns; `None` where nothing is left of it. `at` is its place.
 pub(super) fn user_part<'a>(
     part: &'a Part,
-    at: &str,
+    at: &Field,
     dropped: &mut Dropped,
-) -> Result<Option<Block<'a>>, ProviderError> {
+) -> Result<Option<Block<'a>>, RequestError> {
     Ok(match part {
         Part::Text { text: words, cache, .. } => text(words, *cache),
         Part::Refusal { text: words } => text(words, None),
@@ -106,15 +113,15 @@ pub(super) fn user_part<'a>(
             let title = filename.as_deref().filter(|name| !name.is_empty());
             Some(Block::Document { source: document(media, at)?, title, cache_control: cache.map(Into::into) })
         }
-        Part::Audio { .. } => return Err(unsupported(at, "Anthropic takes no audio input")),
+        Part::Audio { .. } => return Err(RequestError::unsupported(at.clone(), "Anthropic takes no audio input")),
         Part::Thinking { .. } | Part::RedactedThinking { .. } => None,
         Part::ToolCall(_) | Part::ToolResult { .. } => {
-            return Err(malformed(at, "a tool call or result does not belong here"));
+            return Err(RequestError::malformed(at.clone(), "a tool call or result does not belong here"));
         }
     })
 }
 
-fn image<'a>(media: &'a Media, at: &str) -> Result<Source<'a>, ProviderError> {
+fn image<'a>(media: &'a Media, at: &Field) -> Result<Source<'a>, RequestError> {
     match media {
         Media::Inline { mime, data } => {
             let media_type = match essence(mime).as_str() {
@@ -122,7 +129,12 @@ fn image<'a>(media: &'a Media, at: &str) -> Result<Source<'a>, ProviderError> {
                 "image/png" => "image/png",
                 "image/gif" => "image/gif",
                 "image/webp" => "image/webp",
-                _ => return Err(unsupported(at, "Anthropic takes JPEG, PNG, GIF and WebP images only")),
+                _ => {
+                    return Err(RequestError::unsupported(
+                        at.clone(),
+                        "Anthropic takes JPEG, PNG, GIF and WebP images only",
+                    ));
+                }
             };
             Ok(Source::Base64 { media_type, data })
         }
@@ -131,7 +143,7 @@ fn image<'a>(media: &'a Media, at: &str) -> Result<Source<'a>, ProviderError> {
     }
 }
 
-fn document<'a>(media: &'a Media, at: &str) -> Result<Source<'a>, ProviderError> {
+fn document<'a>(media: &'a Media, at: &Field) -> Result<Source<'a>, RequestError> {
     match media {
         Media::Inline { mime, data } => {
             let mime = essence(mime);
@@ -140,19 +152,22 @@ fn document<'a>(media: &'a Media, at: &str) -> Result<Source<'a>, ProviderError>
                 return Ok(Source::Base64 { media_type: "application/pdf", data });
             }
             if mime.starts_with("text/") || matches!(mime.as_str(), "application/json" | "application/xml") {
-                let bytes = BASE64.decode(data).map_err(|_| malformed(at, "the file's data is not base64"))?;
-                let data = String::from_utf8(bytes).map_err(|_| malformed(at, "the text file is not UTF-8"))?;
+                let bytes = BASE64
+                    .decode(data)
+                    .map_err(|_| RequestError::malformed(at.clone(), "the file's data is not base64"))?;
+                let data = String::from_utf8(bytes)
+                    .map_err(|_| RequestError::malformed(at.clone(), "the text file is not UTF-8"))?;
                 return Ok(Source::Text { media_type: "text/plain", data });
             }
-            Err(unsupported(at, "Anthropic takes PDF and text files only"))
+            Err(RequestError::unsupported(at.clone(), "Anthropic takes PDF and text files only"))
         }
         Media::Url { url } => Ok(Source::Url { url }),
         Media::FileId { .. } => Err(foreign_file(at)),
     }
 }
 
-fn foreign_file(at: &str) -> ProviderError {
-    unsupported(at, "a file id is known to the provider that gave it only: send the data")
+fn foreign_file(at: &Field) -> RequestError {
+    RequestError::unsupported(at.clone(), "a file id is known to the provider that gave it only: send the data")
 }
 
 /// A media type without parameters, in lower case.

@@ -1,14 +1,10 @@
-//! Errors, as a status with a body and as an event in a stream (`wire-mapping` 5).
+//! Anthropic's errors, as a status with a body and as an event in a stream.
 
-use std::time::Duration;
-
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde::Deserialize;
 
-use crate::{Refused, RefusedKind};
-
-/// The longest message passed on, in characters.
-const LONGEST_MESSAGE: usize = 300;
+use crate::upstream::error::{Refused, RefusedKind, cut, status_line};
+use crate::upstream::retry_after::retry_after;
 
 /// `{"type": "error", "error": {"type", "message"}}` (`types/shared/error_response.py`).
 #[derive(Deserialize)]
@@ -26,15 +22,10 @@ pub(super) struct ErrorBody {
 }
 
 /// Reads an error answer. A body that is no error of Anthropic's (a page from an edge) is told by its status line.
-pub fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
+pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
     let error = serde_json::from_slice(body)
         .map_or_else(|_| ErrorBody { kind: String::new(), message: status_line(status) }, |Envelope { error }| error);
-    let retry_after = headers
-        .get(http::header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|seconds| seconds.trim().parse().ok())
-        .map(Duration::from_secs);
-    Refused { retry_after, ..meaning(status, error) }
+    Refused { retry_after: retry_after(headers), ..meaning(status, error) }
 }
 
 /// Reads an `error` event, which has no status of its own: its type stands for one.
@@ -80,14 +71,9 @@ fn meaning(status: u16, error: ErrorBody) -> Refused {
     Refused {
         status,
         kind,
-        message: error.message.chars().take(LONGEST_MESSAGE).collect(),
+        message: cut(&error.message),
         code: code.map(str::to_owned),
         param: None,
         retry_after: None,
     }
-}
-
-fn status_line(status: u16) -> String {
-    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    reason.map_or_else(|| status.to_string(), |reason| format!("{status} {reason}"))
 }

@@ -1,12 +1,14 @@
 //! Messages as Anthropic's turns: system apart, neighbours of one role merged, results before text, every call
 //! answered.
 
-use tt_core::call::conversation::{CacheHint, Message, Part, Role as Speaker};
+use tt_core::call::conversation::{Message, Part, Role as Speaker};
+use tt_core::call::field::Field;
 
+use super::blocks;
+use super::dropped::Dropped;
 use super::tools::Names;
 use super::wire::{Block, Role, Turn};
-use super::{Dropped, blocks, malformed, unsupported};
-use crate::ProviderError;
+use crate::error::RequestError;
 
 /// A conversation's messages, taken apart.
 #[derive(Debug, Default)]
@@ -44,7 +46,7 @@ pub(super) fn turns<'a>(
     mid_system: bool,
     names: &mut Names,
     dropped: &mut Dropped,
-) -> Result<Turns<'a>, ProviderError> {
+) -> Result<Turns<'a>, RequestError> {
     let mut builder = Builder { mid_system, ..Builder::default() };
     for (index, message) in messages.iter().enumerate() {
         if message.name.is_some() {
@@ -74,18 +76,17 @@ impl<'a> Builder<'a> {
         message: &'a Message,
         names: &mut Names,
         dropped: &mut Dropped,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<(), RequestError> {
         match message.role {
             Speaker::System | Speaker::Developer => {
                 let mut said = Vec::with_capacity(message.parts.len());
                 for (at, part) in message.parts.iter().enumerate() {
                     let Part::Text { text, cache, .. } = part else {
-                        let at = format!("messages[{index}].content[{at}]");
-                        return Err(unsupported(at, "Anthropic takes only text in system messages"));
+                        let at = Field::Part { message: index, part: at };
+                        return Err(RequestError::unsupported(at, "Anthropic takes only text in system messages"));
                     };
                     said.extend(blocks::text(text, *cache));
                 }
-                hint_last(message, &mut said);
                 if self.mid_system && !self.out.turns.is_empty() {
                     self.waiting.append(&mut said);
                 } else {
@@ -93,20 +94,18 @@ impl<'a> Builder<'a> {
                 }
             }
             Speaker::User | Speaker::Tool => {
-                let mut said = self.heard(index, message, dropped)?;
+                let said = self.heard(index, message, dropped)?;
                 if said.is_empty() {
-                    let at = format!("messages[{index}].content");
-                    return Err(unsupported(at, "Anthropic refuses a message without text: send some or leave it out"));
+                    let reason = "Anthropic refuses a message without text: send some or leave it out";
+                    return Err(RequestError::unsupported(Field::Content(index), reason));
                 }
-                hint_last(message, &mut said);
                 self.push(Role::User, said)?;
             }
             Speaker::Assistant => {
-                let (mut said, calls) = assistant(index, message, names)?;
+                let (said, calls) = assistant(index, message, names)?;
                 if said.is_empty() {
                     return Ok(());
                 }
-                hint_last(message, &mut said);
                 self.push(Role::Assistant, said)?;
                 self.open.extend(calls);
                 self.last_assistant = index;
@@ -121,27 +120,26 @@ impl<'a> Builder<'a> {
         index: usize,
         message: &'a Message,
         dropped: &mut Dropped,
-    ) -> Result<Vec<Block<'a>>, ProviderError> {
+    ) -> Result<Vec<Block<'a>>, RequestError> {
         let mut said = Vec::with_capacity(message.parts.len());
         for (at, part) in message.parts.iter().enumerate() {
             if let Part::ToolResult { id, content, is_error, cache } = part {
                 let answered = self.open.iter().position(|(open, _)| open == id).ok_or_else(|| {
-                    malformed(
-                        format!("messages[{index}].tool_call_id"),
+                    RequestError::malformed(
+                        Field::ResultId(index),
                         "answers no open tool call of the assistant message before it",
                     )
                 })?;
                 self.open.remove(answered);
-                let at = format!("messages[{index}]");
-                said.push(blocks::tool_result(id, content, *is_error, *cache, &at, dropped)?);
+                said.push(blocks::tool_result(id, content, *is_error, *cache, index, dropped)?);
             } else {
-                said.extend(blocks::user_part(part, &format!("messages[{index}].content[{at}]"), dropped)?);
+                said.extend(blocks::user_part(part, &Field::Part { message: index, part: at }, dropped)?);
             }
         }
         Ok(said)
     }
 
-    fn push(&mut self, role: Role, mut said: Vec<Block<'a>>) -> Result<(), ProviderError> {
+    fn push(&mut self, role: Role, mut said: Vec<Block<'a>>) -> Result<(), RequestError> {
         let last = self.out.turns.last().map(|turn| turn.role);
         if role == Role::Assistant && last != Some(Role::Assistant) {
             self.all_answered()?;
@@ -156,11 +154,11 @@ impl<'a> Builder<'a> {
 
     /// Anthropic: "`tool_use` ids were found without `tool_result` blocks immediately after". A result is not for us
     /// to invent.
-    fn all_answered(&self) -> Result<(), ProviderError> {
+    fn all_answered(&self) -> Result<(), RequestError> {
         match self.open.first() {
             None => Ok(()),
-            Some((_, at)) => Err(malformed(
-                at.as_str(),
+            Some((_, at)) => Err(RequestError::malformed(
+                at.clone(),
                 "no tool message answers this call: send one for each of tool_calls before the next message",
             )),
         }
@@ -173,7 +171,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<Turns<'a>, ProviderError> {
+    fn finish(mut self) -> Result<Turns<'a>, RequestError> {
         self.all_answered()?;
         self.place_system();
         // No place was left for them (an assistant's turn is the last): said at the top rather than not at all.
@@ -186,7 +184,7 @@ impl<'a> Builder<'a> {
             self.out.prefill = Some(self.last_assistant);
         }
         if self.out.turns.is_empty() {
-            return Err(unsupported("messages", "Anthropic needs at least one user message"));
+            return Err(RequestError::unsupported(Field::Messages, "Anthropic needs at least one user message"));
         }
         Ok(self.out)
     }
@@ -204,14 +202,14 @@ impl<'a> Builder<'a> {
 }
 
 /// Calls of a message: the id of each and where it stands.
-type Calls<'a> = Vec<(&'a str, String)>;
+type Calls<'a> = Vec<(&'a str, Field)>;
 
 /// What the assistant said, and its calls.
 fn assistant<'a>(
     index: usize,
     message: &'a Message,
     names: &mut Names,
-) -> Result<(Vec<Block<'a>>, Calls<'a>), ProviderError> {
+) -> Result<(Vec<Block<'a>>, Calls<'a>), RequestError> {
     let mut said = Vec::with_capacity(message.parts.len());
     let mut calls = Vec::new();
     for (at, part) in message.parts.iter().enumerate() {
@@ -220,13 +218,13 @@ fn assistant<'a>(
             Part::Refusal { text } => said.extend(blocks::text(text, None)),
             Part::Thinking { .. } | Part::RedactedThinking { .. } => said.extend(blocks::thinking(part)),
             Part::ToolCall(call) => {
-                let at = format!("messages[{index}].tool_calls[{}]", calls.len());
-                said.push(blocks::tool_use(call, &at, names)?);
-                calls.push((call.id.as_str(), at));
+                let number = calls.len();
+                said.push(blocks::tool_use(call, (index, number), names)?);
+                calls.push((call.id.as_str(), Field::ToolCall { message: index, call: number }));
             }
             Part::Image { .. } | Part::Audio { .. } | Part::File { .. } | Part::ToolResult { .. } => {
-                let at = format!("messages[{index}].content[{at}]");
-                return Err(unsupported(at, "Anthropic takes only text and tool calls in assistant messages"));
+                let reason = "Anthropic takes only text and tool calls in assistant messages";
+                return Err(RequestError::unsupported(Field::Part { message: index, part: at }, reason));
             }
         }
     }
@@ -249,16 +247,4 @@ const fn rank(role: Role, block: &Block<'_>) -> u8 {
 
 const fn is_thinking(block: &Block<'_>) -> bool {
     matches!(block, Block::Thinking { .. } | Block::RedactedThinking { .. })
-}
-
-/// A `cache_control` on the message itself belongs to the last block that came of it.
-fn hint_last(message: &Message, said: &mut [Block<'_>]) {
-    let Some(hint) = message.extra.get("cache_control").and_then(|hint| hint.as_object()) else { return };
-    let hint = match hint.get("ttl").and_then(|ttl| ttl.as_str()) {
-        Some("1h") => CacheHint::OneHour,
-        _ => CacheHint::FiveMinutes,
-    };
-    if let Some(slot) = said.last_mut().and_then(Block::cache_control) {
-        slot.get_or_insert(hint.into());
-    }
 }

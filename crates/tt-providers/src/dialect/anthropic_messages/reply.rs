@@ -8,7 +8,8 @@ use tt_core::call::conversation::{Part, Signature, ToolCall};
 use tt_core::call::reply::{Choice, Finish, Reply};
 
 use super::usage;
-use crate::{ProviderError, Undo};
+use crate::codec::Undo;
+use crate::upstream::error::UpstreamError;
 
 /// `types/message.py`.
 #[derive(Deserialize)]
@@ -64,10 +65,10 @@ struct ToolUse<'a> {
 ///
 /// # Errors
 /// `Protocol` when the body is no message.
-pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
+pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
     let message: Message<'_> = read(body)?;
     if message.kind != "message" {
-        return Err(ProviderError::Protocol("no Anthropic message".to_owned()));
+        return Err(UpstreamError::Protocol("no Anthropic message".to_owned()));
     }
     let mut parts = Vec::with_capacity(message.content.len());
     let mut answered = false;
@@ -93,7 +94,7 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
 }
 
 /// A block as a part, and whether it is the structured answer; `None` for what the client never sees.
-fn block(raw: &RawValue, undo: &Undo) -> Result<Option<(Part, bool)>, ProviderError> {
+fn block(raw: &RawValue, undo: &Undo) -> Result<Option<(Part, bool)>, UpstreamError> {
     let raw = raw.get().as_bytes();
     let head: Head = read(raw)?;
     Ok(match head.kind.as_str() {
@@ -159,12 +160,12 @@ pub(super) fn finish(stop_reason: &str, answered: bool) -> Finish {
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ProviderError> {
+fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, UpstreamError> {
     serde_json::from_slice(json).map_err(|error| unreadable("message", &error))
 }
 
 /// Says where and how JSON is wrong, and not what it holds: serde's own words quote it.
-pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> ProviderError {
+pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> UpstreamError {
     let (kind, line, column) = (error.classify(), error.line(), error.column());
-    ProviderError::Protocol(format!("no Anthropic {what}: {kind:?} error at line {line} column {column}"))
+    UpstreamError::Protocol(format!("no Anthropic {what}: {kind:?} error at line {line} column {column}"))
 }

@@ -1,17 +1,22 @@
-//! A conversation as a request (`wire-mapping` 2): what stands at the top level, and what is dropped or refused.
+//! A conversation as a request: its top level, and the parameters that are dropped or refused.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
+use tt_core::Dialect;
 use tt_core::call::conversation::{Conversation, Format};
+use tt_core::call::field::Field;
 
+use super::dropped::Dropped;
 use super::messages::Turns;
+use super::opaque::opaque;
 use super::tools::{Names, Tools};
 use super::wire::{
     Block, CacheControl, Content, Metadata, OutputConfig, OutputFormat, Request, Tool, ToolChoice, Turn,
 };
-use super::{Dropped, messages, opaque, schema, thinking, tools, unsupported};
-use crate::{Encoded, ProviderError, Target};
+use super::{messages, schema, thinking, tools};
+use crate::codec::{Encoded, Target};
+use crate::error::RequestError;
 
 /// `max_tokens` is required; this where neither the client nor the price table names one: no model writes less.
 const DEFAULT_MAX_TOKENS: u64 = 4096;
@@ -19,7 +24,8 @@ const DEFAULT_MAX_TOKENS: u64 = 4096;
 /// The most `cache_control` marks a request may hold.
 const MOST_CACHE_MARKS: usize = 4;
 
-/// Fields of the body that have an OpenAI field: no second way to say them, since limits and prices read the first.
+/// Fields of the body that the neutral form has a place for: a client cannot say them a second time among those it
+/// addresses to Anthropic, since limits and prices read the first.
 const NAMED: [&str; 14] = [
     "model",
     "max_tokens",
@@ -37,21 +43,6 @@ const NAMED: [&str; 14] = [
     "stream",
 ];
 
-/// Top-level fields of OpenAI without an equal here, and without which the answer means the same.
-const HARMLESS: [&str; 11] = [
-    "metadata",
-    "store",
-    "prediction",
-    "verbosity",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "prompt_cache_options",
-    "moderation",
-    "web_search_options",
-    "audio",
-    "modalities",
-];
-
 /// Puts a conversation in Anthropic's words.
 ///
 /// The same conversation always gives the same bytes. What is left out without changing what the answer means is
@@ -59,8 +50,8 @@ const HARMLESS: [&str; 11] = [
 ///
 /// # Errors
 /// `Unsupported` for a parameter that would change what the answer means, `Malformed` for a conversation that holds
-/// together in no dialect (calls without results, arguments that are no object); both name the OpenAI field.
-pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, ProviderError> {
+/// together in no dialect (calls without results, arguments that are no object).
+pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
     let capabilities = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
     let native_output = capabilities.native_structured_output == Some(true);
     let mut dropped = Dropped::default();
@@ -75,7 +66,7 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
         && capabilities.assistant_prefill == Some(false)
     {
         let reason = "this model does not continue an assistant message: end with a user message";
-        return Err(unsupported(format!("messages[{index}]"), reason));
+        return Err(RequestError::unsupported(Field::Message(index), reason));
     }
 
     let mut offered = tools::tools(conversation, native_output, &mut names, &mut dropped)?;
@@ -127,49 +118,48 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
         stream: conversation.stream,
         forwarded,
     };
-    let body = serde_json::to_vec(&request).map_err(|error| ProviderError::Protocol(error.to_string()))?;
+    let body =
+        serde_json::to_vec(&request).map_err(|error| RequestError::malformed(Field::Messages, error.to_string()))?;
     Ok(Encoded { body, undo: names.into_undo(answer_tool, offered.custom), dropped: dropped.0 })
 }
 
 /// What would change the meaning of the answer.
-fn refuse(conversation: &Conversation) -> Result<(), ProviderError> {
+fn refuse(conversation: &Conversation) -> Result<(), RequestError> {
     let sampling = &conversation.sampling;
     if sampling.n.is_some_and(|n| n > 1) {
-        return Err(unsupported("n", "Anthropic gives one answer: send 1, or several requests"));
+        return Err(RequestError::unsupported(
+            Field::Choices,
+            "Anthropic gives one answer: send 1, or several requests",
+        ));
     }
     if sampling.logprobs == Some(true) {
-        return Err(unsupported("logprobs", "Anthropic gives no log probabilities"));
+        return Err(RequestError::unsupported(Field::Logprobs, "Anthropic gives no log probabilities"));
     }
     if sampling.top_logprobs.is_some_and(|n| n > 0) {
-        return Err(unsupported("top_logprobs", "Anthropic gives no log probabilities"));
+        return Err(RequestError::unsupported(Field::TopLogprobs, "Anthropic gives no log probabilities"));
     }
     let biased = |bias: &Value| !bias.is_null() && bias.as_object().is_none_or(|tokens| !tokens.is_empty());
     if sampling.logit_bias.as_ref().is_some_and(biased) {
-        return Err(unsupported("logit_bias", "Anthropic takes no biases by token"));
+        return Err(RequestError::unsupported(Field::LogitBias, "Anthropic takes no biases by token"));
     }
-    let modalities = conversation.extra.get("modalities").and_then(Value::as_array);
-    if modalities.is_some_and(|modalities| modalities.iter().any(|modality| modality == "audio")) {
-        return Err(unsupported("modalities", "Anthropic answers in text only"));
+    if conversation.audio_output {
+        return Err(RequestError::unsupported(Field::Modalities, "Anthropic answers in text only"));
     }
     Ok(())
 }
 
-/// Goes through the fields nobody mapped: what the client addressed to Anthropic (`extra_body.anthropic`) is
-/// forwarded, in its order; all else is dropped, since Anthropic answers 400 to a field it does not know.
-fn forwarded(conversation: &Conversation, dropped: &mut Dropped) -> Result<Map<String, Value>, ProviderError> {
+/// The fields that the client addressed to Anthropic are forwarded, in its order; another dialect's are dropped, since
+/// Anthropic answers 400 to a field it does not know.
+fn forwarded(conversation: &Conversation, dropped: &mut Dropped) -> Result<Map<String, Value>, RequestError> {
+    conversation.extra.foreign_to(Dialect::AnthropicMessages).for_each(|name| dropped.note(name));
     let mut forwarded = Map::new();
-    for (name, value) in conversation.extra.iter().filter(|(_, value)| !value.is_null()) {
-        if name == "extra_body" {
-            for (name, value) in value.get("anthropic").and_then(Value::as_object).into_iter().flatten() {
-                if NAMED.contains(&name.as_str()) {
-                    let reason = "has an OpenAI field of its own: use that";
-                    return Err(unsupported(format!("extra_body.anthropic.{name}"), reason));
-                }
-                forwarded.insert(name.clone(), value.clone());
-            }
-        } else {
-            dropped.note(HARMLESS.iter().find(|known| *known == name).unwrap_or(&"unknown fields"));
+    let addressed = conversation.extra.addressed_to(Dialect::AnthropicMessages);
+    for (name, value) in addressed.and_then(Value::as_object).into_iter().flatten() {
+        if NAMED.contains(&name.as_str()) {
+            let field = Field::Addressed { to: Dialect::AnthropicMessages, name: name.clone() };
+            return Err(RequestError::unsupported(field, "has an OpenAI field of its own: use that"));
         }
+        forwarded.insert(name.clone(), value.clone());
     }
     Ok(forwarded)
 }
@@ -190,18 +180,17 @@ fn structured<'a>(
     conversation: &'a Conversation,
     native: bool,
     offered: &Tools<'_>,
-) -> Result<Output<'a>, ProviderError> {
-    const AT: &str = "response_format.json_schema.schema";
+) -> Result<Output<'a>, RequestError> {
     let (name, description, schema) = match &conversation.format {
         Format::Text => return Ok(Output::Free),
         Format::JsonObject | Format::JsonSchema { schema: None, .. } => return Ok(Output::Told),
         Format::JsonSchema { name, description, schema: Some(schema), .. } => (name, description, schema),
     };
     let Some(declared) = schema.as_object() else {
-        return Err(super::malformed(AT, "must be a JSON Schema object"));
+        return Err(RequestError::malformed(Field::FormatSchema, "must be a JSON Schema object"));
     };
     if native {
-        let mut schema = schema::narrowed(declared, AT)?;
+        let mut schema = schema::narrowed(declared, &Field::FormatSchema)?;
         if let (Some(words), Some(root)) = (description, schema.as_object_mut()) {
             root.entry("description").or_insert_with(|| words.as_str().into());
         }
@@ -209,10 +198,13 @@ fn structured<'a>(
     }
     if !offered.tools.is_empty() {
         let reason = "this model has no structured output beside tools: leave one of them out";
-        return Err(unsupported("response_format", reason));
+        return Err(RequestError::unsupported(Field::Format, reason));
     }
     if declared.get("type").and_then(Value::as_str) != Some("object") {
-        return Err(unsupported(AT, "this model takes only a schema whose type is object"));
+        return Err(RequestError::unsupported(
+            Field::FormatSchema,
+            "this model takes only a schema whose type is object",
+        ));
     }
     let description = description.as_deref().or(Some("Give the answer as the input of this tool."));
     Ok(Output::Tool(Tool {

@@ -5,8 +5,9 @@
 
 use serde_json::{Map, Value};
 
-use super::unsupported;
-use crate::ProviderError;
+use tt_core::call::field::Field;
+
+use crate::error::RequestError;
 
 /// Keywords that stay as they are.
 const KEPT: [&str; 10] =
@@ -26,16 +27,16 @@ const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
 /// `schema` within the limits: `additionalProperties: false` added where nothing is said, keywords that are refused
-/// told in the `description` instead. `at` is the schema's path as the client knows it.
+/// told in the `description` instead. `at` is the schema's place in the call.
 ///
 /// # Errors
 /// `Unsupported` for what no rewriting can express: recursion, references to elsewhere, open objects.
-pub(super) fn narrowed(schema: &Map<String, Value>, at: &str) -> Result<Value, ProviderError> {
+pub(super) fn narrowed(schema: &Map<String, Value>, at: &Field) -> Result<Value, RequestError> {
     Walk { root: schema, at, done: Vec::new(), open: Vec::new() }.check_references(schema)?;
     object(schema, at).map(Value::Object)
 }
 
-fn value(schema: &Value, at: &str) -> Result<Value, ProviderError> {
+fn value(schema: &Value, at: &Field) -> Result<Value, RequestError> {
     match schema {
         Value::Object(schema) => object(schema, at).map(Value::Object),
         // `true` and `false` are schemas too.
@@ -43,7 +44,7 @@ fn value(schema: &Value, at: &str) -> Result<Value, ProviderError> {
     }
 }
 
-fn object(schema: &Map<String, Value>, at: &str) -> Result<Map<String, Value>, ProviderError> {
+fn object(schema: &Map<String, Value>, at: &Field) -> Result<Map<String, Value>, RequestError> {
     let mut out = Map::new();
     let mut told = Vec::new();
     for (key, said) in schema {
@@ -53,7 +54,7 @@ fn object(schema: &Map<String, Value>, at: &str) -> Result<Map<String, Value>, P
                 let schemas = schemas
                     .iter()
                     .map(|(name, schema)| Ok((name.clone(), value(schema, at)?)))
-                    .collect::<Result<Map<_, _>, ProviderError>>()?;
+                    .collect::<Result<Map<_, _>, RequestError>>()?;
                 out.insert(key.to_owned(), schemas.into());
             }
             Value::Array(schemas) if LISTS.contains(&key) => {
@@ -73,7 +74,10 @@ fn object(schema: &Map<String, Value>, at: &str) -> Result<Map<String, Value>, P
                 out.insert(key.to_owned(), said.clone());
             }
             _ if key == "additionalProperties" => {
-                return Err(unsupported(at, "Anthropic's structured output needs additionalProperties: false"));
+                return Err(RequestError::unsupported(
+                    at.clone(),
+                    "Anthropic's structured output needs additionalProperties: false",
+                ));
             }
             Value::String(format) if key == "format" && !FORMATS.contains(&format.as_str()) => {
                 told.push(format!("{key}: {said}"));
@@ -113,7 +117,7 @@ fn is_object(schema: &Map<String, Value>) -> bool {
 /// Follows every local reference once.
 struct Walk<'a> {
     root: &'a Map<String, Value>,
-    at: &'a str,
+    at: &'a Field,
     /// References known to end.
     done: Vec<&'a str>,
     /// References being followed.
@@ -121,7 +125,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn check_references(&mut self, schema: &'a Map<String, Value>) -> Result<(), ProviderError> {
+    fn check_references(&mut self, schema: &'a Map<String, Value>) -> Result<(), RequestError> {
         if let Some(Value::String(reference)) = schema.get("$ref") {
             self.follow(reference)?;
         }
@@ -137,16 +141,19 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn each(&mut self, schemas: impl Iterator<Item = &'a Value>) -> Result<(), ProviderError> {
+    fn each(&mut self, schemas: impl Iterator<Item = &'a Value>) -> Result<(), RequestError> {
         schemas.filter_map(Value::as_object).try_for_each(|schema| self.check_references(schema))
     }
 
-    fn follow(&mut self, reference: &'a str) -> Result<(), ProviderError> {
+    fn follow(&mut self, reference: &'a str) -> Result<(), RequestError> {
         if self.done.contains(&reference) {
             return Ok(());
         }
         if reference == "#" || self.open.contains(&reference) {
-            return Err(unsupported(self.at, "Anthropic's structured output takes no recursive schema"));
+            return Err(RequestError::unsupported(
+                self.at.clone(),
+                "Anthropic's structured output takes no recursive schema",
+            ));
         }
         let name = reference
             .strip_prefix("#/$defs/")
@@ -154,7 +161,10 @@ impl<'a> Walk<'a> {
             .or_else(|| reference.strip_prefix("#/definitions/").map(|name| ("definitions", name)));
         let found = name.and_then(|(holder, name)| self.root.get(holder)?.get(unescaped(name)));
         let Some(found) = found else {
-            return Err(unsupported(self.at, "Anthropic's structured output takes references to $defs only"));
+            return Err(RequestError::unsupported(
+                self.at.clone(),
+                "Anthropic's structured output takes references to $defs only",
+            ));
         };
         if let Value::Object(schema) = found {
             self.open.push(reference);
@@ -177,8 +187,8 @@ mod tests {
 
     use super::*;
 
-    fn narrow(schema: Value) -> Result<Value, ProviderError> {
-        narrowed(schema.as_object().unwrap(), "response_format.json_schema.schema")
+    fn narrow(schema: Value) -> Result<Value, RequestError> {
+        narrowed(schema.as_object().unwrap(), &Field::FormatSchema)
     }
 
     #[test]
@@ -237,8 +247,8 @@ mod tests {
             (json!({"type": "object", "additionalProperties": true}), "additionalProperties"),
         ] {
             let error = narrow(schema.clone()).unwrap_err();
-            let named = matches!(&error, ProviderError::Unsupported { param, reason }
-                if param == "response_format.json_schema.schema" && reason.contains(why));
+            let named = matches!(&error, RequestError::Unsupported { field: Field::FormatSchema, reason }
+                if reason.contains(why));
             assert!(named, "{schema}: {error}");
         }
     }

@@ -11,14 +11,15 @@ use tt_core::call::event::Event;
 use super::error::{self, ErrorBody};
 use super::reply::{finish, free_form, refusal as refusal_words, sign, unreadable};
 use super::usage::Running;
-use crate::{ProviderError, Undo};
+use crate::codec::{StreamDecoder, Undo};
+use crate::upstream::error::UpstreamError;
 
 /// The most JSON kept of one custom tool's input, which can be unwrapped only when it is whole.
 const LONGEST_INPUT: usize = 16 << 20;
 
 /// Decodes one stream.
 #[derive(Debug)]
-pub struct Decoder {
+pub(super) struct Decoder {
     undo: Undo,
     started: bool,
     stopped: bool,
@@ -130,7 +131,7 @@ struct MessageDelta {
 
 impl Decoder {
     /// A decoder for the answer to a request that was encoded with `undo`.
-    pub fn new(undo: Undo) -> Self {
+    pub(super) fn new(undo: Undo) -> Self {
         Self {
             undo,
             started: false,
@@ -141,52 +142,6 @@ impl Decoder {
             stop_reason: None,
             stop_details: None,
             usage: Running::default(),
-        }
-    }
-
-    /// Reads the data of one event and appends what it means to `out`. What was appended stands even when an error
-    /// is returned.
-    ///
-    /// # Errors
-    /// `Refused` for an `error` event, `Protocol` for data that is none of the dialect. The stream is over then.
-    pub fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), ProviderError> {
-        let frame: Frame<'_> = read(data)?;
-        // By the type in the data: it always stands there, the event line only by convention.
-        match frame.kind.as_ref() {
-            // Nothing counts after the end.
-            _ if self.stopped => {}
-            "error" => {
-                let error: ErrorBody = part(frame.error, "error")?;
-                return Err(ProviderError::Refused(Box::new(error::in_stream(error))));
-            }
-            "ping" => out.push(Event::Ping),
-            "message_start" => self.start(part(frame.message, "message")?, out),
-            "content_block_start" => {
-                self.open(frame.index.unwrap_or(0), part(frame.content_block, "content_block")?, out)?;
-            }
-            "content_block_delta" => self.more(frame.index.unwrap_or(0), part(frame.delta, "delta")?, out)?,
-            "content_block_stop" => self.close(frame.index.unwrap_or(0), out),
-            "message_delta" => {
-                let delta: MessageDelta = part(frame.delta, "delta")?;
-                self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
-                self.stop_details = delta.stop_details.or(self.stop_details.take());
-                self.count(frame.usage, out);
-            }
-            "message_stop" => self.stop(out)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The body ended.
-    ///
-    /// # Errors
-    /// `Protocol` when the provider had not ended the stream properly: what came is not the whole answer.
-    pub fn end(&mut self, _out: &mut Vec<Event>) -> Result<(), ProviderError> {
-        if self.stopped {
-            Ok(())
-        } else {
-            Err(ProviderError::Protocol("the stream ended before message_stop".to_owned()))
         }
     }
 
@@ -208,7 +163,7 @@ impl Decoder {
         out.extend(self.usage.reported().map(Event::Usage));
     }
 
-    fn open(&mut self, index: u64, start: BlockStart<'_>, out: &mut Vec<Event>) -> Result<(), ProviderError> {
+    fn open(&mut self, index: u64, start: BlockStart<'_>, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let block = match start.kind.as_ref() {
             "text" => {
                 push_text(text(start.text)?, out);
@@ -247,7 +202,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn more(&mut self, index: u64, delta: Delta<'_>, out: &mut Vec<Event>) -> Result<(), ProviderError> {
+    fn more(&mut self, index: u64, delta: Delta<'_>, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let Some(block) = self.blocks.get_mut(&index) else { return Ok(()) };
         match (delta.kind.as_ref(), block) {
             ("text_delta", Block::Text) => push_text(text(delta.text)?, out),
@@ -269,7 +224,7 @@ impl Decoder {
                     }
                     Block::Custom { json, .. } => {
                         if json.len().saturating_add(piece.len()) > LONGEST_INPUT {
-                            return Err(ProviderError::Protocol("a tool's input is too long".to_owned()));
+                            return Err(UpstreamError::Protocol("a tool's input is too long".to_owned()));
                         }
                         json.push_str(&piece);
                     }
@@ -299,9 +254,9 @@ impl Decoder {
         }
     }
 
-    fn stop(&mut self, out: &mut Vec<Event>) -> Result<(), ProviderError> {
+    fn stop(&mut self, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         if !self.started {
-            return Err(ProviderError::Protocol("message_stop came before message_start".to_owned()));
+            return Err(UpstreamError::Protocol("message_stop came before message_start".to_owned()));
         }
         self.stopped = true;
         out.extend(refusal_words(self.stop_details.as_ref()).map(|text| Event::Refusal { choice: 0, text }));
@@ -310,6 +265,45 @@ impl Decoder {
         out.extend(self.usage.reported().map(Event::Usage));
         out.push(Event::Done);
         Ok(())
+    }
+}
+
+impl StreamDecoder for Decoder {
+    fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), UpstreamError> {
+        let frame: Frame<'_> = read(data)?;
+        // By the type in the data: it always stands there, the event line only by convention.
+        match frame.kind.as_ref() {
+            // Nothing counts after the end.
+            _ if self.stopped => {}
+            "error" => {
+                let error: ErrorBody = part(frame.error, "error")?;
+                return Err(UpstreamError::Refused(Box::new(error::in_stream(error))));
+            }
+            "ping" => out.push(Event::Ping),
+            "message_start" => self.start(part(frame.message, "message")?, out),
+            "content_block_start" => {
+                self.open(frame.index.unwrap_or(0), part(frame.content_block, "content_block")?, out)?;
+            }
+            "content_block_delta" => self.more(frame.index.unwrap_or(0), part(frame.delta, "delta")?, out)?,
+            "content_block_stop" => self.close(frame.index.unwrap_or(0), out),
+            "message_delta" => {
+                let delta: MessageDelta = part(frame.delta, "delta")?;
+                self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
+                self.stop_details = delta.stop_details.or(self.stop_details.take());
+                self.count(frame.usage, out);
+            }
+            "message_stop" => self.stop(out)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _out: &mut Vec<Event>) -> Result<(), UpstreamError> {
+        if self.stopped {
+            Ok(())
+        } else {
+            Err(UpstreamError::Protocol("the stream ended before message_stop".to_owned()))
+        }
     }
 }
 
@@ -326,15 +320,15 @@ fn push_thinking(text: String, out: &mut Vec<Event>) {
 }
 
 /// A string field; empty where it is absent.
-fn text(raw: Option<&RawValue>) -> Result<String, ProviderError> {
+fn text(raw: Option<&RawValue>) -> Result<String, UpstreamError> {
     raw.map_or_else(|| Ok(String::new()), |raw| read(raw.get().as_bytes()))
 }
 
-fn part<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &str) -> Result<T, ProviderError> {
-    let raw = raw.ok_or_else(|| ProviderError::Protocol(format!("an event without {name}")))?;
+fn part<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &str) -> Result<T, UpstreamError> {
+    let raw = raw.ok_or_else(|| UpstreamError::Protocol(format!("an event without {name}")))?;
     read(raw.get().as_bytes())
 }
 
-fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ProviderError> {
+fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, UpstreamError> {
     serde_json::from_slice(json).map_err(|error| unreadable("event", &error))
 }

@@ -3,9 +3,9 @@
 use serde_json::Value;
 use tt_core::call::conversation::Effort;
 
-use super::Dropped;
+use super::dropped::Dropped;
 use super::wire::{Thinking, ThinkingKind};
-use crate::Target;
+use crate::codec::Target;
 
 /// The least budget Anthropic takes (`types/thinking_config_enabled_param.py`).
 const LEAST_BUDGET: u64 = 1024;
@@ -76,7 +76,7 @@ fn kind(target: Target<'_>) -> Kind {
     }
 }
 
-/// Decides by what is known of the target (`wire-mapping` 2.4).
+/// Decides by what is known of the target.
 pub(super) fn decide(target: Target<'_>, asked: Asked, dropped: &mut Dropped) -> Decided {
     let kind = kind(target);
     let mut decided = Decided { thinking: None, effort: None };

@@ -4,10 +4,14 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 use tt_core::call::conversation::{Conversation, CustomTool, Tool as Offered, ToolChoice as Wanted};
+use tt_core::call::field::Field;
 
+use super::dropped::Dropped;
+use super::opaque::opaque;
+use super::schema;
 use super::wire::{CacheControl, Tool, ToolChoice};
-use super::{Dropped, malformed, opaque, schema, unsupported};
-use crate::{ProviderError, Undo};
+use crate::codec::Undo;
+use crate::error::RequestError;
 
 /// The longest name Anthropic takes.
 const LONGEST_NAME: usize = 128;
@@ -60,7 +64,7 @@ pub(super) fn tools<'a>(
     strict: bool,
     names: &mut Names,
     dropped: &mut Dropped,
-) -> Result<Tools<'a>, ProviderError> {
+) -> Result<Tools<'a>, RequestError> {
     let mut out = Tools::default();
     for (index, tool) in conversation.tools.iter().enumerate() {
         if let Some(Wanted::Allowed { names: allowed, .. }) = &conversation.tool_choice
@@ -91,29 +95,28 @@ pub(super) fn tools<'a>(
 }
 
 /// A function with one string stands for a tool that takes free text.
-fn free_form(custom: &CustomTool, index: usize) -> Result<Value, ProviderError> {
+fn free_form(custom: &CustomTool, index: usize) -> Result<Value, RequestError> {
     match custom.format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str) {
         None | Some("text") => Ok(json!({
             "type": "object",
             "properties": {"input": {"type": "string"}},
             "required": ["input"],
         })),
-        Some(_) => Err(unsupported(
-            format!("tools[{index}].custom.format"),
+        Some(_) => Err(RequestError::unsupported(
+            Field::ToolGrammar(index),
             "Anthropic cannot hold a tool's input to a grammar: leave the format out or use a function",
         )),
     }
 }
 
-fn parameters(tool: &Offered, strict: bool, index: usize) -> Result<Cow<'_, Value>, ProviderError> {
-    let at = || format!("tools[{index}].function.parameters");
+fn parameters(tool: &Offered, strict: bool, index: usize) -> Result<Cow<'_, Value>, RequestError> {
     let declared = match &tool.parameters {
         None | Some(Value::Null) => return Ok(Cow::Owned(json!({"type": "object", "properties": {}}))),
         Some(Value::Object(declared)) => declared,
-        Some(_) => return Err(malformed(at(), "must be a JSON Schema object")),
+        Some(_) => return Err(RequestError::malformed(Field::ToolParameters(index), "must be a JSON Schema object")),
     };
     if strict {
-        return schema::narrowed(&object_root(declared), &at()).map(Cow::Owned);
+        return schema::narrowed(&object_root(declared), &Field::ToolParameters(index)).map(Cow::Owned);
     }
     // Borrowed in the common case: tool schemas are long and sent with every turn.
     Ok(match &tool.parameters {
@@ -138,12 +141,12 @@ pub(super) fn choice(
     conversation: &Conversation,
     tools: &[Tool<'_>],
     names: &mut Names,
-) -> Result<Option<ToolChoice>, ProviderError> {
+) -> Result<Option<ToolChoice>, RequestError> {
     let disable_parallel_tool_use = conversation.parallel_tool_calls == Some(false);
     if tools.is_empty() {
         return match &conversation.tool_choice {
             Some(Wanted::Required | Wanted::Named(_) | Wanted::Allowed { .. }) => {
-                Err(malformed("tool_choice", "asks for a tool, and none of that name is in tools"))
+                Err(RequestError::malformed(Field::ToolChoice, "asks for a tool, and none of that name is in tools"))
             }
             None | Some(Wanted::Auto | Wanted::None) => Ok(None),
         };

@@ -1,4 +1,4 @@
-//! Anthropic's usage as billing classes (`wire-mapping` 1): converted here and nowhere else.
+//! Anthropic's usage as billing classes : converted here and nowhere else.
 //!
 //! `types/usage.py`: "Total input tokens in a request is the summation of `input_tokens`,
 //! `cache_creation_input_tokens`, and `cache_read_input_tokens`."

@@ -1,16 +1,16 @@
-//! Messages as `contents` and `systemInstruction` (§2, §2.1, §2.5, §3).
+//! Messages as `contents` and `systemInstruction`.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tt_core::Provider;
 use tt_core::call::conversation::{Conversation, Media, Message, Part as Said, Role, Signature, ToolCall};
+use tt_core::call::field::Field;
 
 use super::call_ids;
 use super::family::Family;
 use super::media::{Blob, FileData, MediaPart, media};
-use super::request::unsupported;
 use super::tools::Names;
-use crate::ProviderError;
+use crate::error::RequestError;
 
 /// What stands in for a signature that was lost on the way (S3,
 /// [documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
@@ -111,7 +111,7 @@ pub(super) fn encode<'a>(
     family: Family,
     names: &'a Names,
     dropped: &mut Vec<&'static str>,
-) -> Result<Contents<'a>, ProviderError> {
+) -> Result<Contents<'a>, RequestError> {
     let mut encoder =
         Encoder { family, names, system: Vec::new(), contents: Vec::new(), pending: Vec::new(), beside: Vec::new() };
     let mut calls_at = 0;
@@ -133,7 +133,10 @@ pub(super) fn encode<'a>(
     encoder.close_results(calls_at)?;
     let Encoder { system, mut contents, .. } = encoder;
     if contents.is_empty() {
-        return Err(unsupported("messages", "Gemini needs at least one message that is not an instruction"));
+        return Err(RequestError::unsupported(
+            Field::Messages,
+            "Gemini needs at least one message that is not an instruction",
+        ));
     }
     if family.checks_signatures {
         replace_lost_signatures(&mut contents);
@@ -179,7 +182,7 @@ struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    fn instructions(&mut self, i: usize, message: &'a Message) -> Result<(), ProviderError> {
+    fn instructions(&mut self, i: usize, message: &'a Message) -> Result<(), RequestError> {
         for (j, said) in message.parts.iter().enumerate() {
             match said {
                 Said::Text { text, .. } | Said::Refusal { text } => self.system.extend(text_part(text, None)),
@@ -189,7 +192,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    fn user(&mut self, i: usize, message: &'a Message) -> Result<(), ProviderError> {
+    fn user(&mut self, i: usize, message: &'a Message) -> Result<(), RequestError> {
         let mut parts = Vec::new();
         for (j, said) in message.parts.iter().enumerate() {
             match said {
@@ -203,13 +206,13 @@ impl<'a> Encoder<'a> {
             }
         }
         if parts.is_empty() {
-            return Err(unsupported(format!("messages[{i}].content"), "Gemini refuses an empty message"));
+            return Err(RequestError::unsupported(Field::Content(i), "Gemini refuses an empty message"));
         }
         self.push("user", parts);
         Ok(())
     }
 
-    fn assistant(&mut self, i: usize, message: &'a Message) -> Result<(), ProviderError> {
+    fn assistant(&mut self, i: usize, message: &'a Message) -> Result<(), RequestError> {
         let mut parts = Vec::new();
         for (j, said) in message.parts.iter().enumerate() {
             match said {
@@ -217,8 +220,9 @@ impl<'a> Encoder<'a> {
                 Said::Refusal { text } => parts.extend(text_part(text, None)),
                 Said::Image { .. } | Said::Audio { .. } | Said::File { .. } => parts.push(media_part(i, j, said)?),
                 Said::ToolCall(call) => {
-                    let param = || format!("messages[{i}].tool_calls[{}].function.arguments", self.pending.len());
-                    let args = arguments(call).ok_or_else(|| unsupported(param(), "must be a JSON object as text"))?;
+                    let field = Field::Arguments { message: i, call: self.pending.len() };
+                    let args = arguments(call)
+                        .ok_or_else(|| RequestError::unsupported(field, "must be a JSON object as text"))?;
                     parts.push(self.call(call, args));
                 }
                 // Unsigned thoughts mean nothing to it, and another provider's signature is never sent (S4).
@@ -252,15 +256,15 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    fn results(&mut self, i: usize, message: &'a Message) -> Result<(), ProviderError> {
+    fn results(&mut self, i: usize, message: &'a Message) -> Result<(), RequestError> {
         for (j, said) in message.parts.iter().enumerate() {
             let Said::ToolResult { id, content, is_error, .. } = said else {
                 return Err(misplaced(i, j, "a tool message holds the result of a call"));
             };
             let waiting = self.pending.iter().position(|call| call.id == id && call.result.is_none());
             let Some(waiting) = waiting else {
-                return Err(unsupported(
-                    format!("messages[{i}].tool_call_id"),
+                return Err(RequestError::unsupported(
+                    Field::ResultId(i),
                     format!("{id} is no call of the assistant message before, or it has a result already"),
                 ));
             };
@@ -279,7 +283,7 @@ impl<'a> Encoder<'a> {
         i: usize,
         content: &'a [Said],
         is_error: bool,
-    ) -> Result<(Output, Vec<FunctionResponsePart<'a>>), ProviderError> {
+    ) -> Result<(Output, Vec<FunctionResponsePart<'a>>), RequestError> {
         let mut texts: Vec<&str> = Vec::new();
         let mut inside = Vec::new();
         for (j, said) in content.iter().enumerate() {
@@ -303,11 +307,11 @@ impl<'a> Encoder<'a> {
     }
 
     /// All results of one turn become one content, in the order of the calls, as many as there are calls (H4).
-    fn close_results(&mut self, calls_at: usize) -> Result<(), ProviderError> {
+    fn close_results(&mut self, calls_at: usize) -> Result<(), RequestError> {
         let mut parts = Vec::new();
         for call in self.pending.drain(..) {
             let result = call.result.ok_or_else(|| {
-                unsupported(format!("messages[{calls_at}].tool_calls"), format!("the call {} has no result", call.id))
+                RequestError::unsupported(Field::ToolCalls(calls_at), format!("the call {} has no result", call.id))
             })?;
             parts.push(Part { function_response: Some(result), ..Part::default() });
         }
@@ -367,7 +371,7 @@ fn text_part<'a>(text: &'a str, signature: Option<&'a Signature>) -> Option<Part
     })
 }
 
-fn media_part<'a>(i: usize, j: usize, said: &'a Said) -> Result<Part<'a>, ProviderError> {
+fn media_part<'a>(i: usize, j: usize, said: &'a Said) -> Result<Part<'a>, RequestError> {
     match media(said) {
         Some(MediaPart::Inline(blob)) => Ok(Part { inline_data: Some(blob), ..Part::default() }),
         Some(MediaPart::File(file)) => Ok(Part { file_data: Some(file), ..Part::default() }),
@@ -375,6 +379,6 @@ fn media_part<'a>(i: usize, j: usize, said: &'a Said) -> Result<Part<'a>, Provid
     }
 }
 
-fn misplaced(i: usize, j: usize, reason: &str) -> ProviderError {
-    unsupported(format!("messages[{i}].content[{j}]"), reason)
+fn misplaced(i: usize, j: usize, reason: &str) -> RequestError {
+    RequestError::unsupported(Field::Part { message: i, part: j }, reason)
 }

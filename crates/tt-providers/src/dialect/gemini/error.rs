@@ -1,17 +1,13 @@
-//! Gemini's errors in our words (§5).
+//! Gemini's errors in our words.
 //!
 //! `{"error": {"code", "message", "status", "details"}}`, sometimes wrapped in an array, and plain JSON even where the
 //! content type says event stream.
 
-use std::time::Duration;
-
-use http::{HeaderMap, StatusCode, header};
+use http::HeaderMap;
 use serde::Deserialize;
 
-use crate::{ProviderError, Refused, RefusedKind};
-
-/// The longest message kept, in characters.
-const MAX_MESSAGE: usize = 300;
+use crate::upstream::error::{Refused, RefusedKind, UpstreamError, cut, status_line};
+use crate::upstream::retry_after::{retry_after, seconds};
 
 #[derive(Debug, Deserialize)]
 struct Envelope {
@@ -50,27 +46,27 @@ struct FieldViolation {
 }
 
 /// Reads an error answer: its HTTP status, headers and body. A body that is no error object gives the status line.
-pub fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
+pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
     let error = parse(body).unwrap_or_default();
     let (status, kind, code) = classify(status, &error);
     let message = match error.message.as_deref().map(str::trim) {
-        Some(message) if !message.is_empty() => message.chars().take(MAX_MESSAGE).collect(),
+        Some(message) if !message.is_empty() => cut(message),
         _ => status_line(status),
     };
     let retry_after = error
         .details
         .iter()
-        .find_map(|detail| detail.retry_delay.as_deref().and_then(whole_seconds))
-        .or_else(|| headers.get(header::RETRY_AFTER)?.to_str().ok().and_then(whole_seconds));
+        .find_map(|detail| detail.retry_delay.as_deref().and_then(seconds))
+        .or_else(|| retry_after(headers));
     let param =
         error.details.into_iter().flat_map(|detail| detail.field_violations).find_map(|violation| violation.field);
     Refused { status, kind, message, code: code.map(str::to_owned), param, retry_after }
 }
 
 /// An error that came with status 200 in the place of an answer: its own code is the status.
-pub(super) fn in_answer(body: &[u8]) -> ProviderError {
+pub(super) fn in_answer(body: &[u8]) -> UpstreamError {
     let code = parse(body).and_then(|error| error.code).filter(|code| (400..600).contains(code)).unwrap_or(500);
-    ProviderError::Refused(Box::new(refused(code, &HeaderMap::new(), body)))
+    UpstreamError::Refused(Box::new(refused(code, &HeaderMap::new(), body)))
 }
 
 fn parse(body: &[u8]) -> Option<Status> {
@@ -86,7 +82,7 @@ fn parse(body: &[u8]) -> Option<Status> {
 /// The corrected status, what it means, and OpenAI's code where there is one.
 fn classify(status: u16, error: &Status) -> (u16, RefusedKind, Option<&'static str>) {
     match status {
-        // A bad key is a 400 that only the reason gives away (I29).
+        // A bad key is a 400 that only the reason gives away.
         400 if has_reason(error, "API_KEY_INVALID") => (401, RefusedKind::Credential, Some("invalid_api_key")),
         400 if is_too_long(error) => (400, RefusedKind::ContextLength, Some("context_length_exceeded")),
         401 => (401, RefusedKind::Credential, Some("invalid_api_key")),
@@ -119,20 +115,4 @@ fn is_out_of_quota(error: &Status) -> bool {
     let violations = error.details.iter().flat_map(|detail| &detail.violations);
     violations.filter_map(|violation| violation.quota_id.as_ref()).any(quota)
         || error.message.as_deref().is_some_and(|message| message.contains("credits are depleted"))
-}
-
-/// `48s`, `34.4s` or `34`, rounded up.
-fn whole_seconds(text: &str) -> Option<Duration> {
-    let number = text.trim().trim_end_matches('s');
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let seconds: u64 = whole.parse().ok()?;
-    let more = fraction.bytes().any(|digit| digit != b'0');
-    Some(Duration::from_secs(seconds.saturating_add(u64::from(more))))
-}
-
-fn status_line(status: u16) -> String {
-    match StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason()) {
-        Some(reason) => format!("{status} {reason}"),
-        None => status.to_string(),
-    }
 }

@@ -3,7 +3,7 @@
 use tt_core::call::conversation::Effort;
 use tt_core::model::Capabilities;
 
-use crate::Target;
+use crate::codec::Target;
 
 /// How a model is told how much to think (§2.4). Level and budget together are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use tt_core::Provider;
 use tt_core::call::conversation::{Signature, ToolCall};
 
 use super::{call_ids, wire};
-use crate::Undo;
+use crate::codec::Undo;
 
 /// What a part says.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use super::finish::Ending;
 use super::parts::{Piece, piece};
 use super::wire::{Candidate, Response};
 use super::{error, logprobs, usage};
-use crate::{ProviderError, Undo};
+use crate::codec::Undo;
+use crate::upstream::error::UpstreamError;
 
 /// Decodes the body of a 200 answer of `generateContent`.
 ///
@@ -17,7 +18,7 @@ use crate::{ProviderError, Undo};
 ///
 /// `Protocol` for what is not such an answer, `Refused` for an error in its place, `BadAnswer` where every candidate
 /// ended for a reason that leaves nothing to use (§4), or where there is none: its tokens are billed.
-pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
+pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
     let response = Response::parse(body)?;
     if response.error.is_some() {
         return Err(error::in_answer(body));
@@ -28,7 +29,7 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
         // A blocked prompt is an answer without candidates, status 200: an empty message, not a failure.
         if response.prompt_feedback.and_then(|feedback| feedback.block_reason).is_none() {
             let reason = "no candidates".to_owned();
-            return Err(if usage.is_some() { bad(reason, usage) } else { ProviderError::Protocol(reason) });
+            return Err(if usage.is_some() { bad(reason, usage) } else { UpstreamError::Protocol(reason) });
         }
         vec![choice(0, Vec::new(), Some(Finish::ContentFilter))]
     } else {
@@ -44,8 +45,8 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
     })
 }
 
-pub(super) fn bad(reason: String, usage: Option<Reported>) -> ProviderError {
-    ProviderError::BadAnswer { reason, usage: Box::new(usage.unwrap_or_default()) }
+pub(super) fn bad(reason: String, usage: Option<Reported>) -> UpstreamError {
+    UpstreamError::BadAnswer { reason, usage: Box::new(usage.unwrap_or_default()) }
 }
 
 /// RFC 3339 in whole seconds since the epoch.

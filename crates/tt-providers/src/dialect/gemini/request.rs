@@ -2,14 +2,17 @@
 
 use serde::Serialize;
 use serde_json::{Number, Value};
+use tt_core::Dialect;
 use tt_core::call::conversation::{Conversation, Format, Part};
+use tt_core::call::field::Field;
 
-use super::addressed::{Extra, Thinking};
+use super::addressed::{Addressed, Thinking};
 use super::contents::{self, Content, SystemInstruction};
 use super::family::{Family, ThinkingAmount};
 use super::schema;
 use super::tools::{self, Names, ToolConfig, Tools};
-use crate::{Encoded, ProviderError, Target, Undo};
+use crate::codec::{Encoded, Target, Undo};
+use crate::error::RequestError;
 
 /// The most stop sequences Gemini takes.
 const MAX_STOPS: usize = 5;
@@ -92,15 +95,18 @@ struct ThinkingConfig {
 ///
 /// # Errors
 ///
-/// `Unsupported`, with the field as an OpenAI client names it, for what Gemini cannot express and what would change
+/// `Unsupported` for what Gemini cannot express and what would change
 /// the answer if left out. The rest of what is left out is in [`Encoded::dropped`].
-pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, ProviderError> {
+pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
     let family = Family::of(target);
-    let mut dropped = Vec::new();
-    let extra = Extra::read(&conversation.extra, &mut dropped)?;
+    if conversation.audio_output {
+        return Err(RequestError::unsupported(Field::Modalities, "audio output is not available from Gemini here"));
+    }
+    let mut dropped: Vec<&'static str> = conversation.extra.foreign_to(Dialect::Gemini).collect();
+    let addressed = Addressed::read(&conversation.extra)?;
     let names = Names::of(conversation);
     let contents = contents::encode(conversation, family, &names, &mut dropped)?;
-    let generation_config = generation_config(conversation, family, extra.thinking, &mut dropped)?;
+    let generation_config = generation_config(conversation, family, addressed.thinking, &mut dropped)?;
     if conversation.end_user.is_some() {
         dropped.push("user");
     }
@@ -113,12 +119,13 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
         contents: contents.contents,
         tools: tools::declarations(conversation, &names, &mut dropped)?,
         tool_config: tools::config(conversation, &names)?,
-        safety_settings: extra.safety_settings,
+        safety_settings: addressed.safety_settings,
         generation_config,
-        cached_content: extra.cached_content,
+        cached_content: addressed.cached_content,
         service_tier: service_tier(conversation.service_tier.as_deref(), &mut dropped),
     };
-    let body = serde_json::to_vec(&body).map_err(|error| ProviderError::Protocol(error.to_string()))?;
+    let body =
+        serde_json::to_vec(&body).map_err(|error| RequestError::malformed(Field::Messages, error.to_string()))?;
     let mut seen = std::collections::HashSet::new();
     dropped.retain(|name| seen.insert(*name));
     let custom_tools =
@@ -126,16 +133,12 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     Ok(Encoded { body, undo: Undo { tool_names: names.into_aliases(), custom_tools, ..Undo::default() }, dropped })
 }
 
-pub(super) fn unsupported(param: impl Into<String>, reason: impl Into<String>) -> ProviderError {
-    ProviderError::Unsupported { param: param.into(), reason: reason.into() }
-}
-
 fn generation_config<'a>(
     conversation: &'a Conversation,
     family: Family,
     thinking: Thinking,
     dropped: &mut Vec<&'static str>,
-) -> Result<GenerationConfig<'a>, ProviderError> {
+) -> Result<GenerationConfig<'a>, RequestError> {
     let sampling = &conversation.sampling;
     let mut config = GenerationConfig {
         candidate_count: sampling.n.filter(|n| *n != 1),
@@ -156,10 +159,10 @@ fn generation_config<'a>(
         dropped.extend(names.filter_map(|(name, asked)| asked.then_some(name)));
     }
     if config.stop_sequences.len() > MAX_STOPS {
-        return Err(unsupported("stop", format!("Gemini takes at most {MAX_STOPS} stop sequences")));
+        return Err(RequestError::unsupported(Field::Stop, format!("Gemini takes at most {MAX_STOPS} stop sequences")));
     }
     if sampling.logit_bias.as_ref().is_some_and(|bias| bias.as_object().is_none_or(|bias| !bias.is_empty())) {
-        return Err(unsupported("logit_bias", "Gemini has no token biases"));
+        return Err(RequestError::unsupported(Field::LogitBias, "Gemini has no token biases"));
     }
     // Theirs is 32 bits wide; a seed promises nothing but its best.
     config.seed = sampling.seed.and_then(|seed| i32::try_from(seed).ok());
@@ -168,7 +171,10 @@ fn generation_config<'a>(
     }
     if sampling.logprobs == Some(true) {
         if conversation.stream {
-            return Err(unsupported("logprobs", "a stream translated from Gemini has no log probabilities"));
+            return Err(RequestError::unsupported(
+                Field::Logprobs,
+                "a stream translated from Gemini has no log probabilities",
+            ));
         }
         (config.response_logprobs, config.logprobs) = (Some(true), sampling.top_logprobs);
     }
@@ -177,21 +183,21 @@ fn generation_config<'a>(
     Ok(config)
 }
 
-fn format(conversation: &Conversation, family: Family, config: &mut GenerationConfig<'_>) -> Result<(), ProviderError> {
+fn format(conversation: &Conversation, family: Family, config: &mut GenerationConfig<'_>) -> Result<(), RequestError> {
     let schema = match &conversation.format {
         Format::Text => return Ok(()),
         Format::JsonObject => None,
         Format::JsonSchema { schema, description, .. } => match schema {
             Some(schema) => Some(
                 schema::for_answer(schema, description.as_deref())
-                    .map_err(|reason| unsupported("response_format.json_schema.schema", reason))?,
+                    .map_err(|reason| RequestError::unsupported(Field::FormatSchema, reason))?,
             ),
             None => None,
         },
     };
     if !conversation.tools.is_empty() && !family.json_with_tools {
-        return Err(unsupported(
-            "response_format",
+        return Err(RequestError::unsupported(
+            Field::Format,
             "Gemini models before 3 do not answer in JSON when tools are given",
         ));
     }

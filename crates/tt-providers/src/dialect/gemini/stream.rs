@@ -14,11 +14,12 @@ use super::finish::Ending;
 use super::parts::{Piece, piece};
 use super::wire::{Candidate, Response};
 use super::{error, reply, usage};
-use crate::{ProviderError, Undo};
+use crate::codec::{StreamDecoder, Undo};
+use crate::upstream::error::UpstreamError;
 
 /// Turns the data of a stream's events into neutral events.
 #[derive(Debug)]
-pub struct Decoder {
+pub(super) struct Decoder {
     undo: Undo,
     started: bool,
     /// Has anything gone out that commits the target?
@@ -37,44 +38,11 @@ struct Answer {
 
 impl Decoder {
     /// A decoder for one stream, undoing what encoding its request changed.
-    pub fn new(undo: Undo) -> Self {
+    pub(super) fn new(undo: Undo) -> Self {
         Self { undo, started: false, content: false, answers: BTreeMap::new(), usage: None }
     }
 
-    /// Reads the data of one event and appends what it says to `out`, which holds also what came before an error. An
-    /// array, which is how the API streams when not asked for events, counts as so many events.
-    ///
-    /// # Errors
-    ///
-    /// `Refused` for an error object, `Protocol` for what cannot be read, `BadAnswer` where the answer ended unusable
-    /// before any content.
-    pub fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), ProviderError> {
-        let data = data.trim_ascii();
-        match data.first() {
-            None => Ok(()),
-            Some(b'[') => {
-                let chunks: Vec<&RawValue> =
-                    serde_json::from_slice(data).map_err(|error| ProviderError::Protocol(error.to_string()))?;
-                chunks.into_iter().try_for_each(|chunk| self.chunk(chunk.get().as_bytes(), out))
-            }
-            Some(_) => self.chunk(data, out),
-        }
-    }
-
-    /// The body ended.
-    ///
-    /// # Errors
-    ///
-    /// `Protocol` where an answer had not finished.
-    pub fn end(&mut self, out: &mut Vec<Event>) -> Result<(), ProviderError> {
-        if self.answers.is_empty() || self.answers.values().any(|answer| !answer.finished) {
-            return Err(ProviderError::Protocol("the stream ended without a finishReason".to_owned()));
-        }
-        out.push(Event::Done);
-        Ok(())
-    }
-
-    fn chunk(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), ProviderError> {
+    fn chunk(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let chunk = Response::parse(data)?;
         if chunk.error.is_some() {
             return Err(error::in_answer(data));
@@ -114,7 +82,7 @@ impl Decoder {
         mut candidate: Candidate<'_>,
         from: usize,
         out: &mut Vec<Event>,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<(), UpstreamError> {
         let choice = candidate.index.unwrap_or(position);
         let answer = self.answers.entry(choice).or_default();
         for piece in candidate.take_parts().into_iter().filter_map(|part| piece(part, &self.undo)) {
@@ -137,6 +105,29 @@ impl Decoder {
         };
         answer.finished = true;
         out.push(Event::Finish { choice, reason: finish });
+        Ok(())
+    }
+}
+
+impl StreamDecoder for Decoder {
+    fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), UpstreamError> {
+        let data = data.trim_ascii();
+        match data.first() {
+            None => Ok(()),
+            Some(b'[') => {
+                let chunks: Vec<&RawValue> =
+                    serde_json::from_slice(data).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
+                chunks.into_iter().try_for_each(|chunk| self.chunk(chunk.get().as_bytes(), out))
+            }
+            Some(_) => self.chunk(data, out),
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
+        if self.answers.is_empty() || self.answers.values().any(|answer| !answer.finished) {
+            return Err(UpstreamError::Protocol("the stream ended without a finishReason".to_owned()));
+        }
+        out.push(Event::Done);
         Ok(())
     }
 }

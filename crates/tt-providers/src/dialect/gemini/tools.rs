@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tt_core::call::conversation::{Conversation, CustomTool, Part, Tool, ToolChoice};
+use tt_core::call::field::Field;
 
-use super::request::unsupported;
 use super::schema;
-use crate::ProviderError;
+use crate::error::RequestError;
 
 /// The longest name Gemini takes, in characters (T3).
 const MAX_NAME: usize = 128;
@@ -124,7 +124,7 @@ pub(super) fn declarations(
     conversation: &Conversation,
     names: &Names,
     dropped: &mut Vec<&'static str>,
-) -> Result<Option<Tools>, ProviderError> {
+) -> Result<Option<Tools>, RequestError> {
     if conversation.tools.is_empty() {
         return Ok(None);
     }
@@ -139,34 +139,32 @@ pub(super) fn declarations(
         let (name, description) = (names.sent(&tool.name), tool.description.clone());
         Ok(FunctionDeclaration { name, description, parameters_json_schema })
     };
-    let functions: Result<_, ProviderError> = conversation.tools.iter().enumerate().map(declare).collect();
+    let functions: Result<_, RequestError> = conversation.tools.iter().enumerate().map(declare).collect();
     Ok(Some([FunctionDeclarations { function_declarations: functions? }]))
 }
 
-fn parameters(i: usize, tool: &Tool) -> Result<Option<Value>, ProviderError> {
+fn parameters(i: usize, tool: &Tool) -> Result<Option<Value>, RequestError> {
     let Some(parameters) = tool.parameters.as_ref().filter(|parameters| !parameters.is_null()) else { return Ok(None) };
-    schema::for_tool(parameters)
-        .map(Some)
-        .map_err(|reason| unsupported(format!("tools[{i}].function.parameters"), reason))
+    schema::for_tool(parameters).map(Some).map_err(|reason| RequestError::unsupported(Field::ToolParameters(i), reason))
 }
 
 /// A free-form tool as a function with one string (T5).
-fn free_form(i: usize, custom: &CustomTool) -> Result<Value, ProviderError> {
+fn free_form(i: usize, custom: &CustomTool) -> Result<Value, RequestError> {
     let kind = custom.format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str);
     if kind == Some("grammar") {
-        return Err(unsupported(format!("tools[{i}].custom.format"), "Gemini takes no grammar for a tool's input"));
+        return Err(RequestError::unsupported(Field::ToolGrammar(i), "Gemini takes no grammar for a tool's input"));
     }
     Ok(json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}))
 }
 
 /// Which tool must be called; `None` leaves it to Gemini.
-pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Option<ToolConfig>, ProviderError> {
+pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Option<ToolConfig>, RequestError> {
     let strict = conversation.tools.iter().any(|tool| tool.strict == Some(true));
     let known = |name: &String| {
         if conversation.tools.iter().any(|tool| tool.name == *name) {
             Ok(names.sent(name))
         } else {
-            Err(unsupported("tool_choice", format!("{name} is not among the tools")))
+            Err(RequestError::unsupported(Field::ToolChoice, format!("{name} is not among the tools")))
         }
     };
     let none = Vec::new;

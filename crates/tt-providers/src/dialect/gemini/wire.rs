@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::ProviderError;
+use crate::upstream::error::UpstreamError;
 
 /// [`GenerateContentResponse`](https://ai.google.dev/api/generate-content#generatecontentresponse): a whole answer, or
 /// one chunk of a stream.
@@ -28,13 +28,13 @@ pub(super) struct Response<'a> {
 
 impl<'a> Response<'a> {
     /// Reads one JSON object.
-    pub(super) fn parse(json: &'a [u8]) -> Result<Self, ProviderError> {
+    pub(super) fn parse(json: &'a [u8]) -> Result<Self, UpstreamError> {
         let json = json.trim_ascii();
         // serde would read an array as the fields in order.
         if !json.starts_with(b"{") {
-            return Err(ProviderError::Protocol("not a JSON object".to_owned()));
+            return Err(UpstreamError::Protocol("not a JSON object".to_owned()));
         }
-        serde_json::from_slice(json).map_err(|error| ProviderError::Protocol(error.to_string()))
+        serde_json::from_slice(json).map_err(|error| UpstreamError::Protocol(error.to_string()))
     }
 }
 

@@ -1,20 +1,22 @@
-//! OpenAI's errors (`wire-mapping`, 5).
+//! OpenAI's errors, read and written.
 
+use bytes::BytesMut;
 use http::HeaderMap;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::upstream::words::{cut, retry_after, status_line};
-use crate::{Refused, RefusedKind};
+use crate::codec::PublicError;
+use crate::upstream::error::{Refused, RefusedKind, cut, status_line};
+use crate::upstream::retry_after::retry_after;
 
 /// Reads an error answer. A body that is not OpenAI's error object leaves the status line as the message.
-pub fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
+pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
     let body: Option<Value> = serde_json::from_slice(body).ok();
     // Gemini's OpenAI endpoint wraps the object in an array; some hosts put a bare string.
     let top = body.as_ref().map(|body| body.get(0).unwrap_or(body));
     let refused = match top.and_then(|top| top.get("error").or(top.get("message").map(|_| top))) {
         Some(Value::Object(error)) => of_object(status, error),
         Some(Value::String(message)) => plain(status, message),
-        _ => plain(status, &status_line(status)),
+        _ => plain(status, &nameless(status)),
     };
     Refused { retry_after: retry_after(headers), ..refused }
 }
@@ -39,13 +41,33 @@ pub(crate) fn in_stream(error: &Value) -> Refused {
     of_object(status, error)
 }
 
+/// The message of an error that has none.
+fn nameless(status: u16) -> String {
+    format!("HTTP {}", status_line(status))
+}
+
+/// Writes an error as the body of an answer: `{"error": {…}}`.
+pub(super) fn encode(error: &PublicError<'_>) -> Vec<u8> {
+    let error = json!({
+        "error": {"message": error.message, "type": error.kind, "code": error.code, "param": error.param}
+    });
+    error.to_string().into_bytes()
+}
+
+/// Writes an error as the last event of a stream.
+pub(super) fn event(error: &PublicError<'_>, out: &mut BytesMut) {
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(&encode(error));
+    out.extend_from_slice(b"\n\n");
+}
+
 fn of_object(status: u16, error: &Map<String, Value>) -> Refused {
     let text = |name: &str| match error.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Some(cut(text)),
         Some(Value::Number(number)) => Some(number.to_string()),
         _ => None,
     };
-    let message = text("message").unwrap_or_else(|| status_line(status));
+    let message = text("message").unwrap_or_else(|| nameless(status));
     let mut code = text("code");
     if code.is_none() && text("type").as_deref() == Some("insufficient_quota") {
         code = Some("insufficient_quota".into());
@@ -87,8 +109,6 @@ pub(crate) const fn kind_of(status: u16) -> RefusedKind {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn read(status: u16, body: Value) -> Refused {

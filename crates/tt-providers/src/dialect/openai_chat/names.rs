@@ -91,7 +91,7 @@ mod tests {
         assert!(sent.iter().all(|name| fits(name)), "{sent:?}");
         let unique: std::collections::BTreeSet<_> = sent.iter().collect();
         assert_eq!(unique.len(), sent.len());
-        let undo = crate::Undo { tool_names: Names::of(&conversation).undo(), ..crate::Undo::default() };
+        let undo = crate::codec::Undo { tool_names: Names::of(&conversation).undo(), ..crate::codec::Undo::default() };
         assert!(names.iter().zip(&sent).all(|(client, sent)| undo.tool_name(sent) == *client));
     }
 }

@@ -1,28 +1,84 @@
 //! Watches an answer that passes through: usage, model, finish and enough of its text, beside the bytes that go on.
 
+use bytes::BytesMut;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use tt_core::call::conversation::Part;
-use tt_core::call::reply::Finish;
-use tt_core::usage::Reported;
 
 use super::template::Template;
 use super::text::Loose;
 use super::wire::{self, Chunk};
 use super::{error, reply, usage};
+use crate::codec::{self, PublicError, ReplyFacts, Undo};
 use crate::tally::Tally;
-use crate::{ProviderError, Refused, Undo};
+use crate::upstream::error::{Refused, UpstreamError, json_error};
+
+/// Watches a stream on its way to a client of the same dialect.
+#[derive(Debug)]
+pub struct StreamObserver {
+    observer: Observer,
+    /// The client asked for the usage chunk.
+    usage_wanted: bool,
+}
+
+impl StreamObserver {
+    /// At the start of a stream.
+    pub fn new(usage_wanted: bool) -> Self {
+        Self { observer: Observer::new(), usage_wanted }
+    }
+}
+
+impl codec::Observer for StreamObserver {
+    fn data(&mut self, data: &[u8]) -> Result<codec::Seen, UpstreamError> {
+        let noted = self.observer.observe(data);
+        if let Some(refused) = noted.error {
+            return Err(UpstreamError::Refused(Box::new(refused)));
+        }
+        if noted.unreadable {
+            return Err(UpstreamError::Protocol("an event of the stream cannot be read".to_owned()));
+        }
+        Ok(codec::Seen {
+            content: noted.content || noted.finish,
+            done: noted.done,
+            unwanted: noted.usage_only && !self.usage_wanted,
+        })
+    }
+
+    /// Some hosts leave out `[DONE]`: with a finish reason and the usage that was asked for, nothing is missing.
+    fn body_ended(&mut self) -> Result<(), UpstreamError> {
+        let tally = self.observer.tally();
+        if tally.finished && tally.usage.is_some() {
+            Ok(())
+        } else {
+            Err(UpstreamError::Protocol("the stream ended early".to_owned()))
+        }
+    }
+
+    fn end(&mut self, out: &mut BytesMut) {
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut) {
+        error::event(error, out);
+    }
+
+    fn tally(&mut self) -> &Tally {
+        self.observer.tally()
+    }
+}
 
 /// What one event of a stream held.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct Noted {
     /// Text, thinking, a refusal, a tool call or sound: from here on the target is committed.
     pub content: bool,
     /// A finish reason.
     pub finish: bool,
     /// `[DONE]`.
     pub done: bool,
-    /// Nothing but usage: `choices` is empty and `usage` is an object (U12). Left out where the client did not ask.
+    /// Nothing but usage: `choices` is empty and `usage` is an object. It is left out where the client did not ask
+    /// for it (`MAPPING.md`, Usage).
     pub usage_only: bool,
     /// An error.
     pub error: Option<Refused>,
@@ -47,29 +103,29 @@ impl Observer {
     }
 
     /// Takes note of one event's data ([`crate::sse::Frame::data`]). A comment's empty data is nothing.
-    pub fn observe(&mut self, data: &[u8]) -> Seen {
+    pub fn observe(&mut self, data: &[u8]) -> Noted {
         let data = data.trim_ascii();
         if data.is_empty() {
-            return Seen::default();
+            return Noted::default();
         }
         if data == wire::DONE {
             self.tally.done = true;
-            return Seen { done: true, ..Seen::default() };
+            return Noted { done: true, ..Noted::default() };
         }
         if let Some(text) = self.template.text(data) {
             self.tally.text(text);
-            return Seen { content: true, ..Seen::default() };
+            return Noted { content: true, ..Noted::default() };
         }
         let Ok(chunk) = Chunk::read(data) else {
-            return Seen { unreadable: true, ..Seen::default() };
+            return Noted { unreadable: true, ..Noted::default() };
         };
         let seen = self.chunk(&chunk);
         self.template.learn(data, &chunk);
         seen
     }
 
-    fn chunk(&mut self, chunk: &Chunk<'_>) -> Seen {
-        let mut seen = Seen { error: chunk.error.map(|raw| error::in_stream(&json(raw))), ..Seen::default() };
+    fn chunk(&mut self, chunk: &Chunk<'_>) -> Noted {
+        let mut seen = Noted { error: chunk.error.map(|raw| error::in_stream(&json(raw))), ..Noted::default() };
         let (model, tier) = (chunk.model.as_str(), chunk.service_tier.as_str());
         if !model.is_empty() && self.tally.served_model.as_deref() != Some(model) {
             self.tally.model(model);
@@ -117,45 +173,19 @@ impl Observer {
         }
         &self.tally
     }
-
-    /// To be called at the end of the body.
-    ///
-    /// # Errors
-    /// `Protocol` when the stream ended without `[DONE]` and before any finish reason (some hosts send no `[DONE]`).
-    pub fn end(&self) -> Result<(), ProviderError> {
-        if self.tally.done || self.tally.finished {
-            Ok(())
-        } else {
-            Err(ProviderError::Protocol("the stream ended before its finish reason".into()))
-        }
-    }
-}
-
-/// What is kept of a plain answer that passes through.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ReplyFacts {
-    /// The provider's usage; `None`: it sent none.
-    pub usage: Option<Reported>,
-    /// The model it says answered.
-    pub model: Option<String>,
-    /// Why the first answer ended.
-    pub finish: Option<Finish>,
-    /// All text generated, only where there is no usage: what is counted in its place.
-    pub output_text: String,
 }
 
 /// Reads a plain answer with a success status.
 ///
 /// # Errors
 /// `Refused` when it is an error object all the same; `Protocol` when it is not a `chat.completion` with choices.
-pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, ProviderError> {
-    let unreadable =
-        |e| ProviderError::Protocol(format!("not a chat completion: {}", crate::upstream::words::json_error(&e)));
+pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
+    let unreadable = |e| UpstreamError::Protocol(format!("not a chat completion: {}", json_error(&e)));
     let wire: Wire<'_> = serde_json::from_slice(body).map_err(unreadable)?;
-    let Some(choices) = wire.choices.filter(|_| matches!(wire.object.as_str(), "" | "chat.completion")) else {
+    let Some(_) = wire.choices.filter(|_| matches!(wire.object.as_str(), "" | "chat.completion")) else {
         return Err(match wire.error {
-            Some(raw) => ProviderError::Refused(Box::new(error::in_stream(&json(raw)))),
-            None => ProviderError::Protocol("not a chat completion: it has no choices".into()),
+            Some(raw) => UpstreamError::Refused(Box::new(error::in_stream(&json(raw)))),
+            None => UpstreamError::Protocol("not a chat completion: it has no choices".into()),
         });
     };
     let tier = Some(wire.service_tier.as_str()).filter(|tier| !tier.is_empty());
@@ -164,7 +194,6 @@ pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, ProviderError> {
     Ok(ReplyFacts {
         usage,
         model: Some(wire.model.as_str()).filter(|model| !model.is_empty()).map(str::to_owned),
-        finish: choices.first().and_then(|choice| wire::finish(choice.finish_reason.as_str())),
         output_text,
     })
 }
@@ -176,21 +205,13 @@ struct Wire<'a> {
     object: Loose<'a>,
     #[serde(borrow)]
     model: Loose<'a>,
-    #[serde(borrow)]
-    choices: Option<Vec<WireChoice<'a>>>,
+    choices: Option<Vec<IgnoredAny>>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
     #[serde(borrow)]
     service_tier: Loose<'a>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct WireChoice<'a> {
-    #[serde(borrow)]
-    finish_reason: Loose<'a>,
 }
 
 /// All that was generated. An answer that only a client of that host can read counts whole: rather too much than nothing.
@@ -223,7 +244,7 @@ mod tests {
 
     use super::*;
 
-    fn seen(data: &str) -> Seen {
+    fn seen(data: &str) -> Noted {
         Observer::new().observe(data.as_bytes())
     }
 
@@ -265,7 +286,7 @@ mod tests {
         assert!(seen(r#"{"choices":[{"delta":{},"finish_reason":"odd"}]}"#).finish);
         assert!(seen(" [DONE] ").done);
         assert_eq!(seen(r#"{"error":{"message":"m","type":"server_error"}}"#).error.unwrap().status, 500);
-        assert_eq!(seen(""), Seen::default());
+        assert_eq!(seen(""), Noted::default());
         assert!(seen("{\"choices\":[").unreadable);
     }
 
@@ -280,7 +301,7 @@ mod tests {
         ] {
             observer.observe(data.as_bytes());
         }
-        assert!(observer.end().is_err());
+        assert!(!observer.tally().finished);
         let tally = observer.tally().clone();
         let usage = tally.usage.unwrap();
         assert_eq!((usage.usage.input, usage.service_tier.as_deref()), (3, Some("flex")));
@@ -326,15 +347,15 @@ mod tests {
             br#"{"object":"chat.completion","model":"m","choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}]}"#,
         )
         .unwrap();
-        assert_eq!((facts.usage, facts.output_text.as_str(), facts.finish), (None, "hi", Some(Finish::Stop)));
+        assert_eq!((facts.usage, facts.output_text.as_str()), (None, "hi"));
     }
 
     #[test]
     fn what_is_no_chat_completion_is_a_protocol_error() {
         for body in ["", "[]", "{}", r#"{"object":"list","choices":[]}"#, "<html>", r#"{"choices":null}"#] {
-            assert!(matches!(observe_reply(body.as_bytes()), Err(ProviderError::Protocol(_))), "{body}");
+            assert!(matches!(observe_reply(body.as_bytes()), Err(UpstreamError::Protocol(_))), "{body}");
         }
         let refused = observe_reply(br#"{"error":{"message":"m","code":429}}"#);
-        assert!(matches!(refused, Err(ProviderError::Refused(r)) if r.status == 429));
+        assert!(matches!(refused, Err(UpstreamError::Refused(r)) if r.status == 429));
     }
 }

@@ -7,10 +7,13 @@ use tt_core::Provider;
 use tt_core::call::conversation::{Part, ToolCall};
 use tt_core::call::reply::{Choice, Finish, Reply};
 
-use super::path::{Object, Path};
+use super::field;
+use super::object::{Object, Path};
 use super::request::parts::assistant;
 use super::{error, usage, wire};
-use crate::{ProviderError, Undo};
+use crate::codec::Undo;
+use crate::error::RequestError;
+use crate::upstream::error::{UpstreamError, json_error};
 
 /// Fields of a message, not of its choice, that pass through `Choice::extra`.
 const OF_MESSAGE: [&str; 2] = ["annotations", "audio"];
@@ -43,8 +46,18 @@ impl EncodeOptions {
     pub(crate) fn finish(&self, finish: Finish) -> &'static str {
         match finish {
             Finish::ToolCalls if self.legacy_functions => "function_call",
-            other => other.as_openai(),
+            other => finish_word(other),
         }
+    }
+}
+
+/// The word for why an answer ended ([`finish_reason`](https://platform.openai.com/docs/api-reference/chat/object)).
+const fn finish_word(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Stop => "stop",
+        Finish::Length => "length",
+        Finish::ToolCalls => "tool_calls",
+        Finish::ContentFilter => "content_filter",
     }
 }
 
@@ -52,12 +65,12 @@ impl EncodeOptions {
 ///
 /// # Errors
 /// `Refused` when it is an error object all the same; `Protocol` when it is not a chat completion.
-pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
-    let protocol = |why: String| ProviderError::Protocol(format!("not a chat completion: {why}"));
-    let unreadable = |e| protocol(crate::upstream::words::json_error(&e));
+pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
+    let protocol = |why: String| UpstreamError::Protocol(format!("not a chat completion: {why}"));
+    let unreadable = |e| protocol(json_error(&e));
     let mut fields: Map<String, Value> = serde_json::from_slice(body).map_err(unreadable)?;
     if let (None | Some(Value::Null), Some(error)) = (fields.get("choices"), fields.get("error")) {
-        return Err(ProviderError::Refused(Box::new(error::in_stream(error))));
+        return Err(UpstreamError::Refused(Box::new(error::in_stream(error))));
     }
     // The usage is kept as sent, not as this map would print it.
     let wire: Raw<'_> = serde_json::from_slice(body).map_err(unreadable)?;
@@ -73,7 +86,7 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
         let choices =
             choices.into_iter().enumerate().map(|(i, value)| choice(Object::of(value, path.index(i))?, i, undo));
         Ok(Reply {
-            choices: choices.collect::<Result<_, ProviderError>>()?,
+            choices: choices.collect::<Result<_, RequestError>>()?,
             id: reply.string("id")?.unwrap_or_default(),
             model: reply.string("model")?.unwrap_or_default(),
             created: reply.take("created").and_then(|created| created.as_i64()),
@@ -81,7 +94,7 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, ProviderError> {
             extra: std::mem::take(&mut reply.fields),
         })
     };
-    read(&mut reply).map_err(|e: ProviderError| protocol(e.to_string()))
+    read(&mut reply).map_err(|error: RequestError| protocol(error.in_words(field::name)))
 }
 
 #[derive(serde::Deserialize, Default)]
@@ -91,7 +104,7 @@ struct Raw<'a> {
     usage: Option<&'a serde_json::value::RawValue>,
 }
 
-fn choice(mut choice: Object<'_>, position: usize, undo: &Undo) -> Result<Choice, ProviderError> {
+fn choice(mut choice: Object<'_>, position: usize, undo: &Undo) -> Result<Choice, RequestError> {
     let index = match choice.count("index")? {
         Some(index) => u32::try_from(index).map_err(|_| choice.at("index").malformed("is too large"))?,
         None => u32::try_from(position).unwrap_or(u32::MAX),
@@ -238,7 +251,7 @@ mod tests {
         Part::ToolCall(ToolCall { id, name: name.into(), arguments, custom: false, signature: None })
     }
 
-    fn decoded(body: &Value) -> Result<Reply, ProviderError> {
+    fn decoded(body: &Value) -> Result<Reply, UpstreamError> {
         decode_reply(body.to_string().as_bytes(), &Undo::default())
     }
 
@@ -313,10 +326,10 @@ mod tests {
             json!({"choices": [1]}),
             json!({"choices": [{"message": 1}]}),
         ] {
-            assert!(matches!(decoded(&body), Err(ProviderError::Protocol(_))), "{body}");
+            assert!(matches!(decoded(&body), Err(UpstreamError::Protocol(_))), "{body}");
         }
         let refused = decoded(&json!({"error": {"message": "m", "code": 503}}));
-        assert!(matches!(refused, Err(ProviderError::Refused(refused)) if refused.status == 503));
+        assert!(matches!(refused, Err(UpstreamError::Refused(refused)) if refused.status == 503));
     }
 
     #[test]

@@ -10,8 +10,11 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use tt_core::call::field::Field;
 
-use crate::ProviderError;
+use super::text;
+use crate::codec::Facts;
+use crate::error::RequestError;
 use crate::slices::Slices;
 
 /// Keys that decide what is billed and to whom: no other spelling of them passes.
@@ -24,20 +27,12 @@ const KEYS_CAP: usize = 512;
 /// The facts of a body, good for that body only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
-    /// The model as the client named it.
-    pub model: String,
-    /// Answer as a stream?
-    pub stream: bool,
+    /// The facts that every dialect's request states.
+    pub facts: Facts,
     /// `stream_options.include_usage`; `None`: not given, or `null`.
     pub include_usage: Option<bool>,
-    /// Is `stream_options` an object?
-    pub has_stream_options: bool,
-    /// `max_completion_tokens`, else `max_tokens`.
-    pub max_output_tokens: Option<u64>,
-    /// How many answers are asked for.
-    pub n: Option<u64>,
-    /// The service tier asked for.
-    pub service_tier: Option<String>,
+    /// The client used the legacy `functions` or `function_call`, and expects `function_call` in the answer.
+    pub legacy_functions: bool,
     /// Where the value of `model` stands, quotes included.
     pub model_at: Range<usize>,
     usage: Usage,
@@ -66,9 +61,9 @@ impl Scan {
     /// # Errors
     /// `InvalidJson`; `Missing` without a `model`; `Malformed`, naming the field, for a key that stands twice or differs
     /// from a priced one by case only, and for values of the wrong type.
-    pub fn of(body: &Bytes) -> Result<Self, ProviderError> {
+    pub fn of(body: &Bytes) -> Result<Self, RequestError> {
         let text = std::str::from_utf8(body)
-            .map_err(|e| ProviderError::InvalidJson { reason: format!("not UTF-8 at byte {}", e.valid_up_to()) })?;
+            .map_err(|e| RequestError::InvalidJson { reason: format!("not UTF-8 at byte {}", e.valid_up_to()) })?;
         let fields = Fields::of(text, "", &PRICED)?;
         let raw = |name| fields.value(name);
         let at = |value: &RawValue| {
@@ -76,7 +71,7 @@ impl Scan {
             start..start + value.get().len()
         };
 
-        let model_raw = raw("model").ok_or_else(|| ProviderError::Missing { param: "model".into() })?;
+        let model_raw = raw("model").ok_or_else(|| RequestError::missing(Field::Model))?;
         let model: String = typed(model_raw, "model", "must be a string")?.unwrap_or_default();
         if model.is_empty() {
             return Err(malformed("model", "must be a string that names a model"));
@@ -84,12 +79,11 @@ impl Scan {
         let stream = optional(raw("stream"), "stream", "must be true or false")?.unwrap_or(false);
 
         let options = raw("stream_options");
-        let (mut include_usage, mut usage, mut has_stream_options) = (None, Usage::NoOptions, false);
+        let (mut include_usage, mut usage) = (None, Usage::NoOptions);
         if let Some(options) = options {
             if options.get() == "null" {
                 usage = Usage::Replace { at: at(options), with: r#"{"include_usage":true}"# };
             } else if options.get().starts_with('{') {
-                has_stream_options = true;
                 let inner = Fields::of(options.get(), "stream_options", &["include_usage"])?;
                 let value = inner.value("include_usage");
                 include_usage = optional(value, "stream_options.include_usage", "must be true or false")?;
@@ -114,25 +108,23 @@ impl Scan {
         let max_output_tokens = optional(newer, "max_completion_tokens", whole)?;
         let max_tokens = optional(older, "max_tokens", whole)?;
         Ok(Self {
-            model,
-            stream,
+            facts: Facts {
+                model,
+                stream,
+                max_output_tokens: max_output_tokens.or(max_tokens),
+                choices: optional(raw("n"), "n", whole)?,
+                service_tier: optional(raw("service_tier"), "service_tier", "must be a string")?,
+            },
             include_usage,
-            has_stream_options,
-            max_output_tokens: max_output_tokens.or(max_tokens),
-            n: optional(raw("n"), "n", whole)?,
-            service_tier: optional(raw("service_tier"), "service_tier", "must be a string")?,
+            legacy_functions: raw("functions").is_some() || raw("function_call").is_some(),
             model_at: at(model_raw),
             usage,
             limits: [newer, older].into_iter().flatten().map(at).collect(),
         })
     }
 
-    /// `body`, which must be the one that was scanned, for `upstream_model`; a stream always asks for usage.
-    pub fn splice(&self, body: &Bytes, upstream_model: &str) -> Slices {
-        self.splice_capped(body, upstream_model, None)
-    }
-
-    /// As [`Scan::splice`], with the most output tokens set to `cap` in place of what the client asked for.
+    /// `body`, which must be the one that was scanned, for `upstream_model`; a stream always asks for usage. Where `cap`
+    /// is given, it takes the place of the most output tokens that the client asked for.
     pub fn splice_capped(&self, body: &Bytes, upstream_model: &str, cap: Option<u64>) -> Slices {
         let mut model = serde_json::Value::from(upstream_model).to_string();
         let mut edits: Vec<(Range<usize>, Bytes)> = Vec::new();
@@ -163,11 +155,11 @@ impl Scan {
     }
 }
 
-fn malformed(param: &str, reason: &str) -> ProviderError {
-    ProviderError::Malformed { param: param.into(), reason: reason.into() }
+fn malformed(param: &str, reason: &str) -> RequestError {
+    RequestError::malformed(Field::written(param), reason)
 }
 
-fn typed<'a, T: Deserialize<'a>>(raw: &'a RawValue, param: &str, want: &str) -> Result<Option<T>, ProviderError> {
+fn typed<'a, T: Deserialize<'a>>(raw: &'a RawValue, param: &str, want: &str) -> Result<Option<T>, RequestError> {
     serde_json::from_str(raw.get()).map_err(|_| malformed(param, want))
 }
 
@@ -175,7 +167,7 @@ fn optional<'a, T: Deserialize<'a>>(
     raw: Option<&'a RawValue>,
     param: &str,
     want: &str,
-) -> Result<Option<T>, ProviderError> {
+) -> Result<Option<T>, RequestError> {
     raw.map_or(Ok(None), |raw| typed(raw, param, want))
 }
 
@@ -184,11 +176,11 @@ struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     /// Reads the object `text`, which stands at `path`, and refuses what could be read in two ways.
-    fn of(text: &'a str, path: &str, priced: &[&str]) -> Result<Self, ProviderError> {
+    fn of(text: &'a str, path: &str, priced: &[&str]) -> Result<Self, RequestError> {
         // serde_json's own messages about syntax quote nothing of the text.
         let fields: Self = serde_json::from_str(text).map_err(|e| {
             let reason = if e.is_data() { "it must be an object of at most 512 fields".into() } else { e.to_string() };
-            ProviderError::InvalidJson { reason }
+            RequestError::InvalidJson { reason }
         })?;
         for (i, (key, _)) in fields.0.iter().enumerate() {
             let param = || {
@@ -250,7 +242,7 @@ struct Key<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        super::text::Text::deserialize(deserializer).map(|text| Self(text.0))
+        text::Text::deserialize(deserializer).map(|text| Self(text.0))
     }
 }
 

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use tt_core::conversation::Part;
-use tt_core::event::Event;
-use tt_core::reply::Finish;
+use tt_core::call::conversation::Part;
+use tt_core::call::event::Event;
+use tt_core::call::reply::Finish;
 
-use crate::api::anthropic::stream::Decoder;
-use crate::api::anthropic::{decode_reply, refused};
-use crate::api::{Disposition, ProviderError, Refused, RefusedKind, Undo};
+use crate::api::anthropic::{decode_reply, decoder, refused};
+use crate::api::{Disposition, Refused, RefusedKind, Undo, UpstreamError};
 
 fn error(kind: &str, message: &str) -> Vec<u8> {
     json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}).to_string().into()
@@ -65,7 +64,7 @@ fn a_prompt_that_is_too_long_is_told_apart() {
 fn an_empty_account_is_the_credentials_fault() {
     let refused = answered(400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API.");
     assert_eq!((refused.status, refused.kind), (402, RefusedKind::Credential));
-    assert_eq!(ProviderError::Refused(Box::new(refused)).disposition(), Disposition::FallBack);
+    assert_eq!(UpstreamError::Refused(Box::new(refused)).disposition(), Disposition::FallBack);
 }
 
 #[test]
@@ -94,7 +93,7 @@ fn a_body_that_is_no_message_is_a_protocol_error_and_is_not_quoted() {
     for body in
         [r#"{"type":"error","error":{}}"#, r#"{"type":"completion"}"#, "[]", "", r#"{"type":"message","id":"my secret"#]
     {
-        let Err(ProviderError::Protocol(words)) = decode_reply(body.as_bytes(), &Undo::default()) else {
+        let Err(UpstreamError::Protocol(words)) = decode_reply(body.as_bytes(), &Undo::default()) else {
             panic!("{body} was read");
         };
         assert!(!words.contains("secret"), "{words}");
@@ -149,8 +148,8 @@ fn start() -> Value {
         "usage": {"input_tokens": 10, "output_tokens": 1}}})
 }
 
-fn stream(events: &[Value], undo: Undo) -> Result<Vec<Event>, ProviderError> {
-    let mut decoder = Decoder::new(undo);
+fn stream(events: &[Value], undo: Undo) -> Result<Vec<Event>, UpstreamError> {
+    let mut decoder = decoder(undo);
     let mut out = Vec::new();
     for event in events {
         decoder.data(event.to_string().as_bytes(), &mut out)?;
@@ -189,10 +188,10 @@ fn an_error_in_a_stream_has_its_real_status() {
         ("something_new", 500),
     ] {
         let event = json!({"type": "error", "error": {"type": kind, "message": "Overloaded"}});
-        let mut decoder = Decoder::new(Undo::default());
+        let mut decoder = decoder(Undo::default());
         let mut out = Vec::new();
         decoder.data(start().to_string().as_bytes(), &mut out).unwrap();
-        let Err(ProviderError::Refused(refused)) = decoder.data(event.to_string().as_bytes(), &mut out) else {
+        let Err(UpstreamError::Refused(refused)) = decoder.data(event.to_string().as_bytes(), &mut out) else {
             panic!("{kind} is an error");
         };
         assert_eq!((refused.status, refused.message.as_str()), (status, "Overloaded"), "{kind}");

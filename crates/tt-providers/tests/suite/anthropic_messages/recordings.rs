@@ -2,15 +2,14 @@
 //! `expected` and `derived` say.
 
 use serde_json::{Value, json};
-use tt_core::conversation::Part;
-use tt_core::event::Event;
-use tt_core::reply::Finish;
+use tt_core::call::conversation::Part;
+use tt_core::call::event::Event;
+use tt_core::call::reply::Finish;
 use tt_core::usage::{BilledBeside, Reported};
 use tt_core::{Provider, Usage};
 
-use crate::api::anthropic::stream::Decoder;
-use crate::api::anthropic::{decode_reply, refused};
-use crate::api::{ProviderError, Undo};
+use crate::api::anthropic::{decode_reply, decoder, refused};
+use crate::api::{Undo, UpstreamError};
 use crate::fixtures::Recording;
 
 mod arbitrary;
@@ -35,8 +34,8 @@ fn data(sse: &str) -> Vec<String> {
     events.filter(|data| !data.is_empty()).collect()
 }
 
-fn decode_stream(sse: &str, undo: Undo) -> Result<Vec<Event>, ProviderError> {
-    let mut decoder = Decoder::new(undo);
+fn decode_stream(sse: &str, undo: Undo) -> Result<Vec<Event>, UpstreamError> {
+    let mut decoder = decoder(undo);
     let mut out = Vec::new();
     for event in data(sse) {
         decoder.data(event.as_bytes(), &mut out)?;
@@ -156,7 +155,7 @@ fn check(recording: &Value, told: &Told) {
         })
         .collect();
     assert_eq!(Value::from(calls), expected["tool_calls"], "{id}");
-    assert_eq!(told.finish.map(Finish::as_openai), derived["openai_finish_reason"].as_str(), "{id}");
+    assert_eq!(told.finish.map(crate::api::finish_word), derived["openai_finish_reason"].as_str(), "{id}");
 
     assert_eq!(usage_as_openai(usage), derived["openai_usage"], "{id}");
     assert_eq!(usage.service_tier.as_deref(), expected["service_tier"].as_str(), "{id}");
@@ -350,12 +349,12 @@ fn a_stream_cut_anywhere_is_no_answer_and_keeps_the_usage_so_far() {
     let recording = recording("anthropic-messages-anthropic-native-tool-search-streaming-ef29b6d5");
     let events = data(recording["response"]["sse"].as_str().unwrap());
     for cut in 0..events.len() {
-        let mut decoder = Decoder::new(Undo::default());
+        let mut decoder = decoder(Undo::default());
         let mut out = Vec::new();
         for event in &events[..cut] {
             decoder.data(event.as_bytes(), &mut out).unwrap();
         }
-        assert!(matches!(decoder.end(&mut out), Err(ProviderError::Protocol(_))), "cut after {cut}");
+        assert!(matches!(decoder.end(&mut out), Err(UpstreamError::Protocol(_))), "cut after {cut}");
         assert!(!out.contains(&Event::Done));
         let last = out.iter().rev().find_map(|event| match event {
             Event::Usage(usage) => Some(usage.usage.input),

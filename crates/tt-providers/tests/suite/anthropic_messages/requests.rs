@@ -2,14 +2,14 @@
 
 use serde_json::{Number, Value, json};
 use tt_core::Provider;
-use tt_core::conversation::{
+use tt_core::call::conversation::{
     CacheHint, Conversation, CustomTool, Effort, Format, Media, Message, Part, Role, Signature, Tool, ToolCall,
     ToolChoice,
 };
 use tt_core::model::{Capabilities, ModelFacts};
 
 use crate::api::anthropic::encode_request;
-use crate::api::{Encoded, ProviderError, Target};
+use crate::api::{Encoded, Target, add_field, refused_field};
 
 mod history;
 mod messages;
@@ -59,10 +59,7 @@ fn body(conversation: &Conversation, facts: &ModelFacts) -> Value {
 
 /// The parameter a refusal names: `Unsupported` or `Malformed`.
 fn refused(conversation: &Conversation, facts: &ModelFacts) -> String {
-    match encode_request(conversation, Target { model: "claude-test", facts: Some(facts) }) {
-        Err(ProviderError::Unsupported { param, .. } | ProviderError::Malformed { param, .. }) => param,
-        other => panic!("{other:?} is no refusal"),
-    }
+    refused_field(encode_request(conversation, Target { model: "claude-test", facts: Some(facts) }))
 }
 
 fn says(role: Role, parts: Vec<Part>) -> Message {
@@ -178,7 +175,7 @@ fn what_changes_the_answers_meaning_is_refused_by_name() {
     assert_eq!(with(|c| c.sampling.logprobs = Some(true)), "logprobs");
     assert_eq!(with(|c| c.sampling.top_logprobs = Some(3)), "top_logprobs");
     assert_eq!(with(|c| c.sampling.logit_bias = Some(json!({"50256": -100}))), "logit_bias");
-    assert_eq!(with(|c| drop(c.extra.insert("modalities".into(), json!(["text", "audio"])))), "modalities");
+    assert_eq!(with(|c| add_field(c, "modalities", json!(["text", "audio"]))), "modalities");
 }
 
 #[test]
@@ -199,7 +196,7 @@ fn what_has_no_equal_is_dropped_and_named() {
     conversation.sampling.stop = vec![" \n".into(), "END".into()];
     conversation.service_tier = Some("flex".into());
     for name in ["store", "verbosity", "logit_boost"] {
-        conversation.extra.insert(name.into(), json!(true));
+        add_field(&mut conversation, name, json!(true));
     }
     let encoded = encode(&conversation, &plain());
     let expected = ["store", "verbosity", "unknown fields", "name", "presence_penalty", "seed", "stop", "service_tier"];
@@ -232,12 +229,12 @@ fn the_end_user_is_opaque_and_the_same_every_time() {
 fn only_what_is_addressed_to_anthropic_is_forwarded_and_never_past_an_openai_field() {
     let mut conversation = talk(vec![user("hi")]);
     let given = json!({"thinking": {"type": "adaptive", "display": "summarized"}, "inference_geo": "us"});
-    conversation.extra.insert("extra_body".into(), json!({"anthropic": given, "google": {"x": 1}}));
+    add_field(&mut conversation, "extra_body", json!({"anthropic": given, "google": {"x": 1}}));
     conversation.sampling.temperature = number(0.3);
     let sent = body(&conversation, &plain());
     assert_eq!(sent["inference_geo"], "us");
     assert_eq!(sent["thinking"], json!({"type": "adaptive", "display": "summarized"}));
     assert_eq!((sent.get("x"), sent.get("temperature")), (None, None));
-    conversation.extra.insert("extra_body".into(), json!({"anthropic": {"max_tokens": 1_000_000}}));
+    add_field(&mut conversation, "extra_body", json!({"anthropic": {"max_tokens": 1_000_000}}));
     assert_eq!(refused(&conversation, &plain()), "extra_body.anthropic.max_tokens");
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::support::Recording;
 use crate::api::gemini::refused;
-use crate::api::{Disposition, ProviderError, Refused, RefusedKind};
+use crate::api::{Disposition, Refused, RefusedKind, UpstreamError};
 
 fn of(status: u16, body: &Value) -> Refused {
     refused(status, &HeaderMap::new(), body.to_string().as_bytes())
@@ -46,7 +46,7 @@ fn a_bad_key_is_a_400_that_counts_as_401() {
     assert_eq!(recording.status(), 400);
     let read = refused(400, &HeaderMap::new(), &recording.body());
     assert_eq!((read.status, read.kind), (401, RefusedKind::Credential));
-    assert_eq!(ProviderError::Refused(Box::new(read)).disposition(), Disposition::FallBack);
+    assert_eq!(UpstreamError::Refused(Box::new(read)).disposition(), Disposition::FallBack);
 }
 
 #[test]
@@ -69,13 +69,13 @@ fn an_array_around_the_error_changes_nothing() {
 
 // From here on built by hand after google.rpc: no recording has details on a 429, or a 5xx.
 #[test]
-fn a_retry_delay_is_rounded_up_to_whole_seconds() {
+fn a_retry_delay_is_rounded_up_to_a_millisecond() {
     let info = |delay: &str| json!([{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}]);
     for (delay, want) in
-        [("34.4s", Some(35)), ("48s", Some(48)), ("0.000000001s", Some(1)), ("1.0s", Some(1)), ("x", None)]
+        [("34.4s", Some(34_400)), ("48s", Some(48_000)), ("0.000000001s", Some(1)), ("1.0s", Some(1000)), ("x", None)]
     {
         let read = of(429, &error(429, "slow down", info(delay)));
-        assert_eq!(read.retry_after, want.map(Duration::from_secs), "{delay}");
+        assert_eq!(read.retry_after, want.map(Duration::from_millis), "{delay}");
         assert_eq!(read.code.as_deref(), Some("rate_limit_exceeded"));
     }
     let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, HeaderValue::from_static("7"))]);

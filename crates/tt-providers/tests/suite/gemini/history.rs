@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_core::conversation::{Media, Message, Part, Role, ToolCall};
+use tt_core::call::conversation::{Media, Message, Part, Role, ToolCall};
 
 use super::support::{Recording, assistant, body, call, message, refused_for, result, signed, talk, user};
 

@@ -4,12 +4,12 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value, json};
-use tt_core::conversation::{Conversation, Effort, Format, Part, Tool};
-use tt_core::event::Event;
+use tt_core::call::conversation::{Conversation, Effort, Format, Part, Tool};
+use tt_core::call::event::Event;
 
 use super::support::{Recording, assistant, call, encode, result, talk, tool, user};
 use crate::api::Undo;
-use crate::api::gemini::{decode_reply, refused, stream::Decoder};
+use crate::api::gemini::{decode_reply, decoder, refused};
 
 /// Every recorded answer and event.
 static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
@@ -70,7 +70,7 @@ fn read_all(data: &[u8]) {
     let undo = Undo { custom_tools: vec!["STOP".to_owned()], ..Undo::default() };
     drop(decode_reply(data, &undo));
     drop(refused(400, &http::HeaderMap::new(), data));
-    let mut decoder = Decoder::new(undo);
+    let mut decoder = decoder(undo);
     let mut out = Vec::new();
     for _ in 0..2 {
         drop(decoder.data(data, &mut out));

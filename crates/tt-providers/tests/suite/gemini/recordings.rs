@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_core::conversation::Part;
-use tt_core::event::Event;
-use tt_core::reply::Finish;
+use tt_core::call::conversation::Part;
+use tt_core::call::event::Event;
+use tt_core::call::reply::Finish;
 use tt_core::usage::Reported;
 
 use super::support::Recording;
@@ -104,7 +104,7 @@ fn check(recording: &Recording, read: &Read) {
     }
     check_calls(id, read, expected["tool_calls"].as_array().unwrap());
     if !derived.is_null() {
-        assert_eq!(read.finish.map(Finish::as_openai), derived["openai_finish_reason"].as_str(), "{id}");
+        assert_eq!(read.finish.map(crate::api::finish_word), derived["openai_finish_reason"].as_str(), "{id}");
         check_usage(id, read.usage.as_ref().unwrap(), expected, &derived["openai_usage"]);
     }
 }

@@ -1,14 +1,14 @@
 //! Gemini requests: each row of the Gemini column of MAPPING.md, Requests. `history.rs` tests the histories.
 
 use serde_json::{Value, json};
-use tt_core::conversation::{
+use tt_core::call::conversation::{
     CacheHint, Conversation, CustomTool, Effort, Format, Media, Part, Role, Sampling, Tool, ToolChoice,
 };
 use tt_core::model::{Capabilities, ModelFacts};
 
 use super::support::{assistant, body, encode, message, refused_for, system, talk, tool, user};
-use crate::api::Target;
 use crate::api::gemini;
+use crate::api::{Target, add_field};
 
 const OLD: &str = "gemini-2.5-flash";
 const NEW: &str = "gemini-3.5-flash";
@@ -105,9 +105,9 @@ fn what_gemini_lacks_and_nobody_misses_is_dropped() {
         c.service_tier = Some("scale".to_owned());
         c.messages[0].name = Some("bob".to_owned());
         c.messages[0].parts.push(Part::Text { text: "x".to_owned(), cache: Some(CacheHint::OneHour), signature: None });
-        c.extra.insert("store".to_owned(), json!(true));
-        c.extra.insert("whatever".to_owned(), json!(1));
-        c.extra.insert("modalities".to_owned(), json!(["text"]));
+        add_field(c, "store", json!(true));
+        add_field(c, "whatever", json!(1));
+        add_field(c, "modalities", json!(["text"]));
     });
     assert_eq!(
         dropped(&conversation),
@@ -133,7 +133,7 @@ fn what_would_change_the_answer_is_refused_by_name() {
     assert_eq!(refused_for(&with(bias), NEW), "logit_bias");
     let stops = |c: &mut Conversation| c.sampling.stop = ["a", "b", "c", "d", "e", "f"].map(str::to_owned).to_vec();
     assert_eq!(refused_for(&with(stops), NEW), "stop");
-    let audio = |c: &mut Conversation| drop(c.extra.insert("modalities".to_owned(), json!(["text", "audio"])));
+    let audio = |c: &mut Conversation| add_field(c, "modalities", json!(["text", "audio"]));
     assert_eq!(refused_for(&with(audio), NEW), "modalities");
     let streamed = |c: &mut Conversation| (c.sampling.logprobs, c.stream) = (Some(true), true);
     assert_eq!(refused_for(&with(streamed), NEW), "logprobs");
@@ -264,7 +264,7 @@ fn effort_is_a_budget_before_3_and_a_level_after() {
 
 #[test]
 fn googles_own_words_are_taken_from_a_closed_list() {
-    let google = |google: Value| with(|c| drop(c.extra.insert("extra_body".to_owned(), json!({"google": google}))));
+    let google = |google: Value| with(|c| add_field(c, "extra_body", json!({"google": google})));
     let mut conversation = google(json!({
         "cached_content": "cachedContents/1",
         "safety_settings": [{"category": "c", "threshold": "BLOCK_NONE"}],

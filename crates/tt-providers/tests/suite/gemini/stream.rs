@@ -1,12 +1,12 @@
 //! Gemini streams that no recording shows, built by hand after the API reference and MAPPING.md, Streams of Gemini.
 
 use serde_json::{Value, json};
-use tt_core::event::Event;
-use tt_core::reply::Finish;
+use tt_core::call::event::Event;
+use tt_core::call::reply::Finish;
 
 use super::support::{Recording, decode};
-use crate::api::gemini::{self, stream::Decoder};
-use crate::api::{Disposition, ProviderError, RefusedKind, Undo};
+use crate::api::gemini::{self, decoder};
+use crate::api::{Disposition, RefusedKind, Undo, UpstreamError};
 
 fn chunks(chunks: &[Value]) -> Vec<Vec<u8>> {
     chunks.iter().map(|chunk| chunk.to_string().into_bytes()).collect()
@@ -23,11 +23,11 @@ fn finish(reason: &str) -> Value {
 #[test]
 fn a_stream_cut_before_its_finish_is_no_success() {
     let data = chunks(&[text("Hel")]);
-    assert!(matches!(decode(&data), Err(ProviderError::Protocol(_))));
-    assert!(matches!(decode(&[]), Err(ProviderError::Protocol(_))));
+    assert!(matches!(decode(&data), Err(UpstreamError::Protocol(_))));
+    assert!(matches!(decode(&[]), Err(UpstreamError::Protocol(_))));
     let mut cut = Recording::of("gemini-stream-generate-async-streaming-text-content-a835dccb").events();
     cut.pop();
-    assert!(matches!(decode(&cut), Err(ProviderError::Protocol(_))));
+    assert!(matches!(decode(&cut), Err(UpstreamError::Protocol(_))));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn candidates_are_told_apart_and_all_must_finish() {
         {"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"},
         {"content": {"parts": [{"functionCall": {"name": "f"}}]}, "index": 1},
     ]});
-    assert!(matches!(decode(&chunks(std::slice::from_ref(&both))), Err(ProviderError::Protocol(_))));
+    assert!(matches!(decode(&chunks(std::slice::from_ref(&both))), Err(UpstreamError::Protocol(_))));
     let rest = json!({"candidates": [{"index": 1, "finishReason": "STOP"}]});
     let events = decode(&chunks(&[both, rest])).unwrap();
     assert!(events.contains(&Event::Finish { choice: 0, reason: Finish::Stop }));
@@ -68,15 +68,15 @@ fn a_blocked_prompt_ends_the_stream_filtered() {
 #[test]
 fn a_broken_call_before_any_content_is_a_billed_failure() {
     match decode(&chunks(&[finish("MALFORMED_FUNCTION_CALL")])) {
-        Err(error @ ProviderError::BadAnswer { .. }) => {
+        Err(error @ UpstreamError::BadAnswer { .. }) => {
             assert_eq!(error.disposition(), Disposition::FallBack);
-            let ProviderError::BadAnswer { reason, usage } = error else { unreachable!() };
+            let UpstreamError::BadAnswer { reason, usage } = error else { unreachable!() };
             assert_eq!((reason.as_str(), usage.usage.input), ("MALFORMED_FUNCTION_CALL", 5));
         }
         other => panic!("{other:?}"),
     }
     let reply = gemini::decode_reply(finish("MALFORMED_FUNCTION_CALL").to_string().as_bytes(), &Undo::default());
-    let Err(ProviderError::BadAnswer { usage, .. }) = reply else { panic!("{reply:?}") };
+    let Err(UpstreamError::BadAnswer { usage, .. }) = reply else { panic!("{reply:?}") };
     assert_eq!(usage.raw, r#"{"promptTokenCount":5,"totalTokenCount":5}"#);
 }
 
@@ -113,31 +113,31 @@ fn an_error_object_in_a_stream_is_a_refusal() {
     let pretty = serde_json::to_vec_pretty(&error).unwrap();
     let wrapped = serde_json::to_vec_pretty(&json!([error])).unwrap();
     for data in [pretty, wrapped] {
-        let Err(ProviderError::Refused(refused)) = Decoder::new(Undo::default()).data(&data, &mut Vec::new()) else {
+        let Err(UpstreamError::Refused(refused)) = decoder(Undo::default()).data(&data, &mut Vec::new()) else {
             panic!("not refused")
         };
         assert_eq!((refused.status, refused.kind), (503, RefusedKind::Server));
         assert_eq!(refused.message, "The model is overloaded.");
     }
     let body = error.to_string();
-    assert!(matches!(gemini::decode_reply(body.as_bytes(), &Undo::default()), Err(ProviderError::Refused(_))));
+    assert!(matches!(gemini::decode_reply(body.as_bytes(), &Undo::default()), Err(UpstreamError::Refused(_))));
 }
 
 #[test]
 fn an_answer_without_candidates_is_billed_where_usage_was_sent() {
     let read = |body: &[u8]| gemini::decode_reply(body, &Undo::default());
-    assert!(matches!(read(br#"{"usageMetadata":{"promptTokenCount":5}}"#), Err(ProviderError::BadAnswer { .. })));
-    assert!(matches!(read(b"{}"), Err(ProviderError::Protocol(_))));
+    assert!(matches!(read(br#"{"usageMetadata":{"promptTokenCount":5}}"#), Err(UpstreamError::BadAnswer { .. })));
+    assert!(matches!(read(b"{}"), Err(UpstreamError::Protocol(_))));
 }
 
 #[test]
 fn what_cannot_be_read_is_a_protocol_error() {
     for data in ["<html>", "[1", "42", "{\"candidates\": 3}", "[[[{\"finishReason\": \"STOP\"}]]]"] {
-        let read = Decoder::new(Undo::default()).data(data.as_bytes(), &mut Vec::new());
-        assert!(matches!(read, Err(ProviderError::Protocol(_))), "{data}: {read:?}");
-        assert!(matches!(gemini::decode_reply(data.as_bytes(), &Undo::default()), Err(ProviderError::Protocol(_))));
+        let read = decoder(Undo::default()).data(data.as_bytes(), &mut Vec::new());
+        assert!(matches!(read, Err(UpstreamError::Protocol(_))), "{data}: {read:?}");
+        assert!(matches!(gemini::decode_reply(data.as_bytes(), &Undo::default()), Err(UpstreamError::Protocol(_))));
     }
-    assert!(Decoder::new(Undo::default()).data(b" \r\n", &mut Vec::new()).is_ok());
+    assert!(decoder(Undo::default()).data(b" \r\n", &mut Vec::new()).is_ok());
 }
 
 #[test]
@@ -150,11 +150,11 @@ fn names_and_free_form_input_come_back_as_the_client_knows_them() {
     let call = json!({"name": "_1_patch", "args": {"input": "*** Begin\n\"x\""}});
     let body = json!({"candidates": [{"content": {"parts": [{"functionCall": call}]}, "finishReason": "STOP"}]});
     let mut out = Vec::new();
-    Decoder::new(undo.clone()).data(body.to_string().as_bytes(), &mut out).unwrap();
+    decoder(undo.clone()).data(body.to_string().as_bytes(), &mut out).unwrap();
     let input = Event::ToolArguments { choice: 0, call: 0, json: "*** Begin\n\"x\"".to_owned() };
     assert!(out.contains(&input));
     assert!(out.iter().any(|e| matches!(e, Event::ToolCall { name, custom: true, .. } if name == "1 patch")));
     let reply = gemini::decode_reply(body.to_string().as_bytes(), &undo).unwrap();
-    let tt_core::conversation::Part::ToolCall(call) = &reply.choices[0].parts[0] else { panic!("{reply:?}") };
+    let tt_core::call::conversation::Part::ToolCall(call) = &reply.choices[0].parts[0] else { panic!("{reply:?}") };
     assert_eq!((call.name.as_str(), call.custom), ("1 patch", true));
 }

@@ -1,12 +1,13 @@
 //! Recordings, and short ways to build conversations.
 
 use serde_json::{Map, Value};
-use tt_core::conversation::{Conversation, Message, Part, Role, Signature, Tool, ToolCall};
-use tt_core::event::Event;
-use tt_core::{Provider, reply::Reply};
+use tt_core::Provider;
+use tt_core::call::conversation::{Conversation, Message, Part, Role, Signature, Tool, ToolCall};
+use tt_core::call::event::Event;
+use tt_core::call::reply::Reply;
 
-use crate::api::gemini::{self, stream::Decoder};
-use crate::api::{Encoded, ProviderError, Target, Undo};
+use crate::api::gemini::{self, decoder};
+use crate::api::{Encoded, RequestError, Target, Undo, UpstreamError, refused_field};
 use crate::fixtures;
 
 /// One recorded interaction.
@@ -62,8 +63,8 @@ fn sse_data(sse: &str) -> Vec<Vec<u8>> {
 }
 
 /// All events of a stream, its end included.
-pub(crate) fn decode(data: &[Vec<u8>]) -> Result<Vec<Event>, ProviderError> {
-    let mut decoder = Decoder::new(Undo::default());
+pub(crate) fn decode(data: &[Vec<u8>]) -> Result<Vec<Event>, UpstreamError> {
+    let mut decoder = decoder(Undo::default());
     let mut out = Vec::new();
     data.iter().try_for_each(|data| decoder.data(data, &mut out))?;
     decoder.end(&mut out)?;
@@ -118,7 +119,7 @@ pub(crate) fn talk(messages: Vec<Message>) -> Conversation {
     Conversation { messages, ..Conversation::default() }
 }
 
-pub(crate) fn encode(conversation: &Conversation, model: &str) -> Result<Encoded, ProviderError> {
+pub(crate) fn encode(conversation: &Conversation, model: &str) -> Result<Encoded, RequestError> {
     gemini::encode_request(conversation, Target { model, facts: None })
 }
 
@@ -130,11 +131,5 @@ pub(crate) fn body(conversation: &Conversation, model: &str) -> Value {
 
 /// The field a request is refused for.
 pub(crate) fn refused_for(conversation: &Conversation, model: &str) -> String {
-    match encode(conversation, model) {
-        Err(ProviderError::Unsupported { param, reason }) => {
-            assert!(!reason.is_empty());
-            param
-        }
-        other => panic!("not refused: {other:?}"),
-    }
+    refused_field(encode(conversation, model))
 }

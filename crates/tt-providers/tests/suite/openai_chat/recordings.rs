@@ -2,16 +2,18 @@
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
-use tt_core::conversation::Part;
-use tt_core::event::Event;
-use tt_core::reply::{Choice, Finish, Reply};
+use tt_core::call::conversation::Part;
+use tt_core::call::event::Event;
+use tt_core::call::reply::{Choice, Finish, Reply};
 use tt_core::usage::Reported;
 use tt_core::{Dialect, Provider};
 
 use crate::api::openai::{self, EncodeOptions, Observer, Scan, stream::Encoder};
 use crate::api::sse::Framer;
-use crate::api::stream::Tally;
-use crate::api::{ProviderError, RefusedKind, StreamDecoder, Target, Undo};
+use crate::api::tally::Tally;
+use crate::api::{
+    RefusedKind, RequestError, StreamDecoder, StreamEncoder as _, Target, Undo, UpstreamError, finish_word, name,
+};
 use crate::fixtures::Recording;
 
 struct Record {
@@ -72,7 +74,7 @@ fn check(id: &str, expected: &Value, heard: &Heard, finish: Option<Finish>, usag
         Some("function_call") => Some("tool_calls"),
         other => other,
     };
-    assert_eq!(finish.map(Finish::as_openai), word, "{id}: finish");
+    assert_eq!(finish.map(finish_word), word, "{id}: finish");
 
     let Some(reported) = usage else {
         assert!(expected["usage_raw"].is_null(), "{id}: usage was there");
@@ -154,7 +156,7 @@ fn plain_answers_are_read_exactly() {
         assert_eq!(Some(reply.choices.len() as u64), record.expected["choices"].as_u64());
 
         let facts = openai::observe_reply(&bytes).unwrap();
-        assert_eq!((facts.usage.as_ref(), facts.finish), (reply.usage.as_ref(), first.finish), "{}", record.id);
+        assert_eq!(facts.usage, reply.usage, "{}", record.id);
         assert_eq!(facts.model.as_deref(), Some(reply.model.as_str()));
     }
     assert_eq!(seen, 36);
@@ -226,7 +228,7 @@ fn the_observer_sees_what_the_decoder_reads() {
             usage_only += usize::from(seen.usage_only);
             content += usize::from(seen.content);
         }
-        observer.end().unwrap();
+        assert!(observer.tally().finished);
         assert_eq!(observer.tally(), &tally, "{}", record.id);
         let asked = record.request.pointer("/stream_options/include_usage") == Some(&Value::Bool(true));
         assert_eq!(usage_only, usize::from(asked), "{}", record.id);
@@ -307,8 +309,8 @@ fn a_stream_cut_before_its_finish_is_an_error() {
             decoder.data(&frame.data, &mut out).unwrap();
             observer.observe(&frame.data);
         }
-        assert!(matches!(decoder.end(&mut out), Err(ProviderError::Protocol(_))), "{}", record.id);
-        assert!(observer.end().is_err());
+        assert!(matches!(decoder.end(&mut out), Err(UpstreamError::Protocol(_))), "{}", record.id);
+        assert!(!observer.tally().finished);
         let rest = framer.finish().unwrap();
         assert!(observer.observe(&rest.data).unreadable);
         assert!(decoder.data(&rest.data, &mut out).is_err());
@@ -344,11 +346,11 @@ fn requests_pass_with_only_the_model_changed() {
     for record in records() {
         let body = Bytes::from(serde_json::to_vec_pretty(&record.request).unwrap());
         let scan = Scan::of(&body).unwrap();
-        assert_eq!(Some(scan.model.as_str()), record.request["model"].as_str());
-        let sent: Value = serde_json::from_slice(&scan.splice(&body, "upstream").to_vec()).unwrap();
+        assert_eq!(Some(scan.facts.model.as_str()), record.request["model"].as_str());
+        let sent: Value = serde_json::from_slice(&scan.splice_capped(&body, "upstream", None).to_vec()).unwrap();
         let mut wanted = record.request.clone();
         wanted["model"] = "upstream".into();
-        if scan.stream {
+        if scan.facts.stream {
             wanted["stream_options"] = json!({"include_usage": true});
         }
         assert_eq!(sent, wanted, "{}", record.id);
@@ -362,7 +364,7 @@ fn requests_decoded_and_encoded_ask_the_same() {
         let decoded = openai::decode_request(record.request.to_string().as_bytes());
         if let Some(param) = record.expected["error"]["param"].as_str().filter(|param| param.ends_with(".type")) {
             // The one request whose shape OpenAI itself refuses: we name the same field.
-            assert!(matches!(decoded, Err(ProviderError::Missing { param: found }) if found == param), "{}", record.id);
+            assert!(matches!(decoded, Err(RequestError::Missing { field }) if name(&field) == param), "{}", record.id);
             continue;
         }
         seen += 1;
@@ -396,6 +398,19 @@ fn normal(mut request: Value) -> Value {
     }
     if let Some(user) = top.shift_remove("user") {
         top.insert("safety_identifier".into(), user);
+    }
+    // Legacy words are read, and written as their successors.
+    if let Some(most) = top.shift_remove("max_tokens") {
+        top.entry("max_completion_tokens").or_insert(most);
+    }
+    if let Some(Value::Array(functions)) = top.shift_remove("functions") {
+        let tool = |function| json!({"type": "function", "function": function});
+        top.insert("tools".into(), functions.into_iter().map(tool).collect());
+    }
+    match top.shift_remove("function_call") {
+        None => {}
+        Some(word @ Value::String(_)) => drop(top.insert("tool_choice".into(), word)),
+        Some(named) => drop(top.insert("tool_choice".into(), json!({"type": "function", "function": named}))),
     }
     if let Some(text @ Value::String(_)) = top.get("stop") {
         let list = json!([text]);

@@ -1,31 +1,49 @@
 //! A Chat Completions request, decoded.
 
 use serde_json::{Map, Value};
+use tt_core::Dialect;
 use tt_core::call::conversation::{
     Conversation, CustomTool, Effort, Format, Message, Part, Role, Sampling, Tool, ToolChoice,
 };
+use tt_core::call::extra::Extra;
+use tt_core::call::field::Field;
 
+use super::super::field::ADDRESSEES;
+use super::super::object::{Object, Path};
 use super::parts::{assistant, cache_hint, content, hint_last};
-use crate::ProviderError;
-use crate::dialect::openai_chat::path::{Object, Path};
+use crate::error::RequestError;
+
+/// Fields without which an answer means the same: another dialect's codec leaves them out and says so by name.
+const HARMLESS: [&str; 11] = [
+    "audio",
+    "metadata",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "store",
+    "verbosity",
+    "web_search_options",
+];
 
 /// Reads a request. Keys that stand twice and foreign spellings of priced keys are the business of
-/// [`crate::dialect::openai_chat::Scan`], which reads every body first.
+/// [`super::super::scan::Scan`], which reads every body first.
 ///
 /// # Errors
 /// `InvalidJson` (nesting of more than 128 levels too), `Missing` and `Malformed`, which name the field
 /// (`messages[1].content[0].image_url.url`).
-pub fn decode_request(body: &[u8]) -> Result<Conversation, ProviderError> {
-    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|e| ProviderError::InvalidJson {
+pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
+    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|e| RequestError::InvalidJson {
         reason: if e.is_data() { "it must be an object".into() } else { e.to_string() },
     })?;
     let mut body = Object { fields, path: Path::Root };
 
     let model = body.need_string("model")?;
-    let legacy_functions = body.fields.contains_key("functions") || body.fields.contains_key("function_call");
     let tools = tools(&mut body)?;
     let tool_choice = tool_choice(&mut body)?;
-    let include_usage = stream_options(&mut body)?;
+    stream_options(&mut body)?;
     let identifier = body.string("safety_identifier")?;
     let end_user = match identifier {
         Some(id) => Some(id),
@@ -43,13 +61,30 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, ProviderError> {
         end_user,
         service_tier: body.string("service_tier")?,
         stream: body.flag("stream")?.unwrap_or(false),
-        include_usage,
-        legacy_functions,
-        extra: std::mem::take(&mut body.fields),
+        audio_output: body.fields.get("modalities").is_some_and(names_audio),
+        extra: extra(std::mem::take(&mut body.fields)),
     })
 }
 
-fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, ProviderError> {
+fn names_audio(modalities: &Value) -> bool {
+    modalities.as_array().is_some_and(|all| all.iter().any(|modality| modality == "audio"))
+}
+
+/// The fields that are left. The parts of `extra_body` that address a provider go to that provider's dialect.
+fn extra(mut fields: Map<String, Value>) -> Extra {
+    let mut addressed = Vec::new();
+    if let Some(Value::Object(body)) = fields.get_mut("extra_body") {
+        for (name, to) in ADDRESSEES {
+            addressed.extend(body.shift_remove(name).map(|value| (to, value)));
+        }
+        if body.is_empty() {
+            fields.shift_remove("extra_body");
+        }
+    }
+    Extra { of: Some(Dialect::OpenAiChat), fields, harmless: &HARMLESS, addressed }
+}
+
+fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, RequestError> {
     let list = body.list("messages")?.ok_or_else(|| body.at("messages").missing())?;
     let path = body.at("messages");
     if list.is_empty() {
@@ -68,7 +103,7 @@ fn message(
     mut message: Object<'_>,
     index: usize,
     open_calls: &mut Vec<(String, String)>,
-) -> Result<Message, ProviderError> {
+) -> Result<Message, RequestError> {
     let role_word = message.need_string("role")?;
     let name = message.string("name")?;
     let hint = cache_hint(&mut message)?;
@@ -114,7 +149,7 @@ fn message(
     Ok(Message { role, name, parts, extra: message.fields })
 }
 
-fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, ProviderError> {
+fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, RequestError> {
     let (tools, functions) = (body.list("tools")?, body.list("functions")?);
     if tools.is_some() && functions.is_some() {
         return Err(body.at("functions").malformed("cannot stand beside tools"));
@@ -122,7 +157,7 @@ fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, ProviderError> {
     let mut found = Vec::new();
     let path = body.at("tools");
     for (i, tool) in tools.unwrap_or_default().into_iter().enumerate() {
-        found.push(one_tool(Object::of(tool, path.index(i))?)?);
+        found.push(one_tool(Object::of(tool, path.index(i))?, i)?);
     }
     let path = body.at("functions");
     for (i, function) in functions.unwrap_or_default().into_iter().enumerate() {
@@ -131,7 +166,7 @@ fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, ProviderError> {
     Ok(found)
 }
 
-fn one_tool(mut tool: Object<'_>) -> Result<Tool, ProviderError> {
+fn one_tool(mut tool: Object<'_>, index: usize) -> Result<Tool, RequestError> {
     let cache = cache_hint(&mut tool)?;
     let found = match tool.need_string("type")?.as_str() {
         "function" => function_tool(Object::of(tool.need("function")?, tool.at("function"))?)?,
@@ -146,12 +181,12 @@ fn one_tool(mut tool: Object<'_>) -> Result<Tool, ProviderError> {
                 cache: None,
             }
         }
-        _ => return Err(tool.at("type").malformed("must be function or custom")),
+        _ => return Err(RequestError::malformed(Field::ToolKind(index), "must be function or custom")),
     };
     Ok(Tool { cache: cache.or(found.cache), ..found })
 }
 
-fn function_tool(mut function: Object<'_>) -> Result<Tool, ProviderError> {
+fn function_tool(mut function: Object<'_>) -> Result<Tool, RequestError> {
     let parameters = function.take("parameters");
     if parameters.as_ref().is_some_and(|schema| !schema.is_object()) {
         return Err(function.at("parameters").malformed("must be a JSON Schema object"));
@@ -166,12 +201,12 @@ fn function_tool(mut function: Object<'_>) -> Result<Tool, ProviderError> {
     })
 }
 
-fn tool_name(tool: &mut Object<'_>) -> Result<String, ProviderError> {
+fn tool_name(tool: &mut Object<'_>) -> Result<String, RequestError> {
     let name = tool.need_string("name")?;
     if name.is_empty() { Err(tool.at("name").malformed("must not be empty")) } else { Ok(name) }
 }
 
-fn tool_choice(body: &mut Object<'_>) -> Result<Option<ToolChoice>, ProviderError> {
+fn tool_choice(body: &mut Object<'_>) -> Result<Option<ToolChoice>, RequestError> {
     let field =
         if body.fields.get("tool_choice").is_some_and(|v| !v.is_null()) { "tool_choice" } else { "function_call" };
     let legacy = body.take("function_call");
@@ -214,7 +249,7 @@ fn tool_choice(body: &mut Object<'_>) -> Result<Option<ToolChoice>, ProviderErro
     }
 }
 
-fn format(body: &mut Object<'_>) -> Result<Format, ProviderError> {
+fn format(body: &mut Object<'_>) -> Result<Format, RequestError> {
     let Some(value) = body.take("response_format") else { return Ok(Format::Text) };
     let mut format = Object::of(value, body.at("response_format"))?;
     match format.need_string("type")?.as_str() {
@@ -237,7 +272,7 @@ fn format(body: &mut Object<'_>) -> Result<Format, ProviderError> {
     }
 }
 
-fn sampling(body: &mut Object<'_>) -> Result<Sampling, ProviderError> {
+fn sampling(body: &mut Object<'_>) -> Result<Sampling, RequestError> {
     let newer = body.count("max_completion_tokens")?;
     let older = body.count("max_tokens")?;
     let seed = body.number("seed")?;
@@ -247,7 +282,6 @@ fn sampling(body: &mut Object<'_>) -> Result<Sampling, ProviderError> {
     };
     Ok(Sampling {
         max_output_tokens: newer.or(older),
-        legacy_max_tokens: newer.is_none() && older.is_some(),
         temperature: body.number("temperature")?,
         top_p: body.number("top_p")?,
         top_k: body.count("top_k")?,
@@ -262,7 +296,7 @@ fn sampling(body: &mut Object<'_>) -> Result<Sampling, ProviderError> {
     })
 }
 
-fn stop(body: &mut Object<'_>) -> Result<Vec<String>, ProviderError> {
+fn stop(body: &mut Object<'_>) -> Result<Vec<String>, RequestError> {
     let wrong = || Path::Root.field("stop").malformed("must be a string or a list of strings");
     match body.take("stop") {
         None => Ok(Vec::new()),
@@ -274,7 +308,7 @@ fn stop(body: &mut Object<'_>) -> Result<Vec<String>, ProviderError> {
     }
 }
 
-fn effort(body: &mut Object<'_>) -> Result<Option<Effort>, ProviderError> {
+fn effort(body: &mut Object<'_>) -> Result<Option<Effort>, RequestError> {
     Ok(match body.string("reasoning_effort")?.as_deref() {
         None => None,
         Some("none") => Some(Effort::None),
@@ -292,14 +326,14 @@ fn effort(body: &mut Object<'_>) -> Result<Option<Effort>, ProviderError> {
     })
 }
 
-/// Takes `include_usage`; other stream options stay among the unknown fields.
-fn stream_options(body: &mut Object<'_>) -> Result<bool, ProviderError> {
-    let Some(value) = body.take("stream_options") else { return Ok(false) };
+/// Takes `include_usage`, which the scan has read; other stream options stay among the fields left over.
+fn stream_options(body: &mut Object<'_>) -> Result<(), RequestError> {
+    let Some(value) = body.take("stream_options") else { return Ok(()) };
     let mut options = Object::of(value, body.at("stream_options"))?;
-    let include_usage = options.flag("include_usage")?.unwrap_or(false);
+    options.flag("include_usage")?;
     let rest = options.fields;
     if !rest.is_empty() {
         body.fields.insert("stream_options".into(), Value::Object(rest));
     }
-    Ok(include_usage)
+    Ok(())
 }

@@ -1,12 +1,15 @@
 //! A conversation, encoded as a Chat Completions request.
 
 use serde_json::{Map, Value, json};
+use tt_core::Dialect;
 use tt_core::call::conversation::{
     Conversation, Effort, Format, Media, Message, Part, Role, Sampling, Tool, ToolChoice,
 };
+use tt_core::call::field::Field;
 
 use super::super::names::Names;
-use crate::{Encoded, ProviderError, Target, Undo};
+use crate::codec::{Encoded, Target, Undo};
+use crate::error::RequestError;
 
 /// Top-level fields that are passed on though we do not read them. OpenAI answers 400 to what it does not know, so
 /// nothing else of another dialect is.
@@ -34,12 +37,13 @@ const STOPS: usize = 4;
 /// # Errors
 /// `Unsupported` for what Chat Completions cannot say: more than four stop sequences, a picture by file id, a document
 /// by address.
-pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, ProviderError> {
+pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
     let names = Names::of(conversation);
     let mut dropped = Vec::new();
     let mut body = Map::new();
     body.insert("model".into(), target.model.into());
-    let messages = Messages { names: &names, legacy: conversation.legacy_functions, dropped: &mut dropped };
+    let own = conversation.extra.fields_of(Dialect::OpenAiChat);
+    let messages = Messages { names: &names, own: own.is_some(), dropped: &mut dropped };
     body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
     tools(&mut body, conversation, &names, &mut dropped);
     format(&mut body, &conversation.format);
@@ -48,12 +52,16 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     put(&mut body, "reasoning_effort", conversation.effort.map(effort));
     put(&mut body, "safety_identifier", conversation.end_user.as_deref());
     put(&mut body, "service_tier", conversation.service_tier.as_deref());
-    for (name, value) in &conversation.extra {
+    for (name, value) in own.into_iter().flatten() {
         if PASSED_ON.contains(&name.as_str()) && !body.contains_key(name) {
             body.insert(name.clone(), value.clone());
-        } else if !dropped.contains(&"unknown fields") {
-            dropped.push("unknown fields");
+        } else {
+            note(&mut dropped, "unknown fields");
         }
+    }
+    conversation.extra.foreign_to(Dialect::OpenAiChat).for_each(|name| note(&mut dropped, name));
+    if !conversation.extra.addressed.is_empty() {
+        note(&mut dropped, "unknown fields");
     }
     if conversation.stream {
         body.insert("stream".into(), true.into());
@@ -81,18 +89,15 @@ fn note(dropped: &mut Vec<&'static str>, what: &'static str) {
     }
 }
 
-fn unsupported(param: String, reason: &str) -> ProviderError {
-    ProviderError::Unsupported { param, reason: reason.into() }
-}
-
 struct Messages<'a> {
     names: &'a Names,
-    legacy: bool,
+    /// The messages' left-over fields are in this dialect's words.
+    own: bool,
     dropped: &'a mut Vec<&'static str>,
 }
 
 impl Messages<'_> {
-    fn encode(mut self, messages: &[Message]) -> Result<Vec<Value>, ProviderError> {
+    fn encode(mut self, messages: &[Message]) -> Result<Vec<Value>, RequestError> {
         let mut encoded = Vec::with_capacity(messages.len());
         // Pictures in tool results: `tool` messages take text only, and nothing may stand between them.
         let mut pictures: Vec<Value> = Vec::new();
@@ -115,7 +120,7 @@ impl Messages<'_> {
         at: usize,
         encoded: &mut Vec<Value>,
         pictures: &mut Vec<Value>,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<(), RequestError> {
         for part in &message.parts {
             if let Part::ToolResult { id, content, is_error, cache } = part {
                 if cache.is_some() {
@@ -163,18 +168,13 @@ impl Messages<'_> {
             self.calls(&mut out, &calls);
         }
         for field in ["audio", "annotations"] {
-            put(&mut out, field, message.extra.get(field).cloned());
+            put(&mut out, field, message.extra.get(field).filter(|_| self.own).cloned());
         }
         encoded.push(Value::Object(out));
         Ok(())
     }
 
     fn calls(&self, out: &mut Map<String, Value>, calls: &[&tt_core::call::conversation::ToolCall]) {
-        if let (true, [call]) = (self.legacy, calls) {
-            let name = self.names.sent(&call.name);
-            out.insert("function_call".into(), json!({"name": name, "arguments": call.arguments}));
-            return;
-        }
         let list: Vec<Value> = calls
             .iter()
             .map(|call| {
@@ -200,7 +200,7 @@ impl Messages<'_> {
         is_error: bool,
         at: usize,
         pictures: &mut Vec<Value>,
-    ) -> Result<Value, ProviderError> {
+    ) -> Result<Value, RequestError> {
         let mut texts = Vec::new();
         for part in content {
             match part {
@@ -215,19 +215,15 @@ impl Messages<'_> {
             }
         }
         let mut out = Map::new();
-        if self.legacy {
-            out.insert("role".into(), "function".into());
-        } else {
-            out.insert("role".into(), "tool".into());
-            out.insert("tool_call_id".into(), id.into());
-        }
+        out.insert("role".into(), "tool".into());
+        out.insert("tool_call_id".into(), id.into());
         put(&mut out, "name", message.name.as_deref().map(|name| self.names.sent(name)));
         out.insert("content".into(), joined(texts));
         Ok(Value::Object(out))
     }
 
     /// A content part; nothing for what has no place in content.
-    fn part(&mut self, part: &Part, at: usize) -> Result<Option<Value>, ProviderError> {
+    fn part(&mut self, part: &Part, at: usize) -> Result<Option<Value>, RequestError> {
         let cache = match part {
             Part::Text { cache, .. } | Part::Image { cache, .. } | Part::File { cache, .. } => cache,
             _ => &None,
@@ -243,7 +239,7 @@ impl Messages<'_> {
                     Media::Inline { mime, data } => format!("data:{mime};base64,{data}"),
                     Media::FileId { .. } => {
                         let reason = "a picture cannot be given by file id: send it inline or by address";
-                        return Err(unsupported(format!("messages[{at}].content"), reason));
+                        return Err(RequestError::unsupported(Field::Content(at), reason));
                     }
                 };
                 let mut image = Map::new();
@@ -264,7 +260,7 @@ impl Messages<'_> {
                     }
                     Media::Url { .. } => {
                         let reason = "a document cannot be given by address: send it inline";
-                        return Err(unsupported(format!("messages[{at}].content"), reason));
+                        return Err(RequestError::unsupported(Field::Content(at), reason));
                     }
                 };
                 json!({"type": "file", "file": file})
@@ -292,14 +288,13 @@ fn joined(mut parts: Vec<Value>) -> Value {
 }
 
 fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Names, dropped: &mut Vec<&'static str>) {
-    let legacy = conversation.legacy_functions;
     let custom = |name: &str| conversation.tools.iter().any(|tool| tool.name == name && tool.custom.is_some());
     if conversation.tools.iter().any(|tool| tool.cache.is_some()) {
         note(dropped, "cache_control");
     }
-    let list: Vec<Value> = conversation.tools.iter().map(|tool| one_tool(tool, names, legacy)).collect();
+    let list: Vec<Value> = conversation.tools.iter().map(|tool| one_tool(tool, names)).collect();
     if !list.is_empty() {
-        body.insert(if legacy { "functions" } else { "tools" }.into(), list.into());
+        body.insert("tools".into(), list.into());
     }
     let pointer = |name: &str| {
         let kind = if custom(name) { "custom" } else { "function" };
@@ -310,17 +305,16 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
         Some(ToolChoice::Auto) => "auto".into(),
         Some(ToolChoice::None) => "none".into(),
         Some(ToolChoice::Required) => "required".into(),
-        Some(ToolChoice::Named(name)) if legacy => json!({"name": names.sent(name)}),
         Some(ToolChoice::Named(name)) => pointer(name),
         Some(ToolChoice::Allowed { names, required }) => json!({"type": "allowed_tools", "allowed_tools": {
             "mode": if *required { "required" } else { "auto" },
             "tools": names.iter().map(|name| pointer(name)).collect::<Vec<Value>>(),
         }}),
     };
-    body.insert(if legacy { "function_call" } else { "tool_choice" }.into(), choice);
+    body.insert("tool_choice".into(), choice);
 }
 
-fn one_tool(tool: &Tool, names: &Names, legacy: bool) -> Value {
+fn one_tool(tool: &Tool, names: &Names) -> Value {
     let mut inner = Map::new();
     inner.insert("name".into(), names.sent(&tool.name).into());
     put(&mut inner, "description", tool.description.as_deref());
@@ -330,7 +324,7 @@ fn one_tool(tool: &Tool, names: &Names, legacy: bool) -> Value {
     }
     put(&mut inner, "parameters", tool.parameters.clone());
     put(&mut inner, "strict", tool.strict);
-    if legacy { Value::Object(inner) } else { json!({"type": "function", "function": inner}) }
+    json!({"type": "function", "function": inner})
 }
 
 fn format(body: &mut Map<String, Value>, format: &Format) {
@@ -353,15 +347,14 @@ fn sampling(
     body: &mut Map<String, Value>,
     sampling: &Sampling,
     dropped: &mut Vec<&'static str>,
-) -> Result<(), ProviderError> {
+) -> Result<(), RequestError> {
     if sampling.stop.len() > STOPS {
-        return Err(unsupported("stop".into(), "at most 4 stop sequences are taken"));
+        return Err(RequestError::unsupported(Field::Stop, "at most 4 stop sequences are taken"));
     }
     if sampling.top_k.is_some() {
         note(dropped, "top_k");
     }
-    let limit = if sampling.legacy_max_tokens { "max_tokens" } else { "max_completion_tokens" };
-    put(body, limit, sampling.max_output_tokens);
+    put(body, "max_completion_tokens", sampling.max_output_tokens);
     put(body, "temperature", sampling.temperature.clone());
     put(body, "top_p", sampling.top_p.clone());
     put(body, "frequency_penalty", sampling.frequency_penalty.clone());

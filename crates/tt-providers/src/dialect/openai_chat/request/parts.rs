@@ -4,11 +4,11 @@ use serde_json::Value;
 use tt_core::Provider;
 use tt_core::call::conversation::{CacheHint, Media, Part, Signature, ToolCall};
 
-use crate::ProviderError;
-use crate::dialect::openai_chat::path::{Object, Path};
+use super::super::object::{Object, Path};
+use crate::error::RequestError;
 
 /// Reads `content`: a string, or a list of parts. Takes nothing for `null`.
-pub(crate) fn content(value: Option<Value>, path: &Path<'_>) -> Result<Vec<Part>, ProviderError> {
+pub(crate) fn content(value: Option<Value>, path: &Path<'_>) -> Result<Vec<Part>, RequestError> {
     match value {
         None => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![Part::text(text)]),
@@ -19,7 +19,7 @@ pub(crate) fn content(value: Option<Value>, path: &Path<'_>) -> Result<Vec<Part>
     }
 }
 
-fn part(mut part: Object<'_>) -> Result<Part, ProviderError> {
+fn part(mut part: Object<'_>) -> Result<Part, RequestError> {
     let kind = part.need_string("type")?;
     let cache = cache_hint(&mut part)?;
     Ok(match kind.as_str() {
@@ -60,7 +60,7 @@ fn part(mut part: Object<'_>) -> Result<Part, ProviderError> {
 }
 
 /// Reads `cache_control` (Anthropic's words, accepted on our parts, tools and messages) or `prompt_cache_breakpoint`.
-pub(crate) fn cache_hint(owner: &mut Object<'_>) -> Result<Option<CacheHint>, ProviderError> {
+pub(crate) fn cache_hint(owner: &mut Object<'_>) -> Result<Option<CacheHint>, RequestError> {
     let breakpoint = owner.take("prompt_cache_breakpoint").map(|_| CacheHint::FiveMinutes);
     let Some(control) = owner.take("cache_control") else { return Ok(breakpoint) };
     let mut control = Object::of(control, owner.at("cache_control"))?;
@@ -92,7 +92,7 @@ pub(crate) fn hint_last(parts: &mut [Part], hint: Option<CacheHint>) {
 
 /// Reads what an assistant says: thinking first, then content, refusal and calls. `legacy_id` names a `function_call`,
 /// which has no id of its own.
-pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec<Part>, ProviderError> {
+pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec<Part>, RequestError> {
     let mut parts = thinking(message)?;
     let content_value = message.take("content");
     let mut said = content(content_value, &message.at("content"))?;
@@ -128,7 +128,7 @@ pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec
     Ok(parts)
 }
 
-fn tool_call(mut call: Object<'_>) -> Result<ToolCall, ProviderError> {
+fn tool_call(mut call: Object<'_>) -> Result<ToolCall, RequestError> {
     let kind = call.string("type")?;
     let signature = google_signature(&mut call);
     let id = call.need_string("id")?;
@@ -143,7 +143,7 @@ fn tool_call(mut call: Object<'_>) -> Result<ToolCall, ProviderError> {
 }
 
 /// Reads `thinking_blocks` (Anthropic's, verbatim), else `reasoning_content` (S1).
-fn thinking(message: &mut Object<'_>) -> Result<Vec<Part>, ProviderError> {
+fn thinking(message: &mut Object<'_>) -> Result<Vec<Part>, RequestError> {
     let text = message.string("reasoning_content")?;
     let blocks = message.list("thinking_blocks")?.unwrap_or_default();
     if blocks.is_empty() {
@@ -157,7 +157,7 @@ fn thinking(message: &mut Object<'_>) -> Result<Vec<Part>, ProviderError> {
     blocks.into_iter().enumerate().map(|(i, block)| thinking_block(Object::of(block, path.index(i))?)).collect()
 }
 
-pub(crate) fn thinking_block(mut block: Object<'_>) -> Result<Part, ProviderError> {
+pub(crate) fn thinking_block(mut block: Object<'_>) -> Result<Part, RequestError> {
     match block.need_string("type")?.as_str() {
         "thinking" => {
             let signature = block.string("signature")?.filter(|value| !value.is_empty());
@@ -184,7 +184,7 @@ pub(crate) fn signature_in(extra_content: &Value) -> Option<Signature> {
 }
 
 /// Reads an address: `https:`, `http:`, or base64 data in the address itself.
-fn address(mut url: String, path: &Path<'_>) -> Result<Media, ProviderError> {
+fn address(mut url: String, path: &Path<'_>) -> Result<Media, RequestError> {
     if url.starts_with("https://") || url.starts_with("http://") {
         return Ok(Media::Url { url });
     }

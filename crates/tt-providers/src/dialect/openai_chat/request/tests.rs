@@ -6,8 +6,10 @@ use tt_core::call::conversation::{
     CacheHint, Conversation, Effort, Media, Message, Part, Role, Signature, ToolCall, ToolChoice,
 };
 
+use super::super::field;
 use super::*;
-use crate::{ProviderError, Target};
+use crate::codec::Target;
+use crate::error::RequestError;
 
 fn decode(body: Value) -> Conversation {
     decode_request(body.to_string().as_bytes()).unwrap()
@@ -21,8 +23,8 @@ fn said(messages: Value) -> Vec<Message> {
 /// The field at fault, with a `!` where it is missing.
 fn fault(body: Value) -> String {
     match decode_request(body.to_string().as_bytes()) {
-        Err(ProviderError::Malformed { param, .. }) => param,
-        Err(ProviderError::Missing { param }) => format!("{param}!"),
+        Err(RequestError::Malformed { field, .. }) => field::name(&field),
+        Err(RequestError::Missing { field }) => format!("{}!", field::name(&field)),
         other => panic!("{body}: {other:?}"),
     }
 }
@@ -120,7 +122,7 @@ fn errors_name_the_field_exactly() {
 fn what_is_no_json_object_is_invalid_and_deep_nesting_is_refused() {
     let deep = format!(r#"{{"model":"m","messages":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
     for body in ["", "[]", "3", "{", deep.as_str()] {
-        assert!(matches!(decode_request(body.as_bytes()), Err(ProviderError::InvalidJson { .. })));
+        assert!(matches!(decode_request(body.as_bytes()), Err(RequestError::InvalidJson { .. })));
     }
 }
 
@@ -147,14 +149,14 @@ fn data_addresses_lose_their_parameters_and_line_breaks() {
 fn the_newer_token_limit_wins() {
     let user = json!([{"role": "user", "content": "x"}]);
     let both = decode(json!({"model": "m", "messages": user, "max_tokens": 1, "max_completion_tokens": 2})).sampling;
-    assert_eq!((both.max_output_tokens, both.legacy_max_tokens), (Some(2), false));
+    assert_eq!(both.max_output_tokens, Some(2));
     let old = decode(json!({"model": "m", "messages": user, "max_tokens": 1}));
-    assert_eq!((old.sampling.max_output_tokens, old.sampling.legacy_max_tokens), (Some(1), true));
-    assert_eq!(encode(&old)["max_tokens"], 1);
+    assert_eq!(old.sampling.max_output_tokens, Some(1));
+    assert_eq!(encode(&old)["max_completion_tokens"], 1);
 }
 
 #[test]
-fn legacy_functions_become_tools_and_their_own_words_again() {
+fn legacy_functions_become_tools() {
     let body = json!({"model": "up", "messages": [
         {"role": "user", "content": "x"},
         {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{}"}},
@@ -162,8 +164,7 @@ fn legacy_functions_become_tools_and_their_own_words_again() {
         {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{}"}},
         {"role": "function", "name": "f", "content": "2"},
     ], "functions": [{"name": "f", "parameters": {"type": "object"}}], "function_call": {"name": "f"}});
-    let found = decode(body.clone());
-    assert!(found.legacy_functions);
+    let found = decode(body);
     assert_eq!(found.tool_choice, Some(ToolChoice::Named("f".into())));
     let ids: Vec<&str> = found
         .messages
@@ -177,7 +178,8 @@ fn legacy_functions_become_tools_and_their_own_words_again() {
         .collect();
     assert_eq!((ids[0], ids[2]), (ids[1], ids[3]));
     assert_ne!(ids[0], ids[2]);
-    assert_eq!(encode(&found), body);
+    let encoded = encode(&found);
+    assert_eq!((encoded.get("functions"), encoded["tools"][0]["function"]["name"].as_str()), (None, Some("f")));
 }
 
 #[test]
@@ -267,8 +269,7 @@ fn every_effort_survives() {
 fn unknown_fields_are_kept_and_only_known_ones_go_up() {
     let found = decode(json!({"model": "up", "messages": [{"role": "user", "content": "x"}],
         "stream": true, "stream_options": {"include_obfuscation": false}, "verbosity": "low", "odd": 1, "user": "u"}));
-    assert_eq!((found.extra["verbosity"].as_str(), found.extra["odd"].as_u64()), (Some("low"), Some(1)));
-    assert!(!found.include_usage);
+    assert_eq!((found.extra.fields["verbosity"].as_str(), found.extra.fields["odd"].as_u64()), (Some("low"), Some(1)));
     let encoded = encode_request(&found, Target { model: "up", facts: None }).unwrap();
     assert_eq!(encoded.dropped, ["unknown fields"]);
     let body: Value = serde_json::from_slice(&encoded.body).unwrap();
@@ -325,7 +326,7 @@ fn what_cannot_be_said_is_refused() {
         [(stops, "stop"), (with(file), "messages[0].content"), (with(picture), "messages[0].content")]
     {
         let found = encode_request(&conversation, Target { model: "up", facts: None });
-        assert!(matches!(found, Err(ProviderError::Unsupported { param, .. }) if param == field));
+        assert!(matches!(found, Err(RequestError::Unsupported { field: at, .. }) if field::name(&at) == field));
     }
 }
 

@@ -3,20 +3,21 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::field;
 use super::*;
 
-fn scan(body: &str) -> Result<Scan, ProviderError> {
+fn scan(body: &str) -> Result<Scan, RequestError> {
     Scan::of(&Bytes::copy_from_slice(body.as_bytes()))
 }
 
 fn spliced(body: &str) -> String {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    String::from_utf8(Scan::of(&body).unwrap().splice(&body, "up").to_vec()).unwrap()
+    String::from_utf8(Scan::of(&body).unwrap().splice_capped(&body, "up", None).to_vec()).unwrap()
 }
 
 fn refused(body: &str) -> String {
     match scan(body) {
-        Err(ProviderError::Malformed { param, .. }) => param,
+        Err(RequestError::Malformed { field, .. }) => field::name(&field),
         other => panic!("{body}: {other:?}"),
     }
 }
@@ -67,7 +68,7 @@ fn a_stream_always_asks_for_usage() {
 #[test]
 fn large_parts_are_not_copied() {
     let body = Bytes::from(format!(r#"{{"messages":["{}"],"model":"m","x":1}}"#, "a".repeat(1000)));
-    let slices = Scan::of(&body).unwrap().splice(&body, "up");
+    let slices = Scan::of(&body).unwrap().splice_capped(&body, "up", None);
     let parts: Vec<&Bytes> = slices.iter().collect();
     assert_eq!(parts[0].as_ptr(), body.as_ptr());
     assert_eq!(parts.len(), 3);
@@ -76,7 +77,7 @@ fn large_parts_are_not_copied() {
 #[test]
 fn a_model_name_is_escaped() {
     let body = Bytes::from_static(br#"{"model":"m"}"#);
-    let sent = Scan::of(&body).unwrap().splice(&body, "a\"b\\");
+    let sent = Scan::of(&body).unwrap().splice_capped(&body, "a\"b\\", None);
     assert_eq!(sent.to_vec(), br#"{"model":"a\"b\\"}"#);
 }
 
@@ -98,10 +99,13 @@ fn the_facts_are_read() {
     let found =
         scan(r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"max_tokens":5,"n":2,"service_tier":"flex"}"#)
             .unwrap();
-    assert_eq!((found.model.as_str(), found.stream, found.include_usage), ("m", true, Some(true)));
-    assert_eq!((found.max_output_tokens, found.n, found.service_tier.as_deref()), (Some(5), Some(2), Some("flex")));
+    assert_eq!((found.facts.model.as_str(), found.facts.stream, found.include_usage), ("m", true, Some(true)));
+    assert_eq!(
+        (found.facts.max_output_tokens, found.facts.choices, found.facts.service_tier.as_deref()),
+        (Some(5), Some(2), Some("flex"))
+    );
     let both = scan(r#"{"model":"m","max_tokens":5,"max_completion_tokens":6}"#).unwrap();
-    assert_eq!(both.max_output_tokens, Some(6));
+    assert_eq!(both.facts.max_output_tokens, Some(6));
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn wrong_types_name_their_field() {
 
 #[test]
 fn a_body_without_a_model_misses_it() {
-    assert!(matches!(scan("{}"), Err(ProviderError::Missing { param }) if param == "model"));
+    assert!(matches!(scan("{}"), Err(RequestError::Missing { field: Field::Model })));
 }
 
 #[test]
@@ -155,10 +159,10 @@ fn what_is_not_one_json_object_is_refused() {
     for body in
         ["", "[]", "1", "null", "\"m\"", "{", r#"{"model":"m"} x"#, r#"{"model":"m",}"#, r#"{"model":"m","a":tru}"#]
     {
-        assert!(matches!(scan(body), Err(ProviderError::InvalidJson { .. })), "{body}");
+        assert!(matches!(scan(body), Err(RequestError::InvalidJson { .. })), "{body}");
     }
     let bad = Bytes::from_static(b"{\"model\":\"m\",\"a\":\"\xff\"}");
-    assert!(matches!(Scan::of(&bad), Err(ProviderError::InvalidJson { .. })));
+    assert!(matches!(Scan::of(&bad), Err(RequestError::InvalidJson { .. })));
 }
 
 #[test]
@@ -166,7 +170,7 @@ fn very_deep_nesting_is_walked_without_recursion() {
     let depth = 1_000_000;
     let body = format!(r#"{{"model":"m","a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
     assert!(scan(&body).is_ok());
-    assert!(matches!(scan(body.get(..depth).unwrap()), Err(ProviderError::InvalidJson { .. })));
+    assert!(matches!(scan(body.get(..depth).unwrap()), Err(RequestError::InvalidJson { .. })));
     let in_model = format!(r#"{{"model":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
     assert_eq!(refused(&in_model), "model");
 }
@@ -175,7 +179,7 @@ fn very_deep_nesting_is_walked_without_recursion() {
 fn very_many_fields_are_refused() {
     let keys: Vec<String> = (0..600).map(|i| format!(r#""k{i}":1"#)).collect();
     let body = format!(r#"{{"model":"m",{}}}"#, keys.join(","));
-    assert!(matches!(scan(&body), Err(ProviderError::InvalidJson { .. })));
+    assert!(matches!(scan(&body), Err(RequestError::InvalidJson { .. })));
 }
 
 fn values() -> impl Strategy<Value = Value> {
@@ -220,8 +224,8 @@ proptest! {
         let body = Bytes::from(text.unwrap());
 
         let found = Scan::of(&body).unwrap();
-        prop_assert_eq!(&found.model, &model);
-        let sent = Bytes::from(found.splice(&body, &upstream).to_vec());
+        prop_assert_eq!(&found.facts.model, &model);
+        let sent = Bytes::from(found.splice_capped(&body, &upstream, None).to_vec());
 
         input.insert("model".into(), upstream.clone().into());
         if stream == Some(true) {
@@ -231,6 +235,6 @@ proptest! {
         }
         prop_assert_eq!(serde_json::from_slice::<Value>(&sent).unwrap(), Value::Object(input));
         // What was sent needs no further change: no key stands twice, usage is asked for.
-        prop_assert_eq!(Scan::of(&sent).unwrap().splice(&sent, &upstream).to_vec(), sent.to_vec());
+        prop_assert_eq!(Scan::of(&sent).unwrap().splice_capped(&sent, &upstream, None).to_vec(), sent.to_vec());
     }
 }

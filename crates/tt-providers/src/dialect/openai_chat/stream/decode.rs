@@ -5,12 +5,15 @@ use serde_json::{Map, Value};
 use tt_core::call::conversation::{Part, Signature};
 use tt_core::call::event::Event;
 
-use super::super::path::{Object, Path};
+use super::super::field;
+use super::super::object::{Object, Path};
 use super::super::request::parts::{signature_in, thinking_block};
 use super::super::text::Loose;
 use super::super::wire::{self, Call, Chunk, Delta, Function};
 use super::super::{error, usage};
-use crate::{ProviderError, Undo};
+use crate::codec::{StreamDecoder, Undo};
+use crate::error::RequestError;
+use crate::upstream::error::{UpstreamError, json_error};
 
 /// More answers, or calls in one answer, than any provider gives.
 const CAP: usize = 1024;
@@ -51,11 +54,20 @@ impl Decoder {
         Self { undo, ..Self::default() }
     }
 
-    /// Reads one event's data and appends what it says to `out`.
-    ///
-    /// # Errors
-    /// `Refused` for an error in the stream, `Protocol` for what is no chunk.
-    pub fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), ProviderError> {
+    fn choice(&mut self, index: u32) -> Result<usize, UpstreamError> {
+        if let Some(at) = self.choices.iter().position(|choice| choice.index == index) {
+            return Ok(at);
+        }
+        if self.choices.len() == CAP {
+            return Err(UpstreamError::Protocol("too many choices in a stream".into()));
+        }
+        self.choices.push(ChoiceState { index, finished: false, thinking: false, calls: Vec::new() });
+        Ok(self.choices.len() - 1)
+    }
+}
+
+impl StreamDecoder for Decoder {
+    fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let data = data.trim_ascii();
         if data.is_empty() || self.done {
             return Ok(());
@@ -68,7 +80,7 @@ impl Decoder {
         let chunk = Chunk::read(data).map_err(unreadable)?;
         if let Some(raw) = chunk.error {
             let error: Value = serde_json::from_str(raw.get()).map_err(unreadable)?;
-            return Err(ProviderError::Refused(Box::new(error::in_stream(&error))));
+            return Err(UpstreamError::Refused(Box::new(error::in_stream(&error))));
         }
         if let tier @ Loose::Text(_) = &chunk.service_tier {
             self.service_tier = Some(tier.as_str().to_owned());
@@ -101,36 +113,21 @@ impl Decoder {
         Ok(())
     }
 
-    /// To be called at the end of the body.
-    ///
-    /// # Errors
-    /// `Protocol` when the stream ended without `[DONE]` and before any finish reason (some hosts send no `[DONE]`).
-    pub fn end(&mut self, out: &mut Vec<Event>) -> Result<(), ProviderError> {
+    fn end(&mut self, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         if self.done {
             return Ok(());
         }
         if !self.choices.iter().any(|choice| choice.finished) {
-            return Err(ProviderError::Protocol("the stream ended before its finish reason".into()));
+            return Err(UpstreamError::Protocol("the stream ended before its finish reason".into()));
         }
         self.done = true;
         out.push(Event::Done);
         Ok(())
     }
-
-    fn choice(&mut self, index: u32) -> Result<usize, ProviderError> {
-        if let Some(at) = self.choices.iter().position(|choice| choice.index == index) {
-            return Ok(at);
-        }
-        if self.choices.len() == CAP {
-            return Err(ProviderError::Protocol("too many choices in a stream".into()));
-        }
-        self.choices.push(ChoiceState { index, finished: false, thinking: false, calls: Vec::new() });
-        Ok(self.choices.len() - 1)
-    }
 }
 
 impl ChoiceState {
-    fn delta(&mut self, delta: &Delta<'_>, undo: &Undo, out: &mut Vec<Event>) -> Result<(), ProviderError> {
+    fn delta(&mut self, delta: &Delta<'_>, undo: &Undo, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let choice = self.index;
         if let Some(text) = words(&delta.reasoning_content)? {
             self.thinking = true;
@@ -157,7 +154,7 @@ impl ChoiceState {
         Ok(())
     }
 
-    fn call(&mut self, call: &Call<'_>, undo: &Undo, out: &mut Vec<Event>) -> Result<(), ProviderError> {
+    fn call(&mut self, call: &Call<'_>, undo: &Undo, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let id = call.id.as_str();
         let known = match call.index {
             Some(index) => self.calls.iter().position(|known| known.index == Some(index)),
@@ -177,10 +174,10 @@ impl ChoiceState {
         self.function(at, function, custom, signature(call.extra_content), undo, out)
     }
 
-    fn begin(&mut self, index: Option<u32>, id: &str) -> Result<usize, ProviderError> {
+    fn begin(&mut self, index: Option<u32>, id: &str) -> Result<usize, UpstreamError> {
         let at = self.calls.len();
         if at == CAP {
-            return Err(ProviderError::Protocol("too many tool calls in a stream".into()));
+            return Err(UpstreamError::Protocol("too many tool calls in a stream".into()));
         }
         let id = if id.is_empty() { format!("call_{}_{at}", self.index) } else { id.to_owned() };
         self.calls.push(CallState { index, id, told: false, held: String::new() });
@@ -195,7 +192,7 @@ impl ChoiceState {
         signature: Option<Signature>,
         undo: &Undo,
         out: &mut Vec<Event>,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<(), UpstreamError> {
         let choice = self.index;
         let (Some(state), Ok(call)) = (self.calls.get_mut(at), u32::try_from(at)) else { return Ok(()) };
         if let Some(json) = words(&function.arguments)? {
@@ -214,7 +211,7 @@ impl ChoiceState {
     }
 
     /// Whole thinking blocks, as [`super::Encoder`] writes them beside `reasoning_content`.
-    fn thinking_blocks(&mut self, blocks: &RawValue, out: &mut Vec<Event>) -> Result<(), ProviderError> {
+    fn thinking_blocks(&mut self, blocks: &RawValue, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let choice = self.index;
         let blocks: Vec<Map<String, Value>> = serde_json::from_str(blocks.get()).map_err(unreadable)?;
         for fields in blocks {
@@ -234,9 +231,9 @@ impl ChoiceState {
 }
 
 /// A field's text; `None` where it is empty. What should be text and is not would be lost without a word.
-fn words(field: &Loose<'_>) -> Result<Option<String>, ProviderError> {
+fn words(field: &Loose<'_>) -> Result<Option<String>, UpstreamError> {
     match field {
-        Loose::Other => Err(ProviderError::Protocol("a chunk holds something else where text belongs".into())),
+        Loose::Other => Err(UpstreamError::Protocol("a chunk holds something else where text belongs".into())),
         text => Ok(Some(text.as_str()).filter(|text| !text.is_empty()).map(str::to_owned)),
     }
 }
@@ -245,10 +242,10 @@ fn signature(extra_content: Option<&RawValue>) -> Option<Signature> {
     signature_in(&serde_json::from_str(extra_content?.get()).ok()?)
 }
 
-fn unreadable(error: serde_json::Error) -> ProviderError {
-    ProviderError::Protocol(format!("not a chunk: {}", crate::upstream::words::json_error(&error)))
+fn unreadable(error: serde_json::Error) -> UpstreamError {
+    UpstreamError::Protocol(format!("not a chunk: {}", json_error(&error)))
 }
 
-fn not_a_block(error: ProviderError) -> ProviderError {
-    ProviderError::Protocol(format!("not a thinking block: {error}"))
+fn not_a_block(error: RequestError) -> UpstreamError {
+    UpstreamError::Protocol(format!("not a thinking block: {}", error.in_words(field::name)))
 }

@@ -9,7 +9,8 @@ use tt_core::call::reply::Finish;
 use tt_core::usage::Usage;
 
 use super::super::reply::{EncodeOptions, signed};
-use super::super::usage;
+use super::super::{error, usage};
+use crate::codec::{PublicError, StreamEncoder};
 
 /// Writes a stream of `chat.completion.chunk` events, each with the same `id`, `created` and `model`.
 #[derive(Debug)]
@@ -37,82 +38,6 @@ impl Encoder {
     /// At the start of a stream.
     pub fn new(options: EncodeOptions) -> Self {
         Self { options, head: String::new(), choices: Vec::new(), usage: None, closed: false }
-    }
-
-    /// Writes what `event` says to the end of `out`; usage waits for the end.
-    pub fn event(&mut self, event: &Event, out: &mut BytesMut) {
-        if self.closed {
-            return;
-        }
-        match event {
-            Event::Start { id, model, .. } => {
-                self.begin(id, model);
-                self.choice(0, out);
-            }
-            Event::Text { choice, text, signature } => {
-                let google = google(signature.as_ref());
-                if !text.is_empty() || google.is_some() {
-                    let Some(_) = self.open(*choice, out) else { return };
-                    self.chunk(out, *choice, None, |out| {
-                        field(out, "content", text);
-                        if let Some(signature) = google {
-                            out.put_slice(b",");
-                            value(out, "extra_content", &signed(signature));
-                        }
-                    });
-                }
-            }
-            Event::Thinking { choice, text } if !text.is_empty() => {
-                let Some(state) = self.open(*choice, out) else { return };
-                state.thinking.push_str(text);
-                self.chunk(out, *choice, None, |out| field(out, "reasoning_content", text));
-            }
-            Event::Thinking { .. } => {}
-            Event::ThinkingSigned { choice, signature } => {
-                let Some(state) = self.open(*choice, out) else { return };
-                let text = std::mem::take(&mut state.thinking);
-                if signature.provider == Provider::Anthropic {
-                    let block = json!([{"type": "thinking", "thinking": text, "signature": signature.value}]);
-                    self.chunk(out, *choice, None, |out| value(out, "thinking_blocks", &block));
-                }
-            }
-            Event::RedactedThinking { choice, data } => {
-                let Some(_) = self.open(*choice, out) else { return };
-                let block = json!([{"type": "redacted_thinking", "data": data}]);
-                self.chunk(out, *choice, None, |out| value(out, "thinking_blocks", &block));
-            }
-            Event::ToolCall { choice, call, id, name, custom, signature } => {
-                let Some(state) = self.open(*choice, out) else { return };
-                state.calls.push((*call, *custom));
-                self.tool_call(*choice, *call, (id, name), *custom, google(signature.as_ref()), out);
-            }
-            Event::ToolArguments { choice, call, json } if !json.is_empty() => {
-                let Some(state) = self.open(*choice, out) else { return };
-                let custom = state.calls.iter().any(|(known, custom)| known == call && *custom);
-                self.tool_arguments(*choice, *call, custom, json, out);
-            }
-            Event::ToolArguments { .. } => {}
-            Event::Refusal { choice, text } if !text.is_empty() => {
-                let Some(_) = self.open(*choice, out) else { return };
-                self.chunk(out, *choice, None, |out| field(out, "refusal", text));
-            }
-            Event::Refusal { .. } => {}
-            Event::Finish { choice, reason } => self.finish(*choice, *reason, out),
-            Event::Usage(reported) => self.usage = Some(reported.usage),
-            Event::Ping => {}
-            Event::Done => self.done(out),
-        }
-    }
-
-    /// Ends a stream that broke: an error event, and no `[DONE]` after it.
-    pub fn error(&mut self, message: &str, kind: &str, param: Option<&str>, code: Option<&str>, out: &mut BytesMut) {
-        if std::mem::replace(&mut self.closed, true) {
-            return;
-        }
-        let error = json!({"error": {"message": message, "type": kind, "param": param, "code": code}});
-        out.put_slice(b"data: ");
-        write(out, &error);
-        out.put_slice(b"\n\n");
     }
 
     fn begin(&mut self, id: &str, model: &str) {
@@ -225,6 +150,79 @@ impl Encoder {
         }
         out.put_slice(b"data: [DONE]\n\n");
         self.closed = true;
+    }
+}
+
+impl StreamEncoder for Encoder {
+    fn event(&mut self, event: &Event, out: &mut BytesMut) {
+        if self.closed {
+            return;
+        }
+        match event {
+            Event::Start { id, model, .. } => {
+                self.begin(id, model);
+                self.choice(0, out);
+            }
+            Event::Text { choice, text, signature } => {
+                let google = google(signature.as_ref());
+                if !text.is_empty() || google.is_some() {
+                    let Some(_) = self.open(*choice, out) else { return };
+                    self.chunk(out, *choice, None, |out| {
+                        field(out, "content", text);
+                        if let Some(signature) = google {
+                            out.put_slice(b",");
+                            value(out, "extra_content", &signed(signature));
+                        }
+                    });
+                }
+            }
+            Event::Thinking { choice, text } if !text.is_empty() => {
+                let Some(state) = self.open(*choice, out) else { return };
+                state.thinking.push_str(text);
+                self.chunk(out, *choice, None, |out| field(out, "reasoning_content", text));
+            }
+            Event::Thinking { .. } => {}
+            Event::ThinkingSigned { choice, signature } => {
+                let Some(state) = self.open(*choice, out) else { return };
+                let text = std::mem::take(&mut state.thinking);
+                if signature.provider == Provider::Anthropic {
+                    let block = json!([{"type": "thinking", "thinking": text, "signature": signature.value}]);
+                    self.chunk(out, *choice, None, |out| value(out, "thinking_blocks", &block));
+                }
+            }
+            Event::RedactedThinking { choice, data } => {
+                let Some(_) = self.open(*choice, out) else { return };
+                let block = json!([{"type": "redacted_thinking", "data": data}]);
+                self.chunk(out, *choice, None, |out| value(out, "thinking_blocks", &block));
+            }
+            Event::ToolCall { choice, call, id, name, custom, signature } => {
+                let Some(state) = self.open(*choice, out) else { return };
+                state.calls.push((*call, *custom));
+                self.tool_call(*choice, *call, (id, name), *custom, google(signature.as_ref()), out);
+            }
+            Event::ToolArguments { choice, call, json } if !json.is_empty() => {
+                let Some(state) = self.open(*choice, out) else { return };
+                let custom = state.calls.iter().any(|(known, custom)| known == call && *custom);
+                self.tool_arguments(*choice, *call, custom, json, out);
+            }
+            Event::ToolArguments { .. } => {}
+            Event::Refusal { choice, text } if !text.is_empty() => {
+                let Some(_) = self.open(*choice, out) else { return };
+                self.chunk(out, *choice, None, |out| field(out, "refusal", text));
+            }
+            Event::Refusal { .. } => {}
+            Event::Finish { choice, reason } => self.finish(*choice, *reason, out),
+            Event::Usage(reported) => self.usage = Some(reported.usage),
+            Event::Ping => {}
+            Event::Done => self.done(out),
+        }
+    }
+
+    fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        error::event(error, out);
     }
 }
 

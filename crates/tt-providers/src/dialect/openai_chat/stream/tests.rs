@@ -10,7 +10,8 @@ use tt_core::usage::{Reported, Usage};
 
 use super::super::reply::EncodeOptions;
 use super::*;
-use crate::{ProviderError, Undo};
+use crate::codec::{PublicError, StreamDecoder as _, StreamEncoder as _, Undo};
+use crate::upstream::error::UpstreamError;
 
 fn options() -> EncodeOptions {
     EncodeOptions { created: 7, fallback_id: "req".into(), fallback_model: "asked".into(), ..Default::default() }
@@ -160,12 +161,13 @@ fn an_error_ends_the_stream_without_done() {
     let mut encoder = Encoder::new(options());
     encoder.event(&start(), &mut out);
     out.clear();
-    encoder.error("broke", "upstream_error", None, Some("code"), &mut out);
+    let error = PublicError { status: 502, kind: "upstream_error", code: "code", message: "broke", param: None };
+    encoder.broke(&error, &mut out);
     encoder.event(&Event::Done, &mut out);
-    encoder.error("again", "x", None, None, &mut out);
+    encoder.broke(&PublicError { message: "again", ..error }, &mut out);
     assert_eq!(
         &out[..],
-        b"data: {\"error\":{\"message\":\"broke\",\"type\":\"upstream_error\",\"param\":null,\"code\":\"code\"}}\n\n"
+        b"data: {\"error\":{\"message\":\"broke\",\"type\":\"upstream_error\",\"code\":\"code\",\"param\":null}}\n\n"
     );
 }
 
@@ -213,7 +215,7 @@ fn the_end_of_the_body_counts_only_after_a_finish() {
     let mut out = Vec::new();
     let mut decoder = Decoder::new(Undo::default());
     decoder.data(delta(json!({"content": "x"})).to_string().as_bytes(), &mut out).unwrap();
-    assert!(matches!(decoder.end(&mut out), Err(ProviderError::Protocol(_))));
+    assert!(matches!(decoder.end(&mut out), Err(UpstreamError::Protocol(_))));
     decoder.data(br#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, &mut out).unwrap();
     decoder.end(&mut out).unwrap();
     assert_eq!(out.last(), Some(&Event::Done));
@@ -224,9 +226,9 @@ fn errors_and_noise_in_a_stream_are_errors() {
     let mut decoder = Decoder::new(Undo::default());
     let mut out = Vec::new();
     let error = decoder.data(br#"{"error":{"message":"m","type":"rate_limit_error"}}"#, &mut out);
-    assert!(matches!(error, Err(ProviderError::Refused(refused)) if refused.status == 429));
+    assert!(matches!(error, Err(UpstreamError::Refused(refused)) if refused.status == 429));
     for noise in ["{", "[]", r#"{"choices":[{"delta":{"content":[1]}}]}"#] {
-        assert!(matches!(decoder.data(noise.as_bytes(), &mut out), Err(ProviderError::Protocol(_))), "{noise}");
+        assert!(matches!(decoder.data(noise.as_bytes(), &mut out), Err(UpstreamError::Protocol(_))), "{noise}");
     }
     assert_eq!(out.iter().filter(|event| event.is_content()).count(), 0);
 }

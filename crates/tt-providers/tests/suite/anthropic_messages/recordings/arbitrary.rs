@@ -81,7 +81,7 @@ proptest! {
 
     #[test]
     fn no_json_makes_the_decoders_panic(events in prop::collection::vec(any_json(), 1..6)) {
-        let mut decoder = Decoder::new(Undo { answer_tool: Some("name".into()), ..Undo::default() });
+        let mut decoder = decoder(Undo { answer_tool: Some("name".into()), ..Undo::default() });
         let mut out = Vec::new();
         for event in &events {
             let _ = decode_reply(event.to_string().as_bytes(), &Undo::default());
@@ -94,7 +94,7 @@ proptest! {
     #[test]
     fn no_bytes_make_the_decoders_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = decode_reply(&bytes, &Undo::default());
-        let _ = Decoder::new(Undo::default()).data(&bytes, &mut Vec::new());
+        let _ = decoder(Undo::default()).data(&bytes, &mut Vec::new());
         let _ = refused(529, &http::HeaderMap::new(), &bytes);
     }
 }
@@ -126,7 +126,7 @@ fn mutated_recordings_never_panic_and_end_at_most_once() {
         let mut events = streams[which.index(streams.len())].clone();
         let position = event.index(events.len());
         replace(&mut events[position], &mut nth, &what);
-        let mut decoder = Decoder::new(Undo::default());
+        let mut decoder = decoder(Undo::default());
         let mut out = Vec::new();
         for event in &events {
             if decoder.data(event.to_string().as_bytes(), &mut out).is_err() {

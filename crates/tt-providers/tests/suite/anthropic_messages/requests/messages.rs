@@ -124,18 +124,20 @@ fn media_anthropic_does_not_take_are_refused_by_their_place() {
 
 #[test]
 fn cache_hints_stay_on_their_blocks_and_the_last_four_count() {
-    let hinted = |words: &str| Part::Text { text: words.into(), cache: Some(CacheHint::OneHour), signature: None };
+    let with = |words: &str, hint| Part::Text { text: words.into(), cache: Some(hint), signature: None };
+    let hinted = |words: &str| with(words, CacheHint::OneHour);
     let mut conversation = with_tools(&["get"]);
     conversation.tools[0].cache = Some(CacheHint::FiveMinutes);
-    conversation.messages =
-        vec![says(Role::System, vec![hinted("s")]), says(Role::User, vec![hinted("a"), Part::text("b")])];
-    conversation.messages[1].extra.insert("cache_control".into(), json!({"type": "ephemeral"}));
+    conversation.messages = vec![
+        says(Role::System, vec![hinted("s")]),
+        says(Role::User, vec![hinted("a"), with("b", CacheHint::FiveMinutes)]),
+    ];
     let sent = body(&conversation, &plain());
     assert_eq!(sent["tools"][0]["cache_control"], json!({"type": "ephemeral", "ttl": "5m"}));
     assert_eq!(sent["system"][0]["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
     let content = &sent["messages"][0]["content"];
     assert_eq!(content[0]["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
-    assert_eq!(content[1]["cache_control"], json!({"type": "ephemeral", "ttl": "5m"}), "the message's own");
+    assert_eq!(content[1]["cache_control"], json!({"type": "ephemeral", "ttl": "5m"}));
 
     conversation.messages.push(says(Role::User, vec![hinted("c")]));
     let encoded = encode(&conversation, &plain());

@@ -1,9 +1,12 @@
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use tt_core::Provider;
+use bytes::BytesMut;
+use tt_core::{Dialect, Provider};
+use tt_providers::{AnswerStream, ClientRequest, Exchange, Head, Target, codec};
 
 use super::*;
-use crate::reply::IntoReply;
+use crate::edge::reply::IntoReply;
 
 /// The most a message may have and one more, so that the snapshot shows where it is cut.
 const TOO_LONG: usize = LONGEST_MESSAGE + 1;
@@ -92,13 +95,10 @@ fn usd(whole: i64) -> NanoUsd {
 }
 
 /// Every way in which an attempt fails, with a name for the snapshot.
-fn every_failure() -> Vec<(&'static str, ProviderError)> {
-    let refused = |status, kind, code, wait| ProviderError::Refused(Box::new(refused_with(status, kind, code, wait)));
+fn every_failure() -> Vec<(&'static str, UpstreamError)> {
+    let refused = |status, kind, code, wait| UpstreamError::Refused(Box::new(refused_with(status, kind, code, wait)));
     let wait = |millis| Some(Duration::from_millis(millis));
     vec![
-        ("unsupported", ProviderError::Unsupported { param: "n".into(), reason: "gives one answer".into() }),
-        ("malformed", ProviderError::Malformed { param: "n".into(), reason: "must be a number".into() }),
-        ("missing", ProviderError::Missing { param: "messages".into() }),
         ("invalid", refused(400, RefusedKind::Invalid, None, None)),
         ("context length", refused(400, RefusedKind::ContextLength, Some("context_length_exceeded"), None)),
         ("credential", refused(401, RefusedKind::Credential, Some("invalid_api_key"), None)),
@@ -110,13 +110,13 @@ fn every_failure() -> Vec<(&'static str, ProviderError)> {
         ("server 500", refused(500, RefusedKind::Server, None, None)),
         ("server 503 for 3 s", refused(503, RefusedKind::Server, Some("overloaded"), wait(3_000))),
         ("timeout 504", refused(504, RefusedKind::Timeout, None, None)),
-        ("no answer in time", ProviderError::Timeout(Duration::from_secs(30))),
-        ("no connection", ProviderError::Connect("no route".into())),
-        ("broken connection", ProviderError::Broken("in the middle of the answer".into())),
-        ("unreadable answer", ProviderError::Protocol("not a chat completion".into())),
+        ("no answer in time", UpstreamError::Timeout(Duration::from_secs(30))),
+        ("no connection", UpstreamError::Connect("no route".into())),
+        ("broken connection", UpstreamError::Broken("in the middle of the answer".into())),
+        ("unreadable answer", UpstreamError::Protocol("not a chat completion".into())),
         (
             "unusable answer",
-            ProviderError::BadAnswer { reason: "MALFORMED_FUNCTION_CALL".into(), usage: Box::default() },
+            UpstreamError::BadAnswer { reason: "MALFORMED_FUNCTION_CALL".into(), usage: Box::default() },
         ),
     ]
 }
@@ -159,20 +159,35 @@ fn golden_refusals_passed_on() {
 
 #[test]
 fn golden_failed_attempts() {
+    const ATTEMPTS: &str = "openai/gpt-5.4: 503 Overloaded";
     let mut text = String::new();
+    // The last target was not asked: it cannot serve the request.
+    for name in ["unsupported", "malformed", "missing"] {
+        text.push_str(&shown(name, ApiError::all_attempts_failed(ATTEMPTS, None)));
+    }
     for (name, failure) in every_failure() {
-        let error = ApiError::all_attempts_failed("openai/gpt-5.4: 503 Overloaded", &failure);
-        text.push_str(&shown(name, error));
+        text.push_str(&shown(name, ApiError::all_attempts_failed(ATTEMPTS, Some(&failure))));
     }
     compare("failed_attempts", &text);
+}
+
+/// A stream of a Chat Completions client that passes through.
+fn passing_through() -> AnswerStream {
+    let (uri, headers) = (http::Uri::from_static("/v1/chat/completions"), http::HeaderMap::new());
+    let head = Head { uri: &uri, headers: &headers };
+    let body = bytes::Bytes::from_static(br#"{"model":"m","stream":true}"#);
+    let request = ClientRequest::read(codec(Dialect::OpenAiChat).ingress.unwrap(), &head, body).unwrap();
+    let target = Target { model: "m", facts: None };
+    Exchange::new(&Arc::new(request), Dialect::OpenAiChat, target, None, (0, uuid::Uuid::nil())).unwrap().stream()
 }
 
 #[test]
 fn golden_broken_streams() {
     let mut text = String::new();
     for (name, failure) in every_failure() {
+        let mut stream = passing_through();
         let mut event = BytesMut::new();
-        ApiError::stream_broke(&failure, "no more data in time").event(&mut event);
+        stream.broke(&ApiError::stream_broke(&failure, "no more data in time").public(), &mut event);
         writeln!(text, "{name}\n    {}", std::str::from_utf8(&event).unwrap().trim_end()).unwrap();
     }
     compare("broken_streams", &text);

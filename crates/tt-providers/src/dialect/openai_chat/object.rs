@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde_json::{Map, Number, Value};
+use tt_core::call::field::Field;
 
-use crate::ProviderError;
+use crate::error::RequestError;
 
 /// Where in a body we are: `messages[1].content[0].image_url.url`.
 #[derive(Debug, Clone, Copy)]
@@ -23,12 +24,12 @@ impl<'p> Path<'p> {
         Path::Index(self, index)
     }
 
-    pub(crate) fn malformed(&self, reason: impl Into<String>) -> ProviderError {
-        ProviderError::Malformed { param: self.to_string(), reason: reason.into() }
+    pub(crate) fn malformed(&self, reason: impl Into<String>) -> RequestError {
+        RequestError::malformed(Field::written(self.to_string()), reason)
     }
 
-    pub(crate) fn missing(&self) -> ProviderError {
-        ProviderError::Missing { param: self.to_string() }
+    pub(crate) fn missing(&self) -> RequestError {
+        RequestError::missing(Field::written(self.to_string()))
     }
 }
 
@@ -50,7 +51,7 @@ pub(crate) struct Object<'p> {
 }
 
 impl<'p> Object<'p> {
-    pub(crate) fn of(value: Value, path: Path<'p>) -> Result<Self, ProviderError> {
+    pub(crate) fn of(value: Value, path: Path<'p>) -> Result<Self, RequestError> {
         match value {
             Value::Object(fields) => Ok(Self { fields, path }),
             _ => Err(path.malformed("must be an object")),
@@ -66,11 +67,11 @@ impl<'p> Object<'p> {
         self.fields.shift_remove(name).filter(|value| !value.is_null())
     }
 
-    pub(crate) fn need(&mut self, name: &str) -> Result<Value, ProviderError> {
+    pub(crate) fn need(&mut self, name: &str) -> Result<Value, RequestError> {
         self.take(name).ok_or_else(|| self.at(name).missing())
     }
 
-    pub(crate) fn string(&mut self, name: &str) -> Result<Option<String>, ProviderError> {
+    pub(crate) fn string(&mut self, name: &str) -> Result<Option<String>, RequestError> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -78,11 +79,11 @@ impl<'p> Object<'p> {
         }
     }
 
-    pub(crate) fn need_string(&mut self, name: &str) -> Result<String, ProviderError> {
+    pub(crate) fn need_string(&mut self, name: &str) -> Result<String, RequestError> {
         self.string(name)?.ok_or_else(|| self.at(name).missing())
     }
 
-    pub(crate) fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, ProviderError> {
+    pub(crate) fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>, RequestError> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Array(items)) => Ok(Some(items)),
@@ -90,7 +91,7 @@ impl<'p> Object<'p> {
         }
     }
 
-    pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, ProviderError> {
+    pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, RequestError> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(flag)),
@@ -98,7 +99,7 @@ impl<'p> Object<'p> {
         }
     }
 
-    pub(crate) fn number(&mut self, name: &str) -> Result<Option<Number>, ProviderError> {
+    pub(crate) fn number(&mut self, name: &str) -> Result<Option<Number>, RequestError> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Number(number)) => Ok(Some(number)),
@@ -107,7 +108,7 @@ impl<'p> Object<'p> {
     }
 
     /// A whole number of 0 or more.
-    pub(crate) fn count(&mut self, name: &str) -> Result<Option<u64>, ProviderError> {
+    pub(crate) fn count(&mut self, name: &str) -> Result<Option<u64>, RequestError> {
         let whole =
             |value: Value| value.as_u64().ok_or_else(|| self.path.field(name).malformed("must be a whole number"));
         self.fields.shift_remove(name).filter(|value| !value.is_null()).map(whole).transpose()

@@ -1,0 +1,223 @@
+//! A client's request paired with a provider: two dialects, or the same one twice.
+//!
+//! **Invariant:** where both sides speak the same dialect, nothing is encoded anew. The request goes up as slices of what
+//! came in, and the answer comes down as it arrived, with an observer beside it. Nothing here does I/O.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use tt_core::Dialect;
+use tt_core::call::conversation::Conversation;
+use tt_core::call::field::Field;
+use tt_core::record::{Change, Note};
+use tt_core::usage::Reported;
+use uuid::Uuid;
+
+use crate::codec::{CostFacts, Egress, Facts, Head, Ingress, ReplyContext, Scanned, Target, Undo};
+use crate::dialect::codec;
+use crate::error::RequestError;
+use crate::slices::Slices;
+use crate::tally::Tally;
+use crate::upstream::error::UpstreamError;
+
+mod stream;
+
+pub use stream::{AnswerStream, Step};
+
+/// A client's request: its bytes, what a scan of them says, and the call they hold, decoded at most once.
+#[derive(Debug)]
+pub struct ClientRequest {
+    ingress: &'static dyn Ingress,
+    scanned: Box<dyn Scanned>,
+    body: Bytes,
+    call: OnceLock<Arc<Conversation>>,
+}
+
+impl ClientRequest {
+    /// Scans a request.
+    ///
+    /// # Errors
+    /// As [`Ingress::scan`].
+    pub fn read(ingress: &'static dyn Ingress, head: &Head<'_>, body: Bytes) -> Result<Self, RequestError> {
+        let scanned = ingress.scan(head, &body)?;
+        Ok(Self { ingress, scanned, body, call: OnceLock::new() })
+    }
+
+    /// The dialect of the client.
+    pub fn ingress(&self) -> &'static dyn Ingress {
+        self.ingress
+    }
+
+    /// What the scan found.
+    pub fn facts(&self) -> &Facts {
+        self.scanned.facts()
+    }
+
+    /// The body as it came.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Has the call been decoded?
+    pub fn is_decoded(&self) -> bool {
+        self.call.get().is_some()
+    }
+
+    /// The call, decoded here and now if it has not been. That may take a while for a large body.
+    ///
+    /// # Errors
+    /// As [`Scanned::decode`].
+    pub fn call(&self) -> Result<Arc<Conversation>, RequestError> {
+        if let Some(call) = self.call.get() {
+            return Ok(Arc::clone(call));
+        }
+        let call = Arc::new(self.scanned.decode(&self.body)?);
+        Ok(Arc::clone(self.call.get_or_init(|| call)))
+    }
+
+    /// What of the request bounds its cost, for a caller with a budget. Decodes the call if it has not been.
+    ///
+    /// # Errors
+    /// `Unsupported` for a field that may have a fee of its own, a tool that the provider runs among them; otherwise as
+    /// [`ClientRequest::call`].
+    pub fn fees(&self) -> Result<CostFacts, RequestError> {
+        let call = self.call().map_err(|error| match error {
+            RequestError::Malformed { field: field @ Field::ToolKind(_), .. } => RequestError::unsupported(
+                field,
+                "only function and custom tools are taken under a budget: others have fees that it does not cover",
+            ),
+            other => other,
+        })?;
+        let own = self.scanned.fees(&call)?;
+        call.extra
+            .addressed
+            .iter()
+            .try_fold(own, |fees, (to, fields)| Ok(fees.and(codec(*to).egress.addressed_fees(fields)?)))
+    }
+
+    /// An error in one line, its field in the client's words.
+    pub fn describe(&self, error: &RequestError) -> String {
+        error.in_words(|field| self.ingress.field(field))
+    }
+}
+
+/// A request on its way to one target, and how its answer comes back.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    request: Arc<ClientRequest>,
+    path: Cow<'static, str>,
+    body: Slices,
+    notes: Vec<Note>,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// Both sides speak the same dialect.
+    PassThrough,
+    /// They do not.
+    Translated { egress: &'static dyn Egress, undo: Undo, context: ReplyContext },
+}
+
+/// A whole answer, ready for the client.
+#[derive(Debug)]
+pub struct Answer {
+    /// The body for the client.
+    pub body: Bytes,
+    /// The provider's usage; `None`: it sent none.
+    pub usage: Option<Reported>,
+    /// The model that the provider says answered.
+    pub served_model: Option<String>,
+    /// The text of the answer, which is counted where the provider gave no usage.
+    pub tally: Tally,
+}
+
+impl Exchange {
+    /// Puts `request` in the words of `dialect`: spliced where the client speaks it too, else encoded anew. `cap` takes
+    /// the place of the most output tokens that the client asked for. `created` (seconds since the epoch) and `id` are
+    /// the answer's where the provider gives none.
+    ///
+    /// # Errors
+    /// As [`Egress::encode`] and [`Egress::path`].
+    pub fn new(
+        request: &Arc<ClientRequest>,
+        dialect: Dialect,
+        target: Target<'_>,
+        cap: Option<u64>,
+        (created, id): (i64, Uuid),
+    ) -> Result<Self, RequestError> {
+        let egress = codec(dialect).egress;
+        let path = egress.path(target.model, request.facts().stream)?;
+        let (body, notes, way) = if dialect == request.ingress.dialect() {
+            (request.scanned.splice(&request.body, target.model, cap), Vec::new(), Way::PassThrough)
+        } else {
+            let mut call = request.call()?;
+            if cap.is_some() {
+                Arc::make_mut(&mut call).sampling.max_output_tokens = cap;
+            }
+            let encoded = egress.encode(&call, target)?;
+            let notes = encoded.dropped.iter().map(|param| dropped(param)).collect();
+            let context = ReplyContext { created, id, model: target.model.to_owned() };
+            (Slices::from(encoded.body), notes, Way::Translated { egress, undo: encoded.undo, context })
+        };
+        Ok(Self { request: Arc::clone(request), path, body, notes, way })
+    }
+
+    /// The path and query to be put behind the provider's base address.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The body to be sent.
+    pub fn body(&self) -> &Slices {
+        &self.body
+    }
+
+    /// The parameters that the target cannot express, for the record of an attempt.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// Reads a whole answer with a success status and writes it for the client.
+    ///
+    /// # Errors
+    /// As [`Egress::decode_reply`].
+    pub fn reply(&self, body: Bytes) -> Result<Answer, UpstreamError> {
+        match &self.way {
+            Way::PassThrough => {
+                let facts = self.request.scanned.observe_reply(&body)?;
+                let tally = Tally::of(&facts.output_text);
+                Ok(Answer { body, usage: facts.usage, served_model: facts.model, tally })
+            }
+            Way::Translated { egress, undo, context } => {
+                let reply = egress.decode_reply(&body, undo)?;
+                Ok(Answer {
+                    body: self.request.scanned.encode_reply(&reply, context),
+                    tally: Tally::of(&reply.output_text()),
+                    served_model: Some(reply.model).filter(|model| !model.is_empty()),
+                    usage: reply.usage,
+                })
+            }
+        }
+    }
+
+    /// The way of a streamed answer.
+    pub fn stream(&self) -> AnswerStream {
+        match &self.way {
+            Way::PassThrough => AnswerStream::pass_through(self.request.scanned.observer()),
+            Way::Translated { egress, undo, context } => AnswerStream::translated(
+                egress.stream_decoder(undo.clone()),
+                self.request.scanned.stream_encoder(context.clone()),
+            ),
+        }
+    }
+}
+
+fn dropped(param: &str) -> Note {
+    let why = "the target has no such parameter".to_owned();
+    Note { param: param.to_owned(), what: Change::Dropped, why }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Requests and answers on both ways: passed through, and translated.
+
+use bytes::BytesMut;
+use http::{HeaderMap, Uri};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::codec::PublicError;
+use crate::sse::Framer;
+
+fn request(body: &Value) -> Result<Arc<ClientRequest>, RequestError> {
+    let (uri, headers) = (Uri::from_static("/v1/chat/completions"), HeaderMap::new());
+    let ingress = codec(Dialect::OpenAiChat).ingress.unwrap();
+    let head = Head { uri: &uri, headers: &headers };
+    ClientRequest::read(ingress, &head, body.to_string().into()).map(Arc::new)
+}
+
+fn exchange(body: &Value, dialect: Dialect, cap: Option<u64>) -> Exchange {
+    let target = Target { model: "upstream", facts: None };
+    Exchange::new(&request(body).unwrap(), dialect, target, cap, (7, Uuid::nil())).unwrap()
+}
+
+fn sent(exchange: &Exchange) -> Value {
+    serde_json::from_slice(&exchange.body().to_vec()).unwrap()
+}
+
+/// What the client gets of a stream, and whether it ended properly.
+fn streamed(exchange: &Exchange, sse: &str) -> (String, bool) {
+    let (mut stream, mut framer, mut out) = (exchange.stream(), Framer::new(), BytesMut::new());
+    framer.push(sse.to_owned().into());
+    let mut done = false;
+    while let Some(frame) = framer.next() {
+        done |= stream.frame(&frame.unwrap(), &mut out).unwrap().done;
+    }
+    let done = done || stream.body_ended(&mut out).is_ok_and(|step| step.done);
+    if done {
+        stream.end(&mut out);
+    } else {
+        let message = "it broke";
+        let error = PublicError { status: 502, kind: "upstream_error", code: "broken", message, param: None };
+        stream.broke(&error, &mut out);
+    }
+    (String::from_utf8(out.to_vec()).unwrap(), done)
+}
+
+fn plain() -> Value {
+    json!({"model": "alias", "messages": [{"role": "user", "content": "hi"}]})
+}
+
+fn streaming(include_usage: bool) -> Value {
+    json!({"model": "alias", "stream": true, "stream_options": {"include_usage": include_usage},
+        "messages": [{"role": "user", "content": "hi"}]})
+}
+
+#[test]
+fn one_dialect_passes_through_as_it_is() {
+    let exchange = exchange(&plain(), Dialect::OpenAiChat, None);
+    assert_eq!(exchange.path(), "/chat/completions");
+    assert_eq!(sent(&exchange)["model"], "upstream");
+    assert!(!exchange.request.is_decoded());
+    let body =
+        Bytes::from_static(br#"{"model":"m","choices":[{"message":{"content":"hi"}}],  "usage":{"prompt_tokens":1}}"#);
+    let answer = exchange.reply(body.clone()).unwrap();
+    assert_eq!(answer.body, body);
+    assert_eq!((answer.usage.unwrap().usage.input, answer.served_model.as_deref()), (1, Some("m")));
+}
+
+#[test]
+fn two_dialects_are_translated_both_ways() {
+    let exchange = exchange(&plain(), Dialect::AnthropicMessages, None);
+    assert_eq!(exchange.path(), "/v1/messages");
+    assert_eq!(sent(&exchange)["messages"], json!([{"role": "user", "content": "hi"}]));
+    let body = json!({"type": "message", "id": "msg_1", "model": "claude", "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "hello"}], "usage": {"input_tokens": 3, "output_tokens": 1}});
+    let answer = exchange.reply(body.to_string().into()).unwrap();
+    let shown: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((shown["object"].as_str(), shown["created"].as_i64()), (Some("chat.completion"), Some(7)));
+    assert_eq!(shown["choices"][0]["message"]["content"], "hello");
+    assert_eq!((answer.tally.output_text.as_str(), answer.served_model.as_deref()), ("hello", Some("claude")));
+}
+
+#[test]
+fn a_cap_takes_the_place_of_what_was_asked_for() {
+    let mut body = plain();
+    body["max_tokens"] = 500.into();
+    assert_eq!(sent(&exchange(&body, Dialect::OpenAiChat, Some(9)))["max_tokens"], 9);
+    assert_eq!(sent(&exchange(&body, Dialect::AnthropicMessages, Some(9)))["max_tokens"], 9);
+    assert_eq!(sent(&exchange(&body, Dialect::Gemini, None))["generationConfig"]["maxOutputTokens"], 500);
+}
+
+#[test]
+fn the_call_is_decoded_once_and_kept() {
+    let request = request(&plain()).unwrap();
+    assert!(!request.is_decoded());
+    assert!(Arc::ptr_eq(&request.call().unwrap(), &request.call().unwrap()));
+}
+
+#[test]
+fn a_stream_that_passes_through_keeps_its_frames_and_holds_back_its_end() {
+    let chunk = "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}\n\n";
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n";
+    let sse = format!("{chunk}{usage}data: [DONE]\n\n");
+    let wanted = streamed(&exchange(&streaming(true), Dialect::OpenAiChat, None), &sse);
+    assert_eq!(wanted, (sse.clone(), true));
+    let unwanted = streamed(&exchange(&streaming(false), Dialect::OpenAiChat, None), &sse);
+    assert_eq!(unwanted, (format!("{chunk}data: [DONE]\n\n"), true));
+    // Without its mark, a stream with a finish reason and usage is whole; without usage it broke off.
+    assert!(streamed(&exchange(&streaming(true), Dialect::OpenAiChat, None), &format!("{chunk}{usage}")).1);
+    let (broken, whole) = streamed(&exchange(&streaming(true), Dialect::OpenAiChat, None), chunk);
+    assert!(!whole && broken.contains("\"code\":\"broken\"") && !broken.contains("[DONE]"), "{broken}");
+}
+
+#[test]
+fn a_translated_stream_ends_in_the_clients_words() {
+    let sse = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hi\"}]},\"finishReason\":\"STOP\"}],\
+               \"usageMetadata\":{\"promptTokenCount\":2}}\n\n: a comment\n\n";
+    let (shown, whole) = streamed(&exchange(&streaming(true), Dialect::Gemini, None), sse);
+    assert!(whole && shown.ends_with("data: [DONE]\n\n"), "{shown}");
+    assert!(shown.contains("\"content\":\"hi\"") && shown.contains("\"prompt_tokens\":2"), "{shown}");
+    let (broken, whole) = streamed(&exchange(&streaming(true), Dialect::Gemini, None), ": only a comment\n\n");
+    assert!(!whole && broken.contains("it broke"), "{broken}");
+}
+
+#[test]
+fn the_clients_own_errors_are_told_in_its_words() {
+    let request = request(&json!({"model": "alias", "n": 2, "messages": [{"role": "user", "content": "hi"}]})).unwrap();
+    let target = Target { model: "claude", facts: None };
+    let error = Exchange::new(&request, Dialect::AnthropicMessages, target, None, (0, Uuid::nil())).unwrap_err();
+    assert!(request.describe(&error).starts_with("n is not supported by this target: "), "{error}");
+}
+
+#[test]
+fn fees_are_read_in_the_words_of_each_dialect() {
+    let fees = |field: &str, value: Value| {
+        let mut body = plain();
+        body[field] = value;
+        let request = request(&body).unwrap();
+        request.fees().map_err(|error| request.describe(&error))
+    };
+    let named = |name: &str, found: Result<CostFacts, String>| found.is_err_and(|error| error.starts_with(name));
+    assert_eq!(fees("seed", 1.into()), Ok(CostFacts::default()));
+    let cached = json!({"google": {"cached_content": "c"}});
+    assert!(fees("extra_body", cached).is_ok_and(|fees| fees.beyond_text && !fees.fixed_thinking));
+    let thinking = json!({"anthropic": {"thinking": {"type": "enabled"}}});
+    assert!(fees("extra_body", thinking).is_ok_and(|fees| fees.fixed_thinking));
+    assert!(named("extra_body.google.tools ", fees("extra_body", json!({"google": {"tools": []}}))));
+    assert!(named("plugins ", fees("plugins", json!([]))));
+    assert!(named("tools[0].type ", fees("tools", json!([{"type": "web_search"}]))));
+}

@@ -1,0 +1,118 @@
+//! One call of a provider: the request sent, the head of its answer taken, a body read in full. No error of it repeats
+//! the stored key.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+
+use crate::codec::Egress;
+use crate::slices::Slices;
+use crate::upstream::client::{Client, Trust};
+use crate::upstream::error::UpstreamError;
+
+/// The largest error body read from a provider, and the time it has.
+const LARGEST_ERROR_BYTES: usize = 64 * 1024;
+const ERROR_TIME: Duration = Duration::from_secs(10);
+
+/// The shortest secret that is looked for in a provider's words. Shorter ones are no keys, and would be found everywhere.
+const SHORTEST_SECRET_BYTES: usize = 8;
+
+/// Sends `request`, which holds `secret`, and takes the head of the answer. `egress` reads an error status.
+///
+/// # Errors
+/// `Connect` and `Broken` of the client, `Refused` for an error status, `Protocol` for a status that is neither that
+/// nor 200.
+pub async fn ask(
+    client: &Client,
+    egress: &dyn Egress,
+    trust: Trust,
+    secret: &SecretString,
+    request: Request<Slices>,
+) -> Result<Response<Incoming>, UpstreamError> {
+    let response = client.send(request, trust).await?;
+    if response.status() == StatusCode::OK {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    if !parts.status.is_client_error() && !parts.status.is_server_error() {
+        return Err(UpstreamError::Protocol(format!("status {}", parts.status.as_u16())));
+    }
+    // A body that can be read explains the status; the status stands without it.
+    let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR_BYTES, ERROR_TIME)).await;
+    let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), secret);
+    let refused = egress.refused(parts.status.as_u16(), &parts.headers, &body);
+    Err(UpstreamError::Refused(Box::new(refused)))
+}
+
+/// Reads a body in full, with no silence longer than `idle`.
+///
+/// # Errors
+/// `Protocol` for a body of more than `cap_bytes`, `Timeout` for a silence, `Broken` for a body that ended early.
+pub async fn collect(mut body: Incoming, cap_bytes: usize, idle: Duration) -> Result<Bytes, UpstreamError> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let frame = timeout(idle, body.frame()).await.map_err(|_| UpstreamError::Timeout(idle))?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|_| UpstreamError::Broken("in the middle of the answer".to_owned()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > cap_bytes {
+            return Err(UpstreamError::Protocol(format!("the answer is larger than {cap_bytes} bytes")));
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&std::mem::take(&mut first));
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// An error inside a stream, with the stored key struck out.
+pub fn error_without_secret(mut error: UpstreamError, secret: &SecretString) -> UpstreamError {
+    if let UpstreamError::Refused(refused) = &mut error
+        && let Some(message) = struck_out(&refused.message, secret)
+    {
+        refused.message = message;
+    }
+    error
+}
+
+/// An error's body with the stored key struck out: some hosts quote it, and the words go to the caller and the log.
+fn without_secret(body: Bytes, secret: &SecretString) -> Bytes {
+    match std::str::from_utf8(&body).ok().and_then(|text| struck_out(text, secret)) {
+        Some(text) => Bytes::from(text),
+        None => body,
+    }
+}
+
+/// `text` with the secret struck out; `None` where it does not hold it.
+fn struck_out(text: &str, secret: &SecretString) -> Option<String> {
+    let secret = secret.expose_secret();
+    (secret.len() >= SHORTEST_SECRET_BYTES && text.contains(secret)).then(|| text.replace(secret, "[key]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::error::{Refused, RefusedKind};
+
+    #[test]
+    fn a_key_that_a_provider_quotes_is_struck_out() {
+        let secret = SecretString::from("sk-live-secret");
+        let body = Bytes::from_static(b"wrong key: sk-live-secret");
+        assert_eq!(without_secret(body, &secret), "wrong key: [key]");
+        let message = "sk-live-secret is wrong".to_owned();
+        let kind = RefusedKind::Invalid;
+        let refused = Refused { status: 400, kind, message, code: None, param: None, retry_after: None };
+        let error = error_without_secret(UpstreamError::Refused(Box::new(refused)), &secret);
+        assert_eq!(error.public_reason(), "400 [key] is wrong");
+        assert_eq!(struck_out("a short one", &SecretString::from("short")), None);
+    }
+}
