@@ -19,8 +19,8 @@ use providers::{PROVIDERS, provider_keys};
 /// The second half of `dev`, which that starts in its own place.
 pub(crate) const SERVE: &str = "dev-serve";
 
-/// Optimised, but without the link-time optimisation that takes minutes.
-const PROFILE: &str = "quick";
+/// The profile that a fresh clone is built with soonest.
+const PROFILE: &str = "local";
 
 /// Builds what is needed and goes on as [`serve`], in the same process, with interrupts ignored: the terminal's Ctrl-C
 /// reaches the program, which ends in its own time, and this waits for it.

@@ -1,4 +1,4 @@
-//! What the service can be set to. The binary reads it from the environment; other programs fill it in themselves.
+//! The settings of the service. The binary reads them from the environment; other programs fill them in themselves.
 
 use std::time::Duration;
 
@@ -6,42 +6,42 @@ use tt_core::caller::RequestLimits;
 use tt_core::{BaseUrl, Provider};
 use tt_providers::Trust;
 
-/// Settings of the HTTP service (`api.md`, Configuration).
+/// The settings of the HTTP service.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
-    /// May anybody sign up?
+    /// May anybody sign up? Otherwise `POST /auth/signup` answers 403.
     pub signup_open: bool,
     /// The largest body of a proxied request, in bytes.
     pub max_body_bytes: usize,
-    /// The most bytes of bodies held over all requests.
+    /// The most bytes of request bodies that the process holds at a time.
     pub max_buffered_bytes: usize,
-    /// The most connections.
+    /// The most client connections at a time; further clients wait.
     pub max_connections: usize,
-    /// The time a client has for the head of a request, from its first byte on (of the first: from connecting).
+    /// The time a client has for the head of a request, from the head's first byte on (for the first head: from connecting).
     pub client_header_timeout: Duration,
-    /// How long a connection may idle between requests.
+    /// How long a connection may idle between requests, from the last byte written to it on.
     pub client_idle_timeout: Duration,
-    /// The longest silence within a body.
+    /// The longest silence within the body of a request.
     pub client_body_idle_timeout: Duration,
-    /// How long requests in flight may go on after the stop.
+    /// The time that requests in flight have to finish after the stop.
     pub shutdown_grace: Duration,
-    /// How providers are called.
+    /// The settings of calls to providers.
     pub upstream: UpstreamConfig,
-    /// Limits of users that have none of their own; 0: none.
+    /// The limits of users that have none of their own; 0 means no limit.
     pub default_limits: RequestLimits,
     /// Are requests refused while Redis is away (`LIMITS_WITHOUT_REDIS=deny`)?
     pub limits_need_redis: bool,
-    /// How long what is remembered of callers serves while the store is away.
+    /// While the store does not answer, callers are served from memory for so long.
     pub directory_max_stale: Duration,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// The networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The age at which the list of a provider key's models is fetched again.
     pub model_refresh_interval: Duration,
-    /// Worker threads; each serves its connections alone.
+    /// The number of worker threads.
     pub workers: usize,
 }
 
-/// How providers are called.
+/// The settings of calls to providers.
 #[derive(Debug, Clone)]
 pub struct UpstreamConfig {
     /// OpenAI's address, `/v1` included.
@@ -50,22 +50,23 @@ pub struct UpstreamConfig {
     pub anthropic_base_url: BaseUrl,
     /// Gemini's address.
     pub gemini_base_url: BaseUrl,
-    /// May a user's own address be a private one?
+    /// May the address that a user gives for a provider key be a private one?
     pub allow_private: bool,
-    /// Time to connect.
+    /// The time to connect.
     pub connect_timeout: Duration,
-    /// Time to the first event of a stream.
+    /// The time to the first event of a stream.
     pub first_byte_timeout: Duration,
-    /// Time for a plain answer, whole.
+    /// The time for a whole answer that is not streamed.
     pub total_timeout: Duration,
-    /// The longest silence within an answer.
+    /// The longest silence within a provider's answer.
     pub idle_timeout: Duration,
-    /// How often one target is tried again.
+    /// How often a target is tried again after its first attempt failed.
     pub max_retries: u32,
 }
 
 impl UpstreamConfig {
-    /// Where a provider key is used, and who chose that address: its own `base_url` where it has one.
+    /// The address that a provider key is used at, and who chose it: the user when the key has a `base_url`, else the
+    /// operator.
     pub(crate) fn address(&self, provider: Provider, own: Option<&BaseUrl>) -> (BaseUrl, Trust) {
         let operators = match provider {
             Provider::OpenAi => &self.openai_base_url,

@@ -3,6 +3,8 @@
 pub(crate) mod body;
 pub(crate) mod client_address;
 pub(crate) mod context;
+pub(crate) mod credentials;
 pub(crate) mod error;
+pub(crate) mod fields;
 pub(crate) mod json;
 pub(crate) mod reply;

@@ -1,4 +1,4 @@
-//! `/health` and `/health/ready`.
+//! `/health` and `/health/ready`, for load balancers and orchestrators.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 
-/// `GET /health`: the process answers.
+/// `GET /health`: says that the process answers, and nothing of what it depends on.
 pub(crate) async fn health(_cx: Context) -> Result<&'static str, ApiError> {
     Ok("OK")
 }
@@ -20,7 +20,7 @@ pub(crate) struct Readiness {
     journal: &'static str,
 }
 
-/// `GET /health/ready`: may traffic be sent here?
+/// `GET /health/ready`: 200 when this process can serve proxied requests, else 503; the body names the part that cannot.
 pub(crate) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), ApiError> {
     let store = cx.app.store.ping().await.is_ok();
     let ledger = cx.app.ledger.status();

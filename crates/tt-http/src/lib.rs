@@ -1,6 +1,4 @@
-//! The HTTP service on raw hyper: routes, errors, and the life of a request.
-//!
-//! **Invariant:** only this crate knows HTTP statuses towards clients, and only `edge::error` chooses one.
+#![doc = include_str!("../README.md")]
 
 mod auth;
 mod background;

@@ -1,4 +1,4 @@
-//! Lists of models: what a provider says a key may call, asked for here and kept in the store.
+//! Asks a provider for the list of models that a key may call.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use tt_store::SealedKey;
 use crate::config::UpstreamConfig;
 use crate::state::sealing;
 
-/// The time one page may take, and its largest size: the longest real lists have some hundred names.
+/// The time that one page may take, and its largest size. The longest lists of today have some hundred names.
 const PAGE_TIME: Duration = Duration::from_secs(15);
 const LARGEST_PAGE: usize = 4 * 1024 * 1024;
 
-/// What is kept of a list, whatever its provider sends.
+/// The most pages that are read of a list, and the most names that are kept.
 const MOST_PAGES: usize = 20;
 const MOST_MODELS: usize = 5000;
 
-/// A provider key ready to be asked about.
+/// An opened provider key, whose provider can be asked for its models.
 pub(crate) struct ModelSource {
     provider: Provider,
     base_url: BaseUrl,
@@ -44,7 +44,7 @@ impl ModelSource {
         Ok(Self { provider, base_url, trust, secret })
     }
 
-    /// One page of the list: the cheapest call there is.
+    /// One page of the list. No other call to a provider costs as little.
     pub(crate) async fn page(&self, client: &Client, after: Option<&str>) -> Result<ModelsPage, UpstreamError> {
         let request = endpoint::models_request(self.provider, self.base_url.as_str(), &self.secret, after)?;
         // The provider's own dialect reads an error.
@@ -57,7 +57,7 @@ impl ModelSource {
         timeout(PAGE_TIME, page).await.map_err(|_| UpstreamError::Timeout(PAGE_TIME))?
     }
 
-    /// The whole list, in order and each name once. Names that no request could carry are left out.
+    /// The whole list, sorted and without duplicates. Names that no request could carry are left out.
     pub(crate) async fn all(&self, client: &Client) -> Result<Vec<String>, UpstreamError> {
         let (mut names, mut after) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
@@ -74,7 +74,8 @@ impl ModelSource {
         Ok(names)
     }
 
-    /// Why asking failed, in words that never hold the key: not even a provider that quotes it back is repeated.
+    /// The reason of a failure, for the caller and the log. It never holds the key: a provider's message that quotes the key
+    /// is left out.
     pub(crate) fn reason(&self, error: &UpstreamError) -> String {
         let reason = error.public_reason();
         if reason.contains(self.secret.expose_secret()) {

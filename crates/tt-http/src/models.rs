@@ -1,4 +1,4 @@
-//! `/v1/models`: the caller's aliases in OpenAI's shape.
+//! `/v1/models`: the models that the caller may name, in the shape of OpenAI's API.
 
 use serde::Serialize;
 use tt_core::Provider;
@@ -25,7 +25,7 @@ pub(crate) struct Models {
     data: Vec<Model>,
 }
 
-/// `GET /v1/models`.
+/// `GET /v1/models`: the caller's aliases.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Models>, ApiError> {
     let view = cx.app.directory.view(&caller).await?;
     let mut aliases: Vec<_> = view.routes.aliases().filter(|alias| caller.may_name(alias.name.as_str())).collect();
@@ -34,7 +34,7 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Models
     Ok(Json(Models { object: "list", data }))
 }
 
-/// `GET /v1/models/{id}`: an alias, or `provider/model` where the caller has a key of that provider.
+/// `GET /v1/models/{id}`: an alias, or a `provider/model` for whose provider the caller has a key.
 pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Model>, ApiError> {
     let name = cx.param(0);
     if !caller.may_name(name) {

@@ -1,4 +1,4 @@
-//! The table of paths, and the dispatch over it.
+//! The route table: which paths exist, and for each the credential it takes, the largest body, and the handler.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,44 +7,37 @@ use std::sync::LazyLock;
 use http::Method;
 use tt_core::Dialect;
 
+use crate::auth::{account, keys, sessions};
 use crate::edge::context::Context;
+use crate::edge::credentials::Need;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Reply;
 use crate::manage::{aliases, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif};
 use crate::state::directory::KnownCaller;
-use crate::{auth, health, models};
+use crate::{health, models};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 
-/// A handler, by the credential it needs: one that takes a caller cannot be listed as public.
+/// A handler. One that needs a caller has another type than one that does not, so that it cannot be listed as public by
+/// mistake.
 #[derive(Clone, Copy)]
 pub(crate) enum Handler {
-    /// None.
+    /// Takes no credential.
     Public(fn(Context) -> Answer),
-    /// Of the kind said.
+    /// Takes a credential, and gets the caller behind it.
     Authed(Need, fn(Context, KnownCaller) -> Answer),
 }
 
-/// Which credentials serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// A session or any API key.
-    Any,
-    /// A session, or an API key with the scope `proxy`.
-    Proxy,
-    /// A session, or an API key with the scope `manage`.
-    Manage,
-    /// A session.
-    Session,
-}
-
-/// The largest body of a call; `Proxy` stands for `MAX_BODY_BYTES`.
+/// The largest body of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cap {
+    /// So many bytes.
     Bytes(usize),
+    /// As many as `MAX_BODY_BYTES` says.
     Proxy,
 }
 
+/// A row of the table.
 pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) pattern: &'static str,
@@ -84,20 +77,20 @@ const OPENAI: Dialect = Dialect::OpenAiChat;
 const NONE: Cap = Cap::Bytes(0);
 const SMALL: Cap = Cap::Bytes(16 * 1024);
 
-/// Every path there is.
+/// The table. A path that is not in it does not exist.
 #[rustfmt::skip]
 static ROUTES: &[Route] = &[
     route(Method::GET,    "/health",                    NONE,       public!(health::health)),
     route(Method::GET,    "/health/ready",              NONE,       public!(health::ready)),
 
-    route(Method::POST,   "/auth/signup",               SMALL,      public!(auth::signup)),
-    route(Method::POST,   "/auth/login",                SMALL,      public!(auth::login)),
-    route(Method::GET,    "/auth/me",                   NONE,       authed!(Any, auth::me)),
-    route(Method::POST,   "/auth/key",                  SMALL,      authed!(Session, auth::create_key)),
-    route(Method::GET,    "/auth/keys",                 NONE,       authed!(Session, auth::list_keys)),
-    route(Method::DELETE, "/auth/keys/{id}",            NONE,       authed!(Session, auth::revoke_key)),
-    route(Method::POST,   "/auth/password",             SMALL,      authed!(Session, auth::change_password)),
-    route(Method::POST,   "/auth/logout",               SMALL,      authed!(Session, auth::logout)),
+    route(Method::POST,   "/auth/signup",               SMALL,      public!(account::signup)),
+    route(Method::POST,   "/auth/login",                SMALL,      public!(sessions::login)),
+    route(Method::GET,    "/auth/me",                   NONE,       authed!(Any, account::me)),
+    route(Method::POST,   "/auth/key",                  SMALL,      authed!(Session, keys::create)),
+    route(Method::GET,    "/auth/keys",                 NONE,       authed!(Session, keys::list)),
+    route(Method::DELETE, "/auth/keys/{id}",            NONE,       authed!(Session, keys::revoke)),
+    route(Method::POST,   "/auth/password",             SMALL,      authed!(Session, account::change_password)),
+    route(Method::POST,   "/auth/logout",               SMALL,      authed!(Session, sessions::logout)),
 
     route(Method::POST,   "/manage/providers",          SMALL,      authed!(Manage, providers::create)),
     route(Method::GET,    "/manage/providers",          NONE,       authed!(Manage, providers::list)),
@@ -137,7 +130,7 @@ static ROUTES: &[Route] = &[
     proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),
 ];
 
-/// Path patterns, each with the rows of the table that share it.
+/// The patterns of paths, each with the rows that share it.
 static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| {
     let mut router = matchit::Router::new();
     let mut patterns: Vec<&'static str> = Vec::new();
@@ -148,7 +141,7 @@ static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| 
     }
     for pattern in patterns {
         let rows = ROUTES.iter().filter(|row| row.pattern == pattern).collect();
-        // The table is constant; `every_row_is_found` shows that no two patterns clash.
+        // Cannot happen: the table is constant, and the test `every_row_is_found` shows that no two patterns clash.
         if let Err(error) = router.insert(pattern, rows) {
             tracing::error!(pattern, %error, "a route cannot be reached");
         }
@@ -156,7 +149,10 @@ static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| 
     router
 });
 
-/// The row for a request, and the placeholders of its path, percent-decoded.
+/// The row for a request, and the values of its path's placeholders, percent-decoded.
+///
+/// # Errors
+/// When no row has the path (404), or none with that path has the method (405).
 pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>), ApiError> {
     let found = PATHS.at(path).map_err(|_| ApiError::route_not_found())?;
     let Some(row) = found.value.iter().find(|row| row.method == *method) else {

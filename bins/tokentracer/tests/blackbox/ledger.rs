@@ -10,7 +10,7 @@ use crate::expect::{about, fields, now_ms, time};
 use crate::prices::{cost, nano, nano_of};
 use crate::setup::{world, world_with};
 
-const ROW: [&str; 23] = [
+const ROW: [&str; 28] = [
     "request_id",
     "created_at",
     "alias",
@@ -21,6 +21,11 @@ const ROW: [&str; 23] = [
     "stream",
     "status",
     "outcome",
+    "dialect",
+    "client",
+    "session",
+    "agent",
+    "trace_id",
     "input_tokens",
     "cached_input_tokens",
     "cache_write_tokens",
@@ -204,7 +209,7 @@ async fn the_detail_has_the_reason_the_chain_and_the_usage_as_sent() {
         let answer = user.ask("fast", "one two three").await.expect(200);
         let detail = user.log(&request_id(&answer)).await;
         let mut names = ROW.to_vec();
-        names.extend(["route_reason", "usage_raw", "price_version", "attempt_list", "chain"]);
+        names.extend(["route_reason", "usage_raw", "price_version", "notes", "attempt_list", "chain"]);
         fields(&detail, &names);
         assert!(detail["route_reason"].as_str().unwrap().contains("fast"));
         assert!(detail["price_version"].as_str().is_some_and(|version| version.starts_with("20")));

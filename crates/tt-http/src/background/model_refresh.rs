@@ -1,8 +1,9 @@
-//! Fetching lists of models in the background: soon after a key is saved or first listed, and again when the list is
-//! `MODEL_REFRESH_INTERVAL` old and the key is in use.
+//! Fetches the lists of models of provider keys: soon after a key is saved or its list is first read, and again when the
+//! list is as old as `MODEL_REFRESH_INTERVAL` and the key is in use.
 //!
-//! A process asks the store for the right to fetch, so that of many replicas one does. Each user's keys are fetched one
-//! after the other, and few users' at once: somebody whose provider never answers delays their own lists, not others'.
+//! A process claims a list in the store before it fetches it, so that only one of many replicas does. The lists of one user
+//! are fetched one after the other, and those of several users at a time: a provider that never answers delays its own
+//! user's lists only.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
@@ -12,50 +13,52 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tt_core::{ProviderKeyId, UserId};
+use tt_core::{Causes, ProviderKeyId, UserId};
 use tt_providers::Client;
 use tt_store::StoreError;
 
 use crate::clock::now;
 use crate::model_list::ModelSource;
 use crate::state::app::App;
-use crate::state::model_refresh_queue::Ask;
+use crate::state::model_refresh_queue::RefreshRequest;
 
-/// How often it is asked which keys requests have used.
+/// The time between two looks at which keys requests have used: the refresh interval, within these bounds.
 const TURN: Duration = Duration::from_secs(60);
 const SHORTEST_TURN: Duration = Duration::from_secs(1);
 
-/// Users whose keys are fetched at once.
+/// The most users whose lists are fetched at a time.
 const MOST_AT_ONCE: usize = 8;
 
-/// How long a right to fetch lasts: longer than a fetch of one page, so that a replica that died is soon stepped in for.
+/// How long a claim lasts: longer than the fetch of one page, and short, so that the lists of a replica that died are soon
+/// fetched by another.
 const CLAIM_MS: i64 = 60_000;
 
-/// The pause after a first failure; it doubles with each, up to the longest.
+/// The pause after a first failure, which doubles with each further failure up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
-/// How long a key that nobody uses any more is remembered.
+/// How long a key that is not used any more is remembered.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 /// What is known of a key's list.
 #[derive(Debug, Clone, Copy)]
 struct Standing {
-    /// When to look again, if the key is in use then.
+    /// When to look at it again, if the key is in use then.
     due: Instant,
     /// Failures in a row.
     failures: u32,
 }
 
-/// What became of one look at a key's list.
+/// The outcome of one look at a key's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looked {
-    /// It is good for so long.
+    /// The list is recent enough for so long.
     Good(Duration),
-    /// Another process is at it.
+    /// Another process has claimed it.
     Elsewhere,
+    /// The provider or the store failed.
     Failed,
-    /// The key is gone.
+    /// The key has been deleted.
     Gone,
 }
 
@@ -65,7 +68,7 @@ pub(super) async fn run(app: Arc<App>) {
     let client = match Client::new(app.client_settings()) {
         Ok(client) => client,
         Err(error) => {
-            tracing::error!(%error, "lists of models cannot be fetched");
+            tracing::error!(%error, "lists of models cannot be fetched: no client can be made");
             return;
         }
     };
@@ -86,9 +89,10 @@ pub(super) async fn run(app: Arc<App>) {
                 }
             }
         }
-        let used = app.directory.keys_used().into_iter().map(|(user, key)| (key, Ask { user, anew: false }));
-        for (key, Ask { user, anew }) in app.model_refresh.take().into_iter().chain(used) {
-            if anew {
+        let used =
+            app.directory.keys_used().into_iter().map(|(user, key)| (key, RefreshRequest { user, replaced: false }));
+        for (key, RefreshRequest { user, replaced }) in app.model_refresh.take().into_iter().chain(used) {
+            if replaced {
                 known.remove(&key);
             }
             if known.get(&key).is_none_or(|standing| standing.due <= Instant::now()) {
@@ -104,7 +108,7 @@ pub(super) async fn run(app: Arc<App>) {
     }
 }
 
-/// Notes what became of a look: when the next is due.
+/// Notes the outcome of a look, and when the next one is due.
 fn settle(known: &mut HashMap<ProviderKeyId, Standing>, key: ProviderKeyId, looked: Looked) {
     let before = known.get(&key).map_or(0, |standing| standing.failures);
     let (pause, failures) = match looked {
@@ -141,7 +145,7 @@ fn look_at<'a>(
                 Ok(looked) => looked,
                 Err(StoreError::NotFound(_)) => Looked::Gone,
                 Err(error) => {
-                    tracing::debug!(provider_key = %key, %error, "a list of models waits for the store");
+                    tracing::debug!(provider_key = %key, error = %Causes(&error), "the store failed while a list of models was fetched");
                     Looked::Failed
                 }
             };
@@ -151,7 +155,7 @@ fn look_at<'a>(
     }
 }
 
-/// Fetches a key's list where it is old and nobody else does.
+/// Fetches a key's list if it is old and no other process has claimed it.
 async fn look(
     app: &App,
     client: &Client,
@@ -169,18 +173,18 @@ async fn look(
         }
     }
     let at = now();
-    // The claim is for lists before `stale`, and one that is as old as the interval is.
+    // A list is claimed when it was fetched before `stale`; one that is exactly as old as the interval is old too.
     let stale = at.plus_millis(1 - interval_ms);
     if !app.store.claim_model_refresh(user, key, stale, at, at.plus_millis(CLAIM_MS)).await? {
         return Ok(Looked::Elsewhere);
     }
     let Some(stored) = app.store.sealed_key(user, key).await? else { return Ok(Looked::Gone) };
     let failed = |reason: &str| {
-        // Said once: a key that is wrong stays so, and its owner sees it where they use it.
+        // A warning only the first time: a wrong key stays wrong, and its owner sees the error where they use it.
         if failed_before {
-            tracing::debug!(provider_key = %key, reason, "its list of models could again not be fetched");
+            tracing::debug!(provider_key = %key, reason, "the list of models could again not be fetched");
         } else {
-            tracing::warn!(provider_key = %key, reason, "its list of models could not be fetched; it is tried again");
+            tracing::warn!(provider_key = %key, reason, "the list of models could not be fetched: trying again later");
         }
         Ok(Looked::Failed)
     };
@@ -190,7 +194,7 @@ async fn look(
     };
     match asked.all(client).await {
         Ok(models) => {
-            // The list of a key that was replaced meanwhile is another's: its saving has asked for a new one.
+            // When the key was replaced meanwhile, this list is the old key's, and saving the new one has asked for another.
             if app.store.sealed_key(user, key).await?.is_none_or(|current| current.seal_id != stored.seal_id) {
                 return Ok(Looked::Elsewhere);
             }

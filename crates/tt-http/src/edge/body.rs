@@ -1,4 +1,4 @@
-//! Reading a request's body: capped, with a deadline for silence, and within what the whole process may hold.
+//! Reads the body of a request: up to a cap, with a deadline for silence, within the memory limit of the process.
 
 use std::time::Duration;
 
@@ -9,16 +9,19 @@ use hyper::body::{Body, Incoming};
 use crate::edge::error::ApiError;
 use crate::state::memory_limit::{MemoryLimit, MemoryShare};
 
-/// A body read in full, and its share of the budget for as long as it is held.
+/// A body read in full. It holds its share of the memory limit until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Buffered {
     pub(crate) bytes: Bytes,
     _share: MemoryShare,
 }
 
-/// Reads `body` to its end: at most `cap_bytes`, no silence longer than `idle`.
+/// Reads `body` to its end. A length that the client announces can only get the body refused: memory is taken as bytes
+/// arrive.
 ///
-/// The length a client announces is believed for refusing only: memory is taken as bytes arrive.
+/// # Errors
+/// When the body is longer than `cap_bytes` (413), silent for longer than `idle` (408), broken off or badly framed (400),
+/// or too much for the memory limit (503).
 pub(crate) async fn read(
     mut body: Incoming,
     cap_bytes: usize,
@@ -41,7 +44,7 @@ pub(crate) async fn read(
             return Err(ApiError::body_too_large(cap_bytes));
         }
         share.grow_to(total)?;
-        // Most bodies arrive in one piece and are kept as they came.
+        // Most bodies arrive in one piece, which is kept without a copy.
         match &first {
             None => first = Some(data),
             Some(begin) => {

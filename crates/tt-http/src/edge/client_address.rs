@@ -1,12 +1,12 @@
-//! Who the client is when proxies stand before us.
+//! The client's address, also behind proxies that forward it in `X-Forwarded-For`.
 
 use std::net::IpAddr;
 
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// The client's address: the peer's, or, where the peer is a trusted proxy, the last address in `X-Forwarded-For` that
-/// is not a trusted proxy itself. What a client writes there before reaching a trusted proxy is never believed.
+/// The client's address. When the peer is a trusted proxy, that is the last address in `X-Forwarded-For` that is not a
+/// trusted proxy itself; else it is the peer's. Addresses that the client itself put into the header are never believed.
 pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
@@ -17,7 +17,7 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
     let mut hops: Vec<&str> = hops.iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
     let mut client = peer;
     while let Some(hop) = hops.pop() {
-        // An address nobody can read ends the chain of trust.
+        // An entry that is no address ends the chain of trust.
         let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
         client = address.to_canonical();
         if !is_trusted(&client) {

@@ -1,4 +1,4 @@
-//! A request on its way through a handler.
+//! The context of a request: what a handler gets.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::edge::error::ApiError;
 use crate::state::app::App;
 use crate::state::worker::Worker;
 
-/// One request: who sent it, when, and what is still to be read of it.
+/// One request: its client, its time, and the part of it that is still to be read.
 pub(crate) struct Context {
     pub(crate) app: Arc<App>,
     pub(crate) worker: Arc<Worker>,
@@ -38,12 +38,15 @@ impl Context {
         self.params.get(n).map_or("", String::as_str)
     }
 
-    /// The `n`th placeholder as an id; what is no number names nothing, so it is the same 404 as a missing object.
+    /// The `n`th placeholder as an id. A text that is no number is answered like the id of a missing object, with 404.
     pub(crate) fn id_param(&self, n: usize, what: &str) -> Result<i64, ApiError> {
         self.param(n).parse().map_err(|_| ApiError::not_found(what))
     }
 
-    /// The query's pairs, decoded. A name that stands twice is refused, as is one not in `known`.
+    /// The values of the query's parameters in the order of `known`, decoded.
+    ///
+    /// # Errors
+    /// When a parameter is not in `known` or is given twice.
     pub(crate) fn query<const N: usize>(&self, known: [&'static str; N]) -> Result<[Option<String>; N], ApiError> {
         let mut values: [Option<String>; N] = std::array::from_fn(|_| None);
         let query = self.parts.uri.query().unwrap_or_default();
@@ -52,17 +55,20 @@ impl Context {
                 let shown: String = name.chars().take(64).collect();
                 return Err(ApiError::invalid_field(
                     shown,
-                    format!("is not known here; known are {}", known.join(", ")),
+                    format!("is not a parameter of this call; its parameters are {}", known.join(", ")),
                 ));
             };
             if slot.replace(value.into_owned()).is_some() {
-                return Err(ApiError::invalid_field(field, "stands twice"));
+                return Err(ApiError::invalid_field(field, "is given twice"));
             }
         }
         Ok(values)
     }
 
-    /// The body, within the route's cap; a content type that is not JSON is refused first.
+    /// The body, within the cap of the route.
+    ///
+    /// # Errors
+    /// When the request declares a content type that is not JSON, and whatever [`body::read`] refuses.
     pub(crate) async fn bytes(&mut self) -> Result<Buffered, ApiError> {
         if let Some(kind) = self.parts.headers.get(header::CONTENT_TYPE) {
             let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -76,13 +82,13 @@ impl Context {
         body::read(incoming, self.cap_bytes, self.app.config.client_body_idle_timeout, &self.app.memory).await
     }
 
-    /// The body as JSON of that type. Unknown, missing, mistyped and duplicated fields are each named.
+    /// The body as JSON of type `T`. The error names the first field that is unknown, missing, mistyped or given twice.
     pub(crate) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
         let body = self.bytes().await?;
         crate::edge::json::parse(&body.bytes)
     }
 
-    /// As [`Context::json`], with no body at all standing for the type's default.
+    /// As [`Context::json`]; an empty body gives the default of `T`.
     pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T, ApiError> {
         let body = self.bytes().await?;
         if body.bytes.is_empty() { Ok(T::default()) } else { crate::edge::json::parse(&body.bytes) }

@@ -1,4 +1,5 @@
-//! The one place where an error becomes an HTTP status. Public message, stable code, private source.
+//! The one place where an error becomes an HTTP status. An [`ApiError`] has a public message, a stable code, and a source
+//! for the log alone.
 
 use std::time::Duration;
 
@@ -10,12 +11,14 @@ use tt_ledger::LedgerError;
 use tt_providers::{PublicError, Refused, RefusedKind, UpstreamError};
 use tt_store::{Conflict, Object, StoreError};
 
+use crate::state::budget_accounts::BudgetAccountsError;
+use crate::state::directory::DirectoryError;
 use crate::state::memory_limit::MemoryLimitExceeded;
 
 /// The longest message a client is shown, in characters.
 const LONGEST_MESSAGE: usize = 1000;
 
-/// An error as a client sees it, with what only the log may know.
+/// An error as a client sees it. Its source goes to the log and never to the client.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) struct ApiError(Box<Fault>);
@@ -121,7 +124,7 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "login_throttled", message).after(wait)
     }
 
-    /// A limit of `limit` requests is reached; `retry_after` until the next may come.
+    /// The limit of `limit` requests is reached, and the next request is admitted after `retry_after`.
     pub(crate) fn rate_limited(rule: RuleKind, limit: u64, retry_after: Duration) -> Self {
         let per = match rule {
             RuleKind::UserMinute | RuleKind::KeyMinute => "a minute",
@@ -142,12 +145,12 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", message).after(Duration::from_secs(1))
     }
 
-    /// Budgets cannot be checked, for a reason the caller cannot mend.
-    pub(crate) fn budgets_unavailable(why: &str) -> Self {
+    /// Budgets cannot be checked, for a reason that the caller cannot change.
+    fn budgets_unavailable(why: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", why).after(Duration::from_secs(1))
     }
 
-    /// What a request may cost does not fit into a budget any more. `which`: of what period and whose.
+    /// A budget does not cover what the request may cost. `which` says the budget's period and whose it is.
     pub(crate) fn budget_exceeded(
         which: &str,
         limit: NanoUsd,
@@ -171,7 +174,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, INVALID, "model_unpriced", message).about("model")
     }
 
-    /// The same error, with where the caller stands with their limits.
+    /// Adds how much of their request limits the caller has left, for the headers, unless the error says so already.
     pub(crate) fn standing(mut self, standing: Option<Standing>) -> Self {
         self.0.standing = self.0.standing.take().or(standing);
         self
@@ -256,7 +259,7 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, SERVER, "internal_error", message)
     }
 
-    /// The caller's own error as a provider reported it: answered at once with the provider's status.
+    /// An error in the caller's request that a provider reported, with the provider's status and message.
     pub(crate) fn refused(refused: &Refused) -> Self {
         let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::BAD_REQUEST);
         let code = refused.code.clone().unwrap_or_else(|| "invalid_field".to_owned());
@@ -265,8 +268,9 @@ impl ApiError {
         error
     }
 
-    /// Every attempt failed; `attempts` names each in words. The last failure decides the status; `None`: the last target
-    /// could not be asked.
+    /// Every attempt failed. `attempts` describes each of them; the last failure decides the status: 504 for a timeout, 429
+    /// for a provider's rate limit, 400 for a conversation that is too long, else 502. `None`: the last target could not
+    /// be asked.
     pub(crate) fn all_attempts_failed(attempts: &str, last: Option<&UpstreamError>) -> Self {
         let message = format!("Every attempt failed: {attempts}.");
         match last {
@@ -291,7 +295,7 @@ impl ApiError {
         }
     }
 
-    /// A stream broke after the client had some of it: `reason` says how, without secrets.
+    /// A stream broke after a part of it had been sent to the client. `reason` describes the failure and holds no secret.
     pub(crate) fn stream_broke(error: &UpstreamError, reason: &str) -> Self {
         let code = match error {
             UpstreamError::Timeout(_) => "upstream_timeout",
@@ -301,7 +305,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_GATEWAY, UPSTREAM, code, message)
     }
 
-    /// What a client may see of it, to be written in the words of the client's dialect.
+    /// The part of the error that a client may see, to be written in the words of the client's dialect.
     pub(crate) fn public(&self) -> PublicError<'_> {
         PublicError {
             status: self.status.as_u16(),
@@ -312,7 +316,7 @@ impl ApiError {
         }
     }
 
-    /// The body for a client of no dialect: the `error` object's fields as JSON text: `{"error":{…}}`.
+    /// The error as a JSON body, for a path that has no dialect: `{"error":{…}}`.
     pub(crate) fn body(&self) -> Vec<u8> {
         let error = serde_json::json!({
             "error": { "message": self.message, "type": self.kind, "code": self.code, "param": self.param }
@@ -344,6 +348,29 @@ impl From<NoTarget> for ApiError {
 impl From<MemoryLimitExceeded> for ApiError {
     fn from(exceeded: MemoryLimitExceeded) -> Self {
         Self::overloaded().because(exceeded)
+    }
+}
+
+impl From<DirectoryError> for ApiError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::TimedOut(_) => Self::store_unavailable().because(error),
+            DirectoryError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BudgetAccountsError> for ApiError {
+    fn from(error: BudgetAccountsError) -> Self {
+        let message = match error {
+            BudgetAccountsError::Uncounted => {
+                "Budgets need REDIS_URL where the database is PostgreSQL; the operator has not set it."
+            }
+            BudgetAccountsError::Unavailable | BudgetAccountsError::Store(_) => {
+                "Budgets cannot be checked at the moment, and are not guessed; try again soon."
+            }
+        };
+        Self::budgets_unavailable(message).because(error)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Management bodies: strict JSON, with every fault named.
+//! Strict JSON for the bodies of management calls: every fault is named, and no value is repeated.
 
 use std::marker::PhantomData;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::edge::error::ApiError;
 
-/// Reads `body` as `T`, which denies unknown fields.
+/// Reads `body` as `T`, a struct that denies unknown fields.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    // serde would take an array for a struct, field by field.
+    // serde would read an array as a struct, field by field.
     if body.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|first| *first == b'[') {
         return Err(ApiError::invalid_json("it must be an object"));
     }
@@ -23,7 +23,8 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// serde's words name the fault but may quote the value, which can be a secret: only names and expectations are kept.
+/// The error for a fault that serde found. serde's message may quote the value, which can be a secret, so only the names of
+/// fields and the expected types are taken from it.
 fn describe(field: &str, error: &serde_json::Error) -> ApiError {
     let text = error.to_string();
     let quoted = |begin: &str| {
@@ -40,7 +41,7 @@ fn describe(field: &str, error: &serde_json::Error) -> ApiError {
         return ApiError::invalid_field(name, "is not a field of this call");
     }
     if let Some(name) = quoted("duplicate field `") {
-        return ApiError::invalid_field(name, "stands twice");
+        return ApiError::invalid_field(name, "is given twice");
     }
     let expected = text.rsplit_once("expected ").map_or("another value", |(_, expected)| expected);
     let expected = expected.split(" at line ").next().unwrap_or(expected);
@@ -56,12 +57,13 @@ fn describe(field: &str, error: &serde_json::Error) -> ApiError {
     }
 }
 
-/// For fields where `null` means something else than absence: absent is `None`, `null` is `Some(None)`.
+/// Deserializes a field for which `null` and absence differ: an absent field is `None` (with `#[serde(default)]`), `null` is
+/// `Some(None)`.
 pub(crate) fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(d).map(Some)
 }
 
-/// For a field that is a struct: serde would take an array for it, value by value.
+/// Deserializes a field that is a struct, and refuses an array, which serde would read as one.
 pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
     struct Object<T>(PhantomData<T>);
 

@@ -1,5 +1,6 @@
-//! What handlers return, and the bodies that go out.
+//! Replies: the values that handlers return, as HTTP responses.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,14 +14,13 @@ use tt_core::limits::Standing;
 use tt_providers::codec;
 
 use crate::edge::error::ApiError;
-use crate::proxy::relay::Relay;
 
 /// The body of every response.
 pub(crate) enum ReplyBody {
-    /// Known in full; taken when sent.
+    /// Bytes that are known in full; `None` when there are none, or when they have been sent.
     Full(Option<Bytes>),
-    /// A provider's stream, relayed.
-    Stream(Box<Relay>),
+    /// A stream whose end is not known, such as a provider's.
+    Stream(Box<dyn Body<Data = Bytes, Error = Infallible> + Send + Unpin>),
 }
 
 impl ReplyBody {
@@ -31,39 +31,39 @@ impl ReplyBody {
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Stream(relay) => relay.poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_none(),
-            Self::Stream(relay) => relay.is_over(),
+            Self::Stream(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(body) => body.size_hint(),
         }
     }
 }
 
-/// A response in the making.
+/// A response, before the edge has added its own headers.
 pub(crate) type Reply = Response<ReplyBody>;
 
-/// Anything a handler may return.
+/// A value that a handler may return.
 pub(crate) trait IntoReply {
     fn into_reply(self) -> Reply;
 }
 
-/// A JSON body.
+/// A body that is written as JSON.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Serialize> IntoReply for Json<T> {
@@ -71,7 +71,7 @@ impl<T: Serialize> IntoReply for Json<T> {
         match serde_json::to_vec(&self.0) {
             Ok(body) => json_bytes(StatusCode::OK, body),
             Err(error) => {
-                tracing::error!(%error, "an answer could not be written as JSON");
+                tracing::error!(%error, "a reply could not be written as JSON");
                 ApiError::internal().into_reply()
             }
         }
@@ -141,19 +141,19 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
 
-/// Where the caller stands with the limit that is nearest to its end.
+/// Adds the headers for the request limit of which the caller has the smallest part left.
 pub(crate) fn limit_headers(headers: &mut HeaderMap, standing: Standing) {
     headers.insert(LIMIT, HeaderValue::from(standing.limit));
     headers.insert(REMAINING, HeaderValue::from(standing.remaining));
     headers.insert(RESET, HeaderValue::from(whole_seconds(standing.reset)));
 }
 
-/// A duration in whole seconds, rounded up, at least 1: what `retry-after` says.
+/// A duration for `retry-after`: in whole seconds, rounded up, at least 1.
 pub(crate) fn whole_seconds(wait: std::time::Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-/// A JSON body that is already text.
+/// A reply whose body is JSON text already.
 pub(crate) fn json_bytes(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(ReplyBody::full(body));
     *reply.status_mut() = status;

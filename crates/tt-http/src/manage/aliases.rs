@@ -13,7 +13,7 @@ use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-/// The largest threshold: what the store can hold.
+/// The largest threshold: the largest that the store can hold.
 const LARGEST_THRESHOLD: u64 = i64::MAX.unsigned_abs();
 
 #[derive(Deserialize)]
@@ -63,12 +63,12 @@ fn model(field: &'static str, text: String) -> Result<ModelName, ApiError> {
     ModelName::try_from(text).map_err(|invalid| ApiError::invalid_field(field, invalid.reason))
 }
 
-/// `""` means none, as `null` does.
+/// The light model of a body. Both `""` and `null` mean none.
 fn light_model(text: Option<String>) -> Result<Option<ModelName>, ApiError> {
     text.filter(|text| !text.is_empty()).map(|text| model("light_model", text)).transpose()
 }
 
-/// 0 means none, as `null` does.
+/// The fallback of a body. Both 0 and `null` mean none.
 fn fallback(id: Option<i64>) -> Option<AliasId> {
     id.filter(|id| *id != 0).map(AliasId)
 }
@@ -81,7 +81,7 @@ fn threshold(tokens: u64) -> Result<u64, ApiError> {
     }
 }
 
-/// `POST /manage/aliases`: creates or replaces.
+/// `POST /manage/aliases`: creates an alias, or replaces the one of that name.
 pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<AliasView>, ApiError> {
     let wish: AliasWish = cx.json().await?;
     let new = NewAlias {
@@ -98,7 +98,7 @@ pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<Ali
     Ok(Json(alias.into()))
 }
 
-/// `GET /manage/aliases`.
+/// `GET /manage/aliases`: the caller's aliases.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<AliasView>>, ApiError> {
     let aliases = cx.app.store.aliases(caller.user_id).await?;
     Ok(Json(aliases.into_iter().map(AliasView::from).collect()))
@@ -118,7 +118,7 @@ struct AliasChange {
     light_model: Option<Option<String>>,
 }
 
-/// `PATCH /manage/aliases/{alias}`.
+/// `PATCH /manage/aliases/{alias}`: changes the fields that the body names.
 pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<AliasView>, ApiError> {
     let change: AliasChange = cx.json().await?;
     let name = named(&cx)?;
@@ -139,7 +139,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
     Ok(Json(alias.into()))
 }
 
-/// `DELETE /manage/aliases/{alias}`.
+/// `DELETE /manage/aliases/{alias}`: deletes an alias.
 pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let name = named(&cx)?;
     cx.app.store.delete_alias(caller.user_id, name, now()).await?;
@@ -147,7 +147,7 @@ pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCod
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What is no alias name in a path names nothing.
+/// The alias that the path names. A text that cannot be an alias's name is answered like an unknown one.
 fn named(cx: &Context) -> Result<AliasName, ApiError> {
     AliasName::try_from(cx.param(0).to_owned()).map_err(|_| ApiError::not_found("alias"))
 }

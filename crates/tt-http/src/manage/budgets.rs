@@ -1,4 +1,4 @@
-//! `/manage/budgets`: the caller's own budget, and what is used of it and of an administrator's for them.
+//! `/manage/budgets`: the caller's own budget, the one that an administrator has set for them, and what is used of both.
 
 use std::time::Duration;
 
@@ -10,24 +10,25 @@ use tt_ratelimit::Used;
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
+use crate::edge::fields;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-/// Processes that store requests of one user at the same moment count each other's twice, as stored and as pending, until
-/// all have said so, some milliseconds later. What seems to be more than the limit is looked at so often again, so far
-/// apart: where it is more (the limit was lowered since), it is told.
+/// When several processes store requests of one user at the same moment, their counters hold each other's twice for some
+/// milliseconds: as spent and as not yet posted. So usage above the limit is read again, so often and so far apart. Usage
+/// that is really above it, because the limit was lowered, is shown then.
 const READ_AGAIN: usize = 5;
 const APART: Duration = Duration::from_millis(20);
 
-/// A budget and what is used of it; all `null` where there is none.
+/// A budget and what is used of it. Every field is `null` when there is no budget.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct BudgetView {
     limit_usd: Option<NanoUsd>,
     period: Option<Period>,
     spent_usd: Option<NanoUsd>,
     held_usd: Option<NanoUsd>,
-    /// When the period is over; `null` for `total`.
+    /// When the period ends; `null` for `total`, which never does.
     resets_at: Option<Timestamp>,
 }
 
@@ -41,7 +42,7 @@ pub(crate) struct BudgetsView {
     admin: BudgetView,
 }
 
-/// `GET /manage/budgets`.
+/// `GET /manage/budgets`: both budgets of the caller.
 pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     view(&cx, caller.user_id, caller.budgets).await.map(Json)
 }
@@ -55,11 +56,11 @@ struct BudgetWish {
     period: Option<Option<String>>,
 }
 
-/// `PUT /manage/budgets`: the caller's own. An administrator's stays as it is.
+/// `PUT /manage/budgets`: sets or removes the caller's own budget. The administrator's stays as it is.
 pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     let BudgetWish { limit_usd, period } = cx.json().await?;
-    let own =
-        wished(["limit_usd", "period"], limit_usd, period)?.ok_or_else(|| ApiError::missing_field("limit_usd"))?;
+    let own = fields::budget(["limit_usd", "period"], limit_usd, period)?
+        .ok_or_else(|| ApiError::missing_field("limit_usd"))?;
     cx.app.store.set_own_budget(caller.user_id, own, now()).await?;
     cx.app.directory.forget(caller.user_id);
     cx.app.budget_accounts.budget_set(caller.user_id).await?;
@@ -99,31 +100,4 @@ async fn view(cx: &Context, user: UserId, budgets: UserBudgets) -> Result<Budget
         view(BudgetKind::UserOwn).unwrap_or_default();
     let admin = view(BudgetKind::UserAdmin).unwrap_or_default();
     Ok(BudgetsView { limit_usd, period, spent_usd, held_usd, resets_at, admin })
-}
-
-/// A budget as a body names it in two fields: `None` where it names none, `Some(None)` where it takes one away (a limit
-/// of `null`). A limit needs its period.
-pub(crate) fn wished(
-    [limit_field, period_field]: [&'static str; 2],
-    limit: Option<Option<NanoUsd>>,
-    period: Option<Option<String>>,
-) -> Result<Option<Option<Budget>>, ApiError> {
-    let named = period.is_some();
-    let period = match period.flatten() {
-        None => None,
-        Some(word) => {
-            let parsed: Result<Period, _> = word.parse();
-            Some(parsed.map_err(|invalid| ApiError::invalid_field(period_field, invalid.reason))?)
-        }
-    };
-    match (limit, period) {
-        (None, None) if !named => Ok(None),
-        (None, _) => Err(ApiError::missing_field(limit_field)),
-        (Some(None), _) => Ok(Some(None)),
-        (Some(Some(_)), None) => Err(ApiError::missing_field(period_field)),
-        (Some(Some(limit)), Some(period)) => match Budget::new(limit, period) {
-            Ok(budget) => Ok(Some(Some(budget))),
-            Err(invalid) => Err(ApiError::invalid_field(limit_field, invalid.reason)),
-        },
-    }
 }

@@ -1,4 +1,4 @@
-//! `POST /manage/route`: where a chat completion would go and about what it would cost, without sending it.
+//! `POST /manage/route`: the plan for a chat completion and an estimate of its cost, without sending it.
 
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ use crate::proxy::inbound::Inbound;
 use crate::proxy::planned;
 use crate::state::directory::KnownCaller;
 
-/// The output an estimate assumes where the request sets no cap: the length of a long answer in a chat. Never more than
-/// the model can write.
+/// The output that an estimate assumes when the request sets no cap: the length of a long answer in a chat, or the most
+/// that the model can write when that is less.
 const ASSUMED_OUTPUT_TOKENS: u64 = 1000;
 
-/// The most alternatives named.
+/// The most alternatives in a reply.
 const MOST_ALTERNATIVES: usize = 10;
 
 #[derive(Debug, Serialize)]
@@ -46,8 +46,8 @@ struct Alternative {
     estimated_cost_usd: Option<NanoUsd>,
 }
 
-/// `POST /manage/route`: the plan of `POST /v1/chat/completions`, from the same functions. The input is counted in full.
-/// What a target would say to the request's parameters is not asked.
+/// `POST /manage/route`: the plan that `POST /v1/chat/completions` would follow, made by the same functions. The input is
+/// counted in full. Whether the target would accept the request's parameters is not checked.
 pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<Decision>, ApiError> {
     let body = cx.bytes().await?;
     let inbound = Arc::new(Inbound::read(Dialect::OpenAiChat, &cx.parts, body, &cx.app.control).await?);
@@ -56,7 +56,7 @@ pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<D
         return Err(ApiError::alias_not_allowed());
     }
     let view = cx.app.directory.view(&caller).await?;
-    // The provider whose rule counts pictures: that of the alias asked for, as on the proxy's path.
+    // Pictures are counted by the rule of the named alias's provider, as the proxy counts them.
     let provider = first(&plan::plan(&view.routes, asked, InputTokens::AtLeast(0))?)?.provider;
     let conversation = inbound.conversation(&cx.app.control).await?;
     let counted = cx.app.control.spawn_blocking(move || Input::of(&conversation, provider)).await;
@@ -89,12 +89,13 @@ fn first(plan: &Plan) -> Result<&plan::Step, ApiError> {
     plan.steps.first().ok_or_else(ApiError::internal)
 }
 
-/// The input's tokens, by the rule of each provider: text counts alike, pictures, sound and documents do not.
+/// The tokens of the input for each provider. They count text alike, but pictures, sound and documents by rules of their
+/// own.
 #[derive(Debug, Clone, Copy)]
 struct Input([(Provider, u64); 3]);
 
 impl Input {
-    /// Counts everything, for `asked` as the proxy does: 10 ms for 100 KB.
+    /// Counts the whole conversation, for the provider `asked` exactly as the proxy does. Takes 10 ms for 100 KB.
     fn of(conversation: &Conversation, asked: Provider) -> Self {
         let media = |provider| {
             conversation.media().fold(0_u64, |sum, part| sum.saturating_add(tokens::media_tokens(part, provider)))
@@ -108,7 +109,7 @@ impl Input {
     }
 }
 
-/// What a request would cost where.
+/// The estimated cost of a request on any model.
 struct Estimate<'a> {
     prices: &'a PriceTable,
     input: &'a Input,
@@ -118,8 +119,8 @@ struct Estimate<'a> {
 }
 
 impl Estimate<'_> {
-    /// All input at the price of uncached input, and the output cap (or [`ASSUMED_OUTPUT_TOKENS`]) for each of the `n`
-    /// answers. `None`: the model's price is not known.
+    /// The cost of all input at the price of uncached input, and of the output cap (or [`ASSUMED_OUTPUT_TOKENS`]) for each
+    /// of the `n` choices. `None` when the model has no price.
     fn cost(&self, provider: Provider, model: &str) -> Option<NanoUsd> {
         let most = self.prices.facts(provider, model).and_then(|facts| facts.max_output).unwrap_or(u64::MAX);
         let cap = self.facts.max_output_tokens.unwrap_or(ASSUMED_OUTPUT_TOKENS.min(most));
@@ -133,7 +134,7 @@ impl Estimate<'_> {
     }
 }
 
-/// The caller's other aliases with their target models: the cheapest first, those without a price last.
+/// The caller's other aliases and their target models, the cheapest first and those without a price last.
 fn alternatives(estimate: &Estimate<'_>, routes: &Routes, caller: &Caller, asked: &str) -> Vec<Alternative> {
     let others = routes.aliases().filter(|alias| alias.name.as_str() != asked && caller.may_name(alias.name.as_str()));
     let alternative = |alias: &Alias| Alternative {

@@ -1,4 +1,4 @@
-//! `/manage/ledger/gaps`: what the caller's numbers leave out, and what has not come to the log yet.
+//! `/manage/ledger/gaps`: the requests that the caller's sums leave out, and those that are not in the log yet.
 
 use serde::Serialize;
 use tt_core::query::{Gap, GapQuery};
@@ -10,7 +10,7 @@ use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-/// Rows a list, the newest; with `to` at the last one's time, a caller gets to older ones.
+/// The rows of a list, the newest first. A caller gets older ones with `to` set to the time of the last.
 const MOST: u32 = 500;
 
 #[derive(Serialize)]
@@ -46,19 +46,20 @@ impl From<Gap> for Row {
     }
 }
 
-/// What this process has settled and the store has not taken, of all callers: a caller's own settlements wait behind
-/// others'.
+/// The requests of all callers that this process has settled and not yet stored. All callers are counted, since a
+/// caller's own settlements wait behind the others.
 #[derive(Serialize)]
 struct Journal {
     pending: usize,
-    /// When the one that waits longest settled, to the second.
+    /// When the request that waits longest was settled, to the second.
     oldest: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
 pub(crate) struct View {
-    /// The caller's requests that this process has admitted and the store does not have: they run, or have settled and
-    /// wait. Those of other processes, and of one that died and whose journal nobody has read yet, are not counted.
+    /// The caller's requests that this process has admitted and not yet stored: they are being served, or are settled and
+    /// wait. Not counted are those of other processes, and those in a journal that a dead process left and that has not
+    /// been read yet.
     open: usize,
     interrupted: Vec<Row>,
     unknown_usage: Vec<Row>,
@@ -66,7 +67,7 @@ pub(crate) struct View {
     journal: Journal,
 }
 
-/// `GET /manage/ledger/gaps`.
+/// `GET /manage/ledger/gaps`: the newest requests of each kind of gap.
 pub(crate) async fn gaps(cx: Context, caller: KnownCaller) -> Result<Json<View>, ApiError> {
     let [from, to] = cx.query(["from", "to"])?;
     let query = GapQuery {
@@ -76,7 +77,7 @@ pub(crate) async fn gaps(cx: Context, caller: KnownCaller) -> Result<Json<View>,
     };
     cx.app.wait_for_drain().await;
     let ledger = &cx.app.ledger;
-    // Before the rows are read: a request that comes to the log meanwhile is then in both, and never in neither.
+    // Counted before the rows are read: a request that is stored in between shows in both places, never in neither.
     let (open, backlog) = (ledger.open_of(caller.user_id), ledger.backlog());
     let found = cx.app.store.gaps(caller.user_id, query).await?;
     let rows = |gaps: Vec<Gap>| gaps.into_iter().map(Row::from).collect();

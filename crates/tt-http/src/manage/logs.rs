@@ -1,4 +1,4 @@
-//! `/manage/logs`: one row a request, newest first, and all that is known of one.
+//! `/manage/logs`: the caller's requests, a row each, the newest first; and everything recorded of one request.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -9,12 +9,9 @@ use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Tags, Timestamp, Usage, Us
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
+use crate::edge::fields::page_size;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
-
-/// Rows a page: when not said, and at most.
-const PAGE: u32 = 50;
-const LARGEST_PAGE: u32 = 500;
 
 /// Token counts as the API names them.
 #[derive(Debug, Serialize)]
@@ -104,20 +101,13 @@ pub(crate) struct Page {
     next_cursor: Option<String>,
 }
 
-/// `GET /manage/logs`.
+/// `GET /manage/logs`: a page of rows that match the filters of the query.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
     let [limit, cursor, alias, provider, status, from, to] =
         cx.query(["limit", "cursor", "alias", "provider", "status", "from", "to"])?;
-    let limit = match limit {
-        None => PAGE,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
-            .ok_or_else(|| ApiError::invalid_field("limit", "must be 1 to 500"))?,
-    };
+    let limit = page_size(limit)?;
     let query = LogQuery {
-        // One more than asked tells whether there is a next page.
+        // One row more than the page holds tells whether there is a next page.
         limit: limit + 1,
         before: cursor.map(|text| position(&text)).transpose()?,
         alias: alias.map(alias_filter).transpose()?,
@@ -138,7 +128,7 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>,
     Ok(Json(Page { data, next_cursor }))
 }
 
-/// An alias that could have been asked for: a text that no database takes is refused here.
+/// An alias to filter by. Control characters are refused: no alias has them, and PostgreSQL takes no NUL in a text.
 pub(crate) fn alias_filter(alias: String) -> Result<String, ApiError> {
     if alias.chars().any(char::is_control) {
         return Err(ApiError::invalid_field("alias", "must not hold control characters"));
@@ -146,7 +136,7 @@ pub(crate) fn alias_filter(alias: String) -> Result<String, ApiError> {
     Ok(alias)
 }
 
-/// A cursor is the id of the last row shown: its UUIDv7 holds the time.
+/// The position that a cursor stands for. A cursor is the id of the last row shown, and as a UUIDv7 it holds the time too.
 fn position(cursor: &str) -> Result<(Timestamp, RequestId), ApiError> {
     let junk = || ApiError::invalid_field("cursor", "is not one that this call gave out");
     let id: RequestId = cursor.parse().map_err(|_| junk())?;
@@ -201,7 +191,7 @@ impl From<Attempt> for AttemptView {
     }
 }
 
-/// `GET /manage/logs/{request_id}`.
+/// `GET /manage/logs/{request_id}`: a request with its plan and its attempts.
 pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Detail>, ApiError> {
     let id: RequestId = cx.param(0).parse().map_err(|_| ApiError::not_found("request"))?;
     cx.app.wait_for_drain().await;

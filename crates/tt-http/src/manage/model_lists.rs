@@ -1,4 +1,5 @@
-//! `/manage/models`, and the models and the test of one provider key.
+//! `/manage/models`, `/manage/providers/{id}/models` and `/manage/providers/{id}/test`: the models that provider keys may
+//! call.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -15,7 +16,8 @@ use crate::model_list::ModelSource;
 use crate::state::app::App;
 use crate::state::directory::KnownCaller;
 
-/// `GET /manage/providers/{id}/models`: as last fetched; until then the models this program knows of the provider.
+/// `GET /manage/providers/{id}/models`: the list as last fetched, or the provider's models in the price table when none has
+/// been fetched yet.
 pub(crate) async fn of_key(cx: Context, caller: KnownCaller) -> Result<Json<Vec<String>>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
@@ -32,7 +34,7 @@ fn models(app: &App, key: ProviderKeyId, provider: Provider, lists: &[ModelList]
     }
 }
 
-/// Models by provider; a provider without a key has none.
+/// Models by provider. A provider for which the caller has no key has none.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct ByProvider {
     openai: BTreeSet<String>,
@@ -40,7 +42,7 @@ pub(crate) struct ByProvider {
     gemini: BTreeSet<String>,
 }
 
-/// `GET /manage/models`: the union over the caller's keys.
+/// `GET /manage/models`: the models of all the caller's keys together.
 pub(crate) async fn of_all(cx: Context, caller: KnownCaller) -> Result<Json<ByProvider>, ApiError> {
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     let lists = cx.app.store.model_lists(caller.user_id).await?;
@@ -57,17 +59,17 @@ pub(crate) async fn of_all(cx: Context, caller: KnownCaller) -> Result<Json<ByPr
     Ok(Json(all))
 }
 
-/// What came of a test.
+/// The outcome of a test.
 #[derive(Debug, Serialize)]
 pub(crate) struct Tested {
     ok: bool,
-    /// The provider's; `None`: it did not answer.
+    /// The status that the provider answered with; `None` when it did not answer.
     status: Option<u16>,
     latency_ms: u64,
     message: String,
 }
 
-/// `POST /manage/providers/{id}/test`: asks the provider for its models with the stored key.
+/// `POST /manage/providers/{id}/test`: asks the provider for its list of models with the stored key.
 pub(crate) async fn test(cx: Context, caller: KnownCaller) -> Result<Json<Tested>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let stored = cx.app.store.sealed_key(caller.user_id, id).await?;

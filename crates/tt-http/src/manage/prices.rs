@@ -1,4 +1,4 @@
-//! `/manage/prices`: the price list, prices set over the shipped ones, and re-pricing what is recorded.
+//! `/manage/prices`: the price list, prices that override the shipped ones, and pricing recorded requests anew.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use tt_store::{Repriced, Rerate, StoreError};
 
 use crate::clock::now;
 use crate::edge::context::Context;
+use crate::edge::credentials::admins_only;
 use crate::edge::error::ApiError;
 use crate::edge::json::object;
 use crate::edge::reply::Json;
-use crate::manage::users::admins_only;
 use crate::state::directory::KnownCaller;
 
-/// Requests priced again in one transaction.
+/// Requests that are priced anew in one transaction.
 const STEP: u32 = 500;
 
-/// The models that a re-pricing names apart, and what the rest is called: anybody can make up names of models.
+/// The most models that a reply lists, and the name under which it sums up the rest: any user can make up model names.
 const MOST_MODELS: usize = 1000;
 const OTHER: &str = "(other)";
 
@@ -29,7 +29,7 @@ pub(crate) struct PriceList {
     prices: Vec<Entry>,
 }
 
-/// A model's prices, dollars per million tokens. `null`: no price is known.
+/// The prices of a model, in dollars per million tokens. `null` means that no price is known.
 #[derive(Debug, Serialize)]
 pub(crate) struct Entry {
     provider: Provider,
@@ -86,7 +86,7 @@ impl From<&Override> for Entry {
     }
 }
 
-/// `GET /manage/prices`: the standard tier's prices in force, and those set that are still to come.
+/// `GET /manage/prices`: the prices of the standard tier that are in force, and the overrides that will be.
 pub(crate) async fn list(cx: Context, _: KnownCaller) -> Result<Json<PriceList>, ApiError> {
     let [] = cx.query([])?;
     let table = cx.app.prices.load_full();
@@ -112,7 +112,8 @@ struct NewPerMillion {
     cache_write_1h: Option<PicoPerToken>,
 }
 
-/// `PUT /manage/prices/{provider}/{model}`: here at once, in other processes with their next look at what has changed.
+/// `PUT /manage/prices/{provider}/{model}`: overrides the prices of a model, in this process at once, in others as soon as
+/// they read the change from the store.
 pub(crate) async fn set(mut cx: Context, caller: KnownCaller) -> Result<Json<Entry>, ApiError> {
     admins_only(&caller)?;
     let provider: Provider = cx.param(0).parse()?;
@@ -132,7 +133,7 @@ pub(crate) async fn set(mut cx: Context, caller: KnownCaller) -> Result<Json<Ent
     cx.app.store.set_price(new, now()).await?;
     cx.app.prices.outdate();
     match cx.app.refresh_prices().await {
-        // It is stored; upkeep reads it as soon as the store answers again.
+        // It is stored. The task that follows changes reads it as soon as the store answers again.
         Ok(()) | Err(StoreError::Unavailable(_)) => Ok(Json(entry)),
         Err(error) => Err(error.into()),
     }
@@ -163,9 +164,9 @@ struct ModelCost {
     after_usd: Option<NanoUsd>,
 }
 
-/// `POST /manage/prices/rerate`: prices the requests of that span again, those of all users, by the table of this
-/// process. In steps, each a transaction: a caller who leaves has the steps so far, and may ask again. What is not in
-/// the store yet when its moment is passed keeps the price it was settled with.
+/// `POST /manage/prices/rerate`: prices the requests of all users in a span of time anew, by this process's price table.
+/// It goes in steps, each a transaction: when the caller leaves, the finished steps stay, and the call may be repeated. A
+/// request that is stored only after its step has passed keeps the price that it was settled with.
 pub(crate) async fn rerate(mut cx: Context, caller: KnownCaller) -> Result<Json<Rerating>, ApiError> {
     admins_only(&caller)?;
     let Span { from, to, dry_run } = cx.json().await?;
@@ -195,7 +196,7 @@ pub(crate) async fn rerate(mut cx: Context, caller: KnownCaller) -> Result<Json<
     Ok(Json(sums.into()))
 }
 
-/// Costs by model.
+/// The costs before and after, by model.
 #[derive(Default)]
 struct Sums(BTreeMap<(Option<Provider>, Option<String>), Sum>);
 
@@ -220,7 +221,7 @@ impl Sums {
     }
 }
 
-/// The sum of what is known; `None` where nothing is.
+/// The sum of two costs, either of which may be unknown; `None` when both are.
 fn known_sum(a: Option<NanoUsd>, b: Option<NanoUsd>) -> Option<NanoUsd> {
     match (a, b) {
         (None, None) => None,
@@ -230,7 +231,7 @@ fn known_sum(a: Option<NanoUsd>, b: Option<NanoUsd>) -> Option<NanoUsd> {
 
 impl From<Sums> for Rerating {
     fn from(Sums(by_model): Sums) -> Self {
-        // No request has cost nothing, and that is known.
+        // The cost of no requests is known: 0.
         let none = by_model.is_empty().then_some(NanoUsd::ZERO);
         let mut whole = Self { models: Vec::with_capacity(by_model.len()), before_usd: none, after_usd: none };
         for ((provider, model), Sum { requests, before, after }) in by_model {

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use tt_core::{BaseUrl, Label, Provider, ProviderKeyId, Timestamp};
 use tt_store::{NewProviderKey, ProviderKeyInfo, ProviderKeyPatch};
 
-use crate::auth::label;
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
+use crate::edge::fields;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::state::app::App;
@@ -49,12 +49,12 @@ impl From<ProviderKeyInfo> for ProviderView {
     }
 }
 
-/// `POST /manage/providers`: the key is sealed here and never shown again.
+/// `POST /manage/providers`: stores a provider key. It is sealed, and no call ever shows it.
 pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<(StatusCode, Json<ProviderView>), ApiError> {
     let NewProvider { provider, api_key, label: name, base_url } = cx.json().await?;
     let provider: Provider = provider.parse()?;
     let api_key = provider_secret(api_key)?;
-    let name = name.map(|text| label("label", text)).transpose()?;
+    let name = name.map(|text| fields::label("label", text)).transpose()?;
     let base_url = match base_url {
         Some(text) => Some(address(&cx.app, &text).await?),
         None => None,
@@ -67,7 +67,8 @@ pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<(Stat
     Ok((StatusCode::CREATED, Json(info.into())))
 }
 
-/// A key must fit into a header: visible ASCII. Blanks around it are a slip of copying.
+/// A provider's key, without the blanks that copying may have added. It must be visible ASCII, since it is sent in a
+/// header.
 fn provider_secret(text: SecretString) -> Result<SecretString, ApiError> {
     let trimmed = text.expose_secret().trim();
     if trimmed.is_empty() || trimmed.len() > LONGEST_KEY || !trimmed.bytes().all(|b| b.is_ascii_graphic()) {
@@ -76,7 +77,8 @@ fn provider_secret(text: SecretString) -> Result<SecretString, ApiError> {
     Ok(SecretString::from(trimmed))
 }
 
-/// A user's own address: no private one, unless the operator allows it. Asked again at every connection.
+/// An address that a user gives. It must not be a private one unless the operator allows that; the check is repeated at
+/// every connection, since a name may resolve to another address by then.
 async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
     let url = BaseUrl::parse(text)?;
     if !app.config.upstream.allow_private {
@@ -86,7 +88,7 @@ async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
     Ok(url)
 }
 
-/// `GET /manage/providers`.
+/// `GET /manage/providers`: the caller's provider keys, without the keys themselves.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<ProviderView>>, ApiError> {
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     Ok(Json(keys.into_iter().map(ProviderView::from).collect()))
@@ -102,7 +104,8 @@ struct ProviderChange {
     base_url: Option<Option<String>>,
 }
 
-/// `PATCH /manage/providers/{id}`: another address only together with the key that may go there.
+/// `PATCH /manage/providers/{id}`. The address can be changed only together with the key: otherwise whoever holds a session
+/// could have the stored key sent to a server of theirs.
 pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<ProviderView>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let change: ProviderChange = cx.json().await?;
@@ -113,7 +116,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
     }
     let mut patch = ProviderKeyPatch {
         label: match change.label {
-            Some(Some(text)) => Some(Some(label("label", text)?)),
+            Some(Some(text)) => Some(Some(fields::label("label", text)?)),
             Some(None) => Some(None),
             None => None,
         },
@@ -143,7 +146,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
     Ok(Json(info.into()))
 }
 
-/// `DELETE /manage/providers/{id}`.
+/// `DELETE /manage/providers/{id}`: deletes a provider key.
 pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     cx.app.store.delete_provider_key(caller.user_id, id, now()).await?;

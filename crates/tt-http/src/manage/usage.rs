@@ -1,4 +1,4 @@
-//! `/manage/usage`: sums over requests, from the rollups.
+//! `/manage/usage`: sums over requests, read from the hourly rollups.
 
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
@@ -28,7 +28,7 @@ const SUMS: [&str; 10] = [
     "cancelled",
 ];
 
-/// `GET /manage/usage`.
+/// `GET /manage/usage`: the sums, by the dimensions that the caller names, as JSON or CSV.
 pub(crate) async fn usage(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let [from, to, group_by, format] = cx.query(["from", "to", "group_by", "format"])?;
     let csv = match format.as_deref() {
@@ -63,7 +63,7 @@ fn dimensions(text: &str) -> Result<Vec<GroupBy>, ApiError> {
     Ok(dimensions)
 }
 
-/// Numbers where the field is a number elsewhere in the API.
+/// The value of a dimension: a number when the field is a number elsewhere in the API.
 fn key_value(dimension: &GroupBy, text: Option<&str>) -> Value {
     match (dimension, text) {
         (_, None) => Value::Null,
@@ -72,7 +72,7 @@ fn key_value(dimension: &GroupBy, text: Option<&str>) -> Value {
     }
 }
 
-/// Groups are written field by field: an exact decimal does not survive a `serde_json::Value`.
+/// The groups as a JSON array. They are written field by field, since a `serde_json::Value` would round an exact decimal.
 fn as_json(dimensions: &[GroupBy], groups: &[UsageGroup]) -> Result<Reply, ApiError> {
     let mut rows: Vec<Box<RawValue>> = Vec::with_capacity(groups.len());
     for group in groups {
@@ -105,7 +105,7 @@ fn sums(group: &UsageGroup) -> [String; 10] {
         sums.cache_write_tokens.to_string(),
         sums.output_tokens.to_string(),
         sums.reasoning_tokens.to_string(),
-        // Where nothing is known of the cost it is not 0.
+        // A sum of costs of which none is known is not 0 but unknown.
         if nothing_known { "null".to_owned() } else { sums.cost.to_string() },
         sums.saved.to_string(),
         sums.errors.to_string(),

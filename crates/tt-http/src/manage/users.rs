@@ -1,22 +1,18 @@
-//! `/manage/users`: what administrators see and change of users.
+//! `/manage/users`: administrators list and change users.
 
 use serde::{Deserialize, Serialize};
 use tt_core::budget::Period;
 use tt_core::{Email, NanoUsd, Role, Timestamp, UserId};
 use tt_store::{User, UserPatch};
 
-use crate::auth::{BUDGET_FIELDS, limit};
 use crate::clock::now;
 use crate::edge::context::Context;
+use crate::edge::credentials;
 use crate::edge::error::ApiError;
+use crate::edge::fields::{self, BUDGET_FIELDS, page_size};
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
-use crate::manage::budgets::wished;
 use crate::state::directory::KnownCaller;
-
-/// Users a page: when not said, and at most.
-const PAGE: u32 = 50;
-const LARGEST_PAGE: u32 = 500;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct UserView {
@@ -26,7 +22,7 @@ pub(crate) struct UserView {
     disabled: bool,
     rate_limit_minute: u64,
     rate_limit_daily: u64,
-    /// The administrators' for them; their own is theirs to see.
+    /// The budget that administrators have set. The user's own budget is shown to the user alone.
     budget_usd: Option<NanoUsd>,
     budget_period: Option<Period>,
     created_at: Timestamp,
@@ -54,27 +50,13 @@ pub(crate) struct Page {
     next_cursor: Option<String>,
 }
 
-pub(crate) fn admins_only(caller: &KnownCaller) -> Result<(), ApiError> {
-    match caller.role {
-        Role::Admin => Ok(()),
-        Role::User => Err(ApiError::forbidden("This call is for administrators.")),
-    }
-}
-
-/// `GET /manage/users`: by id.
+/// `GET /manage/users`: all users, in the order of their ids.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
-    admins_only(&caller)?;
+    credentials::admins_only(&caller)?;
     let [limit, cursor] = cx.query(["limit", "cursor"])?;
-    let limit = match limit {
-        None => PAGE,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
-            .ok_or_else(|| ApiError::invalid_field("limit", "must be 1 to 500"))?,
-    };
+    let limit = page_size(limit)?;
     let after = cursor.map(|text| position(&text)).transpose()?;
-    // One more than asked tells whether there is a next page.
+    // One user more than the page holds tells whether there is a next page.
     let mut users = cx.app.store.users(after, limit + 1).await?;
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = users.len() > page;
@@ -83,7 +65,7 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>,
     Ok(Json(Page { data: users.into_iter().map(UserView::from).collect(), next_cursor }))
 }
 
-/// A cursor is the id of the last user shown.
+/// The position that a cursor stands for: the id of the last user shown.
 fn position(cursor: &str) -> Result<UserId, ApiError> {
     let id = cursor.parse::<i64>().ok().filter(|id| *id > 0 && id.to_string() == cursor);
     id.map(UserId).ok_or_else(|| ApiError::invalid_field("cursor", "is not one that this call gave out"))
@@ -102,22 +84,23 @@ struct UserChange {
     budget_period: Option<Option<String>>,
 }
 
-/// `PATCH /manage/users/{id}`. A user who is disabled has no session and no key any more.
+/// `PATCH /manage/users/{id}`: changes the fields that the body names. A disabled user cannot
+/// sign in, and their sessions and API keys are not accepted any more.
 pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<UserView>, ApiError> {
-    admins_only(&caller)?;
+    credentials::admins_only(&caller)?;
     let id = UserId(cx.id_param(0, "user")?);
     let change: UserChange = cx.json().await?;
     let patch = UserPatch {
         role: change.role.map(|role| role.parse()).transpose()?,
         disabled: change.disabled,
-        rate_limit_minute: change.rate_limit_minute.map(|n| limit("rate_limit_minute", Some(n))).transpose()?,
-        rate_limit_daily: change.rate_limit_daily.map(|n| limit("rate_limit_daily", Some(n))).transpose()?,
-        budget: wished(BUDGET_FIELDS, change.budget_usd, change.budget_period)?,
+        rate_limit_minute: change.rate_limit_minute.map(|n| fields::limit("rate_limit_minute", Some(n))).transpose()?,
+        rate_limit_daily: change.rate_limit_daily.map(|n| fields::limit("rate_limit_daily", Some(n))).transpose()?,
+        budget: fields::budget(BUDGET_FIELDS, change.budget_usd, change.budget_period)?,
     };
     if patch == UserPatch::default() {
         return Err(ApiError::missing_field("role"));
     }
-    // The last administrator would lock everybody out.
+    // An administrator who is the last one would lock everybody out.
     if id == caller.user_id && (patch.disabled == Some(true) || patch.role == Some(Role::User)) {
         return Err(ApiError::own_account());
     }

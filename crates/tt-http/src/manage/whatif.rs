@@ -1,4 +1,4 @@
-//! `GET /manage/whatif`: what recorded tokens cost, and would have cost on another model.
+//! `GET /manage/whatif`: the cost of recorded requests, and their cost if another model had served them.
 
 use serde::Serialize;
 use tt_core::fee::Fee;
@@ -23,19 +23,19 @@ pub(crate) struct WhatIf {
     #[serde(flatten)]
     tokens: Tokens,
     cost_usd: Option<NanoUsd>,
-    /// Requests whose cost is not known in full: `cost_usd` leaves something out.
+    /// Requests whose cost is not known in full, so that `cost_usd` is too low.
     unpriced: u64,
     model: String,
     whatif_cost_usd: Option<NanoUsd>,
-    /// Requests whose cost on the other model is not known: `whatif_cost_usd` leaves them out.
+    /// Requests whose cost on the other model is not known; they are not in `whatif_cost_usd`.
     whatif_unpriced: u64,
 }
 
-/// `GET /manage/whatif`. Each request is priced by itself, for a long context has its own price: at the standard
-/// tier's prices of its own time, or today's where there were none yet.
+/// `GET /manage/whatif`. Each request is priced by itself, since a long context has a price of its own: at the prices of
+/// the standard tier when the request was made, or today's when the model had no price then.
 ///
-/// Computed from the rows of the log, so of requests within `LOG_RETENTION_DAYS` only: older ones are on neither side,
-/// which `requests` shows. `from` and `to` hold to the millisecond.
+/// Computed from the rows of the log, so only requests of the last `LOG_RETENTION_DAYS` are in either sum; `requests`
+/// says how many those are. `from` and `to` are exact to the millisecond.
 pub(crate) async fn whatif(cx: Context, caller: KnownCaller) -> Result<Json<WhatIf>, ApiError> {
     let [from, to, alias, model] = cx.query(["from", "to", "alias", "model"])?;
     let today = now();
@@ -99,7 +99,7 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, request: &RecordedUsage, other: &Other<'_>) {
-        // Nobody knows what such a request used, so neither what it would have cost.
+        // The usage of such a request is not known, so its cost on the other model is not either.
         let unknown = request.source == UsageSource::Unknown;
         let there = other.cost(request.usage, &request.fees, request.created_at);
         self.requests += 1;
@@ -111,7 +111,7 @@ impl Sums {
     }
 
     fn shown(self, model: String) -> WhatIf {
-        // Where nothing is known of a cost it is not 0.
+        // A sum of costs of which none is known is not 0 but unknown.
         let known = |sum: NanoUsd, unpriced: u64| {
             let nothing = sum == NanoUsd::ZERO && unpriced > 0 && unpriced >= self.requests;
             (!nothing).then_some(sum)

@@ -17,6 +17,7 @@ use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::state::app::App;
+use crate::state::budget_accounts::BudgetAccountsError;
 use crate::state::directory::KnownCaller;
 
 /// What a request may spend. Dropped before a guard watches over it, it gives back what it holds.
@@ -48,6 +49,12 @@ pub(crate) enum NoHold {
     Unbounded(Unbounded),
     /// It may cost more than a budget has left, or nobody knows how much that is.
     Refused(ApiError),
+}
+
+impl From<BudgetAccountsError> for NoHold {
+    fn from(error: BudgetAccountsError) -> Self {
+        Self::Refused(error.into())
+    }
 }
 
 impl From<NoHold> for ApiError {
@@ -116,7 +123,7 @@ impl Purse {
             rules: &self.rules,
         };
         let ask = CostEstimate { worst: worst.cost, p99: learned };
-        match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await.map_err(NoHold::Refused)? {
+        match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await? {
             Reservation::Held { capped: false, .. } => Ok(self.held(None)),
             Reservation::Held { amount, capped: true } => {
                 let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);

@@ -3,6 +3,7 @@
 //! hyper drops this body the moment the client leaves, and a handler with it before the head has gone out: whatever
 //! happens, the drop settles what was consumed.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant as StdInstant};
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -298,7 +299,7 @@ impl Relay {
     }
 
     /// The next bytes for the client: all that is ready, joined.
-    pub(crate) fn poll_bytes(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Bytes>> {
+    fn poll_bytes(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Bytes>> {
         loop {
             match &mut self.state {
                 State::Flowing if self.out.len() >= JOIN_BYTES => return self.give(),
@@ -347,8 +348,21 @@ impl Relay {
         Poll::Ready(Some(self.out.split().freeze()))
     }
 
-    pub(crate) fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         matches!(self.state, State::Over) && self.out.is_empty()
+    }
+}
+
+impl Body for Relay {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.get_mut().poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tt_core::Causes;
 use tt_core::price::PriceTable;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
@@ -22,39 +23,39 @@ use crate::state::model_refresh_queue::ModelRefreshQueue;
 use crate::state::prices::Prices;
 use crate::state::token_counter::TokenCounter;
 
-/// How long a reader of the log waits for what has just settled.
+/// How long a reader of the log waits for requests that have just settled to be stored.
 const READ_YOUR_WRITES: Duration = Duration::from_millis(500);
 
 /// Kinds of calls (who calls which model) whose output is remembered: about 500 bytes each.
 const MOST_LEARNED: usize = 10_000;
 
-/// The parts the service is wired from.
+/// The parts that an [`App`] is made of.
 pub struct Parts {
     /// The store.
     pub store: Store,
-    /// Password hashing.
+    /// Hashes and verifies passwords.
     pub passwords: Passwords,
-    /// Session tokens.
+    /// Issues and verifies session tokens.
     pub sessions: Sessions,
-    /// What opens provider keys.
+    /// Seals and opens provider keys.
     pub keyring: Arc<Keyring>,
     /// The ledger.
     pub ledger: Ledger,
-    /// Request limits, in this process or shared.
+    /// Counts requests against limits, in this process or in Redis.
     pub limiter: Limiter,
-    /// Budgets; the drain posts to the same.
+    /// Holds and counts money under budgets. The drain posts to the same.
     pub budget_accounts: Arc<BudgetAccounts>,
-    /// The shipped prices; what the store holds over them is read when serving begins.
+    /// The shipped prices. The overrides in the store are read when serving begins.
     pub prices: Arc<PriceTable>,
-    /// The control plane's runtime: what may take long runs there.
+    /// The runtime of the control plane, which accepts connections and runs background tasks and long computations.
     pub control: Handle,
     /// The settings.
     pub config: HttpConfig,
-    /// Days that request logs are kept, 0: for ever.
+    /// The days that request logs are kept; 0 means for ever.
     pub log_retention_days: u32,
 }
 
-/// What all requests share.
+/// The application.
 pub struct App {
     pub(crate) store: Store,
     pub(crate) passwords: Passwords,
@@ -63,7 +64,7 @@ pub struct App {
     pub(crate) ledger: Ledger,
     pub(crate) limiter: Limiter,
     pub(crate) budget_accounts: Arc<BudgetAccounts>,
-    /// What calls under a budget have really needed.
+    /// The output that calls under a budget have really needed.
     pub(crate) learned: OutputQuantiles,
     pub(crate) prices: Prices,
     pub(crate) control: Handle,
@@ -79,7 +80,7 @@ pub struct App {
 }
 
 impl App {
-    /// Wires the parts.
+    /// Makes the application of its parts. It serves nothing until [`serve`](crate::serve) runs.
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts {
             store,
@@ -117,7 +118,7 @@ impl App {
         })
     }
 
-    /// Is the process on its way out?
+    /// Has the stop begun?
     pub(crate) fn draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -126,30 +127,32 @@ impl App {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// How a worker's client is set up.
+    /// The settings of the client by which a worker calls providers.
     pub(crate) fn client_settings(&self) -> ClientSettings {
         let upstream = &self.config.upstream;
         ClientSettings { connect_timeout: upstream.connect_timeout, allow_private_upstreams: upstream.allow_private }
     }
 
-    /// Writes down when keys were last used. What cannot be written is noted again with the next use.
+    /// Writes down when API keys were last used. When the store fails, the times so far are lost, and a key's next use is
+    /// noted again.
     pub(crate) async fn write_last_used(&self) {
-        // One at a time: who reads the list next must find what another is about to write.
+        // One writer at a time, so that a caller who lists keys after this does not miss what another still writes.
         let _writing = self.last_used.writing.lock().await;
         let used = self.last_used.take();
         if !used.is_empty()
             && let Err(error) = self.store.touch_last_used(used).await
         {
-            tracing::warn!(%error, "the last use of API keys could not be written");
+            tracing::warn!(error = %Causes(&error), "the last use of API keys could not be written");
         }
     }
 
-    /// Takes up prices that administrators have set since they were read last.
+    /// Reads the prices that administrators have set, when they may have changed since the last read.
     pub(crate) async fn refresh_prices(&self) -> Result<(), StoreError> {
         self.prices.refresh(|| self.store.price_overrides()).await
     }
 
-    /// Waits, a moment at most, for what has settled to be in the store, so that a caller reads their own request.
+    /// Waits until every settled request is in the store, half a second at most, so that callers find their own requests
+    /// in what they read next.
     pub(crate) async fn wait_for_drain(&self) {
         let until = tokio::time::Instant::now() + READ_YOUR_WRITES;
         while self.ledger.status().unstored > 0 && tokio::time::Instant::now() < until {

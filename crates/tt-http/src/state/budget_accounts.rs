@@ -1,5 +1,5 @@
-//! Budgets between the counters and the store: what was spent is read where the counters do not know it, and posted to
-//! them where it has changed.
+//! Budget accounts: the counters of budgets, kept in agreement with the store. Spending that the counters do not know is
+//! read from the store, and spending that the drain has stored is posted to them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -15,54 +15,59 @@ use tt_ratelimit::{
 use tt_store::{Store, StoreError};
 
 use crate::clock::now;
-use crate::edge::error::ApiError;
 
-/// How many may ask the store at once what was spent: after a start everybody with a budget does.
+/// How many requests may read spending from the store at a time. After a start every user with a budget needs it.
 const READERS: usize = 4;
 
-/// How long a request waits for the store, or for what is missing in it after a crash.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request waits for the store, or for the journal of a crashed process to be stored.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often what was spent is read for one question: what is loaded may be lost again at once, but not for ever.
+/// How often spending is read for one question: the counters may lose again at once what was loaded, but not every time.
 const TRIES: usize = 3;
 
-/// The most users looked after by [`BudgetAccounts::reconcile`].
+/// The most users whose charges [`BudgetAccounts::reconcile`] checks.
 const MOST_SERVED: usize = 100_000;
 
-/// A charge that a dead process left is looked into at this age: by then its journal or its row should be there.
+/// The age at which a charge is taken for one that a dead process left: by then its request's row should be stored.
 const STALE_MS: i64 = 60_000;
 
-/// The budgets of one process: its counters, over the store's word.
+/// Why budgets cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BudgetAccountsError {
+    /// Several processes share the database, and no Redis counts what they spend together.
+    #[error("no Redis counts what the processes spend together")]
+    Uncounted,
+    /// The counters, the store, or the replay of a journal that a crash left did not get ready in time.
+    #[error("what was spent is not known in time")]
+    Unavailable,
+    /// The store failed.
+    #[error("what was spent cannot be read")]
+    Store(#[from] StoreError),
+}
+
+/// The budget accounts of one process.
 pub struct BudgetAccounts {
     counters: Budgets,
     store: Store,
-    /// Is the store's word complete? Not before what a killed process left in its journal is stored.
+    /// Is all spending in the store? It is not until the journals that crashed processes left are stored.
     complete: watch::Receiver<bool>,
     readers: Semaphore,
     /// Users with a budget whom this process has served.
     served: Mutex<HashSet<UserId>>,
-    /// What is wrong where nothing can be counted at all.
-    unavailable: &'static str,
+    /// Do several processes share the database without a Redis that counts for all of them?
+    uncounted: bool,
 }
 
 impl BudgetAccounts {
-    /// Counts with `counters` what `store` and the requests under way say, once `complete` is true.
+    /// Accounts over `store`, counted by `counters`. Requests under a budget wait until `complete` is true.
     pub fn new(store: Store, counters: Budgets, complete: watch::Receiver<bool>) -> Self {
-        Self {
-            counters,
-            store,
-            complete,
-            readers: Semaphore::new(READERS),
-            served: Mutex::default(),
-            unavailable: "Budgets cannot be checked at the moment, and are not guessed; try again soon.",
-        }
+        Self { counters, store, complete, readers: Semaphore::new(READERS), served: Mutex::default(), uncounted: false }
     }
 
-    /// For several processes that share nothing but a database: whoever has a budget is refused, since no process
-    /// knows what the others are spending.
+    /// Accounts for several processes that share nothing but a database. No process knows what the others are spending,
+    /// so every request under a budget is refused.
     pub fn off(store: Store) -> Self {
-        let unavailable = "Budgets need REDIS_URL where the database is PostgreSQL; the operator has not set it.";
-        Self { unavailable, ..Self::new(store, Budgets::off(), watch::channel(true).1) }
+        Self { uncounted: true, ..Self::new(store, Budgets::off(), watch::channel(true).1) }
     }
 
     /// The counters.
@@ -70,14 +75,15 @@ impl BudgetAccounts {
         &self.counters
     }
 
-    /// Holds money for the next attempt of `request`, as [`BudgetWorker::reserve`]: held or refused.
+    /// Holds money for the next attempt of `request`, as [`BudgetWorker::reserve`] does. Answers
+    /// [`Reservation::Held`] or [`Reservation::Refused`].
     pub(crate) async fn reserve(
         &self,
         worker: &BudgetWorker,
         request: &BudgetedRequest<'_>,
         settled: NanoUsd,
         ask: CostEstimate,
-    ) -> Result<Reservation, ApiError> {
+    ) -> Result<Reservation, BudgetAccountsError> {
         self.complete().await?;
         self.note_served(request.user);
         let mut reader = None;
@@ -91,8 +97,8 @@ impl BudgetAccounts {
         Err(self.unavailable())
     }
 
-    /// What is used of `rules`, which are of one user, in the periods of `at`; in their order.
-    pub(crate) async fn standing(&self, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, ApiError> {
+    /// What is used of `rules` in the periods that `at` lies in, in the order of the rules, which are all of one user.
+    pub(crate) async fn standing(&self, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
         if rules.is_empty() {
             return Ok(Vec::new());
         }
@@ -108,37 +114,37 @@ impl BudgetAccounts {
         Err(self.unavailable())
     }
 
-    fn unavailable(&self) -> ApiError {
-        ApiError::budgets_unavailable(self.unavailable)
+    fn unavailable(&self) -> BudgetAccountsError {
+        if self.uncounted { BudgetAccountsError::Uncounted } else { BudgetAccountsError::Unavailable }
     }
 
-    async fn complete(&self) -> Result<(), ApiError> {
+    async fn complete(&self) -> Result<(), BudgetAccountsError> {
         if *self.complete.borrow() {
             return Ok(());
         }
         let mut complete = self.complete.clone();
-        let waited = tokio::time::timeout(PATIENCE, complete.wait_for(|complete| *complete)).await;
+        let waited = tokio::time::timeout(TIMEOUT, complete.wait_for(|complete| *complete)).await;
         if matches!(waited, Ok(Ok(_))) { Ok(()) } else { Err(self.unavailable()) }
     }
 
-    /// Reads and loads what `accounts` have spent, twice: what was stored between the first reading and its loading is
-    /// seen by the second. The first time only a place among the readers is taken: while waiting for it, another may
-    /// have done the rest.
+    /// Reads from the store what `accounts` have spent, and loads it into the counters. It does so twice, since the
+    /// second reading sees what was stored between the first reading and its loading. The first call for a request only
+    /// takes a place among the readers: while it waits, another request may load the same accounts.
     async fn read<'a>(
         &'a self,
         reader: &mut Option<SemaphorePermit<'a>>,
         accounts: Vec<Account>,
         at: Timestamp,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), BudgetAccountsError> {
         if reader.is_none() {
-            let place = tokio::time::timeout(PATIENCE, self.readers.acquire()).await;
+            let place = tokio::time::timeout(TIMEOUT, self.readers.acquire()).await;
             *reader = Some(place.ok().and_then(Result::ok).ok_or_else(|| self.unavailable())?);
             return Ok(());
         }
         for reading in [Reading::First, Reading::Second] {
-            let spents = tokio::time::timeout(PATIENCE, self.store.spent(accounts.clone(), at)).await;
+            let spents = tokio::time::timeout(TIMEOUT, self.store.spent(accounts.clone(), at)).await;
             let spents = spents.map_err(|_| self.unavailable())?;
-            self.counters.load(&spents.map_err(|error| self.unavailable().because(error))?, reading).await;
+            self.counters.load(&spents?, reading).await;
         }
         Ok(())
     }
@@ -154,8 +160,8 @@ impl BudgetAccounts {
         self.served.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
-    /// These settlements are in the store: what is spent goes up by what is no longer pending. Called again after an
-    /// error, it does no harm.
+    /// Posts settlements that have just been stored: their cost moves from the charges of requests in flight to what is
+    /// spent. It may be called again after an error.
     pub async fn recorded(&self, settlements: &[Settlement]) -> Result<(), StoreError> {
         let requests = settlements.iter().map(|settlement| {
             let intent = &settlement.intent;
@@ -184,7 +190,7 @@ impl BudgetAccounts {
         Ok(())
     }
 
-    /// A budget of `user` was set: rows stored while there was none have not been posted.
+    /// Posts what `user` has spent, after a budget of theirs was set: rows stored without a budget were not posted.
     pub(crate) async fn budget_set(&self, user: UserId) -> Result<(), StoreError> {
         let spents: Vec<Spent> = self.store.budgeted_spent(BTreeSet::from([(user, None)]), now()).await?;
         if !spents.is_empty() {
@@ -193,8 +199,8 @@ impl BudgetAccounts {
         Ok(())
     }
 
-    /// What is recorded was priced anew: users served here hear what they have spent by now. Others, and keys, hear it
-    /// when their next row is stored.
+    /// Posts what users have spent, after recorded requests were priced anew: of the users whom this process has served.
+    /// Others, and API keys, are posted when their next row is stored.
     pub(crate) async fn repriced(&self) -> Result<(), StoreError> {
         for user in self.served() {
             self.budget_set(user).await?;
@@ -202,8 +208,8 @@ impl BudgetAccounts {
         Ok(())
     }
 
-    /// Finds requests whose rows are stored and whose charges are still there, because the process that stored them
-    /// ended in between.
+    /// Takes back the charges of requests whose rows are stored: the process that stored them ended before it could post
+    /// them.
     pub(crate) async fn reconcile(&self) -> Result<(), StoreError> {
         let before = now().plus_millis(-STALE_MS);
         for user in self.served() {
@@ -214,7 +220,7 @@ impl BudgetAccounts {
             }
             let recorded = self.store.recorded(requests).await?;
             if !recorded.is_empty() {
-                tracing::info!(%user, requests = recorded.len(), "charges of a process that ended are taken back");
+                tracing::info!(%user, requests = recorded.len(), "the charges that a dead process left are taken back");
             }
             self.post(recorded).await?;
         }

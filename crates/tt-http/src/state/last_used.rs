@@ -1,18 +1,18 @@
-//! When API keys were last used: noted in memory, written by the minute, so that no request waits for it.
+//! When API keys were last used. The times are noted in memory and written once a minute, so that no request waits for it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use tt_core::{ApiKeyId, Timestamp};
 
-/// How exact `last_used_at` is.
+/// The precision of `last_used_at`.
 const GRAIN_MS: i64 = 60_000;
 
-/// The keys used since the last write. Bounded by the number of keys in use.
+/// The API keys used since the last write.
 #[derive(Debug, Default)]
 pub(crate) struct LastUsed {
     noted: Mutex<HashMap<ApiKeyId, Timestamp>>,
-    /// Held while they are written.
+    /// Held while noted times are written.
     pub(crate) writing: tokio::sync::Mutex<()>,
 }
 
@@ -25,7 +25,7 @@ impl LastUsed {
         }
     }
 
-    /// What is to be written.
+    /// The noted times, which are no longer noted after it.
     pub(crate) fn take(&self) -> Vec<(ApiKeyId, Timestamp)> {
         std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
     }

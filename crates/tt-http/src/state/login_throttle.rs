@@ -1,46 +1,49 @@
-//! Slowing down those who guess passwords, without letting them lock anybody out.
+//! Slows down those who guess passwords, without letting them lock anybody out.
 //!
-//! Failures count by account and by address. An address that has signed in to an account before is spared what others
-//! fail there: only its own failures count.
+//! Failures count by account and by address. An address that has signed in to an account before goes by its own failures
+//! there: what others fail does not count against it.
 //!
-//! The failures are kept in this process, within bounds, and end with it: with N processes somebody may fail N times as
-//! often. Who is spared is in the store besides, which is asked where a try would be refused: an owner is not locked out
-//! by a restart, nor by reaching another process than before.
+//! Failures are kept in this process, within bounds, and end with it: with N processes somebody may fail N times as
+//! often. Which addresses have signed in is in the store too, which is asked before a try is refused, so that neither a
+//! restart nor another process locks an owner out.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use quick_cache::unsync::Cache;
+use tt_core::time::DAY_MS;
 use tt_core::{Email, Timestamp};
 
-/// So many failures within the window, and the next try is refused.
+/// Failures within the window after which the next try is refused.
 const MOST_FAILURES: usize = 10;
 const WINDOW_MS: i64 = 15 * 60 * 1000;
 
-/// How long an address is known to an account after it last signed in.
-pub(crate) const KNOWN_FOR_MS: i64 = 90 * 24 * 3600 * 1000;
+/// How long an account knows an address after the address last signed in to it.
+pub(crate) const KNOWN_FOR_MS: i64 = 90 * DAY_MS;
 
-/// Accounts, addresses and pairs remembered; past that the oldest make room.
+/// The most accounts, addresses and pairs of both whose failures are remembered, and the most pairs that are known to have
+/// signed in. Those used least recently make room.
 const MOST_REMEMBERED: usize = 100_000;
 
+/// Whose failures are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Who {
+enum Subject {
     Account(Email),
     Address(IpAddr),
     Pair(Email, IpAddr),
 }
 
-#[derive(Debug, Default)]
+/// What is remembered.
 struct Kept {
-    failures: HashMap<Who, VecDeque<Timestamp>>,
-    /// Pairs that have signed in, with when they last did.
-    spared: HashMap<(Email, IpAddr), Timestamp>,
+    /// The times of the last failures, in order.
+    failures: Cache<Subject, VecDeque<Timestamp>>,
+    /// Pairs that have signed in.
+    known: Cache<(Email, IpAddr), ()>,
 }
 
 /// The failures of the last quarter of an hour.
-#[derive(Debug, Default)]
 pub(crate) struct LoginThrottle {
     kept: Mutex<Kept>,
 }
@@ -59,54 +62,65 @@ pub(crate) struct Try {
 pub(crate) struct Refused {
     /// How long to wait.
     pub(crate) wait: Duration,
-    /// Was the address known to have signed in to the account? It goes by its own failures then.
-    pub(crate) spared: bool,
+    /// Is the address known to have signed in to the account, so that it was refused for its own failures?
+    pub(crate) known: bool,
+}
+
+impl Default for LoginThrottle {
+    fn default() -> Self {
+        Self::remembering(MOST_REMEMBERED)
+    }
 }
 
 impl LoginThrottle {
-    /// Admits a try, or says how long to wait.
+    fn remembering(most: usize) -> Self {
+        Self { kept: Mutex::new(Kept { failures: Cache::new(most), known: Cache::new(most) }) }
+    }
+
+    /// Admits a try.
+    ///
+    /// # Errors
+    /// When the account, the address or, for an address that the account knows, the two together have failed too often.
     pub(crate) fn begin(&self, email: &Email, address: IpAddr, now: Timestamp) -> Result<Try, Refused> {
         let address = network(address);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let spared = kept.spared.contains_key(&(email.clone(), address));
-        let pair = Who::Pair(email.clone(), address);
-        let counts = if spared { vec![pair.clone()] } else { vec![Who::Account(email.clone()), Who::Address(address)] };
-        for who in &counts {
-            if let Some(wait) = kept.wait(who, now) {
-                return Err(Refused { wait, spared });
+        let known = kept.known.get(&(email.clone(), address)).is_some();
+        let [of_account, of_address, of_pair] =
+            [Subject::Account(email.clone()), Subject::Address(address), Subject::Pair(email.clone(), address)];
+        let counted = if known { vec![&of_pair] } else { vec![&of_account, &of_address] };
+        for subject in counted {
+            if let Some(wait) = kept.wait(subject, now) {
+                return Err(Refused { wait, known });
             }
         }
-        for who in [Who::Account(email.clone()), Who::Address(address), pair] {
-            kept.note(who, now);
+        for subject in [of_account, of_address, of_pair] {
+            kept.note(subject, now);
         }
         Ok(Try { email: email.clone(), address, at: now })
     }
 
     /// The address has signed in to the account, at another process or before this one started.
-    pub(crate) fn spare(&self, email: &Email, address: IpAddr, now: Timestamp) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).spare(email.clone(), network(address), now);
+    pub(crate) fn knows(&self, email: &Email, address: IpAddr) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.known.insert((email.clone(), network(address)), ());
     }
 
-    /// The password was right: the try was no failure, and the address is known to the account from here on.
+    /// The password was right: the try was no failure, and the account knows the address from here on.
     pub(crate) fn succeeded(&self, done: Try) {
         let Try { email, address, at } = done;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        for who in [Who::Account(email.clone()), Who::Address(address)] {
-            kept.take_back(&who, at);
+        for subject in [Subject::Account(email.clone()), Subject::Address(address)] {
+            kept.take_back(&subject, at);
         }
-        kept.failures.remove(&Who::Pair(email.clone(), address));
-        kept.spare(email, address, at);
+        kept.failures.remove(&Subject::Pair(email.clone(), address));
+        kept.known.insert((email, address), ());
     }
 }
 
 impl Kept {
-    fn spare(&mut self, email: Email, address: IpAddr, at: Timestamp) {
-        make_room(&mut self.spared, |at| *at);
-        self.spared.insert((email, address), at);
-    }
-
-    fn wait(&mut self, who: &Who, now: Timestamp) -> Option<Duration> {
-        let failures = self.failures.get_mut(who)?;
+    /// How long `subject` has to wait; `None`: it need not.
+    fn wait(&mut self, subject: &Subject, now: Timestamp) -> Option<Duration> {
+        let mut failures = self.failures.get_mut(subject)?;
         while failures.front().is_some_and(|at| at.plus_millis(WINDOW_MS) <= now) {
             failures.pop_front();
         }
@@ -115,40 +129,33 @@ impl Kept {
         Some(Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0)))
     }
 
-    fn note(&mut self, who: Who, now: Timestamp) {
-        make_room(&mut self.failures, |failures| failures.back().copied().unwrap_or(Timestamp::from_millis(0)));
-        let failures = self.failures.entry(who).or_default();
-        failures.push_back(now);
-        if failures.len() > MOST_FAILURES {
-            failures.pop_front();
+    fn note(&mut self, subject: Subject, now: Timestamp) {
+        let noted = self.failures.get_mut(&subject).map(|mut failures| {
+            failures.push_back(now);
+            if failures.len() > MOST_FAILURES {
+                failures.pop_front();
+            }
+        });
+        if noted.is_none() {
+            self.failures.insert(subject, VecDeque::from([now]));
         }
     }
 
-    fn take_back(&mut self, who: &Who, at: Timestamp) {
-        if let Some(failures) = self.failures.get_mut(who) {
-            if let Some(position) = failures.iter().rposition(|noted| *noted == at) {
-                failures.remove(position);
-            }
-            if failures.is_empty() {
-                self.failures.remove(who);
-            }
+    /// Takes back the failure noted at `at`.
+    fn take_back(&mut self, subject: &Subject, at: Timestamp) {
+        let Some(mut failures) = self.failures.get_mut(subject) else { return };
+        if let Some(position) = failures.iter().rposition(|noted| *noted == at) {
+            failures.remove(position);
+        }
+        let none_left = failures.is_empty();
+        drop(failures);
+        if none_left {
+            self.failures.remove(subject);
         }
     }
 }
 
-/// Drops the older half when a map is full.
-fn make_room<K: Hash + Eq + Clone, V>(map: &mut HashMap<K, V>, age: impl Fn(&V) -> Timestamp) {
-    if map.len() < MOST_REMEMBERED {
-        return;
-    }
-    let mut ages: Vec<_> = map.values().map(&age).collect();
-    let middle = ages.len() / 2;
-    let (_, cut, _) = ages.select_nth_unstable(middle);
-    let cut = *cut;
-    map.retain(|_, value| age(value) > cut);
-}
-
-/// An IPv6 customer has a /64 at the least: its addresses count as one.
+/// The address as it is counted. An IPv6 customer has a /64 at the least, so its addresses count as one.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & (u128::MAX << 64)).into()),
@@ -206,13 +213,13 @@ mod tests {
         for second in 0..10 {
             throttle.begin(&email("ann"), address(9), at(second)).unwrap();
         }
-        assert!(!throttle.begin(&email("ann"), address(1), at(10)).unwrap_err().spared);
-        throttle.spare(&email("ann"), address(1), at(10));
+        assert!(!throttle.begin(&email("ann"), address(1), at(10)).unwrap_err().known);
+        throttle.knows(&email("ann"), address(1));
         for second in 10..20 {
             throttle.begin(&email("ann"), address(1), at(second)).unwrap();
         }
-        assert!(throttle.begin(&email("ann"), address(1), at(20)).unwrap_err().spared, "nothing more is to be asked");
-        assert!(throttle.begin(&email("ann"), address(2), at(20)).is_err(), "another address was spared too");
+        assert!(throttle.begin(&email("ann"), address(1), at(20)).unwrap_err().known, "nothing more is to be asked");
+        assert!(throttle.begin(&email("ann"), address(2), at(20)).is_err(), "another address is known too");
     }
 
     #[test]
@@ -228,5 +235,23 @@ mod tests {
         let other: IpAddr = "2001:db8::ffff:1".parse().unwrap();
         assert_eq!(network(one), network(other));
         assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), address(1));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let throttle = LoginThrottle::remembering(64);
+        for host in 0..=u8::MAX {
+            let done = throttle.begin(&email(&format!("user{host}")), address(host), at(0)).unwrap();
+            throttle.succeeded(done);
+            throttle.begin(&email(&format!("user{host}")), address(host), at(1)).unwrap();
+        }
+        let kept = throttle.kept.lock().unwrap();
+        assert!(
+            kept.failures.len() <= 64 && kept.known.len() <= 64,
+            "{} and {}",
+            kept.failures.len(),
+            kept.known.len()
+        );
+        assert!(!kept.failures.is_empty() && !kept.known.is_empty());
     }
 }

@@ -6,41 +6,41 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 use tt_core::{ProviderKeyId, UserId};
 
-/// Keys whose lists somebody has just asked for, with whose they are; the background looks at them at once.
+/// The keys whose lists somebody has asked for. The task that fetches lists wakes for each.
 #[derive(Debug, Default)]
 pub(crate) struct ModelRefreshQueue {
-    keys: Mutex<HashMap<ProviderKeyId, Ask>>,
+    keys: Mutex<HashMap<ProviderKeyId, RefreshRequest>>,
     pub(crate) wake: Notify,
 }
 
-/// Why a list is asked for.
+/// A request to fetch the list of a key, unless it is recent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ask {
+pub(crate) struct RefreshRequest {
     pub(crate) user: UserId,
-    /// The key is another than before: what was found out about it does not hold.
-    pub(crate) anew: bool,
+    /// The key was replaced: what is known of its list and of earlier failures does not hold any more.
+    pub(crate) replaced: bool,
 }
 
 impl ModelRefreshQueue {
-    /// The list of a key has been looked at.
+    /// Notes that a caller has read the list of a key.
     pub(crate) fn listed(&self, user: UserId, key: ProviderKeyId) {
         self.note(user, key, false);
     }
 
-    /// A key has been saved.
+    /// Notes that a caller has saved a key.
     pub(crate) fn saved(&self, user: UserId, key: ProviderKeyId) {
         self.note(user, key, true);
     }
 
-    fn note(&self, user: UserId, key: ProviderKeyId, anew: bool) {
+    fn note(&self, user: UserId, key: ProviderKeyId, replaced: bool) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let ask = keys.entry(key).or_insert(Ask { user, anew });
-        ask.anew |= anew;
+        let request = keys.entry(key).or_insert(RefreshRequest { user, replaced });
+        request.replaced |= replaced;
         drop(keys);
         self.wake.notify_one();
     }
 
-    pub(crate) fn take(&self) -> HashMap<ProviderKeyId, Ask> {
+    pub(crate) fn take(&self) -> HashMap<ProviderKeyId, RefreshRequest> {
         std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -55,7 +55,7 @@ mod tests {
         let (user, key) = (UserId(1), ProviderKeyId(2));
         queue.saved(user, key);
         queue.listed(user, key);
-        assert_eq!(queue.take(), HashMap::from([(key, Ask { user, anew: true })]));
+        assert_eq!(queue.take(), HashMap::from([(key, RefreshRequest { user, replaced: true })]));
         assert!(queue.take().is_empty());
     }
 }

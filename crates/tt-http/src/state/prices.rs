@@ -1,4 +1,4 @@
-//! The prices in force: the shipped table with what administrators have set over it.
+//! The prices in force: the shipped table, and the prices that administrators have set over it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use tt_core::Causes;
 use tt_core::price::{Override, PriceTable};
 use tt_store::StoreError;
 
-/// A table that is replaced whole; whoever holds one keeps it.
+/// The current price table. A change replaces the whole table; a request keeps the one that it began with.
 pub(crate) struct Prices {
     shipped: Arc<PriceTable>,
     current: ArcSwap<PriceTable>,
-    /// May the store hold others than were read last?
+    /// May the store hold other prices than those read last?
     outdated: AtomicBool,
-    /// Held while they are read, so that what was read first cannot replace what was read later.
+    /// Held while prices are read, so that an earlier reading cannot replace a later one.
     reading: Mutex<()>,
 }
 
 impl Prices {
-    /// The shipped table alone; what the store holds over it is still to be read.
+    /// The shipped table alone. The prices in the store are read by the first [`Prices::refresh`].
     pub(crate) fn new(shipped: Arc<PriceTable>) -> Self {
         Self {
             current: ArcSwap::new(Arc::clone(&shipped)),
@@ -41,14 +41,17 @@ impl Prices {
         self.current.load_full()
     }
 
-    /// The store may hold other prices now.
+    /// Notes that the store may hold other prices now.
     pub(crate) fn outdate(&self) {
         self.outdated.store(true, Ordering::Release);
     }
 
-    /// Reads what the store holds by `read`, if it may be others. When this returns without an error the table holds
-    /// everything that was in the store when it was called. On an error the table stays as it was: read again with
-    /// the next call where the store did not answer, and only after another change where it holds what is no price.
+    /// Reads the prices in the store with `read`, when they may have changed. After it the table holds every price that
+    /// was in the store when it was called.
+    ///
+    /// # Errors
+    /// When the store fails; the table stays as it was. When the store did not answer, the next call reads again; when it
+    /// holds a price that cannot be read, the next call after another change does.
     pub(crate) async fn refresh<F>(&self, read: impl FnOnce() -> F) -> Result<(), StoreError>
     where
         F: Future<Output = Result<Vec<Override>, StoreError>>,

@@ -1,14 +1,14 @@
-//! Provider keys between the store, which keeps them sealed, and the directory, which holds them open.
+//! Seals and opens provider keys: the store keeps them sealed, the directory holds them open.
 
 use secrecy::SecretString;
 use tt_core::{BaseUrl, Provider, SealId, Sealed, UserId};
 use tt_crypto::{Aad, Keyring};
 use tt_store::{SealedKey, StoredSecret};
 
-/// The table the secrets are bound to.
+/// The table that the sealed secrets are bound to.
 const TABLE: &str = "provider_keys";
 
-/// Seals a provider key under a new name.
+/// Seals a provider key under a new seal id.
 pub(crate) fn seal(
     keyring: &Keyring,
     user_id: UserId,
@@ -26,10 +26,10 @@ pub(crate) fn open(keyring: &Keyring, user_id: UserId, stored: &SealedKey) -> Re
     keyring.open(&aad(user_id, stored), &stored.sealed)
 }
 
-/// Seals a stored provider key anew, under the keyring's current key and the name it has. What it opens to stays.
+/// Seals a stored provider key anew with the keyring's current key. The secret and its seal id stay the same.
 ///
 /// # Errors
-/// When it opens with neither key of the keyring, or not for the row it stands in.
+/// When neither key of the keyring opens it, or when it was sealed for another row.
 pub fn reseal(keyring: &Keyring, stored: &StoredSecret) -> Result<Sealed, tt_crypto::Error> {
     let StoredSecret { user_id, key: stored } = stored;
     let secret = open(keyring, *user_id, stored)?;

@@ -1,8 +1,8 @@
-//! What the requests of one worker thread share.
+//! The state that the requests of one worker thread share.
 
 use tt_ledger::Ledger;
 
-/// What the requests of one worker share: its connections to providers and to Redis.
+/// The worker's connections to providers and to Redis, and its part of the journal.
 pub(crate) struct Worker {
     pub(crate) client: tt_providers::Client,
     pub(crate) limits: tt_ratelimit::LimitWorker,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tt_core::fee::Fee;
 use tt_core::plan::Route;
 use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, PlannedStep, Settled, Settlement};
 use tt_core::usage::{BilledBeside, Reported, Usage};
@@ -68,7 +69,6 @@ fn full_end() -> AttemptEnded {
         audio_input: 7,
         audio_output: 8,
         tool_prompt: 9,
-        web_searches: 10,
         ..answered().usage.usage
     };
     AttemptEnded {
@@ -85,6 +85,8 @@ fn full_end() -> AttemptEnded {
                 usage: Usage { input: 11, ..answered().usage.usage },
             }],
             modifiers: vec!["us".into()],
+            // That version kept searches of the web among the token classes.
+            fees: vec![Fee::web_searches(10)],
             ..answered().usage
         },
         served_model: Some("claude-sonnet-4-5-20250929".into()),

@@ -1,0 +1,85 @@
+//! Credentials: which a request carries, whose they are, and whether the call takes them.
+
+use http::{HeaderMap, header};
+use tt_core::Role;
+use tt_core::caller::{Proof, Scope};
+use tt_crypto::ApiKey;
+
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::state::directory::{CredentialKind, KnownCaller};
+
+/// The credentials that a call takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A session or any API key.
+    Any,
+    /// A session, or an API key with the scope `proxy`.
+    Proxy,
+    /// A session, or an API key with the scope `manage`.
+    Manage,
+    /// A session.
+    Session,
+}
+
+/// The caller of a request that needs a credential.
+///
+/// # Errors
+/// When there is no credential (401), it is wrong, expired or revoked (401), or it is not one that the call takes (403).
+pub(crate) async fn authenticate(cx: &Context, need: Need) -> Result<KnownCaller, ApiError> {
+    let token = bearer(cx.headers())?;
+    let (kind, hash) = match ApiKey::parse(token) {
+        Some(key) => (CredentialKind::ApiKey, key.hash()),
+        None if token.starts_with("tt-") => return Err(ApiError::invalid_credentials()),
+        None => {
+            let claims = cx.app.sessions.verify(token, cx.arrived_at).map_err(|_| ApiError::invalid_credentials())?;
+            (CredentialKind::Session, claims.jti_hash)
+        }
+    };
+    let caller = cx.app.directory.caller(kind, hash).await?.ok_or_else(ApiError::invalid_credentials)?;
+    if caller.expires_at.is_some_and(|end| end <= cx.arrived_at) {
+        return Err(ApiError::invalid_credentials());
+    }
+    let may = match need {
+        Need::Any => true,
+        Need::Proxy => caller.may(Scope::Proxy),
+        Need::Manage => caller.may(Scope::Manage),
+        Need::Session => matches!(caller.proof, Proof::Session(_)),
+    };
+    if !may {
+        return Err(ApiError::forbidden(match need {
+            Need::Session => "This call takes a session token from POST /auth/login, not an API key.",
+            _ => "This API key does not have the scope that the call needs.",
+        }));
+    }
+    if let Some(key) = caller.api_key_id() {
+        cx.app.last_used.note(key, cx.arrived_at);
+    }
+    Ok(caller)
+}
+
+/// The token after `Bearer`. No header, or one of another scheme, is a missing credential; two headers are a wrong one.
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().ok_or_else(ApiError::missing_credentials)?;
+    if values.next().is_some() {
+        return Err(ApiError::invalid_credentials());
+    }
+    let value = value.to_str().map_err(|_| ApiError::invalid_credentials())?;
+    let (scheme, token) = value.trim().split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(ApiError::missing_credentials());
+    }
+    match token.trim() {
+        "" => Err(ApiError::missing_credentials()),
+        token => Ok(token),
+    }
+}
+
+/// Refuses callers who are no administrators.
+pub(crate) fn admins_only(caller: &KnownCaller) -> Result<(), ApiError> {
+    match caller.role {
+        Role::Admin => Ok(()),
+        Role::User => Err(ApiError::forbidden("This call is for administrators.")),
+    }
+}

@@ -1,0 +1,51 @@
+//! What a user has set up: aliases, and provider keys that are opened and ready for use.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use secrecy::SecretString;
+use tt_core::routing::Routes;
+use tt_core::{BaseUrl, ProviderKeyId, UserId};
+use tt_crypto::Keyring;
+use tt_store::Routing;
+
+use crate::state::sealing;
+
+/// A provider key ready for use. The secret is zeroised on drop.
+pub(crate) struct OpenKey {
+    pub(crate) base_url: Option<BaseUrl>,
+    pub(crate) secret: SecretString,
+    /// Has a request used it since [`UserView::take_used`] was last called?
+    pub(crate) used: AtomicBool,
+}
+
+/// A user's aliases and opened provider keys.
+pub(crate) struct UserView {
+    pub(crate) routes: Routes,
+    pub(crate) keys: HashMap<ProviderKeyId, OpenKey>,
+}
+
+impl UserView {
+    /// Opens the keys of `user`. One that cannot be opened is logged and left out: the others still serve, and a request
+    /// that needs it fails.
+    pub(super) fn open(keyring: &Keyring, user: UserId, routing: Routing) -> Self {
+        let Routing { aliases, keys: sealed } = routing;
+        let mut keys = HashMap::with_capacity(sealed.len());
+        for stored in &sealed {
+            let key = &stored.key;
+            match sealing::open(keyring, user, stored) {
+                Ok(secret) => {
+                    let open = OpenKey { base_url: key.base_url.clone(), secret, used: AtomicBool::new(false) };
+                    keys.insert(key.id, open);
+                }
+                Err(error) => tracing::error!(provider_key = %key.id, %error, "a provider key cannot be opened"),
+            }
+        }
+        Self { routes: Routes::new(aliases, sealed.into_iter().map(|stored| stored.key)), keys }
+    }
+
+    /// The keys that requests have used since the last call.
+    pub(super) fn take_used(&self) -> impl Iterator<Item = ProviderKeyId> + '_ {
+        self.keys.iter().filter(|(_, key)| key.used.swap(false, Ordering::Relaxed)).map(|(id, _)| *id)
+    }
+}
