@@ -19,18 +19,18 @@ use crate::edge::reply::{Reply, limit_headers};
 use crate::state::directory::{KnownCaller, UserView};
 
 pub(crate) mod attempt;
-mod bounds;
-pub(crate) mod estimate;
-pub(crate) mod inbound;
-pub(crate) mod meter;
-mod purse;
-pub(crate) mod relay;
-mod served;
 
+pub(crate) mod accounting;
+pub(crate) mod ingress;
+pub(crate) mod relay;
+mod request_budget;
+mod response_head;
+mod worst_case;
+
+use accounting::meter::millis;
 use attempt::{Failed, Outbound, Unready};
-use inbound::Inbound;
-use meter::millis;
-use purse::{Hold, Purse};
+use ingress::Inbound;
+use request_budget::{Hold, RequestBudget};
 
 /// The shortest pause before the same target is tried again; up to as much again is added at random.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -46,14 +46,14 @@ pub(crate) async fn chat_completions(mut cx: Context, caller: KnownCaller) -> Re
     let view = cx.app.directory.view(&caller).await?;
     let plan = resolve(&cx, &view, &inbound).await?;
     // Before the limits, which would count what a budget refuses; what they refuse gives its money back.
-    let (mut purse, hold) = Purse::open(&cx, &caller, &inbound, &plan).await?.unzip();
+    let (mut budget, hold) = RequestBudget::open(&cx, &caller, &inbound, &plan).await?.unzip();
     let standing = admit(&cx, &caller).await?;
     let intent = intent(&cx, &caller, &inbound, &plan, tags);
     let mut guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
-    if let Some(purse) = &mut purse {
-        purse.watch(&mut guard);
+    if let Some(budget) = &mut budget {
+        budget.watch(&mut guard);
     }
-    match (Run { cx, view, inbound, purse, failures: Vec::new() }.go(plan, hold, guard).await, standing) {
+    match (Run { cx, view, inbound, budget, failures: Vec::new() }.go(plan, hold, guard).await, standing) {
         (Ok(mut reply), Some(standing)) => {
             limit_headers(reply.headers_mut(), standing);
             Ok(reply)
@@ -172,7 +172,7 @@ struct Run {
     view: Arc<UserView>,
     inbound: Arc<Inbound>,
     /// `None`: no budget holds for the caller.
-    purse: Option<Purse>,
+    budget: Option<RequestBudget>,
     failures: Vec<Failure>,
 }
 
@@ -195,7 +195,7 @@ impl Run {
             };
             let mut retries = 0;
             loop {
-                let settled = self.purse.as_ref().map_or(NanoUsd::ZERO, |_| purse::settled(guard.attempts()));
+                let settled = self.budget.as_ref().map_or(NanoUsd::ZERO, |_| request_budget::settled(guard.attempts()));
                 if !self.hold(step, &mut hold, &mut outbound, settled).await {
                     break;
                 }
@@ -235,10 +235,10 @@ impl Run {
 
     /// Sees to it that what the next attempt may cost is held: `first` is, for the first. False: the step is skipped.
     async fn hold(&mut self, step: &Step, first: &mut Option<Hold>, outbound: &mut Outbound, settled: NanoUsd) -> bool {
-        let Some(purse) = &self.purse else { return true };
+        let Some(budget) = &self.budget else { return true };
         let cap = match first.take() {
             Some(hold) => hold.cap,
-            None => match purse.reserve(step, settled).await {
+            None => match budget.reserve(step, settled).await {
                 Ok(hold) => hold.cap,
                 Err(none) => {
                     self.skipped(step, Why::NotHeld(none.reason()));

@@ -15,7 +15,7 @@ use tt_providers::Facts;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
-use crate::proxy::inbound::Inbound;
+use crate::proxy::ingress::Inbound;
 use crate::proxy::planned;
 use crate::state::directory::KnownCaller;
 

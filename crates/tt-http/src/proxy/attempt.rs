@@ -14,12 +14,12 @@ use tt_ledger::Guard;
 use tt_providers::upstream::{call, endpoint};
 use tt_providers::{Answer, Exchange, RequestError, Target, Trust, UpstreamError, codec};
 
+use super::accounting::estimate::estimate;
+use super::accounting::meter::{Measured, Meter, millis};
 use super::durable;
-use super::estimate::estimate;
-use super::inbound::Inbound;
-use super::meter::{Measured, Meter, millis};
+use super::ingress::Inbound;
 use super::relay::Relay;
-use super::served;
+use super::response_head;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Reply;
@@ -213,7 +213,7 @@ async fn serve(
         first_token_ms: None,
     });
     durable(settled).await;
-    served::plain(step, attempts, outbound.cap.is_some(), cost, body)
+    response_head::plain(step, attempts, outbound.cap.is_some(), cost, body)
 }
 
 async fn stream(
@@ -234,7 +234,7 @@ async fn stream(
     let (attempts, capped) = (guard.attempts().len(), outbound.cap.is_some());
     let relay = Relay::new(cx, response.into_body(), answer, guard, meter, outbound.inbound, outbound.secret);
     match relay.open(deadline, upstream.first_byte_timeout).await {
-        Ok(relay) => Ok(served::stream(step, attempts, capped, relay)),
+        Ok(relay) => Ok(response_head::stream(step, attempts, capped, relay)),
         Err(failed) => Err(failed),
     }
 }

@@ -23,11 +23,11 @@ use tt_providers::sse::Framer;
 use tt_providers::upstream::call::error_without_secret;
 use tt_providers::{AnswerStream, UpstreamError};
 
+use super::accounting::estimate::estimate;
+use super::accounting::meter::{Measured, Meter, millis};
 use super::attempt::Failed;
 use super::durable;
-use super::estimate::estimate;
-use super::inbound::Inbound;
-use super::meter::{Measured, Meter, millis};
+use super::ingress::Inbound;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::state::app::App;

@@ -11,8 +11,8 @@ use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UsageSource, UserId};
 use tt_ledger::Guard;
 use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate, Reservation};
 
-use super::bounds::{Bounds, Unbounded};
-use super::inbound::Inbound;
+use super::ingress::Inbound;
+use super::worst_case::{Bounds, Unbounded};
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
@@ -21,7 +21,7 @@ use crate::state::budget_accounts::BudgetAccountsError;
 use crate::state::directory::KnownCaller;
 
 /// What a request may spend. Dropped before a guard watches over it, it gives back what it holds.
-pub(crate) struct Purse {
+pub(crate) struct RequestBudget {
     app: Arc<App>,
     worker: BudgetWorker,
     id: RequestId,
@@ -76,8 +76,8 @@ impl NoHold {
     }
 }
 
-impl Purse {
-    /// Opens a purse with what the first attempt may cost in it; `None` for a caller without a budget.
+impl RequestBudget {
+    /// Opens a budget with what the first attempt may cost in it; `None` for a caller without a budget.
     pub(crate) async fn open(
         cx: &Context,
         caller: &KnownCaller,
@@ -88,7 +88,7 @@ impl Purse {
         let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
         // Also where it is passed on as it is: what cannot be read cannot be bounded.
         let fees = inbound.fees(&cx.app.control).await?;
-        let purse = Self {
+        let budget = Self {
             app: Arc::clone(&cx.app),
             worker: cx.worker.budgets.clone(),
             id: cx.id,
@@ -100,8 +100,8 @@ impl Purse {
             cap: Arc::new(AtomicU64::new(u64::MAX)),
             watched: false,
         };
-        let hold = purse.reserve(first, NanoUsd::ZERO).await?;
-        Ok(Some((purse, hold)))
+        let hold = budget.reserve(first, NanoUsd::ZERO).await?;
+        Ok(Some((budget, hold)))
     }
 
     /// Holds what an attempt at `step` may cost, in place of what the one before held; ended attempts have cost
@@ -172,7 +172,7 @@ fn needed(output: u64, choices: u64, cap: u64) -> u64 {
     if tokens >= cap { cap.saturating_mul(2) } else { tokens }
 }
 
-impl Drop for Purse {
+impl Drop for RequestBudget {
     fn drop(&mut self) {
         if !self.watched {
             self.app.budget_accounts.counters().void(self.user, self.id);
