@@ -19,7 +19,7 @@ const LARGE_BYTES: usize = 256 * 1024;
 /// A proxied request as it came in.
 pub(crate) struct Inbound {
     request: Arc<ClientRequest>,
-    /// Gives its share of memory back when the request is dropped.
+    /// Holds the request's share of the memory limit until the request is dropped.
     _buffered: Buffered,
 }
 

@@ -1,12 +1,10 @@
-//! The most a request can cost on a target, from what the client sent: pure. What is not bounded is refused, never
-//! guessed.
+//! The most that a request can cost at a target, computed from the request and the prices alone. A cost without a bound is
+//! an error, never a guess. The rules of each provider are in the `fees.rs` of its dialect.
 
 use tt_core::plan::Step;
 use tt_core::price::{CostBound, PriceTable};
 use tt_core::{Dialect, NanoUsd, Timestamp};
 use tt_providers::{ClientRequest, CostFacts, codec};
-
-use crate::edge::error::ApiError;
 
 /// Tokens of input that nobody sent: what providers add for tools (Anthropic up to 530) and around messages, and the
 /// words with which a shape of the answer is asked for where a provider has no field for it.
@@ -14,7 +12,7 @@ const ADDED_INPUT_TOKENS: u64 = 2048;
 
 /// The facts of a request that bound its cost at any target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub(super) struct Bounds {
     /// The client's dialect.
     ingress: Dialect,
     /// A token is at least a byte of the texts, which the body holds.
@@ -28,14 +26,14 @@ pub(crate) struct Bounds {
 
 /// The most an attempt can cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct WorstCase<'a> {
-    pub(crate) bound: CostBound<'a>,
-    pub(crate) cost: NanoUsd,
+pub(super) struct WorstCase<'a> {
+    pub(super) bound: CostBound<'a>,
+    pub(super) cost: NanoUsd,
 }
 
 /// The reason for which the cost of an attempt has no bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unbounded {
+pub(super) enum Unbounded {
     #[error("the model has no price")]
     Unpriced,
     #[error("without max_tokens the length of its answer is not bounded")]
@@ -48,7 +46,7 @@ pub(crate) enum Unbounded {
 
 impl Bounds {
     /// Reads the request, of which its dialect knows the `fees`.
-    pub(crate) fn of(request: &ClientRequest, fees: CostFacts) -> Self {
+    pub(super) fn of(request: &ClientRequest, fees: CostFacts) -> Self {
         let facts = request.facts();
         Self {
             ingress: request.ingress().dialect(),
@@ -61,17 +59,17 @@ impl Bounds {
     }
 
     /// Choices asked for, at least 1.
-    pub(crate) fn choices(&self) -> u64 {
+    pub(super) fn choices(&self) -> u64 {
         self.choices
     }
 
     /// May the call go out with a lower limit of output than was asked for?
-    pub(crate) fn may_be_capped(&self) -> bool {
+    pub(super) fn may_be_capped(&self) -> bool {
         !self.fees.fixed_thinking
     }
 
     /// The most an attempt at `step` can cost.
-    pub(crate) fn worst_case(
+    pub(super) fn worst_case(
         &self,
         prices: &PriceTable,
         step: &Step,
@@ -101,17 +99,6 @@ impl Bounds {
             (None, _) => Err(Unbounded::Input),
             (_, None) => Err(Unbounded::Output),
             (Some(_), Some(_)) => Ok(WorstCase { bound, cost }),
-        }
-    }
-}
-
-impl From<Unbounded> for ApiError {
-    fn from(unbounded: Unbounded) -> Self {
-        match unbounded {
-            Unbounded::Unpriced => Self::model_unpriced(),
-            Unbounded::Output => Self::missing_field("max_tokens"),
-            Unbounded::Input => Self::unsupported_parameter("messages", &format!("under a budget, {unbounded}")),
-            Unbounded::Searches => Self::unsupported_parameter("model", &unbounded.to_string()),
         }
     }
 }
