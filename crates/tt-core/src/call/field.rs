@@ -103,6 +103,12 @@ pub enum Field {
     EndUser,
     /// The processing tier asked for.
     ServiceTier,
+    /// The key of the cache that a request is sent to.
+    CacheKey,
+    /// How long the provider keeps what it caches.
+    CacheRetention,
+    /// Is the provider to keep the answer?
+    Store,
     /// What the provider is to keep, or to go on from.
     State(StateField),
     /// A field that the client addressed to a provider in the words of that provider's dialect

@@ -16,6 +16,9 @@ const NOT_HERE: &str = "it is in the words of another API";
 pub(super) fn leave_out(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(), RequestError> {
     hosted_tools(call, dialect, notes)?;
     state(call, dialect, notes)?;
+    if dialect != Dialect::OpenAiChat {
+        only_openai(call, notes);
+    }
     for name in call.extra.foreign_to(dialect) {
         notes.dropped(Field::written(name), NOT_HERE);
     }
@@ -51,6 +54,19 @@ fn state(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(),
         notes.dropped(Field::State(field), NOT_HERE);
     }
     Ok(())
+}
+
+/// Notes what only OpenAI's dialects have a field for. A provider that keeps no answers need not be told not to.
+fn only_openai(call: &Conversation, notes: &mut Notes) {
+    for (field, said) in [
+        (Field::CacheKey, call.cache.key.is_some()),
+        (Field::CacheRetention, call.cache.retention.is_some()),
+        (Field::Store, call.state.store == Some(true)),
+    ] {
+        if said {
+            notes.dropped(field, "");
+        }
+    }
 }
 
 /// Can an opaque block go to `provider`, asked in `dialect`? Elsewhere it is left out with a note.

@@ -114,6 +114,7 @@ pub(crate) fn add_field(call: &mut Conversation, name: &str, value: Value) {
     body[name] = value;
     let decoded = openai::decode_request(body.to_string().as_bytes()).unwrap();
     call.audio_output |= decoded.audio_output;
+    call.state.store = decoded.state.store.or(call.state.store);
     (call.extra.of, call.extra.harmless) = (decoded.extra.of, decoded.extra.harmless);
     call.extra.fields.extend(decoded.extra.fields);
     for (to, value) in decoded.extra.addressed {

@@ -104,6 +104,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     let (temperature, top_p, top_k) = sampled(conversation, sampling, &mut notes);
 
     limit_marks(&mut offered.tools, &mut system, &mut messages, &mut notes);
+    let marks_all = forwarded.contains_key("cache_control");
     let request = Request {
         model: target.model,
         max_tokens,
@@ -119,6 +120,8 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         stop_sequences: stop_sequences(conversation, &mut notes),
         metadata: conversation.end_user.as_deref().map(|user| Metadata { user_id: opaque(user).to_string() }),
         service_tier: service_tier(conversation, &mut notes),
+        // What the client addressed to Anthropic by this name is sent as it is.
+        cache_control: conversation.cache.automatic.filter(|_| !marks_all).map(CacheControl::from),
         stream: conversation.stream,
         forwarded,
     };

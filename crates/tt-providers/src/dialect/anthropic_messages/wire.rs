@@ -36,6 +36,8 @@ pub(super) struct Request<'a> {
     pub(super) metadata: Option<Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) service_tier: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cache_control: Option<CacheControl>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) stream: bool,
     /// Fields the client addressed to Anthropic by name.

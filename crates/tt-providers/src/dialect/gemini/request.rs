@@ -112,6 +112,9 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     let names = Names::of(conversation);
     let contents = contents::encode(conversation, (target.model, family), &names, &mut notes)?;
     let generation_config = generation_config(conversation, family, addressed.thinking, &mut notes)?;
+    if conversation.cache.automatic.is_some() {
+        notes.dropped(Field::CacheMarks, "Gemini caches by itself");
+    }
     if conversation.end_user.is_some() {
         notes.dropped(Field::EndUser, "");
     }

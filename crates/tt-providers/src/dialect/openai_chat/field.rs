@@ -49,6 +49,9 @@ pub(super) fn name(field: &Field) -> String {
         Field::PresencePenalty => "presence_penalty".into(),
         Field::EndUser => "user".into(),
         Field::ServiceTier => "service_tier".into(),
+        Field::CacheKey => "prompt_cache_key".into(),
+        Field::CacheRetention => "prompt_cache_retention".into(),
+        Field::Store => "store".into(),
         Field::State(field) => field.as_str().into(),
         Field::Addressed { to, name } => {
             let addressee = ADDRESSEES.iter().find(|(_, dialect)| dialect == to).map_or("", |(addressee, _)| addressee);

@@ -59,14 +59,33 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
         format: format(&mut body)?,
         sampling: sampling(&mut body)?,
         thinking: ThinkingConfig { effort: effort(&mut body)?, ..ThinkingConfig::default() },
-        cache: CachePlan::default(),
-        state: State::default(),
+        cache: CachePlan {
+            automatic: None,
+            key: text(&mut body, "prompt_cache_key"),
+            retention: text(&mut body, "prompt_cache_retention"),
+        },
+        state: State { store: store(&mut body), ..State::default() },
         end_user,
         service_tier: body.string("service_tier")?,
         stream: body.flag("stream")?.unwrap_or(false),
         audio_output: body.fields.get("modalities").is_some_and(names_audio),
         extra: extra(std::mem::take(&mut body.fields)),
     })
+}
+
+/// Takes a field where it is a text. What is none stays among the fields left over: the provider says what is wrong
+/// with it.
+fn text(body: &mut Object<'_>, name: &str) -> Option<String> {
+    if body.fields.get(name)?.is_string() { body.string(name).ok()? } else { None }
+}
+
+/// Takes `store` where it is true or false, as [`text`] does.
+fn store(body: &mut Object<'_>) -> Option<bool> {
+    let store = body.fields.get("store")?.as_bool();
+    if store.is_some() {
+        body.fields.shift_remove("store");
+    }
+    store
 }
 
 fn names_audio(modalities: &Value) -> bool {

@@ -60,6 +60,12 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     }
     put(&mut body, "safety_identifier", conversation.end_user.as_deref());
     put(&mut body, "service_tier", conversation.service_tier.as_deref());
+    put(&mut body, "prompt_cache_key", conversation.cache.key.as_deref());
+    put(&mut body, "prompt_cache_retention", conversation.cache.retention.as_deref());
+    put(&mut body, "store", conversation.state.store);
+    if conversation.cache.automatic.is_some() {
+        notes.dropped(Field::CacheMarks, "Chat Completions caches by itself");
+    }
     for (name, value) in own.into_iter().flatten() {
         if PASSED_ON.contains(&name.as_str()) && !body.contains_key(name) {
             body.insert(name.clone(), value.clone());

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use tt_core::call::conversation::{
-    Audio, CacheTtl, Conversation, CustomTool, Document, Effort, Function, HostedTool, Image, Media, Message, Opaque,
-    Origin, Part, Role, Signature, State, StateField, Text, Thinking, ThinkingConfig, Tool, ToolCall, ToolChoice,
-    ToolResult, Video,
+    Audio, CachePlan, CacheTtl, Conversation, CustomTool, Document, Effort, Function, HostedTool, Image, Media,
+    Message, Opaque, Origin, Part, Role, Signature, State, StateField, Text, Thinking, ThinkingConfig, Tool, ToolCall,
+    ToolChoice, ToolResult, Video,
 };
 use tt_core::record::Change;
 use tt_core::{Dialect, Provider};
@@ -285,6 +285,22 @@ fn unknown_fields_are_kept_and_only_known_ones_go_up() {
 }
 
 #[test]
+fn what_is_kept_and_cached_has_a_place_where_it_is_well_formed() {
+    let user = json!([{"role": "user", "content": "x"}]);
+    let body = json!({"model": "up", "messages": user, "prompt_cache_key": "k", "prompt_cache_retention": "24h",
+        "store": true});
+    let found = decode(body.clone());
+    assert_eq!((found.cache.key.as_deref(), found.cache.retention.as_deref()), (Some("k"), Some("24h")));
+    assert_eq!((found.state.store, found.extra.fields.len()), (Some(true), 0));
+    assert_eq!(encode(&found), body);
+    // OpenAI says what is wrong with the rest.
+    let odd = json!({"model": "up", "messages": user, "prompt_cache_key": 5, "store": "yes"});
+    let found = decode(odd.clone());
+    assert_eq!((&found.cache.key, found.state.store, found.extra.fields.len()), (&None, None, 2));
+    assert_eq!(encode(&found), odd);
+}
+
+#[test]
 fn tool_results_stay_together_and_their_pictures_follow() {
     let picture = Part::Image(Image::new(Media::url("https://x")));
     let conversation = Conversation {
@@ -507,6 +523,8 @@ mod round_trip {
                     tools,
                     tool_choice,
                     thinking: ThinkingConfig { effort, ..ThinkingConfig::default() },
+                    cache: CachePlan { automatic: None, key: end_user.clone(), retention: None },
+                    state: State { store: Some(stream), ..State::default() },
                     end_user,
                     stream,
                     ..decode(json!({"model": "up", "messages": [{"role": "user", "content": "x"}]}))
