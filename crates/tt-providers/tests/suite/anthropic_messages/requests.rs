@@ -14,6 +14,7 @@ use crate::api::{Encoded, Target, add_field, dropped, origin, refused_field};
 
 mod history;
 mod messages;
+mod neutral;
 mod reasoning;
 mod structured_output;
 mod tools;
