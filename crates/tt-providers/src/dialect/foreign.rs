@@ -3,6 +3,7 @@
 //! The rule is the same for all targets: what changes what the answer means or costs is refused, the rest is left out
 //! with a note.
 
+use serde_json::Value;
 use tt_core::call::conversation::{Conversation, Opaque, StateField, Tool, ToolChoice};
 use tt_core::call::field::Field;
 use tt_core::{Dialect, Provider};
@@ -22,6 +23,7 @@ pub(super) fn leave_out(call: &Conversation, dialect: Dialect, notes: &mut Notes
     for name in call.extra.foreign_to(dialect) {
         notes.dropped(Field::written(name), NOT_HERE);
     }
+    message_fields(call, dialect, notes);
     Ok(())
 }
 
@@ -54,6 +56,23 @@ fn state(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(),
         notes.dropped(Field::State(field), NOT_HERE);
     }
     Ok(())
+}
+
+/// Notes the fields of messages that are another dialect's: by name those that it knows. A field that is null or an
+/// empty list says nothing.
+fn message_fields(call: &Conversation, dialect: Dialect, notes: &mut Notes) {
+    if call.extra.of.is_none_or(|of| of == dialect) {
+        return;
+    }
+    let says = |value: &Value| !(value.is_null() || value.as_array().is_some_and(Vec::is_empty));
+    let fields = call.messages.iter().flat_map(|message| &message.extra);
+    for (name, _) in fields.filter(|(_, value)| says(value)) {
+        let name = match call.extra.harmless.iter().find(|known| *known == name) {
+            Some(known) => format!("messages[].{known}"),
+            None => "unknown fields".to_owned(),
+        };
+        notes.dropped(Field::Written(name), NOT_HERE);
+    }
 }
 
 /// Notes what only OpenAI's dialects have a field for. A provider that keeps no answers need not be told not to.
@@ -93,7 +112,7 @@ pub(super) fn keeps(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tt_core::call::conversation::{Function, HostedTool, Origin, State};
+    use tt_core::call::conversation::{Function, HostedTool, Message, Origin, Role, State};
     use tt_core::record::Change;
 
     use super::*;
@@ -147,6 +166,18 @@ mod tests {
             assert_eq!(left_out(&call, Dialect::Gemini), expected, "{field:?}");
             assert_eq!(left_out(&call, Dialect::AnthropicMessages), Ok(vec![]), "{field:?}");
         }
+    }
+
+    #[test]
+    fn fields_of_messages_are_noted_where_they_say_something() {
+        let mut call = Conversation::default();
+        (call.extra.of, call.extra.harmless) = (Some(Dialect::OpenAiChat), &["audio"]);
+        let fields = json!({"audio": {"id": "a"}, "odd": 1, "refusal": null, "annotations": []});
+        let extra = fields.as_object().unwrap().clone();
+        call.messages = vec![Message { role: Role::Assistant, name: None, parts: Vec::new(), extra }];
+        let dropped = |name: &str| (Field::written(name), Change::Dropped);
+        assert_eq!(left_out(&call, Dialect::Gemini), Ok(vec![dropped("messages[].audio"), dropped("unknown fields")]));
+        assert_eq!(left_out(&call, Dialect::OpenAiChat), Ok(vec![]));
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
 
     let mut offered = tools::tools(conversation, native_output, &mut names, &mut notes)?;
     let mut choice = tools::choice(conversation, &offered.tools, &mut names)?;
-    let output = structured(conversation, native_output, &offered)?;
+    let output = structured(conversation, native_output, &offered, &mut notes)?;
     let lost_thinking = turns.lost_thinking();
     let Turns { mut system, turns: mut messages, prefill } = turns;
     let (mut format, mut answer_tool) = (None, None);
@@ -191,6 +191,7 @@ fn structured<'a>(
     conversation: &'a Conversation,
     native: bool,
     offered: &Tools<'_>,
+    notes: &mut Notes,
 ) -> Result<Output<'a>, RequestError> {
     let (name, description, schema) = match &conversation.format {
         Format::Text => return Ok(Output::Free),
@@ -201,7 +202,11 @@ fn structured<'a>(
         return Err(RequestError::malformed(Field::FormatSchema, "must be a JSON Schema object"));
     };
     if native {
+        let asked = schema;
         let mut schema = schema::narrowed(declared, &Field::FormatSchema)?;
+        if schema != *asked {
+            notes.changed(Field::FormatSchema, schema::NARROWED);
+        }
         if let (Some(words), Some(root)) = (description, schema.as_object_mut()) {
             root.entry("description").or_insert_with(|| words.as_str().into());
         }

@@ -104,6 +104,10 @@ fn function<'a>(
     if tool.strict == Some(true) && !native {
         notes.dropped(Field::Strict, "the model does not hold arguments to a schema");
     }
+    let schema = parameters(tool, strict, index)?;
+    if strict && tool.parameters.as_ref().is_some_and(|asked| asked != schema.as_ref()) {
+        notes.changed(Field::ToolParameters(index), schema::NARROWED);
+    }
     Ok(ClientTool {
         description: tool.description.as_deref(),
         strict,
@@ -111,7 +115,7 @@ fn function<'a>(
         defer_loading: tool.defer_loading,
         allowed_callers: &tool.allowed_callers,
         input_examples: &tool.input_examples,
-        ..ClientTool::new(name, parameters(tool, strict, index)?)
+        ..ClientTool::new(name, schema)
     })
 }
 

@@ -190,20 +190,29 @@ fn generation_config<'a>(
         }
         (config.response_logprobs, config.logprobs) = (Some(true), sampling.top_logprobs);
     }
-    format(conversation, family, &mut config)?;
+    format(conversation, family, &mut config, notes)?;
     config.thinking_config = thinking_config(conversation, family, thinking, notes);
     Ok(config)
 }
 
-fn format(conversation: &Conversation, family: Family, config: &mut GenerationConfig<'_>) -> Result<(), RequestError> {
+fn format(
+    conversation: &Conversation,
+    family: Family,
+    config: &mut GenerationConfig<'_>,
+    notes: &mut Notes,
+) -> Result<(), RequestError> {
     let schema = match &conversation.format {
         Format::Text => return Ok(()),
         Format::JsonObject => None,
         Format::JsonSchema { schema, description, .. } => match schema {
-            Some(schema) => Some(
-                schema::for_answer(schema, description.as_deref())
-                    .map_err(|reason| RequestError::unsupported(Field::FormatSchema, reason))?,
-            ),
+            Some(schema) => {
+                let (schema, moved) = schema::for_answer(schema, description.as_deref())
+                    .map_err(|reason| RequestError::unsupported(Field::FormatSchema, reason))?;
+                if moved {
+                    notes.changed(Field::FormatSchema, "keywords that Gemini does not know stand in descriptions");
+                }
+                Some(schema)
+            }
             None => None,
         },
     };

@@ -15,7 +15,8 @@ use super::parts::{assistant, cache_hint, content, hint_last};
 use crate::error::RequestError;
 
 /// Fields without which an answer means the same: another dialect's codec leaves them out and says so by name.
-const HARMLESS: [&str; 11] = [
+const HARMLESS: [&str; 12] = [
+    "annotations",
     "audio",
     "metadata",
     "modalities",
