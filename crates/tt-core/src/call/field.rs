@@ -77,6 +77,8 @@ pub enum Field {
     Thinking,
     /// Signatures of texts, pictures and tool calls in the history.
     Signatures,
+    /// The sources that texts of the history cite.
+    Citations,
     /// The marks of the cache on parts, tools and messages.
     CacheMarks,
     /// A tool that the provider runs itself.

@@ -35,6 +35,9 @@ pub(super) fn said<'a>(part: &'a Text, notes: &mut Notes) -> Option<Block<'a>> {
     if part.signature.is_some() {
         notes.dropped(Field::Signatures, "only the provider that made it can read it");
     }
+    if !part.citations.is_empty() {
+        notes.dropped(Field::Citations, "");
+    }
     text(&part.text, part.cache)
 }
 

@@ -210,6 +210,9 @@ impl<'a> Encoder<'a, '_> {
 
     /// Empty text is refused, but its signature must come back on an empty part.
     fn text(&mut self, text: &'a Text) -> Option<Part<'a>> {
+        if !text.citations.is_empty() {
+            self.notes.dropped(Field::Citations, "");
+        }
         let thought_signature = self.ours(text.signature.as_ref());
         (!text.text.is_empty() || thought_signature.is_some()).then(|| Part {
             text: Some(&text.text),

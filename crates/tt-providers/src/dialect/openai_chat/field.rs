@@ -36,6 +36,7 @@ pub(super) fn name(field: &Field) -> String {
         Field::Detail => "detail".into(),
         Field::Thinking => "thinking".into(),
         Field::Signatures => "extra_content".into(),
+        Field::Citations => "messages[].annotations".into(),
         Field::CacheMarks => "cache_control".into(),
         Field::HostedTool(tool) => format!("tools[{tool}]"),
         Field::Strict => "strict".into(),

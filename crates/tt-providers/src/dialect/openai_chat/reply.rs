@@ -12,7 +12,7 @@ use tt_core::call::tool::ToolCall;
 use super::field;
 use super::object::{Object, Path};
 use super::request::parts::assistant;
-use super::{error, usage, wire};
+use super::{citation, error, usage, wire};
 use crate::codec::Undo;
 use crate::error::RequestError;
 use crate::upstream::error::{UpstreamError, json_error};
@@ -219,6 +219,13 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     for (name, value) in choice.extra.iter().filter(|(name, _)| OF_MESSAGE.contains(&name.as_str())) {
         message.insert(name.clone(), value.clone());
     }
+    let annotations = citation::annotations(choice.parts.iter().filter_map(|part| match part {
+        Part::Text(text) => Some(text),
+        _ => None,
+    }));
+    if !annotations.is_empty() {
+        message.insert("annotations".into(), annotations.into());
+    }
     out.insert("message".into(), message.into());
     out.insert("logprobs".into(), choice.logprobs.clone().into());
     let reason = choice.finish.as_ref().map(|finish| finish.reason).unwrap_or_default();
@@ -302,6 +309,18 @@ mod tests {
         assert_eq!(found["extra_content"]["google"]["thought_signature"], "g");
         let back = decoded(&written(parts, &EncodeOptions::default())).unwrap();
         assert_eq!(back.choices[0].parts.len(), 3);
+    }
+
+    #[test]
+    fn citations_are_annotations_again() {
+        let cited = json!({"start_index": 0, "end_index": 2, "title": "t", "url": "https://example.org"});
+        let annotations = json!([{"type": "url_citation", "url_citation": cited}]);
+        let body = json!({"choices": [{"message": {"content": "hi", "annotations": annotations}}]});
+        let reply = decoded(&body).unwrap();
+        assert!(reply.choices[0].extra.is_empty());
+        let Part::Text(text) = &reply.choices[0].parts[0] else { panic!("{reply:?}") };
+        assert_eq!(text.citations.len(), 1);
+        assert_eq!(message(reply.choices[0].parts.clone())["annotations"], annotations);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tt_core::call::field::Field;
 use tt_core::{Dialect, Provider};
 
 use super::super::super::foreign;
+use super::super::citation;
 use super::super::names::Names;
 use crate::codec::{Encoded, Target, Undo};
 use crate::error::RequestError;
@@ -173,6 +174,13 @@ impl Messages<'_> {
                 out.insert("refusal".into(), refusals.into());
             }
             self.calls(&mut out, &calls);
+        }
+        let annotations = citation::annotations(message.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text),
+            _ => None,
+        }));
+        if message.role == Role::Assistant && !annotations.is_empty() {
+            out.insert("annotations".into(), annotations.into());
         }
         for field in ["audio", "annotations"] {
             put(&mut out, field, message.extra.get(field).filter(|_| self.own).cloned());

@@ -6,6 +6,7 @@ use tt_core::call::conversation::{
 };
 use tt_core::{Dialect, Provider};
 
+use super::super::citation;
 use super::super::object::{Object, Path};
 use crate::error::RequestError;
 
@@ -115,6 +116,7 @@ pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec
             None => said.push(Part::Text(Text { signature: Some(signature), ..Text::default() })),
         }
     }
+    citation::take(&mut message.fields, &mut said);
     parts.append(&mut said);
     if let Some(text) = message.string("refusal")? {
         parts.push(Part::Refusal { text });
