@@ -20,6 +20,7 @@ use tt_core::usage::Reported;
 use uuid::Uuid;
 
 use crate::error::RequestError;
+use crate::notes::Notes;
 use crate::slices::Slices;
 use crate::tally::Tally;
 use crate::upstream::error::{Refused, UpstreamError};
@@ -231,8 +232,8 @@ pub struct Encoded {
     pub body: Vec<u8>,
     /// Changes that must be taken back in the answer.
     pub undo: Undo,
-    /// Parameters left out because the target has no such thing and the answer means the same without them.
-    pub dropped: Vec<&'static str>,
+    /// What was left out, or sent as something near it.
+    pub notes: Notes,
 }
 
 /// Changes made by encoding a request, which decoding its answer must take back.

@@ -5,6 +5,7 @@ use tt_core::Dialect;
 use crate::codec::Codec;
 
 pub(crate) mod anthropic_messages;
+mod foreign;
 pub(crate) mod gemini;
 pub mod openai_chat;
 

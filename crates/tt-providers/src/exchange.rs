@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tt_core::Dialect;
 use tt_core::call::conversation::Conversation;
 use tt_core::call::field::Field;
-use tt_core::record::{Change, Note};
+use tt_core::record::Note;
 use tt_core::usage::Reported;
 use uuid::Uuid;
 
@@ -157,7 +157,10 @@ impl Exchange {
                 Arc::make_mut(&mut call).sampling.max_output_tokens = cap;
             }
             let encoded = egress.encode(&call, target)?;
-            let notes = encoded.dropped.iter().map(|param| dropped(param)).collect();
+            let notes = encoded.notes.named(|field| request.ingress.field(field));
+            if !notes.is_empty() {
+                tracing::debug!(model = target.model, ?notes, "parameters left out or changed");
+            }
             let context = ReplyContext { created, id, model: target.model.to_owned() };
             (Slices::from(encoded.body), notes, Way::Translated { egress, undo: encoded.undo, context })
         };
@@ -174,7 +177,8 @@ impl Exchange {
         &self.body
     }
 
-    /// The parameters that the target cannot express, for the record of an attempt.
+    /// What of the request the target cannot express, in the client's words, for the record of an attempt; empty where
+    /// it passes through.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
@@ -212,11 +216,6 @@ impl Exchange {
             ),
         }
     }
-}
-
-fn dropped(param: &str) -> Note {
-    let why = "the target has no such parameter".to_owned();
-    Note { param: param.to_owned(), what: Change::Dropped, why }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod codec;
 mod dialect;
 pub mod error;
 pub mod exchange;
+pub mod notes;
 pub mod provider;
 pub mod slices;
 pub mod sse;

@@ -1,6 +1,7 @@
 //! The account of an answer while it passes: its usage, its model, and enough of its text to count it if it breaks.
 
-use tt_core::call::event::Event;
+use tt_core::call::event::{Delta, Event};
+use tt_core::call::part::{Part, Text};
 use tt_core::usage::Reported;
 
 /// The most output text kept; what is beyond is only measured.
@@ -36,13 +37,37 @@ impl Tally {
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Start { model, .. } => self.model(model),
-            Event::Text { text, .. } | Event::Thinking { text, .. } | Event::Refusal { text, .. } => self.text(text),
-            Event::ToolCall { name, .. } => self.text(name),
-            Event::ToolArguments { json, .. } => self.text(json),
+            Event::BlockStart { head, .. } => self.head(head),
+            Event::Delta { delta, .. } => self.delta(delta),
             Event::Finish { .. } => self.finished = true,
             Event::Usage(reported) => self.usage = Some(reported.clone()),
             Event::Done => self.done = true,
-            Event::ThinkingSigned { .. } | Event::RedactedThinking { .. } | Event::Ping => {}
+            Event::BlockStop { .. } | Event::Ping => {}
+        }
+    }
+
+    fn head(&mut self, head: &Part) {
+        match head {
+            Part::Text(Text { text, .. }) | Part::Refusal { text } => self.text(text),
+            Part::Thinking(thinking) => thinking.texts().for_each(|text| self.text(text)),
+            Part::ToolCall(call) => {
+                self.text(&call.name);
+                self.text(&call.arguments);
+            }
+            Part::Audio(audio) => self.text(audio.transcript.as_deref().unwrap_or_default()),
+            Part::Opaque(opaque) => self.text(opaque.text.as_deref().unwrap_or_default()),
+            Part::Image(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) | Part::Redacted { .. } => {}
+        }
+    }
+
+    fn delta(&mut self, delta: &Delta) {
+        match delta {
+            Delta::Text(text)
+            | Delta::Thinking(text)
+            | Delta::Summary { text, .. }
+            | Delta::Refusal(text)
+            | Delta::Arguments(text) => self.text(text),
+            Delta::Signature(_) | Delta::Citation(_) | Delta::Bytes(_) | Delta::Raw(_) => {}
         }
     }
 
@@ -69,6 +94,8 @@ fn cut(text: &str, bytes: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use tt_core::call::finish::Finish;
+
     use super::*;
 
     #[test]
@@ -90,11 +117,13 @@ mod tests {
         let mut tally = Tally::default();
         for event in [
             Event::Start { id: "i".into(), model: "m".into(), created: None },
-            Event::Thinking { choice: 0, text: "t".into() },
-            Event::Text { choice: 0, text: "x".into(), signature: None },
+            Event::BlockStart { choice: 0, block: 0, head: Part::thinking("t") },
+            Event::BlockStart { choice: 0, block: 1, head: Part::text("") },
+            Event::Delta { choice: 0, block: 1, delta: Delta::Text("x".into()) },
+            Event::BlockStop { choice: 0, block: 1 },
             Event::Usage(Reported { raw: "1".into(), ..Reported::default() }),
             Event::Usage(Reported { raw: "2".into(), ..Reported::default() }),
-            Event::Finish { choice: 0, reason: tt_core::call::reply::Finish::Stop },
+            Event::Finish { choice: 0, finish: Finish::default() },
         ] {
             tally.event(&event);
         }

@@ -1,5 +1,6 @@
 //! The place in a call that an error is about, in no dialect's words.
 
+use super::state::StateField;
 use crate::Dialect;
 
 /// A place in a call. The codec that encodes for a target names it by where it stands in the neutral form; the dialect
@@ -68,6 +69,50 @@ pub enum Field {
     LogitBias,
     /// Texts that end the answer.
     Stop,
+    /// The name of the speaker of a message.
+    SpeakerName,
+    /// The detail in which pictures are to be seen.
+    Detail,
+    /// Thinking in the history, with its signatures.
+    Thinking,
+    /// Signatures of texts, pictures and tool calls in the history.
+    Signatures,
+    /// The sources that texts of the history cite.
+    Citations,
+    /// The marks of the cache on parts, tools and messages.
+    CacheMarks,
+    /// A tool that the provider runs itself.
+    HostedTool(usize),
+    /// Must the arguments of tools keep to their schemas?
+    Strict,
+    /// May several tools be called in one turn?
+    ParallelToolCalls,
+    /// How much to think.
+    Effort,
+    /// Temperature.
+    Temperature,
+    /// Nucleus sampling.
+    TopP,
+    /// Only the k likeliest tokens.
+    TopK,
+    /// Seed.
+    Seed,
+    /// Frequency penalty.
+    FrequencyPenalty,
+    /// Presence penalty.
+    PresencePenalty,
+    /// The id of the end user.
+    EndUser,
+    /// The processing tier asked for.
+    ServiceTier,
+    /// The key of the cache that a request is sent to.
+    CacheKey,
+    /// How long the provider keeps what it caches.
+    CacheRetention,
+    /// Is the provider to keep the answer?
+    Store,
+    /// What the provider is to keep, or to go on from.
+    State(StateField),
     /// A field that the client addressed to a provider in the words of that provider's dialect
     /// ([`Extra::addressed`](super::extra::Extra::addressed)).
     Addressed {

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::call::conversation::Part;
+pub use super::finish::{Finish, FinishReason};
+use super::part::{Part, Text};
 use crate::usage::Reported;
 
 /// A whole answer.
@@ -29,18 +30,15 @@ impl Reply {
         let mut text = String::new();
         for part in parts {
             match part {
-                Part::Text { text: said, .. } | Part::Thinking { text: said, .. } | Part::Refusal { text: said } => {
-                    text.push_str(said);
-                }
+                Part::Text(Text { text: said, .. }) | Part::Refusal { text: said } => text.push_str(said),
+                Part::Thinking(thinking) => text.extend(thinking.texts()),
                 Part::ToolCall(call) => {
                     text.push_str(&call.name);
                     text.push_str(&call.arguments);
                 }
-                Part::Image { .. }
-                | Part::Audio { .. }
-                | Part::File { .. }
-                | Part::ToolResult { .. }
-                | Part::RedactedThinking { .. } => {}
+                Part::Audio(audio) => text.extend(audio.transcript.as_deref()),
+                Part::Opaque(opaque) => text.extend(opaque.text.as_deref()),
+                Part::Image(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) | Part::Redacted { .. } => {}
             }
         }
         text
@@ -60,17 +58,4 @@ pub struct Choice {
     pub logprobs: Option<Value>,
     /// Fields of the choice and its message not mapped, as sent.
     pub extra: Map<String, Value>,
-}
-
-/// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// By itself, or at a stop sequence.
-    Stop,
-    /// At the length asked for or the context's end.
-    Length,
-    /// To have tools run.
-    ToolCalls,
-    /// Refused or cut by a filter.
-    ContentFilter,
 }

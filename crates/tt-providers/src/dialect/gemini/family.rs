@@ -1,6 +1,6 @@
 //! The traits of a Gemini model, read from its name and from the price table.
 
-use tt_core::call::conversation::Effort;
+use tt_core::call::thinking::Effort;
 use tt_core::model::Capabilities;
 
 use crate::codec::Target;
@@ -45,6 +45,19 @@ pub(super) enum ThinkingAmount {
     Level(&'static str),
 }
 
+impl ThinkingAmount {
+    /// Does it stand for another effort than the one that was asked for?
+    pub(super) fn is_only_near(self, effort: Effort) -> bool {
+        match (self, effort) {
+            (Self::Budget(tokens), Effort::None) => tokens > 0,
+            (Self::Budget(_), Effort::Low | Effort::Medium | Effort::High) => false,
+            (Self::Level(word), Effort::Minimal) => word != "minimal",
+            (Self::Level(_), Effort::Low | Effort::Medium | Effort::High) => false,
+            (_, Effort::None | Effort::Minimal | Effort::XHigh | Effort::Max) => true,
+        }
+    }
+}
+
 impl Family {
     /// Reads the name. A name that says no generation (`gemini-flash-latest`) is of the newest one.
     pub(super) fn of(target: Target<'_>) -> Self {
@@ -61,6 +74,11 @@ impl Family {
             media_in_results: newest,
             sampling: facts.sampling_params != Some(false),
         }
+    }
+
+    /// Is it told how much to think in tokens?
+    pub(super) const fn takes_budget(self) -> bool {
+        matches!(self.thinking, Thinking::Budget { .. })
     }
 
     /// The amount of thinking for an effort; `None`: there is no way to ask this model.
