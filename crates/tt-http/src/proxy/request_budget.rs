@@ -161,7 +161,7 @@ impl RequestBudget {
                 let which = rule.map_or_else(String::new, describe);
                 Err(NotReserved::Refused(ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at)))
             }
-            // `BudgetAccounts` answers these itself.
+            // `BudgetAccounts` never gives these.
             Reservation::NeedSpent(_) | Reservation::Unavailable => Err(NotReserved::Refused(ApiError::internal())),
         }
     }

@@ -6,8 +6,8 @@ use tt_core::price::{CostBound, PriceTable};
 use tt_core::{Dialect, NanoUsd, Timestamp};
 use tt_providers::{ClientRequest, CostFacts, codec};
 
-/// Tokens of input that nobody sent: what providers add for tools (Anthropic up to 530) and around messages, and the
-/// words with which a shape of the answer is asked for where a provider has no field for it.
+/// Input tokens that a provider may bill beyond the texts of the body: for tools (Anthropic: up to 530), around messages,
+/// and for the words that ask for a shape of the answer where the provider has no field for it.
 const ADDED_INPUT_TOKENS: u64 = 2048;
 
 /// The facts of a request that bound its cost at any target.
@@ -15,16 +15,17 @@ const ADDED_INPUT_TOKENS: u64 = 2048;
 pub(super) struct Bounds {
     /// The client's dialect.
     ingress: Dialect,
-    /// A token is at least a byte of the texts, which the body holds.
+    /// The size of the body. A text has no more tokens than bytes.
     body_bytes: u64,
-    /// Where it holds more than text, its bytes do not bound it; the context window does.
+    /// The facts that the client's dialect found. If the body holds more than text, its bytes do not bound the input
+    /// tokens; the context window does.
     fees: CostFacts,
     max_output_tokens: Option<u64>,
     choices: u64,
     service_tier: Option<String>,
 }
 
-/// The most an attempt can cost.
+/// The most that an attempt can cost, with the tokens that this is computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WorstCase<'a> {
     pub(super) bound: CostBound<'a>,
@@ -38,14 +39,14 @@ pub(super) enum Unbounded {
     Unpriced,
     #[error("without max_tokens the length of its answer is not bounded")]
     Output,
-    #[error("its context window is not known, which would bound what is no text")]
+    #[error("its context window is not known, so input that is not text has no bound")]
     Input,
     #[error("it searches the web for a fee that a budget does not cover")]
     Searches,
 }
 
 impl Bounds {
-    /// Reads the request, of which its dialect knows the `fees`.
+    /// The bounds of `request`, in which its dialect found `fees`.
     pub(super) fn of(request: &ClientRequest, fees: CostFacts) -> Self {
         let facts = request.facts();
         Self {
@@ -58,17 +59,20 @@ impl Bounds {
         }
     }
 
-    /// Choices asked for, at least 1.
+    /// The number of choices that the client asked for, at least 1.
     pub(super) fn choices(&self) -> u64 {
         self.choices
     }
 
-    /// May the call go out with a lower limit of output than was asked for?
+    /// May the request be sent with a lower limit of output tokens than the client asked for?
     pub(super) fn may_be_capped(&self) -> bool {
         !self.fees.fixed_thinking
     }
 
-    /// The most an attempt at `step` can cost.
+    /// The most that an attempt at `step` can cost, at the prices of `at`.
+    ///
+    /// # Errors
+    /// When the cost has no bound.
     pub(super) fn worst_case(
         &self,
         prices: &PriceTable,
@@ -93,7 +97,7 @@ impl Bounds {
             choices: self.choices,
             service_tier: self.service_tier.as_deref(),
         };
-        // Without a price the rest does not matter.
+        // A missing price is reported first, because the client cannot bound the cost by another request then.
         let cost = prices.worst_case(provider, model, &bound, at).ok_or(Unbounded::Unpriced)?;
         match (input, output) {
             (None, _) => Err(Unbounded::Input),
