@@ -1,4 +1,4 @@
-//! The dialects, a folder for each, and the one place that tells them apart.
+//! The dialects, each in a folder of its own, and [`codec`], the one function that tells them apart.
 
 use tt_core::Dialect;
 

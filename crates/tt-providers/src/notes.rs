@@ -1,4 +1,4 @@
-//! What an encoder could not express and left out, or sent as something near it.
+//! Notes of an encoder on the fields that it left out or changed, because the target cannot express them.
 
 use tt_core::call::field::Field;
 use tt_core::record::{Change, Note};
@@ -7,24 +7,24 @@ use tt_core::record::{Change, Note};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notes(Vec<FieldNote>);
 
-/// One note; the client's dialect prints its field ([`Ingress::field`](crate::codec::Ingress::field)).
+/// One note. The dialect of the client prints its field ([`Ingress::field`](crate::codec::Ingress::field)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldNote {
-    /// What was not sent as it was written.
+    /// The field that was not sent as the client wrote it.
     pub field: Field,
-    /// What became of it.
+    /// The treatment of the field: left out, or sent as something similar.
     pub what: Change,
-    /// Why, in words; empty where the target merely has no such thing.
+    /// The reason in a sentence; empty where the target has no such field and nothing more is to be said.
     pub why: &'static str,
 }
 
 impl Notes {
-    /// A field was left out; the answer means the same without it.
+    /// Notes that a field was left out; the answer means the same without it.
     pub(crate) fn dropped(&mut self, field: Field, why: &'static str) {
         self.add(field, Change::Dropped, why);
     }
 
-    /// A field was sent as something near it.
+    /// Notes that a field was sent as something similar.
     pub(crate) fn changed(&mut self, field: Field, why: &'static str) {
         self.add(field, Change::Changed, why);
     }
@@ -35,17 +35,17 @@ impl Notes {
         }
     }
 
-    /// The notes.
+    /// The notes, in the order of the encoder.
     pub fn iter(&self) -> std::slice::Iter<'_, FieldNote> {
         self.0.iter()
     }
 
-    /// Are there none?
+    /// True if every field was sent as the client wrote it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The notes as a record keeps them, their fields printed by `name`.
+    /// The notes in the form of a request record, with their fields printed by `name`.
     pub fn named(&self, name: impl Fn(&Field) -> String) -> Vec<Note> {
         let named = |note: &FieldNote| Note { param: name(&note.field), what: note.what, why: note.why.to_owned() };
         self.0.iter().map(named).collect()

@@ -22,12 +22,12 @@ impl Slices {
         Self { rest }
     }
 
-    /// Bytes left.
+    /// The number of bytes left to send.
     pub fn len(&self) -> u64 {
         self.rest.iter().map(|part| part.len() as u64).sum()
     }
 
-    /// Is nothing left?
+    /// True if no byte is left to send.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }

@@ -1,10 +1,11 @@
-//! The account of an answer while it passes: its usage, its model, and enough of its text to count it if it breaks.
+//! The account of an answer while it passes: its usage, its model, and enough of its text to count tokens if the
+//! provider reports no usage.
 
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::part::{Part, Text};
 use tt_core::usage::Reported;
 
-/// The most output text kept; what is beyond is only measured.
+/// The most output text that is kept, in bytes. Of the rest only the length is kept.
 const TEXT_CAP_BYTES: usize = 256 << 10;
 
 /// The running account of one answer, for every dialect and for pass-through and translation alike.
@@ -12,16 +13,16 @@ const TEXT_CAP_BYTES: usize = 256 << 10;
 pub struct Tally {
     /// The provider's usage as last reported.
     pub usage: Option<Reported>,
-    /// The model the provider says answers.
+    /// The model that answers, as the provider names it.
     pub served_model: Option<String>,
-    /// All text generated so far (answers, thinking, refusals, tool calls), up to 256 KiB: what is counted when the
-    /// provider reports no usage.
+    /// The text generated so far (answers, thinking, refusals, tool calls), at most 256 KiB. Its tokens are counted
+    /// when the provider reports no usage.
     pub output_text: String,
-    /// Bytes of text beyond `output_text`.
+    /// The length of the text beyond `output_text`, in bytes.
     pub extra_bytes: u64,
-    /// An answer ended with a finish reason.
+    /// True if a choice has ended with a finish reason.
     pub finished: bool,
-    /// The provider ended the stream properly.
+    /// True if the provider ended the stream properly.
     pub done: bool,
 }
 
@@ -79,7 +80,7 @@ impl Tally {
         self.extra_bytes = self.extra_bytes.saturating_add((text.len() - kept.len()) as u64);
     }
 
-    /// Takes note of the model that answers; an empty name says nothing.
+    /// Takes note of the model that answers. An empty name is ignored.
     pub fn model(&mut self, model: &str) {
         if !model.is_empty() && self.served_model.as_deref() != Some(model) {
             self.served_model = Some(model.to_owned());

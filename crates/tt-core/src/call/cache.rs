@@ -1,6 +1,7 @@
-//! How long a prompt is to be cached.
+//! Prompt caching: the marks on parts and tools, and the settings of the whole request.
 
-/// How long what is cached is kept. On a part it is a mark: cache the prompt up to and with this part.
+/// The time for which a provider keeps a cached prompt. On a part, a call or a tool it is a cache mark: the provider is
+/// to cache the prompt up to and including that place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CacheTtl {
     /// Five minutes (Anthropic `5m`).
@@ -13,14 +14,14 @@ pub enum CacheTtl {
     TwelveHours,
 }
 
-/// What a request says of caching as a whole, beside the marks on its parts.
+/// The cache settings of a whole request. The marks on single parts and tools stand with those.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CachePlan {
-    /// The provider is to choose what it caches, and to keep it so long (Anthropic's top-level `cache_control`, OpenAI
-    /// `prompt_cache_options`).
+    /// The provider chooses the places that it caches, and keeps them for this time (Anthropic's top-level
+    /// `cache_control`, OpenAI `prompt_cache_options`). `None`: the client did not ask for it.
     pub automatic: Option<CacheTtl>,
-    /// Requests of one key are sent to one cache (OpenAI `prompt_cache_key`).
+    /// The cache key: the provider routes requests with the same key to the same cache (OpenAI `prompt_cache_key`).
     pub key: Option<String>,
-    /// OpenAI's word for how long (`prompt_cache_retention`: `in_memory`, `24h`).
+    /// The retention policy in OpenAI's words (`prompt_cache_retention`: `in_memory` or `24h`).
     pub retention: Option<String>,
 }

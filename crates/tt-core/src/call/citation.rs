@@ -1,48 +1,49 @@
-//! Where a text of an answer is from.
+//! Citations: the sources that the text of an answer is taken from.
 
-/// A source that a text cites.
+/// One citation: a stretch of text, and the source that it cites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Citation {
-    /// Where the citing text begins, in characters from the beginning of its part; `None` where the provider says only
-    /// which part it is (Anthropic).
+    /// The first character of the citing text, counted from 0 at the beginning of its part. `None` where the citation
+    /// is about the whole part (Anthropic).
     pub start: Option<u64>,
-    /// Where it ends, exclusive.
+    /// The character after the last one of the citing text, counted like `start`.
     pub end: Option<u64>,
-    /// The words of the source that are cited, where the provider gives them.
+    /// The quoted words of the source; `None` where the provider does not quote them.
     pub cited: Option<String>,
-    /// The source.
+    /// The source that is cited.
     pub source: Source,
 }
 
-/// What a text cites.
+/// The source of a citation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A page of the web (OpenAI `url_citation`, Anthropic `web_search_result_location`, Gemini grounding chunks).
     Url {
-        /// Its address.
+        /// The address of the page.
         url: String,
-        /// Its title.
+        /// The title of the page; `None` where the provider gives none.
         title: Option<String>,
     },
     /// A document of the request (Anthropic `char_location`, `page_location`, `content_block_location`).
     Document {
-        /// Which of the request's documents, from 0.
+        /// The position of the document among the documents of the request, counted from 0.
         index: u64,
-        /// Its title.
+        /// The title of the document; `None` where the client gave none.
         title: Option<String>,
-        /// The place within it, in what [`Place`] counts: first, and first no longer meant.
+        /// The cited range within the document: the unit, the first number, and the number after the last. `None`: the
+        /// whole document.
         at: Option<(Place, u64, u64)>,
     },
     /// A file in the provider's store (OpenAI `file_citation`).
     File {
-        /// Its id there.
+        /// The id of the file in that store.
         id: String,
-        /// Its name.
+        /// The name of the file; `None` where the provider gives none.
         filename: Option<String>,
     },
 }
 
-/// What a place within a document is counted in.
+/// The unit in which places within a document are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Characters, from 0.

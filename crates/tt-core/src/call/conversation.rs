@@ -1,4 +1,5 @@
-//! A request for a completion, in no provider's words: what every dialect decodes to and encodes from.
+//! A request for a completion in the neutral form. Every dialect decodes its requests to a [`Conversation`] and encodes
+//! them from one.
 
 use std::borrow::Cow;
 
@@ -15,66 +16,69 @@ pub use super::state::{State, StateField};
 pub use super::thinking::{Effort, ThinkingConfig, ThinkingDisplay, ThinkingMode};
 pub use super::tool::{CustomTool, Function, HostedTool, Tool, ToolCall, ToolChoice};
 
-/// One request. Fields that have no place here stand in `extra`, under the names of the dialect they are from.
+/// One request for a completion. A field that no neutral field holds stands in [`Conversation::extra`], under its name
+/// in the dialect of the client.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Conversation {
     /// The model as the client named it.
     pub model: String,
     /// All messages in the order sent, system and developer messages in place.
     pub messages: Vec<Message>,
-    /// Tools the model may call.
+    /// The tools that the model may call, in the order sent.
     pub tools: Vec<Tool>,
-    /// Whether and which tool must be called; `None`: the provider's default.
+    /// The rule for calling tools: at will, never, at least one, or a certain one. `None`: the provider's default.
     pub tool_choice: Option<ToolChoice>,
-    /// May several tools be called in one turn? `None`: the provider's default.
+    /// True if the model may call several tools in one turn. `None`: the provider's default.
     pub parallel_tool_calls: Option<bool>,
     /// The shape the answer must have.
     pub format: Format,
-    /// Sampling and length.
+    /// Temperature and other sampling parameters, stop texts, the output limit and the number of answers.
     pub sampling: Sampling,
-    /// How much to think, and what to show of it.
+    /// The amount of thinking, and the form in which the answer shows it.
     pub thinking: ThinkingConfig,
-    /// What is to be cached, beside the marks on parts and tools.
+    /// The cache settings of the whole request; single parts and tools carry cache marks of their own.
     pub cache: CachePlan,
-    /// What the provider is to keep, or to go on from.
+    /// The fields that name data at the provider: answers to keep or to continue, containers, MCP servers.
     pub state: State,
-    /// An opaque id of the end user (`safety_identifier`, else `user`).
+    /// The id of the end user, as the client sent it (OpenAI `safety_identifier`, else `user`; Anthropic
+    /// `metadata.user_id`).
     pub end_user: Option<String>,
     /// The processing tier asked for, in OpenAI's words (`auto`, `default`, `flex`, `priority`).
     pub service_tier: Option<String>,
-    /// Answer as a stream of events?
+    /// True if the answer is to come as a stream of events.
     pub stream: bool,
-    /// The answer is to hold sound.
+    /// True if the answer is to hold sound (OpenAI `modalities` with `audio`).
     pub audio_output: bool,
-    /// Fields that have no place above.
+    /// The top-level fields that none of the fields above holds.
     pub extra: Extra,
 }
 
-/// Who speaks.
+/// The speaker of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Instructions.
+    /// The operator or developer of the application: instructions (Anthropic `system`, Gemini `systemInstruction`).
     System,
-    /// Instructions, in OpenAI's newer word.
+    /// The same as `System`, under OpenAI's newer name `developer`.
     Developer,
-    /// The user.
+    /// The end user.
     User,
-    /// The model.
+    /// The model (Gemini `model`).
     Assistant,
-    /// Results of tool calls.
+    /// The client, with the result of a tool call. Anthropic and Gemini send results in messages of the user.
     Tool,
 }
 
-/// One message.
+/// One message of a conversation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Who speaks.
+    /// The speaker.
     pub role: Role,
-    /// The speaker's name, where the client gave one.
+    /// The name of the speaker, which only OpenAI's messages have; `None` where the client gave none.
     pub name: Option<String>,
-    /// What is said, in order. A tool's result is one `ToolResult` part in a message of role `Tool`.
+    /// The contents of the message, in order. A tool's result is one `ToolResult` part in a message of role `Tool`.
     pub parts: Vec<Part>,
-    /// Fields of the message that have no place above, as sent, in the words of the dialect [`Extra::of`] names.
+    /// The fields of the message that none of the fields above holds, as sent, under their names in the dialect that
+    /// [`Extra::of`] names.
     pub extra: Map<String, Value>,
 }
 

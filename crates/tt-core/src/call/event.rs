@@ -1,7 +1,8 @@
-//! A streamed answer, in no provider's words.
+//! A streamed answer in the neutral form.
 //!
-//! An answer is a sequence of blocks, each of which is a [`Part`]: it begins with what is known of the part, grows by
-//! deltas and stops. Blocks of one answer may be open at once (parallel tool calls); a delta says which it belongs to.
+//! An answer is a sequence of blocks, each of which is a [`Part`]: it begins with the known fields of the part, grows
+//! by deltas and stops. Several blocks of one answer may be open at once (parallel tool calls); each delta names its
+//! block.
 
 use super::citation::Citation;
 use super::finish::Finish;
@@ -18,81 +19,82 @@ pub enum Event {
     Start {
         /// The provider's id of the answer.
         id: String,
-        /// The model it says answers.
+        /// The model that answers, as the provider names it.
         model: String,
-        /// Seconds since the epoch, where the provider says.
+        /// The time of the answer in seconds since the epoch; `None` where the provider does not say.
         created: Option<i64>,
     },
     /// A block begins.
     BlockStart {
-        /// Whose.
+        /// The index of the answer.
         choice: u32,
-        /// Which.
+        /// The number of the block within that answer.
         block: u32,
-        /// The part as far as it is known: deltas add to it. What has no delta of its own is whole.
+        /// The part as known when it begins. Deltas append to its text, arguments, signature or bytes; all other fields
+        /// are final.
         head: Part,
     },
-    /// More of a block.
+    /// An open block grows.
     Delta {
-        /// Whose.
+        /// The index of the answer.
         choice: u32,
-        /// Which.
+        /// The number of the block within that answer.
         block: u32,
-        /// What is added.
+        /// The addition to the block.
         delta: Delta,
     },
     /// A block is complete.
     BlockStop {
-        /// Whose.
+        /// The index of the answer.
         choice: u32,
-        /// Which.
+        /// The number of the block within that answer.
         block: u32,
     },
     /// An answer ended.
     Finish {
-        /// Whose.
+        /// The index of the answer.
         choice: u32,
-        /// Why.
+        /// The reason for the end.
         finish: Finish,
     },
     /// The usage as known now: it **replaces** what came before.
     Usage(Reported),
-    /// A sign of life.
+    /// The provider shows that it is still working, and sends nothing else (Anthropic `ping`).
     Ping,
-    /// The provider ended the stream properly: all that follows is the connection's end.
+    /// The provider ended the stream properly. No event follows.
     Done,
 }
 
-/// What is added to a block.
+/// An addition to an open block.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Delta {
-    /// More text of a text.
+    /// Text to append to a [`Part::Text`].
     Text(String),
-    /// More text of thinking.
+    /// Text to append to a [`Part::Thinking`].
     Thinking(String),
-    /// More of a summary of thinking (Responses).
+    /// Text to append to the summary of a [`Part::Thinking`] (Responses).
     Summary {
-        /// Which part of the summary, from 0.
+        /// The number of the paragraph within the summary, counted from 0.
         part: u32,
-        /// The piece.
+        /// The text to append.
         text: String,
     },
-    /// The signature of a text or of thinking, whole.
+    /// The whole signature of a text or of thinking.
     Signature(Signature),
-    /// More of a tool call's arguments: JSON text, or the free-form input of a custom tool.
+    /// Text to append to the arguments of a tool call: JSON text, or the free-form input of a custom tool.
     Arguments(String),
-    /// More text of a refusal.
+    /// Text to append to a [`Part::Refusal`].
     Refusal(String),
-    /// A source that the text cites.
+    /// One more citation of a text.
     Citation(Box<Citation>),
-    /// More of the sound that the model makes: base64.
+    /// Base64 text to append to the sound that the model makes.
     Bytes(String),
-    /// More of a block that is opaque, as sent.
+    /// Text to append to the raw form of a [`Part::Opaque`], as sent.
     Raw(String),
 }
 
 impl Event {
-    /// Is this content, after which the target is committed?
+    /// True if the event brings content. Once the client has been sent content, no other target may answer.
     pub const fn is_content(&self) -> bool {
         match self {
             Self::BlockStart { head, .. } => match head {

@@ -1,55 +1,56 @@
-//! Why an answer ended.
+//! The reason for which an answer ended.
 
 use serde_json::Value;
 
-/// Why an answer ended, in no provider's words and in its own.
+/// The end of an answer: its reason in the neutral form, with the provider's own words.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Finish {
     /// The reason.
     pub reason: FinishReason,
-    /// The provider's word for it; empty where the reason was not said but follows from the rest.
+    /// The provider's word for the reason; empty where the provider gave none and the reason was concluded.
     pub native: String,
     /// The text at which the answer ended, where the provider says which (Anthropic `stop_sequence`).
     pub stop_sequence: Option<String>,
-    /// What the provider says beside it (Anthropic `stop_details`, Responses `incomplete_details`, Gemini
+    /// Further details from the provider (Anthropic `stop_details`, Responses `incomplete_details`, Gemini
     /// `finishMessage`), as sent.
     pub detail: Option<Value>,
 }
 
-/// Why an answer ended.
+/// The reason for which an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FinishReason {
-    /// By itself, or at a stop sequence.
+    /// The model was done, or wrote a stop sequence.
     #[default]
     Stop,
-    /// At the length asked for.
+    /// The answer reached the output limit of the request.
     Length,
-    /// To have tools run.
+    /// The model asks for tools to be run.
     ToolCalls,
-    /// Cut by a filter.
+    /// A content filter of the provider cut the answer.
     ContentFilter,
-    /// The model refused (Anthropic).
+    /// The model refused to answer (Anthropic `refusal`).
     Refusal,
-    /// The provider's own tools took long: the same conversation, sent again with the answer, goes on (Anthropic
-    /// `pause_turn`).
+    /// The provider paused a long turn of its own tools. The client sends the conversation again with this answer to
+    /// continue (Anthropic `pause_turn`).
     PauseTurn,
-    /// The conversation was compacted, and goes on from what the answer holds (Anthropic `compaction`).
+    /// The provider compacted the conversation. The client continues from the contents of this answer (Anthropic
+    /// `compaction`).
     Compaction,
-    /// At the end of the context window (Anthropic `model_context_window_exceeded`).
+    /// The context window is full (Anthropic `model_context_window_exceeded`).
     ContextWindow,
-    /// The answer is to be continued by another call (Gemini `CONTINUATION`).
+    /// The provider expects another call to continue the answer (Gemini `CONTINUATION`).
     Continuation,
-    /// The provider broke off, for a reason that is none of these.
+    /// The provider broke the answer off for another reason.
     Incomplete,
 }
 
 impl Finish {
-    /// An ending of which the provider said no word.
+    /// The end for `reason`, where the provider named none.
     pub fn because(reason: FinishReason) -> Self {
         Self { reason, ..Self::default() }
     }
 
-    /// An ending in the provider's word.
+    /// The end for `reason`, which the provider calls `native`.
     pub fn in_word(reason: FinishReason, native: impl Into<String>) -> Self {
         Self { reason, native: native.into(), ..Self::default() }
     }

@@ -1,37 +1,37 @@
-//! Where the bytes of pictures, sound, films and documents are.
+//! The sources of pictures, sound, films and documents.
 
 use crate::Provider;
 
-/// Where bytes are.
+/// The source of the bytes of a picture, sound, film or document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Media {
-    /// In the message: base64 without line breaks or `data:` prefix.
+    /// The bytes stand in the message as base64, without line breaks or `data:` prefix.
     Inline {
-        /// For example `image/png`.
+        /// The media type, for example `image/png`.
         mime: String,
         /// The base64 text.
         data: String,
     },
-    /// At an address that the provider reads.
+    /// The provider reads them from an address.
     Url {
-        /// `https://…`; for Gemini also `gs://…` and the address of a video page.
+        /// The address: `https://…`; for Gemini also `gs://…` and the address of a video page.
         url: String,
         /// The media type, where the client gave one (Gemini `fileData.mimeType`).
         mime: Option<String>,
     },
-    /// In a provider's file store; such ids mean nothing elsewhere.
+    /// They are a file in the store of one provider. Other providers do not know its id.
     FileId {
-        /// Whose store.
+        /// The provider that keeps the file.
         provider: Provider,
-        /// The id.
+        /// The id of the file in that store.
         id: String,
     },
-    /// Plain text in the message, for a document (Anthropic's `text` source).
+    /// A document stands in the message as plain text (Anthropic's `text` source).
     Text(String),
 }
 
 impl Media {
-    /// At an address of which nothing else is known.
+    /// The address `url`, without a media type.
     pub fn url(url: impl Into<String>) -> Self {
         Self::Url { url: url.into(), mime: None }
     }

@@ -1,4 +1,4 @@
-//! What messages and answers are made of.
+//! The parts that messages and answers consist of.
 
 use super::cache::CacheTtl;
 use super::citation::Citation;
@@ -6,173 +6,175 @@ use super::media::Media;
 use super::origin::{Origin, Signature};
 use super::tool::ToolCall;
 
-/// A part of a message or of an answer.
+/// One part of a message or of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
-    /// Text.
+    /// Text that can be read: instructions, questions, answers.
     Text(Text),
-    /// A picture.
+    /// A picture, sent by the client or made by the model.
     Image(Image),
-    /// Sound.
+    /// Sound, sent by the client or made by the model.
     Audio(Audio),
-    /// A film (Gemini).
+    /// A film. Only Gemini takes one.
     Video(Video),
-    /// A document.
+    /// A document: PDF or plain text.
     Document(Document),
-    /// The model asks for a tool to be run.
+    /// A call of a tool that the model asks the client to run.
     ToolCall(ToolCall),
-    /// What a tool answered.
+    /// The result of such a call.
     ToolResult(ToolResult),
-    /// Thinking.
+    /// The thinking of the model, with the signature by which its maker knows it again.
     Thinking(Thinking),
-    /// Thinking of which the provider shows nothing (Anthropic `redacted_thinking`).
+    /// Thinking that the provider hides completely (Anthropic `redacted_thinking`).
     Redacted {
-        /// Opaque; sent back as it came.
+        /// The encrypted thinking, to be sent back as it came.
         data: String,
-        /// Who can read it.
+        /// The maker, who alone can read it.
         of: Origin,
     },
-    /// The model's refusal.
+    /// The refusal of the model to answer (OpenAI `refusal`).
     Refusal {
-        /// Its words.
+        /// The words of the refusal.
         text: String,
     },
-    /// Something that only one dialect has words for.
+    /// A block that only one dialect knows.
     Opaque(Opaque),
 }
 
-/// Text.
+/// Text of a message or an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Text {
-    /// The text; may be empty in what a client sends, and where only its signature counts.
+    /// The text. It may be empty: clients send empty texts, and Gemini signs some.
     pub text: String,
-    /// Cache up to and with this part?
+    /// The cache mark on this part; `None`: no mark.
     pub cache: Option<CacheTtl>,
-    /// The provider's signature over it (Gemini puts some on text).
+    /// The provider's signature over the text. Only Gemini signs text.
     pub signature: Option<Signature>,
-    /// The sources it cites, in the order of the text.
+    /// The citations in the text, in its order.
     pub citations: Vec<Citation>,
-    /// What the text is to the answer (Responses); `None`: not said.
+    /// The role of the text within the answer (Responses); `None`: the provider does not say.
     pub phase: Option<Phase>,
-    /// The id of the output item that it belongs to (Responses `msg_…`).
+    /// The id of the output item that holds the text (Responses `msg_…`).
     pub item: Option<String>,
 }
 
-/// What a text is to the answer.
+/// The role of a text within the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Said on the way (`commentary`).
+    /// A remark of the model while it works (`commentary`).
     Commentary,
-    /// The answer (`final_answer`).
+    /// The answer itself (`final_answer`).
     FinalAnswer,
 }
 
-/// A picture.
+/// A picture of a message or an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Image {
-    /// Where it is.
+    /// The source of the picture.
     pub media: Media,
-    /// OpenAI's `detail` (`low`, `high`, `auto`, `original`).
+    /// The resolution at which the model sees it, in OpenAI's words (`detail`: `low`, `high`, `auto`, `original`).
     pub detail: Option<String>,
-    /// Cache up to and with this part?
+    /// The cache mark on this part; `None`: no mark.
     pub cache: Option<CacheTtl>,
     /// The provider's signature over a picture that it made (Gemini).
     pub signature: Option<Signature>,
 }
 
-/// Sound.
+/// Sound of a message or an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audio {
-    /// Where it is. Chat Completions' `format` `wav` stands as `audio/wav`.
+    /// The source of the sound. The `format` of Chat Completions becomes a media type: `wav` is `audio/wav`.
     pub media: Media,
-    /// Its words, where the model made it.
+    /// The words spoken in it, where the model made the sound.
     pub transcript: Option<String>,
-    /// The provider's id of sound that the model made, by which a later message may speak of it (Chat Completions).
+    /// The provider's id of sound that the model made, by which a later message may refer to it (Chat
+    /// Completions).
     pub id: Option<String>,
 }
 
-/// A film.
+/// A film of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Video {
-    /// Where it is.
+    /// The source of the film.
     pub media: Media,
-    /// What of it is to be seen (Gemini `videoMetadata`: offsets and frames a second), as sent.
+    /// The section that the model sees and its frames a second (Gemini `videoMetadata`), as sent.
     pub metadata: Option<serde_json::Value>,
 }
 
-/// A document.
+/// A document of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// Where it is.
+    /// The source of the document.
     pub media: Media,
-    /// Its name or title.
+    /// The title or file name of the document.
     pub title: Option<String>,
-    /// What the model is told of it beside its contents (Anthropic `context`).
+    /// Words about the document that the model reads beside its contents (Anthropic `context`).
     pub context: Option<String>,
-    /// The answer is to cite it (Anthropic `citations.enabled`).
+    /// True if the answer is to cite the document (Anthropic `citations.enabled`).
     pub citations: bool,
-    /// Cache up to and with this part?
+    /// The cache mark on this part; `None`: no mark.
     pub cache: Option<CacheTtl>,
 }
 
-/// What a tool answered.
+/// The result of a tool call.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ToolResult {
-    /// The id of the call it answers.
+    /// The id of the call that it answers.
     pub id: String,
-    /// Text, images and documents.
+    /// The contents of the result: text, pictures and documents.
     pub content: Vec<Part>,
-    /// The tool failed.
+    /// True if the tool failed; the contents then describe the failure.
     pub is_error: bool,
-    /// Cache up to and with this part?
+    /// The cache mark on this part; `None`: no mark.
     pub cache: Option<CacheTtl>,
-    /// It answers a call of a custom (free-form) tool.
+    /// True if it answers a call of a custom (free-form) tool.
     pub custom: bool,
 }
 
-/// Thinking. All of it may be empty but the signature, or the encrypted form.
+/// The thinking of a model. The text may be empty where there is a signature or the encrypted form.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Thinking {
-    /// The thinking as the provider shows it.
+    /// The text of the thinking, as far as the provider shows it.
     pub text: String,
-    /// The parts of a summary that the provider gives beside or in place of it (Responses).
+    /// The paragraphs of a summary that the provider gives beside the text or in its place (Responses).
     pub summary: Vec<String>,
-    /// The provider's signature over it, needed to send it back (Anthropic, Gemini).
+    /// The provider's signature over the thinking, without which it cannot be sent back (Anthropic, Gemini).
     pub signature: Option<Signature>,
-    /// The whole of it, encrypted by the provider (Responses `encrypted_content`): as opaque as a signature, and good
-    /// where one is.
+    /// The whole thinking, encrypted by the provider (Responses `encrypted_content`). Like a signature it may go back
+    /// only to its maker.
     pub encrypted: Option<Signature>,
-    /// The id of the output item (Responses `rs_…`).
+    /// The id of the output item that holds the thinking (Responses `rs_…`).
     pub item: Option<String>,
 }
 
-/// Something that only one dialect has words for: calls and results of the provider's own tools, compaction, MCP.
+/// A block that only one dialect knows: a call or result of the provider's own tools, a compaction, MCP.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opaque {
-    /// Who can read it.
+    /// The maker, who alone can read it.
     pub of: Origin,
-    /// Its kind in the words of that dialect, for example `server_tool_use`.
+    /// The type of the block in that dialect, for example `server_tool_use`.
     pub kind: String,
     /// The block or item as sent, JSON text.
     pub raw: String,
-    /// The text in it, which is counted and logged; `None`: none.
+    /// The readable text in it, which is counted as tokens and logged; `None`: it has no text.
     pub text: Option<String>,
-    /// The provider waits to go on with it: a call of its own tool that has no result yet.
+    /// True for a call of a provider's own tool without a result. The provider continues it when the conversation is
+    /// sent again.
     pub pending: bool,
 }
 
 impl Part {
-    /// A plain text part.
+    /// A text without cache mark, signature or citations.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(Text { text: text.into(), ..Text::default() })
     }
 
-    /// Thinking that nothing but its text is known of.
+    /// Thinking without signature or summary.
     pub fn thinking(text: impl Into<String>) -> Self {
         Self::Thinking(Thinking { text: text.into(), ..Thinking::default() })
     }
 
-    /// Its mark of the cache; `None` too for a part that can have none.
+    /// The cache mark on the part; `None` where it has none or can have none.
     pub const fn cache(&self) -> Option<CacheTtl> {
         match self {
             Self::Text(Text { cache, .. })
@@ -189,40 +191,40 @@ impl Part {
         }
     }
 
-    /// Is it a picture, sound, a film or a document?
+    /// True for pictures, sound, films and documents.
     pub const fn is_media(&self) -> bool {
         matches!(self, Self::Image(_) | Self::Audio(_) | Self::Video(_) | Self::Document(_))
     }
 
-    /// Is it thinking, shown or not?
+    /// True for thinking, shown or hidden.
     pub const fn is_thinking(&self) -> bool {
         matches!(self, Self::Thinking(_) | Self::Redacted { .. })
     }
 }
 
 impl Image {
-    /// A picture of which nothing else is said.
+    /// A picture without detail, cache mark or signature.
     pub const fn new(media: Media) -> Self {
         Self { media, detail: None, cache: None, signature: None }
     }
 }
 
 impl Audio {
-    /// Sound that a client sends.
+    /// Sound that a client sends: without transcript or id.
     pub const fn new(media: Media) -> Self {
         Self { media, transcript: None, id: None }
     }
 }
 
 impl Document {
-    /// A document of which nothing else is said.
+    /// A document without title, context, citations or cache mark.
     pub const fn new(media: Media) -> Self {
         Self { media, title: None, context: None, citations: false, cache: None }
     }
 }
 
 impl Thinking {
-    /// All of it that can be read: the text, then the parts of the summary.
+    /// All readable texts of it that are not empty: the text, then the paragraphs of the summary.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.text.as_str())
             .chain(self.summary.iter().map(String::as_str))

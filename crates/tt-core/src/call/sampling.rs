@@ -1,8 +1,8 @@
-//! How an answer is drawn, how long it may be, and the shape it must have.
+//! The sampling parameters of a request, its output limit, and the shape that the answer must have.
 
 use serde_json::{Number, Value};
 
-/// The shape of the answer.
+/// The shape that the answer must have.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Format {
     /// Free text.
@@ -12,42 +12,43 @@ pub enum Format {
     JsonObject,
     /// JSON that keeps to a schema.
     JsonSchema {
-        /// OpenAI's name of it.
+        /// The name of the schema, which only OpenAI has a field for.
         name: String,
-        /// What it is for.
+        /// The purpose of the answer, for the model to read.
         description: Option<String>,
-        /// The schema.
+        /// The JSON Schema; `None` where the client sent none.
         schema: Option<Value>,
-        /// Must the answer keep to it?
+        /// True if the provider must force the answer to keep to the schema. `None`: the provider's default.
         strict: Option<bool>,
     },
 }
 
-/// Sampling and length. Numbers stay as the client wrote them.
+/// Sampling parameters and limits of the answer. Numbers stay as the client wrote them. `None` stands for the
+/// provider's default.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sampling {
     /// The most tokens to generate, thinking included.
     pub max_output_tokens: Option<u64>,
-    /// Temperature, 0 to 2.
+    /// The sampling temperature, 0 to 2 (Anthropic: 0 to 1).
     pub temperature: Option<Number>,
-    /// Nucleus sampling.
+    /// The probability mass of nucleus sampling, 0 to 1.
     pub top_p: Option<Number>,
-    /// Only the k likeliest tokens.
+    /// The number of likeliest tokens that are sampled from (Anthropic, Gemini).
     pub top_k: Option<u64>,
-    /// Frequency penalty.
+    /// The penalty on frequent tokens, -2 to 2 (OpenAI, Gemini).
     pub frequency_penalty: Option<Number>,
-    /// Presence penalty.
+    /// The penalty on tokens that have occurred, -2 to 2 (OpenAI, Gemini).
     pub presence_penalty: Option<Number>,
-    /// Seed.
+    /// The seed of the sampling, by which answers can be repeated (OpenAI, Gemini).
     pub seed: Option<i64>,
-    /// Texts that end the answer.
+    /// The texts at which the answer ends; empty: none.
     pub stop: Vec<String>,
-    /// How many answers.
+    /// The number of answers to generate (OpenAI `n`, Gemini `candidateCount`).
     pub n: Option<u64>,
-    /// Log probabilities wanted.
+    /// True if the answer is to hold log probabilities (OpenAI, Gemini).
     pub logprobs: Option<bool>,
-    /// How many alternatives of each token.
+    /// The number of likeliest tokens to list for each position, 0 to 20 (OpenAI, Gemini).
     pub top_logprobs: Option<u64>,
-    /// Biases by token, as sent.
+    /// OpenAI's `logit_bias`, an object of biases by token, as sent.
     pub logit_bias: Option<Value>,
 }

@@ -1,51 +1,51 @@
-//! What a request names that the provider keeps beyond the call, or does beside it.
+//! The fields of a request that name data or services at the provider, which outlive the call.
 
 use serde_json::Value;
 
 use crate::Dialect;
 
-/// The stateful fields of a request, in the words of one dialect: no other can express most of them.
+/// The stateful fields of a request, written in one dialect. No other dialect can express most of them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
-    /// Whose words the values of [`State::fields`] are; `None`: there are none.
+    /// The dialect that the values of [`State::fields`] are written in; `None` where there are none.
     pub of: Option<Dialect>,
-    /// Is the provider to keep the answer? (OpenAI `store`) `None`: its default.
+    /// True if the provider is to keep the answer (OpenAI `store`). `None`: the provider's default.
     pub store: Option<bool>,
-    /// The fields, as sent, in the client's order.
+    /// The fields and their values as sent, in the order of the client.
     pub fields: Vec<(StateField, Value)>,
 }
 
-/// A field that has to do with state.
+/// A stateful field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateField {
-    /// Go on from an earlier answer (Responses `previous_response_id`).
+    /// The id of an earlier answer to continue (Responses `previous_response_id`).
     PreviousResponse,
-    /// Go on with a conversation that the provider keeps (Responses `conversation`).
+    /// A conversation at the provider to continue (Responses `conversation`).
     Conversation,
-    /// Answer later, to be fetched (Responses `background`).
+    /// The switch for answering in the background; the client fetches the answer later (Responses `background`).
     Background,
-    /// What the answer is to hold beside the usual (Responses `include`).
+    /// The additional data that the answer is to hold (Responses `include`).
     Include,
-    /// A prompt that the provider keeps (Responses `prompt`).
+    /// A prompt template at the provider (Responses `prompt`).
     Prompt,
-    /// Where hosted tools run, with its skills (Anthropic `container`).
+    /// The container in which hosted tools run, with its skills (Anthropic `container`).
     Container,
-    /// Servers of tools that the provider asks (Anthropic `mcp_servers`).
+    /// The MCP servers whose tools the provider calls (Anthropic `mcp_servers`).
     McpServers,
-    /// How a long conversation is cut (Anthropic and Responses `context_management`).
+    /// The rules by which the provider shortens a long conversation (Anthropic and Responses `context_management`).
     ContextManagement,
-    /// Models to ask where this one fails (Anthropic `fallbacks`).
+    /// The models that the provider tries when this one fails (Anthropic `fallbacks`).
     Fallbacks,
-    /// Features that are not yet for everyone (Anthropic `betas`).
+    /// The preview features to switch on (Anthropic `betas`).
     Betas,
-    /// Contents that the provider keeps (Gemini `cachedContent`).
+    /// The name of cached contents at the provider (Gemini `cachedContent`).
     CachedContent,
-    /// What is filtered (Gemini `safetySettings`).
+    /// The thresholds of the content filters (Gemini `safetySettings`).
     SafetySettings,
 }
 
 impl StateField {
-    /// Its name in the dialect that has it.
+    /// The name of the field in the dialect that has it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::PreviousResponse => "previous_response_id",
@@ -63,7 +63,8 @@ impl StateField {
         }
     }
 
-    /// Does the answer mean and cost the same without it? What does not must be refused where a target lacks it.
+    /// True if the answer means and costs the same without the field. A target that lacks any other field must refuse
+    /// the request.
     pub const fn is_harmless(self) -> bool {
         match self {
             Self::Include | Self::ContextManagement | Self::Betas | Self::SafetySettings => true,
@@ -80,12 +81,12 @@ impl StateField {
 }
 
 impl State {
-    /// The value of a field.
+    /// The value of `field`; `None` where the request does not have it.
     pub fn field(&self, field: StateField) -> Option<&Value> {
         self.fields.iter().find(|(known, _)| *known == field).map(|(_, value)| value)
     }
 
-    /// The fields that a provider asked in `dialect` does not know.
+    /// The fields that a provider called in `dialect` does not know. Fields that are null are not listed.
     pub fn foreign_to(&self, dialect: Dialect) -> impl Iterator<Item = StateField> {
         let foreign = self.of != Some(dialect);
         self.fields.iter().filter(move |(_, value)| foreign && !value.is_null()).map(|(field, _)| *field)

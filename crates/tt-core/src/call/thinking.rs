@@ -1,70 +1,72 @@
-//! How much a model is to think, and what it shows of it.
+//! The thinking of a model: the amount that a request asks for, and the form in which the answer shows it.
 
-/// What a request says of thinking. The dialects say it in different ways, of which an encoder takes the one that its
-/// target knows, or the nearest.
+/// The thinking settings of a request. The dialects have different fields for the same thing; an encoder takes the one
+/// that its target knows, or converts the nearest. All fields are `None` where the client did not set them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ThinkingConfig {
-    /// How much, in a word (OpenAI `reasoning_effort`, Anthropic `output_config.effort`).
+    /// The amount as an effort (OpenAI `reasoning_effort`, Anthropic `output_config.effort`).
     pub effort: Option<Effort>,
-    /// How much, in tokens (Anthropic `budget_tokens`, Gemini `thinkingBudget`: 0 is none, -1 as the model sees fit).
+    /// The amount in tokens (Anthropic `budget_tokens`, Gemini `thinkingBudget`). 0 switches thinking off, -1 leaves
+    /// the amount to the model (Gemini).
     pub budget: Option<i64>,
-    /// How much, in Gemini's word (`thinkingLevel`).
+    /// The amount as a level of Gemini (`thinkingLevel`: `minimal`, `low`, `medium`, `high`).
     pub level: Option<String>,
-    /// Whether and when (Anthropic `thinking.type`).
+    /// The switch for thinking (Anthropic `thinking.type`).
     pub mode: Option<ThinkingMode>,
-    /// What the answer is to show of it; `None`: the provider's default.
+    /// The form in which the answer is to show it; `None`: the provider's default.
     pub display: Option<ThinkingDisplay>,
 }
 
-/// How much to think, in OpenAI's words.
+/// The amount of thinking as an effort, in OpenAI's words and in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effort {
-    /// Not at all.
+    /// No thinking (`none`).
     None,
-    /// As little as the model can.
+    /// The least that the model can (`minimal`).
     Minimal,
-    /// Little.
+    /// Little thinking (`low`).
     Low,
-    /// Medium.
+    /// A medium amount (`medium`).
     Medium,
-    /// Much.
+    /// Much thinking (`high`).
     High,
-    /// More than high.
+    /// More than `high` (`xhigh`); few models have it.
     XHigh,
-    /// All it can.
+    /// The most that the model can (`max`).
     Max,
 }
 
-/// Whether and when a model thinks, in Anthropic's words.
+/// The switch for thinking, after Anthropic's `thinking.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThinkingMode {
-    /// As it sees fit.
+    /// The model decides for each request (`adaptive`).
     Adaptive,
-    /// Only between calls of tools.
+    /// The model thinks only between tool calls.
     BetweenTools,
-    /// Always, up to a budget.
+    /// The model always thinks, up to a budget of tokens (`enabled`).
     Enabled,
-    /// Never.
+    /// The model does not think (`disabled`).
     Disabled,
 }
 
-/// What an answer shows of its thinking.
+/// The form in which an answer shows its thinking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThinkingDisplay {
-    /// Nothing.
+    /// The answer does not show it.
     None,
-    /// A summary (Responses `reasoning.summary`, Gemini `includeThoughts`).
+    /// The answer holds a summary (Responses `reasoning.summary`, Gemini `includeThoughts`).
     Summary,
-    /// All of it.
+    /// The answer holds the whole text.
     Raw,
 }
 
 impl ThinkingConfig {
-    /// The effort, said or the nearest to what was said in other words; `None`: nothing was said of how much.
+    /// The effort of the request, or the nearest to the budget, level or mode that it sets; `None` where it sets no
+    /// amount.
     ///
     /// Budgets are read as Google reads them for its OpenAI endpoint
-    /// (<https://ai.google.dev/gemini-api/docs/openai>): up to 1,024 tokens are little, up to 8,192 medium, more are
-    /// much. A budget of -1, and a mode that only says that the model thinks, leave the amount to the provider.
+    /// (<https://ai.google.dev/gemini-api/docs/openai>): up to 1,024 tokens are `low`, up to 8,192 `medium`, more
+    /// are `high`. A budget of -1, and a mode that only says that the model thinks, leave the amount to the provider.
     pub fn nearest_effort(&self) -> Option<Effort> {
         let by_level = || match self.level.as_deref()? {
             "minimal" => Some(Effort::Minimal),
@@ -84,7 +86,7 @@ impl ThinkingConfig {
         self.effort.or_else(off).or_else(by_level).or_else(by_budget)
     }
 
-    /// Was the amount said in other words than an effort?
+    /// True if the request sets a budget, level or mode, and no effort.
     pub fn in_other_words(&self) -> bool {
         self.effort.is_none() && (self.budget.is_some() || self.level.is_some() || self.mode.is_some())
     }

@@ -1,4 +1,4 @@
-//! Tools: those offered to the model, the choice among them, and the calls of them.
+//! Tools: the tools of a request, the rule for calling them, and the calls that a model makes.
 
 use serde_json::Value;
 
@@ -9,64 +9,65 @@ use crate::Dialect;
 /// A tool that the model may call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tool {
-    /// A function of the client's, with JSON arguments. Every dialect has them.
+    /// A function that the client runs, with JSON arguments. Every dialect has functions.
     Function(Function),
-    /// A tool of the client's that takes free text (OpenAI).
+    /// A tool that the client runs, with free text as input (OpenAI).
     Custom(CustomTool),
-    /// A tool that the provider runs itself, or whose shape only one dialect knows: searches, code execution, MCP,
-    /// computer use.
+    /// A tool that the provider runs itself, or that only one dialect knows: web search, code execution, MCP, computer
+    /// use.
     Hosted(HostedTool),
 }
 
-/// A function.
+/// A function that the client runs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Function {
-    /// Its name.
+    /// The name by which the model calls it.
     pub name: String,
-    /// What it is for.
+    /// The purpose of the function, for the model to read.
     pub description: Option<String>,
     /// The JSON Schema of its arguments; `None`: none were declared.
     pub parameters: Option<Value>,
-    /// The JSON Schema of what it answers (Gemini `responseJsonSchema`).
+    /// The JSON Schema of its result (Gemini `responseJsonSchema`).
     pub response: Option<Value>,
-    /// Must arguments keep to the schema?
+    /// True if the provider must force the arguments to keep to the schema. `None`: the provider's default.
     pub strict: Option<bool>,
-    /// Cache up to and with this tool?
+    /// The cache mark on this tool; `None`: no mark.
     pub cache: Option<CacheTtl>,
-    /// The model is told of it only when it searches for tools (Anthropic and Responses `defer_loading`).
+    /// True if the model sees the tool only after it has searched for tools (Anthropic and Responses `defer_loading`).
     pub defer_loading: bool,
-    /// Who may call it beside the model itself (Anthropic `allowed_callers`); empty: the provider's default.
+    /// The callers that may call it, such as the provider's code execution (Anthropic `allowed_callers`). Empty: the
+    /// provider's default.
     pub allowed_callers: Vec<String>,
-    /// Examples of arguments (Anthropic `input_examples`), objects.
+    /// Examples of arguments, each a JSON object (Anthropic `input_examples`).
     pub input_examples: Vec<Value>,
 }
 
-/// A tool that takes free text.
+/// A tool that the client runs, with free text as input.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CustomTool {
-    /// Its name.
+    /// The name by which the model calls it.
     pub name: String,
-    /// What it is for.
+    /// The purpose of the tool, for the model to read.
     pub description: Option<String>,
     /// OpenAI's `format` object, as sent: any text, or a grammar.
     pub format: Option<Value>,
-    /// Cache up to and with this tool?
+    /// The cache mark on this tool; `None`: no mark.
     pub cache: Option<CacheTtl>,
 }
 
-/// A tool in the words of one dialect.
+/// A tool that only one dialect knows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostedTool {
-    /// Whose words.
+    /// The dialect that the tool is written in.
     pub of: Dialect,
-    /// Its kind in those words: `web_search_20250305`, `googleSearch`, `mcp`.
+    /// The type of the tool in that dialect: `web_search_20250305`, `googleSearch`, `mcp`.
     pub kind: String,
-    /// The entry of the list of tools, as sent.
+    /// The whole entry in the list of tools, as sent.
     pub raw: Value,
 }
 
 impl Tool {
-    /// Its name; `None` for a hosted tool, which the client gives none.
+    /// The name by which the model calls the tool; `None` for a hosted tool.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Function(function) => Some(&function.name),
@@ -75,7 +76,7 @@ impl Tool {
         }
     }
 
-    /// What it is for.
+    /// The purpose of the tool, for the model to read; `None` where the client gave none.
     pub fn description(&self) -> Option<&str> {
         match self {
             Self::Function(function) => function.description.as_deref(),
@@ -84,7 +85,7 @@ impl Tool {
         }
     }
 
-    /// Its mark of the cache. A hosted tool's stands in its own words.
+    /// The cache mark on the tool. `None` for a hosted tool, whose raw form holds its mark.
     pub const fn cache(&self) -> Option<CacheTtl> {
         match self {
             Self::Function(function) => function.cache,
@@ -93,63 +94,64 @@ impl Tool {
         }
     }
 
-    /// Does it take free text?
+    /// True for a custom tool, which takes free text.
     pub const fn is_custom(&self) -> bool {
         matches!(self, Self::Custom(_))
     }
 
-    /// Is it a hosted tool in the words of another dialect than `dialect`?
+    /// True for a hosted tool that is written in another dialect than `dialect`.
     pub fn is_foreign_to(&self, dialect: Dialect) -> bool {
         matches!(self, Self::Hosted(hosted) if hosted.of != dialect)
     }
 }
 
-/// Whether and which tool must be called.
+/// The rule for calling tools.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ToolChoice {
-    /// The model decides.
+    /// The model decides whether to call a tool.
     Auto,
-    /// No tool.
+    /// The model must not call a tool.
     None,
-    /// Some tool.
+    /// The model must call at least one tool.
     Required,
-    /// The function or custom tool of this name.
+    /// The model must call the function or custom tool of this name.
     Named(String),
-    /// One of these; `required` as above.
+    /// The model may call only some of the tools (OpenAI `allowed_tools`).
     Allowed {
-        /// Their names.
+        /// The names of those tools.
         names: Vec<String>,
-        /// Must one be called?
+        /// True if the model must call at least one of them.
         required: bool,
     },
-    /// A hosted tool.
+    /// The model must call a certain hosted tool.
     Hosted {
-        /// Whose words.
+        /// The dialect that the rule is written in.
         of: Dialect,
-        /// The choice, as sent.
+        /// The rule as sent.
         raw: Value,
     },
 }
 
-/// A call of a tool of the client's.
+/// A call of a function or custom tool that the client runs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ToolCall {
-    /// The provider's id, by which the result names it, or one made up where the provider gives none.
+    /// The id by which the result refers to the call: the provider's, or a random one where it gives none.
     pub id: String,
-    /// The id of the output item (Responses `fc_…`), which differs from the call's.
+    /// The id of the output item that holds the call (Responses `fc_…`), which differs from the id of the call.
     pub item: Option<String>,
-    /// The tool.
+    /// The name of the tool.
     pub name: String,
-    /// The group that the tool belongs to (Responses).
+    /// The namespace of the tool (Responses); `None`: no namespace.
     pub namespace: Option<String>,
     /// The arguments as JSON text, exactly as the model wrote them (a custom tool: its free-form input).
     pub arguments: String,
-    /// A custom (free-form) tool rather than a function.
+    /// True if the tool is a custom (free-form) tool, false if it is a function.
     pub custom: bool,
     /// The provider's signature that must come back with the call (Gemini 3).
     pub signature: Option<Signature>,
-    /// Cache up to and with this call? (Anthropic)
+    /// The cache mark on this call (Anthropic); `None`: no mark.
     pub cache: Option<CacheTtl>,
-    /// Who called it, where that was not the model itself (Anthropic `caller`), as sent.
+    /// The caller, where the model did not call the tool itself but from code that the provider runs (Anthropic
+    /// `caller`), as sent.
     pub caller: Option<Value>,
 }
