@@ -12,8 +12,8 @@ use tools::Tools;
 /// Chooses what the black-box tests run on.
 const BACKEND: &str = "TT_BLACKBOX_BACKEND";
 
-/// Runs `cargo test`, on the whole workspace unless the arguments choose a package. Without arguments the black-box tests
-/// run a second time, on two processes that share PostgreSQL and Redis.
+/// Runs `cargo test`, on the whole workspace unless the arguments choose a package. Without arguments the black-box
+/// tests run a second time, on two processes that share PostgreSQL and Redis.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut command = cargo_command(&["test"]);
     if !arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package")) {

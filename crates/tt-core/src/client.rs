@@ -143,8 +143,8 @@ impl AskedBy {
     }
 }
 
-/// An id as it is kept: 1 to [`LONGEST_ID`] visible ASCII characters, without the blanks around them. `None` where it is
-/// anything else: a piece of an id would be another id.
+/// An id as it is kept: 1 to [`LONGEST_ID`] visible ASCII characters, without the blanks around them. `None` where it
+/// is anything else: a piece of an id would be another id.
 pub fn identifier(text: &str) -> Option<String> {
     let text = text.trim();
     let usable = (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());

@@ -74,7 +74,8 @@ name!(/// An e-mail address, trimmed and lower-cased, so that equal addresses co
     Email);
 
 impl Email {
-    /// Trims and lower-cases `text`, then checks it: one `@` with something on both sides, no blanks, at most 254 bytes.
+    /// Trims and lower-cases `text`, then checks it: one `@` with something on both sides, no blanks, at most 254
+    /// bytes.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         Self::try_from(text.trim().to_lowercase())
     }

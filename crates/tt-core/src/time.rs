@@ -11,8 +11,8 @@ const HOUR_MS: i64 = 3_600_000;
 /// The milliseconds of a UTC day. Days with a leap second count as others.
 pub const DAY_MS: i64 = 86_400_000;
 
-/// A point in time in UTC, to the millisecond. In JSON an RFC 3339 string, in binary formats the milliseconds since the Unix
-/// epoch.
+/// A point in time in UTC, to the millisecond. In JSON an RFC 3339 string, in binary formats the milliseconds since the
+/// Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 

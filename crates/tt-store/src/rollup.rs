@@ -17,8 +17,8 @@ pub(crate) const TAG_VALUES: usize = 200;
 /// The value under which all values beyond [`TAG_VALUES`] are summed.
 pub(crate) const OTHER: &str = "(other)";
 
-/// The most that a sum of one key can be (10⁷ dollars, 10¹⁶ tokens). A provider's host may claim any number; an addition
-/// that overflowed would stop the drain for all users.
+/// The most that a sum of one key can be (10⁷ dollars, 10¹⁶ tokens). A provider's host may claim any number; an
+/// addition that overflowed would stop the drain for all users.
 pub(crate) const BOUND: i64 = 10_000_000_000_000_000;
 
 /// One settlement as the columns of its rows.

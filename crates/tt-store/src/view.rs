@@ -240,8 +240,8 @@ impl Change {
 /// A sealed secret on its way to another encryption key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSecret {
-    /// The user who owns the key. The ciphertext is bound to the user, as it is to the provider, the address and the random
-    /// name.
+    /// The user who owns the key. The ciphertext is bound to the user, as it is to the provider, the address and the
+    /// random name.
     pub user_id: UserId,
     /// The key with its sealed secret.
     pub key: SealedKey,

@@ -3,8 +3,8 @@
 //! compared.
 //!
 //! The program runs under callgrind once. Of each kind of request it gets a short and a long run of a fixed number in
-//! every round; the difference between the two, divided by the difference in number, is free of what a run costs once. What the program
-//! executes while nobody calls it is measured first and taken away by time.
+//! every round; the difference between the two, divided by the difference in number, is free of what a run costs once.
+//! What the program executes while nobody calls it is measured first and taken away by time.
 
 use std::path::PathBuf;
 use std::process::Command;

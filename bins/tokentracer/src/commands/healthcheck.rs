@@ -1,5 +1,5 @@
-//! `tokentracer healthcheck`: asks the server with these settings whether it is ready. It serves container images, which
-//! hold no curl.
+//! `tokentracer healthcheck`: asks the server with these settings whether it is ready. It serves container images,
+//! which hold no curl.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -46,7 +46,8 @@ pub(crate) async fn run(config: &Config, control: &Handle) -> Result<(), String>
     let store = open_existing(config, control).await?;
     let mut count = pass(&store, &keyring).await?;
     if count.changed > 0 {
-        // A server that does not have the new encryption key yet seals with the old one. A second pass seals those again.
+        // A server that does not have the new encryption key yet seals with the old one. A second pass seals those
+        // again.
         let again = pass(&store, &keyring).await?;
         count = Count {
             resealed: count.resealed + again.resealed,

@@ -1,5 +1,5 @@
-//! `tokentracer usage export`: prints the request log, a line for each request, for a spreadsheet or another program. It
-//! reads the log page by page, so its memory does not grow with the log, and it may run beside a server.
+//! `tokentracer usage export`: prints the request log, a line for each request, for a spreadsheet or another program.
+//! It reads the log page by page, so its memory does not grow with the log, and it may run beside a server.
 
 mod line;
 

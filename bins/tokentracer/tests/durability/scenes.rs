@@ -1,4 +1,5 @@
-//! The ways in which requests can go. Each has an alias and a model of its own, so that the mock's log tells them apart.
+//! The ways in which requests can go. Each has an alias and a model of its own, so that the mock's log tells them
+//! apart.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! The log's partitions, one a UTC day: made before they are needed or when a row needs one, and dropped whole.
 //!
 //! Processes do this at once without agreeing on anything: a lock lets one after the other look and act. A partition is
-//! made beside its table and then attached, which lets drains and readers go on. Dropping one keeps everybody out of the
-//! log for a moment; it gives up soon where it has to wait, since whoever comes after it waits too.
+//! made beside its table and then attached, which lets drains and readers go on. Dropping one keeps everybody out of
+//! the log for a moment; it gives up soon where it has to wait, since whoever comes after it waits too.
 //!
 //! **Invariant:** both tables have the same days, and locks on them are taken in the order of [`TABLES`], as the drain
 //! takes them: neither can wait for the other in a circle.

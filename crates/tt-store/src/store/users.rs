@@ -38,7 +38,8 @@ impl Store {
         call!(self, read, users::list(after, limit))
     }
 
-    /// Changes role, limits, the administrators' budget or whether the user may do anything. For admins. `NotFound(User)`.
+    /// Changes role, limits, the administrators' budget or whether the user may do anything. For admins.
+    /// `NotFound(User)`.
     pub fn update_user(&self, user: UserId, patch: UserPatch, now: Timestamp) -> Call<User> {
         call!(self, write, users::update(user, patch, now))
     }
