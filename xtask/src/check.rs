@@ -28,7 +28,7 @@ fn format() -> Outcome {
     cargo(&["fmt", "--all", "--check"])
 }
 
-/// Clippy on everything; a warning is an error here and nowhere else.
+/// Runs Clippy on everything. A warning is an error here, and nowhere else.
 pub(crate) fn lint() -> Outcome {
     cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::config::Config;
 
-/// How long the server may take to answer.
+/// The longest that the server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The command line.

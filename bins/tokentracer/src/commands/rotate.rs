@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::secrets::Secrets;
 use crate::store::{explain, open_existing};
 
-/// How many keys are read from the store at once.
+/// The number of keys that are read from the store at once.
 const PAGE: u32 = 500;
 
 /// The command line.
@@ -27,7 +27,7 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("rotate").about(rotate))
 }
 
-/// How many keys were handled in which way.
+/// The number of keys by their state after the run.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     /// Sealed again by this run.

@@ -19,13 +19,13 @@ use crate::config::Config;
 use crate::store::{explain, open_existing};
 use line::{Line, NAMES};
 
-/// How many rows are read from the store at once.
+/// The number of rows that are read from the store at once.
 const PAGE: u32 = 1000;
 
-/// How many bytes are collected before they are written.
+/// The number of bytes that are collected before they are written.
 const BUFFER: usize = 1 << 16;
 
-/// How often the progress on the terminal is renewed.
+/// The time after which the progress on the terminal is renewed.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 /// The command line.
