@@ -13,7 +13,7 @@ use tt_store::{Store, User, UserPatch};
 use crate::config::Config;
 use crate::store::{explain, open_existing};
 
-/// How many users are read from the store at once.
+/// The number of users that are read from the store at once.
 const PAGE: u32 = 500;
 
 /// The command line.

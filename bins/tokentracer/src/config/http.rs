@@ -8,7 +8,8 @@ use tt_http::{HttpConfig, UpstreamConfig};
 
 use crate::config::reader::Reader;
 
-/// How long a client's connection may idle between requests. Load balancers usually close an idle connection after
+/// The longest that a client's connection may idle between requests. Load balancers usually close an idle connection
+/// after
 /// 60 s. This must be longer, so that the balancer closes first; otherwise a request could be sent into a connection
 /// that is being closed.
 const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);

@@ -1,5 +1,5 @@
-//! What pictures, sound and documents count for, by each provider's published rule as far as it can be followed without
-//! decoding them. For routing only: what they are billed is what the provider says.
+//! The tokens that pictures, sound and documents count for, by each provider's published rule as far as it can be
+//! followed without decoding them. They serve routing only: the billed number is the provider's.
 //!
 //! The rules differ by model in places; one rule stands for all models of a provider, the one most of them follow.
 
@@ -8,10 +8,10 @@ use crate::Provider;
 use crate::call::media::Media;
 use crate::call::part::{Audio, Document, Image, Part, Video};
 
-/// OpenAI's `detail: low`, and what every other picture costs before its tiles.
+/// The tokens of a picture with OpenAI's `detail: low`, and those of every other picture before its tiles.
 const OPENAI_BASE: u64 = 85;
 const OPENAI_TILE: u64 = 170;
-/// A picture of unknown size is taken for a square of 768 pixels or more: four tiles.
+/// The tokens of a picture of unknown size: that of a square of 768 pixels or more, which has four tiles.
 const OPENAI_UNKNOWN: u64 = OPENAI_BASE + 4 * OPENAI_TILE;
 
 const ANTHROPIC_LONG_EDGE: u64 = 1568;
@@ -22,7 +22,7 @@ const GEMINI_TILE: u64 = 258;
 /// One frame a second, and its sound.
 const GEMINI_FILM_SECOND: u64 = GEMINI_TILE + 32;
 
-/// MP3 at 128 kbit/s, for sound whose header does not say.
+/// The byte rate of MP3 at 128 kbit/s, for sound whose header does not state one.
 const SOUND_BYTES_PER_SECOND: u64 = 16_000;
 
 /// MP4 at 1 Mbit/s.
