@@ -58,7 +58,7 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
 ];
 
 /// Crates whose files may still use each other in circles.
-const MAY_HAVE_CIRCLES: &[&str] = &["tt-testkit", "tt-http"];
+const MAY_HAVE_CIRCLES: &[&str] = &["tt-testkit"];
 
 /// Fails on every dependency that is not allowed, and on circles of files. With `--circles` it prints those of all
 /// crates, each with every use inside of it.
