@@ -1,5 +1,5 @@
--- Prices an administrator set over the shipped table: pico-US-dollars per token, from `effective_from` on. What is
--- NULL costs as `input`.
+-- Prices an administrator set over the shipped table: pico-US-dollars per token, from `effective_from` on. A class
+-- with NULL costs as much as `input`.
 CREATE TABLE price_overrides (
     provider TEXT COLLATE "C" NOT NULL,
     model TEXT COLLATE "C" NOT NULL,

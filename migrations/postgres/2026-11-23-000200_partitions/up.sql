@@ -34,7 +34,7 @@ ALTER TABLE request_logs ADD PRIMARY KEY (created_at, request_id);
 ALTER TABLE request_details ADD PRIMARY KEY (created_at, request_id);
 CREATE INDEX request_logs_user ON request_logs (user_id, created_at, request_id);
 
--- What accounting is missing: few rows, found without reading the others.
+-- Indexes of the rows with gaps in their accounting: these are few, and are found without reading the others.
 CREATE INDEX request_logs_interrupted ON request_logs (user_id, created_at, request_id)
     WHERE outcome = 'interrupted';
 CREATE INDEX request_logs_unknown ON request_logs (user_id, created_at, request_id) WHERE usage_source = 'unknown';

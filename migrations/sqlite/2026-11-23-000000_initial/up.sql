@@ -1,5 +1,5 @@
 -- Times are milliseconds since the Unix epoch, money is nano-US-dollars, booleans are 0 and 1.
--- AUTOINCREMENT: a reused id would point an old reference at a new object.
+-- AUTOINCREMENT keeps ids from being used again: a reused id would point an old reference at a new object.
 
 CREATE TABLE users (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -84,7 +84,8 @@ CREATE TABLE model_aliases (
 CREATE INDEX model_aliases_key ON model_aliases (user_id, provider_key_id);
 CREATE INDEX model_aliases_fallback ON model_aliases (user_id, fallback_alias_id);
 
--- What other processes must forget: written in the transaction that changed what a caller may do.
+-- Notes that tell other processes which users they must forget. A note is written in the transaction that changes the
+-- rights, keys or aliases of a user.
 CREATE TABLE changes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id BIGINT NOT NULL,
@@ -92,7 +93,7 @@ CREATE TABLE changes (
 );
 CREATE INDEX changes_age ON changes (created_at);
 
--- The log: no foreign keys out of it. `created_at` is the millisecond inside the request id, so that a look-up by id
+-- The log. It has no foreign keys to other tables. `created_at` is the millisecond inside the request id, so that a look-up by id
 -- touches one day.
 CREATE TABLE request_logs (
     created_at BIGINT NOT NULL,
@@ -189,7 +190,7 @@ CREATE TABLE usage_tags_hourly (
     PRIMARY KEY (user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route)
 );
 
--- The tag values that count by themselves on a UTC day; the rest of the day's are `(other)`.
+-- The tag values that count by themselves on a UTC day; all other values of that day count as `(other)`.
 CREATE TABLE usage_tag_values (
     user_id BIGINT NOT NULL,
     day BIGINT NOT NULL,
@@ -199,7 +200,7 @@ CREATE TABLE usage_tag_values (
 );
 CREATE INDEX usage_tag_values_day ON usage_tag_values (day);
 
--- How far each journal has been drained, written with the rows it gave.
+-- The position up to which each journal has been drained. It is written in the transaction of the rows.
 CREATE TABLE journal_cursors (
     journal TEXT NOT NULL PRIMARY KEY,
     segment BIGINT NOT NULL,

@@ -6,8 +6,8 @@ ALTER TABLE users ADD COLUMN own_budget_period TEXT;
 ALTER TABLE api_keys ADD COLUMN budget_nano BIGINT;
 ALTER TABLE api_keys ADD COLUMN budget_period TEXT;
 
--- What users (api_key_id 0) and keys have spent in each day, month and in all, kept in the transaction that inserts the
--- rows. `revision` rises with every change of a row, so that of two readings the later is known.
+-- The spending of users (api_key_id 0) and keys in each day, each month and in all. It is written in the transaction that
+-- inserts the rows. `revision` rises with every change of a row, so that the later of two readings is known.
 CREATE TABLE spending (
     user_id BIGINT NOT NULL,
     api_key_id BIGINT NOT NULL,

@@ -1,8 +1,9 @@
--- Who asked, and what version 0.1 had no place for. `dialect` and `client` become dimensions of the sums: few values, and
--- wanted over more time than rows are kept. `session`, of which there are many, stays with the rows.
+-- The client of a request (dialect, program, session, agent, trace), and usage and notes that version 0.1 had no columns
+-- for. `dialect` and `client` become dimensions of the sums: they have few values, and are wanted for longer than rows are
+-- kept. `session`, which has many values, stays with the rows.
 --
--- `other_usage` is JSON of what has no column of its own: rare classes of tokens, fees but web searches; NULL: nothing.
--- `notes` is a JSON array of what the targets could not express; NULL: nothing.
+-- `other_usage` is JSON of the usage that has no column of its own: rare classes of tokens, and fees other than web
+-- searches; NULL: none. `notes` is a JSON array of the parameters that targets could not express; NULL: none.
 ALTER TABLE request_logs ADD COLUMN client TEXT;
 ALTER TABLE request_logs ADD COLUMN session TEXT;
 ALTER TABLE request_logs ADD COLUMN other_usage TEXT;
@@ -10,7 +11,7 @@ ALTER TABLE request_details ADD COLUMN agent TEXT;
 ALTER TABLE request_details ADD COLUMN trace_id TEXT;
 ALTER TABLE request_details ADD COLUMN notes TEXT;
 
--- Requests of version 0.1 all spoke OpenAI Chat; which program asked is not known of them.
+-- All requests of version 0.1 spoke OpenAI Chat; their programs are not known.
 CREATE TABLE usage_hourly_new (
     user_id BIGINT NOT NULL,
     hour BIGINT NOT NULL,
