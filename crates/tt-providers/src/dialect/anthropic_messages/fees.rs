@@ -1,4 +1,4 @@
-//! The cost of the fields that a client may address to Anthropic in its own words.
+//! The cost of the fields that a client may address to Anthropic (`extra_body.anthropic`).
 
 use serde_json::Value;
 use tt_core::Dialect;
@@ -7,10 +7,13 @@ use tt_core::call::field::Field;
 use crate::codec::CostFacts;
 use crate::error::RequestError;
 
-/// Fields that cost nothing of their own. Any other may be a tool or a service with a fee.
+/// The fields without a fee of their own. Any other may be a tool or a service with a fee.
 const FREE: [&str; 2] = ["cache_control", "thinking"];
 
-/// Reads the fields that a client addressed to Anthropic.
+/// The facts that bound the cost of the fields that a client addressed to Anthropic.
+///
+/// # Errors
+/// `Unsupported` for a field that may have a fee of its own.
 pub(super) fn addressed(fields: &Value) -> Result<CostFacts, RequestError> {
     let unknown = |name: &str| {
         let name = name.to_owned();

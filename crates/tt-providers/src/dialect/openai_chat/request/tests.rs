@@ -1,4 +1,5 @@
-//! What no recording shows: every field's path in errors, legacy words, signatures, and what cannot be said.
+//! Cases that no recording holds: the path of every field in errors, legacy fields, signatures, and fields that cannot
+//! be translated.
 
 use serde_json::{Value, json};
 use tt_core::call::conversation::{

@@ -1,4 +1,4 @@
-//! The shape of what is written, and the oddities of what is read.
+//! The shape of encoded streams, and the peculiarities of decoded ones.
 
 use bytes::BytesMut;
 use serde_json::{Value, json};
