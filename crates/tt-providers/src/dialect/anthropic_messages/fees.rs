@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use tt_core::Dialect;
-use tt_core::call::field::Field;
 
 use crate::codec::CostFacts;
+use crate::dialect::addressed::free_fields;
 use crate::error::RequestError;
 
 /// The fields without a fee of their own. Any other may be a tool or a service with a fee.
@@ -15,23 +15,15 @@ const FREE: [&str; 2] = ["cache_control", "thinking"];
 /// # Errors
 /// `Unsupported` for a field that may have a fee of its own.
 pub(super) fn addressed(fields: &Value) -> Result<CostFacts, RequestError> {
-    let unknown = |name: &str| {
-        let name = name.to_owned();
-        RequestError::unknown_fee(Field::Addressed { to: Dialect::AnthropicMessages, name })
-    };
-    let fields = fields.as_object().ok_or_else(|| unknown(""))?;
-    match fields.keys().find(|name| !FREE.contains(&name.as_str())) {
-        Some(name) => Err(unknown(name)),
-        None => {
-            let fixed_thinking = fields.get("thinking").is_some_and(|thinking| !thinking.is_null());
-            Ok(CostFacts { beyond_text: false, fixed_thinking })
-        }
-    }
+    let fields = free_fields(fields, &FREE, Dialect::AnthropicMessages)?;
+    let fixed_thinking = fields.get("thinking").is_some_and(|thinking| !thinking.is_null());
+    Ok(CostFacts { beyond_text: false, fixed_thinking })
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tt_core::call::field::Field;
 
     use super::*;
 

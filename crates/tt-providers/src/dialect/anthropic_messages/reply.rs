@@ -12,6 +12,7 @@ use tt_core::{Dialect, Provider};
 
 use super::usage;
 use crate::codec::Undo;
+use crate::dialect::custom_tool;
 use crate::upstream::error::UpstreamError;
 
 /// `types/message.py`.
@@ -130,7 +131,7 @@ fn block(raw: &RawValue, of: &Origin, undo: &Undo) -> Result<Option<(Part, bool)
             }
             let name = undo.tool_name(&name).to_owned();
             let custom = undo.custom_tools.contains(&name);
-            let arguments = if custom { free_form(input) } else { input.to_owned() };
+            let arguments = if custom { custom_tool::input(input) } else { input.to_owned() };
             Some((Part::ToolCall(ToolCall { id, name, arguments, custom, ..ToolCall::default() }), false))
         }
         _ => None,
@@ -140,15 +141,6 @@ fn block(raw: &RawValue, of: &Origin, undo: &Undo) -> Result<Option<(Part, bool)
 /// The origin of the signatures in an answer of `model`.
 pub(super) fn origin(model: &str) -> Origin {
     Origin::with_model(Dialect::AnthropicMessages, Provider::Anthropic, model)
-}
-
-/// The free text in the input of the function that stands for a custom tool; what is none is shown as it is.
-pub(super) fn free_form(input: &str) -> String {
-    #[derive(Deserialize)]
-    struct Input {
-        input: String,
-    }
-    serde_json::from_str(input).map_or_else(|_| input.to_owned(), |Input { input }| input)
 }
 
 /// The explanation of a refusal; `None` where there is none (`stop_details.explanation`,

@@ -13,9 +13,10 @@ use tt_core::call::part::{Part, Text};
 use tt_core::call::tool::ToolCall;
 
 use super::error::{self, ErrorBody};
-use super::reply::{finish, free_form, origin, refusal as refusal_words, unreadable};
+use super::reply::{finish, origin, refusal as refusal_words, unreadable};
 use super::usage::Running;
 use crate::codec::{StreamDecoder, Undo};
+use crate::dialect::custom_tool;
 use crate::upstream::error::UpstreamError;
 
 /// The most JSON that is kept of the input of one custom tool, in bytes. The input can be unwrapped only when it is
@@ -254,7 +255,7 @@ impl Decoder {
             Some(Block::Call { given, seen: false }) => push(index, Delta::Arguments, given, out),
             Some(Block::Answer { given, seen: false }) => push(index, Delta::Text, given, out),
             Some(Block::Custom { given, json }) => {
-                push(index, Delta::Arguments, free_form(if json.is_empty() { &given } else { &json }), out);
+                push(index, Delta::Arguments, custom_tool::input(if json.is_empty() { &given } else { &json }), out);
             }
             Some(Block::Text | Block::Thinking(_) | Block::Call { .. } | Block::Answer { .. } | Block::Redacted) => {}
         }

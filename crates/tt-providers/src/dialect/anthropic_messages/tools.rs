@@ -11,6 +11,7 @@ use super::opaque::opaque;
 use super::schema;
 use super::wire::{CacheControl, ClientTool, Tool, ToolChoice};
 use crate::codec::Undo;
+use crate::dialect::custom_tool;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -126,11 +127,7 @@ fn function<'a>(
 /// `Unsupported` for a grammar, which Anthropic cannot enforce.
 fn free_form(custom: &CustomTool, index: usize) -> Result<Value, RequestError> {
     match custom.format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str) {
-        None | Some("text") => Ok(json!({
-            "type": "object",
-            "properties": {"input": {"type": "string"}},
-            "required": ["input"],
-        })),
+        None | Some("text") => Ok(custom_tool::parameters()),
         Some(_) => Err(RequestError::unsupported(
             Field::ToolGrammar(index),
             "Anthropic cannot hold a tool's input to a grammar: leave the format out or use a function",

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use tt_core::Dialect;
-use tt_core::call::field::Field;
 
 use crate::codec::CostFacts;
+use crate::dialect::addressed::free_fields;
 use crate::error::RequestError;
 
 /// The fields without a fee of their own. Any other may be a tool or a service with a fee.
@@ -18,18 +18,14 @@ const CACHED_CONTENT: &str = "cached_content";
 /// # Errors
 /// `Unsupported` for a field that may have a fee of its own.
 pub(super) fn addressed(fields: &Value) -> Result<CostFacts, RequestError> {
-    let unknown =
-        |name: &str| RequestError::unknown_fee(Field::Addressed { to: Dialect::Gemini, name: name.to_owned() });
-    let fields = fields.as_object().ok_or_else(|| unknown(""))?;
-    match fields.keys().find(|name| !FREE.contains(&name.as_str())) {
-        Some(name) => Err(unknown(name)),
-        None => Ok(CostFacts { beyond_text: fields.contains_key(CACHED_CONTENT), fixed_thinking: false }),
-    }
+    let fields = free_fields(fields, &FREE, Dialect::Gemini)?;
+    Ok(CostFacts { beyond_text: fields.contains_key(CACHED_CONTENT), fixed_thinking: false })
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tt_core::call::field::Field;
 
     use super::*;
 

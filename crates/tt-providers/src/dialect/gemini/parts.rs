@@ -1,6 +1,5 @@
 //! Decodes one part of an answer, for whole answers and for streams.
 
-use serde::Deserialize;
 use tt_core::call::media::Media;
 use tt_core::call::origin::{Origin, Signature};
 use tt_core::call::part::{Audio, Document, Image, Part, Video};
@@ -9,6 +8,7 @@ use tt_core::{Dialect, Provider};
 
 use super::{call_ids, wire};
 use crate::codec::Undo;
+use crate::dialect::custom_tool;
 
 /// The contents of a part.
 #[derive(Debug)]
@@ -69,21 +69,12 @@ fn call_of(call: wire::FunctionCall<'_>, signature: Option<Signature>, undo: &Un
     let custom = undo.custom_tools.contains(&name);
     Some(ToolCall {
         id: call.id.filter(|id| !id.is_empty()).unwrap_or_else(call_ids::make_up),
-        arguments: if custom { free_form(arguments) } else { arguments },
+        arguments: if custom { custom_tool::input(&arguments) } else { arguments },
         name,
         custom,
         signature,
         ..ToolCall::default()
     })
-}
-
-/// The input of a free-form tool, which went up as a function with one string (`MAPPING.md`, Tools).
-fn free_form(arguments: String) -> String {
-    #[derive(Deserialize)]
-    struct Wrapped {
-        input: String,
-    }
-    serde_json::from_str(&arguments).map_or(arguments, |wrapped: Wrapped| wrapped.input)
 }
 
 /// Removes the white space between the tokens of valid JSON. All else stays as it is: a number keeps its digits.

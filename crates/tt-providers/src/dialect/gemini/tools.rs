@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tt_core::Dialect;
 use tt_core::call::conversation::{Conversation, CustomTool, Function, Part, Tool, ToolChoice};
 use tt_core::call::field::Field;
 
 use super::schema;
+use crate::dialect::custom_tool;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -178,7 +179,7 @@ fn free_form(i: usize, custom: &CustomTool) -> Result<Value, RequestError> {
     if kind == Some("grammar") {
         return Err(RequestError::unsupported(Field::ToolGrammar(i), "Gemini takes no grammar for a tool's input"));
     }
-    Ok(json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}))
+    Ok(custom_tool::parameters())
 }
 
 /// Encodes the rule for calling tools; `None` where it is left to Gemini.
