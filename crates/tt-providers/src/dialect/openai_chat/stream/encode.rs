@@ -178,7 +178,7 @@ impl Encoder {
                 }
             }
             Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
-                tracing::warn!("a Chat Completions stream has no place for what the model drew; left out");
+                tracing::warn!("a Chat Completions stream has no field for pictures and sound: they are left out");
             }
             Part::Redacted { .. } | Part::ToolResult(_) | Part::Opaque(_) => {}
         }
