@@ -1,8 +1,8 @@
 //! Encodes messages as `contents` and `systemInstruction` (`MAPPING.md`, History).
 
-use serde::Serialize;
+mod wire;
+
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use tt_core::call::conversation::{
     Conversation, Document, Image, Media, Message, Opaque, Part as Said, Role, Signature, Text, Thinking, ToolCall,
     ToolResult, Video,
@@ -10,10 +10,12 @@ use tt_core::call::conversation::{
 use tt_core::call::field::Field;
 use tt_core::{Dialect, Provider};
 
+pub(super) use self::wire::{Content, SystemInstruction};
+use self::wire::{FunctionCall, FunctionResponse, FunctionResponsePart, Output, Part};
 use super::super::foreign;
 use super::call_ids;
 use super::family::Family;
-use super::media::{Blob, FileData, MediaPart, media};
+use super::media::{Blob, MediaPart, media};
 use super::tools::Names;
 use crate::error::RequestError;
 use crate::notes::Notes;
@@ -27,79 +29,6 @@ const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 pub(super) struct Contents<'a> {
     pub(super) system: Option<SystemInstruction<'a>>,
     pub(super) contents: Vec<Content<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct SystemInstruction<'a> {
-    parts: Vec<Part<'a>>,
-}
-
-/// [`Content`](https://ai.google.dev/api/caching#Content).
-#[derive(Debug, Serialize)]
-pub(super) struct Content<'a> {
-    role: &'static str,
-    parts: Vec<Part<'a>>,
-    /// True for a content of tool results. It does not begin a turn of the user, and no neighbour merges into it.
-    #[serde(skip)]
-    results: bool,
-}
-
-/// [`Part`](https://ai.google.dev/api/caching#Part): one field, with a signature and a thought mark beside.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Part<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    inline_data: Option<Blob<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_data: Option<FileData<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    function_call: Option<FunctionCall<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    function_response: Option<FunctionResponse<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thought: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thought_signature: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    video_metadata: Option<&'a Value>,
-    /// A part of the provider's own tools, sent back as it came.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    opaque: Option<Map<String, Value>>,
-}
-
-#[derive(Debug, Serialize)]
-struct FunctionCall<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    name: String,
-    args: Box<RawValue>,
-}
-
-#[derive(Debug, Serialize)]
-struct FunctionResponse<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    name: String,
-    response: Output,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    parts: Vec<FunctionResponsePart<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FunctionResponsePart<'a> {
-    inline_data: Blob<'a>,
-}
-
-/// The response of a function, which must be an object (`MAPPING.md`, Tool calls in the history).
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Output {
-    Object(Box<RawValue>),
-    Text { output: String },
-    Error { error: String },
 }
 
 /// A call that waits for its result.
