@@ -7,7 +7,7 @@ use tt_core::usage::{Reported, Usage};
 
 /// Decodes a `usage` object as sent; `None` when it is not one, or names no total at all.
 ///
-/// `prompt_tokens` contains what was read from and written to the cache
+/// `prompt_tokens` contains the tokens read from and written to the cache
 /// ([`CompletionUsage`](https://platform.openai.com/docs/api-reference/chat/object)); `*_details` are parts of the
 /// totals. A faulty count never makes a class negative: a part is cut to what is left of its total, and a count that is
 /// not a whole number of 0 or more is 0. Where `total_tokens` exceeds prompt and completion, the rest is thinking that
