@@ -2,7 +2,7 @@
 //! opaque blocks.
 //!
 //! The rule is the same for all targets: a part that changes the meaning or the cost of the answer is refused, any
-//! other is left out with a note (`MAPPING.md`, Principles).
+//! other is left out with a note (`MAPPING.md`, Parts that only one dialect knows).
 
 use serde_json::Value;
 use tt_core::call::conversation::{Conversation, Opaque, StateField, Tool, ToolChoice};

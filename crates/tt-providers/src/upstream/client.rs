@@ -31,7 +31,7 @@ const IDLE: Duration = Duration::from_secs(50);
 pub enum Trust {
     /// The operator of the server. Any address is allowed.
     Operator,
-    /// A user. Only public addresses are allowed, unless [`ClientConfig`] allows private ones.
+    /// A user. Only public addresses are allowed, unless [`ClientSettings`] allows private ones.
     User,
 }
 
