@@ -80,7 +80,7 @@ impl Keyring {
         std::str::from_utf8(plain).map(SecretString::from).map_err(|_| Error::Tampered)
     }
 
-    /// Whether it is sealed with another key than the current one. Also true for a text that is no sealed secret.
+    /// True if it is sealed with another key than the current one. Also true for a text that is no sealed secret.
     pub fn needs_rotation(&self, sealed: &Sealed) -> bool {
         Parts::of(sealed).map_or(true, |parts| parts.kid != self.current.kid)
     }

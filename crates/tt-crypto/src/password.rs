@@ -56,8 +56,8 @@ impl Passwords {
         .await
     }
 
-    /// Whether `password` is the one that `phc` was made from. With `None` (there is no such user) it takes as long and
-    /// the answer is no.
+    /// True if `password` is the one that `phc` was made from. With `None` (there is no such user) the result is false
+    /// and takes as long.
     ///
     /// # Errors
     /// [`Error::Tampered`] when `phc` is not a hash of [`Passwords::hash`]; [`Error::Busy`] and [`Error::Unavailable`]

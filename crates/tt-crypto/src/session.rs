@@ -39,7 +39,7 @@ pub struct Issued {
     pub token: SecretString,
     /// The hash of its `jti`, under which the store has the session's row.
     pub jti_hash: KeyHash,
-    /// When it expires; a whole second.
+    /// The time at which it expires; a whole second.
     pub expires_at: Timestamp,
 }
 
@@ -50,7 +50,7 @@ pub struct Claims {
     pub user_id: UserId,
     /// The hash under which the store has the session's row.
     pub jti_hash: KeyHash,
-    /// When it expires.
+    /// The time at which it expires.
     pub expires_at: Timestamp,
 }
 

@@ -1,4 +1,5 @@
-//! Permits: every request holds one from its intent until the sink has taken its settlement. Counted in all and by user.
+//! Permits: every request holds one from its intent until the sink has taken its settlement. Counted in all and by
+//! user.
 //!
 //! It must not know where settlements go: it counts them, and wakes the drain.
 
@@ -27,7 +28,7 @@ pub(crate) struct InFlight {
     memory_capacity: usize,
     users: ByUser,
     closed: AtomicBool,
-    /// How many settlements make a full batch.
+    /// The number of settlements in a full batch.
     batch: usize,
     full_batch: Notify,
     spilled: Notify,
@@ -150,7 +151,7 @@ impl InFlight {
         self.users.of(user)
     }
 
-    /// When the settlement that waits longest settled, to the second; `None` when none waits.
+    /// The time, to the second, of the longest-waiting settlement; `None` when none waits.
     pub(crate) fn oldest(&self) -> Option<Timestamp> {
         self.users.oldest()
     }

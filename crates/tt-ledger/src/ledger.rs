@@ -34,19 +34,20 @@ pub struct Ledger {
 pub struct Backlog {
     /// Their number in this process, of all users.
     pub unstored: usize,
-    /// When the one that waits longest settled, to the second; `None` when none waits.
+    /// The time, to the second, at which the longest-waiting one settled; `None` when none waits.
     pub oldest: Option<Timestamp>,
 }
 
-/// The content of the ledger in numbers, for health checks and metrics. Each number is read by itself, so they may not fit
-/// one another exactly.
+/// The content of the ledger in numbers, for health checks and metrics. Each number is read by itself, so they may not
+/// fit one another exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LedgerStatus {
     /// Requests that have an intent and no settlement.
     pub open: usize,
     /// Settled requests that the sink has not taken.
     pub unstored: usize,
-    /// The most that `open` and `unstored` may sum up to; beyond it [`Ledger::open`] refuses. `usize::MAX` with a journal.
+    /// The most that `open` and `unstored` may sum up to; beyond it [`Ledger::open`] refuses. `usize::MAX` with a
+    /// journal.
     pub capacity: usize,
     /// The bytes that the journal takes on disk, reserved room included.
     pub journal_bytes: u64,
@@ -70,8 +71,8 @@ impl LedgerBuilder {
         self
     }
 
-    /// A ledger in memory, with room for `capacity` requests that are open or not yet stored, and the drain that empties
-    /// it. When the process ends, what it holds is lost.
+    /// A ledger in memory, with room for `capacity` requests that are open or not yet stored, and the drain that
+    /// empties it. When the process ends, what it holds is lost.
     pub fn in_memory(self, capacity: usize) -> (Ledger, Drain) {
         let (queue, settlements) = unbounded_channel();
         let in_flight = Arc::new(InFlight::new(capacity, usize::MAX, BATCH));
@@ -81,9 +82,9 @@ impl LedgerBuilder {
         (Ledger { workers: [Arc::clone(&recorder)].into(), recorder }, drain)
     }
 
-    /// A ledger with a journal, the drain that empties it, and the flusher that makes it durable. The ledger is the first
-    /// worker's: [`Ledger::worker`] gives the others. An error when the journal's directory cannot be made or locked. A
-    /// full disk is not an error: the ledger refuses intents until there is room.
+    /// A ledger with a journal, the drain that empties it, and the flusher that makes it durable. The ledger is the
+    /// first worker's: [`Ledger::worker`] gives the others. An error when the journal's directory cannot be made or
+    /// locked. A full disk is not an error: the ledger refuses intents until there is room.
     pub fn journaled(self, config: JournalConfig, files: Arc<dyn Files>) -> io::Result<(Ledger, Drain, Flusher)> {
         let journal = Arc::new(Journal::open(config, files)?);
         let (queue, settlements) = unbounded_channel();
@@ -130,17 +131,17 @@ impl Ledger {
         Self::builder(clock).journaled(config, files)
     }
 
-    /// The ledger of the `n`th worker thread, counted from 0, which writes a chain of its own. Any thread may use any of
-    /// them; with a chain for each, threads do not wait for one another.
+    /// The ledger of the `n`th worker thread, counted from 0, which writes a chain of its own. Any thread may use any
+    /// of them; with a chain for each, threads do not wait for one another.
     #[must_use]
     pub fn worker(&self, n: usize) -> Self {
         let recorder = n.checked_rem(self.workers.len()).and_then(|n| self.workers.get(n)).unwrap_or(&self.recorder);
         Self { recorder: Arc::clone(recorder), workers: Arc::clone(&self.workers) }
     }
 
-    /// Admits a request before any of it is sent upstream, and reserves the room for its settlement. The journal gets its
-    /// intent together with its first attempt, so a request that has sent nothing leaves nothing behind when the process
-    /// dies.
+    /// Admits a request before any of it is sent upstream, and reserves the room for its settlement. The journal gets
+    /// its intent together with its first attempt, so a request that has sent nothing leaves nothing behind when the
+    /// process dies.
     pub fn open(&self, intent: Intent) -> Result<Guard, LedgerError> {
         let (in_flight, user) = (&self.recorder.in_flight, intent.user_id);
         in_flight.reserve(user)?;
@@ -157,8 +158,8 @@ impl Ledger {
         }
     }
 
-    /// The number of requests of `user` that this process has admitted and the sink has not taken: open ones, and those not
-    /// yet stored.
+    /// The number of requests of `user` that this process has admitted and the sink has not taken: open ones, and those
+    /// not yet stored.
     pub fn open_of(&self, user: UserId) -> usize {
         self.recorder.in_flight.of(user)
     }

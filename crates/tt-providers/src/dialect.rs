@@ -4,7 +4,9 @@ use tt_core::Dialect;
 
 use crate::codec::Codec;
 
+mod addressed;
 pub(crate) mod anthropic_messages;
+mod custom_tool;
 mod foreign;
 pub(crate) mod gemini;
 pub mod openai_chat;

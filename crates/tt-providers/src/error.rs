@@ -28,7 +28,7 @@ pub enum RequestError {
         /// The fault, and the value to send instead.
         reason: String,
     },
-    /// The target cannot express a field that changes what the answer means, or what it costs.
+    /// The target cannot express a field that changes the meaning or the cost of the answer.
     #[error("{field:?} is not supported by this target: {reason}")]
     Unsupported {
         /// The field.

@@ -27,14 +27,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// The account of a whole answer of this text.
+    /// The account of a whole answer whose text is `text`.
     pub fn of(text: &str) -> Self {
         let mut tally = Self::default();
         tally.text(text);
         tally
     }
 
-    /// Takes note of an event.
+    /// Takes note of a neutral event.
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Start { model, .. } => self.model(model),

@@ -69,13 +69,13 @@ impl Budgets {
         Self(Backend::Redis(RedisBudgets::start(config, process, control)))
     }
 
-    /// Nothing is counted: every request that has a budget is [`Reservation::Unavailable`]. This is for several
-    /// processes without Redis, where none knows what the others spend.
+    /// Budgets that are not counted: every request that has a budget is [`Reservation::Unavailable`]. This is for
+    /// several processes without Redis, where no process knows the spending of the others.
     pub const fn off() -> Self {
         Self(Backend::Off)
     }
 
-    /// Whether Redis answers, for `/health/ready`.
+    /// The state of Redis, for `/health/ready`.
     pub fn redis_state(&self) -> RedisState {
         match &self.0 {
             Backend::Off | Backend::Memory(_) => RedisState::Off,

@@ -5,7 +5,7 @@
 //! decides without it. One task on the control plane then connects every connection anew, twice a second, runs a
 //! [`Probe`] on each, and closes the breaker when all of them have answered.
 //!
-//! Nothing here knows what is counted in Redis: that is for `limits` and `budgets`.
+//! The counters in Redis belong to `limits` and `budgets`; this module does not know them.
 
 mod breaker;
 mod config;

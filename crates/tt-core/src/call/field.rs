@@ -114,7 +114,7 @@ pub enum Field {
     Store,
     /// A field that names data at the provider.
     State(StateField),
-    /// A field that the client addressed to a provider in the words of that provider's dialect
+    /// A field that the client addressed to providers of another dialect
     /// ([`Extra::addressed`](super::extra::Extra::addressed)).
     Addressed {
         /// The dialect that the field is written in.

@@ -41,7 +41,7 @@ impl CatchUp {
         Self { journal, chains, unreadable: false }
     }
 
-    /// Are there settlements that only the files hold, and can they be read?
+    /// True if there are settlements that only the files hold, and the files can be read.
     pub(crate) fn is_behind(&self) -> bool {
         !self.unreadable && self.journal.chains.iter().any(|chain| chain.spilled().is_some())
     }
@@ -119,8 +119,8 @@ impl CatchUp {
     }
 }
 
-/// Reads settlements that are not stored into `batch`. False: it has read to the end of the chain, whose settlements go to
-/// the queue again from here on.
+/// Reads settlements that are not stored into `batch`. False: it has read to the end of the chain, whose settlements go
+/// to the queue again from here on.
 fn read_batch(chain: &ChainWriter, reader: &mut ChainReader, batch: &mut PreparedBatch) -> io::Result<bool> {
     let mut settlements = Vec::new();
     let behind = loop {

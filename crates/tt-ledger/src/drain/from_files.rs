@@ -32,7 +32,7 @@ impl FromFiles {
         self.orphans.all_stored()
     }
 
-    /// When there is something to do of which no wake-up tells.
+    /// The time at which the next step is due that no wake-up announces.
     pub(crate) fn due(&self) -> Instant {
         if self.catch_up.ready().is_some() { Instant::now() } else { self.orphans.due() }
     }
@@ -43,8 +43,8 @@ impl FromFiles {
         self.queues_turn = false;
     }
 
-    /// A batch from files, if it is their turn and there is something to read. At the `end` of a run, orphans are left to
-    /// the next process.
+    /// A batch from files, if it is their turn and there is something to read. At the `end` of a run, orphans are left
+    /// to the next process.
     pub(crate) async fn next(&mut self, sink: &mut impl Sink, end: bool) -> Option<PreparedBatch> {
         if mem::take(&mut self.queues_turn) {
             return None;

@@ -37,7 +37,7 @@ impl Orphans {
         self.all_stored.subscribe()
     }
 
-    /// When there is something to do.
+    /// The time at which the next step is due.
     pub(crate) fn due(&self) -> Instant {
         if self.current.is_some() { Instant::now() } else { self.next_scan }
     }

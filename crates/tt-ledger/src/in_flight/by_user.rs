@@ -1,5 +1,5 @@
-//! Counts the requests that hold a permit by user, and remembers since when the oldest settlement waits. They answer what
-//! is missing from a user's numbers.
+//! Counts the requests that hold a permit by user, and remembers since when the oldest settlement waits. They answer
+//! what is missing from a user's numbers.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -67,7 +67,7 @@ impl ByUser {
         self.lock().users.get(&user).copied().unwrap_or(0)
     }
 
-    /// When the settlement that waits longest settled, to the second.
+    /// The time, to the second, of the longest-waiting settlement.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
         self.lock().waiting.front().map(|(at, _)| *at)
     }

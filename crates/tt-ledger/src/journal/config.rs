@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// When what was written is made durable. A killed process loses nothing with any of them: they differ in what a machine
-/// loses that loses its power.
+/// The time at which written records are synced to the disk. A process that is killed loses nothing with any of the
+/// settings. They differ in the records that are lost when the machine loses power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fsync {
     /// At this interval: a loss of power loses at most the requests of one interval.
@@ -29,7 +29,7 @@ pub struct JournalConfig {
     pub max_bytes: u64,
     /// The size at which a segment is full, in bytes. A small `max_bytes` lowers it.
     pub segment_bytes: u64,
-    /// When what was written is made durable.
+    /// The time at which written records are synced to the disk.
     pub fsync: Fsync,
     /// The most settlements that wait in memory for the drain. The drain reads others back from the files.
     pub memory: usize,
@@ -38,8 +38,8 @@ pub struct JournalConfig {
 }
 
 impl JournalConfig {
-    /// One worker, 1 GiB, segments of 16 MiB, `fsync` every 50 ms, 10,000 settlements in memory, a scan for orphans every
-    /// 30 s.
+    /// One worker, 1 GiB, segments of 16 MiB, `fsync` every 50 ms, 10,000 settlements in memory, a scan for orphans
+    /// every 30 s.
     pub fn new(dir: impl Into<PathBuf>, instance: impl Into<String>) -> Self {
         Self {
             dir: dir.into(),

@@ -27,7 +27,7 @@ impl Durable {
         Self { awaited: Some((synced, write)) }
     }
 
-    /// Is there nothing to wait for?
+    /// True if the write is durable already, so that waiting ends at once.
     pub fn is_ready(&self) -> bool {
         self.awaited.as_ref().is_none_or(|(synced, write)| synced.borrow().through >= *write)
     }

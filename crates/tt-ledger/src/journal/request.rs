@@ -77,7 +77,7 @@ impl JournaledRequest {
         pushed.inspect_err(|error| tracing::error!(%error, "a record cannot be encoded for the journal")).is_ok()
     }
 
-    /// Is there room for the unwritten records and a settlement?
+    /// True if there is room for the unwritten records and a settlement.
     fn fits_with_settlement(&self) -> bool {
         let length = self.unwritten.len() as u64;
         length <= ENDED_ROOM || self.chain.fits(self.number, length + SETTLED_ROOM)

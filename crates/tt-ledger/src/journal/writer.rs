@@ -1,7 +1,7 @@
 //! Writes one worker's chain of segments. A write reaches the page cache and never waits for the disk.
 //!
-//! **Invariant:** in the current segment `written + reserved <= allocated`, and `reserved` covers what the open requests
-//! have still to write. So recording the end of an attempt and of a request needs no new room.
+//! **Invariant:** in the current segment `written + reserved <= allocated`, and `reserved` covers what the open
+//! requests have still to write. So recording the end of an attempt and of a request needs no new room.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -98,14 +98,14 @@ impl ChainWriter {
         Ok(state.write(request, records)?)
     }
 
-    /// Is there room for `length` more bytes of the request's last records?
+    /// True if there is room for `length` more bytes of the last records of the request.
     pub(crate) fn fits(&self, request: u64, length: u64) -> bool {
         self.top_up(&mut self.state(), request, length).is_ok()
     }
 
-    /// Writes the last records of a request. `enqueue` gives its settlement to the drain and says whether the queue took
-    /// it. It is called under the chain's lock, so that the queue has the order of the file; and not at all while the
-    /// drain is to read the chain from its files.
+    /// Writes the last records of a request. `enqueue` gives its settlement to the drain and says whether the queue
+    /// took it. It is called under the chain's lock, so that the queue has the order of the file; and not at all while
+    /// the drain is to read the chain from its files.
     pub(crate) fn settle(
         &self,
         request: u64,
@@ -215,8 +215,8 @@ impl ChainWriter {
         Err(last)
     }
 
-    /// Begins a new segment with a copy of the open requests, and reserves the room they still need. On an error nothing
-    /// has changed.
+    /// Begins a new segment with a copy of the open requests, and reserves the room they still need. On an error
+    /// nothing has changed.
     fn rotate(&self, state: &mut State, room: u64) -> Result<(), LedgerError> {
         let number = state.last_number + 1;
         let (mut bytes, mut moved) = (header(number, state.live), BTreeMap::new());
@@ -334,8 +334,8 @@ impl ChainWriter {
         state.spilled.then_some(state.queued)
     }
 
-    /// The segments from number `from` on, and how far each was written. For 0: from the first segment on with a settlement
-    /// that is not stored.
+    /// The segments from number `from` on, and how far each was written. For 0: from the first segment on with a
+    /// settlement that is not stored.
     pub(crate) fn extents(&self, from: u64) -> Vec<Extent> {
         let state = self.state();
         let sealed = state.sealed.iter().map(|s| (s.unstored, s.number, s.written));

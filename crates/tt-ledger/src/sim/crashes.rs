@@ -1,5 +1,5 @@
-//! Intents, attempts, settlements, rotations, outages, kills and losses of power in any order: the store ends up with each
-//! request once.
+//! Intents, attempts, settlements, rotations, outages, kills and losses of power in any order: the store ends up with
+//! each request once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -177,7 +177,7 @@ fn life(power: bool) -> impl Strategy<Value = Life> {
 /// The row that a request must become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
-    /// Nothing was sent, and it did not settle.
+    /// The request sent nothing and did not settle.
     Nothing,
     /// It died with its process.
     Interrupted,

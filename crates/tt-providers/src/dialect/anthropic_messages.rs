@@ -1,4 +1,5 @@
-//! Anthropic Messages, towards providers: a conversation becomes a request; answers, streams and errors become neutral.
+//! Anthropic Messages, for providers only: encodes requests from the neutral form, and decodes answers, streams and
+//! errors to it.
 //!
 //! Sources: the official SDK's types (`anthropic` 2.12.0) and platform.claude.com/docs.
 
@@ -27,10 +28,10 @@ mod tools;
 mod usage;
 mod wire;
 
-/// The side of the provider.
+/// The codec of Anthropic Messages. Clients of the dialect are not served yet.
 pub(crate) const CODEC: Codec = Codec { ingress: None, egress: &AnthropicMessages };
 
-/// The dialect.
+/// The implementation of the side of the provider.
 #[derive(Debug)]
 struct AnthropicMessages;
 

@@ -1,7 +1,8 @@
-//! What of a call is in the words of another dialect than its target's: hosted tools, stateful fields, opaque blocks.
+//! The parts of a request that only another dialect than the one of the target knows: hosted tools, stateful fields,
+//! opaque blocks.
 //!
-//! The rule is the same for all targets: what changes what the answer means or costs is refused, the rest is left out
-//! with a note.
+//! The rule is the same for all targets: a part that changes the meaning or the cost of the answer is refused, any
+//! other is left out with a note (`MAPPING.md`, Parts that only one dialect knows).
 
 use serde_json::Value;
 use tt_core::call::conversation::{Conversation, Opaque, StateField, Tool, ToolChoice};
@@ -13,7 +14,10 @@ use crate::notes::Notes;
 
 const NOT_HERE: &str = "it is in the words of another API";
 
-/// Notes or refuses the fields, tools and state of `call` that a provider asked in `dialect` does not know.
+/// Notes or refuses the fields, tools and state of `call` that a provider called in `dialect` does not know.
+///
+/// # Errors
+/// `Unsupported` for a part that changes the meaning or the cost of the answer.
 pub(super) fn leave_out(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(), RequestError> {
     hosted_tools(call, dialect, notes)?;
     state(call, dialect, notes)?;
@@ -27,8 +31,8 @@ pub(super) fn leave_out(call: &Conversation, dialect: Dialect, notes: &mut Notes
     Ok(())
 }
 
-/// A hosted tool that the target lacks is left out while tools of the client's own remain and nothing forces it: the
-/// model answers with those.
+/// Leaves out a hosted tool that the target lacks, while other tools remain and `tool_choice` does not force it: the
+/// model then answers with the others.
 fn hosted_tools(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(), RequestError> {
     if matches!(&call.tool_choice, Some(ToolChoice::Hosted { of, .. }) if *of != dialect) {
         return Err(RequestError::unsupported(Field::ToolChoice, "the target does not have this hosted tool"));
@@ -58,8 +62,8 @@ fn state(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(),
     Ok(())
 }
 
-/// Notes the fields of messages that are another dialect's: by name those that it knows. A field that is null or an
-/// empty list says nothing.
+/// Notes the fields of messages that another dialect wrote: by name if that dialect knows them, else as `unknown
+/// fields`. A field that is null or an empty list is not noted.
 fn message_fields(call: &Conversation, dialect: Dialect, notes: &mut Notes) {
     if call.extra.of.is_none_or(|of| of == dialect) {
         return;
@@ -75,7 +79,8 @@ fn message_fields(call: &Conversation, dialect: Dialect, notes: &mut Notes) {
     }
 }
 
-/// Notes what only OpenAI's dialects have a field for. A provider that keeps no answers need not be told not to.
+/// Notes the fields that only OpenAI's dialects have. `store: false` is not noted: other providers keep no answers
+/// anyway.
 fn only_openai(call: &Conversation, notes: &mut Notes) {
     for (field, said) in [
         (Field::CacheKey, call.cache.key.is_some()),
@@ -88,10 +93,11 @@ fn only_openai(call: &Conversation, notes: &mut Notes) {
     }
 }
 
-/// Can an opaque block go to `provider`, asked in `dialect`? Elsewhere it is left out with a note.
+/// True if an opaque block may go to `provider`, called in `dialect`. If not, the caller leaves it out, and it is noted
+/// here under its place `at`.
 ///
 /// # Errors
-/// `Unsupported` for a block that waits to be gone on with, and that only its maker can go on with. `at` is its place.
+/// `Unsupported` for a pending block, which only its maker can continue.
 pub(super) fn keeps(
     opaque: &Opaque,
     (dialect, provider): (Dialect, Provider),

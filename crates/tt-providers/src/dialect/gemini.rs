@@ -1,7 +1,7 @@
-//! Gemini [`generateContent` and `streamGenerateContent`](https://ai.google.dev/api/generate-content), towards providers:
-//! a conversation becomes a request; answers, streams and errors become neutral.
+//! Gemini [`generateContent` and `streamGenerateContent`](https://ai.google.dev/api/generate-content), for providers
+//! only: encodes requests from the neutral form, and decodes answers, streams and errors to it.
 //!
-//! The model, and whether the answer streams, are in the path and never in the body.
+//! The path of a call, and not the body, holds the model and the choice between a whole answer and a stream.
 
 use std::borrow::Cow;
 
@@ -33,10 +33,10 @@ mod tools;
 mod usage;
 mod wire;
 
-/// The side of the provider.
+/// The codec of Gemini. Clients of the dialect are not served yet.
 pub(crate) const CODEC: Codec = Codec { ingress: None, egress: &Gemini };
 
-/// The dialect.
+/// The implementation of the side of the provider.
 #[derive(Debug)]
 struct Gemini;
 

@@ -1,4 +1,4 @@
-//! OpenAI Chat Completions, and the hosts that speak it: clients and providers.
+//! OpenAI Chat Completions, for clients and for providers (OpenAI and the hosts that speak its dialect).
 
 use std::borrow::Cow;
 
@@ -34,10 +34,10 @@ mod text;
 pub mod usage;
 mod wire;
 
-/// Both sides of the dialect.
+/// The codec of Chat Completions, with both sides.
 pub(crate) const CODEC: Codec = Codec { ingress: Some(&OpenAiChat), egress: &OpenAiChat };
 
-/// The dialect.
+/// The implementation of both sides.
 #[derive(Debug)]
 struct OpenAiChat;
 

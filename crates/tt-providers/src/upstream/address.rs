@@ -8,13 +8,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tt_core::BaseUrl;
 
-/// The reason why a host may not be called.
+/// The reason for which a host may not be called.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
-    /// It is, or resolves to, an address that is not public.
+    /// The host is, or resolves to, an address that is not public.
     #[error("the host is not a public address")]
     NotPublic,
-    /// Its name does not resolve.
+    /// The name of the host does not resolve.
     #[error("the host's name cannot be resolved")]
     Unresolved(#[source] std::io::Error),
 }

@@ -31,7 +31,7 @@ const IDLE: Duration = Duration::from_secs(50);
 pub enum Trust {
     /// The operator of the server. Any address is allowed.
     Operator,
-    /// A user. Only public addresses are allowed, unless [`ClientConfig`] allows private ones.
+    /// A user. Only public addresses are allowed, unless [`ClientSettings`] allows private ones.
     User,
 }
 
@@ -208,7 +208,7 @@ mod tests {
         words
     }
 
-    /// Takes one request of `len` bytes, answers with `reply` and hangs up; yields what it was sent.
+    /// Takes one request of `len` bytes, answers with `reply` and hangs up; yields the bytes of the request.
     async fn serve(listener: TcpListener, until: &'static [u8], reply: &'static [u8]) -> Vec<u8> {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut seen = Vec::new();

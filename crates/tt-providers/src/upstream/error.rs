@@ -154,7 +154,7 @@ pub(crate) fn json_error(error: &serde_json::Error) -> String {
     }
 }
 
-/// The status with its name (`502 Bad Gateway`): the message of an error whose body says nothing that can be read.
+/// The status with its name (`502 Bad Gateway`): the message of an error whose body cannot be read.
 pub(crate) fn status_line(status: u16) -> String {
     let name = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     name.map_or_else(|| status.to_string(), |name| format!("{status} {name}"))

@@ -1,4 +1,4 @@
-//! Anthropic Messages.
+//! The tests of Anthropic Messages.
 
 mod by_hand;
 mod properties;

@@ -30,7 +30,7 @@ pub(crate) mod openai {
     }
 }
 
-/// A dialect's side towards providers, as functions.
+/// The side of a dialect for providers, as functions.
 macro_rules! egress {
     ($name:ident, $dialect:ident) => {
         pub(crate) mod $name {
@@ -128,7 +128,7 @@ pub(crate) fn dropped(encoded: &Encoded) -> Vec<String> {
     noted(encoded, Change::Dropped)
 }
 
-/// The names of the parameters that were sent as something near them.
+/// The names of the parameters that were changed.
 pub(crate) fn changed(encoded: &Encoded) -> Vec<String> {
     noted(encoded, Change::Changed)
 }
@@ -137,17 +137,17 @@ fn noted(encoded: &Encoded, what: Change) -> Vec<String> {
     encoded.notes.iter().filter(|note| note.what == what).map(|note| name(&note.field)).collect()
 }
 
-/// Where a client's history says that something is from.
+/// The origin of signatures that stand in the history of a client.
 pub(crate) fn origin(provider: Provider) -> Origin {
     Origin::of(provider.dialect_for(Dialect::OpenAiChat), provider)
 }
 
-/// Why an answer ended.
+/// The finish reason of an answer.
 pub(crate) fn reason(choice: &Choice) -> Option<FinishReason> {
     choice.finish.as_ref().map(|finish| finish.reason)
 }
 
-/// Why an answer ended, in the word of Chat Completions.
+/// The `finish_reason` of an answer in Chat Completions.
 pub(crate) fn finish_word(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop | FinishReason::PauseTurn | FinishReason::Compaction | FinishReason::Incomplete => "stop",

@@ -1,4 +1,4 @@
-//! Golden snapshots: what every fixture becomes, in `snapshots/`.
+//! Golden snapshots: the result for every fixture, in `snapshots/`.
 //!
 //! A snapshot that changes fails its test. Read the difference; where it is meant, accept it with
 //! `INSTA_UPDATE=always cargo test -p tt-providers --test suite golden`, and name it in the commit.

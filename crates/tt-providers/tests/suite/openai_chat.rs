@@ -1,3 +1,3 @@
-//! OpenAI Chat Completions.
+//! The tests of OpenAI Chat Completions.
 
 mod recordings;

@@ -1,5 +1,5 @@
-//! The crate's interface as the golden tests use it, in words that outlive a change of it: only this file follows when
-//! the interface changes, and no snapshot does.
+//! The interface of the crate as the golden tests use it. When the interface changes, only this file changes, and no
+//! snapshot.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ use crate::api::{
     dropped, name,
 };
 
-/// When every answer here is made, in seconds since the epoch.
+/// The time of every answer in these tests, in seconds since the epoch.
 const CREATED: i64 = 1_800_000_000;
 
 /// A model that requests are encoded for, with facts that no change of the price table changes.
@@ -66,7 +66,7 @@ impl Model {
     }
 }
 
-/// A request of the client's in the words of a provider.
+/// A request of the client, encoded for a provider.
 pub(crate) struct Sent {
     pub(crate) body: Vec<u8>,
     /// Lines that name the changes to be undone in the answer and the dropped parameters; empty without any.
@@ -118,7 +118,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Nothing to undo, usage wanted.
+    /// A request without changes to undo, which asks for usage.
     pub(crate) fn plainly() -> Self {
         Self { undo: Undo::default(), include_usage: true, legacy_functions: false }
     }
@@ -148,7 +148,7 @@ impl Asked {
     }
 }
 
-/// An answer as the client gets it, and what is accounted for.
+/// An answer as the client gets it, and its account.
 pub(crate) struct Got {
     /// The body or the events.
     pub(crate) body: Vec<u8>,
@@ -271,7 +271,7 @@ fn tally_facts(tally: &Tally) -> String {
     )
 }
 
-/// Reads an error answer and says what is made of it.
+/// Reads an answer with an error status, and prints the error.
 pub(crate) fn refusal(provider: Provider, status: u16, headers: &HeaderMap, body: &[u8]) -> String {
     failure(&UpstreamError::Refused(Box::new(crate::api::refused(provider, status, headers, body))))
 }
@@ -327,7 +327,7 @@ fn refused_request(error: &RequestError) -> String {
     format!("{what} -> answer")
 }
 
-/// A failure and what is done after it.
+/// A failure and the next step after it.
 fn failure(error: &UpstreamError) -> String {
     let what = match error {
         UpstreamError::Refused(refused) => refused_line(refused),

@@ -1,4 +1,4 @@
-//! A stream's events in the words of the tests: whose text, which call, without the bookkeeping of blocks. That is
+//! The events of a stream in a short form for tests: text and calls without the numbers of blocks. The numbers are
 //! checked here, for every stream that a test reads.
 
 use std::collections::BTreeMap;
@@ -36,8 +36,8 @@ enum Kind {
     Other,
 }
 
-/// The events of one stream, told. Fails where they break a rule of blocks: a number is used once and grows, a delta
-/// belongs to an open block of its kind, and an answer that ends has no open block.
+/// The events of one stream in the short form. Fails if they break a rule of blocks: a number is used once and grows, a
+/// delta belongs to an open block of its kind, and an answer that ends has no open block.
 pub(crate) fn told(events: &[Event]) -> Vec<Told> {
     let mut open: BTreeMap<(u32, u32), Kind> = BTreeMap::new();
     let mut next: BTreeMap<u32, u32> = BTreeMap::new();

@@ -37,7 +37,7 @@ struct Balance {
 #[derive(Debug, Clone, Copy)]
 struct Charge {
     key: Option<ApiKeyId>,
-    /// When the request began; or when a later period began, if it was decided by that.
+    /// The time at which the request began; or at which a later period began, if that period decided it.
     counts_from: Timestamp,
     settled: NanoUsd,
     held: NanoUsd,

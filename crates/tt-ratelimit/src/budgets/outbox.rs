@@ -97,8 +97,8 @@ enum State {
     Reserving,
     /// The charge is as it says.
     Live,
-    /// Nobody waited for the answer to the only reserve call, which may still arrive in Redis. It is sent as holding
-    /// nothing until that can no longer happen, and is removed then.
+    /// The caller did not wait for the answer to the only reserve call, which may still arrive in Redis. It is sent as
+    /// holding nothing until that can no longer happen, and is removed then.
     Abandoned { heartbeats: u8 },
     /// It is to be removed.
     Removed,
@@ -173,7 +173,7 @@ impl Outbox {
         Arc::clone(&self.changed)
     }
 
-    /// Whether there is no charge of `request` here.
+    /// True if there is no charge of `request` here.
     pub(super) fn is_unknown(&self, request: RequestId) -> bool {
         !self.shard(request).entries.contains_key(&request)
     }
@@ -276,7 +276,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 }
 
 impl Entry {
-    /// Whether the charge itself is sent, not its removal.
+    /// True if the charge itself is sent, false if its removal is.
     fn is_sent_as_charge(&self) -> bool {
         matches!(self.state, State::Live | State::Abandoned { .. })
     }

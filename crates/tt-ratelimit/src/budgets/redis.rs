@@ -293,7 +293,7 @@ impl RedisBudgets {
     }
 }
 
-/// Whether all living processes have sent their charges to this Redis since it has its data.
+/// True if all living processes have sent their charges to this Redis since it has its data.
 const fn is_resent(since: Since) -> bool {
     since.now_ms.saturating_sub(since.began_ms) >= RESENT_AFTER_MS
 }

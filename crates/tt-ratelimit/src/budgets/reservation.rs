@@ -12,7 +12,7 @@ pub struct BudgetedRequest<'a> {
     pub user: UserId,
     /// The API key it came with, whether that key has a budget or not; `None`: it came without a key.
     pub key: Option<ApiKeyId>,
-    /// When it arrived: the `created_at` of its row.
+    /// The time at which the request arrived: the `created_at` of its row.
     pub created_at: Timestamp,
     /// The budgets that hold for it, as [`tt_core::caller::Caller::budget_rules`] gives them.
     pub rules: &'a [BudgetRule],
@@ -71,6 +71,6 @@ pub enum Reservation {
     /// The sums of these accounts are not known here. Read them from the store and [`load`](crate::Budgets::load) them,
     /// **read them again** and load that as [`Reading::Second`](crate::Reading::Second), then reserve again.
     NeedSpent(Vec<Account>),
-    /// Nothing can be decided: the accounts are in Redis, and Redis is down or lost its data a moment ago.
+    /// The request cannot be decided: the accounts are in Redis, and Redis is down or lost its data a moment ago.
     Unavailable,
 }

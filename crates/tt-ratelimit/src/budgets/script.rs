@@ -170,7 +170,7 @@ impl BudgetScript {
         cmd("SET").arg(process_key(process)).arg(1).arg("PX").arg(ALIVE_MS).query_async(connection).await
     }
 
-    /// Whether the process has sent a heartbeat recently.
+    /// True if the process has sent a heartbeat recently.
     pub(super) async fn is_alive(&self, connection: &mut MultiplexedConnection, process: &str) -> RedisResult<bool> {
         cmd("EXISTS").arg(process_key(process)).query_async(connection).await
     }

@@ -3,7 +3,7 @@
 use tt_core::budget::Account;
 use tt_core::{NanoUsd, RequestId, Timestamp};
 
-/// Which of two readings of the store is loaded, in [`Budgets::load`](crate::Budgets::load).
+/// The reading of the store that is loaded, the first or the second, in [`Budgets::load`](crate::Budgets::load).
 ///
 /// Two are needed because requests are posted while the store is read: what is stored after the first reading and
 /// posted before its account exists would be missing from both. The second reading, begun when the account exists,
@@ -41,7 +41,7 @@ pub enum BudgetStanding {
 pub struct StaleCharge {
     /// The request it belongs to.
     pub request: RequestId,
-    /// When that request was made.
+    /// The time at which that request was made.
     pub created_at: Timestamp,
     /// The cost of its ended attempts.
     pub settled: NanoUsd,

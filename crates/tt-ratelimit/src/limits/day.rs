@@ -26,7 +26,7 @@ impl Day {
         Self { number: day_number(now), count: 0 }
     }
 
-    /// Whether one more request fits under `limit`.
+    /// Decides if one more request fits under `limit`.
     pub(super) fn verdict(&mut self, limit: u64, now: Timestamp) -> Verdict {
         self.advance(now);
         let ends = self.number.saturating_add(1).saturating_mul(DAY_MS);
@@ -44,7 +44,7 @@ impl Day {
         self.count = self.count.saturating_add(1);
     }
 
-    /// Whether the day is over.
+    /// True if the day is over.
     pub(super) const fn is_past(&self, now: Timestamp) -> bool {
         day_number(now) > self.number
     }

@@ -62,7 +62,7 @@ impl Limiter {
         }
     }
 
-    /// Whether Redis answers, for `/health/ready`.
+    /// The state of Redis, for `/health/ready`.
     pub fn redis_state(&self) -> RedisState {
         match &self.0 {
             Backend::Memory(_) => RedisState::Off,

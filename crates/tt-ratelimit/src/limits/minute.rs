@@ -36,7 +36,7 @@ impl Minute {
         Self { newest: second(now), oldest: second(now), sum: 0, counts: [0; BUCKETS_LEN] }
     }
 
-    /// Whether one more request fits under `limit`.
+    /// Decides if one more request fits under `limit`.
     pub(super) fn verdict(&mut self, limit: u64, now: Timestamp) -> Verdict {
         self.advance(now);
         let mut left = self.sum;
@@ -65,7 +65,7 @@ impl Minute {
         }
     }
 
-    /// Whether all counted requests have left the window.
+    /// True if all counted requests have left the window.
     pub(super) const fn is_idle(&self, now: Timestamp) -> bool {
         second(now).saturating_sub(self.newest) >= BUCKETS
     }

@@ -18,7 +18,7 @@ pub enum WithoutRedis {
     Deny,
 }
 
-/// Whether Redis answers.
+/// The state of Redis as the last commands found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedisState {
     /// No Redis is configured.
@@ -36,7 +36,7 @@ pub struct RedisConfig {
     pub(crate) without: WithoutRedis,
     /// The longest a request waits for an answer.
     pub(crate) timeout: Duration,
-    /// Whether the `now` of the caller replaces the clock of Redis, for tests.
+    /// True if the `now` of the caller replaces the clock of Redis, for tests.
     pub(crate) given_clock: bool,
 }
 

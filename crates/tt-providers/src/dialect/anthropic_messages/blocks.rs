@@ -1,4 +1,4 @@
-//! One part of a message as content blocks: the media that Anthropic takes.
+//! Encodes one part of a message as a content block (`MAPPING.md`, Content parts).
 
 use std::borrow::Cow;
 
@@ -24,13 +24,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A text block; `None` for a text of blanks only, which is refused ("text content blocks must be non-empty",
-/// "… must contain non-whitespace text").
+/// A text block; `None` for a text of white space only, which Anthropic refuses ("text content blocks must be
+/// non-empty", "… must contain non-whitespace text").
 pub(super) fn text(text: &str, cache: Option<CacheTtl>) -> Option<Block<'_>> {
     (!text.trim().is_empty()).then(|| Block::Text { text: Cow::Borrowed(text), cache_control: cache.map(Into::into) })
 }
 
-/// A text part. Anthropic signs no text: another provider's signature is left out.
+/// Encodes a text part. Its signature is left out: Anthropic does not sign text, so another provider made it.
 pub(super) fn said<'a>(part: &'a Text, notes: &mut Notes) -> Option<Block<'a>> {
     if part.signature.is_some() {
         notes.dropped(Field::Signatures, "only the provider that made it can read it");
@@ -41,8 +41,8 @@ pub(super) fn said<'a>(part: &'a Text, notes: &mut Notes) -> Option<Block<'a>> {
     text(&part.text, part.cache)
 }
 
-/// An id Anthropic takes: itself, or an alias where it is not `[A-Za-z0-9_-]+`. Ids of calls in the history never
-/// come back, so nothing has to be undone.
+/// The id to send: the id itself if it is `[A-Za-z0-9_-]+`, else an alias. Answers do not repeat ids of calls in the
+/// history, so the alias need not be undone.
 pub(super) fn call_id(id: &str) -> Cow<'_, str> {
     if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         Cow::Borrowed(id)
@@ -51,7 +51,7 @@ pub(super) fn call_id(id: &str) -> Cow<'_, str> {
     }
 }
 
-/// A call in the history: of which message, and which of its calls.
+/// Encodes a call in the history. The numbers are the index of its message, and its index among the calls there.
 pub(super) fn tool_use<'a>(
     call: &'a ToolCall,
     (message, number): (usize, usize),
@@ -79,8 +79,7 @@ pub(super) fn tool_use<'a>(
     })
 }
 
-/// Thinking that goes back: only what Anthropic signed, for a model that can read it. Other providers' and unsigned
-/// thinking is left out.
+/// Encodes thinking in the history, if Anthropic signed it and the model can read it. Other thinking is left out.
 pub(super) fn thinking<'a>(part: &'a Part, model: &str, notes: &mut Notes) -> Option<Block<'a>> {
     let block = match part {
         Part::Thinking(Thinking { text, signature: Some(signature), .. }) => {
@@ -98,7 +97,7 @@ pub(super) fn thinking<'a>(part: &'a Part, model: &str, notes: &mut Notes) -> Op
     block
 }
 
-/// A block of Anthropic's own tools, which goes back as it came; `None` for another provider's.
+/// Encodes a block of Anthropic's own tools as it came; `None` for a block of another provider.
 pub(super) fn as_it_came<'a>(
     part: &'a Opaque,
     at: &Field,
@@ -112,7 +111,8 @@ pub(super) fn as_it_came<'a>(
     Ok(Some(Block::Opaque(raw)))
 }
 
-/// A tool's result, in the message of that index. A hint on a part inside it moves to the result itself, after which the same is cached.
+/// Encodes the result of a tool, in the message of that index. A cache mark on a part inside the result moves to the
+/// result, which caches the same prefix.
 pub(super) fn tool_result<'a>(
     result: &'a ToolResult,
     message: usize,
@@ -132,7 +132,8 @@ pub(super) fn tool_result<'a>(
     Ok(Block::ToolResult { tool_use_id: call_id(&result.id), content, is_error: result.is_error, cache_control })
 }
 
-/// A part of what the user says or a tool returns; `None` where nothing is left of it. `at` is its place.
+/// Encodes a part of a user message or of a tool result; `None` if nothing of it is sent. `at` is the place of the
+/// part.
 pub(super) fn user_part<'a>(part: &'a Part, at: &Field, notes: &mut Notes) -> Result<Option<Block<'a>>, RequestError> {
     Ok(match part {
         Part::Text(part) => said(part, notes),
@@ -190,7 +191,7 @@ fn document<'a>(media: &'a Media, at: &Field) -> Result<Source<'a>, RequestError
     match media {
         Media::Inline { mime, data } => {
             let mime = essence(mime);
-            // "%PDF-" in base64: clients often leave the type out.
+            // `JVBERi0` is "%PDF-" in base64: clients often leave the media type out.
             if mime == "application/pdf" || (untyped(&mime) && data.starts_with("JVBERi0")) {
                 return Ok(Source::Base64 { media_type: "application/pdf", data });
             }
@@ -214,7 +215,7 @@ fn foreign_file(at: &Field) -> RequestError {
     RequestError::unsupported(at.clone(), "a file id is known to the provider that gave it only: send the data")
 }
 
-/// A media type without parameters, in lower case.
+/// The media type without its parameters, in lower case.
 fn essence(mime: &str) -> String {
     mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

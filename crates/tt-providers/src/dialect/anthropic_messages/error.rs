@@ -1,4 +1,4 @@
-//! Anthropic's errors, as a status with a body and as an event in a stream.
+//! Reads Anthropic's errors: answers with an error status, and events in a stream (`MAPPING.md`, Errors).
 
 use http::HeaderMap;
 use serde::Deserialize;
@@ -21,14 +21,15 @@ pub(super) struct ErrorBody {
     message: String,
 }
 
-/// Reads an error answer. A body that is no error of Anthropic's (a page from an edge) is told by its status line.
+/// Reads an answer with an error status. If the body is no error object (a page of a proxy in between), the status line
+/// is the message.
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
     let error = serde_json::from_slice(body)
         .map_or_else(|_| ErrorBody { kind: String::new(), message: status_line(status) }, |Envelope { error }| error);
     Refused { retry_after: retry_after(headers), ..meaning(status, error) }
 }
 
-/// Reads an `error` event, which has no status of its own: its type stands for one.
+/// Reads an `error` event. It has no status, so its type decides the status.
 pub(super) fn in_stream(error: ErrorBody) -> Refused {
     let status = match error.kind.as_str() {
         "invalid_request_error" => 400,
@@ -52,7 +53,7 @@ fn meaning(status: u16, error: ErrorBody) -> Refused {
         400 | 413 if says("prompt is too long") || says("exceed context limit") => {
             (400, Kind::ContextLength, Some("context_length_exceeded"))
         }
-        // Anthropic answers an empty account with 400: the stored key's fault, not the caller's.
+        // Anthropic answers 400 when the account has no money left. The stored credential is at fault, not the caller.
         400 if says("credit balance is too low") => (402, Kind::Credential, Some("insufficient_quota")),
         413 => (400, Kind::Invalid, Some("request_too_large")),
         401 => (401, Kind::Credential, Some("invalid_api_key")),
@@ -65,7 +66,7 @@ fn meaning(status: u16, error: ErrorBody) -> Refused {
         503 | 529 => (503, Kind::Server, Some("overloaded")),
         400..=499 => (status, Kind::Invalid, None),
         500.. => (status, Kind::Server, None),
-        // Neither success nor error: whatever answers there is not the API.
+        // A status that is neither success nor error: the host that answers is not the API.
         _ => (502, Kind::Server, None),
     };
     Refused {

@@ -1,34 +1,29 @@
-//! The cost of the fields that a client may address to Anthropic in its own words.
+//! The cost of the fields that a client may address to Anthropic (`extra_body.anthropic`).
 
 use serde_json::Value;
 use tt_core::Dialect;
-use tt_core::call::field::Field;
 
 use crate::codec::CostFacts;
+use crate::dialect::addressed::free_fields;
 use crate::error::RequestError;
 
-/// Fields that cost nothing of their own. Any other may be a tool or a service with a fee.
+/// The fields without a fee of their own. Any other may be a tool or a service with a fee.
 const FREE: [&str; 2] = ["cache_control", "thinking"];
 
-/// Reads the fields that a client addressed to Anthropic.
+/// The facts that bound the cost of the fields that a client addressed to Anthropic.
+///
+/// # Errors
+/// `Unsupported` for a field that may have a fee of its own.
 pub(super) fn addressed(fields: &Value) -> Result<CostFacts, RequestError> {
-    let unknown = |name: &str| {
-        let name = name.to_owned();
-        RequestError::unknown_fee(Field::Addressed { to: Dialect::AnthropicMessages, name })
-    };
-    let fields = fields.as_object().ok_or_else(|| unknown(""))?;
-    match fields.keys().find(|name| !FREE.contains(&name.as_str())) {
-        Some(name) => Err(unknown(name)),
-        None => {
-            let fixed_thinking = fields.get("thinking").is_some_and(|thinking| !thinking.is_null());
-            Ok(CostFacts { beyond_text: false, fixed_thinking })
-        }
-    }
+    let fields = free_fields(fields, &FREE, Dialect::AnthropicMessages)?;
+    let fixed_thinking = fields.get("thinking").is_some_and(|thinking| !thinking.is_null());
+    Ok(CostFacts { beyond_text: false, fixed_thinking })
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tt_core::call::field::Field;
 
     use super::*;
 

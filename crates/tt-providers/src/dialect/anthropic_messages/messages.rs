@@ -1,5 +1,5 @@
-//! Messages as Anthropic's turns: system apart, neighbours of one role merged, results before text, every call
-//! answered.
+//! Encodes messages as turns of Anthropic (`MAPPING.md`, Roles and turns): the system prompt stands apart, neighbours
+//! of one role are merged, results stand before text, and every call must have a result.
 
 use tt_core::call::conversation::{Message, Part, Role as Speaker};
 use tt_core::call::field::Field;
@@ -12,22 +12,22 @@ use crate::notes::Notes;
 
 const MOVED: &str = "moved to the top: the model takes no instructions inside the conversation";
 
-/// A conversation's messages, taken apart.
+/// The encoded messages of a conversation.
 #[derive(Debug, Default)]
 pub(super) struct Turns<'a> {
     /// The top-level `system`.
     pub(super) system: Vec<Block<'a>>,
     /// `messages`.
     pub(super) turns: Vec<Turn<'a>>,
-    /// The last turn is the assistant's, to be continued: the index of its message.
+    /// The index of the last message, if it is an assistant's that the model is asked to continue.
     pub(super) prefill: Option<usize>,
 }
 
 impl Turns<'_> {
-    /// Does the running tool loop begin with calls that lack their thinking? With `thinking.type: "enabled"` Anthropic
-    /// refuses that ("Expected `thinking` …"); with `adaptive` it does not (platform.claude.com/docs, Adaptive
-    /// thinking, "Validation changes"). Later steps of a loop may have none: without interleaved thinking the model
-    /// thinks only at its start.
+    /// True if the running tool loop begins with calls that lack their thinking. With `thinking.type: "enabled"`
+    /// Anthropic refuses that ("Expected `thinking` …"); with `adaptive` it does not (platform.claude.com/docs,
+    /// Adaptive thinking, "Validation changes"). Later steps of a loop may have none: without interleaved thinking the
+    /// model thinks only at its start.
     pub(super) fn lost_thinking(&self) -> bool {
         self.turns
             .iter()
@@ -42,7 +42,8 @@ impl Turns<'_> {
     }
 }
 
-/// Takes the messages apart for `model`. `mid_system`: it takes `role: "system"` after the first user turn.
+/// Encodes the messages for `model`. `mid_system` is true if the model takes messages of role `system` after the first
+/// user turn.
 pub(super) fn turns<'a>(
     messages: &'a [Message],
     (model, mid_system): (&'a str, bool),
@@ -64,7 +65,7 @@ struct Builder<'a> {
     out: Turns<'a>,
     model: &'a str,
     mid_system: bool,
-    /// System blocks waiting for a place: one `role: "system"` turn may stand only after a user turn and before an
+    /// System blocks that wait for a place. One `role: "system"` turn may stand only after a user turn and before an
     /// assistant's or the end (platform.claude.com/docs, Mid-conversation system messages).
     waiting: Vec<Block<'a>>,
     /// Calls of the last assistant turn without a result.
@@ -120,7 +121,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Blocks of what the user or a tool says.
+    /// Encodes a message of the user or the results of tools.
     fn heard(&mut self, index: usize, message: &'a Message, notes: &mut Notes) -> Result<Vec<Block<'a>>, RequestError> {
         let mut said = Vec::with_capacity(message.parts.len());
         for (at, part) in message.parts.iter().enumerate() {
@@ -153,8 +154,8 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Anthropic: "`tool_use` ids were found without `tool_result` blocks immediately after". A result is not for us
-    /// to invent.
+    /// Anthropic: "`tool_use` ids were found without `tool_result` blocks immediately after". So a missing result is an
+    /// error of the client: no result is made up.
     fn all_answered(&self) -> Result<(), RequestError> {
         match self.open.first() {
             None => Ok(()),
@@ -175,13 +176,14 @@ impl<'a> Builder<'a> {
     fn finish(mut self, notes: &mut Notes) -> Result<Turns<'a>, RequestError> {
         self.all_answered()?;
         self.place_system();
-        // No place was left for them (an assistant's turn is the last): said at the top rather than not at all.
+        // No place is left for these blocks, because an assistant's turn is the last: they go to the top-level
+        // `system`.
         if !self.waiting.is_empty() {
             notes.changed(Field::Messages, MOVED);
         }
         self.out.system.append(&mut self.waiting);
         for turn in &mut self.out.turns {
-            // Stable: what is of one kind keeps its order.
+            // The sort is stable: blocks of one kind keep their order.
             turn.content.sort_by_key(|block| rank(turn.role, block));
         }
         if self.trim_prefill() {
@@ -193,7 +195,7 @@ impl<'a> Builder<'a> {
         Ok(self.out)
     }
 
-    /// Cuts the blanks that a last assistant turn may not end with; says whether there is such a turn.
+    /// Cuts the white space at the end of a last assistant turn, which Anthropic refuses. True if there is such a turn.
     fn trim_prefill(&mut self) -> bool {
         let Some(turn) = self.out.turns.last_mut().filter(|turn| turn.role == Role::Assistant) else {
             return false;
@@ -205,10 +207,10 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Calls of a message: the id of each and where it stands.
+/// The calls of a message: the id and the place of each.
 type Calls<'a> = Vec<(&'a str, Field)>;
 
-/// Blocks of what the assistant said, and its calls.
+/// Encodes a message of the assistant: its blocks, and its calls.
 fn assistant<'a>(
     index: usize,
     message: &'a Message,
@@ -240,14 +242,15 @@ fn assistant<'a>(
             }
         }
     }
-    // Thinking alone says nothing: a turn of it would be refused.
+    // Anthropic refuses a turn of thinking alone, so it is left out.
     if said.iter().all(is_thinking) {
         said.clear();
     }
     Ok((said, calls))
 }
 
-/// Results before what the user says; thinking before what the assistant says, calls after it.
+/// The position of a block within its turn: results before text of the user; thinking before text of the assistant,
+/// calls after it.
 const fn rank(role: Role, block: &Block<'_>) -> u8 {
     match (role, block) {
         (Role::User, Block::ToolResult { .. })

@@ -1,4 +1,4 @@
-//! A whole answer: its content, why it ended, what it used.
+//! Decodes a whole answer: its content, its stop reason and its usage.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -12,6 +12,7 @@ use tt_core::{Dialect, Provider};
 
 use super::usage;
 use crate::codec::Undo;
+use crate::dialect::custom_tool;
 use crate::upstream::error::UpstreamError;
 
 /// `types/message.py`.
@@ -64,11 +65,11 @@ struct ToolUse<'a> {
 
 /// Reads an answer.
 ///
-/// Blocks of the provider's own tools (`server_tool_use`, their results, compaction) are left out: no client runs
-/// them, and what they cost stands in the usage.
+/// Blocks of the provider's own tools (`server_tool_use`, their results, compaction) are left out: no client runs them,
+/// and the usage holds their cost.
 ///
 /// # Errors
-/// `Protocol` when the body is no message.
+/// `Protocol` if the body is no message.
 pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
     let message: Message<'_> = read(body)?;
     if message.kind != "message" {
@@ -103,7 +104,8 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
     })
 }
 
-/// A block as a part, and whether it is the structured answer; `None` for what the client never sees.
+/// Decodes a block to a part; the second value is true if it is the structured answer. `None` for a block that the
+/// client does not see.
 fn block(raw: &RawValue, of: &Origin, undo: &Undo) -> Result<Option<(Part, bool)>, UpstreamError> {
     let raw = raw.get().as_bytes();
     let head: Head = read(raw)?;
@@ -129,34 +131,27 @@ fn block(raw: &RawValue, of: &Origin, undo: &Undo) -> Result<Option<(Part, bool)
             }
             let name = undo.tool_name(&name).to_owned();
             let custom = undo.custom_tools.contains(&name);
-            let arguments = if custom { free_form(input) } else { input.to_owned() };
+            let arguments = if custom { custom_tool::input(input) } else { input.to_owned() };
             Some((Part::ToolCall(ToolCall { id, name, arguments, custom, ..ToolCall::default() }), false))
         }
         _ => None,
     })
 }
 
-/// Who made what stands in an answer of `model`.
+/// The origin of the signatures in an answer of `model`.
 pub(super) fn origin(model: &str) -> Origin {
     Origin::with_model(Dialect::AnthropicMessages, Provider::Anthropic, model)
 }
 
-/// The free text in the input of the function that stands for a custom tool; what is none is shown as it is.
-pub(super) fn free_form(input: &str) -> String {
-    #[derive(Deserialize)]
-    struct Input {
-        input: String,
-    }
-    serde_json::from_str(input).map_or_else(|_| input.to_owned(), |Input { input }| input)
-}
-
-/// The words of a refusal, where there are any (`stop_details.explanation`, `types/refusal_stop_details.py`).
+/// The explanation of a refusal; `None` where there is none (`stop_details.explanation`,
+/// `types/refusal_stop_details.py`).
 pub(super) fn refusal(stop_details: Option<&Value>) -> Option<String> {
     let words = stop_details?.get("explanation")?.as_str()?;
     (!words.is_empty()).then(|| words.to_owned())
 }
 
-/// The reason for which it ended (`types/stop_reason.py`). `answered`: the call that ended it was the structured answer.
+/// The finish reason for a `stop_reason` (`types/stop_reason.py`). `answered` is true if the call that ended the answer
+/// was the structured answer.
 pub(super) fn finish(stop_reason: &str, answered: bool) -> FinishReason {
     match stop_reason {
         "tool_use" if !answered => FinishReason::ToolCalls,
@@ -177,7 +172,8 @@ fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, UpstreamError> {
     serde_json::from_slice(json).map_err(|error| unreadable("message", &error))
 }
 
-/// Says where and how JSON is wrong, and not what it holds: serde's own words quote it.
+/// The error for JSON that cannot be read: the kind and the place of the fault. The message of serde is not used, since
+/// it quotes the text.
 pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> UpstreamError {
     let (kind, line, column) = (error.classify(), error.line(), error.column());
     UpstreamError::Protocol(format!("no Anthropic {what}: {kind:?} error at line {line} column {column}"))

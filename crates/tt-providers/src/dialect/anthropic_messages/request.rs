@@ -1,4 +1,5 @@
-//! A conversation as a request: its top level, and the parameters that are dropped or refused.
+//! Encodes a conversation as a request: the top-level fields, and the fields that are dropped or refused (`MAPPING.md`,
+//! Requests).
 
 use std::borrow::Cow;
 
@@ -19,14 +20,15 @@ use crate::codec::{Encoded, Target};
 use crate::error::RequestError;
 use crate::notes::Notes;
 
-/// `max_tokens` is required; this where neither the client nor the price table names one: no model writes less.
+/// The `max_tokens` that is sent where neither the client nor the price table names one: Anthropic requires the field,
+/// and every model takes this value.
 const DEFAULT_MAX_TOKENS: u64 = 4096;
 
-/// The most `cache_control` marks a request may hold.
+/// The most cache marks that a request may hold.
 const MOST_CACHE_MARKS: usize = 4;
 
-/// Fields of the body that the neutral form has a place for: a client cannot say them a second time among those it
-/// addresses to Anthropic, since limits and prices read the first.
+/// The fields of the body that the encoder writes. A client may not repeat them in `extra_body.anthropic`, since limits
+/// and prices are computed from the first value.
 const NAMED: [&str; 14] = [
     "model",
     "max_tokens",
@@ -44,14 +46,14 @@ const NAMED: [&str; 14] = [
     "stream",
 ];
 
-/// Puts a conversation in Anthropic's words.
+/// Encodes a conversation as a request to Anthropic.
 ///
-/// The same conversation always gives the same bytes. What is left out without changing what the answer means is
-/// named in [`Encoded::notes`].
+/// The same conversation always gives the same bytes. Fields that are left out without changing the meaning of the
+/// answer are noted in [`Encoded::notes`].
 ///
 /// # Errors
-/// `Unsupported` for a parameter that would change what the answer means, `Malformed` for a conversation that holds
-/// together in no dialect (calls without results, arguments that are no object).
+/// `Unsupported` for a field that Anthropic cannot express and without which the answer would mean something else;
+/// `Malformed` for a conversation that no dialect can express (calls without results, arguments that are no object).
 pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
     let capabilities = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
     let native_output = capabilities.native_structured_output == Some(true);
@@ -96,7 +98,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     let max_output = target.facts.and_then(|facts| facts.max_output);
     let max_tokens = conversation.sampling.max_output_tokens.or(max_output).unwrap_or(DEFAULT_MAX_TOKENS);
     let budget_refused = choice.as_ref().is_some_and(ToolChoice::forces) || prefill.is_some() || lost_thinking;
-    // Not `remove`, which would move the last field into its place.
+    // `shift_remove` keeps the order of the other fields; `remove` would move the last field into the gap.
     let given = forwarded.shift_remove("thinking");
     let asked = thinking::Asked { config: &conversation.thinking, given, max_tokens, budget_refused };
     let thinks = thinking::decide(target, asked, &mut notes);
@@ -120,7 +122,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         stop_sequences: stop_sequences(conversation, &mut notes),
         metadata: conversation.end_user.as_deref().map(|user| Metadata { user_id: opaque(user).to_string() }),
         service_tier: service_tier(conversation, &mut notes),
-        // What the client addressed to Anthropic by this name is sent as it is.
+        // The value that the client addressed to Anthropic is sent as it is.
         cache_control: conversation.cache.automatic.filter(|_| !marks_all).map(CacheControl::from),
         stream: conversation.stream,
         forwarded,
@@ -130,7 +132,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     Ok(Encoded { body, undo: names.into_undo(answer_tool, offered.custom), notes })
 }
 
-/// Refuses parameters without which the answer would mean something else.
+/// Refuses the fields that Anthropic lacks and without which the answer would mean something else.
 fn refuse(conversation: &Conversation) -> Result<(), RequestError> {
     let sampling = &conversation.sampling;
     if sampling.n.is_some_and(|n| n > 1) {
@@ -155,8 +157,8 @@ fn refuse(conversation: &Conversation) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// The fields that the client addressed to Anthropic are forwarded, in its order; another dialect's are dropped, since
-/// Anthropic answers 400 to a field it does not know.
+/// Forwards the fields that the client addressed to Anthropic, in the order of the client. Fields of other dialects are
+/// dropped, since Anthropic answers 400 to a field that it does not know.
 fn forwarded(conversation: &Conversation) -> Result<Map<String, Value>, RequestError> {
     let mut forwarded = Map::new();
     let addressed = conversation.extra.addressed_to(Dialect::AnthropicMessages);
@@ -168,22 +170,22 @@ fn forwarded(conversation: &Conversation) -> Result<Map<String, Value>, RequestE
         forwarded.insert(name.clone(), value.clone());
     }
     if conversation.state.of == Some(Dialect::AnthropicMessages) {
-        // Betas are a header.
+        // Anthropic takes betas in a header, not in the body.
         let fields = conversation.state.fields.iter().filter(|(field, _)| *field != StateField::Betas);
         forwarded.extend(fields.map(|(field, value)| (field.as_str().to_owned(), value.clone())));
     }
     Ok(forwarded)
 }
 
-/// The way in which the shape of the answer is asked for.
+/// The way in which the request asks for the shape of the answer (`MAPPING.md`, Structured output).
 enum Output<'a> {
-    /// Not at all.
+    /// The request asks for no shape.
     Free,
-    /// `output_config.format`.
+    /// The field `output_config.format` holds the schema.
     Native(Value),
-    /// In words.
+    /// A line of the system prompt asks for JSON.
     Told,
-    /// As the input of a tool that must be called.
+    /// The answer is the input of a tool that the model must call.
     Tool(ClientTool<'a>),
 }
 
@@ -226,7 +228,7 @@ fn structured<'a>(
     Ok(Output::Tool(ClientTool { description, ..ClientTool::new(tools::fitting(name), Cow::Borrowed(schema)) }))
 }
 
-/// Temperature, `top_p` and `top_k` as sent; none where `taken` is false: such models refuse them.
+/// Encodes temperature, `top_p` and `top_k`; none where `taken` is false, since such models refuse them.
 fn sampled<'a>(
     conversation: &'a Conversation,
     taken: bool,
@@ -238,7 +240,7 @@ fn sampled<'a>(
         (Field::PresencePenalty, sampling.presence_penalty.is_some()),
         (Field::Seed, sampling.seed.is_some()),
         (Field::Temperature, sampling.temperature.is_some() && !taken),
-        // Models since 4.5 refuse it together with a temperature.
+        // Models since 4.5 refuse `top_p` together with a temperature.
         (Field::TopP, sampling.top_p.is_some() && (!taken || sampling.temperature.is_some())),
         (Field::TopK, sampling.top_k.is_some() && !taken),
     ] {
@@ -249,7 +251,7 @@ fn sampled<'a>(
     if !taken {
         return (None, None, None);
     }
-    // OpenAI's goes to 2, Anthropic's to 1. Clamped and not scaled: 0.7 means the same on both.
+    // The temperature goes to 2 at OpenAI and to 1 at Anthropic. It is clamped, not scaled: 0.7 means the same at both.
     let above = |t: &Number| t.as_f64().is_some_and(|t| t > 1.0);
     if sampling.temperature.as_ref().is_some_and(above) {
         notes.changed(Field::Temperature, "lowered to 1, the most there is");
@@ -260,7 +262,7 @@ fn sampled<'a>(
     (temperature, top_p, sampling.top_k)
 }
 
-/// Stop sequences but those of blanks only, which are refused.
+/// The stop sequences, without those of white space only, which Anthropic refuses.
 fn stop_sequences<'a>(conversation: &'a Conversation, notes: &mut Notes) -> Vec<&'a str> {
     let stop = &conversation.sampling.stop;
     let sent: Vec<_> = stop.iter().map(String::as_str).filter(|stop| !stop.trim().is_empty()).collect();
@@ -285,7 +287,8 @@ fn service_tier(conversation: &Conversation, notes: &mut Notes) -> Option<&'stat
     }
 }
 
-/// Anthropic refuses more than four marks. The last ones are kept: each caches all that stands before it.
+/// Removes cache marks until four are left, since Anthropic refuses more. The last ones stay, since each caches all
+/// that stands before it.
 fn limit_marks<'a>(tools: &mut [Tool<'_>], system: &mut [Block<'a>], messages: &mut [Turn<'a>], notes: &mut Notes) {
     let blocks = system.iter_mut().chain(messages.iter_mut().flat_map(|turn| turn.content.iter_mut()));
     let marks = tools.iter_mut().filter_map(Tool::cache_control).chain(blocks.filter_map(Block::cache_control));

@@ -1,4 +1,5 @@
-//! JSON Schemas as Anthropic's constrained decoding takes them: closed objects, no recursion, few keywords.
+//! Rewrites JSON Schemas for Anthropic's constrained decoding, which takes closed objects, no recursion and few
+//! keywords.
 //!
 //! Source: platform.claude.com/docs/en/build-with-claude/structured-outputs, "JSON Schema limitations", and the
 //! official SDK's `lib/_parse/_transform.py`, which moves the same keywords into the description.
@@ -9,7 +10,7 @@ use tt_core::call::field::Field;
 
 use crate::error::RequestError;
 
-/// Keywords that stay as they are.
+/// The keywords that stay as they are.
 const KEPT: [&str; 10] =
     ["$ref", "type", "title", "description", "enum", "const", "default", "required", "minItems", "format"];
 
@@ -22,18 +23,18 @@ const LISTS: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 /// Keywords whose value is an object of schemas.
 const OBJECTS: [&str; 3] = ["properties", "$defs", "definitions"];
 
-/// String formats the decoder knows.
+/// The string formats that the decoder knows.
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
-/// Why a schema is not sent as it was written.
+/// The reason in the note on a schema that was changed.
 pub(super) const NARROWED: &str = "objects are closed, and keywords that are refused stand in descriptions";
 
-/// `schema` within the limits: `additionalProperties: false` added where nothing is said, keywords that are refused
-/// told in the `description` instead. `at` is the schema's place in the call.
+/// Rewrites `schema` within the limits: adds `additionalProperties: false` where the field is absent, and moves
+/// keywords that Anthropic refuses into the `description`. `at` is the place of the schema in the request.
 ///
 /// # Errors
-/// `Unsupported` for what no rewriting can express: recursion, references to elsewhere, open objects.
+/// `Unsupported` for a schema that cannot be rewritten: recursion, references to other documents, open objects.
 pub(super) fn narrowed(schema: &Map<String, Value>, at: &Field) -> Result<Value, RequestError> {
     Walk { root: schema, at, done: Vec::new(), open: Vec::new() }.check_references(schema)?;
     object(schema, at).map(Value::Object)
@@ -42,7 +43,7 @@ pub(super) fn narrowed(schema: &Map<String, Value>, at: &Field) -> Result<Value,
 fn value(schema: &Value, at: &Field) -> Result<Value, RequestError> {
     match schema {
         Value::Object(schema) => object(schema, at).map(Value::Object),
-        // `true` and `false` are schemas too.
+        // The values `true` and `false` are schemas too.
         other => Ok(other.clone()),
     }
 }
@@ -62,7 +63,7 @@ fn object(schema: &Map<String, Value>, at: &Field) -> Result<Map<String, Value>,
             }
             Value::Array(schemas) if LISTS.contains(&key) => {
                 let schemas = schemas.iter().map(|schema| value(schema, at)).collect::<Result<Vec<_>, _>>()?;
-                // "Exactly one" is not checked by the decoder; "one" is the nearest it knows.
+                // The decoder cannot check `oneOf` ("exactly one"); `anyOf` is the closest.
                 let kept = if key == "oneOf" { "anyOf" } else { key };
                 if out.contains_key(kept) {
                     told.push(format!("{key}: {said}"));
@@ -117,13 +118,13 @@ fn is_object(schema: &Map<String, Value>) -> bool {
     }
 }
 
-/// Follows every local reference once.
+/// Follows every local reference once, to find recursion.
 struct Walk<'a> {
     root: &'a Map<String, Value>,
     at: &'a Field,
-    /// References known to end.
+    /// The references that are known to lead to no recursion.
     done: Vec<&'a str>,
-    /// References being followed.
+    /// The references that are being followed.
     open: Vec<&'a str>,
 }
 
@@ -134,7 +135,7 @@ impl<'a> Walk<'a> {
         }
         for (key, said) in schema {
             match said {
-                // Definitions count only where they are referred to.
+                // Definitions are followed only where a reference points to them.
                 Value::Object(schemas) if key == "properties" => self.each(schemas.values())?,
                 Value::Object(schema) if ONE.contains(&key.as_str()) => self.check_references(schema)?,
                 Value::Array(schemas) if LISTS.contains(&key.as_str()) => self.each(schemas.iter())?,

@@ -1,4 +1,4 @@
-//! A streamed answer, event by event. It is handed the `data` of each event and does no framing.
+//! Decodes a streamed answer, event by event. The decoder gets the `data` of each event and does no framing.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,12 +13,14 @@ use tt_core::call::part::{Part, Text};
 use tt_core::call::tool::ToolCall;
 
 use super::error::{self, ErrorBody};
-use super::reply::{finish, free_form, origin, refusal as refusal_words, unreadable};
+use super::reply::{finish, origin, refusal as refusal_words, unreadable};
 use super::usage::Running;
 use crate::codec::{StreamDecoder, Undo};
+use crate::dialect::custom_tool;
 use crate::upstream::error::UpstreamError;
 
-/// The most JSON kept of one custom tool's input, which can be unwrapped only when it is whole.
+/// The most JSON that is kept of the input of one custom tool, in bytes. The input can be unwrapped only when it is
+/// whole.
 const LONGEST_INPUT: usize = 16 << 20;
 
 /// Decodes one stream.
@@ -27,13 +29,13 @@ pub(super) struct Decoder {
     undo: Undo,
     started: bool,
     stopped: bool,
-    /// Open content blocks by their index, which is the number of the block. Anthropic opens one at a time today.
+    /// The open content blocks by their index, which is the number of the block. Today Anthropic opens one at a time.
     blocks: BTreeMap<u32, Block>,
-    /// The number after the highest so far.
+    /// The number after the highest block number so far.
     next_block: u32,
-    /// Who signs: known once the stream names its model.
+    /// The maker of the signatures. Its model is known once the stream names it.
     of: Origin,
-    /// The structured answer was given as the input of its tool.
+    /// True once the structured answer has come as the input of its tool.
     answered: bool,
     stop_reason: Option<String>,
     stop_sequence: Option<String>,
@@ -45,14 +47,14 @@ pub(super) struct Decoder {
 #[derive(Debug)]
 enum Block {
     Text,
-    /// With the signature so far.
+    /// Thinking, with the signature so far.
     Thinking(String),
-    /// A call; `given`: the input the block began with, for when no JSON follows.
+    /// A call. `given` is the input that the block began with, which counts if no JSON follows.
     Call {
         given: String,
         seen: bool,
     },
-    /// A call of a custom tool, with its JSON so far.
+    /// A call of a custom tool, with the JSON of its input so far.
     Custom {
         given: String,
         json: String,
@@ -62,9 +64,9 @@ enum Block {
         given: String,
         seen: bool,
     },
-    /// Redacted thinking, whole when it begins.
+    /// Redacted thinking, which is whole when the block begins.
     Redacted,
-    /// The provider's own tools, and what we do not know: not shown.
+    /// A block of the provider's own tools, or of a type that the decoder does not know. The client does not see it.
     Hidden,
 }
 
@@ -164,8 +166,8 @@ impl Decoder {
         self.count(message.usage, out);
     }
 
-    /// Lays a usage report over what is known and tells the sum of it, so that a stream cut later is accounted for
-    /// by the last report.
+    /// Adds a usage report to the known usage, and emits the usage so far. If the stream is cut later, the last report
+    /// counts.
     fn count(&mut self, usage: Option<&RawValue>, out: &mut Vec<Event>) {
         let Some(usage) = usage.and_then(|raw| serde_json::from_str::<Map<String, Value>>(raw.get()).ok()) else {
             return;
@@ -253,7 +255,7 @@ impl Decoder {
             Some(Block::Call { given, seen: false }) => push(index, Delta::Arguments, given, out),
             Some(Block::Answer { given, seen: false }) => push(index, Delta::Text, given, out),
             Some(Block::Custom { given, json }) => {
-                push(index, Delta::Arguments, free_form(if json.is_empty() { &given } else { &json }), out);
+                push(index, Delta::Arguments, custom_tool::input(if json.is_empty() { &given } else { &json }), out);
             }
             Some(Block::Text | Block::Thinking(_) | Block::Call { .. } | Block::Answer { .. } | Block::Redacted) => {}
         }
@@ -265,7 +267,7 @@ impl Decoder {
             return Err(UpstreamError::Protocol("message_stop came before message_start".to_owned()));
         }
         self.stopped = true;
-        // Blocks that were not closed are complete all the same.
+        // Blocks that were not closed count as complete.
         while let Some((&index, _)) = self.blocks.first_key_value() {
             self.close(index, out);
         }
@@ -291,9 +293,9 @@ impl Decoder {
 impl StreamDecoder for Decoder {
     fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let frame: Frame<'_> = read(data)?;
-        // By the type in the data: it always stands there, the event line only by convention.
+        // The type in the data decides: it is always there, the `event` line only by convention.
         match frame.kind.as_ref() {
-            // Nothing counts after the end.
+            // Events after the end are ignored.
             _ if self.stopped => {}
             "error" => {
                 let error: ErrorBody = part(frame.error, "error")?;
@@ -328,7 +330,7 @@ impl StreamDecoder for Decoder {
     }
 }
 
-/// Adds a piece to a block; an empty one says nothing.
+/// Emits a delta for a block, unless it is empty.
 fn push(block: u32, delta: impl FnOnce(String) -> Delta, piece: String, out: &mut Vec<Event>) {
     if !piece.is_empty() {
         out.push(Event::Delta { choice: 0, block, delta: delta(piece) });

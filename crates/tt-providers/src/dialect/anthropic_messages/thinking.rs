@@ -1,5 +1,4 @@
-//! The amount of thinking, in Anthropic's words (`MAPPING.md`, Reasoning): an effort with adaptive thinking, or a budget
-//! of tokens.
+//! Encodes the amount of thinking (`MAPPING.md`, Reasoning): an effort with adaptive thinking, or a budget of tokens.
 
 use serde_json::Value;
 use tt_core::call::field::Field;
@@ -9,22 +8,22 @@ use super::wire::{Thinking, ThinkingKind};
 use crate::codec::Target;
 use crate::notes::Notes;
 
-/// The least budget Anthropic takes (`types/thinking_config_enabled_param.py`).
+/// The least budget that Anthropic takes, in tokens (`types/thinking_config_enabled_param.py`).
 const LEAST_BUDGET: u64 = 1024;
 
-/// The parts of a request that thinking must fit.
+/// The parts of a request that decide which thinking it can have.
 #[derive(Debug, Clone)]
 pub(super) struct Asked<'a> {
     pub(super) config: &'a ThinkingConfig,
-    /// `thinking` as the client addressed it to Anthropic.
+    /// The object `thinking` that the client addressed to Anthropic.
     pub(super) given: Option<Value>,
     pub(super) max_tokens: u64,
-    /// Something a thinking budget is refused with: a forced tool, an answer to continue, a tool loop without its
-    /// thinking.
+    /// True if Anthropic refuses a thinking budget with this request: it has a forced tool, an answer to continue, or a
+    /// tool loop without its thinking.
     pub(super) budget_refused: bool,
 }
 
-/// The fields that say it.
+/// The fields of the request that set the thinking.
 #[derive(Debug, PartialEq)]
 pub(super) struct Decided {
     pub(super) thinking: Option<Thinking>,
@@ -32,7 +31,7 @@ pub(super) struct Decided {
 }
 
 impl Decided {
-    /// Will the model think, as far as the request says? Then it takes no sampling parameters.
+    /// True if the request makes the model think. It then takes no sampling parameters.
     pub(super) fn on(&self) -> bool {
         match &self.thinking {
             Some(Thinking::Ours(kind)) => *kind != ThinkingKind::Disabled,
@@ -46,11 +45,11 @@ impl Decided {
 enum Kind {
     Adaptive,
     Budget,
-    /// Does not think, or nothing is known: what thinks is refused by a model that cannot.
+    /// The model does not think, or its thinking is not known. A model that cannot think refuses the fields.
     Unknown,
 }
 
-/// Models documented to take budgets of which the price table states nothing
+/// The models that are documented to take budgets and that the price table has no facts for
 /// (platform.claude.com/docs/en/build-with-claude/extended-thinking, "Supported models").
 const BUDGET_MODELS: [&str; 8] = [
     "claude-3-7-sonnet-20250219",
@@ -63,7 +62,7 @@ const BUDGET_MODELS: [&str; 8] = [
     "claude-opus-4-1-20250805",
 ];
 
-/// Families that always think and answer 400 to `disabled`
+/// The families of models that always think, and answer 400 to `disabled`
 /// (platform.claude.com/docs/en/build-with-claude/adaptive-thinking).
 const ALWAYS_THINK: [&str; 2] = ["claude-fable-", "claude-mythos-"];
 
@@ -78,13 +77,13 @@ fn kind(target: Target<'_>) -> Kind {
     }
 }
 
-/// Decides by what is known of the target.
+/// Chooses the fields by the facts of the target.
 pub(super) fn decide(target: Target<'_>, asked: Asked<'_>, notes: &mut Notes) -> Decided {
     let kind = kind(target);
     let mut decided = Decided { thinking: None, effort: None };
     let effort = asked.config.nearest_effort();
     match (effort, kind) {
-        // Said to think, and not how much.
+        // The request switches thinking on without an amount.
         (None, Kind::Adaptive) if asked.config.mode.is_some() => {
             decided.thinking = Some(Thinking::Ours(ThinkingKind::Adaptive));
         }
@@ -117,7 +116,7 @@ pub(super) fn decide(target: Target<'_>, asked: Asked<'_>, notes: &mut Notes) ->
                 _ => {}
             }
         }
-        // Not thinking is what it does.
+        // The model does not think, which is what the request asks for.
         (Some(Effort::None), Kind::Unknown) => {}
         (Some(_), Kind::Unknown) => notes.dropped(Field::Effort, "the model is not known to think"),
     }
@@ -129,7 +128,7 @@ pub(super) fn decide(target: Target<'_>, asked: Asked<'_>, notes: &mut Notes) ->
 
 const NEAREST: &str = "sent as the nearest there is";
 
-/// The effort in Anthropic's words.
+/// The effort under Anthropic's name.
 fn word(effort: Effort, target: Target<'_>, notes: &mut Notes) -> &'static str {
     let capabilities = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
     let exact = match effort {
@@ -150,7 +149,8 @@ fn word(effort: Effort, target: Target<'_>, notes: &mut Notes) -> &'static str {
     }
 }
 
-/// Google's own numbers for its OpenAI endpoint, so that an effort means the same everywhere.
+/// The budget in tokens for an effort. Google uses the numbers up to `high` for its OpenAI endpoint; with the same
+/// numbers here an effort means the same for every provider.
 const fn budget(effort: Effort) -> Option<u64> {
     match effort {
         Effort::None => None,
@@ -161,7 +161,8 @@ const fn budget(effort: Effort) -> Option<u64> {
     }
 }
 
-/// A budget must be under `max_tokens`; one that is not is lowered to half of it, so that an answer still fits.
+/// Fits a budget below `max_tokens`. One that does not fit is lowered to half of `max_tokens`, so that an answer still
+/// fits; `None` if that is below the least budget.
 fn fit(budget: u64, max_tokens: u64) -> Option<u64> {
     let lowered = if budget < max_tokens { budget } else { (max_tokens / 2).max(LEAST_BUDGET) };
     (lowered >= LEAST_BUDGET && lowered < max_tokens).then_some(lowered)

@@ -1,4 +1,4 @@
-//! Tools, the choice of them, and names that Anthropic would refuse.
+//! Encodes the tools, the rule for calling them, and aliases for names that Anthropic would refuse.
 
 use std::borrow::Cow;
 
@@ -11,21 +11,22 @@ use super::opaque::opaque;
 use super::schema;
 use super::wire::{CacheControl, ClientTool, Tool, ToolChoice};
 use crate::codec::Undo;
+use crate::dialect::custom_tool;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
-/// The longest name Anthropic takes.
+/// The longest tool name that Anthropic takes, in characters.
 const LONGEST_NAME: usize = 128;
 
-/// Names as sent upstream, and what undoes the aliases.
+/// The names under which tools are sent, and the aliases to take back in the answer.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     undo: Vec<(String, String)>,
 }
 
 impl Names {
-    /// The name to send: `name` itself where it is `[A-Za-z0-9_-]{1,128}`, else an alias that is the same in every
-    /// request and that the answer shows under the client's name again.
+    /// The name to send: `name` itself where it is `[A-Za-z0-9_-]{1,128}`, else an alias. The alias is the same in
+    /// every request, and the answer shows the client's name again.
     pub(super) fn upstream(&mut self, name: &str) -> String {
         let sent = fitting(name);
         if sent != name && !self.undo.iter().any(|(_, client)| client == name) {
@@ -34,32 +35,33 @@ impl Names {
         sent
     }
 
-    /// The changes that the answer must take back.
+    /// The aliases, in the form that decoding the answer takes them back.
     pub(super) fn into_undo(self, answer_tool: Option<String>, custom_tools: Vec<String>) -> Undo {
         Undo { tool_names: self.undo, answer_tool, custom_tools }
     }
 }
 
-/// `name`, or an alias that fits.
+/// `name` if Anthropic takes it, else an alias.
 pub(super) fn fitting(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(fits) {
         return name.to_owned();
     }
-    // Readable for the model, and told apart by the id of the whole name.
+    // The beginning of the name is for the model to read; the hash of the whole name makes the alias unique.
     let id = opaque(name).simple().to_string();
     let stem: String = name.chars().map(|c| if fits(c) { c } else { '_' }).take(LONGEST_NAME - id.len() - 1).collect();
     format!("{stem}_{id}")
 }
 
-/// The tools as sent, with the custom ones among them by the client's name.
+/// The encoded tools, and the names (of the client) of the custom tools among them.
 #[derive(Debug, Default)]
 pub(super) struct Tools<'a> {
     pub(super) tools: Vec<Tool<'a>>,
     pub(super) custom: Vec<String>,
 }
 
-/// Encodes the tools. `strict`: the model keeps to strict schemas (it came with native structured output).
+/// Encodes the tools. `strict` is true if the model can force arguments to keep to a schema, which came with native
+/// structured output.
 pub(super) fn tools<'a>(
     conversation: &'a Conversation,
     strict: bool,
@@ -84,7 +86,7 @@ pub(super) fn tools<'a>(
                 })
             }
             Offered::Hosted(tool) if tool.of == Dialect::AnthropicMessages => Tool::Hosted(&tool.raw),
-            // Refused or noted before.
+            // Hosted tools of other dialects: `foreign::leave_out` has refused or noted them.
             Offered::Hosted(_) => continue,
         };
         out.tools.push(encoded);
@@ -119,14 +121,13 @@ fn function<'a>(
     })
 }
 
-/// A function with one string stands for a tool that takes free text.
+/// The schema of the function that stands for a custom tool (`MAPPING.md`, Tools).
+///
+/// # Errors
+/// `Unsupported` for a grammar, which Anthropic cannot enforce.
 fn free_form(custom: &CustomTool, index: usize) -> Result<Value, RequestError> {
     match custom.format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str) {
-        None | Some("text") => Ok(json!({
-            "type": "object",
-            "properties": {"input": {"type": "string"}},
-            "required": ["input"],
-        })),
+        None | Some("text") => Ok(custom_tool::parameters()),
         Some(_) => Err(RequestError::unsupported(
             Field::ToolGrammar(index),
             "Anthropic cannot hold a tool's input to a grammar: leave the format out or use a function",
@@ -143,14 +144,14 @@ fn parameters(tool: &Function, strict: bool, index: usize) -> Result<Cow<'_, Val
     if strict {
         return schema::narrowed(&object_root(declared), &Field::ToolParameters(index)).map(Cow::Owned);
     }
-    // Borrowed in the common case: tool schemas are long and sent with every turn.
+    // The schema is borrowed where nothing changes: tool schemas are long, and every turn sends them.
     Ok(match &tool.parameters {
         Some(whole) if declared.contains_key("type") => Cow::Borrowed(whole),
         _ => Cow::Owned(Value::Object(object_root(declared).into_owned())),
     })
 }
 
-/// `input_schema.type` is required, and clients leave it out.
+/// Adds the `type` of the root, which Anthropic requires and clients leave out.
 fn object_root(declared: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
     if declared.contains_key("type") {
         return Cow::Borrowed(declared);
@@ -161,7 +162,7 @@ fn object_root(declared: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
     Cow::Owned(root)
 }
 
-/// The choice among `tools`, as sent.
+/// Encodes the rule for calling `tools`.
 pub(super) fn choice(
     conversation: &Conversation,
     tools: &[Tool<'_>],

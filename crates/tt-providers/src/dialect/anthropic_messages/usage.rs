@@ -1,4 +1,4 @@
-//! Anthropic's usage as billing classes : converted here and nowhere else.
+//! Anthropic's usage as billing classes (`MAPPING.md`, Usage of Anthropic). No other file converts its numbers.
 //!
 //! `types/usage.py`: "Total input tokens in a request is the summation of `input_tokens`,
 //! `cache_creation_input_tokens`, and `cache_read_input_tokens`."
@@ -8,11 +8,11 @@ use tt_core::Usage;
 use tt_core::fee::Fee;
 use tt_core::usage::{BilledBeside, Reported};
 
-/// The longest word that is taken for one: it goes into every record.
+/// The longest tier or modifier that is kept, in bytes: it goes into every record.
 const LONGEST_WORD: usize = 64;
 
-/// Reads a usage object; `raw` is its text as sent. A number that is none counts as absent: an answer is not lost
-/// for a field of its accounting.
+/// Reads a usage object; `raw` is its text as sent. A count that is no number counts as absent: a broken
+/// count must not lose the answer.
 pub(super) fn reported(usage: &Map<String, Value>, raw: String) -> Reported {
     let beside = usage.get("iterations").and_then(Value::as_array).into_iter().flatten();
     Reported {
@@ -30,7 +30,7 @@ pub(super) fn reported(usage: &Map<String, Value>, raw: String) -> Reported {
     }
 }
 
-/// What is billed beside tokens: searches of the web, by the query. Fetches of pages cost nothing and are not in it.
+/// The fees beside tokens: web searches, billed by the request. Web fetches are free, so they are not counted.
 fn fees(usage: &Map<String, Value>) -> Vec<Fee> {
     let searches = usage.get("server_tool_use").and_then(|tools| tools.get("web_search_requests")?.as_u64());
     let mut fees = Vec::new();
@@ -38,8 +38,8 @@ fn fees(usage: &Map<String, Value>) -> Vec<Fee> {
     fees
 }
 
-/// The top level is the sum of the `message` passes and holds neither compaction nor the advisor's
-/// (`types/beta/beta_usage.py`). An advisor is billed at its own model's price.
+/// The usage of passes that the top level does not hold. The top level is the sum of the `message` passes, without
+/// compaction and advisor passes (`types/beta/beta_usage.py`). An advisor is billed at its own model's price.
 fn billed_beside(pass: &Map<String, Value>) -> Option<BilledBeside> {
     matches!(pass.get("type").and_then(Value::as_str), Some("compaction" | "advisor_message")).then(|| BilledBeside {
         model: pass.get("model").and_then(Value::as_str).map(str::to_owned),
@@ -52,8 +52,8 @@ fn classes(usage: &Map<String, Value>) -> Usage {
     let within = |holder: &str, name: &str| usage.get(holder)?.get(name)?.as_u64();
     let split_5m = within("cache_creation", "ephemeral_5m_input_tokens");
     let split_1h = within("cache_creation", "ephemeral_1h_input_tokens").unwrap_or(0);
-    // The total counts: the split comes only with `message_start`, and what a later total holds beyond it is billed
-    // as five-minute writes. A total under the split cannot be told apart; the dearer class is kept.
+    // The total decides: the split comes only with `message_start`, and the tokens that a later total has beyond it are
+    // billed as five-minute writes. A total below the split cannot be divided, so the dearer class is kept.
     let (cache_write_5m, cache_write_1h) = match count("cache_creation_input_tokens") {
         Some(total) => (total.saturating_sub(split_1h), split_1h.min(total)),
         None => (split_5m.unwrap_or(0), split_1h),
@@ -69,15 +69,15 @@ fn classes(usage: &Map<String, Value>) -> Usage {
     }
 }
 
-/// A stream's usage so far: each report replaces what it names and leaves the rest.
+/// The usage of a stream so far. Each report replaces the fields that it names and leaves the others.
 #[derive(Debug, Default)]
 pub(super) struct Running(Map<String, Value>);
 
 impl Running {
-    /// Lays `later` over what is known.
+    /// Replaces the known fields by those of `later`.
     pub(super) fn overlay(&mut self, later: Map<String, Value>) {
         for (name, value) in later {
-            // The SDK does the same: null says nothing.
+            // A null leaves the field as it was, as in the official SDK.
             if !value.is_null() || !self.0.contains_key(&name) {
                 self.0.insert(name, value);
             }

@@ -1,5 +1,5 @@
-//! The request as Anthropic reads it. Field order is the order on the wire, and is fixed: a prefix that changes
-//! between turns is a cache miss. It must not know the neutral form's rules.
+//! The wire format of requests to Anthropic. The order of the fields is the order on the wire and must not change: a
+//! prefix that changes between turns is a cache miss. This file does not use the neutral form.
 
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ pub(super) struct Request<'a> {
     pub(super) cache_control: Option<CacheControl>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) stream: bool,
-    /// Fields the client addressed to Anthropic by name.
+    /// The fields that the client addressed to Anthropic (`extra_body.anthropic`).
     #[serde(flatten)]
     pub(super) forwarded: Map<String, Value>,
 }
@@ -67,7 +67,7 @@ fn sole_text<'b>(blocks: &'b [Block<'_>]) -> Option<&'b str> {
     }
 }
 
-/// `role` of a turn; `system` only where the model takes it (`SystemMessageParam`).
+/// The `role` of a turn. Only some models take `system` (`SystemMessageParam`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Role {
@@ -76,7 +76,7 @@ pub(super) enum Role {
     System,
 }
 
-/// Blocks that are a plain string where one plain text is all there is.
+/// Content blocks. A single text without cache mark is written as a plain string.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(super) struct Content<'a>(#[serde(serialize_with = "content")] pub(super) Vec<Block<'a>>);
@@ -129,7 +129,7 @@ pub(super) enum Block<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
-    /// A block of Anthropic's own tools, as it came.
+    /// A block of the provider's own tools, sent back as it came.
     #[serde(untagged)]
     Opaque(&'a RawValue),
 }
@@ -141,7 +141,7 @@ pub(super) struct Citations {
 }
 
 impl Block<'_> {
-    /// The place of its cache hint; thinking takes none.
+    /// The field for the cache mark of the block; `None` for thinking, which takes none.
     pub(super) fn cache_control(&mut self) -> Option<&mut Option<CacheControl>> {
         match self {
             Self::Text { cache_control, .. }
@@ -154,19 +154,19 @@ impl Block<'_> {
     }
 }
 
-/// Arguments of a call in the history.
+/// The arguments of a call in the history.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Input<'a> {
     /// A JSON object, byte for byte as the model wrote it.
     Raw(&'a RawValue),
-    /// A custom tool's free-form input in the one field of the function that stands for it.
+    /// The free-form input of a custom tool, in the one field of the function that stands for it.
     Custom { input: &'a str },
-    /// `{}`.
+    /// The empty object `{}`, for a call without arguments.
     Empty {},
 }
 
-/// The source of an image's or document's bytes.
+/// The source of the bytes of an image or a document.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Source<'a> {
@@ -183,7 +183,7 @@ pub(super) struct CacheControl {
 }
 
 impl From<CacheTtl> for CacheControl {
-    /// The nearest of the two there are.
+    /// The cache mark for a time: Anthropic has five minutes and an hour, and the nearest is taken.
     fn from(ttl: CacheTtl) -> Self {
         Self {
             ttl: match ttl {
@@ -199,7 +199,7 @@ impl From<CacheTtl> for CacheControl {
 #[serde(untagged)]
 pub(super) enum Tool<'a> {
     Client(ClientTool<'a>),
-    /// A tool that Anthropic runs, in its own words.
+    /// A hosted tool of Anthropic, as the client sent it.
     Hosted(&'a Value),
 }
 
@@ -223,7 +223,7 @@ pub(super) struct ClientTool<'a> {
 }
 
 impl<'a> ClientTool<'a> {
-    /// A tool of which nothing else is said.
+    /// A tool without description, strictness, cache mark or other optional fields.
     pub(super) const fn new(name: String, input_schema: Cow<'a, Value>) -> Self {
         Self {
             name,
@@ -239,7 +239,7 @@ impl<'a> ClientTool<'a> {
 }
 
 impl Tool<'_> {
-    /// Where its mark of the cache goes. A hosted tool's stands in its own words.
+    /// The field for the cache mark; `None` for a hosted tool, whose raw form holds its mark.
     pub(super) const fn cache_control(&mut self) -> Option<&mut Option<CacheControl>> {
         match self {
             Self::Client(tool) => Some(&mut tool.cache_control),
@@ -266,13 +266,13 @@ pub(super) enum ToolChoice {
         disable_parallel_tool_use: bool,
     },
     None,
-    /// A tool that Anthropic runs, in its own words.
+    /// A hosted tool of Anthropic, as the client sent it.
     #[serde(untagged)]
     Hosted(Value),
 }
 
 impl ToolChoice {
-    /// Must a tool be called?
+    /// True if the rule forces a tool call.
     pub(super) const fn forces(&self) -> bool {
         matches!(self, Self::Any { .. } | Self::Tool { .. } | Self::Hosted(_))
     }
@@ -283,11 +283,11 @@ impl ToolChoice {
 #[serde(untagged)]
 pub(super) enum Thinking {
     Ours(ThinkingKind),
-    /// As the client addressed it to Anthropic.
+    /// The object that the client addressed to Anthropic, as sent.
     Given(Value),
 }
 
-/// The `thinking` objects we write.
+/// The `thinking` objects that the encoder writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ThinkingKind {

@@ -1,8 +1,8 @@
-//! The few fields that a client may address to Gemini in Google's own words, as on
+//! The fields that a client may address to Gemini (`extra_body.google`), the same as on
 //! [Google's OpenAI endpoint](https://ai.google.dev/gemini-api/docs/openai#extra-body).
 //!
-//! That list is closed. Forwarding what one does not know would let a request name tools and contents that were never
-//! counted.
+//! Any other field is refused. If unknown fields were forwarded, a request could name tools and contents whose cost was
+//! not counted.
 
 use serde_json::Value;
 
@@ -12,19 +12,19 @@ use tt_core::call::field::Field;
 
 use crate::error::RequestError;
 
-/// The fields that were found.
+/// The fields of `extra_body.google`.
 #[derive(Debug, Default)]
 pub(super) struct Addressed<'a> {
     pub(super) thinking: Thinking,
-    /// The name of an explicit cache.
+    /// The name of cached contents (`cachedContents/…`).
     pub(super) cached_content: Option<&'a str>,
     pub(super) safety_settings: Option<&'a Value>,
 }
 
-/// `thinking_config` in Google's words.
+/// The object `thinking_config`.
 #[derive(Debug, Default)]
 pub(super) struct Thinking {
-    /// Show thoughts: only on demand, since not every client can.
+    /// True if the answer is to show thoughts. They are shown only on demand, since not every client can read them.
     pub(super) include: Option<bool>,
     pub(super) budget: Option<i64>,
     pub(super) level: Option<String>,

@@ -1,20 +1,21 @@
-//! Ids of tool calls: the one convention by which ours are told from Gemini's, and the crate's only randomness.
+//! Ids of tool calls: the convention that distinguishes random ids of this proxy from Gemini's.
 //!
-//! Gemini 2.x names no id, 3-preview sometimes, 3.1 and later always: eight letters and digits, seen so far. A
-//! client needs one for every call, so one is made up; it must not go back to Gemini, which never saw it.
+//! Gemini 2.x gives calls no id, 3 preview models sometimes do, 3.1 and later always do: eight letters and digits in
+//! all recordings. A client needs an id for every call, so a random one is made where Gemini gives none. It must not go
+//! back to Gemini, which does not know it. Nothing else in this crate is random.
 
-/// The beginning of an id made up here. OpenAI's own ids begin so too: neither came from Gemini.
+/// The prefix of a random id. OpenAI's own ids have it too: neither kind comes from Gemini.
 const MADE_UP: &str = "call_";
 
-/// The beginning of Anthropic's ids, in histories that began there.
+/// The prefix of Anthropic's ids, which stand in histories that began there.
 const ANTHROPIC: &str = "toolu_";
 
-/// A new id, unique for all practical purposes and within OpenAI's 40 characters.
+/// A new random id, within the 40 characters that OpenAI takes.
 pub(super) fn make_up() -> String {
     format!("{MADE_UP}{}", uuid::Uuid::now_v7().simple())
 }
 
-/// Did Gemini give this id, so that it must come back with the call and its result?
+/// True if Gemini gave this id, which must then come back with the call and its result.
 pub(super) fn from_gemini(id: &str) -> bool {
     !id.is_empty() && !id.starts_with(MADE_UP) && !id.starts_with(ANTHROPIC)
 }

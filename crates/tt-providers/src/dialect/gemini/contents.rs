@@ -1,8 +1,8 @@
-//! Messages as `contents` and `systemInstruction`.
+//! Encodes messages as `contents` and `systemInstruction` (`MAPPING.md`, History).
 
-use serde::Serialize;
+mod wire;
+
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use tt_core::call::conversation::{
     Conversation, Document, Image, Media, Message, Opaque, Part as Said, Role, Signature, Text, Thinking, ToolCall,
     ToolResult, Video,
@@ -10,96 +10,25 @@ use tt_core::call::conversation::{
 use tt_core::call::field::Field;
 use tt_core::{Dialect, Provider};
 
+pub(super) use self::wire::{Content, SystemInstruction};
+use self::wire::{FunctionCall, FunctionResponse, FunctionResponsePart, Output, Part};
 use super::super::foreign;
 use super::call_ids;
 use super::family::Family;
-use super::media::{Blob, FileData, MediaPart, media};
+use super::media::{Blob, MediaPart, media};
 use super::tools::Names;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
-/// Takes the place of a signature that was lost on the way
+/// The value that replaces a signature which the client did not send back
 /// ([documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
-/// The messages in Gemini's words.
+/// The encoded messages.
 #[derive(Debug)]
 pub(super) struct Contents<'a> {
     pub(super) system: Option<SystemInstruction<'a>>,
     pub(super) contents: Vec<Content<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct SystemInstruction<'a> {
-    parts: Vec<Part<'a>>,
-}
-
-/// [`Content`](https://ai.google.dev/api/caching#Content).
-#[derive(Debug, Serialize)]
-pub(super) struct Content<'a> {
-    role: &'static str,
-    parts: Vec<Part<'a>>,
-    /// Made of tools' results: no turn of the user's begins here, and nothing merges into it.
-    #[serde(skip)]
-    results: bool,
-}
-
-/// [`Part`](https://ai.google.dev/api/caching#Part): one field, with a signature and a thought mark beside.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Part<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    inline_data: Option<Blob<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_data: Option<FileData<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    function_call: Option<FunctionCall<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    function_response: Option<FunctionResponse<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thought: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thought_signature: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    video_metadata: Option<&'a Value>,
-    /// A part of Gemini's own tools, as it came.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    opaque: Option<Map<String, Value>>,
-}
-
-#[derive(Debug, Serialize)]
-struct FunctionCall<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    name: String,
-    args: Box<RawValue>,
-}
-
-#[derive(Debug, Serialize)]
-struct FunctionResponse<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    name: String,
-    response: Output,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    parts: Vec<FunctionResponsePart<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FunctionResponsePart<'a> {
-    inline_data: Blob<'a>,
-}
-
-/// A function's response, always an object (`MAPPING.md`, Tool calls in the history).
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Output {
-    Object(Box<RawValue>),
-    Text { output: String },
-    Error { error: String },
 }
 
 /// A call that waits for its result.
@@ -115,8 +44,8 @@ struct Pending<'a> {
 ///
 /// # Errors
 ///
-/// `Unsupported` for parts Gemini has no place for, for a call without a result or a result without a call, and where
-/// nothing is left to send.
+/// `Unsupported` for parts that Gemini has no field for, for a call without a result, for a result without a call, and
+/// for a conversation of which nothing is left to send.
 pub(super) fn encode<'a>(
     conversation: &'a Conversation,
     (model, family): (&'a str, Family),
@@ -184,7 +113,7 @@ struct Encoder<'a, 'n> {
     system: Vec<Part<'a>>,
     contents: Vec<Content<'a>>,
     pending: Vec<Pending<'a>>,
-    /// Media of results that cannot stand inside them.
+    /// The media of tool results that this model does not take inside the results.
     beside: Vec<Part<'a>>,
     notes: &'n mut Notes,
 }
@@ -199,7 +128,7 @@ impl<'a> Encoder<'a, '_> {
         }
     }
 
-    /// A signature, where the model can read it.
+    /// The value of a signature, if the model can read it.
     fn ours(&mut self, signature: Option<&'a Signature>) -> Option<&'a str> {
         let found = signature.and_then(|signature| signature.for_model(Provider::Gemini, self.model));
         if signature.is_some() && found.is_none() {
@@ -208,7 +137,8 @@ impl<'a> Encoder<'a, '_> {
         found
     }
 
-    /// Empty text is refused, but its signature must come back on an empty part.
+    /// Gemini refuses empty text. An empty text with a signature is sent all the same: the signature must come back on
+    /// it.
     fn text(&mut self, text: &'a Text) -> Option<Part<'a>> {
         if !text.citations.is_empty() {
             self.notes.dropped(Field::Citations, "");
@@ -299,7 +229,7 @@ impl<'a> Encoder<'a, '_> {
                         .ok_or_else(|| RequestError::unsupported(field, "must be a JSON object as text"))?;
                     parts.push(self.call(call, args));
                 }
-                // Unsigned thoughts mean nothing to it, and another's signature is never sent.
+                // Gemini ignores thoughts without a signature, and a signature of another provider is never sent.
                 Said::Thinking(Thinking { text, signature, .. }) => {
                     let model = self.model;
                     let signature = signature.as_ref().and_then(|by| by.for_model(Provider::Gemini, model));
@@ -321,7 +251,7 @@ impl<'a> Encoder<'a, '_> {
                 }
             }
         }
-        // Nothing left: the message goes and its neighbours merge.
+        // An empty message is left out, and its neighbours merge.
         if !parts.is_empty() {
             self.push("model", parts);
         }
@@ -360,7 +290,8 @@ impl<'a> Encoder<'a, '_> {
         Ok(())
     }
 
-    /// Text joined; media inside the response where the model reads them there, else in a message of their own behind.
+    /// Encodes a tool result. Its texts are joined. Media stand inside the response if the model reads them there, else
+    /// in a content of their own behind it.
     fn output(
         &mut self,
         i: usize,
@@ -395,7 +326,7 @@ impl<'a> Encoder<'a, '_> {
         Ok((output, inside))
     }
 
-    /// All results of one turn become one content, in the order of the calls, as many as there are calls.
+    /// Ends a turn of results: they become one content, in the order of the calls, as many as there are calls.
     fn close_results(&mut self, calls_at: usize) -> Result<(), RequestError> {
         let mut parts = Vec::new();
         for call in self.pending.drain(..) {
@@ -414,7 +345,8 @@ impl<'a> Encoder<'a, '_> {
         Ok(())
     }
 
-    /// Neighbours of one role merge, but not into results: there the API counts parts against calls.
+    /// Appends a content. Neighbours of one role merge, but nothing merges into results: Gemini counts their parts
+    /// against the calls.
     fn push(&mut self, role: &'static str, parts: Vec<Part<'a>>) {
         match self.contents.last_mut() {
             Some(last) if last.role == role && !last.results => last.parts.extend(parts),
@@ -432,7 +364,7 @@ impl Output {
     }
 }
 
-/// The text as JSON, if it is an object.
+/// The text read as JSON; `None` if it is not an object.
 fn object(text: &str) -> Option<Box<RawValue>> {
     text.trim_start().starts_with('{').then(|| RawValue::from_string(text.to_owned()).ok())?
 }
@@ -445,7 +377,7 @@ fn arguments(call: &ToolCall) -> Option<Box<RawValue>> {
     object(if text.is_empty() { "{}" } else { text })
 }
 
-/// Text, but not empty text, which is refused.
+/// A text part; `None` for empty text, which Gemini refuses.
 fn plain(text: &str) -> Option<Part<'_>> {
     (!text.is_empty()).then(|| Part { text: Some(text), ..Part::default() })
 }

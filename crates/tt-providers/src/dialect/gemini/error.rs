@@ -1,4 +1,4 @@
-//! Gemini's errors in our words.
+//! Reads Gemini's errors (`MAPPING.md`, Errors).
 //!
 //! `{"error": {"code", "message", "status", "details"}}`, sometimes wrapped in an array, and plain JSON even where the
 //! content type says event stream.
@@ -23,7 +23,7 @@ struct Status {
     details: Vec<Detail>,
 }
 
-/// The fields we read of any kind of detail (`ErrorInfo`, `RetryInfo`, `QuotaFailure`, `BadRequest`).
+/// The fields that are read, of every kind of detail (`ErrorInfo`, `RetryInfo`, `QuotaFailure`, `BadRequest`).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Detail {
@@ -45,7 +45,7 @@ struct FieldViolation {
     field: Option<String>,
 }
 
-/// Reads an error answer: its HTTP status, headers and body. A body that is no error object gives the status line.
+/// Reads an answer with an error status. If the body is no error object, the status line is the message.
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
     let error = parse(body).unwrap_or_default();
     let (status, kind, code) = classify(status, &error);
@@ -63,14 +63,14 @@ pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused 
     Refused { status, kind, message, code: code.map(str::to_owned), param, retry_after }
 }
 
-/// An error that came with status 200 in the place of an answer: its own code is the status.
+/// Reads an error that came with status 200 in place of an answer. Its `code` stands for the status.
 pub(super) fn in_answer(body: &[u8]) -> UpstreamError {
     let code = parse(body).and_then(|error| error.code).filter(|code| (400..600).contains(code)).unwrap_or(500);
     UpstreamError::Refused(Box::new(refused(code, &HeaderMap::new(), body)))
 }
 
 fn parse(body: &[u8]) -> Option<Status> {
-    // Told by the first byte: serde would read an array as an object's fields in order.
+    // The first byte decides: serde would read an array as the fields of an object in their order.
     let envelope = if body.trim_ascii_start().starts_with(b"[") {
         serde_json::from_slice::<Vec<Envelope>>(body).ok()?.into_iter().next()?
     } else {
@@ -79,10 +79,10 @@ fn parse(body: &[u8]) -> Option<Status> {
     Some(envelope.error)
 }
 
-/// The corrected status, what it means, and OpenAI's code where there is one.
+/// The corrected status, the kind of error, and OpenAI's code where there is one.
 fn classify(status: u16, error: &Status) -> (u16, RefusedKind, Option<&'static str>) {
     match status {
-        // A bad key is a 400 that only the reason gives away.
+        // Gemini answers 400 to a bad key; only the reason in the details tells it from other faults.
         400 if has_reason(error, "API_KEY_INVALID") => (401, RefusedKind::Credential, Some("invalid_api_key")),
         400 if is_too_long(error) => (400, RefusedKind::ContextLength, Some("context_length_exceeded")),
         401 => (401, RefusedKind::Credential, Some("invalid_api_key")),
@@ -92,7 +92,7 @@ fn classify(status: u16, error: &Status) -> (u16, RefusedKind, Option<&'static s
         409 => (409, RefusedKind::Conflict, None),
         429 if is_out_of_quota(error) => (429, RefusedKind::RateLimited, Some("insufficient_quota")),
         429 => (429, RefusedKind::RateLimited, Some("rate_limit_exceeded")),
-        // 499 is `CANCELLED`: their deadline, not our client's.
+        // 499 is `CANCELLED`: a deadline of the provider, since the client of this proxy is still there.
         499 | 504 => (504, RefusedKind::Timeout, None),
         500.. => (status, RefusedKind::Server, None),
         _ => (status, RefusedKind::Invalid, None),
@@ -108,8 +108,8 @@ fn is_too_long(error: &Status) -> bool {
     message.contains("input token count") && message.contains("exceeds")
 }
 
-/// Waiting a little does not help: the day's quota is spent, or the account's money. The message "check your plan and
-/// billing details" comes with every 429 and says nothing.
+/// True if a short wait does not help: the quota of the day or the money of the account is spent. The message "check
+/// your plan and billing details" does not decide it, since Gemini sends it with every 429.
 fn is_out_of_quota(error: &Status) -> bool {
     let quota = |id: &String| ["PerDay", "PerMonth", "Billing", "Spend"].iter().any(|word| id.contains(word));
     let violations = error.details.iter().flat_map(|detail| &detail.violations);

@@ -5,48 +5,49 @@ use tt_core::model::Capabilities;
 
 use crate::codec::Target;
 
-/// The way in which a model is told the amount of thinking (`MAPPING.md`, Reasoning). Level and budget together are refused.
+/// The field by which a model takes the amount of thinking (`MAPPING.md`, Reasoning). Gemini refuses a request with
+/// both fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Thinking {
-    /// It does not think, or cannot be told.
+    /// None: the model does not think, or its thinking cannot be set.
     None,
-    /// 2.5: a number of tokens.
+    /// A number of tokens (2.5 models).
     Budget {
-        /// Pro models cannot stop thinking.
+        /// True for Pro models, which cannot stop thinking.
         pro: bool,
     },
-    /// 3 and later: a word.
+    /// A level (3 and later).
     Level {
-        /// Is `minimal` among the words?
+        /// True if the model has the level `minimal`.
         minimal: bool,
     },
 }
 
-/// One model's traits.
+/// The traits of one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Family {
     thinking: Thinking,
-    /// 3 and later check that the thought signatures of the current turn came back.
+    /// True if Gemini checks that the thought signatures of the current turn came back (3 and later).
     pub(super) checks_signatures: bool,
-    /// 3 and later answer in JSON and call functions in one request.
+    /// True if one request may ask for JSON answers and offer functions (3 and later).
     pub(super) json_with_tools: bool,
-    /// 3 and later read pictures and documents inside a function's response.
+    /// True if the model reads pictures and documents inside a function response (3 and later).
     pub(super) media_in_results: bool,
-    /// Takes `temperature`, `topP`, `topK`.
+    /// True if the model takes `temperature`, `topP` and `topK`.
     pub(super) sampling: bool,
 }
 
-/// An amount of thinking, as it stands in `thinkingConfig`.
+/// An amount of thinking, as a field of `thinkingConfig`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ThinkingAmount {
-    /// `thinkingBudget`.
+    /// `thinkingBudget`, in tokens.
     Budget(u32),
-    /// `thinkingLevel`.
+    /// `thinkingLevel`: `minimal`, `low`, `medium` or `high`.
     Level(&'static str),
 }
 
 impl ThinkingAmount {
-    /// Does it stand for another effort than the one that was asked for?
+    /// True if the model has no amount for `effort` and this one is only the nearest.
     pub(super) fn is_only_near(self, effort: Effort) -> bool {
         match (self, effort) {
             (Self::Budget(tokens), Effort::None) => tokens > 0,
@@ -59,7 +60,7 @@ impl ThinkingAmount {
 }
 
 impl Family {
-    /// Reads the name. A name that says no generation (`gemini-flash-latest`) is of the newest one.
+    /// Reads the traits from the name. A name without a generation (`gemini-flash-latest`) counts as the newest one.
     pub(super) fn of(target: Target<'_>) -> Self {
         let facts = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
         let name = target.model.rsplit('/').next().unwrap_or(target.model);
@@ -76,16 +77,16 @@ impl Family {
         }
     }
 
-    /// Is it told how much to think in tokens?
+    /// True if the model takes the amount of thinking in tokens.
     pub(super) const fn takes_budget(self) -> bool {
         matches!(self.thinking, Thinking::Budget { .. })
     }
 
-    /// The amount of thinking for an effort; `None`: there is no way to ask this model.
+    /// The amount of thinking for an effort; `None` if this model takes no amount.
     pub(super) fn thinking(self, effort: Effort) -> Option<ThinkingAmount> {
         match self.thinking {
             Thinking::None => None,
-            // The numbers are Google's own for its OpenAI endpoint (https://ai.google.dev/gemini-api/docs/openai).
+            // Google uses these numbers for its OpenAI endpoint (https://ai.google.dev/gemini-api/docs/openai).
             Thinking::Budget { pro } => Some(ThinkingAmount::Budget(match effort {
                 Effort::None if pro => 128,
                 Effort::None => 0,

@@ -1,32 +1,31 @@
-//! The cost of the fields that a client may address to Gemini in Google's own words.
+//! The cost of the fields that a client may address to Gemini (`extra_body.google`).
 
 use serde_json::Value;
 use tt_core::Dialect;
-use tt_core::call::field::Field;
 
 use crate::codec::CostFacts;
+use crate::dialect::addressed::free_fields;
 use crate::error::RequestError;
 
-/// Fields that cost nothing of their own. Any other may be a tool or a service with a fee.
+/// The fields without a fee of their own. Any other may be a tool or a service with a fee.
 const FREE: [&str; 3] = [CACHED_CONTENT, "safety_settings", "thinking_config"];
 
-/// Contents named by reference, whose tokens the request's length does not bound.
+/// The field that names cached contents. Their tokens may be more than the bytes of the request.
 const CACHED_CONTENT: &str = "cached_content";
 
-/// Reads the fields that a client addressed to Gemini.
+/// The facts that bound the cost of the fields that a client addressed to Gemini.
+///
+/// # Errors
+/// `Unsupported` for a field that may have a fee of its own.
 pub(super) fn addressed(fields: &Value) -> Result<CostFacts, RequestError> {
-    let unknown =
-        |name: &str| RequestError::unknown_fee(Field::Addressed { to: Dialect::Gemini, name: name.to_owned() });
-    let fields = fields.as_object().ok_or_else(|| unknown(""))?;
-    match fields.keys().find(|name| !FREE.contains(&name.as_str())) {
-        Some(name) => Err(unknown(name)),
-        None => Ok(CostFacts { beyond_text: fields.contains_key(CACHED_CONTENT), fixed_thinking: false }),
-    }
+    let fields = free_fields(fields, &FREE, Dialect::Gemini)?;
+    Ok(CostFacts { beyond_text: fields.contains_key(CACHED_CONTENT), fixed_thinking: false })
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tt_core::call::field::Field;
 
     use super::*;
 

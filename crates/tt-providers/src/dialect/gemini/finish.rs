@@ -5,16 +5,17 @@ use tt_core::call::finish::FinishReason;
 /// The meaning of a `finishReason`, before it is known whether a tool was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// By itself: with a call to have it run, without one because all is said.
+    /// The model was done. This is `ToolCalls` after a call, else `Stop`.
     Done,
-    /// For a reason that a call does not change.
+    /// The answer ended for this reason, whether or not a tool was called.
     Cut(FinishReason),
-    /// Nothing usable came out. With a call it is a call.
+    /// The answer is of no use, unless a tool was called before: then the call counts.
     Broken,
 }
 
 impl Ending {
-    /// Reads a [`FinishReason`](https://ai.google.dev/api/generate-content#FinishReason). Unknown ones count as done.
+    /// Reads a [`FinishReason`](https://ai.google.dev/api/generate-content#FinishReason). Unknown reasons count as
+    /// done.
     pub(super) fn of(reason: &str) -> Self {
         match reason {
             "MAX_TOKENS" => Self::Cut(FinishReason::Length),
@@ -33,10 +34,10 @@ impl Ending {
         }
     }
 
-    /// The finish, given whether a tool was called; `None`: the answer is of no use.
+    /// The finish reason of an answer; `called` is true if it holds a tool call. `None`: the answer is of no use.
     pub(super) const fn finish(self, called: bool) -> Option<FinishReason> {
         match self {
-            // Length and filter win over a call: its arguments may be cut.
+            // The output limit and the filter win over a call, whose arguments may be cut.
             Self::Cut(finish) => Some(finish),
             Self::Done | Self::Broken if called => Some(FinishReason::ToolCalls),
             Self::Done => Some(FinishReason::Stop),

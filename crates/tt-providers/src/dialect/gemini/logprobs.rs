@@ -1,4 +1,4 @@
-//! Gemini's log probabilities in OpenAI's shape.
+//! Converts Gemini's log probabilities to OpenAI's shape.
 
 use serde_json::{Value, json};
 

@@ -1,11 +1,11 @@
-//! Pictures, sound and documents as `inlineData` and `fileData` (`MAPPING.md`, Content parts).
+//! Encodes pictures, sound and documents as `inlineData` and `fileData` (`MAPPING.md`, Content parts).
 
 use serde::Serialize;
 use tt_core::Provider;
 use tt_core::call::media::Media;
 use tt_core::call::part::{Audio, Document, Image, Part, Video};
 
-/// Bytes in the request.
+/// `inlineData`: the bytes stand in the request.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Blob<'a> {
@@ -13,7 +13,7 @@ pub(super) struct Blob<'a> {
     data: &'a str,
 }
 
-/// Bytes elsewhere. Gemini fetches public addresses itself, and wants to be told what is there.
+/// `fileData`: Gemini fetches the bytes from a public address itself. It requires their media type.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FileData<'a> {
@@ -21,12 +21,12 @@ pub(super) struct FileData<'a> {
     file_uri: &'a str,
 }
 
-/// Media in a request or at an address, in Gemini's words.
+/// The encoded form of media.
 #[derive(Debug)]
 pub(super) enum MediaPart<'a> {
     Inline(Blob<'a>),
     File(FileData<'a>),
-    /// Plain text: a part like any other.
+    /// Plain text, sent as a text part.
     Text(&'a str),
 }
 
@@ -36,7 +36,7 @@ impl<'a> Blob<'a> {
     }
 }
 
-/// `None` for a file id, which belongs to one provider, and for what is no media.
+/// Encodes media. `None` for the file id of another provider, and for a part that is no media.
 pub(super) fn media(part: &Part) -> Option<MediaPart<'_>> {
     let (media, otherwise) = match part {
         Part::Audio(Audio { media, .. }) => (media, "audio/mp3"),
@@ -59,7 +59,7 @@ pub(super) fn media(part: &Part) -> Option<MediaPart<'_>> {
     }
 }
 
-/// The MIME type a public address suggests. It is not fetched to find out.
+/// The media type that the extension in an address suggests. The address is not fetched to find out.
 fn by_extension(url: &str) -> Option<&'static str> {
     let path = url.split(['?', '#']).next()?;
     let (_, extension) = path.rsplit('/').next()?.rsplit_once('.')?;

@@ -1,6 +1,5 @@
-//! One part of an answer, in neutral words: what a plain answer and a stream share.
+//! Decodes one part of an answer, for whole answers and for streams.
 
-use serde::Deserialize;
 use tt_core::call::media::Media;
 use tt_core::call::origin::{Origin, Signature};
 use tt_core::call::part::{Audio, Document, Image, Part, Video};
@@ -9,21 +8,22 @@ use tt_core::{Dialect, Provider};
 
 use super::{call_ids, wire};
 use crate::codec::Undo;
+use crate::dialect::custom_tool;
 
 /// The contents of a part.
 #[derive(Debug)]
 pub(super) enum Piece {
-    /// Visible text; empty only where it is signed.
+    /// Visible text. It is empty only where it carries a signature.
     Text { text: String, signature: Option<Signature> },
-    /// Thinking shown on demand (`includeThoughts`).
+    /// Thinking, which Gemini shows only on demand (`includeThoughts`).
     Thinking { text: String, signature: Option<Signature> },
     /// A call, with all its arguments.
     Call(ToolCall),
-    /// A picture, sound or document the model made.
+    /// A picture, sound or document that the model made.
     Media { mime: String, data: String, signature: Option<Signature> },
 }
 
-/// Who made what stands in an answer of `model`.
+/// The origin of the signatures in an answer of `model`.
 pub(super) fn origin(model: &str) -> Origin {
     Origin::with_model(Dialect::Gemini, Provider::Gemini, model)
 }
@@ -40,8 +40,8 @@ pub(super) fn drawn(mime: String, data: String, signature: Option<Signature>) ->
     }
 }
 
-/// Reads a part. `None` for what says nothing to a client: empty text (3.x ends with one), and the provider's own tools
-/// at work (`executableCode`, `codeExecutionResult`, `toolCall`, `toolResponse`).
+/// Decodes a part. `None` for a part that the client does not see: empty text (3.x models end with one), and the work
+/// of the provider's own tools (`executableCode`, `codeExecutionResult`, `toolCall`, `toolResponse`).
 pub(super) fn piece(part: wire::Part<'_>, of: &Origin, undo: &Undo) -> Option<Piece> {
     let signature =
         part.thought_signature.filter(|value| !value.is_empty()).map(|value| Signature { of: of.clone(), value });
@@ -69,7 +69,7 @@ fn call_of(call: wire::FunctionCall<'_>, signature: Option<Signature>, undo: &Un
     let custom = undo.custom_tools.contains(&name);
     Some(ToolCall {
         id: call.id.filter(|id| !id.is_empty()).unwrap_or_else(call_ids::make_up),
-        arguments: if custom { free_form(arguments) } else { arguments },
+        arguments: if custom { custom_tool::input(&arguments) } else { arguments },
         name,
         custom,
         signature,
@@ -77,16 +77,7 @@ fn call_of(call: wire::FunctionCall<'_>, signature: Option<Signature>, undo: &Un
     })
 }
 
-/// The input of a free-form tool, which went up as a function with one string (`MAPPING.md`, Tools).
-fn free_form(arguments: String) -> String {
-    #[derive(Deserialize)]
-    struct Wrapped {
-        input: String,
-    }
-    serde_json::from_str(&arguments).map_or(arguments, |wrapped: Wrapped| wrapped.input)
-}
-
-/// Drops the blanks between the tokens of valid JSON. Everything else stays: a number keeps its digits.
+/// Removes the white space between the tokens of valid JSON. All else stays as it is: a number keeps its digits.
 fn compact(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let (mut quoted, mut escaped) = (false, false);

@@ -7,7 +7,8 @@ use tt_core::call::field::Field;
 
 use crate::error::RequestError;
 
-/// All but the unreserved characters of RFC 3986: also `/` and `:`, which would end the model's name.
+/// The characters that are percent-encoded: all but the unreserved ones of RFC 3986. `/` and `:` would end the name of
+/// the model.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// `models/{model}:generateContent`; a tuned model's name brings its own collection.

@@ -1,4 +1,4 @@
-//! A plain answer of Gemini, decoded.
+//! Decodes a whole answer of Gemini.
 
 use tt_core::Timestamp;
 use tt_core::call::finish::{Finish, FinishReason};
@@ -18,8 +18,8 @@ use crate::upstream::error::UpstreamError;
 ///
 /// # Errors
 ///
-/// `Protocol` for what is not such an answer, `Refused` for an error in its place, `BadAnswer` where every candidate
-/// ended for a reason that leaves nothing to use, or where there is none: its tokens are billed.
+/// `Protocol` for a body that is no such answer, `Refused` for an error in its place, `BadAnswer` if there is no
+/// candidate, or none of use. The tokens of a `BadAnswer` are billed.
 pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
     let response = Response::parse(body)?;
     if response.error.is_some() {
@@ -28,7 +28,7 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
     let usage = response.usage_metadata.and_then(usage::reported);
     let candidates = response.candidates.unwrap_or_default();
     let choices = if candidates.is_empty() {
-        // A blocked prompt is an answer without candidates, status 200: an empty message, not a failure.
+        // Gemini answers a blocked prompt with status 200 and no candidate. The client gets an empty message.
         if response.prompt_feedback.and_then(|feedback| feedback.block_reason).is_none() {
             let reason = "no candidates".to_owned();
             return Err(if usage.is_some() { bad(reason, usage) } else { UpstreamError::Protocol(reason) });
@@ -52,12 +52,12 @@ pub(super) fn bad(reason: String, usage: Option<Reported>) -> UpstreamError {
     UpstreamError::BadAnswer { reason, usage: Box::new(usage.unwrap_or_default()) }
 }
 
-/// RFC 3339 in whole seconds since the epoch.
+/// Converts an RFC 3339 time to whole seconds since the epoch.
 pub(super) fn seconds(rfc3339: &str) -> Option<i64> {
     Timestamp::parse("createTime", rfc3339).ok().map(|at| at.millis().div_euclid(1000))
 }
 
-/// The answers, or the reason why none can be used.
+/// The choices; or the reason for which none can be used.
 fn decode_choices(candidates: Vec<Candidate<'_>>, of: &Origin, undo: &Undo) -> Result<Vec<Choice>, String> {
     let mut broken = None;
     let mut usable = false;

@@ -1,4 +1,4 @@
-//! A conversation as the body of `generateContent` (`MAPPING.md`, Requests).
+//! Encodes a conversation as the body of `generateContent` (`MAPPING.md`, Requests).
 
 use serde::Serialize;
 use serde_json::{Number, Value};
@@ -16,7 +16,7 @@ use crate::codec::{Encoded, Target, Undo};
 use crate::error::RequestError;
 use crate::notes::Notes;
 
-/// The most stop sequences Gemini takes.
+/// The most stop sequences that Gemini takes.
 const MAX_STOPS: usize = 5;
 
 #[derive(Debug, Serialize)]
@@ -93,12 +93,13 @@ struct ThinkingConfig {
     thinking_level: Option<String>,
 }
 
-/// Encodes a conversation. The same conversation gives the same bytes. The model and whether to stream go into the URL.
+/// Encodes a conversation. The same conversation gives the same bytes. The URL holds the model and the choice to
+/// stream.
 ///
 /// # Errors
 ///
-/// `Unsupported` for what Gemini cannot express and what would change
-/// the answer if left out. The rest of what is left out is in [`Encoded::notes`].
+/// `Unsupported` for a field that Gemini cannot express and without which the answer would mean something else. Other
+/// fields that Gemini cannot express are left out and noted in [`Encoded::notes`].
 pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
     let family = Family::of(target);
     if conversation.audio_output {
@@ -119,7 +120,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         notes.dropped(Field::EndUser, "");
     }
     if conversation.parallel_tool_calls == Some(false) {
-        // Gemini has no switch for it.
+        // Gemini has no switch for parallel calls.
         notes.dropped(Field::ParallelToolCalls, "");
     }
     let body = Body {
@@ -176,7 +177,7 @@ fn generation_config<'a>(
     if sampling.logit_bias.as_ref().is_some_and(|bias| bias.as_object().is_none_or(|bias| !bias.is_empty())) {
         return Err(RequestError::unsupported(Field::LogitBias, "Gemini has no token biases"));
     }
-    // Theirs is 32 bits wide; a seed promises nothing but its best.
+    // A seed of Gemini has 32 bits. A larger one is dropped, since a seed guarantees nothing.
     config.seed = sampling.seed.and_then(|seed| i32::try_from(seed).ok());
     if config.seed.is_none() && sampling.seed.is_some() {
         notes.dropped(Field::Seed, "Gemini's seeds have 32 bits");
@@ -227,7 +228,8 @@ fn format(
     Ok(())
 }
 
-/// A budget or level that the client set in Google's own words goes before the effort: Gemini refuses both at once.
+/// Encodes the thinking settings. A budget or level that the client addressed to Gemini replaces the effort, since
+/// Gemini refuses both at once.
 fn thinking_config(
     conversation: &Conversation,
     family: Family,
@@ -240,7 +242,7 @@ fn thinking_config(
     let set = config.thinking_budget.is_some() || config.thinking_level.is_some();
     match (asked.nearest_effort(), asked.budget) {
         (Some(_), _) if set => notes.dropped(Field::Effort, "it is said in Google's own words too"),
-        // In Gemini's own words, where the model has them.
+        // A budget or level of the request is sent as it is, if the model takes that field.
         (_, Some(budget)) if !set && asked.effort.is_none() && family.takes_budget() => {
             config.thinking_budget = Some(budget);
         }
@@ -266,8 +268,8 @@ fn thinking_config(
     (config != empty).then_some(config)
 }
 
-/// OpenAI's `detail` stands with each picture, Gemini's resolution holds for the request (by part only in a preview
-/// version of the API): `high` if any picture asks for it, `low` if all do.
+/// The resolution of pictures for the whole request: `high` if one picture asks for it, `low` if all do. OpenAI's
+/// `detail` belongs to each picture, but only a preview version of Gemini's API has a resolution for each part.
 fn media_resolution(conversation: &Conversation, notes: &mut Notes) -> Option<&'static str> {
     let details: Vec<Option<&str>> = conversation
         .media()

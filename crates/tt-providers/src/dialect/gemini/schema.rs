@@ -1,12 +1,13 @@
-//! JSON Schemas as Gemini takes them: of tools and of structured answers (`MAPPING.md`, Structured output).
+//! Rewrites JSON Schemas of tools and of structured answers for Gemini (`MAPPING.md`, Structured output).
 //!
-//! Errors are the reason in words; the caller knows the field.
+//! An error is the reason in a sentence; the caller adds the field.
 
 use serde_json::{Map, Value, json};
 
-/// The deepest nesting followed, references included.
+/// The deepest nesting that is followed, in levels, references included.
 const MAX_DEPTH: usize = 128;
-/// The most text that references may add, in bytes: they can double with each line.
+/// The most text that references may add, in bytes. Without a bound, references that refer to each other twice double
+/// the text at each level.
 const MAX_INLINED: usize = 1 << 20;
 
 const RECURSIVE: &str = "the schema refers to itself, which Gemini does not take";
@@ -34,7 +35,7 @@ const SCHEMAS: &[&str] = &[
 /// Keywords whose value maps names to schemas.
 const SCHEMA_MAPS: &[&str] = &["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"];
 
-/// What `responseJsonSchema` knows
+/// The keywords that `responseJsonSchema` takes
 /// ([list](https://ai.google.dev/api/generate-content#FIELDS.response_json_schema)).
 const ANSWER_KEYWORDS: &[&str] = &[
     "$anchor",
@@ -60,12 +61,12 @@ const ANSWER_KEYWORDS: &[&str] = &[
     "type",
 ];
 
-/// Notes to people and machines that bind nobody.
+/// Keywords that only annotate a schema and constrain no value. They are left out.
 const ANNOTATIONS: &[&str] =
     &["$comment", "$schema", "$vocabulary", "default", "deprecated", "examples", "readOnly", "writeOnly"];
 
-/// The schema of a tool's arguments: whole JSON Schema, references resolved, without `$schema`, of type object where no
-/// type is given.
+/// Rewrites the schema of the arguments of a tool, which may use all of JSON Schema: resolves references, removes
+/// `$schema`, and makes a root without a type an object.
 pub(super) fn for_tool(schema: &Value) -> Result<Value, String> {
     let Value::Object(mut root) = inline(schema)? else { return Err("must be a JSON Schema object".to_owned()) };
     root.shift_remove("$schema");
@@ -75,8 +76,8 @@ pub(super) fn for_tool(schema: &Value) -> Result<Value, String> {
     Ok(Value::Object(root))
 }
 
-/// The schema of an answer, in the keywords Gemini knows. Others go into the description, where the model reads them.
-/// A schema that refers to itself keeps its references. Also says whether keywords were moved so.
+/// Rewrites the schema of an answer with the keywords that Gemini takes. Other keywords go into the description, where
+/// the model reads them; the second value is true if some did. A schema that refers to itself keeps its references.
 pub(super) fn for_answer(schema: &Value, description: Option<&str>) -> Result<(Value, bool), String> {
     let inlined = match inline(schema) {
         Ok(inlined) => inlined,
@@ -96,10 +97,10 @@ fn inline(schema: &Value) -> Result<Value, String> {
     Inliner { root: schema, open: Vec::new(), budget: MAX_INLINED }.schema(schema, 0)
 }
 
-/// Puts what local references point at in their place.
+/// Replaces local references by the schemas that they point to.
 struct Inliner<'a> {
     root: &'a Value,
-    /// The references being followed.
+    /// The references that are being followed, to notice a schema that refers to itself.
     open: Vec<&'a str>,
     budget: usize,
 }
@@ -114,7 +115,7 @@ impl<'a> Inliner<'a> {
         let mut out = match map.get("$ref") {
             Some(Value::String(reference)) => match self.target(reference, depth)? {
                 Value::Object(target) => target,
-                // `true` and `false` say all there is to say.
+                // The schemas `true` and `false` hold no references.
                 whole => return Ok(whole),
             },
             _ => Map::new(),
@@ -122,7 +123,7 @@ impl<'a> Inliner<'a> {
         for (keyword, value) in map {
             match keyword.as_str() {
                 "$ref" | "$defs" | "definitions" => {}
-                // What stands beside a reference comes before what it points at.
+                // A keyword beside a reference takes precedence over the same keyword of its target.
                 other => {
                     let value = self.value(other, value, depth)?;
                     out.insert(keyword.clone(), value);
@@ -165,7 +166,7 @@ impl<'a> Inliner<'a> {
         Ok(value.clone())
     }
 
-    /// Counts what references add; the schema itself was read already.
+    /// Counts the bytes that references add. The bytes of the schema itself do not count.
     fn spend(&mut self, bytes: usize) -> Result<(), String> {
         if !self.open.is_empty() {
             let left = self.budget.checked_sub(bytes);
@@ -175,10 +176,10 @@ impl<'a> Inliner<'a> {
     }
 }
 
-/// What any value takes, about.
+/// The approximate size of a value without its contents, in bytes.
 const EACH: usize = 16;
 
-/// About as many bytes as the value takes.
+/// The approximate size of a value as JSON text, in bytes.
 fn size(value: &Value) -> usize {
     EACH + match value {
         Value::String(text) => text.len(),
@@ -188,12 +189,12 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// Keeps the keywords of [`ANSWER_KEYWORDS`], and says the others in the description.
+/// Keeps the keywords of [`ANSWER_KEYWORDS`], and moves the others into the description.
 fn known_only(schema: &Value) -> Value {
     let Value::Object(map) = schema else { return schema.clone() };
     let mut out = Map::new();
     let mut notes = Vec::new();
-    // Beside a reference only `$` keywords may stand.
+    // Gemini takes only keywords with `$` beside a reference.
     let reference = map.contains_key("$ref");
     for (keyword, value) in map {
         match (keyword.as_str(), value) {
@@ -205,7 +206,7 @@ fn known_only(schema: &Value) -> Value {
                 out.insert("$defs".to_owned(), known_values("$defs", value));
             }
             (other, _) if reference && !other.starts_with('$') => {}
-            // The older way to write a tuple.
+            // A list of `items` is the older form of `prefixItems`.
             ("items", Value::Array(_)) => {
                 out.insert("prefixItems".to_owned(), known_values("prefixItems", value));
             }

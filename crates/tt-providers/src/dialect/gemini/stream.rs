@@ -1,4 +1,4 @@
-//! A streamed answer of Gemini, decoded event by event.
+//! Decodes a streamed answer of Gemini, event by event.
 //!
 //! Each event's data is a whole `GenerateContentResponse`. There is no closing mark: the end of the body after a
 //! `finishReason` is success, and without one the answer was cut (`MAPPING.md`, Streams of Gemini).
@@ -25,26 +25,26 @@ use crate::upstream::error::UpstreamError;
 pub(super) struct Decoder {
     undo: Undo,
     started: bool,
-    /// Has anything gone out that commits the target?
+    /// True once the stream has brought content, after which no other target may answer.
     content: bool,
     answers: BTreeMap<u32, Answer>,
-    /// Who signs: known once a chunk names the model.
+    /// The maker of the signatures. Its model is known once a chunk names it.
     of: Origin,
     usage: Option<Reported>,
 }
 
-/// The progress of one answer. Parts have no numbers: blocks are counted over the whole stream. Parallel calls arrive
-/// one per chunk.
+/// The progress of one choice. Gemini does not number parts, so blocks are numbered here over the whole stream.
+/// Parallel calls arrive one in each chunk.
 #[derive(Debug, Default)]
 struct Answer {
     next_block: u32,
-    /// The block that a piece of the same kind goes on with.
+    /// The open block, which the next piece of the same kind continues.
     open: Option<(u32, Kind)>,
     called: bool,
     finished: bool,
 }
 
-/// A kind of block of which a chunk may hold more.
+/// A kind of block that later chunks may continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -52,7 +52,7 @@ enum Kind {
 }
 
 impl Decoder {
-    /// A decoder for one stream, undoing what encoding its request changed.
+    /// A decoder for one stream, which takes back the changes in `undo`.
     pub(super) fn new(undo: Undo) -> Self {
         Self { undo, started: false, content: false, answers: BTreeMap::new(), of: origin(""), usage: None }
     }
@@ -73,7 +73,8 @@ impl Decoder {
                 created: chunk.create_time.as_deref().and_then(reply::seconds),
             });
         }
-        // Before the content, so that a stream that is cut here has the latest numbers. Only the last ones count.
+        // The usage goes before the content, so that a stream that is cut here has the latest numbers. The last ones
+        // count.
         if let Some(usage) = chunk.usage_metadata.and_then(usage::reported) {
             if self.usage.as_ref() != Some(&usage) {
                 out.push(Event::Usage(usage.clone()));
@@ -93,7 +94,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// One candidate of a chunk whose events begin at `from`.
+    /// Decodes one candidate of a chunk whose events begin at the index `from` of the output.
     fn candidate(
         &mut self,
         position: u32,
@@ -103,7 +104,7 @@ impl Decoder {
     ) -> Result<(), UpstreamError> {
         let choice = candidate.index.unwrap_or(position);
         let answer = self.answers.entry(choice).or_default();
-        // Nothing counts after the finish.
+        // Pieces after the finish are ignored.
         if answer.finished {
             return Ok(());
         }
@@ -113,7 +114,7 @@ impl Decoder {
         let Some(word) = candidate.finish_reason else { return Ok(()) };
         let reason = match Ending::of(&word).finish(answer.called) {
             Some(reason) => reason,
-            // Nothing shown yet: another target may still answer in this one's place.
+            // The client has got no content yet: another target may still answer in place of this one.
             None if !self.content && !out.iter().skip(from).any(Event::is_content) => {
                 return Err(reply::bad(word.into_owned(), self.usage.clone()));
             }
@@ -155,7 +156,7 @@ impl StreamDecoder for Decoder {
 impl Answer {
     fn piece(&mut self, choice: u32, piece: Piece, out: &mut Vec<Event>) {
         match piece {
-            // A signature is over one part: signed text is a block of its own.
+            // A signature covers one part, so signed text is a block of its own.
             Piece::Text { text, signature: signature @ Some(_) } => {
                 self.whole(choice, Part::Text(Text { text, signature, ..Text::default() }), out);
             }
@@ -184,7 +185,7 @@ impl Answer {
         }
     }
 
-    /// Begins a block, after the open one.
+    /// Ends the open block and begins a new one.
     fn start(&mut self, choice: u32, head: Part, out: &mut Vec<Event>) -> u32 {
         self.stop(choice, out);
         let block = self.next_block;
@@ -198,13 +199,13 @@ impl Answer {
         out.extend(self.open.take().map(|(block, _)| Event::BlockStop { choice, block }));
     }
 
-    /// A block that is all there is of it.
+    /// Emits a block that is whole at once.
     fn whole(&mut self, choice: u32, part: Part, out: &mut Vec<Event>) {
         let block = self.start(choice, part, out);
         out.push(Event::BlockStop { choice, block });
     }
 
-    /// The open block of that kind, or a new one.
+    /// The number of the open block of that kind. If there is none, a new block begins.
     fn of_kind(&mut self, choice: u32, kind: Kind, out: &mut Vec<Event>) -> u32 {
         match self.open {
             Some((block, open)) if open == kind => block,

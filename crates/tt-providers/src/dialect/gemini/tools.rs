@@ -1,20 +1,21 @@
-//! Tools, their names and the choice among them (`MAPPING.md`, Tools).
+//! Encodes the tools, their names and the rule for calling them (`MAPPING.md`, Tools).
 
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tt_core::Dialect;
 use tt_core::call::conversation::{Conversation, CustomTool, Function, Part, Tool, ToolChoice};
 use tt_core::call::field::Field;
 
 use super::schema;
+use crate::dialect::custom_tool;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
-/// The longest name Gemini takes, in characters (`MAPPING.md`, Tool names).
+/// The longest tool name that Gemini takes, in characters (`MAPPING.md`, Tool names).
 const MAX_NAME: usize = 128;
-/// An alias is cut to this many characters, so that a number fits behind.
+/// The length to which an alias is cut, in characters, so that a number fits behind it.
 const MAX_ALIAS: usize = 120;
 
 /// An entry of `tools`: one holds all functions.
@@ -22,7 +23,7 @@ const MAX_ALIAS: usize = 120;
 #[serde(untagged)]
 pub(super) enum Entry<'a> {
     Functions(FunctionDeclarations),
-    /// A tool that Gemini runs, in its own words.
+    /// A hosted tool of Gemini, as the client sent it.
     Hosted(&'a Value),
 }
 
@@ -33,7 +34,7 @@ pub(super) struct FunctionDeclarations {
 }
 
 /// [`FunctionDeclaration`](https://ai.google.dev/api/caching#FunctionDeclaration). `parameters` is an OpenAPI subset
-/// that refuses much of JSON Schema for the whole request: never sent (`MAPPING.md`, Tools).
+/// for which Gemini refuses whole requests with much of JSON Schema, so it is never sent (`MAPPING.md`, Tools).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionDeclaration {
@@ -60,17 +61,17 @@ struct FunctionCallingConfig {
     allowed_function_names: Vec<String>,
 }
 
-/// The names Gemini knows the tools by.
+/// The names under which tools are sent to Gemini.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// Those that did not fit, by the client's name.
+    /// The aliases of the names that Gemini would refuse, by the client's name.
     aliases: HashMap<String, String>,
-    /// (alias, client's name), in order of first use.
+    /// The same as pairs (alias, client's name), in the order of first use.
     order: Vec<(String, String)>,
 }
 
 impl Names {
-    /// Finds an alias for each name, of a tool or in the history, that Gemini would refuse.
+    /// Makes an alias for each name that Gemini would refuse, among the tools and in the history.
     pub(super) fn of(conversation: &Conversation) -> Self {
         let tools = conversation.tools.iter().filter_map(Tool::name);
         let calls = conversation.messages.iter().flat_map(|message| &message.parts).filter_map(|part| match part {
@@ -92,7 +93,7 @@ impl Names {
         names
     }
 
-    /// The name as sent.
+    /// The name under which a tool is sent.
     pub(super) fn sent(&self, name: &str) -> String {
         self.aliases.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
@@ -102,7 +103,7 @@ impl Names {
     }
 }
 
-/// A letter or `_`, then letters, digits and `_.:-`, at most 128 in all.
+/// True for a name that Gemini takes: a letter or `_`, then letters, digits and `_.:-`, at most 128 characters in all.
 fn fits(name: &str) -> bool {
     name.len() <= MAX_NAME && name.starts_with(may_begin) && name.chars().all(may_follow)
 }
@@ -115,7 +116,7 @@ fn may_follow(char: char) -> bool {
     char.is_ascii_alphanumeric() || "_.:-".contains(char)
 }
 
-/// As near to the name as can be, since the model reads it.
+/// An alias that resembles the name, since the model reads it.
 fn alias(name: &str, used: &HashSet<String>) -> String {
     let prefix = if name.starts_with(may_begin) { "" } else { "_" };
     let tame = name.chars().map(|char| if may_follow(char) { char } else { '_' });
@@ -129,7 +130,7 @@ fn alias(name: &str, used: &HashSet<String>) -> String {
     alias
 }
 
-/// The tools as function declarations, and those that Gemini runs; empty without tools.
+/// Encodes the tools: one entry with all functions, and one for each hosted tool of Gemini. Empty without tools.
 pub(super) fn declarations<'a>(
     conversation: &'a Conversation,
     names: &Names,
@@ -154,7 +155,7 @@ pub(super) fn declarations<'a>(
                 response_json_schema: None,
             }),
             Tool::Hosted(hosted) if hosted.of == Dialect::Gemini => entries.push(Entry::Hosted(&hosted.raw)),
-            // Refused or noted before.
+            // Hosted tools of other dialects: `foreign::leave_out` has refused or noted them.
             Tool::Hosted(_) => {}
         }
     }
@@ -169,16 +170,19 @@ fn parameters(i: usize, tool: &Function) -> Result<Option<Value>, RequestError> 
     schema::for_tool(parameters).map(Some).map_err(|reason| RequestError::unsupported(Field::ToolParameters(i), reason))
 }
 
-/// A free-form tool as a function with one string (`MAPPING.md`, Tools).
+/// The parameters of the function that stands for a custom tool (`MAPPING.md`, Tools).
+///
+/// # Errors
+/// `Unsupported` for a grammar, which Gemini cannot enforce.
 fn free_form(i: usize, custom: &CustomTool) -> Result<Value, RequestError> {
     let kind = custom.format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str);
     if kind == Some("grammar") {
         return Err(RequestError::unsupported(Field::ToolGrammar(i), "Gemini takes no grammar for a tool's input"));
     }
-    Ok(json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}))
+    Ok(custom_tool::parameters())
 }
 
-/// Which tool must be called; `None` leaves it to Gemini.
+/// Encodes the rule for calling tools; `None` where it is left to Gemini.
 pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Option<ToolConfig>, RequestError> {
     let strict = conversation.tools.iter().any(|tool| matches!(tool, Tool::Function(f) if f.strict == Some(true)));
     let known = |name: &String| {
@@ -190,10 +194,10 @@ pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Optio
     };
     let none = Vec::new;
     let (mode, allowed_function_names) = match &conversation.tool_choice {
-        // A choice among functions says nothing without them. A hosted tool of another dialect has been refused.
+        // A rule without functions has no effect. `foreign::leave_out` has refused hosted tools of other dialects.
         Some(ToolChoice::Hosted { .. }) => return Ok(None),
         _ if conversation.tools.iter().all(|tool| tool.name().is_none()) => return Ok(None),
-        // The nearest there is to `strict`: calls keep to the schemas.
+        // `VALIDATED` is the closest to `strict`: the arguments of calls keep to the schemas.
         None | Some(ToolChoice::Auto) if strict => ("VALIDATED", none()),
         None => return Ok(None),
         Some(ToolChoice::Auto) => ("AUTO", none()),

@@ -1,21 +1,21 @@
-//! Gemini's `usageMetadata` as billing classes (`MAPPING.md`, Usage of Gemini). Its numbers are converted nowhere else.
+//! Gemini's `usageMetadata` as billing classes (`MAPPING.md`, Usage of Gemini). No other file converts its numbers.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tt_core::Usage;
 use tt_core::usage::Reported;
 
-/// [`UsageMetadata`](https://ai.google.dev/api/generate-content#UsageMetadata). What is 0 may be left out.
+/// [`UsageMetadata`](https://ai.google.dev/api/generate-content#UsageMetadata). A count of 0 may be left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {
-    /// Cached tokens included, the tools' own share not.
+    /// The tokens of the prompt, with cached ones and without those that the provider's tools fed back.
     prompt_token_count: Option<u64>,
     cached_content_token_count: Option<u64>,
-    /// Without thinking; the sum over all candidates.
+    /// The tokens of all candidates together, without thinking.
     candidates_token_count: Option<u64>,
     thoughts_token_count: Option<u64>,
-    /// Input that the provider's tools fed back.
+    /// The tokens that the provider's own tools fed back as input.
     tool_use_prompt_token_count: Option<u64>,
     total_token_count: Option<u64>,
     prompt_tokens_details: Option<Vec<Modality>>,
@@ -32,8 +32,8 @@ struct Modality {
     token_count: Option<u64>,
 }
 
-/// Converts what one answer or chunk reports. An object that cannot be read is as good as none: better estimated than
-/// counted as 0.
+/// Converts the usage of one answer or chunk. An object that cannot be read counts as none: the usage is then
+/// estimated, not recorded as 0.
 pub(super) fn reported(raw: &RawValue) -> Option<Reported> {
     let metadata: Metadata =
         serde_json::from_str(raw.get()).inspect_err(|error| tracing::warn!(%error, "unreadable Gemini usage")).ok()?;

@@ -1,4 +1,4 @@
-//! Gemini's answer as it is on the wire, borrowed. Unknown fields are ignored, and `null` counts as absent.
+//! The wire format of Gemini's answers, read without copying. Unknown fields are ignored, and `null` counts as absent.
 
 use std::borrow::Cow;
 
@@ -19,9 +19,9 @@ pub(super) struct Response<'a> {
     pub(super) usage_metadata: Option<&'a RawValue>,
     pub(super) model_version: Option<String>,
     pub(super) response_id: Option<String>,
-    /// RFC 3339; Vertex only.
+    /// The time of the answer (RFC 3339), which only Vertex sends.
     pub(super) create_time: Option<String>,
-    /// An error in the place of an answer (`{"error": …}` with status 200, in a stream).
+    /// An error in place of an answer (`{"error": …}` with status 200, in a stream).
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
 }
@@ -30,7 +30,7 @@ impl<'a> Response<'a> {
     /// Reads one JSON object.
     pub(super) fn parse(json: &'a [u8]) -> Result<Self, UpstreamError> {
         let json = json.trim_ascii();
-        // serde would read an array as the fields in order.
+        // Without this check serde would read an array as the fields in their order.
         if !json.starts_with(b"{") {
             return Err(UpstreamError::Protocol("not a JSON object".to_owned()));
         }
@@ -38,14 +38,14 @@ impl<'a> Response<'a> {
     }
 }
 
-/// The reason for which a prompt was not answered.
+/// The reason for which Gemini did not answer a prompt.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PromptFeedback {
     pub(super) block_reason: Option<String>,
 }
 
-/// One answer, or a piece of one.
+/// One candidate: a whole answer, or a piece of a streamed one.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Candidate<'a> {
@@ -53,7 +53,7 @@ pub(super) struct Candidate<'a> {
     pub(super) content: Option<Content<'a>>,
     #[serde(borrow)]
     pub(super) finish_reason: Option<Cow<'a, str>>,
-    /// Left out for the first (0 is not written), and by older models.
+    /// The index of the candidate. Gemini leaves out 0, and older models leave it out always.
     pub(super) index: Option<u32>,
     pub(super) logprobs_result: Option<LogprobsResult>,
 }
@@ -80,7 +80,7 @@ pub(super) struct Part<'a> {
 pub(super) struct FunctionCall<'a> {
     pub(super) id: Option<String>,
     pub(super) name: Option<String>,
-    /// An object; absent where there are no arguments.
+    /// The arguments, an object; absent for a call without arguments.
     #[serde(borrow)]
     pub(super) args: Option<&'a RawValue>,
 }

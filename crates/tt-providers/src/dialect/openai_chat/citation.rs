@@ -1,14 +1,14 @@
-//! Annotations of a message: the pages of the web that its text cites.
+//! Converts the `annotations` of a message, which are the web pages that its text cites.
 //!
-//! [`url_citation`](https://platform.openai.com/docs/api-reference/chat/object) is the only kind. Places are characters
-//! of the whole content, from 0.
+//! [`url_citation`](https://platform.openai.com/docs/api-reference/chat/object) is the only kind. Positions are
+//! characters of the whole content, from 0.
 
 use serde_json::{Map, Value, json};
 use tt_core::call::citation::{Citation, Source};
 use tt_core::call::part::{Part, Text};
 
-/// Moves `annotations` of a message to the text that they are about. They stay where that would lose something: where
-/// one is of another kind, or there is not exactly one text.
+/// Moves the `annotations` of a message to its text. They stay among the other fields if the move would lose something:
+/// if one is of another kind, or if there is not exactly one text.
 pub(super) fn take(fields: &mut Map<String, Value>, parts: &mut [Part]) {
     let mut texts = parts.iter_mut().filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
     let (Some(text), None) = (texts.next(), texts.next()) else { return };
@@ -20,7 +20,7 @@ pub(super) fn take(fields: &mut Map<String, Value>, parts: &mut [Part]) {
     }
 }
 
-/// A citation; `None` for what would not be written again as it is.
+/// Reads a citation; `None` for an annotation that encoding would not write the same again.
 fn read(annotation: &Value) -> Option<Citation> {
     let cited = annotation.get("url_citation")?;
     let citation = Citation {
@@ -35,7 +35,7 @@ fn read(annotation: &Value) -> Option<Citation> {
     (write(&citation, (0, 0)).as_ref() == Some(annotation)).then_some(citation)
 }
 
-/// The annotations of a message of these texts, in their order.
+/// The annotations of a message with these texts, in their order.
 pub(super) fn annotations<'a>(texts: impl Iterator<Item = &'a Text>) -> Vec<Value> {
     let mut all = Vec::new();
     let mut begin = 0;
@@ -47,8 +47,8 @@ pub(super) fn annotations<'a>(texts: impl Iterator<Item = &'a Text>) -> Vec<Valu
     all
 }
 
-/// A citation of a text that begins at `begin` and is `length` long. One that names no place is about the whole text;
-/// `None` for what is no page of the web, which has no annotation here.
+/// Encodes a citation of a text that begins at `begin` and has `length` characters. A citation without a place is about
+/// the whole text. `None` for a source that is no web page, for which Chat Completions has no annotation.
 fn write(citation: &Citation, (begin, length): (u64, u64)) -> Option<Value> {
     let Source::Url { url, title } = &citation.source else { return None };
     let mut cited = Map::new();

@@ -1,4 +1,4 @@
-//! OpenAI's errors, read and written.
+//! Reads and writes OpenAI's errors (`MAPPING.md`, Errors).
 
 use bytes::BytesMut;
 use http::HeaderMap;
@@ -8,10 +8,10 @@ use crate::codec::PublicError;
 use crate::upstream::error::{Refused, RefusedKind, cut, status_line};
 use crate::upstream::retry_after::retry_after;
 
-/// Reads an error answer. A body that is not OpenAI's error object leaves the status line as the message.
+/// Reads an answer with an error status. If the body is no error object, the status line is the message.
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
     let body: Option<Value> = serde_json::from_slice(body).ok();
-    // Gemini's OpenAI endpoint wraps the object in an array; some hosts put a bare string.
+    // Gemini's OpenAI endpoint wraps the object in an array, and some hosts send a bare string.
     let top = body.as_ref().map(|body| body.get(0).unwrap_or(body));
     let refused = match top.and_then(|top| top.get("error").or(top.get("message").map(|_| top))) {
         Some(Value::Object(error)) => of_object(status, error),
@@ -41,7 +41,7 @@ pub(crate) fn in_stream(error: &Value) -> Refused {
     of_object(status, error)
 }
 
-/// The message of an error that has none.
+/// The message for an error that has none.
 fn nameless(status: u16) -> String {
     format!("HTTP {}", status_line(status))
 }
@@ -75,7 +75,7 @@ fn of_object(status: u16, error: &Map<String, Value>) -> Refused {
     if code.is_none() && status == 404 {
         code = Some("model_not_found".into());
     }
-    // Hosts that speak the dialect say it in words only.
+    // Hosts that speak the dialect name the context length only in the message.
     if code.as_deref() != Some("context_length_exceeded")
         && status == 400
         && (message.contains("maximum context length") || message.contains("context window"))
@@ -94,7 +94,7 @@ fn plain(status: u16, message: &str) -> Refused {
     Refused { status, kind: kind_of(status), message: cut(message), code, param: None, retry_after: None }
 }
 
-/// The meaning of a status when nothing more is known.
+/// The kind of error for a status, where neither code nor message says more.
 pub(crate) const fn kind_of(status: u16) -> RefusedKind {
     match status {
         401..=403 => RefusedKind::Credential,

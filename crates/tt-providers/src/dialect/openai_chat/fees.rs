@@ -1,7 +1,7 @@
 //! The cost of a Chat Completions request beside its tokens.
 //!
-//! A field that is not known to be free is refused where a budget holds: it may be a tool or a service with a fee, of
-//! this year or the next.
+//! For a caller with a budget, a field that is not known to be free is refused: it may be a tool or a service with a
+//! fee, today or after a change of the API.
 
 use serde_json::Value;
 use tt_core::Dialect;
@@ -11,7 +11,7 @@ use tt_core::call::field::Field;
 use crate::codec::CostFacts;
 use crate::error::RequestError;
 
-/// Top-level fields, beside those of the neutral form, that cost nothing of their own.
+/// The top-level fields without a fee of their own, beside those that the neutral form holds.
 const FREE: [&str; 14] = [
     "chat_template_kwargs",
     "metadata",
@@ -29,13 +29,16 @@ const FREE: [&str; 14] = [
     "verbosity",
 ];
 
-/// Parts of the names of models that search for every answer, at a fee for each.
+/// Parts of the names of models that search the web for every answer, at a fee for each.
 const SEARCHING: [&str; 2] = ["-search-preview", "-search-api"];
 
 /// The longest name of a field in an error, in characters.
 const LONGEST_NAME: usize = 64;
 
-/// Reads the fields that the neutral form has no place for.
+/// The facts that bound the cost of the fields that the neutral form does not hold.
+///
+/// # Errors
+/// `Unsupported` for a field that may have a fee of its own.
 pub(super) fn fees(call: &Conversation) -> Result<CostFacts, RequestError> {
     let fields = call.extra.fields_of(Dialect::OpenAiChat);
     for (name, value) in fields.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
@@ -46,12 +49,12 @@ pub(super) fn fees(call: &Conversation) -> Result<CostFacts, RequestError> {
             other => return Err(unknown(other)),
         }
     }
-    // An earlier answer in sound, spoken of by its id.
+    // A message may refer to the sound of an earlier answer by its id.
     let by_id = call.messages.iter().any(|message| message.extra.contains_key("audio"));
     Ok(CostFacts { beyond_text: call.media().next().is_some() || by_id, fixed_thinking: false })
 }
 
-/// Does `model` search for every answer?
+/// True if `model` searches the web for every answer.
 pub(super) fn searches(model: &str) -> bool {
     SEARCHING.iter().any(|part| model.contains(part))
 }
@@ -60,7 +63,7 @@ fn names_more_than_text(modalities: &Value) -> bool {
     modalities.as_array().is_none_or(|all| all.iter().any(|modality| modality != "text"))
 }
 
-/// The first provider in what is left of `extra_body`, which no dialect of ours understands.
+/// The path of the first field that is left of `extra_body`. No dialect here reads it.
 fn addressee(rest: &Value) -> String {
     let first = rest.as_object().and_then(|rest| rest.keys().next());
     first.map_or_else(|| "extra_body".to_owned(), |name| format!("extra_body.{name}"))

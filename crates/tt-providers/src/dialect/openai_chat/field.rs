@@ -1,9 +1,9 @@
-//! The names of fields as an OpenAI client writes them.
+//! Prints the places of a request as a Chat Completions client writes them.
 
 use tt_core::Dialect;
 use tt_core::call::field::Field;
 
-/// The names under `extra_body` by which a client addresses a provider in the words of its own dialect.
+/// The names under `extra_body` by which a client addresses fields to providers of another dialect.
 pub(super) const ADDRESSEES: [(&str, Dialect); 2] =
     [("anthropic", Dialect::AnthropicMessages), ("google", Dialect::Gemini)];
 

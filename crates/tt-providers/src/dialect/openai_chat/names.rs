@@ -1,17 +1,17 @@
-//! Tool names that OpenAI refuses, and the names they go by for one request.
+//! Aliases for tool names that OpenAI would refuse, for one request (`MAPPING.md`, Tool names).
 
 use tt_core::call::conversation::{Conversation, Part, Tool, ToolChoice};
 
-/// The longest name taken, of `A-Za-z0-9_-`
+/// The longest tool name that OpenAI takes, in characters of `A-Za-z0-9_-`
 /// ([function name](https://platform.openai.com/docs/api-reference/chat/create)).
 const LONGEST: usize = 64;
 
-/// The names of one request that do not fit: (as sent, as the client knows it).
+/// The aliases of one request, as pairs: the alias, the name of the client.
 #[derive(Debug, Default)]
 pub(crate) struct Names(Vec<(String, String)>);
 
 impl Names {
-    /// Finds another name for each tool of `conversation` whose name does not fit. Names that fit stay.
+    /// Makes an alias for each tool of `conversation` whose name OpenAI would refuse. Other names stay.
     pub(crate) fn of(conversation: &Conversation) -> Self {
         let calls = conversation.messages.iter().flat_map(|message| {
             message
@@ -58,7 +58,7 @@ impl Names {
         self.0.iter().find(|(_, client)| client == name).map_or(name, |(sent, _)| sent)
     }
 
-    /// The pairs that undo it: (as sent, as the client knows it).
+    /// The aliases in the form that decoding the answer takes them back.
     pub(crate) fn undo(self) -> Vec<(String, String)> {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Taking fields out of a JSON object with the path of each at hand, for errors that name the field exactly.
+//! Takes fields out of a JSON object and keeps the path of each, so that errors name the field exactly.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// An object whose fields are taken out one by one; what is left was not known.
+/// An object whose fields are taken out one by one. The fields that are left at the end are unknown ones.
 pub(crate) struct Object<'p> {
     pub(crate) fields: Map<String, Value>,
     pub(crate) path: Path<'p>,

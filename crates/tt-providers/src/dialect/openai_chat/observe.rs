@@ -1,4 +1,5 @@
-//! Watches an answer that passes through: usage, model, finish and enough of its text, beside the bytes that go on.
+//! Watches an answer that passes through, and takes note of its usage, its model, its finish reason and enough of its
+//! text.
 
 use bytes::BytesMut;
 use serde::Deserialize;
@@ -17,12 +18,12 @@ use crate::upstream::error::{Refused, UpstreamError, json_error};
 #[derive(Debug)]
 pub struct StreamObserver {
     observer: Observer,
-    /// The client asked for the usage chunk.
+    /// True if the client asked for the usage chunk.
     usage_wanted: bool,
 }
 
 impl StreamObserver {
-    /// At the start of a stream.
+    /// An observer at the start of a stream.
     pub fn new(usage_wanted: bool) -> Self {
         Self { observer: Observer::new(), usage_wanted }
     }
@@ -44,7 +45,8 @@ impl codec::Observer for StreamObserver {
         })
     }
 
-    /// Some hosts leave out `[DONE]`: with a finish reason and the usage that was asked for, nothing is missing.
+    /// Some hosts leave out `[DONE]`. A stream with a finish reason and the usage that was asked for is whole without
+    /// it.
     fn body_ended(&mut self) -> Result<(), UpstreamError> {
         let tally = self.observer.tally();
         if tally.finished && tally.usage.is_some() {
@@ -70,18 +72,18 @@ impl codec::Observer for StreamObserver {
 /// The contents of one event of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Noted {
-    /// Text, thinking, a refusal, a tool call or sound: from here on the target is committed.
+    /// Text, thinking, a refusal, a tool call or sound. Once the client has been sent it, no other target may answer.
     pub content: bool,
-    /// A finish reason.
+    /// A finish reason, and no content.
     pub finish: bool,
-    /// `[DONE]`.
+    /// The end mark `[DONE]`.
     pub done: bool,
-    /// Nothing but usage: `choices` is empty and `usage` is an object. It is left out where the client did not ask
-    /// for it (`MAPPING.md`, Usage).
+    /// Usage and nothing else: `choices` is empty and `usage` is an object. The event is left out where the client did
+    /// not ask for it (`MAPPING.md`, Usage in streams of OpenAI).
     pub usage_only: bool,
-    /// An error.
+    /// An error of the provider.
     pub error: Option<Refused>,
-    /// Not JSON, or not a chunk.
+    /// Data that is no JSON, or no chunk.
     pub unreadable: bool,
 }
 
@@ -96,12 +98,12 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// At the start of a stream.
+    /// An observer at the start of a stream.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes note of one event's data ([`crate::sse::Frame::data`]). A comment's empty data is nothing.
+    /// Takes note of one event's data ([`crate::sse::Frame::data`]). The data of a comment is empty and ignored.
     pub fn observe(&mut self, data: &[u8]) -> Noted {
         let data = data.trim_ascii();
         if data.is_empty() {
@@ -128,7 +130,7 @@ impl Observer {
         let (model, tier) = (chunk.model.as_str(), chunk.service_tier.as_str());
         if !model.is_empty() && self.tally.served_model.as_deref() != Some(model) {
             self.tally.model(model);
-            // A chunk like it would have to say the old name again.
+            // The kept chunk names the old model, so it no longer stands for later chunks.
             self.template.forget();
         }
         if !tier.is_empty() && self.service_tier.as_deref() != Some(tier) {
@@ -174,7 +176,7 @@ impl Observer {
     }
 }
 
-/// Reads a plain answer with a success status.
+/// Reads a whole answer with a success status.
 ///
 /// # Errors
 /// `Refused` when it is an error object all the same; `Protocol` when it is not a `chat.completion` with choices.
@@ -213,7 +215,7 @@ struct Wire<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// All that was generated. An answer that only a client of that host can read counts whole: rather too much than nothing.
+/// The generated text. An answer in a form that is not known counts with all its text: too much is better than nothing.
 fn output_text(body: &[u8]) -> String {
     let mut tally = Tally::default();
     let Ok(reply) = reply::decode_reply(body, &Undo::default()) else {
@@ -299,8 +301,8 @@ mod tests {
     }
 
     proptest! {
-        /// What a chunk brings does not depend on whether it was parsed: an observer that has seen a stream says of the
-        /// next chunk what a new one says, and the account is that of all chunks parsed.
+        /// A chunk gives the same result whether it was parsed or recognised: an observer that has seen a stream gives
+        /// for the next chunk what a new observer gives, and its account is that of all chunks parsed.
         #[test]
         fn recognising_a_chunk_is_as_good_as_parsing_it(
             chunks in proptest::collection::vec((0usize..PIECES.len(), 0usize..PIECES.len(), 0usize..3, 0usize..6), 1..40),
@@ -328,7 +330,7 @@ mod tests {
         }
     }
 
-    /// Texts as they stand in JSON.
+    /// Texts in their JSON form.
     const PIECES: [&str; 8] = ["a", " word", "", r"\n", "wörld", r#"\"quoted\""#, r"\u00e9", r"\\"];
 
     #[test]

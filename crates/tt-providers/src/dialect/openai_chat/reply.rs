@@ -1,4 +1,4 @@
-//! A whole Chat Completions answer, to the neutral form and back.
+//! Decodes and encodes a whole Chat Completions answer.
 //!
 //! [The completion object](https://platform.openai.com/docs/api-reference/chat/object).
 
@@ -17,21 +17,21 @@ use crate::codec::Undo;
 use crate::error::RequestError;
 use crate::upstream::error::{UpstreamError, json_error};
 
-/// Fields of a message, not of its choice, that pass through `Choice::extra`.
+/// The fields of a message (not of its choice) that `Choice::extra` keeps.
 const OF_MESSAGE: [&str; 2] = ["annotations", "audio"];
 
-/// The parts of an answer that its provider does not decide.
+/// The parts of an answer that the proxy decides, and not the provider.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EncodeOptions {
-    /// `created`, in seconds since the epoch: now.
+    /// The time of the request in seconds since the epoch, for `created`.
     pub created: i64,
-    /// The id where the provider gave none; `chatcmpl-` is put before either where it lacks it.
+    /// The id for an answer to which the provider gave none. `chatcmpl-` is put before an id that lacks it.
     pub fallback_id: String,
-    /// The model where the provider names none: the upstream model asked for.
+    /// The model that was called, for an answer in which the provider names none.
     pub fallback_model: String,
-    /// Streams: did the client ask for the usage chunk?
+    /// True if the client asked for the usage chunk of a stream.
     pub include_usage: bool,
-    /// The client used the legacy `functions` and expects `function_call` in the answer.
+    /// True if the client used the legacy `functions`, and so expects `function_call` in the answer.
     pub legacy_functions: bool,
 }
 
@@ -53,7 +53,7 @@ impl EncodeOptions {
     }
 }
 
-/// The word for why an answer ended ([`finish_reason`](https://platform.openai.com/docs/api-reference/chat/object)).
+/// The `finish_reason` for a finish ([`finish_reason`](https://platform.openai.com/docs/api-reference/chat/object)).
 const fn finish_word(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop | FinishReason::PauseTurn | FinishReason::Compaction | FinishReason::Incomplete => "stop",
@@ -74,7 +74,7 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
     if let (None | Some(Value::Null), Some(error)) = (fields.get("choices"), fields.get("error")) {
         return Err(UpstreamError::Refused(Box::new(error::in_stream(error))));
     }
-    // The usage is kept as sent, not as this map would print it.
+    // The usage object is read from the body, since this map would print its numbers in another way.
     let wire: Raw<'_> = serde_json::from_slice(body).map_err(unreadable)?;
     let tier = fields.get("service_tier").and_then(Value::as_str);
     let usage = wire.usage.and_then(|raw| usage::decode(raw.get(), tier));
@@ -129,14 +129,14 @@ fn choice(mut choice: Object<'_>, position: usize, undo: &Undo) -> Result<Choice
             call.name = undo.tool_name(&call.name).to_owned();
         }
     }
-    // An empty string is said by nobody: Azure and others send it beside tool calls.
+    // An empty string is no text of the model: Azure and others send it beside tool calls.
     parts.retain(|part| !matches!(part, Part::Text(Text { text, signature: None, .. }) if text.is_empty()));
     let mut extra = std::mem::take(&mut choice.fields);
     extra.extend(kept.into_iter().filter(|(_, value)| !value.is_null()));
     Ok(Choice { index, parts, finish, logprobs, extra })
 }
 
-/// Writes an answer.
+/// Encodes an answer.
 pub fn encode_reply(reply: &Reply, options: &EncodeOptions) -> Vec<u8> {
     let mut body = Map::new();
     body.insert("id".into(), options.id(&reply.id).into());
@@ -179,8 +179,8 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
             }
             Part::Refusal { text } => refusal.get_or_insert_default().push_str(text),
             Part::ToolCall(call) => calls.push(call),
-            // Pictures and sound in an answer have no field here, nor has what only its maker can read; results are not
-            // said by a model.
+            // Chat Completions has no field for pictures and sound in an answer, nor for opaque blocks. Results of
+            // tools do not stand in answers.
             Part::Image(_)
             | Part::Audio(_)
             | Part::Video(_)

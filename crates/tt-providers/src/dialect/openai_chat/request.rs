@@ -1,9 +1,9 @@
-//! A Chat Completions request, to the neutral form and back.
+//! Decodes and encodes a Chat Completions request.
 //!
 //! [The request object](https://platform.openai.com/docs/api-reference/chat/create). Decoding and encoding again keeps
-//! the meaning, but for: thinking and its signatures and cache hints, for which Chat Completions has no field (dropped);
-//! a content list of one text, which becomes a string; `user`, which becomes `safety_identifier`; unknown fields of
-//! tools, calls and parts; bare base64 files, which become `data:` addresses; and top-level fields we do not know.
+//! the meaning, but for: thinking and its signatures and cache hints, for which Chat Completions has no field
+//! (dropped); a content list of one text, which becomes a string; `user`, which becomes `safety_identifier`; unknown
+//! fields of tools, calls and parts; bare base64 files, which become `data:` addresses; and unknown top-level fields.
 
 mod decode;
 mod encode;

@@ -1,8 +1,9 @@
-//! The facts of a Chat Completions body that must be known before it is planned and paid for, and the body with only the
-//! model's name changed.
+//! The facts of a Chat Completions body that must be known before it is planned and paid for, and the body with only
+//! the model's name changed.
 //!
 //! One walk over borrowed text: the top level and `stream_options`, keys compared after unescaping. The request that is
-//! priced must be the one that is sent: a key that stands twice, or that equals a priced one but for case (some hosts fold case), is refused.
+//! priced must be the one that is sent: a key that stands twice, or that differs from a priced one by case only (some
+//! hosts fold case), is refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,11 +19,11 @@ use crate::codec::Facts;
 use crate::error::RequestError;
 use crate::slices::Slices;
 
-/// Keys that decide what is billed and to whom: no other spelling of them passes.
+/// The keys that decide the price and the model. Other spellings of them are refused.
 const PRICED: [&str; 7] =
     ["model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "service_tier"];
 
-/// The most keys of one object: real requests have about forty.
+/// The most keys that one object may have. Real requests have about forty.
 const KEYS_CAP: usize = 512;
 
 /// The facts of a body, good for that body only.
@@ -32,7 +33,7 @@ pub struct Scan {
     pub facts: Facts,
     /// `stream_options.include_usage`; `None`: not given, or `null`.
     pub include_usage: Option<bool>,
-    /// The client used the legacy `functions` or `function_call`, and expects `function_call` in the answer.
+    /// True if the client used the legacy `functions` or `function_call`, and so expects `function_call` in the answer.
     pub legacy_functions: bool,
     /// The place of the value of `model`, quotes included.
     pub model_at: Range<usize>,
@@ -40,28 +41,28 @@ pub struct Scan {
     limits: Vec<Range<usize>>,
 }
 
-/// The change by which the provider reports usage.
+/// The change to the body that makes the provider report usage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Usage {
-    /// Nothing.
+    /// No change.
     Asked,
-    /// There is no `stream_options`.
+    /// The body has no `stream_options`: the field is added.
     NoOptions,
-    /// This value becomes another.
+    /// The value in this range is replaced.
     Replace { at: Range<usize>, with: &'static str },
-    /// This text goes in here.
+    /// A text is inserted at this offset.
     Insert { at: usize, text: &'static str },
 }
 
 impl Scan {
-    /// Reads `body`, all of which must be JSON.
+    /// Scans `body`, which must be one JSON value.
     ///
     /// Values are skipped without recursion, so that nesting of any depth is safe here; decoding a body
     /// ([`super::request::decode_request`]) refuses more than 128 levels.
     ///
     /// # Errors
-    /// `InvalidJson`; `Missing` without a `model`; `Malformed`, naming the field, for a key that stands twice or differs
-    /// from a priced one by case only, and for values of the wrong type.
+    /// `InvalidJson`; `Missing` without a `model`; `Malformed`, naming the field, for a key that stands twice or
+    /// differs from a priced one by case only, and for values of the wrong type.
     pub fn of(body: &Bytes) -> Result<Self, RequestError> {
         let text = std::str::from_utf8(body)
             .map_err(|e| RequestError::InvalidJson { reason: format!("not UTF-8 at byte {}", e.valid_up_to()) })?;
@@ -124,8 +125,8 @@ impl Scan {
         })
     }
 
-    /// `body`, which must be the one that was scanned, for `upstream_model`; a stream always asks for usage. Where `cap`
-    /// is given, it takes the place of the most output tokens that the client asked for.
+    /// The request for `upstream_model`: slices of `body`, which must be the body that was scanned. A stream always
+    /// asks for usage. `cap` replaces the output limit (in tokens) that the client asked for.
     pub fn splice_capped(&self, body: &Bytes, upstream_model: &str, cap: Option<u64>) -> Slices {
         let mut model = serde_json::Value::from(upstream_model).to_string();
         let mut edits: Vec<(Range<usize>, Bytes)> = Vec::new();
@@ -178,7 +179,7 @@ struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 impl<'a> Fields<'a> {
     /// Reads the object `text`, which stands at `path`, and refuses what could be read in two ways.
     fn of(text: &'a str, path: &str, priced: &[&str]) -> Result<Self, RequestError> {
-        // serde_json's own messages about syntax quote nothing of the text.
+        // The messages of serde_json about syntax quote nothing of the text.
         let fields: Self = serde_json::from_str(text).map_err(|e| {
             let reason = if e.is_data() { "it must be an object of at most 512 fields".into() } else { e.to_string() };
             RequestError::InvalidJson { reason }
@@ -203,7 +204,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Compares as the most lenient readers do: some fold `ſ` to `s` and the Kelvin sign to `k` as well.
+/// True if a reader that ignores case takes `key` for `name`. Some of them fold `ſ` to `s` and the Kelvin sign to `k`
+/// too.
 fn equal_but_for_case(name: &str, key: &str) -> bool {
     if key.is_ascii() {
         return name.eq_ignore_ascii_case(key);

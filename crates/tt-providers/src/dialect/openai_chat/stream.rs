@@ -1,7 +1,7 @@
-//! A streamed Chat Completions answer, to neutral events and back.
+//! Decodes and encodes a streamed Chat Completions answer.
 //!
-//! [The streaming object](https://platform.openai.com/docs/api-reference/chat-streaming/streaming). Log probabilities
-//! have no place in the neutral events and are lost in translation.
+//! [The streaming object](https://platform.openai.com/docs/api-reference/chat-streaming/streaming). Neutral
+//! events have no field for log probabilities, so translated streams lack them.
 
 mod decode;
 mod encode;

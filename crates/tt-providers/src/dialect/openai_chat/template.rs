@@ -1,23 +1,23 @@
 //! Recognises a chunk that is an earlier one with another text in it, which is most of a stream, without parsing it.
 //!
-//! A chunk's bytes are cut at its text (and at OpenAI's padding, `obfuscation`, which is as long as it likes). A later
+//! A chunk's bytes are cut at its text (and at OpenAI's padding, `obfuscation`, which may have any length). A later
 //! chunk of which all other bytes are the same, and whose text is a JSON string without escapes, is the same document
-//! but for that string: it says what the first one said.
+//! but for that string, so it has the meaning of the first one.
 
 use super::text::Loose;
 use super::wire::Chunk;
 
-/// Chunks longer than this are not kept: their fixed part is not worth comparing.
+/// The longest chunk that is kept, in bytes: comparing a longer one is not worth its cost.
 const LONGEST: usize = 4096;
 
-/// The chunk that others are compared with; at first none.
+/// The chunk that later chunks are compared with. At first there is none.
 #[derive(Debug, Default)]
 pub(super) struct Template {
-    /// Whole, as it came; empty: none.
+    /// The whole chunk as it came; empty if there is none.
     chunk: Vec<u8>,
-    /// The places at which the text begins and ends.
+    /// The offsets at which the text begins and ends.
     text: (usize, usize),
-    /// The places at which the padding behind it begins and ends, if there is any.
+    /// The offsets at which the padding behind the text begins and ends; `None` if there is no padding.
     padding: Option<(usize, usize)>,
 }
 
@@ -26,7 +26,7 @@ impl Template {
         self.chunk.clear();
     }
 
-    /// Keeps `data`, read as `chunk`, if a piece of one answer's text is all it says.
+    /// Keeps `data`, read as `chunk`, if it brings only a piece of text of one choice.
     pub(super) fn learn(&mut self, data: &[u8], chunk: &Chunk<'_>) {
         let Some(text) = only_text(chunk).and_then(|text| place(data, text)) else { return };
         if data.len() > LONGEST {
@@ -38,7 +38,7 @@ impl Template {
         self.padding = borrowed(&chunk.obfuscation).and_then(|padding| place(data, padding)).filter(|p| p.0 > text.1);
     }
 
-    /// The text of `data` if that is all in which it differs.
+    /// The text of `data`, if `data` differs from the kept chunk in nothing else.
     pub(super) fn text<'a>(&self, data: &'a [u8]) -> Option<&'a str> {
         let (start, end) = self.text;
         let rest = data.strip_prefix(self.chunk.get(..start).filter(|fixed| !fixed.is_empty())?)?;
@@ -54,7 +54,7 @@ impl Template {
     }
 }
 
-/// The text of `chunk`, if it says nothing else that is taken note of.
+/// The text of `chunk`, if it brings nothing else that the observer takes note of.
 fn only_text<'a>(chunk: &Chunk<'a>) -> Option<&'a str> {
     let [choice] = chunk.choices.as_deref()? else { return None };
     let delta = choice.delta.as_ref()?;
@@ -77,7 +77,7 @@ fn borrowed<'a>(text: &Loose<'a>) -> Option<&'a str> {
     }
 }
 
-/// The place of `part`, borrowed from `whole`, in it.
+/// The offset of `part` in `whole`, from which it is borrowed.
 fn place(whole: &[u8], part: &str) -> Option<(usize, usize)> {
     let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
     let end = start.checked_add(part.len())?;

@@ -1,6 +1,7 @@
 //! Text borrowed from JSON. serde reads `Option<Cow<str>>` into owned text even where nothing is escaped.
 //!
-//! [`Loose`] is for what others send and we only watch: a field of an unexpected type must not spoil the rest.
+//! [`Loose`] is for fields of hosts that pass through and are only watched: a field of an unexpected type must not make
+//! the whole chunk unreadable.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -50,12 +51,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 /// A field that should be a string.
 #[derive(Debug, Default)]
 pub(crate) enum Loose<'a> {
-    /// Not there, `null` or empty in another type.
+    /// The field is absent, `null`, or an empty value of another type.
     #[default]
     Absent,
     /// A string, borrowed where nothing in it is escaped.
     Text(Cow<'a, str>),
-    /// Something else.
+    /// A value of another type that is not empty.
     Other,
 }
 
@@ -65,7 +66,7 @@ impl Loose<'_> {
         if let Self::Text(text) = self { text } else { "" }
     }
 
-    /// Does it hold anything?
+    /// True if the field holds a value that is not empty.
     pub(crate) fn is_filled(&self) -> bool {
         match self {
             Self::Absent => false,

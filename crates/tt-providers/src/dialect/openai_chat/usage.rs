@@ -7,14 +7,14 @@ use tt_core::usage::{Reported, Usage};
 
 /// Decodes a `usage` object as sent; `None` when it is not one, or names no total at all.
 ///
-/// `prompt_tokens` contains what was read from and written to the cache
+/// `prompt_tokens` contains the tokens read from and written to the cache
 /// ([`CompletionUsage`](https://platform.openai.com/docs/api-reference/chat/object)); `*_details` are parts of the
-/// totals. Nonsense never makes a class negative: a part is cut to what is left of its total, and a count that is
+/// totals. A faulty count never makes a class negative: a part is cut to what is left of its total, and a count that is
 /// not a whole number of 0 or more is 0. Where `total_tokens` exceeds prompt and completion, the rest is thinking that
 /// the host left out of `completion_tokens` (Gemini's OpenAI endpoint does) and counts as output: classes sum to the
 /// total the provider gave. A smaller total is ignored.
 ///
-/// `service_tier` is what the *response* says beside the usage.
+/// `service_tier` comes from the *response*, beside the usage: it decides the price.
 pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
     let wire: Wire = serde_json::from_str(raw).ok()?;
     if wire.prompt_tokens.0.is_none() && wire.completion_tokens.0.is_none() && wire.total_tokens.0.is_none() {
@@ -48,8 +48,8 @@ pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
     })
 }
 
-/// The classes in OpenAI's shape. What a provider bills beside its top-level numbers stays out, as it does with the
-/// provider itself; a detail that is not known is left out, not 0.
+/// Encodes the classes in OpenAI's shape. Tokens that a provider bills beside its top-level counts stay out, as they do
+/// in the usage of the provider. A detail that is not known is left out, not 0.
 pub fn encode(usage: &Usage) -> Value {
     let mut prompt = Map::new();
     prompt.insert("cached_tokens".into(), usage.cache_read.into());
@@ -96,7 +96,7 @@ struct CompletionDetails {
     audio_tokens: Count,
 }
 
-/// A count as some host wrote it; `None` for `null` and for what is not a whole number of 0 or more.
+/// A count as a host wrote it; `None` for `null` and for what is not a whole number of 0 or more.
 #[derive(Default)]
 struct Count(Option<u64>);
 

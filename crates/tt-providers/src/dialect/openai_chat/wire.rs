@@ -1,7 +1,7 @@
-//! A chunk of a streamed answer as it stands on the wire: the fields we read, borrowed.
+//! The wire format of a chunk of a streamed answer: the fields that are read, without copying.
 //!
-//! [The streaming object](https://platform.openai.com/docs/api-reference/chat-streaming/streaming). Hosts that speak the
-//! dialect leave out or add much; what we do not read is skipped, and a field of another type counts as absent.
+//! [The streaming object](https://platform.openai.com/docs/api-reference/chat-streaming/streaming). Hosts that speak
+//! the dialect leave out or add many fields; unknown ones are skipped, and a field of another type counts as absent.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -52,7 +52,7 @@ pub(crate) struct Delta<'a> {
     pub(crate) content: Loose<'a>,
     #[serde(borrow)]
     pub(crate) refusal: Loose<'a>,
-    /// Thinking, under the name that DeepSeek and others give it, and this proxy.
+    /// Thinking, under the name that DeepSeek, other hosts and this proxy use.
     #[serde(borrow)]
     pub(crate) reasoning_content: Loose<'a>,
     #[serde(borrow)]
@@ -93,7 +93,7 @@ pub(crate) struct Function<'a> {
 impl<'a> Chunk<'a> {
     /// Reads an event's data.
     pub(crate) fn read(data: &'a [u8]) -> Result<Self, serde_json::Error> {
-        // serde would take a list for the fields in order.
+        // Without this check serde would read a list as the fields in their order.
         if data.first() != Some(&b'{') {
             return Err(serde::de::Error::custom("it is not an object"));
         }
@@ -102,7 +102,7 @@ impl<'a> Chunk<'a> {
 }
 
 impl Delta<'_> {
-    /// Does it hold content, after which the target is committed?
+    /// True if the delta holds content. Once the client has been sent content, no other target may answer.
     pub(crate) fn is_content(&self) -> bool {
         self.content.is_filled()
             || self.refusal.is_filled()
@@ -114,7 +114,7 @@ impl Delta<'_> {
     }
 }
 
-/// The meaning of a `finish_reason`; unknown words end an answer like any other.
+/// The finish reason for a `finish_reason` of the wire. An unknown one counts as `stop`.
 pub(crate) fn finish(word: &str) -> Option<FinishReason> {
     match word {
         "" => None,

@@ -134,7 +134,7 @@ fn usage_as_openai(reported: &Reported) -> Value {
     })
 }
 
-/// A length; none said is none there.
+/// A length; 0 where the recording names none.
 fn length(said: &Value) -> usize {
     said.as_u64().map_or(0, |length| usize::try_from(length).unwrap())
 }

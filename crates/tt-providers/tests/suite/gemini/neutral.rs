@@ -1,4 +1,5 @@
-//! What no Chat Completions client can say to Gemini: built by hand, as other dialects' clients will say it.
+//! Conversations for Gemini that no Chat Completions client can send. They are built by hand, as clients of other
+//! dialects will send them.
 
 use serde_json::{Value, json};
 use tt_core::call::conversation::{

@@ -1,4 +1,4 @@
-//! Nothing a provider sends makes the decoders panic, and encoding depends on the conversation alone.
+//! The decoders do not panic, whatever a provider sends; and the encoding depends on the conversation alone.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ use crate::api::gemini::{decode_reply, decoder, refused};
 static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let plain = Recording::all("generateContent").into_iter().map(|recording| recording.body());
     let streamed = Recording::all("streamGenerateContent").into_iter().flat_map(|recording| recording.events());
-    // Long pictures say nothing that short ones do not.
+    // Long pictures are cut: short ones test the same.
     plain.chain(streamed).filter(|body| body.len() < 16_384).collect()
 });
 

@@ -1,4 +1,4 @@
-//! Every plain answer, as a client of Chat Completions gets it, and what is accounted for.
+//! Every whole answer as a client of Chat Completions gets it, and its account.
 
 use tt_core::Dialect;
 

@@ -1,4 +1,4 @@
-//! Every error answer: what is made of it, and what is done next.
+//! Every answer with an error status: the error that is read, and the next step.
 
 use std::fmt::Write as _;
 

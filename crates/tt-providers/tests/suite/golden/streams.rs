@@ -1,4 +1,4 @@
-//! Every streamed answer, as a client of Chat Completions gets it, and what is accounted for.
+//! Every streamed answer as a client of Chat Completions gets it, and its account.
 
 use serde_json::Value;
 use tt_core::Dialect;

@@ -20,7 +20,7 @@ fn hold(outbox: &Outbox, n: u8, amount: i64) {
     begin_reserve(outbox, n).held(NanoUsd(amount), AT);
 }
 
-/// What is to be sent: settled and held of charges, and how many are removed.
+/// The unsent update: the settled and held amounts of charges, and the number of removals.
 fn unsent(outbox: &Outbox) -> (Vec<(i64, i64)>, usize) {
     let update = outbox.unsent().remove(&USER).unwrap_or_default();
     let mut charges: Vec<_> = update.charges.iter().map(|(_, c)| (c.settled.0, c.held.0)).collect();

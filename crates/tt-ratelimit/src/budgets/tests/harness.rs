@@ -16,7 +16,7 @@ use crate::{BudgetStanding, BudgetWorker, BudgetedRequest, Budgets, CostEstimate
 /// 2026-11-23 12:00 UTC.
 pub(super) const NOON: Timestamp = Timestamp::from_millis(MIDNIGHT + 43_200_000);
 
-/// How long a test waits for what is sent to Redis in the background.
+/// The time that a test waits for charges that are sent to Redis in the background.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Two processes on one Redis; in memory, where there can be only one, the same one twice.

@@ -97,7 +97,7 @@ fn killed_it_is_unavailable_and_back_again_nothing_is_forgotten() {
     harness.server.as_mut().unwrap().kill();
     assert_eq!(harness.reserve(0, &Call::new(&rules, request(), 1)), Reservation::Unavailable);
     assert_eq!(harness.budgets().redis_state(), RedisState::Down);
-    // What is settled and posted meanwhile is sent when it is back.
+    // Charges that are settled and posted meanwhile are sent when Redis is back.
     harness.processes[1].0.settle(user, second, NanoUsd(20), NanoUsd(0));
     let stored = [spent(rules[0].account(), NOON, 1, 30)];
     harness.post(0, user, &[first], &stored);

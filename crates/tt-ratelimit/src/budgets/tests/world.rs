@@ -23,7 +23,7 @@ pub(super) struct Live {
 #[derive(Debug, Clone)]
 struct Post {
     process: usize,
-    /// How often it has been made.
+    /// The number of times that it has been made.
     delivered: usize,
     requests: Vec<RequestId>,
     spents: Vec<Spent>,

@@ -1,4 +1,4 @@
-//! A Chat Completions request, decoded.
+//! Decodes a Chat Completions request.
 
 use serde_json::{Map, Value};
 use tt_core::Dialect;
@@ -14,7 +14,7 @@ use super::super::object::{Object, Path};
 use super::parts::{assistant, cache_hint, content, hint_last};
 use crate::error::RequestError;
 
-/// Fields without which an answer means the same: another dialect's codec leaves them out and says so by name.
+/// The fields without which an answer means the same. Codecs of other dialects leave them out, and note them by name.
 const HARMLESS: [&str; 12] = [
     "annotations",
     "audio",
@@ -30,8 +30,8 @@ const HARMLESS: [&str; 12] = [
     "web_search_options",
 ];
 
-/// Reads a request. Keys that stand twice and foreign spellings of priced keys are the business of
-/// [`super::super::scan::Scan`], which reads every body first.
+/// Decodes a request. [`super::super::scan::Scan`] has read the body before, and has refused keys that stand twice and
+/// other spellings of keys that decide the price.
 ///
 /// # Errors
 /// `InvalidJson` (nesting of more than 128 levels too), `Missing` and `Malformed`, which name the field
@@ -74,8 +74,8 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
     })
 }
 
-/// Takes a field where it is a text. What is none stays among the fields left over: the provider says what is wrong
-/// with it.
+/// Takes a field if it is a string. Any other value stays among the fields left over, so that the provider reports the
+/// fault.
 fn text(body: &mut Object<'_>, name: &str) -> Option<String> {
     if body.fields.get(name)?.is_string() { body.string(name).ok()? } else { None }
 }
@@ -93,7 +93,7 @@ fn names_audio(modalities: &Value) -> bool {
     modalities.as_array().is_some_and(|all| all.iter().any(|modality| modality == "audio"))
 }
 
-/// The fields that are left. The parts of `extra_body` that address a provider go to that provider's dialect.
+/// The fields that are left over. The parts of `extra_body` that address a provider go to that provider's dialect.
 fn extra(mut fields: Map<String, Value>) -> Extra {
     let mut addressed = Vec::new();
     if let Some(Value::Object(body)) = fields.get_mut("extra_body") {
@@ -113,16 +113,16 @@ fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, RequestError> {
     if list.is_empty() {
         return Err(path.malformed("must hold at least one message"));
     }
-    // Legacy calls have no ids: (name, id) of those not yet answered.
+    // Legacy calls have no ids. These are the (name, made-up id) of those without a result so far.
     let mut open_calls: Vec<(String, String)> = Vec::new();
-    // The ids of calls of free-form tools.
+    // The ids of calls of custom tools.
     let mut custom_calls: Vec<String> = Vec::new();
     let mut messages = Vec::with_capacity(list.len());
     for (i, value) in list.into_iter().enumerate() {
         let message = message(Object::of(value, path.index(i))?, i, &mut open_calls, &custom_calls)?;
         for part in &message.parts {
             if let Part::ToolCall(call) = part {
-                // The last call of an id is the one that is answered.
+                // A result answers the last call with its id.
                 custom_calls.retain(|id| *id != call.id);
                 custom_calls.extend(call.custom.then(|| call.id.clone()));
             }

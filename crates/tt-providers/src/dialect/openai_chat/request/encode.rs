@@ -1,4 +1,4 @@
-//! A conversation, encoded as a Chat Completions request.
+//! Encodes a conversation as a Chat Completions request.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,8 +17,8 @@ use crate::codec::{Encoded, Target, Undo};
 use crate::error::RequestError;
 use crate::notes::Notes;
 
-/// Top-level fields that are passed on though we do not read them. OpenAI answers 400 to what it does not know, so
-/// nothing else of another dialect is.
+/// The top-level fields that are sent on although no code reads them. Other unknown fields are left out, since OpenAI
+/// answers 400 to a field that it does not know.
 const PASSED_ON: [&str; 13] = [
     "audio",
     "metadata",
@@ -35,10 +35,10 @@ const PASSED_ON: [&str; 13] = [
     "web_search_options",
 ];
 
-/// The most stop sequences taken.
+/// The most stop sequences that OpenAI takes.
 const STOPS: usize = 4;
 
-/// Writes the request. A stream always asks for usage.
+/// Encodes the request. A stream always asks for usage.
 ///
 /// # Errors
 /// `Unsupported` for what Chat Completions cannot say: more than four stop sequences, a picture by file id, a document
@@ -100,7 +100,7 @@ fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>
 
 struct Messages<'a> {
     names: &'a Names,
-    /// The messages' left-over fields are in this dialect's words.
+    /// True if Chat Completions is the dialect of the fields in `Message::extra`.
     own: bool,
     notes: &'a mut Notes,
 }
@@ -108,7 +108,8 @@ struct Messages<'a> {
 impl Messages<'_> {
     fn encode(mut self, messages: &[Message]) -> Result<Vec<Value>, RequestError> {
         let mut encoded = Vec::with_capacity(messages.len());
-        // Pictures in tool results: `tool` messages take text only, and nothing may stand between them.
+        // Pictures in tool results go into a user message behind the results: `tool` messages take text only, and no
+        // other message may stand between them.
         let mut pictures: Vec<Value> = Vec::new();
         for (i, message) in messages.iter().enumerate() {
             let only_results = message.parts.iter().all(|part| matches!(part, Part::ToolResult(_)));
@@ -162,7 +163,7 @@ impl Messages<'_> {
             }
         }
         if message.role != Role::Assistant {
-            // A user message that held tool results only has been written above.
+            // A user message with nothing but tool results has been written above.
             if content.is_empty() && !message.parts.is_empty() {
                 return Ok(());
             }
@@ -238,7 +239,7 @@ impl Messages<'_> {
         Ok(Value::Object(out))
     }
 
-    /// A content part; nothing for what has no place in content.
+    /// Encodes a content part; `None` for a part that `content` cannot hold.
     fn part(&mut self, part: &Part, at: usize) -> Result<Option<Value>, RequestError> {
         let refuse = |reason: &str| Err(RequestError::unsupported(Field::Content(at), reason));
         Ok(Some(match part {
@@ -301,7 +302,7 @@ impl Messages<'_> {
     }
 }
 
-/// Chat Completions' word for a media type of sound: `wav` for `audio/wav`.
+/// The `format` for a media type of sound: `wav` for `audio/wav`.
 fn audio_format(mime: &str) -> &str {
     match mime.strip_prefix("audio/").unwrap_or(mime) {
         "mpeg" => "mp3",
@@ -310,7 +311,7 @@ fn audio_format(mime: &str) -> &str {
     }
 }
 
-/// One text is a string, anything else a list.
+/// Encodes content parts: a single text as a string, anything else as a list.
 fn joined(mut parts: Vec<Value>) -> Value {
     let text = match parts.as_mut_slice() {
         [] => Some(String::new()),
@@ -337,7 +338,7 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
         json!({"type": kind, kind: {"name": names.sent(name)}})
     };
     let choice = match &conversation.tool_choice {
-        // A hosted tool is of another dialect: the choice of it has been refused.
+        // Chat Completions has no hosted tools: `foreign::leave_out` has refused the rule.
         None | Some(ToolChoice::Hosted { .. }) => return,
         Some(ToolChoice::Auto) => "auto".into(),
         Some(ToolChoice::None) => "none".into(),
@@ -351,7 +352,7 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
     body.insert("tool_choice".into(), choice);
 }
 
-/// A function or a custom tool; `None` for a hosted one, which Chat Completions has none of.
+/// Encodes a function or a custom tool; `None` for a hosted tool, which Chat Completions does not have.
 fn one_tool(tool: &Tool, names: &Names) -> Option<Value> {
     let mut inner = Map::new();
     inner.insert("name".into(), names.sent(tool.name()?).into());

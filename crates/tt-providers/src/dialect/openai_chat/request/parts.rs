@@ -1,4 +1,4 @@
-//! Messages and their parts, decoded: shared by requests (history) and answers.
+//! Decodes messages and their parts, for the history of requests and for answers.
 
 use serde_json::Value;
 use tt_core::call::conversation::{
@@ -10,13 +10,13 @@ use super::super::citation;
 use super::super::object::{Object, Path};
 use crate::error::RequestError;
 
-/// Who made what stands in `thinking_blocks`. A client sends it back without the model's name.
+/// The origin of `thinking_blocks`. A client sends them back without the name of the model.
 const ANTHROPIC: Origin = Origin::of(Dialect::AnthropicMessages, Provider::Anthropic);
 
-/// Who made the signatures in `extra_content.google`.
+/// The origin of the signatures in `extra_content.google`.
 const GEMINI: Origin = Origin::of(Dialect::Gemini, Provider::Gemini);
 
-/// Reads `content`: a string, or a list of parts. Takes nothing for `null`.
+/// Reads `content`: a string, or a list of parts. `null` gives no parts.
 pub(crate) fn content(value: Option<Value>, path: &Path<'_>) -> Result<Vec<Part>, RequestError> {
     match value {
         None => Ok(Vec::new()),
@@ -69,7 +69,8 @@ fn part(mut part: Object<'_>) -> Result<Part, RequestError> {
     })
 }
 
-/// Reads `cache_control` (Anthropic's words, accepted on our parts, tools and messages) or `prompt_cache_breakpoint`.
+/// Reads a cache mark: `cache_control` (Anthropic's field, accepted on parts, tools and messages) or
+/// `prompt_cache_breakpoint`.
 pub(crate) fn cache_hint(owner: &mut Object<'_>) -> Result<Option<CacheTtl>, RequestError> {
     let breakpoint = owner.take("prompt_cache_breakpoint").map(|_| CacheTtl::FiveMinutes);
     let Some(control) = owner.take("cache_control") else { return Ok(breakpoint) };
@@ -84,7 +85,7 @@ pub(crate) fn cache_hint(owner: &mut Object<'_>) -> Result<Option<CacheTtl>, Req
     }
 }
 
-/// Puts a message's hint on its last part that can hold one and has none.
+/// Puts the cache mark of a message on its last part that can hold one and has none.
 pub(crate) fn hint_last(parts: &mut [Part], hint: Option<CacheTtl>) {
     let slot = parts.iter_mut().rev().find_map(|part| match part {
         Part::Text(Text { cache, .. })
@@ -100,8 +101,8 @@ pub(crate) fn hint_last(parts: &mut [Part], hint: Option<CacheTtl>) {
     }
 }
 
-/// Reads what an assistant says: thinking first, then content, refusal and calls. `legacy_id` names a `function_call`,
-/// which has no id of its own.
+/// Reads a message of the assistant: thinking first, then content, refusal and calls. `legacy_id` is the id for a
+/// `function_call`, which has none.
 pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec<Part>, RequestError> {
     let mut parts = thinking(message)?;
     let content_value = message.take("content");
@@ -153,7 +154,8 @@ fn tool_call(mut call: Object<'_>) -> Result<ToolCall, RequestError> {
     Ok(ToolCall { id, name, arguments, custom, signature, ..ToolCall::default() })
 }
 
-/// Reads `thinking_blocks` (Anthropic's, verbatim), else `reasoning_content` (`MAPPING.md`, Thinking and signatures).
+/// Reads `thinking_blocks` (blocks of Anthropic, as they came), else `reasoning_content` (`MAPPING.md`, Thinking and
+/// signatures).
 fn thinking(message: &mut Object<'_>) -> Result<Vec<Part>, RequestError> {
     let text = message.string("reasoning_content")?;
     let blocks = message.list("thinking_blocks")?.unwrap_or_default();
@@ -179,8 +181,8 @@ pub(crate) fn thinking_block(mut block: Object<'_>) -> Result<Part, RequestError
     }
 }
 
-/// Takes `extra_content.google.thought_signature`, as Google's OpenAI endpoint writes it. Anything else in
-/// `extra_content` means nothing to us.
+/// Takes `extra_content.google.thought_signature`, as Google's OpenAI endpoint writes it. Other fields of
+/// `extra_content` are ignored.
 fn google_signature(owner: &mut Object<'_>) -> Option<Signature> {
     signature_in(&owner.take("extra_content")?)
 }
@@ -191,7 +193,7 @@ pub(crate) fn signature_in(extra_content: &Value) -> Option<Signature> {
     Some(Signature { of: GEMINI, value: value.to_owned() })
 }
 
-/// Reads an address: `https:`, `http:`, or base64 data in the address itself.
+/// Reads an address: `https:`, `http:`, or `data:` with base64.
 fn address(mut url: String, path: &Path<'_>) -> Result<Media, RequestError> {
     if url.starts_with("https://") || url.starts_with("http://") {
         return Ok(Media::url(url));
@@ -211,7 +213,7 @@ fn strip_data_prefix(url: &str) -> Option<(String, usize)> {
     (base64 && !mime.is_empty()).then(|| (mime.trim().to_ascii_lowercase(), "data:".len() + head.len() + 1))
 }
 
-/// Strips blanks and line breaks; the rest stays as sent.
+/// Removes white space; all else stays as sent.
 fn plain_base64(mut data: String) -> String {
     if data.bytes().any(|b| b.is_ascii_whitespace()) {
         data.retain(|c| !c.is_ascii_whitespace());
@@ -219,7 +221,7 @@ fn plain_base64(mut data: String) -> String {
     data
 }
 
-/// The media type of a file sent without one.
+/// The media type for a file without one, by the extension of its name.
 fn mime_of(filename: Option<&str>) -> &'static str {
     match filename
         .and_then(|name| name.rsplit_once('.'))

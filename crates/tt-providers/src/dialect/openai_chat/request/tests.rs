@@ -1,4 +1,5 @@
-//! What no recording shows: every field's path in errors, legacy words, signatures, and what cannot be said.
+//! Cases that no recording holds: the path of every field in errors, legacy fields, signatures, and fields that cannot
+//! be translated.
 
 use serde_json::{Value, json};
 use tt_core::call::conversation::{
@@ -293,7 +294,7 @@ fn what_is_kept_and_cached_has_a_place_where_it_is_well_formed() {
     assert_eq!((found.cache.key.as_deref(), found.cache.retention.as_deref()), (Some("k"), Some("24h")));
     assert_eq!((found.state.store, found.extra.fields.len()), (Some(true), 0));
     assert_eq!(encode(&found), body);
-    // OpenAI says what is wrong with the rest.
+    // OpenAI reports the faults of the rest.
     let odd = json!({"model": "up", "messages": user, "prompt_cache_key": 5, "store": "yes"});
     let found = decode(odd.clone());
     assert_eq!((&found.cache.key, found.state.store, found.extra.fields.len()), (&None, None, 2));
@@ -453,7 +454,7 @@ mod round_trip {
         prop::option::of(words())
     }
 
-    /// A part of what a user says.
+    /// A part of a user message.
     fn part() -> impl Strategy<Value = Part> {
         let inline = |mime: &str| Media::Inline { mime: mime.into(), data: "QUJD".into() };
         let media = prop::sample::select(vec![inline("image/png"), Media::url("https://example.org/x")]);

@@ -234,7 +234,7 @@ proptest! {
             options["include_usage"] = true.into();
         }
         prop_assert_eq!(serde_json::from_slice::<Value>(&sent).unwrap(), Value::Object(input));
-        // What was sent needs no further change: no key stands twice, usage is asked for.
+        // The result needs no further change: no key stands twice, and usage is asked for.
         prop_assert_eq!(Scan::of(&sent).unwrap().splice_capped(&sent, &upstream, None).to_vec(), sent.to_vec());
     }
 }

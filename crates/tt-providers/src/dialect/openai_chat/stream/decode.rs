@@ -1,4 +1,4 @@
-//! Chunks to events.
+//! Decodes chunks to neutral events.
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -18,10 +18,10 @@ use crate::codec::{StreamDecoder, Undo};
 use crate::error::RequestError;
 use crate::upstream::error::{UpstreamError, json_error};
 
-/// More answers, or calls in one answer, than any provider gives.
+/// The most choices, and the most calls in one choice, that are taken. No provider gives so many.
 const CAP: usize = 1024;
 
-/// Reads a stream, event by event.
+/// Decodes a stream, event by event.
 #[derive(Debug, Default)]
 pub struct Decoder {
     undo: Undo,
@@ -31,19 +31,19 @@ pub struct Decoder {
     choices: Vec<ChoiceState>,
 }
 
-/// One answer. Chunks do not say which block they go on with: blocks are counted here.
+/// The progress of one choice. Chunks do not number blocks, so they are numbered here.
 #[derive(Debug)]
 struct ChoiceState {
     index: u32,
     finished: bool,
     /// The number of the next block.
     next_block: u32,
-    /// The block that a piece of the same kind goes on with.
+    /// The open block, which the next piece of the same kind continues.
     open: Option<(u32, Kind)>,
     calls: Vec<CallState>,
 }
 
-/// A kind of block of which a chunk may hold more.
+/// A kind of block that later chunks may continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -53,17 +53,17 @@ enum Kind {
 
 #[derive(Debug)]
 struct CallState {
-    /// The provider's number of it; hosts that give none begin a call with its id.
+    /// The provider's index of the call; `None` for hosts that give none, where a new id begins a new call.
     index: Option<u32>,
     id: String,
-    /// Its block, once its name has come and it has been told of.
+    /// The number of its block; `None` until the name of the tool has come and the block has begun.
     block: Option<u32>,
-    /// Arguments that came before the name.
+    /// The arguments that came before the name.
     held: String,
 }
 
 impl Decoder {
-    /// At the start of a stream.
+    /// A decoder at the start of a stream.
     pub fn new(undo: Undo) -> Self {
         Self { undo, ..Self::default() }
     }
@@ -106,7 +106,7 @@ impl StreamDecoder for Decoder {
             self.service_tier = Some(tier.as_str().to_owned());
         }
         let choices = chunk.choices.as_deref().unwrap_or_default();
-        // Azure begins with a chunk that names nothing and holds no choices.
+        // The first chunk of Azure names no model and holds no choices.
         if !(self.started || choices.is_empty() && chunk.model.as_str().is_empty()) {
             self.started = true;
             out.push(Event::Start {
@@ -118,7 +118,7 @@ impl StreamDecoder for Decoder {
         for choice in choices {
             let at = self.choice(choice.index)?;
             let (Some(state), undo) = (self.choices.get_mut(at), &self.undo) else { continue };
-            // Nothing counts after the finish.
+            // Pieces after the finish are ignored.
             if state.finished {
                 continue;
             }
@@ -160,7 +160,7 @@ impl ChoiceState {
         }
         let text = words(&delta.content)?;
         if let Some(signature) = signature(delta.extra_content) {
-            // Signed text is a part of its own: the signature is over no more than this.
+            // Signed text is a block of its own, since the signature covers no more than this text.
             let signature = Some(signature);
             self.whole(Part::Text(Text { text: text.unwrap_or_default(), signature, ..Text::default() }), out);
         } else if let Some(text) = text {
@@ -179,7 +179,7 @@ impl ChoiceState {
         Ok(())
     }
 
-    /// Begins a block, after the open one.
+    /// Ends the open block and begins a new one.
     fn start(&mut self, head: Part, out: &mut Vec<Event>) -> u32 {
         self.stop(out);
         let (choice, block) = (self.index, self.next_block);
@@ -201,13 +201,13 @@ impl ChoiceState {
         out.extend(self.calls.iter().filter_map(|call| call.block).map(|block| Event::BlockStop { choice, block }));
     }
 
-    /// A block that is all there is of it.
+    /// Emits a block that is whole at once.
     fn whole(&mut self, part: Part, out: &mut Vec<Event>) {
         let (choice, block) = (self.index, self.start(part, out));
         out.push(Event::BlockStop { choice, block });
     }
 
-    /// Goes on with the open block of that kind, or begins one.
+    /// Continues the open block of that kind, or begins a new one.
     fn more(&mut self, kind: Kind, delta: Delta, out: &mut Vec<Event>) {
         let block = self.of_kind(kind, out);
         out.push(Event::Delta { choice: self.index, block, delta });
@@ -233,7 +233,7 @@ impl ChoiceState {
         let id = call.id.as_str();
         let known = match call.index {
             Some(index) => self.calls.iter().position(|known| known.index == Some(index)),
-            // Without numbers a new id begins a new call, and no id goes on with the last.
+            // Without an index, a new id begins a new call, and a piece without an id continues the last call.
             None if id.is_empty() => self.calls.len().checked_sub(1),
             None => self.calls.iter().position(|known| known.id == id),
         };
@@ -291,7 +291,7 @@ impl ChoiceState {
         Ok(())
     }
 
-    /// Whole thinking blocks, as [`super::Encoder`] writes them beside `reasoning_content`.
+    /// Reads whole thinking blocks, which [`super::Encoder`] writes beside `reasoning_content`.
     fn thinking_blocks(&mut self, blocks: &RawValue, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let blocks: Vec<Map<String, Value>> = serde_json::from_str(blocks.get()).map_err(unreadable)?;
         for fields in blocks {
@@ -314,7 +314,7 @@ impl ChoiceState {
     }
 }
 
-/// A field's text; `None` where it is empty. What should be text and is not would be lost without a word.
+/// The text of a field; `None` if it is empty. A value of another type is an error, since its contents would be lost.
 fn words(field: &Loose<'_>) -> Result<Option<String>, UpstreamError> {
     match field {
         Loose::Other => Err(UpstreamError::Protocol("a chunk holds something else where text belongs".into())),

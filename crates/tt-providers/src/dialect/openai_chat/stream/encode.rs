@@ -1,4 +1,4 @@
-//! Events to chunks.
+//! Encodes neutral events as chunks.
 
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub struct Encoder {
     head: String,
     choices: Vec<ChoiceState>,
     usage: Option<Usage>,
-    /// `[DONE]` or an error is written: nothing more may be.
+    /// True once `[DONE]` or an error has been written, after which nothing may follow.
     closed: bool,
 }
 
@@ -31,23 +31,24 @@ struct ChoiceState {
     finished: bool,
     /// The blocks that have begun and not stopped.
     open: Vec<(u32, Open)>,
-    /// How many calls have begun.
+    /// The number of calls that have begun, which is the index of the next one.
     calls: u32,
 }
 
-/// What is kept of an open block.
+/// The state of an open block.
 #[derive(Debug)]
 enum Open {
-    /// Text, a refusal, or what a chunk has no place for.
+    /// Text, a refusal, or a block that chunks have no field for.
     Plain,
-    /// Thinking: its text goes out again, whole, with its signature. `part` is that of the summary last written.
+    /// Thinking. Its text is kept, since it is written again as a whole with its signature. `part` is the number of the
+    /// summary paragraph that was written last.
     Thinking { text: String, part: Option<u32> },
-    /// A call by its number among the calls.
+    /// A call, with its index among the calls.
     Call { call: u32, custom: bool },
 }
 
 impl Encoder {
-    /// At the start of a stream.
+    /// An encoder at the start of a stream.
     pub fn new(options: EncodeOptions) -> Self {
         Self { options, head: String::new(), choices: Vec::new(), usage: None, closed: false }
     }
@@ -62,7 +63,7 @@ impl Encoder {
         }
     }
 
-    /// The state of an answer, after the chunk with its role where it is new.
+    /// The state of a choice. For a new choice this writes the chunk with its role first.
     fn choice(&mut self, index: u32, out: &mut BytesMut) -> Option<&mut ChoiceState> {
         self.begin("", "");
         let at = match self.choices.iter().position(|choice| choice.index == index) {
@@ -76,12 +77,12 @@ impl Encoder {
         self.choices.get_mut(at)
     }
 
-    /// As [`Encoder::choice`]; `None` where the answer has ended: nothing may follow its finish chunk.
+    /// As [`Encoder::choice`]; `None` if the choice has ended, since no chunk may follow its finish chunk.
     fn open(&mut self, index: u32, out: &mut BytesMut) -> Option<&mut ChoiceState> {
         self.choice(index, out).filter(|choice| !choice.finished)
     }
 
-    /// Writes one chunk whose delta holds what `delta` writes.
+    /// Writes one chunk. `delta` writes the fields of its delta.
     fn chunk(&self, out: &mut BytesMut, choice: u32, finish: Option<&str>, delta: impl FnOnce(&mut BytesMut)) {
         out.put_slice(self.head.as_bytes());
         out.put_slice(br#"{"index":"#);
@@ -177,7 +178,7 @@ impl Encoder {
                 }
             }
             Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
-                tracing::warn!("a Chat Completions stream has no place for what the model drew; left out");
+                tracing::warn!("a Chat Completions stream has no field for pictures and sound: they are left out");
             }
             Part::Redacted { .. } | Part::ToolResult(_) | Part::Opaque(_) => {}
         }
@@ -207,12 +208,12 @@ impl Encoder {
                     self.tool_arguments(choice, call, custom, text, out);
                 }
             }
-            // Citations, sound and what only its maker can read have no field in a chunk.
+            // Chunks have no field for citations, sound and opaque blocks.
             Delta::Arguments(_) | Delta::Citation(_) | Delta::Bytes(_) | Delta::Raw(_) => {}
         }
     }
 
-    /// What is kept of an open block.
+    /// The state of an open block; `None` if it is not open.
     fn block(&mut self, choice: u32, block: u32) -> Option<&mut Open> {
         let state = self.choices.iter_mut().find(|state| state.index == choice)?;
         state.open.iter_mut().find(|(open, _)| *open == block).map(|(_, open)| open)
@@ -247,7 +248,8 @@ impl Encoder {
         self.chunk(out, choice, None, |out| field(out, "reasoning_content", text));
     }
 
-    /// Thinking that Anthropic signed goes out again, whole; a signature of Google's stands beside text.
+    /// Writes a signature. Thinking that Anthropic signed is written again as a whole block; a signature of Google
+    /// stands beside the text.
     fn signature(&mut self, choice: u32, block: u32, signature: &Signature, out: &mut BytesMut) {
         match self.block(choice, block) {
             Some(Open::Thinking { text, .. }) => {
@@ -269,7 +271,7 @@ impl Encoder {
     }
 
     fn done(&mut self, out: &mut BytesMut) {
-        // A client waits for the finish of every answer that began.
+        // A client waits for the finish chunk of every choice that began.
         let open: Vec<u32> = self.choices.iter().filter(|c| !c.finished).map(|c| c.index).collect();
         open.into_iter().for_each(|choice| self.finish(choice, FinishReason::Stop, out));
         if let (true, Some(usage)) = (self.options.include_usage, self.usage) {
@@ -316,7 +318,7 @@ impl StreamEncoder for Encoder {
     }
 }
 
-/// A signature that Google made: the only kind with a field of its own.
+/// The value of a signature that Google made, which has a field of its own; `None` for any other.
 fn google(signature: Option<&Signature>) -> Option<&str> {
     signature.filter(|signature| signature.of.provider == Provider::Gemini).map(|signature| signature.value.as_str())
 }
@@ -332,7 +334,7 @@ fn value<T: serde::Serialize + ?Sized>(out: &mut BytesMut, name: &str, value: &T
     write(out, value);
 }
 
-/// Writing text, numbers and values to memory does not fail.
+/// Writes a JSON value. Writing to memory does not fail.
 fn write<T: serde::Serialize + ?Sized>(out: &mut BytesMut, value: &T) {
     let written = serde_json::to_writer(out.writer(), value);
     debug_assert!(written.is_ok(), "{written:?}");

@@ -1,4 +1,4 @@
-//! The shape of what is written, and the oddities of what is read.
+//! The shape of encoded streams, and the peculiarities of decoded ones.
 
 use bytes::BytesMut;
 use serde_json::{Value, json};
@@ -187,7 +187,7 @@ fn thinking_goes_out_as_it_comes_and_again_whole_with_its_signature() {
     assert_eq!(found[3], json!({"thinking_blocks": [{"type": "thinking", "thinking": "ab", "signature": "s"}]}));
     assert_eq!(found[4], json!({"thinking_blocks": [{"type": "redacted_thinking", "data": "d"}]}));
     assert_eq!(found[5], json!({"content": "", "extra_content": {"google": {"thought_signature": "g"}}}));
-    // And what is written is read as it was.
+    // The encoded stream decodes to the same events.
     let again = read(&written(options(), &events));
     assert_eq!(again[1..], events[1..]);
 }

@@ -1,4 +1,5 @@
-//! What no Chat Completions client can say: built by hand, as other dialects' clients will say it.
+//! Conversations that no Chat Completions client can send. They are built by hand, as clients of other dialects will
+//! send them.
 
 use serde_json::value::to_raw_value;
 use tt_core::Dialect;
@@ -47,7 +48,7 @@ fn blocks_of_its_own_tools_go_back_as_they_came_and_others_stay_behind() {
     assert_eq!(dropped(&encoded), ["messages[1].content[2]"]);
     let text = |text: &str| json!({"type": "text", "text": text});
     assert_eq!(body(&conversation, &plain())["messages"][1]["content"], json!([text("a"), block.clone(), text("b")]));
-    // What waits for its provider can go on nowhere else.
+    // Only its maker can continue a pending block.
     let pending = history(vec![opaque(Provider::OpenAi, &json!({}), true)]);
     assert_eq!(refused(&pending, &plain()), "messages[1].content[0]");
     let own = history(vec![opaque(Provider::Anthropic, &block, true)]);

@@ -1,8 +1,8 @@
-//! How much to think, and thinking that goes back.
+//! The amount of thinking, and thinking in the history.
 
 use super::*;
 
-/// What is sent for an effort, and what became of it where it is not sent as it is.
+/// The fields that are sent for an effort, and the note where it is dropped or changed.
 fn thinks(effort: Effort, model: &str, facts: &ModelFacts) -> (Value, Value, Vec<Change>) {
     let conversation = Conversation {
         thinking: ThinkingConfig { effort: Some(effort), ..ThinkingConfig::default() },
