@@ -72,9 +72,12 @@ pub(crate) async fn serve_request(
     reply
 }
 
-/// Logs an error whose reason lies in this server, once, with its causes. An error of the caller's is not logged.
+/// Logs an error whose reason lies in this server, once, with its causes. An error of the caller's is not logged, nor is
+/// one that only says that too much is asked at once: whoever asks would fill the log.
 fn report(error: &ApiError, id: RequestId, pattern: &str) {
-    if error.status == StatusCode::INTERNAL_SERVER_ERROR || error.status == StatusCode::SERVICE_UNAVAILABLE {
+    if error.is_overload() {
+        tracing::debug!(request_id = %id, pattern, error = %Causes(error), "refused as too much at once");
+    } else if error.status == StatusCode::INTERNAL_SERVER_ERROR || error.status == StatusCode::SERVICE_UNAVAILABLE {
         tracing::error!(request_id = %id, pattern, error = %Causes(error), "the request failed here");
     }
 }

@@ -20,6 +20,8 @@ mod expect;
 #[cfg(test)]
 mod gaps;
 #[cfg(test)]
+mod guesses;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod isolation;

@@ -50,6 +50,8 @@ impl std::ops::Deref for ApiError {
 const INVALID: &str = "invalid_request_error";
 const UPSTREAM: &str = "upstream_error";
 const SERVER: &str = "server_error";
+/// The code of an error by which the server refuses more work than it can do.
+const OVERLOADED: &str = "overloaded";
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, code: impl Into<String>, message: impl Into<String>) -> Self {
@@ -121,6 +123,11 @@ impl ApiError {
 
     pub(crate) fn login_throttled(wait: Duration) -> Self {
         let message = "Too many failed logins for this account or from this address; wait and try again.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "login_throttled", message).after(wait)
+    }
+
+    pub(crate) fn signup_throttled(wait: Duration) -> Self {
+        let message = "Too many sign-ups from this address; wait and try again.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "login_throttled", message).after(wait)
     }
 
@@ -241,7 +248,12 @@ impl ApiError {
 
     pub(crate) fn overloaded() -> Self {
         let message = "The server holds as much as it may; try again soon.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "overloaded", message).after(Duration::from_secs(1))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, OVERLOADED, message).after(Duration::from_secs(1))
+    }
+
+    /// Did the server refuse because it has enough to do? Nothing is wrong with it then.
+    pub(crate) fn is_overload(&self) -> bool {
+        self.code == OVERLOADED
     }
 
     pub(crate) fn ledger_unavailable() -> Self {
@@ -382,7 +394,10 @@ impl From<LedgerError> for ApiError {
 
 impl From<tt_crypto::Error> for ApiError {
     fn from(error: tt_crypto::Error) -> Self {
-        Self::internal().because(error)
+        match error {
+            tt_crypto::Error::Busy => Self::overloaded().because(error),
+            _ => Self::internal().because(error),
+        }
     }
 }
 
