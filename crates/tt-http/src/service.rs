@@ -8,9 +8,8 @@ use std::time::Instant;
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use tt_core::{Causes, RequestId};
-use uuid::Uuid;
 
-use crate::clock::now;
+use crate::clock;
 use crate::edge::client_address::client_address;
 use crate::edge::context::Context;
 use crate::edge::credentials;
@@ -34,13 +33,14 @@ pub(crate) async fn serve_request(
     request: Request<Incoming>,
 ) -> Reply {
     let arrived = Instant::now();
-    let id = RequestId(Uuid::now_v7());
+    let since_epoch = clock::since_epoch();
+    let id = clock::request_id(since_epoch);
     let (parts, body) = request.into_parts();
     let (method, path) = (parts.method.clone(), parts.uri.path().len());
     let cx = Context {
         worker,
         id,
-        arrived_at: id.created_at().unwrap_or_else(now),
+        arrived_at: clock::timestamp(since_epoch),
         arrived,
         client: client_address(peer, &parts.headers, &app.config.trusted_proxies),
         parts,
@@ -66,6 +66,7 @@ pub(crate) async fn serve_request(
     if let Ok(value) = HeaderValue::from_str(id.0.hyphenated().encode_lower(&mut buffer)) {
         reply.headers_mut().insert("x-request-id", value);
     }
+    reply.headers_mut().insert(header::DATE, clock::date(since_epoch));
     if app.draining() {
         reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

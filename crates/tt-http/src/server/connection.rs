@@ -43,6 +43,8 @@ where
     let connection = http1::Builder::new()
         // hyper has one timeout for a slow head and for an idle connection; the socket tells them apart.
         .header_read_timeout(None)
+        // hyper keeps the last date until the clock has passed it, so a clock that is set back would stop it.
+        .auto_date_header(false)
         .max_buf_size(MOST_HEADER_BYTES)
         .serve_connection(TokioIo::new(socket), service);
     if let Err(error) = watcher.watch(connection).await {
