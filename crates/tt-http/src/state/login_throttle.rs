@@ -120,7 +120,7 @@ impl LoginThrottle {
     pub(crate) fn begin_signup(&self, address: IpAddr, now: Instant) -> Result<Try, Duration> {
         let subject = Subject::SignUps(network(address));
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.admit(&[subject.clone()], vec![subject], false, now).map_err(|refused| refused.wait)
+        kept.admit(std::slice::from_ref(&subject), vec![subject.clone()], false, now).map_err(|refused| refused.wait)
     }
 
     /// The address has signed in to the account, at another process or before this one started.
