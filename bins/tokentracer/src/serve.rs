@@ -15,11 +15,12 @@ use tt_http::App;
 use crate::config::{Config, Database};
 use crate::secrets::Secrets;
 use crate::wire::{Keys, wire};
-use crate::{data_dir, store};
+use crate::{data_dir, open_files, store};
 
 /// Serves until SIGTERM or SIGINT. Errors are one line each.
-pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String> {
-    let _lock = claim_data_dir(&config)?;
+pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), String> {
+    config.http.max_connections = open_files::fit(config.http.max_connections, open_files::raise());
+    let _locks = claim(&config)?;
     let secrets = Secrets::load_or_make(&config)?;
     let keys = Keys { keyring: secrets.keyring()?, sessions: secrets.sessions()? };
     let prices = PriceTable::builtin().map_err(|error| format!("the price table: {error}"))?;
@@ -32,13 +33,13 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
     background.finish().await
 }
 
-/// Makes the data directory. With an embedded database it is locked as well, until the returned file is dropped; with
-/// PostgreSQL processes may share it, since each has a journal of its own.
-fn claim_data_dir(config: &Config) -> Result<Option<File>, String> {
+/// Makes the data directory. With an embedded database both are locked as well, until the returned files are dropped; with
+/// PostgreSQL processes may share a data directory, since each has a journal of its own.
+fn claim(config: &Config) -> Result<Vec<File>, String> {
     data_dir::make(&config.data_dir)?;
     match &config.database {
-        Database::Sqlite(_) => data_dir::lock(&config.data_dir).map(Some),
-        Database::Postgres(_) => Ok(None),
+        Database::Sqlite(path) => Ok(vec![data_dir::lock(&config.data_dir)?, data_dir::lock_database(path)?]),
+        Database::Postgres(_) => Ok(Vec::new()),
     }
 }
 
@@ -62,14 +63,19 @@ async fn until_signal(app: Arc<App>, listener: TcpListener) -> Result<(), String
     served.map_err(|error| format!("{error}"))
 }
 
+/// Waits for SIGTERM or SIGINT. SIGHUP, which a closed terminal sends, ends nothing.
 async fn stop_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hang_up)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
     else {
         tracing::error!("signals cannot be received; only kill -9 will stop this process");
         return std::future::pending().await;
     };
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => return tracing::info!("SIGINT: stopping"),
+            _ = hang_up.recv() => tracing::info!("SIGHUP: there is nothing to read again"),
+        }
     }
 }

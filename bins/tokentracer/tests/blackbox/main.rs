@@ -14,6 +14,8 @@ mod bad_input;
 #[cfg(test)]
 mod cancelled;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod credentials;
 #[cfg(test)]
 mod expect;
