@@ -14,8 +14,8 @@ use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-/// The length of a password, in bytes.
-const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
+/// The length that a password may have, in bytes.
+pub const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
 
 #[derive(Serialize)]
 pub(crate) struct Created {
