@@ -1,4 +1,4 @@
-# Forwards to cargo xtask, where the tasks are. ARGS goes along: make bench ARGS=--release
+# Forwards every task to cargo xtask, with the arguments in ARGS: make bench ARGS=--release
 
 ARGS =
 TASKS := help run test check fmt lint build deps db-migrate migrate up down logs docker-build prices bench soak clean

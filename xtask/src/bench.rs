@@ -1,6 +1,6 @@
-//! `make bench`: what TokenTracer adds to a request, beside a bare proxy that does nothing but pass requests on and the
-//! mock upstream itself. All three are processes, as is the load on them, and all are measured in turn in every round
-//! of one run, so that what else the machine does meets them alike.
+//! `make bench`: measures the time that TokenTracer adds to a request, beside a bare proxy that only passes requests
+//! on, and the mock upstream itself. All three are processes, as is the load on them, and all are measured in turn in
+//! every round of one run, so that other work of the machine meets them alike.
 
 mod bed;
 mod binaries;
@@ -19,7 +19,7 @@ use shape::{SHAPES, Shape};
 
 const CONNECTIONS: [usize; 2] = [1, 64];
 
-/// Not counted, at the start of each measurement.
+/// The time at the start of each measurement that is not counted, in milliseconds.
 const WARM_UP_MS: u64 = 200;
 
 #[derive(Debug)]
@@ -86,7 +86,7 @@ fn name(target: usize) -> &'static str {
     TARGETS.get(target).copied().unwrap_or_default()
 }
 
-/// Puts one load on one process and waits until it has done with what it defers.
+/// Puts one load on one process, and waits until it has finished the work that it puts off.
 fn measure(bed: &Bed, target: usize, shape: Shape, connections: usize, millis: u64) -> Result<Sample, String> {
     let process = bed.targets.get(target).ok_or("no such target")?;
     let mut load = bed.load(process, shape, connections);
@@ -109,7 +109,7 @@ fn measure(bed: &Bed, target: usize, shape: Shape, connections: usize, millis: u
     })
 }
 
-/// What the table was measured with.
+/// The notes below the table: profile, rounds, cores and memory of the measurement.
 fn footer(options: &Options, idle: Option<u64>) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let Options { profile, rounds, millis } = options;

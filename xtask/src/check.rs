@@ -1,5 +1,5 @@
-//! The checks that must pass before a change is offered: formatting, lints, documentation, layers, and the crates in the
-//! tree. All are run; those that fail are named.
+//! The checks that must pass before a change is offered: formatting, lints, documentation, layers, and the crates in
+//! the tree. All are run; those that fail are named.
 
 use crate::run::{Outcome, cargo, cargo_command, status};
 use crate::{deny, layers};
@@ -28,7 +28,7 @@ fn format() -> Outcome {
     cargo(&["fmt", "--all", "--check"])
 }
 
-/// Clippy on everything; a warning is an error here and nowhere else.
+/// Runs Clippy on everything. A warning is an error here, and nowhere else.
 pub(crate) fn lint() -> Outcome {
     cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
 }

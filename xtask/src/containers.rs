@@ -58,7 +58,7 @@ fn compose() -> Result<Command, String> {
     Ok(command)
 }
 
-/// Does `docker` take these arguments? An error where there is no such program.
+/// True if `docker` takes these arguments. An error where there is no such program.
 fn answers(arguments: &[&str]) -> Result<bool, String> {
     let asked = Command::new("docker").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     match asked {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::run::{Outcome, cargo_command, status, target_directory};
 
-/// The version to install; any that is there already does.
+/// The version that is installed where none is. Any version that is there is used.
 const VERSION: &str = "0.20.2";
-/// How long the advisories may take to come.
+/// The longest that fetching the advisories may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Fails on a licence, a crate, a source or an advisory that `deny.toml` does not allow. Advisories are looked at only
@@ -49,7 +49,8 @@ fn find_or_install() -> Result<PathBuf, String> {
     Ok(installed)
 }
 
-/// Runs a download; false where it fails or takes too long. What it says is of no use: it may be tried again tomorrow.
+/// Runs a download; returns false if it fails or takes too long. Its output is not shown, since the task goes on
+/// without it.
 fn fetched(command: &mut Command) -> bool {
     let Ok(mut child) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else { return false };
     let until = Instant::now() + PATIENCE;

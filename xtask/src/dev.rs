@@ -16,7 +16,7 @@ use crate::run::{Outcome, cargo_command, status, target_directory};
 use account::Account;
 use providers::{PROVIDERS, provider_keys};
 
-/// The second half of `dev`, which that starts in its own place.
+/// The second half of `dev`, which the first half starts in its own place.
 pub(crate) const SERVE: &str = "dev-serve";
 
 /// The profile that a fresh clone is built with soonest.

@@ -31,13 +31,13 @@ impl Settings {
         variable(name).or_else(|| self.file.get(name).filter(|value| !value.is_empty()).cloned())
     }
 
-    /// What a child process must be given besides what it inherits.
+    /// The settings of the file that a child process must be given, because it does not inherit them.
     pub(crate) fn additions(&self) -> impl Iterator<Item = (&str, &str)> {
         let unset = |name: &str| std::env::var_os(name).is_none();
         self.file.iter().filter(move |(name, _)| unset(name)).map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Where the program keeps its data: `DATA_DIR`, else the platform's directory for `tokentracer`.
+    /// The program's data directory: `DATA_DIR`, else the platform's directory for `tokentracer`.
     pub(crate) fn data_directory(&self) -> Result<PathBuf, String> {
         if let Some(directory) = self.value("DATA_DIR") {
             return Ok(PathBuf::from(directory));

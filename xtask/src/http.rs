@@ -16,7 +16,7 @@ pub(crate) struct Server {
     address: String,
 }
 
-/// An answer.
+/// An answer of the server.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -36,17 +36,17 @@ impl Server {
         Self { agent: config.into(), address: address.to_owned() }
     }
 
-    /// `GET`.
+    /// Sends a `GET`.
     pub(crate) fn get(&self, path: &str, token: &str) -> Result<Answer, String> {
         self.call("GET", path, Some(token), None)
     }
 
-    /// `POST`.
+    /// Sends a `POST` with a JSON body.
     pub(crate) fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Result<Answer, String> {
         self.call("POST", path, token, Some(body))
     }
 
-    /// Any method.
+    /// Sends a call of any method.
     pub(crate) fn call(
         &self,
         method: &str,
@@ -73,7 +73,7 @@ impl Server {
 }
 
 impl Answer {
-    /// The body, where the status is a success; else the server's message.
+    /// Returns the body if the status is a success, else the server's message as the error.
     pub(crate) fn ok(self, what: &str) -> Result<Value, String> {
         if (200..300).contains(&self.status) {
             return Ok(self.body);

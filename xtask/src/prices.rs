@@ -22,7 +22,8 @@ pub(crate) fn rebuild(arguments: &[String]) -> Outcome {
     replace(Path::new(TABLE), &table, check)
 }
 
-/// The one reader there is says whether it is a price table: xtask depends on none of the product's crates.
+/// Checks the candidate with the product's own reader, in a process of its own, since xtask depends on none of the
+/// product's crates.
 fn check(candidate: &Path) -> Outcome {
     let path = candidate.display().to_string();
     cargo(&["run", "--quiet", "--package", "tt-core", "--example", "price_table", "--", &path])
@@ -46,10 +47,10 @@ fn laid_out(facts: &str) -> Result<String, String> {
     Ok(format!("{{\n \"header\": {header},\n \"models\": [\n{}\n ]\n}}\n", models.join(",\n")))
 }
 
-/// What a file consists of.
+/// The parts of a file of price facts.
 const PARTS: [&str; 2] = ["header", "models"];
 
-/// A list that was cut short is known by the header's counts.
+/// Checks the header's counts, which show a list that was cut short.
 fn counted(header: &Value, models: &[Value]) -> Result<(), String> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for model in models {
@@ -79,7 +80,7 @@ fn replace(path: &Path, table: &str, check: impl Fn(&Path) -> Outcome) -> Outcom
     let done = check(&candidate).and_then(|()| fs::rename(&candidate, path).map_err(failed));
     match done {
         Ok(()) => println!("{} is rebuilt", path.display()),
-        // What is refused is the file given; its copy helps nobody.
+        // The given file is refused, and the copy of it is deleted.
         Err(_) => drop(fs::remove_file(&candidate)),
     }
     done

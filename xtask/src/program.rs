@@ -1,4 +1,4 @@
-//! A server of ours as a child process.
+//! A server of the project's own as a child process.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::run::Outcome;
 
-/// A child that has said where it listens. Dropping it ends it.
+/// A child process that listens. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,
@@ -27,7 +27,7 @@ impl Program {
         let first = match lines.next() {
             Some(Ok(line)) => line,
             Some(Err(error)) => return Err(format!("{}: {error}", program.name)),
-            // It has said why on its standard error.
+            // The program has printed the reason on its standard error.
             None => return Err(format!("{} did not start", program.name)),
         };
         program.address = match first.strip_prefix("listening on http://") {
@@ -42,12 +42,12 @@ impl Program {
         Ok(program)
     }
 
-    /// Where it listens: `host:port`.
+    /// The address that it listens on: `host:port`.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// Its process id.
+    /// The id of the process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::env;
 
-/// How a task ended; the error is what to tell the user, empty where that has been done.
+/// The result of a task. The error is the text for the user, or empty where the failed program has printed its own.
 pub(crate) type Outcome = Result<(), String>;
 
 /// Runs cargo with its output on the terminal.
@@ -19,8 +19,8 @@ pub(crate) fn cargo(arguments: &[&str]) -> Outcome {
 pub(crate) fn cargo_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
     command.args(arguments);
-    // What `cargo run` told this program about itself. Build scripts that watch these (ring's does) would take a cargo
-    // below xtask and one by hand for a change, and rebuild half of the tree at each turn.
+    // Removes the variables that `cargo run` sets for this program. Build scripts that watch them (ring's does) would
+    // see a difference between cargo below xtask and cargo by hand, and rebuild half of the tree at each turn.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| OWN_VARIABLES.iter().any(|own| name.starts_with(own))) {
             command.env_remove(name);
@@ -29,10 +29,10 @@ pub(crate) fn cargo_command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Beginnings of the variables that cargo sets for the package it runs.
+/// The prefixes of the variables that cargo sets for the package it runs.
 const OWN_VARIABLES: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
-/// Runs a command with its output on the terminal. It says itself what went wrong.
+/// Runs a command with its output on the terminal. The command prints its own errors.
 pub(crate) fn status(command: &mut Command) -> Outcome {
     let status = command.status().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     if status.success() { Ok(()) } else { Err(String::new()) }
@@ -48,13 +48,13 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// What `cargo metadata` says about the workspace's own crates.
+/// The facts of `cargo metadata` about the workspace's own crates.
 pub(crate) fn metadata() -> Result<Value, String> {
     let text = output(&mut cargo_command(&["metadata", "--format-version", "1", "--no-deps", "--offline"]))?;
     serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))
 }
 
-/// Where cargo builds to.
+/// The directory that cargo builds to.
 pub(crate) fn target_directory() -> Result<PathBuf, String> {
     let metadata = metadata()?;
     let path =

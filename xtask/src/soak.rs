@@ -1,5 +1,5 @@
-//! `cargo xtask soak`: the long form of the tests that attack the ledger, against an optimised build. Each prints its
-//! seed first and a line with what came of it last.
+//! `cargo xtask soak`: the long form of the tests that attack the ledger, against an optimised build. Each test prints
+//! its seed first and a line with its result last.
 
 use crate::run::{Outcome, cargo_command, status};
 use crate::test::with_servers;
@@ -18,7 +18,7 @@ const ATTACKS: &[Attack] = &[
     Attack { name: "aborts", test: "aborts::", variables: &[("TT_SOAK_ABORTS", "10000"), ("TT_SOAK_CLIENTS", "64")] },
 ];
 
-/// Runs one attack, or with no name all of them. What follows the name sets variables: `TT_SOAK_SEED=1`,
+/// Runs one attack, or all of them when no name is given. The words after the name set variables: `TT_SOAK_SEED=1`,
 /// `TT_SOAK_BACKEND=postgres`.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let (chosen, variables) = choose(arguments)?;

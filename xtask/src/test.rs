@@ -9,11 +9,11 @@ use crate::run::{Outcome, cargo, cargo_command, status};
 use postgres::Postgres;
 use tools::Tools;
 
-/// Chooses what the black-box tests run on.
+/// The variable that chooses the databases of the black-box tests.
 const BACKEND: &str = "TT_BLACKBOX_BACKEND";
 
-/// Runs `cargo test`, on the whole workspace unless the arguments choose a package. Without arguments the black-box tests
-/// run a second time, on two processes that share PostgreSQL and Redis.
+/// Runs `cargo test`, on the whole workspace unless the arguments choose a package. Without arguments the black-box
+/// tests run a second time, on two processes that share PostgreSQL and Redis.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut command = cargo_command(&["test"]);
     if !arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package")) {
@@ -32,7 +32,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     })
 }
 
-/// Does `work` while the servers that tests need are there: it is given what tells a command of them.
+/// Runs `work` while the servers that tests need are running. `work` gets a function that tells a command their
+/// addresses.
 pub(crate) fn with_servers(work: impl FnOnce(&dyn Fn(&mut Command) -> &mut Command) -> Outcome) -> Outcome {
     let tools = Tools::find_or_install()?;
     let postgres = Postgres::start(&tools)?;
@@ -44,7 +45,7 @@ pub(crate) fn with_servers(work: impl FnOnce(&dyn Fn(&mut Command) -> &mut Comma
     outcome
 }
 
-/// Says which tools are there, installs those that are not, and fetches the crates.
+/// Reports the tools that are there, installs the missing ones, and fetches the crates.
 pub(crate) fn install() -> Outcome {
     let tools = Tools::find_or_install()?;
     println!("postgres      {}", tools.postgres.display());

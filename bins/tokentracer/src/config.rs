@@ -53,7 +53,7 @@ pub(crate) struct GivenSecrets {
     pub(crate) encryption_key_old: Option<SecretString>,
 }
 
-/// How the program logs.
+/// The format and the filter of the program's log.
 #[derive(Debug)]
 pub(crate) struct LogConfig {
     pub(crate) format: LogFormat,
@@ -168,7 +168,7 @@ fn redis(r: &mut Reader<'_>) -> (Option<RedisConfig>, WithoutRedis) {
     (redis, without)
 }
 
-/// When the journal is made durable, and the most bytes it may take.
+/// The settings of the journal: the times at which it is made durable, and the most bytes that it may take.
 fn journal(r: &mut Reader<'_>) -> (Fsync, u64) {
     let fsync = |text: &str| match text {
         "always" => Some(Fsync::Always),

@@ -83,7 +83,7 @@ fn choose(config: &Config, kept: Option<Secrets>) -> Secrets {
 /// Reads the file, or makes it with new secrets, readable by this user only.
 ///
 /// # Errors
-/// When the file can be neither read nor made, or does not hold both secrets. A damaged file is not replaced: no stored
+/// If the file can be neither read nor made, or does not hold both secrets. A damaged file is not replaced: no stored
 /// provider key could be opened with new secrets.
 fn read_or_make(data_dir: &Path) -> io::Result<Secrets> {
     match read_file(data_dir) {
@@ -95,7 +95,7 @@ fn read_or_make(data_dir: &Path) -> io::Result<Secrets> {
 /// Reads the file.
 ///
 /// # Errors
-/// When the file does not exist, cannot be read, or does not hold both secrets.
+/// If the file does not exist, cannot be read, or does not hold both secrets.
 fn read_file(data_dir: &Path) -> io::Result<Secrets> {
     read(&fs::read_to_string(data_dir.join("secrets"))?)
 }

@@ -1,6 +1,6 @@
 //! The list of all settings: their names, meanings and defaults. `config` checks their values.
 
-/// One setting.
+/// One setting: an environment variable and the flag of the same meaning.
 #[derive(Debug)]
 pub(crate) struct Setting {
     /// The environment variable. The flag is the same name in kebab case.
@@ -8,7 +8,7 @@ pub(crate) struct Setting {
     /// One line for `--help`.
     pub(crate) help: &'static str,
     pub(crate) default: Option<&'static str>,
-    /// The value is a secret, or may hold one.
+    /// True if the value is a secret, or may hold one, so that it is not printed.
     pub(crate) secret: bool,
 }
 
@@ -30,19 +30,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
     secret("DATABASE_URL", "sqlite://PATH or postgres://… [default: SQLite in the data directory]"),
     secret("JWT_SECRET", "Signs session tokens; 32 bytes or more [SQLite: made at first start]"),
     secret("ENCRYPTION_KEY", "Seals provider keys; 32 bytes or more [SQLite: made at first start]"),
-    secret("ENCRYPTION_KEY_OLD", "The encryption key before, during a rotation"),
-    optional("DATA_DIR", "Where SQLite, its secrets and the journal live [default: the platform's data directory]"),
+    secret("ENCRYPTION_KEY_OLD", "The previous encryption key, during a rotation"),
+    optional("DATA_DIR", "The directory of SQLite, its secrets and the journal [default: the platform's data directory]"),
     setting("HOST", "127.0.0.1", "The address to listen on"),
     setting("PORT", "8080", "The port to listen on; 0 picks a free one"),
     secret("REDIS_URL", "redis://… to share limits and budgets between processes [default: limits in this process]"),
-    setting("LIMITS_WITHOUT_REDIS", "local", "What limits do while Redis is away: local or deny"),
+    setting("LIMITS_WITHOUT_REDIS", "local", "Request limits while Redis is away: local (each process by itself) or deny"),
     setting("RATE_LIMIT_MINUTE", "0", "Requests a user may make in any 60 seconds; 0 = unlimited"),
     setting("RATE_LIMIT_DAILY", "0", "Requests a user may make in a UTC day; 0 = unlimited"),
     setting("OPENAI_BASE_URL", "https://api.openai.com/v1", "OpenAI's address"),
     setting("ANTHROPIC_BASE_URL", "https://api.anthropic.com", "Anthropic's address"),
     setting("GEMINI_BASE_URL", "https://generativelanguage.googleapis.com", "Gemini's address"),
-    setting("ALLOW_PRIVATE_UPSTREAMS", "false", "May a user's base_url be a private address?"),
-    setting("SIGNUP", "open", "May anybody sign up? open or closed"),
+    setting("ALLOW_PRIVATE_UPSTREAMS", "false", "Allow a user's base_url to be a private address: true or false"),
+    setting("SIGNUP", "open", "open: anybody may sign up; closed: nobody"),
     setting("MAX_BODY_BYTES", "33554432", "The largest body of a proxied request"),
     setting("MAX_BUFFERED_BYTES", "1073741824", "The most bytes of bodies held over all requests"),
     setting("MAX_CONNECTIONS", "10000", "The most connections"),
@@ -55,16 +55,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("CLIENT_IDLE_TIMEOUT", "75s", "How long a connection may idle between requests"),
     setting("CLIENT_WRITE_TIMEOUT", "60s", "How long a client may take nothing of an answer"),
     optional("TRUSTED_PROXIES", "Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed, by commas"),
-    setting("DIRECTORY_MAX_STALE", "15m", "How long known callers are served while the store is away"),
+    setting("DIRECTORY_MAX_STALE", "15m", "The time that known callers are served while the store is away"),
     setting("MODEL_REFRESH_INTERVAL", "12h", "The age at which a provider key's list of models is fetched again"),
     setting("LOG_RETENTION_DAYS", "90", "Days request logs are kept; 0 = for ever"),
-    setting("JOURNAL_FSYNC", "50ms", "When the journal is made durable: a time, always or never"),
-    setting("MAX_JOURNAL_BYTES", "1073741824", "What the journals may take on disk"),
-    setting("MAX_RETRIES", "1", "How often one target is tried again"),
-    setting("SHUTDOWN_GRACE", "30s", "How long requests in flight may go on after a stop"),
-    setting("SHUTDOWN_DELAY", "0s", "How long /health/ready says 503 before the listener closes"),
-    setting("LOG_FORMAT", "pretty", "pretty or json"),
-    setting("RUST_LOG", "info", "What is logged, for example info or tt_http=debug"),
+    setting("JOURNAL_FSYNC", "50ms", "The time between two syncs of the journal to disk; or always, or never"),
+    setting("MAX_JOURNAL_BYTES", "1073741824", "The most bytes that the journals may take on disk"),
+    setting("MAX_RETRIES", "1", "The most times that one target is tried again"),
+    setting("SHUTDOWN_GRACE", "30s", "The time that requests in flight have to end after a stop"),
+    setting("SHUTDOWN_DELAY", "0s", "The time that /health/ready answers 503 before the listener closes"),
+    setting("LOG_FORMAT", "pretty", "The format of log lines: pretty or json"),
+    setting("RUST_LOG", "info", "The filter of log lines, for example info or tt_http=debug"),
 ];
 
 /// Settings that the documentation names and that no part of the program reads yet. One that is given stops the start:

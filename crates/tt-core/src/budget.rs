@@ -1,6 +1,6 @@
-//! Budgets: limits on money, the periods they are for, and the accounts they are counted in.
+//! Budgets: limits on money, the periods that they are for, and the accounts that spending is counted in.
 //!
-//! `Caller::budget_rules` gives the budgets of a caller, tt-ratelimit counts, and the store has what is spent.
+//! `Caller::budget_rules` gives the budgets of a caller, tt-ratelimit counts, and the store keeps the spent amounts.
 
 use serde::{Deserialize, Serialize};
 use time::{Month, OffsetDateTime};
@@ -33,7 +33,7 @@ impl Period {
         }
     }
 
-    /// When the period that `at` lies in began; the Unix epoch for `Total`.
+    /// The beginning of the period that `at` lies in; the Unix epoch for `Total`.
     #[must_use]
     pub fn start(self, at: Timestamp) -> Timestamp {
         match self {
@@ -43,7 +43,7 @@ impl Period {
         }
     }
 
-    /// When the period that `at` lies in is over and the next begins; `None` for `Total`.
+    /// The end of the period that `at` lies in, which is the beginning of the next; `None` for `Total`.
     #[must_use]
     pub fn resets_at(self, at: Timestamp) -> Option<Timestamp> {
         match self {
@@ -83,7 +83,7 @@ impl std::str::FromStr for Period {
 pub struct Budget {
     /// The amount that may be spent, from 0 (nothing at all) to [`Budget::MOST`].
     pub limit: NanoUsd,
-    /// The period it is for.
+    /// The period that the limit is for.
     pub period: Period,
 }
 
@@ -104,20 +104,20 @@ impl Budget {
 /// The budgets of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UserBudgets {
-    /// The one the user set.
+    /// The budget that the user set.
     pub own: Option<Budget>,
-    /// The one an administrator set, which the user cannot change.
+    /// The budget that an administrator set, which the user cannot change.
     pub admin: Option<Budget>,
 }
 
 /// The kind of a budget: who set it, and for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BudgetKind {
-    /// The user's own.
+    /// The budget that the user set.
     UserOwn,
-    /// The one an administrator set for the user.
+    /// The budget that an administrator set for the user.
     UserAdmin,
-    /// The API key's.
+    /// The budget of the API key.
     Key,
 }
 
@@ -138,21 +138,21 @@ impl BudgetKind {
 pub struct Account {
     /// The user who spends.
     pub user: UserId,
-    /// The API key it is spent with; `None`: all the user spends, with keys or without.
+    /// The API key it is spent with; `None`: all that the user spends, with keys or without.
     pub key: Option<ApiKeyId>,
-    /// The period it is counted in.
+    /// The length of the periods.
     pub period: Period,
 }
 
 /// The amount spent in one period of one account: the sum of the costs of all requests whose rows the store has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
-    /// The account.
+    /// The account that the money was spent from.
     pub account: Account,
-    /// When the period began.
+    /// The beginning of the period.
     pub start: Timestamp,
-    /// Grows with every change of `amount` in this period, so that an older sum can be told from a newer one; 0 where
-    /// nothing has been spent.
+    /// A number that grows with every change of `amount` in this period, so that an older sum can be told from a newer
+    /// one; 0 where nothing has been spent.
     pub revision: u64,
     /// The sum so far.
     pub amount: NanoUsd,

@@ -92,22 +92,22 @@ pub enum Proof {
 /// The number of requests that are admitted per minute and per UTC day; 0 means that the limit is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestLimits {
-    /// In any 60 seconds.
+    /// The limit for any 60 seconds.
     pub minute: u64,
-    /// In a UTC day.
+    /// The limit for a UTC day.
     pub day: u64,
 }
 
 /// An authenticated caller. It may be kept in a cache, so `expires_at` must be checked with every request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The user.
+    /// The user whose credential it is.
     pub user_id: UserId,
     /// The user's rights.
     pub role: Role,
-    /// The credential used.
+    /// The credential that the request came with.
     pub proof: Proof,
-    /// When the credential expires; `None`: never.
+    /// The end of the credential's validity; `None`: it does not expire.
     pub expires_at: Option<Timestamp>,
     /// The user's own limits; 0 means that the server's default holds.
     pub limits: RequestLimits,
@@ -139,7 +139,7 @@ impl Caller {
         BudgetRules::new(self.user_id, budgets)
     }
 
-    /// Whether this caller may use the paths of `scope`. A session may use all.
+    /// True if this caller may use the paths of `scope`. A session may use all of them.
     pub fn may(&self, scope: Scope) -> bool {
         match &self.proof {
             Proof::Session(_) => true,
@@ -147,7 +147,7 @@ impl Caller {
         }
     }
 
-    /// Whether this caller may name `model` in a request: an API key may be limited to some aliases.
+    /// True if this caller may name `model` in a request. An API key may be limited to some aliases.
     pub fn may_name(&self, model: &str) -> bool {
         match &self.proof {
             Proof::ApiKey { allowed_aliases: Some(allowed), .. } => allowed.iter().any(|a| a.as_str() == model),

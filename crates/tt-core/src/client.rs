@@ -1,11 +1,11 @@
-//! Who asked, as far as the client says so in its headers: the program, its session, the agent within it, the trace.
+//! The client's own account of itself, from its headers: the program, its session, the agent within it, the trace.
 //!
-//! All of it is what a client claims. It sorts and finds requests; nothing is allowed or refused by it.
+//! It sorts and finds requests. Nothing is allowed or refused by it, since a client can claim anything.
 
 /// The longest session, agent or trace id that is kept, in characters.
 pub const LONGEST_ID: usize = 128;
 
-/// Words of a `User-Agent` that are looked at: programs put their own name among the first.
+/// The number of words of a `User-Agent` that are read: programs put their own name among the first.
 const WORDS: usize = 16;
 
 /// Headers that name a session. The first that holds a usable id counts: what the user sets for us, then what coding
@@ -16,24 +16,24 @@ const SESSION: [&str; 5] =
 /// The header that names the agent within a session.
 const AGENT: &str = "x-claude-code-agent-id";
 
-/// A program that asks.
+/// The program that sent a request, by its `User-Agent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Client {
-    /// Claude Code.
+    /// Claude Code, Anthropic's coding agent.
     ClaudeCode,
-    /// OpenAI Codex.
+    /// Codex, OpenAI's coding agent.
     Codex,
-    /// Gemini CLI.
+    /// Gemini CLI, Google's coding agent.
     GeminiCli,
-    /// opencode.
+    /// opencode, a coding agent for the terminal.
     OpenCode,
-    /// Aider.
+    /// Aider, a coding agent for the terminal.
     Aider,
-    /// Cline.
+    /// Cline, a coding agent in the editor.
     Cline,
     /// LangChain, in any language.
     LangChain,
-    /// LiteLLM.
+    /// LiteLLM, a library and proxy.
     LiteLlm,
     /// The AI SDK of Vercel.
     AiSdk,
@@ -47,12 +47,12 @@ pub enum Client {
     AnthropicNode,
     /// Google's library for the Gemini API, in any language.
     GoogleGenAi,
-    /// Another program.
+    /// A program that is not in this list.
     Other,
 }
 
-/// How each client begins a word of its `User-Agent`, in any case. Programs come before the frameworks they are built
-/// with, and those before the libraries of the providers.
+/// The beginning of a word of the `User-Agent`, in lower case, that each client is recognised by. Programs come before
+/// the frameworks they are built with, and those before the libraries of the providers.
 const MARKS: [(Client, &str); 20] = [
     (Client::ClaudeCode, "claude-cli/"),
     (Client::ClaudeCode, "claude-code/"),
@@ -116,16 +116,17 @@ impl Client {
     }
 }
 
-/// Who asked. What the client does not say, or says in a form that cannot be kept, is `None`.
+/// The client's account of itself. A field is `None` when the client does not state it, or states it in a form that
+/// cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AskedBy {
     /// The program; `None` when the request has no `User-Agent`.
     pub client: Option<Client>,
-    /// The session or conversation.
+    /// The session or conversation that the request belongs to.
     pub session: Option<String>,
-    /// The agent within the session.
+    /// The agent within the session that sent the request.
     pub agent: Option<String>,
-    /// The trace: 32 hexadecimal digits in lower case.
+    /// The trace that the request belongs to: 32 hexadecimal digits in lower case.
     pub trace_id: Option<String>,
 }
 
@@ -142,8 +143,8 @@ impl AskedBy {
     }
 }
 
-/// An id as it is kept: 1 to [`LONGEST_ID`] visible ASCII characters, without the blanks around them. `None` where it is
-/// anything else: a piece of an id would be another id.
+/// An id as it is kept: 1 to [`LONGEST_ID`] visible ASCII characters, without the blanks around them. `None` where it
+/// is anything else: a piece of an id would be another id.
 pub fn identifier(text: &str) -> Option<String> {
     let text = text.trim();
     let usable = (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());

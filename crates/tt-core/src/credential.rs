@@ -27,7 +27,7 @@ impl std::fmt::Debug for Sealed {
     }
 }
 
-/// A random name of one sealed secret, made by the program: the row's id is not known before the insert, and what
-/// binds the ciphertext to its row must be.
+/// The random name of one sealed secret, which binds the ciphertext to its row. The row's own id cannot do that, since
+/// it is not known before the insert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealId(pub String);

@@ -1,4 +1,4 @@
-//! What a provider bills beside tokens: searches, sessions of a code interpreter and the like, each by its unit.
+//! Fees: the services that a provider bills beside tokens, such as searches and sessions of a code interpreter.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub enum FeeKind {
     Fetch,
 }
 
-/// What a fee is counted in.
+/// The unit that a fee is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeeUnit {
@@ -28,27 +28,27 @@ pub enum FeeUnit {
     Query,
     /// Each prompt that was answered with the service, whatever the number of queries.
     Prompt,
-    /// Each session.
+    /// Each session of the service.
     Session,
-    /// Each hour that was begun.
+    /// Each hour of use, where a begun hour counts as a whole one.
     Hour,
 }
 
-/// So many units of a service.
+/// A number of units of one service.
 ///
 /// It is written to journals, as all of [`crate::record`] is: new fields go to the end, with a default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fee {
-    /// The service.
+    /// The service that was billed.
     pub kind: FeeKind,
-    /// How many units.
+    /// The number of units.
     pub count: u64,
-    /// The unit.
+    /// The unit that `count` is in.
     pub unit: FeeUnit,
 }
 
 impl Fee {
-    /// Searches of the web, billed by the query.
+    /// A fee for `count` searches of the web, billed by the query.
     pub const fn web_searches(count: u64) -> Self {
         Self { kind: FeeKind::WebSearch, count, unit: FeeUnit::Query }
     }
@@ -72,7 +72,7 @@ impl Fee {
     }
 }
 
-/// The searches of the web among `fees`, billed by the query.
+/// The number of searches of the web among `fees`. Only those billed by the query count.
 pub fn web_searches(fees: &[Fee]) -> u64 {
     let searches = fees.iter().filter(|fee| (fee.kind, fee.unit) == (FeeKind::WebSearch, FeeUnit::Query));
     searches.fold(0, |sum, fee| sum.saturating_add(fee.count))

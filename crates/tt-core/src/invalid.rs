@@ -1,13 +1,12 @@
-//! The one error of this crate: a value that does not parse into its type.
+//! The one error of this crate: a value that cannot be parsed into its type.
 
-/// A value was refused. `field` is the name a client knows it by, `reason` what would be right; neither ever holds
-/// a secret.
+/// A value was refused. The message never holds a secret, so a client may be shown it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct Invalid {
     /// The field as the client names it, for example `alias` or `light_model_threshold`.
     pub field: &'static str,
-    /// What is wrong and what to send instead.
+    /// The rule that the value breaks, worded as what to send instead, for example `must be 1 to 64 characters`.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! Request limits: the rules that hold for a caller, and the decision about a request. tt-ratelimit counts.
+//! Request limits: the rules that hold for a caller, and the decision about a request. The counting is in tt-ratelimit.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ const MAX_RULES: usize = 4;
 /// The rules of one request, each kind at most once; reads as a slice.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    // The places from `len` on are unused.
+    // The elements from `len` on are unused.
     places: [Rule; MAX_RULES],
     len: usize,
 }
@@ -115,7 +115,7 @@ pub enum Decision {
     Deny {
         /// The rule that will refuse longest.
         rule: RuleKind,
-        /// Its limit.
+        /// The limit of that rule.
         limit: u64,
         /// The time until all rules would admit a request, if none came in between. It is exact to the millisecond; a
         /// header in seconds must round up.

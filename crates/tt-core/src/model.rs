@@ -1,46 +1,46 @@
-//! Facts about a model that translation and limits need: sizes and what it can do. From the price table.
+//! Facts about a model that translation and limits need: its sizes and its abilities. They come from the price table.
 
-/// What is known of a model. Absent facts are `None`: not stated, which is not the same as "no".
+/// The known facts about a model. `None` means that the table does not state the fact, not that the answer is "no".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ModelFacts {
-    /// Tokens it can read and write together.
+    /// The number of tokens that the model can read and write together.
     pub context_window: Option<u64>,
-    /// The most tokens it can write.
+    /// The largest number of tokens that the model can write.
     pub max_output: Option<u64>,
-    /// What it can do.
+    /// The model's abilities.
     pub capabilities: Capabilities,
 }
 
-/// The flags `capabilities` of the price table; `None`: not stated.
+/// The abilities that the price table lists under `capabilities`; `None` when the table does not state one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct Capabilities {
-    /// Takes `temperature`, `top_p`, `top_k`; `Some(false)`: refuses them.
+    /// The model takes `temperature`, `top_p` and `top_k`; with `Some(false)` it refuses them.
     pub sampling_params: Option<bool>,
-    /// Continues a last assistant message; `Some(false)`: refuses it.
+    /// The model continues a last message of the assistant; with `Some(false)` it refuses one.
     pub assistant_prefill: Option<bool>,
-    /// Has native structured output.
+    /// The model has structured output of its own.
     pub native_structured_output: Option<bool>,
-    /// Takes `thinking: {"type": "adaptive"}` and an effort.
+    /// The model takes `thinking: {"type": "adaptive"}` and an effort.
     pub adaptive_thinking: Option<bool>,
-    /// Takes `role: "system"` messages after the first user message.
+    /// The model takes `role: "system"` messages after the first user message.
     pub mid_conversation_system: Option<bool>,
-    /// Takes the effort `xhigh`.
+    /// The model takes the effort `xhigh`.
     pub xhigh_reasoning_effort: Option<bool>,
-    /// Takes the effort `max`.
+    /// The model takes the effort `max`.
     pub max_reasoning_effort: Option<bool>,
-    /// Takes the effort `none`.
+    /// The model takes the effort `none`.
     pub none_reasoning_effort: Option<bool>,
-    /// Takes the effort `minimal`.
+    /// The model takes the effort `minimal`.
     pub minimal_reasoning_effort: Option<bool>,
-    /// Thinks.
+    /// The model can think before it answers.
     pub reasoning: Option<bool>,
-    /// Reads pictures.
+    /// The model reads pictures.
     pub vision: Option<bool>,
-    /// Reads PDF documents.
+    /// The model reads PDF documents.
     pub pdf_input: Option<bool>,
-    /// Hears sound.
+    /// The model takes sound as input.
     pub audio_input: Option<bool>,
-    /// Calls tools.
+    /// The model calls tools.
     pub function_calling: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! Money: whole nano-US-dollars, printed and read as exact decimal numbers. Never a float.
+//! Money: whole nano-US-dollars, printed and read as exact decimal numbers, never as a float.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,12 +9,12 @@ use crate::Invalid;
 /// An amount in nano-US-dollars (10⁻⁹ USD). In JSON an exact decimal number of dollars, `0.000012345`, in
 /// binary formats the integer.
 ///
-/// Of the text formats only `serde_json` will do: the exact number needs its raw values.
+/// Of the text formats only `serde_json` works, since the exact number needs its raw values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct NanoUsd(pub i64);
 
 impl NanoUsd {
-    /// Nothing.
+    /// No money.
     pub const ZERO: Self = Self(0);
 
     /// The sum, held at the type's ends instead of wrapping (±9.2 billion dollars).

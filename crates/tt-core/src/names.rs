@@ -1,4 +1,4 @@
-//! Names that users choose, parsed once at the edge and trusted from there.
+//! The names that users choose. They are parsed once, where a request enters; the code behind trusts them.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ macro_rules! name {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// The text.
+            /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -70,11 +70,12 @@ impl ModelName {
     }
 }
 
-name!(/// An e-mail address, trimmed and lower-cased: what users are compared by.
+name!(/// An e-mail address, trimmed and lower-cased, so that equal addresses compare equal.
     Email);
 
 impl Email {
-    /// Trims and lower-cases `text`, then checks it: one `@` with something on both sides, no blanks, at most 254 bytes.
+    /// Trims and lower-cases `text`, then checks it: one `@` with something on both sides, no blanks, at most 254
+    /// bytes.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         Self::try_from(text.trim().to_lowercase())
     }
@@ -106,7 +107,8 @@ impl Label {
 
 name!(/// The address of a provider's API: `http` or `https`, a host, no credentials, query or fragment; no trailing slash.
     ///
-    /// Whether the host may be called (private addresses) is decided where it is saved and where it is connected to.
+    /// This type allows private addresses: the code that saves an address and the code that connects to it decide about
+    /// those.
     BaseUrl);
 
 impl BaseUrl {

@@ -1,4 +1,5 @@
-//! Which target to try, and what next: a pure function, the same for a request and for `/manage/route`.
+//! The routing plan: the targets to try for a request, in order. It is a pure function, the same for a request and for
+//! `/manage/route`.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +11,7 @@ use crate::{AliasId, ModelName, Provider, ProviderKeyId};
 /// The most targets one request may try, so that even a cycle written by two writers at once ends.
 pub const MAX_STEPS: usize = 8;
 
-/// What kind of step served.
+/// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Route {
@@ -18,7 +19,7 @@ pub enum Route {
     Primary,
     /// The light model of the alias that was asked for.
     Light,
-    /// An alias further down the chain, whichever of its models serves.
+    /// A target of an alias further down the chain, whichever of its models it is.
     Fallback,
 }
 
@@ -33,19 +34,19 @@ impl Route {
     }
 }
 
-/// Input tokens, counted only as far as routing needs.
+/// The number of input tokens, counted only as far as routing needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputTokens {
-    /// Exactly so many.
+    /// Exactly this number.
     Exact(u64),
-    /// At least so many: the largest threshold in the chain was reached and counting stopped.
+    /// This number or more: it is the largest threshold in the chain, and counting stopped there.
     AtLeast(u64),
-    /// At most so many, which is under the smallest threshold in the chain: not counted.
+    /// This number or fewer: it is under the smallest threshold in the chain, so nothing was counted.
     AtMost(u64),
 }
 
 impl InputTokens {
-    /// Surely fewer than `bound`?
+    /// True if there are surely fewer tokens than `bound`.
     pub const fn under(self, bound: u64) -> bool {
         matches!(self, Self::Exact(n) | Self::AtMost(n) if n < bound)
     }
@@ -71,39 +72,39 @@ impl std::fmt::Display for InputTokens {
 /// One target to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The alias it comes from; for `provider/model` addressing the name asked for.
+    /// The alias that the step comes from; for a `provider/model` the name that was asked for.
     pub alias: String,
-    /// What kind of step it is.
+    /// The kind of the step.
     pub route: Route,
-    /// Whose API.
+    /// The provider to call.
     pub provider: Provider,
-    /// With which key.
+    /// The provider key to call it with.
     pub key: ProviderKeyId,
-    /// The upstream model.
+    /// The upstream model to ask for.
     pub model: ModelName,
-    /// The target model a light model stands in for: what `saved_usd` compares with.
+    /// The target model that a light model stands in for: `saved_usd` compares with its price.
     pub instead_of: Option<ModelName>,
-    /// Why, in words.
+    /// The reason for the step, in words.
     pub reason: String,
 }
 
 /// The steps of one request, in order: 1 to [`MAX_STEPS`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// What to try, first to last.
+    /// The steps, first to last.
     pub steps: Vec<Step>,
 }
 
-/// No target for the name.
+/// The requested name leads to no target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoTarget {
-    /// Neither an alias of the caller nor `provider/model`.
+    /// The name is neither an alias of the caller nor of the form `provider/model`.
     #[error("no alias of that name, and not of the form provider/model")]
     UnknownModel,
-    /// `provider/model`, but the caller has no key of that provider.
+    /// The name is a `provider/model`, but the caller has no key of that provider.
     #[error("no {0} key is stored")]
     NoKey(Provider),
-    /// `provider/model`, but the model is no model name.
+    /// The name is a `provider/model`, but the model is not a valid model name.
     #[error("{0}")]
     InvalidModel(crate::Invalid),
 }
@@ -122,14 +123,14 @@ fn chain<'a>(routes: &'a Routes, requested: &str) -> Vec<&'a Alias> {
     chain
 }
 
-/// How far the input must be counted to plan `requested`: to the largest light threshold in its chain. `None`: no
-/// count is needed.
+/// The number to which input tokens must be counted to plan `requested`: the largest light threshold in its chain.
+/// `None`: no count is needed.
 pub fn count_to(routes: &Routes, requested: &str) -> Option<u64> {
     thresholds(routes, requested).map(|thresholds| *thresholds.end())
 }
 
-/// The smallest and the largest light threshold in the chain of `requested`: what is under the first or not under the
-/// last settles the plan without a count. `None`: there are none.
+/// The smallest and the largest light threshold in the chain of `requested`. An input under the first, or not under the
+/// last, settles the plan without a count. `None`: the chain has no threshold.
 pub fn thresholds(routes: &Routes, requested: &str) -> Option<RangeInclusive<u64>> {
     let chain = chain(routes, requested);
     let bounds = || chain.iter().filter_map(|alias| alias.light()).map(|(_, bound)| bound);
@@ -194,7 +195,7 @@ fn direct(routes: &Routes, requested: &str) -> Result<Step, NoTarget> {
     })
 }
 
-/// Would setting `alias`'s fallback to `fallback` close a cycle among `routes`?
+/// True if a fallback from `alias` to `fallback` would close a cycle among `routes`.
 pub fn closes_cycle(routes: &Routes, alias: AliasId, fallback: AliasId) -> bool {
     let mut seen = vec![alias];
     let mut next = Some(fallback);

@@ -10,7 +10,7 @@ use crate::Invalid;
 pub enum Provider {
     /// OpenAI, or a host that speaks its API.
     OpenAi,
-    /// Anthropic.
+    /// Anthropic and its Messages API.
     Anthropic,
     /// Google's Gemini API (not Vertex).
     Gemini,
@@ -29,7 +29,7 @@ impl Provider {
         }
     }
 
-    /// The dialects of its API, its first one first.
+    /// The dialects that its API speaks, the preferred one first.
     pub const fn dialects(self) -> &'static [Dialect] {
         match self {
             Self::OpenAi => &[Dialect::OpenAiChat],
@@ -38,8 +38,8 @@ impl Provider {
         }
     }
 
-    /// The dialect in which it is asked for what a client asked in `ingress`: the same where it speaks that, so that the
-    /// request can pass through as it is, else its first.
+    /// The dialect in which a request that came in `ingress` is sent: the same one if the provider speaks it, so that
+    /// the request can pass through, else the provider's first.
     pub fn dialect_for(self, ingress: Dialect) -> Dialect {
         let spoken = self.dialects();
         match spoken.first() {
@@ -66,20 +66,20 @@ impl std::str::FromStr for Provider {
     }
 }
 
-/// An API we speak, on either side.
+/// A wire format of chat requests and answers: a client speaks one, a provider one or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
-    /// OpenAI Chat Completions.
+    /// OpenAI Chat Completions (`/v1/chat/completions`).
     OpenAiChat,
-    /// Anthropic Messages.
+    /// Anthropic Messages (`/v1/messages`).
     AnthropicMessages,
     /// Gemini `generateContent` / `streamGenerateContent`.
     Gemini,
 }
 
 impl Dialect {
-    /// Every dialect.
+    /// Every dialect, in the order of their declaration.
     pub const ALL: [Self; 3] = [Self::OpenAiChat, Self::AnthropicMessages, Self::Gemini];
 
     /// The name in the API and the store.

@@ -1,4 +1,4 @@
-//! What `/manage/usage` and `/manage/logs` can be asked, and what they answer, before any SQL or JSON.
+//! The questions that `/manage/usage` and `/manage/logs` can be asked, and their answers, before any SQL or JSON.
 
 use crate::fee::Fee;
 use crate::plan::Route;
@@ -9,19 +9,19 @@ use crate::{ApiKeyId, Dialect, Invalid, NanoUsd, Provider, RequestId, Tags, Time
 /// A dimension usage can be grouped by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum GroupBy {
-    /// The provider that served.
+    /// The provider of the last attempt.
     Provider,
-    /// The alias asked for.
+    /// The alias that was asked for.
     Alias,
-    /// The upstream model.
+    /// The upstream model of the last attempt.
     Model,
-    /// The API key.
+    /// The API key of the request.
     ApiKey,
-    /// The UTC day.
+    /// The UTC day in which the request arrived.
     Day,
-    /// The hour.
+    /// The hour in which the request arrived, in UTC.
     Hour,
-    /// The status the client got.
+    /// The HTTP status that the client got.
     Status,
     /// `primary`, `light` or `fallback`.
     Route,
@@ -77,9 +77,9 @@ impl GroupBy {
 /// A question to the rollups. `from` and `to` lie on full hours; `to` is exclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageQuery {
-    /// The first hour.
+    /// The first hour that counts.
     pub from: Timestamp,
-    /// The end.
+    /// The hour at which counting ends; it does not count.
     pub to: Timestamp,
     /// The dimensions, in the order asked, each once; at most one tag.
     pub group_by: Vec<GroupBy>,
@@ -90,14 +90,14 @@ pub struct UsageQuery {
 pub struct UsageGroup {
     /// The group's values, in the order of `group_by`; `None` for a dimension a request had no value in.
     pub key: Vec<Option<String>>,
-    /// Its sums.
+    /// The sums over the requests of the group.
     pub sums: UsageSums,
 }
 
 /// Sums over requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UsageSums {
-    /// Requests admitted.
+    /// The number of requests that were admitted.
     pub requests: u64,
     /// All input tokens, caches included.
     pub input_tokens: u64,
@@ -109,22 +109,22 @@ pub struct UsageSums {
     pub output_tokens: u64,
     /// The part that is reasoning.
     pub reasoning_tokens: u64,
-    /// What is known of the cost.
+    /// The sum of the known costs.
     pub cost: NanoUsd,
-    /// Requests whose cost is not known (in full): the sum above leaves something out.
+    /// The number of requests whose cost is not known, or not in full: `cost` leaves something of them out.
     pub unpriced: u64,
-    /// What light models saved.
+    /// The money that light models saved.
     pub saved: NanoUsd,
-    /// Requests with outcome `error`.
+    /// The number of requests with outcome `error`.
     pub errors: u64,
-    /// Requests with outcome `cancelled`.
+    /// The number of requests with outcome `cancelled`.
     pub cancelled: u64,
 }
 
-/// Which log rows, newest first.
+/// A question for rows of the request log, newest first. A filter that is `None` lets all rows pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogQuery {
-    /// At most so many.
+    /// The largest number of rows to return.
     pub limit: u32,
     /// Only rows older than this one (its `created_at` and id).
     pub before: Option<(Timestamp, RequestId)>,
@@ -132,22 +132,22 @@ pub struct LogQuery {
     pub alias: Option<String>,
     /// Only this provider.
     pub provider: Option<Provider>,
-    /// Only this status.
+    /// Only rows with this HTTP status.
     pub status: Option<u16>,
-    /// Not before.
+    /// Only rows of requests that arrived at this moment or later.
     pub from: Option<Timestamp>,
-    /// Before.
+    /// Only rows of requests that arrived before this moment.
     pub to: Option<Timestamp>,
 }
 
-/// A row of the request log as read back.
+/// A row of the request log, read back from the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRow {
-    /// The request.
+    /// The id of the request.
     pub request_id: RequestId,
-    /// When it arrived.
+    /// The arrival of the request.
     pub created_at: Timestamp,
-    /// The alias asked for.
+    /// The alias, or the `provider/model`, that the client asked for.
     pub alias: String,
     /// The route of the last attempt; `None` when nothing was tried.
     pub route: Option<Route>,
@@ -155,134 +155,134 @@ pub struct LogRow {
     pub provider: Option<Provider>,
     /// The upstream model of the last attempt.
     pub model: Option<String>,
-    /// The API key, if it was one.
+    /// The API key that the request came with; `None` for a session.
     pub api_key_id: Option<ApiKeyId>,
-    /// Was a stream asked for?
+    /// True if the client asked for a stream.
     pub stream: bool,
-    /// What the client got.
+    /// The HTTP status that the client got; `None` when the request was interrupted.
     pub status: Option<u16>,
-    /// How it ended.
+    /// The end that the client saw.
     pub outcome: Outcome,
-    /// The API the client spoke.
+    /// The dialect that the client spoke.
     pub dialect: Dialect,
     /// The program that asked, by its `User-Agent`: a word of [`crate::client::Client`].
     pub client: Option<String>,
     /// The session that the client says the request belongs to.
     pub session: Option<String>,
-    /// The agent within the session.
+    /// The agent within the session that the client says it asks for.
     pub agent: Option<String>,
     /// The trace that the client says the request belongs to.
     pub trace_id: Option<String>,
     /// Tokens over all attempts.
     pub usage: Usage,
-    /// What was billed beside tokens, over all attempts.
+    /// The fees billed beside tokens, over all attempts.
     pub fees: Vec<Fee>,
-    /// Where they come from.
+    /// The origin of the numbers in `usage`.
     pub source: UsageSource,
-    /// The known cost.
+    /// The sum of the known costs; `None` where none is known.
     pub cost: Option<NanoUsd>,
-    /// What the light model saved.
+    /// The money that the light model saved.
     pub saved: NanoUsd,
-    /// From arrival to the end.
+    /// Milliseconds from the arrival of the request to its end.
     pub latency_ms: u64,
-    /// From arrival to the first content byte.
+    /// Milliseconds from the arrival to the first content byte for the client.
     pub first_token_ms: Option<u64>,
-    /// How many attempts.
+    /// The number of attempts.
     pub attempts: u32,
-    /// What went wrong.
+    /// The error, in words without secrets; `None` for a request without one.
     pub error: Option<String>,
-    /// The client's tags.
+    /// The tags that the client gave the request.
     pub tags: Tags,
 }
 
-/// Which rows to look for gaps in.
+/// A question for the rows with gaps: those whose numbers leave something out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GapQuery {
-    /// Not before.
+    /// Only rows of requests that arrived at this moment or later.
     pub from: Option<Timestamp>,
-    /// Before.
+    /// Only rows of requests that arrived before this moment.
     pub to: Option<Timestamp>,
-    /// At most so many of each kind, the newest.
+    /// The largest number of rows of each kind; the newest are returned.
     pub limit: u32,
 }
 
-/// Rows whose numbers leave something out, by what it is, each list newest first. A row may be in several.
+/// Rows whose numbers leave something out, by the kind of gap, each list newest first. A row may be in several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gaps {
-    /// The process died while they ran.
+    /// Requests whose process died while they ran.
     pub interrupted: Vec<Gap>,
-    /// Something was sent and nobody knows what it used.
+    /// Requests with an attempt that was sent and whose usage is not known.
     pub unknown_usage: Vec<Gap>,
-    /// Tokens are known and their price is not.
+    /// Requests with known tokens whose price is not known.
     pub unpriced: Vec<Gap>,
 }
 
-/// Which request a gap is in.
+/// A request with a gap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
-    /// The request.
+    /// The id of the request.
     pub request_id: RequestId,
-    /// When it arrived.
+    /// The arrival of the request.
     pub created_at: Timestamp,
-    /// The alias asked for.
+    /// The alias, or the `provider/model`, that the client asked for.
     pub alias: String,
     /// The provider of the last attempt; `None` when nothing was tried.
     pub provider: Option<Provider>,
     /// The upstream model of the last attempt.
     pub model: Option<String>,
-    /// The API key, if it was one.
+    /// The API key that the request came with; `None` for a session.
     pub api_key_id: Option<ApiKeyId>,
-    /// What the client got; `None` when interrupted.
+    /// The HTTP status that the client got; `None` when the request was interrupted.
     pub status: Option<u16>,
-    /// How it ended.
+    /// The end that the client saw.
     pub outcome: Outcome,
-    /// Where its tokens come from.
+    /// The origin of the request's token counts.
     pub source: UsageSource,
-    /// What is known of the cost.
+    /// The sum of the known costs; `None` where none is known.
     pub cost: Option<NanoUsd>,
-    /// What went wrong.
+    /// The error, in words without secrets; `None` for a request without one.
     pub error: Option<String>,
 }
 
-/// A row of any user as it is exported.
+/// A row of the export, which covers all users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportRow {
-    /// Whose.
+    /// The user who sent the request.
     pub user_id: UserId,
-    /// Their address.
+    /// The e-mail address of the user; `None` when the user was deleted.
     pub email: Option<String>,
-    /// The row.
+    /// The row of the request log.
     pub row: LogRow,
-    /// Was the price of something it billed unknown?
+    /// True if the request billed something whose price is unknown.
     pub unpriced: bool,
 }
 
-/// A piece of an export, oldest first.
+/// A question for one page of an export, oldest rows first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExportQuery {
     /// Only this user's rows.
     pub user: Option<UserId>,
     /// Only rows newer than this one (its `created_at` and id).
     pub after: Option<(Timestamp, RequestId)>,
-    /// Not before.
+    /// Only rows of requests that arrived at this moment or later.
     pub from: Timestamp,
-    /// Before.
+    /// Only rows of requests that arrived before this moment.
     pub to: Timestamp,
-    /// At most so many.
+    /// The largest number of rows to return.
     pub limit: u32,
 }
 
-/// One request in full: its row, and what was tried.
+/// One request in full: its row, the plan and the attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogDetail {
-    /// The row.
+    /// The row of the request log.
     pub row: LogRow,
-    /// Why the first target was chosen.
+    /// The reason why the first target was chosen, in words.
     pub route_reason: String,
-    /// The targets planned.
+    /// The targets planned, first to last.
     pub chain: Vec<crate::record::PlannedStep>,
-    /// The attempts.
+    /// The attempts, in order.
     pub attempts: Vec<crate::record::Attempt>,
-    /// What the targets could not express, over all attempts: each thing once.
+    /// The parts of the request that targets cannot express, over all attempts, each listed once.
     pub notes: Vec<crate::record::Note>,
 }

@@ -1,7 +1,7 @@
-//! What the ledger records of a request, and the row it becomes: a pure sum over its attempts.
+//! The record of a request in the ledger, and the sums over its attempts that its row shows.
 //!
-//! Journals hold these as arrays of their fields, and may be read by a later version: new fields go to the end of their
-//! type, each with a default, and none is skipped.
+//! The journal holds these types as arrays of their fields, and a later version may read them. So new fields go to the
+//! end of their type, each with a default, and no field is skipped.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,25 +13,25 @@ use crate::{ApiKeyId, Dialect, NanoUsd, Provider, ProviderKeyId, RequestId, Tags
 /// Written before anything is sent upstream: a request was admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// The request.
+    /// The id of the request.
     pub request_id: RequestId,
-    /// When it arrived: the millisecond inside `request_id`.
+    /// The arrival of the request: the millisecond inside `request_id`.
     pub created_at: Timestamp,
-    /// Whose it is.
+    /// The user who sent the request.
     pub user_id: UserId,
-    /// The API key it came with, if it was one.
+    /// The API key that the request came with; `None` for a session.
     pub api_key_id: Option<ApiKeyId>,
-    /// The alias, or `provider/model`, that was asked for.
+    /// The alias, or the `provider/model`, that the client asked for.
     pub alias: String,
-    /// The API the client spoke.
+    /// The dialect that the client spoke.
     pub dialect: Dialect,
-    /// Did it ask for a stream?
+    /// True if the client asked for a stream.
     pub stream: bool,
-    /// Why the first target was chosen, in words.
+    /// The reason why the first target was chosen, in words.
     pub route_reason: String,
     /// The targets planned, first to last.
     pub chain: Vec<PlannedStep>,
-    /// The client's tags.
+    /// The tags that the client gave the request.
     pub tags: Tags,
     /// The program that asked, by its `User-Agent`: a word of [`crate::client::Client`].
     #[serde(default)]
@@ -52,85 +52,86 @@ pub struct Intent {
 pub struct PlannedStep {
     /// The alias it comes from.
     pub alias: String,
-    /// What kind of step.
+    /// The kind of the step.
     pub route: Route,
-    /// Whose API.
+    /// The provider to call.
     pub provider: Provider,
     /// The upstream model.
     pub model: String,
-    /// Why, in words.
+    /// The reason for the step, in words.
     pub reason: String,
 }
 
 /// Written before an attempt is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptStarted {
-    /// The alias it serves.
+    /// The alias that the attempt serves.
     pub alias: String,
-    /// What kind of step.
+    /// The kind of the step that led to the attempt.
     pub route: Route,
-    /// Whose API.
+    /// The provider called.
     pub provider: Provider,
-    /// With which key.
+    /// The provider key used.
     pub provider_key_id: ProviderKeyId,
     /// The upstream model asked for.
     pub model: String,
-    /// When.
+    /// The moment the attempt was sent.
     pub started_at: Timestamp,
-    /// What the target could not express, and what became of it.
+    /// The parts of the request that the target cannot express, each with what was done about it.
     #[serde(default)]
     pub notes: Vec<Note>,
 }
 
-/// Something of a request that was not sent to a target as the client wrote it.
+/// A part of a request that was not sent to a target as the client wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// The parameter, as the client wrote it.
     pub param: String,
-    /// What became of it.
+    /// The treatment: left out, or changed.
     pub what: Change,
-    /// Why, in words; empty where nothing more is to be said.
+    /// The reason, in words; empty where there is nothing more to say.
     pub why: String,
 }
 
-/// What became of a parameter that the target could not express.
+/// The treatment of a parameter that the target cannot express.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
-    /// It was left out.
+    /// The parameter was left out.
     Dropped,
-    /// It was sent as something near it.
+    /// The parameter was sent in another form that comes near to it.
     Changed,
 }
 
 /// Written when an attempt is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptEnded {
-    /// The provider's HTTP status; `None` when none came.
+    /// The HTTP status of the provider's answer; `None` when there was no answer.
     pub status: Option<u16>,
-    /// What went wrong, in words without secrets; `None` when nothing did.
+    /// The error, in words without secrets; `None` for an attempt without one.
     pub error: Option<String>,
-    /// From sending to the end.
+    /// Milliseconds from sending the request to the end of the answer.
     pub latency_ms: u64,
-    /// Where the numbers come from.
+    /// The origin of the numbers in `usage`.
     pub source: UsageSource,
-    /// The numbers, with the provider's own object where there is one.
+    /// The usage, with the provider's own usage object where it sent one.
     pub usage: Reported,
-    /// The model the provider says answered.
+    /// The model that the provider says answered.
     pub served_model: Option<String>,
-    /// What it cost; `None`: the price is unknown.
+    /// The cost of the attempt; `None` when the price is unknown.
     pub cost: Option<NanoUsd>,
-    /// What the target model would have cost for the same tokens less `cost`, where a light model stood in.
+    /// The money that a light model saved: the cost of the same tokens on the target model, less `cost`. `None` where
+    /// no light model stood in, or a price is unknown.
     pub saved: Option<NanoUsd>,
-    /// The version of the price table that priced it.
+    /// The version of the price table that `cost` was computed with.
     pub price_version: Option<String>,
-    /// The target model a light model stood in for: without it `saved` could not be computed again.
+    /// The target model that a light model stood in for. Without it `saved` could not be computed again.
     #[serde(default)]
     pub instead_of: Option<String>,
 }
 
 impl AttemptEnded {
-    /// An attempt that billed nothing: never sent, or answered with an error status.
+    /// The end of an attempt that billed nothing: it was never sent, or was answered with an error status.
     pub fn unbilled(status: Option<u16>, error: impl Into<String>, latency_ms: u64) -> Self {
         Self {
             status,
@@ -146,22 +147,22 @@ impl AttemptEnded {
         }
     }
 
-    /// An attempt that was sent and never answered: nobody knows what it billed.
+    /// The end of an attempt that was sent and not answered, so that its usage is unknown.
     pub fn unanswered(error: impl Into<String>, latency_ms: u64) -> Self {
         Self { source: UsageSource::Unknown, cost: None, ..Self::unbilled(None, error, latency_ms) }
     }
 }
 
-/// One attempt: what was sent and how it ended. `ended` is `None` when the process died in between.
+/// One attempt: its start and its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// What was sent.
+    /// The start, recorded before the attempt was sent.
     pub started: AttemptStarted,
-    /// How it ended.
+    /// The end; `None` when the process died before it.
     pub ended: Option<AttemptEnded>,
 }
 
-/// How a request ended.
+/// The end of a request, as the client saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -169,9 +170,9 @@ pub enum Outcome {
     Ok,
     /// The client got an error, or a stream that broke.
     Error,
-    /// The client left.
+    /// The client closed the connection before the end of the answer.
     Cancelled,
-    /// The process died while it ran.
+    /// The process died while the request ran.
     Interrupted,
 }
 
@@ -190,54 +191,55 @@ impl Outcome {
 /// Written before the client is given the end of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// What the client got: 200 for a stream that broke later, 499 when it left, `None` when interrupted.
+    /// The status that the client got: 200 also for a stream that broke later, 499 when the client left, `None` when
+    /// the request was interrupted.
     pub status: Option<u16>,
-    /// How it ended.
+    /// The end that the client saw.
     pub outcome: Outcome,
-    /// What went wrong, in words without secrets.
+    /// The error, in words without secrets; `None` for a request without one.
     pub error: Option<String>,
-    /// From arrival to the end.
+    /// Milliseconds from the arrival of the request to its end.
     pub latency_ms: u64,
-    /// From arrival to the first content byte to the client, where there was one.
+    /// Milliseconds from the arrival to the first content byte for the client; `None` when there was none.
     pub first_token_ms: Option<u64>,
 }
 
-/// A request from its intent to its end: what the drain moves to the store.
+/// A whole request, from its intent to its end. The drain moves it to the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {
-    /// What was admitted.
+    /// The request as it was admitted.
     pub intent: Intent,
-    /// What was tried, in order.
+    /// The attempts, in order.
     pub attempts: Vec<Attempt>,
-    /// How it ended.
+    /// The end of the request.
     pub settled: Settled,
 }
 
-/// How far a chain of the journal has been drained: written in the transaction of the rows it stands behind.
+/// The position up to which a journal has been drained. The store writes it in the same transaction as the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalCursor {
-    /// The chain's name, unique among all instances and workers.
+    /// The name of the journal, unique among all instances and workers.
     pub journal: String,
-    /// The segment the next record lies in.
+    /// The number of the segment that holds the next record.
     pub segment: u64,
-    /// Bytes from that segment's beginning; at most `i64::MAX`.
+    /// The offset of the next record in that segment, in bytes; at most `i64::MAX`.
     pub offset: u64,
 }
 
 /// The sums over a request's attempts that its row shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Totals {
-    /// Tokens over all attempts.
+    /// The tokens of all attempts.
     pub usage: Usage,
-    /// The weakest source of its billed attempts.
+    /// The weakest source among the billed attempts.
     pub source: UsageSource,
-    /// The sum of what is known; `None` where nothing is.
+    /// The sum of the known costs; `None` where none is known.
     pub cost: Option<NanoUsd>,
-    /// What the light model saved.
+    /// The sum of the money that light models saved.
     pub saved: NanoUsd,
-    /// Did an attempt bill tokens or fees whose price is unknown?
+    /// True if an attempt billed tokens or fees whose price is unknown.
     pub unpriced: bool,
-    /// What was billed beside tokens, over all attempts.
+    /// The fees billed beside tokens, over all attempts.
     pub fees: Vec<Fee>,
 }
 
@@ -278,17 +280,17 @@ impl Totals {
 }
 
 impl Settlement {
-    /// The sums over its attempts.
+    /// The sums over the attempts of this request.
     pub fn totals(&self) -> Totals {
         Totals::of(&self.attempts)
     }
 
-    /// When it ended.
+    /// The moment the request ended.
     pub fn settled_at(&self) -> Timestamp {
         self.intent.created_at.plus_millis(i64::try_from(self.settled.latency_ms).unwrap_or(i64::MAX))
     }
 
-    /// The attempt the row is about: the last one, which served or failed last.
+    /// The last attempt, which served the request or was the last to fail. The request's row is about it.
     pub fn last(&self) -> Option<&Attempt> {
         self.attempts.last()
     }

@@ -1,4 +1,4 @@
-//! What a user has set up for routing: aliases and provider keys, without secrets.
+//! A user's set-up for routing: aliases and provider keys, without secrets.
 
 use std::collections::HashMap;
 
@@ -10,30 +10,31 @@ pub const DEFAULT_LIGHT_THRESHOLD: u64 = 100;
 /// A name that stands for a provider key and a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
-    /// Its id.
+    /// The alias's id.
     pub id: AliasId,
-    /// Its name, unique for the user.
+    /// The alias's name, unique for the user.
     pub name: AliasName,
-    /// The model to call.
+    /// The model that requests are sent to.
     pub target_model: ModelName,
-    /// The key to call it with.
+    /// The provider key that requests are sent with.
     pub provider_key_id: ProviderKeyId,
-    /// That key's provider.
+    /// The provider of that key.
     pub provider: Provider,
-    /// Where to go when this one fails.
+    /// The alias that is tried next when this one fails.
     pub fallback_alias_id: Option<AliasId>,
-    /// Is the light model to be used for small prompts?
+    /// True if the light model is to be used for small prompts.
     pub use_light_model: bool,
-    /// Small is: fewer input tokens than this.
+    /// The number of input tokens from which on a prompt is no longer small.
     pub light_model_threshold: u64,
     /// The model for small prompts.
     pub light_model: Option<ModelName>,
-    /// When it was first made.
+    /// The creation time of the alias.
     pub created_at: Timestamp,
 }
 
 impl Alias {
-    /// The model for small prompts and the bound under which it serves, where it is switched on.
+    /// The light model and the number of input tokens under which it serves; `None` where it is switched off or not
+    /// set.
     pub fn light(&self) -> Option<(&ModelName, u64)> {
         if !self.use_light_model {
             return None;
@@ -42,14 +43,14 @@ impl Alias {
     }
 }
 
-/// A provider key's public half.
+/// A provider key without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRef {
     /// Its id; a lower one is older.
     pub id: ProviderKeyId,
-    /// Whose API it opens.
+    /// The provider whose API the key is for.
     pub provider: Provider,
-    /// Where to call instead of the operator's address for that provider.
+    /// The address to call instead of the operator's address for that provider.
     pub base_url: Option<BaseUrl>,
 }
 
@@ -62,7 +63,7 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Collects a user's aliases and keys.
+    /// Collects the aliases and the keys of one user.
     pub fn new(aliases: impl IntoIterator<Item = Alias>, keys: impl IntoIterator<Item = KeyRef>) -> Self {
         let by_name: HashMap<_, _> = aliases.into_iter().map(|a| (a.name.clone(), a)).collect();
         let names = by_name.values().map(|a| (a.id, a.name.clone())).collect();

@@ -41,7 +41,7 @@ impl Tags {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// No tags.
+    /// True if there are no tags.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

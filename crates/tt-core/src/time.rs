@@ -8,11 +8,11 @@ use time::format_description::well_known::Rfc3339;
 use crate::Invalid;
 
 const HOUR_MS: i64 = 3_600_000;
-/// The milliseconds of a day in UTC, which has no leap seconds here.
+/// The milliseconds of a UTC day. Days with a leap second count as others.
 pub const DAY_MS: i64 = 86_400_000;
 
-/// A point in time in UTC, to the millisecond. In JSON an RFC 3339 string, in binary formats the milliseconds since the Unix
-/// epoch.
+/// A point in time in UTC, to the millisecond. In JSON an RFC 3339 string, in binary formats the milliseconds since the
+/// Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -27,13 +27,13 @@ impl Timestamp {
         self.0
     }
 
-    /// Later by `millis` (earlier when negative), held at the type's ends.
+    /// The point `millis` later (earlier when negative), held at the type's ends.
     #[must_use]
     pub const fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
-    /// The beginning of the hour this lies in.
+    /// The beginning of the hour that contains this point.
     #[must_use]
     pub const fn hour(self) -> Self {
         Self(self.0.div_euclid(HOUR_MS) * HOUR_MS)
@@ -46,7 +46,7 @@ impl Timestamp {
         if hour.0 == self.0 { hour } else { Self(hour.0.saturating_add(HOUR_MS)) }
     }
 
-    /// The beginning of the UTC day this lies in.
+    /// The beginning of the UTC day that contains this point.
     #[must_use]
     pub const fn day(self) -> Self {
         Self(self.0.div_euclid(DAY_MS) * DAY_MS)
@@ -57,7 +57,7 @@ impl Timestamp {
         let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let (date, clock) = (at.date(), at.time());
-        // Digit by digit: every record holds a few times, and the formatting machinery costs ten times as much.
+        // Written digit by digit: every record holds a few times, and the formatting machinery costs ten times as much.
         let mut text = String::with_capacity(24);
         digits::<4>(&mut text, date.year().unsigned_abs(), '-');
         digits::<2>(&mut text, u32::from(u8::from(date.month())), '-');
@@ -80,7 +80,7 @@ impl Timestamp {
     }
 }
 
-/// Appends the last `N` decimal digits of `number`, and what comes after them.
+/// Appends the last `N` decimal digits of `number`, then `after`.
 fn digits<const N: usize>(text: &mut String, number: u32, after: char) {
     let mut digits = ['0'; N];
     let mut rest = number;

@@ -1,7 +1,7 @@
-//! Counting tokens, with o200k_base for every provider: how long a prompt is before it is sent, and how much came back
-//! when a stream ended without a usage object.
+//! Counts tokens with o200k_base, for every provider: the length of a prompt before it is sent, and the length of an
+//! answer whose stream ended without a usage object.
 //!
-//! What is billed is never counted here where the provider says it. Text is counted as text: `<|endoftext|>` in a
+//! A number that the provider states is never counted here. Text is counted as text: `<|endoftext|>` in a
 //! prompt is seven ordinary tokens.
 //!
 //! The vocabulary takes about 100 ms and 60 MB to load, so it is loaded on first need (or by [`warm_up`]), and most
@@ -21,7 +21,7 @@ pub use media::media_tokens;
 /// Bytes of the longest token of o200k_base (128 spaces).
 pub const LONGEST_TOKEN: u64 = 128;
 
-/// How much of an answer is kept and counted; what is beyond it counts as four bytes a token.
+/// The number of bytes of an answer that are kept and counted; each four bytes beyond them count as a token.
 pub const OUTPUT_KEPT_BYTES: usize = 256 * 1024;
 
 /// Loads the tokenizer, so that the first count does not have to.
@@ -29,9 +29,10 @@ pub fn warm_up() {
     count("warm");
 }
 
-/// The tokens of `text`.
+/// The number of tokens of `text`.
 ///
-/// Counted in pieces: exactly, unless the text has a run of more than 16 KiB without a place to cut (see `pieces.rs`).
+/// The text is counted in pieces: exactly, unless it has a run of more than 16 KiB without a place to cut (see
+/// `pieces.rs`).
 /// The time grows with the length alone, whatever the text.
 pub fn count(text: &str) -> u64 {
     pieces::of(text).map(count_piece).sum()
@@ -62,8 +63,9 @@ pub fn count_up_to<T: AsRef<str>>(texts: impl IntoIterator<Item = T>, media: u64
     InputTokens::Exact(counted)
 }
 
-/// What the length of `texts` alone says, where that settles every one of `thresholds` (the smallest to the largest):
-/// `AtMost` under all of them, or `AtLeast` the largest. `None`: they must be counted. Never loads the tokenizer.
+/// The count as far as the length of `texts` decides it for every one of `thresholds` (from the smallest to the
+/// largest): `AtMost` under all of them, or `AtLeast` the largest. `None`: the texts must be counted. Never loads the
+/// tokenizer.
 pub fn by_length<T: AsRef<str>>(
     texts: impl IntoIterator<Item = T>,
     media: u64,
@@ -84,19 +86,19 @@ pub fn by_length<T: AsRef<str>>(
     (most < smallest).then_some(InputTokens::AtMost(most))
 }
 
-/// What an answer's text comes to when its provider did not say: its tokens up to [`OUTPUT_KEPT_BYTES`], a token for
-/// every four bytes beyond.
+/// The estimated tokens of an answer whose provider did not state them: those of the text up to [`OUTPUT_KEPT_BYTES`],
+/// and one for every four bytes beyond.
 pub fn estimate_output(text: &str) -> u64 {
     let (kept, beyond) = text.split_at(text.floor_char_boundary(OUTPUT_KEPT_BYTES));
     estimate_kept_output(kept, bytes(beyond))
 }
 
-/// [`estimate_output`] of an answer of which only the beginning was kept, and `beyond_bytes` came after it.
+/// As [`estimate_output`], for an answer of which only the beginning, `kept`, was kept and `beyond_bytes` followed it.
 pub fn estimate_kept_output(kept: &str, beyond_bytes: u64) -> u64 {
     count(kept).saturating_add(beyond_bytes.div_ceil(4))
 }
 
-/// The fewest tokens a text of this length can have.
+/// The smallest number of tokens that a text of this length can have.
 fn shortest(text: &str) -> u64 {
     bytes(text).div_ceil(LONGEST_TOKEN)
 }

@@ -1,15 +1,16 @@
-//! Token counts by billing class. Each codec converts its provider's numbers once; everything else adds up.
+//! Token counts by billing class. Each dialect's codec converts its provider's numbers once; all other code adds them
+//! up.
 
 use serde::{Deserialize, Serialize};
 
 use crate::fee::Fee;
 
-/// Tokens of one attempt, by the class they are billed in. Classes are disjoint, except those that say which class they
-/// are a part of. A class that a price table has no price for costs as the class it is a part of.
+/// The tokens of one attempt, by the class that they are billed in. Classes are disjoint, except those that name the
+/// class they are a part of. A class without a price costs as the class that it is a part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "UsageRecord", into = "UsageRecord")]
 pub struct Usage {
-    /// Input read in full: not from a cache and not written to one.
+    /// Input that is neither read from a cache nor written to one.
     pub input: u64,
     /// Input read from a prompt cache.
     pub cache_read: u64,
@@ -17,9 +18,9 @@ pub struct Usage {
     pub cache_write_5m: u64,
     /// Input written to a cache that is kept one hour (Anthropic).
     pub cache_write_1h: u64,
-    /// Everything generated, thinking included.
+    /// All generated tokens, thinking included.
     pub output: u64,
-    /// The part of `output` that is thinking; `None` when the provider does not say.
+    /// The part of `output` that is thinking; `None` when the provider does not state it.
     pub reasoning: Option<u64>,
     /// The part of `input` that is audio, where it has a price of its own.
     pub audio_input: u64,
@@ -37,7 +38,7 @@ pub struct Usage {
     pub image_input: u64,
     /// The part of `output` that is pictures.
     pub image_output: u64,
-    /// The part of `input` that is films.
+    /// The part of `input` that is video.
     pub video_input: u64,
 }
 
@@ -110,12 +111,12 @@ impl From<Usage> for UsageRecord {
 }
 
 impl Usage {
-    /// All input the model read, caches included: `input_tokens` of the API.
+    /// All input that the model read, caches included: the API's `input_tokens`.
     pub const fn total_input(&self) -> u64 {
         self.input.saturating_add(self.cache_read).saturating_add(self.cache_write())
     }
 
-    /// All input written to a cache, for whatever time it is kept.
+    /// All input that was written to a cache, however long it is kept.
     pub const fn cache_write(&self) -> u64 {
         self.cache_write_5m
             .saturating_add(self.cache_write_30m)
@@ -128,7 +129,7 @@ impl Usage {
         self.total_input().saturating_add(self.output)
     }
 
-    /// The sum by class. `reasoning` is known when either side knows it.
+    /// The sum, class by class. `reasoning` is known when either side knows it.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self {
@@ -154,19 +155,19 @@ impl Usage {
     }
 }
 
-/// Where an attempt's numbers come from, from the surest to the weakest.
+/// The origin of an attempt's numbers, from the surest to the weakest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UsageSource {
-    /// Nothing was billed: never sent, or answered with an error status.
+    /// The attempt billed nothing: it was never sent, or was answered with an error status.
     None,
-    /// The provider's own usage object.
+    /// The numbers are those of the provider's own usage object.
     Provider,
-    /// The provider sent none; counted here from the texts.
+    /// The provider sent no usage object; the numbers were counted here from the texts.
     Estimated,
-    /// The stream ended early; counted so far.
+    /// The stream ended early; the numbers cover the part that came.
     Partial,
-    /// Sent, and nothing came back.
+    /// The attempt was sent and nothing came back, so its numbers are not known.
     Unknown,
 }
 
@@ -183,30 +184,30 @@ impl UsageSource {
     }
 }
 
-/// A provider's usage as decoded, with what it sent and what decides the price.
+/// The usage that a provider reported, decoded, with the facts that decide its price.
 ///
 /// It is written to journals, as all of [`crate::record`] is: new fields go to the end, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "ReportedRecord")]
 pub struct Reported {
-    /// The classes.
+    /// The tokens, by class.
     pub usage: Usage,
-    /// The provider's usage object as sent, JSON text.
+    /// The provider's usage object as it was sent: JSON text, empty where there was none.
     pub raw: String,
     /// The service tier the *response* names (`default`, `flex`, `priority`, `batch`…), which sets the price.
     pub service_tier: Option<String>,
     /// Passes billed beside the top-level numbers (Anthropic compaction and advisor entries), each with its model
     /// where that differs.
     pub beside: Vec<BilledBeside>,
-    /// Words by which the whole answer costs another multiple of its tokens' prices, where the table lists one for them:
-    /// where it was made and how fast (Anthropic `inference_geo` and `speed`; `region_eu` and `region_us` of OpenAI, by the
-    /// address asked).
+    /// Words by which the tokens of the whole answer cost a multiple of their prices, where the table lists one for
+    /// them: the place and the speed of the answer (Anthropic `inference_geo` and `speed`; OpenAI `region_eu` and
+    /// `region_us`, by the address asked).
     pub modifiers: Vec<String>,
-    /// What is billed beside tokens, one entry a kind and unit.
+    /// The fees billed beside tokens, one entry for each kind and unit.
     pub fees: Vec<Fee>,
 }
 
-/// [`Reported`] as it is read: version 0.1 counted web searches within the usage.
+/// The form in which [`Reported`] is read: version 0.1 counted web searches within the usage.
 #[derive(Deserialize)]
 struct ReportedRecord {
     usage: UsageRecord,
@@ -219,7 +220,7 @@ struct ReportedRecord {
     fees: Vec<Fee>,
 }
 
-/// [`BilledBeside`] as it is read.
+/// The form in which [`BilledBeside`] is read.
 #[derive(Deserialize)]
 struct BesideRecord {
     model: Option<String>,
@@ -251,12 +252,12 @@ impl From<ReportedRecord> for Reported {
 pub struct BilledBeside {
     /// The model of the pass; `None`: the request's own.
     pub model: Option<String>,
-    /// Its tokens.
+    /// The tokens of the pass, by class.
     pub usage: Usage,
 }
 
 impl Reported {
-    /// All tokens: the top level and everything billed beside it.
+    /// The sum of all tokens: the answer's own and those of every pass billed beside it.
     pub fn total(&self) -> Usage {
         self.beside.iter().fold(self.usage, |sum, pass| sum.plus(&pass.usage))
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
+use tt_core::backoff::backoff;
 use tt_core::record::{Outcome, Settlement};
 
 use crate::drain::batch::{BATCH, Origin, PreparedBatch, WINDOW};
@@ -26,6 +27,7 @@ mod orphan;
 mod orphans;
 pub(crate) mod sink;
 
+/// The wait after the first failure to store a batch. It doubles with each further failure, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Short enough that a journal at its limit admits requests again within 5 s after the store is back.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -229,7 +231,7 @@ impl Drain {
         F: Future<Output = ()>,
     {
         let mut outage: Option<Instant> = None;
-        let mut wait = FIRST_WAIT;
+        let mut waits = 0_u32;
         let mut tries_left = LAST_TRIES;
         loop {
             let error = match sink.record(batch.batch.clone()).await {
@@ -245,7 +247,7 @@ impl Drain {
             }
             if stop.fired || self.queue.is_closed() {
                 if tries_left == LAST_TRIES {
-                    wait = FIRST_WAIT;
+                    waits = 0;
                 }
                 tries_left -= 1;
                 if tries_left == 0 {
@@ -255,7 +257,7 @@ impl Drain {
             tokio::select! {
                 biased;
                 () = stop.wait(), if !stop.fired => self.in_flight.close(),
-                () = sleep(wait) => wait = LONGEST_WAIT.min(wait * 2),
+                () = sleep(backoff(waits, FIRST_WAIT, LONGEST_WAIT, 0)) => waits = waits.saturating_add(1),
             }
         }
         match batch.origin {

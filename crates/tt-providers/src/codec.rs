@@ -1,5 +1,5 @@
-//! A dialect as the rest of the program sees it: one trait for the side of the client, one for the side of the
-//! provider, and the small types that pass through them.
+//! The traits that a dialect implements: [`Ingress`] for clients, [`Egress`] for providers, and the small types that
+//! they take and return.
 //!
 //! **Invariant:** nothing here does I/O. Each method reads or writes one message of one dialect; the neutral form of
 //! [`tt_core::call`] stands between two of them, and [`crate::exchange`] pairs them.
@@ -20,59 +20,60 @@ use tt_core::usage::Reported;
 use uuid::Uuid;
 
 use crate::error::RequestError;
+use crate::notes::Notes;
 use crate::slices::Slices;
 use crate::tally::Tally;
 use crate::upstream::error::{Refused, UpstreamError};
 
-/// Both sides of a dialect.
+/// The two sides of a dialect.
 #[derive(Debug, Clone, Copy)]
 pub struct Codec {
-    /// Clients that speak it; `None`: none are served yet.
+    /// The side of the client; `None` where clients of this dialect are not served yet.
     pub ingress: Option<&'static dyn Ingress>,
-    /// Providers that speak it.
+    /// The side of the provider.
     pub egress: &'static dyn Egress,
 }
 
-/// A dialect towards clients.
+/// A dialect that clients speak.
 pub trait Ingress: Send + Sync + Debug {
-    /// Which it is.
+    /// The dialect that this is the client's side of.
     fn dialect(&self) -> Dialect;
 
-    /// Reads of a request only what must be known before it is planned and paid for. Cheap: no value is decoded that
-    /// is not needed.
+    /// Reads the facts of a request that routing and limits need. This is cheap: all other values are skipped and not
+    /// decoded.
     ///
     /// # Errors
-    /// A request that is no request of this dialect, or that could be read in two ways.
+    /// A body that is no request of this dialect, or that two readers could read in two ways (a key that stands twice).
     fn scan(&self, head: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError>;
 
-    /// An error as the body of an answer.
+    /// Writes an error as the body of an answer.
     fn encode_error(&self, error: &PublicError<'_>) -> Bytes;
 
     /// The name of a field as a client of this dialect writes it.
     fn field(&self, field: &Field) -> String;
 }
 
-/// A client's request that has been scanned, with all that its dialect has to remember of it until the answer is
-/// written. Methods that take `body` must be given the body that was scanned.
+/// A client's request that has been scanned, with all that its dialect must remember until the answer is written.
+/// Methods that take `body` must be given the body that was scanned.
 pub trait Scanned: Send + Sync + Debug {
-    /// The facts that every dialect's request states.
+    /// The facts that a request has in every dialect.
     fn facts(&self) -> &Facts;
 
     /// Reads the request in full.
     ///
     /// # Errors
-    /// The first field that cannot be read. A tool that is neither a function nor a free-form one is malformed at
+    /// The first field that cannot be read. A tool that is neither a function nor a custom one is malformed at
     /// [`Field::ToolKind`].
     fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError>;
 
     /// The facts of a decoded request that bound its cost.
     ///
     /// # Errors
-    /// `Unsupported`, naming a field that may have a fee of its own.
+    /// `Unsupported` for a field that may have a fee of its own.
     fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError>;
 
-    /// The request for a provider that speaks the same dialect: `body` in slices, with another model and, where `cap` is
-    /// given, with that many output tokens of each choice at most.
+    /// The request for a provider that speaks the same dialect: `body` in slices, with the model replaced by `model`
+    /// and, where `cap` is given, the output limit of each choice by `cap` tokens.
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices;
 
     /// Reads a whole answer of the same dialect that passes through as it came.
@@ -91,56 +92,58 @@ pub trait Scanned: Send + Sync + Debug {
     fn stream_encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder>;
 }
 
-/// A dialect towards providers.
+/// A dialect that providers speak.
 pub trait Egress: Send + Sync + Debug {
-    /// The path of a call of `model`, with its query, to be put behind a provider's base address.
+    /// The path and query of a call of `model`, to be appended to a provider's base address.
     ///
     /// # Errors
-    /// `Unsupported` for a model whose name cannot stand in a path.
+    /// `Unsupported` for a model whose name a path cannot hold.
     fn path(&self, model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError>;
 
-    /// Writes a request for `target`. The same call gives the same bytes.
+    /// Writes a request for `target`. The same call gives the same bytes every time: the prompt caches of providers
+    /// compare prefixes.
     ///
     /// # Errors
-    /// `Unsupported` or `Malformed`, for what the target cannot express and what changes the meaning of the answer.
+    /// `Unsupported` for a field that the target cannot express and that changes the meaning of the answer; `Malformed`
+    /// for a call that no dialect can express.
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError>;
 
-    /// Reads a whole answer with a success status; `undo` is from encoding its request.
+    /// Reads a whole answer with a success status. `undo` comes from [`Encoded::undo`] of its request.
     ///
     /// # Errors
     /// `Refused` for an error object with a success status, `Protocol` for a body that is no answer, `BadAnswer` for an
     /// answer of no use.
     fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError>;
 
-    /// Reads a streamed answer; `undo` is from encoding its request.
+    /// Makes a decoder for a streamed answer. `undo` comes from [`Encoded::undo`] of its request.
     fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder>;
 
     /// Reads an answer with an error status.
     fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused;
 
-    /// Has `model` a fee for each answer, beside its tokens, that no budget can hold?
+    /// True if `model` has a fee for each answer beside its tokens. A budget cannot bound such a fee.
     fn has_fee(&self, model: &str) -> bool;
 
-    /// The facts that bound the cost of what a client addressed to this dialect in its own words
+    /// The facts that bound the cost of the fields that a client addressed to providers of this dialect
     /// ([`Extra::addressed`](tt_core::call::extra::Extra::addressed)).
     ///
     /// # Errors
-    /// `Unsupported`, naming a field that may have a fee of its own.
+    /// `Unsupported` for a field that may have a fee of its own.
     fn addressed_fees(&self, fields: &Value) -> Result<CostFacts, RequestError>;
 }
 
 /// Reads a stream of one dialect, event by event. It is handed the data of each event
 /// ([`Frame::data`](crate::sse::Frame::data)) and knows nothing of framing.
 pub trait StreamDecoder: Send + Debug {
-    /// Reads one event's data, which is not empty, and appends what it says to `out`. That stands even when an error is
-    /// returned.
+    /// Reads the data of one event, which is not empty, and appends its neutral events to `out`. They are valid even
+    /// when an error is returned.
     ///
     /// # Errors
     /// `Refused` for an error in the stream, `Protocol` for data that cannot be read, `BadAnswer` for an answer that
     /// ended of no use before any content. The stream is over then.
     fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), UpstreamError>;
 
-    /// The body ended.
+    /// Takes note that the body ended, and appends the last neutral events to `out`.
     ///
     /// # Errors
     /// `Protocol` when the stream ended early.
@@ -149,10 +152,10 @@ pub trait StreamDecoder: Send + Debug {
 
 /// Writes a stream of one dialect.
 pub trait StreamEncoder: Send + Debug {
-    /// Appends what `event` says to `out`; [`Event::Done`] is the end that the client waits for.
+    /// Appends the bytes for `event` to `out`. [`Event::Done`] writes the end that the client waits for.
     fn event(&mut self, event: &Event, out: &mut BytesMut);
 
-    /// Ends a stream that broke: appends an error, and nothing may follow it.
+    /// Ends a stream that broke: appends `error` to `out`, after which nothing may be written.
     fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut);
 }
 
@@ -164,128 +167,131 @@ pub trait Observer: Send + Debug {
     /// `Refused` for an error in the stream, `Protocol` for data that cannot be read.
     fn data(&mut self, data: &[u8]) -> Result<Seen, UpstreamError>;
 
-    /// The body ended without the dialect's mark of the end: was the answer whole?
+    /// Takes note that the body ended without the end mark of the dialect.
     ///
     /// # Errors
-    /// `Protocol` when it was not.
+    /// `Protocol` when the answer was not whole.
     fn body_ended(&mut self) -> Result<(), UpstreamError>;
 
-    /// Appends the end that the client waits for, in place of the event that was [`Seen::done`].
+    /// Appends the end that the client waits for to `out`. It replaces the event for which [`Seen::done`] was true.
     fn end(&mut self, out: &mut BytesMut);
 
-    /// Ends a stream that broke: appends an error, and nothing may follow it.
+    /// Ends a stream that broke: appends `error` to `out`, after which nothing may be written.
     fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut);
 
-    /// The account so far.
+    /// The account of the answer so far.
     fn tally(&mut self) -> &Tally;
 }
 
-/// What an event of a stream that passes through means for its way.
+/// The meaning of an event of a stream that passes through.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// It holds content, after which the target is committed.
+    /// True if the event holds content. Once the client has been sent content, no other target may answer.
     pub content: bool,
-    /// It is the dialect's mark of the end. It is held back: see [`Observer::end`].
+    /// True if the event is the end mark of the dialect. It is held back until [`Observer::end`] writes it.
     pub done: bool,
-    /// The client did not ask for it: it is left out.
+    /// True if the event is left out, because the client did not ask for it (usage).
     pub unwanted: bool,
 }
 
 /// The head of a client's request.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
-    /// The path and the query; some dialects name the model there.
+    /// The path and the query. Gemini names the model there.
     pub uri: &'a Uri,
-    /// The headers.
+    /// The headers of the request.
     pub headers: &'a HeaderMap,
 }
 
-/// What every dialect's request states.
+/// The facts that a request has in every dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The model as the client named it.
     pub model: String,
-    /// Is the answer to be a stream?
+    /// True if the answer is to come as a stream.
     pub stream: bool,
-    /// The most output tokens of each choice.
+    /// The output limit of each choice in tokens; `None` where the client sets none.
     pub max_output_tokens: Option<u64>,
-    /// How many answers are asked for.
+    /// The number of choices that the client asks for; `None` stands for 1.
     pub choices: Option<u64>,
-    /// The service tier asked for.
+    /// The processing tier that the client asks for.
     pub service_tier: Option<String>,
 }
 
 /// The target that a request is encoded for.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// The upstream model.
+    /// The name of the model at the provider.
     pub model: &'a str,
-    /// What is known of it.
+    /// The facts of the model in the price table; `None` where it is not listed.
     pub facts: Option<&'a ModelFacts>,
 }
 
-/// A request in a provider's words.
+/// A request that has been encoded for a provider.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Encoded {
-    /// The JSON body.
+    /// The JSON body of the request.
     pub body: Vec<u8>,
-    /// What must be undone in the answer.
+    /// The changes that decoding the answer must take back.
     pub undo: Undo,
-    /// Parameters left out because the target has no such thing and the answer means the same without them.
-    pub dropped: Vec<&'static str>,
+    /// The fields that were left out, or sent as something similar.
+    pub notes: Notes,
 }
 
-/// What encoding changed and decoding the answer must change back.
+/// The changes that encoding made to a request, and that decoding its answer must take back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Undo {
-    /// Tool names that did not fit: (as sent upstream, as the client knows it).
+    /// The tool names that the provider would refuse, as pairs: the name sent to the provider, the name of the client.
     pub tool_names: Vec<(String, String)>,
-    /// A tool that stands for a structured answer: its input is the content, and no call is shown.
+    /// The name of the tool that stands for a structured answer. Its input becomes the content of the answer, and the
+    /// client sees no call.
     pub answer_tool: Option<String>,
-    /// Custom (free-form) tools that went up as functions with one string `input`, by the client's name.
+    /// The names (of the client) of custom tools that were sent as functions with one string `input`.
     pub custom_tools: Vec<String>,
 }
 
 impl Undo {
-    /// The client's name of a tool that the provider named.
+    /// The name by which the client knows the tool that the provider calls `sent`.
     pub fn tool_name<'a>(&'a self, sent: &'a str) -> &'a str {
         self.tool_names.iter().find(|(upstream, _)| upstream == sent).map_or(sent, |(_, client)| client)
     }
 }
 
-/// What the proxy, and not the provider, says in an answer.
+/// The parts of an answer that the proxy decides, and not the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplyContext {
-    /// When the request arrived, in seconds since the epoch.
+    /// The time at which the request arrived, in seconds since the epoch.
     pub created: i64,
-    /// The request's id: the answer's where the provider gives none.
+    /// The id of the request, which the answer gets where the provider gives none.
     pub id: Uuid,
-    /// The upstream model asked for: the answer's where the provider names none.
+    /// The model that was called, which the answer names where the provider names none.
     pub model: String,
 }
 
-/// What is kept of a whole answer that passes through.
+/// The facts of a whole answer that passes through.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReplyFacts {
     /// The provider's usage; `None`: it sent none.
     pub usage: Option<Reported>,
     /// The model that the provider says answered.
     pub model: Option<String>,
-    /// All text generated, only where there is no usage: it is counted in place of that.
+    /// The generated text, whose tokens are counted where the provider gave no usage; empty where it gave one.
     pub output_text: String,
 }
 
-/// What of a request bounds its cost, beside its length and the facts of [`Facts`].
+/// The facts that bound the cost of a request, beside its length and [`Facts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CostFacts {
-    /// It holds contents whose tokens its bytes do not bound: pictures, sound, documents, contents named by reference.
+    /// True if the request holds contents that may be more tokens than their bytes in the request: pictures, sound,
+    /// documents, and contents named by reference.
     pub beyond_text: bool,
-    /// The client fixed a length of thinking, which must stay under the most output tokens: they cannot be lowered.
+    /// True if the client fixed a budget of thinking tokens. It must stay below the output limit, which therefore
+    /// cannot be lowered.
     pub fixed_thinking: bool,
 }
 
 impl CostFacts {
-    /// Both requests' facts together.
+    /// The facts of a request that has the parts of both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self {
@@ -295,17 +301,17 @@ impl CostFacts {
     }
 }
 
-/// An error as a client may see it.
+/// An error in the form that a client may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublicError<'a> {
-    /// The HTTP status.
+    /// The HTTP status of the answer.
     pub status: u16,
     /// The class of error, for example `invalid_request_error`.
     pub kind: &'a str,
-    /// The stable code, for example `missing_field`.
+    /// The stable code of the error, for example `missing_field`.
     pub code: &'a str,
-    /// In words.
+    /// The error in a sentence.
     pub message: &'a str,
-    /// The field at fault, in the client's words.
+    /// The field at fault, named as the client wrote it; `None` where no field is.
     pub param: Option<&'a str>,
 }

@@ -1,10 +1,11 @@
-//! The dialects, a folder for each, and the one place that tells them apart.
+//! The dialects, each in a folder of its own, and [`codec`], the one function that tells them apart.
 
 use tt_core::Dialect;
 
 use crate::codec::Codec;
 
 pub(crate) mod anthropic_messages;
+mod foreign;
 pub(crate) mod gemini;
 pub mod openai_chat;
 

@@ -1,8 +1,8 @@
-//! The client's own errors: a request that cannot be read, or that a target cannot serve.
+//! Errors of the client: a request that cannot be read, or that a target cannot serve.
 
 use tt_core::call::field::Field;
 
-/// A request is at fault, before anything is sent.
+/// A fault of a request, found before anything is sent to a provider.
 ///
 /// [`Field`] is neutral; the client's dialect prints it
 /// ([`Ingress::field`](crate::codec::Ingress::field)).
@@ -11,7 +11,7 @@ pub enum RequestError {
     /// The body is not JSON, or not an object.
     #[error("the body is not a JSON object: {reason}")]
     InvalidJson {
-        /// Where and why, without what was sent.
+        /// The JSON error with its line and column, without quoting the body.
         reason: String,
     },
     /// The body lacks a field that it must have.
@@ -25,7 +25,7 @@ pub enum RequestError {
     Malformed {
         /// The field at fault.
         field: Field,
-        /// What is wrong and what to send.
+        /// The fault, and the value to send instead.
         reason: String,
     },
     /// The target cannot express a field that changes what the answer means, or what it costs.
@@ -33,7 +33,7 @@ pub enum RequestError {
     Unsupported {
         /// The field.
         field: Field,
-        /// What the target lacks, and what to do.
+        /// The limit of the target, and the way round it.
         reason: String,
     },
 }
@@ -51,12 +51,12 @@ impl RequestError {
         Self::Unsupported { field, reason: reason.into() }
     }
 
-    /// A field with a fee that nobody can bound: refused where a budget holds.
+    /// A field whose fee cannot be bounded, which is refused for callers with a budget.
     pub(crate) fn unknown_fee(field: Field) -> Self {
         Self::unsupported(field, "what it may cost is not known, so it is not taken under a budget")
     }
 
-    /// The error in one line, its field printed by `name`.
+    /// The error in one line, with its field printed by `name`.
     pub fn in_words(&self, name: impl Fn(&Field) -> String) -> String {
         match self {
             Self::InvalidJson { .. } => self.to_string(),

@@ -1,7 +1,8 @@
-//! A client's request paired with a provider: two dialects, or the same one twice.
+//! A client's request paired with a provider, which may speak the dialect of the client or another one.
 //!
-//! **Invariant:** where both sides speak the same dialect, nothing is encoded anew. The request goes up as slices of what
-//! came in, and the answer comes down as it arrived, with an observer beside it. Nothing here does I/O.
+//! **Invariant:** where both sides speak the same dialect, nothing is encoded anew. The provider gets slices of the
+//! bytes that the client sent, and the client gets the bytes that the provider sent; an observer reads them on the way.
+//! Nothing here does I/O.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use tt_core::Dialect;
 use tt_core::call::conversation::Conversation;
 use tt_core::call::field::Field;
-use tt_core::record::{Change, Note};
+use tt_core::record::Note;
 use tt_core::usage::Reported;
 use uuid::Uuid;
 
@@ -25,7 +26,8 @@ mod stream;
 
 pub use stream::{AnswerStream, Step};
 
-/// A client's request: its bytes, what a scan of them says, and the call they hold, decoded at most once.
+/// A client's request: its bytes, the facts that a scan found in them, and the decoded call. It is decoded at most
+/// once, when it is needed.
 #[derive(Debug)]
 pub struct ClientRequest {
     ingress: &'static dyn Ingress,
@@ -35,7 +37,7 @@ pub struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// Scans a request.
+    /// Scans a request of the dialect `ingress`.
     ///
     /// # Errors
     /// As [`Ingress::scan`].
@@ -49,22 +51,22 @@ impl ClientRequest {
         self.ingress
     }
 
-    /// What the scan found.
+    /// The facts that the scan found.
     pub fn facts(&self) -> &Facts {
         self.scanned.facts()
     }
 
-    /// The body as it came.
+    /// The body as the client sent it.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// Has the call been decoded?
+    /// True if the call has been decoded.
     pub fn is_decoded(&self) -> bool {
         self.call.get().is_some()
     }
 
-    /// The call, decoded here and now if it has not been. That may take a while for a large body.
+    /// The decoded call. The first use decodes it, which takes long for a large body.
     ///
     /// # Errors
     /// As [`Scanned::decode`].
@@ -76,7 +78,7 @@ impl ClientRequest {
         Ok(Arc::clone(self.call.get_or_init(|| call)))
     }
 
-    /// What of the request bounds its cost, for a caller with a budget. Decodes the call if it has not been.
+    /// The facts that bound the request's cost, for a caller with a budget. Decodes the call if it has not been.
     ///
     /// # Errors
     /// `Unsupported` for a field that may have a fee of its own, a tool that the provider runs among them; otherwise as
@@ -96,13 +98,13 @@ impl ClientRequest {
             .try_fold(own, |fees, (to, fields)| Ok(fees.and(codec(*to).egress.addressed_fees(fields)?)))
     }
 
-    /// An error in one line, its field in the client's words.
+    /// The error in one line, with its field named as the client wrote it.
     pub fn describe(&self, error: &RequestError) -> String {
         error.in_words(|field| self.ingress.field(field))
     }
 }
 
-/// A request on its way to one target, and how its answer comes back.
+/// A request encoded for one target, with all that is needed to give its answer to the client.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     request: Arc<ClientRequest>,
@@ -114,29 +116,29 @@ pub struct Exchange {
 
 #[derive(Debug, Clone)]
 enum Way {
-    /// Both sides speak the same dialect.
+    /// Client and provider speak the same dialect: the bytes pass through.
     PassThrough,
-    /// They do not.
+    /// They speak different dialects: request and answer are translated.
     Translated { egress: &'static dyn Egress, undo: Undo, context: ReplyContext },
 }
 
 /// A whole answer, ready for the client.
 #[derive(Debug)]
 pub struct Answer {
-    /// The body for the client.
+    /// The body to send to the client.
     pub body: Bytes,
     /// The provider's usage; `None`: it sent none.
     pub usage: Option<Reported>,
     /// The model that the provider says answered.
     pub served_model: Option<String>,
-    /// The text of the answer, which is counted where the provider gave no usage.
+    /// The account of the answer, whose text is counted where the provider gave no usage.
     pub tally: Tally,
 }
 
 impl Exchange {
-    /// Puts `request` in the words of `dialect`: spliced where the client speaks it too, else encoded anew. `cap` takes
-    /// the place of the most output tokens that the client asked for. `created` (seconds since the epoch) and `id` are
-    /// the answer's where the provider gives none.
+    /// Writes `request` for a target that speaks `dialect`: spliced where the client speaks it too, else encoded anew.
+    /// `cap` replaces the output limit (in tokens) that the client asked for. `created` (seconds since the epoch) and
+    /// `id` go into the answer where the provider gives none.
     ///
     /// # Errors
     /// As [`Egress::encode`] and [`Egress::path`].
@@ -157,24 +159,28 @@ impl Exchange {
                 Arc::make_mut(&mut call).sampling.max_output_tokens = cap;
             }
             let encoded = egress.encode(&call, target)?;
-            let notes = encoded.dropped.iter().map(|param| dropped(param)).collect();
+            let notes = encoded.notes.named(|field| request.ingress.field(field));
+            if !notes.is_empty() {
+                tracing::debug!(model = target.model, ?notes, "parameters left out or changed");
+            }
             let context = ReplyContext { created, id, model: target.model.to_owned() };
             (Slices::from(encoded.body), notes, Way::Translated { egress, undo: encoded.undo, context })
         };
         Ok(Self { request: Arc::clone(request), path, body, notes, way })
     }
 
-    /// The path and query to be put behind the provider's base address.
+    /// The path and query of the call, to be appended to the provider's base address.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The body to be sent.
+    /// The body to send to the provider.
     pub fn body(&self) -> &Slices {
         &self.body
     }
 
-    /// The parameters that the target cannot express, for the record of an attempt.
+    /// The fields that the target cannot express, named as the client wrote them, for the record of the attempt. Empty
+    /// for a request that passes through.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
@@ -202,7 +208,7 @@ impl Exchange {
         }
     }
 
-    /// The way of a streamed answer.
+    /// The state for a streamed answer, to which the frames of the provider are pushed.
     pub fn stream(&self) -> AnswerStream {
         match &self.way {
             Way::PassThrough => AnswerStream::pass_through(self.request.scanned.observer()),
@@ -212,11 +218,6 @@ impl Exchange {
             ),
         }
     }
-}
-
-fn dropped(param: &str) -> Note {
-    let why = "the target has no such parameter".to_owned();
-    Note { param: param.to_owned(), what: Change::Dropped, why }
 }
 
 #[cfg(test)]

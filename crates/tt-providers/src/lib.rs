@@ -1,16 +1,21 @@
-//! The providers' dialects as codecs that do no I/O, and the one small client that calls them.
+//! Translates between the APIs of LLM providers (dialects), and calls the providers.
 //!
-//! [`codec`](codec()) gives the two sides of a dialect. A [`ClientRequest`] is read by the client's side; an
-//! [`Exchange`] pairs it with a provider's side, by way of the neutral form of [`tt_core::call`] or, where both sides
-//! speak the same dialect, without it.
+//! [`codec()`] gives the two sides of a dialect: an [`Ingress`](codec::Ingress) for clients and an
+//! [`Egress`](codec::Egress) for providers. A [`ClientRequest`] holds a request that the ingress has scanned. An
+//! [`Exchange`] pairs it with the egress of a provider. Between two dialects, requests and answers go through the
+//! neutral form of [`tt_core::call`]; where both sides speak the same dialect, the bytes pass through.
+//!
+//! `MAPPING.md` beside this crate's `Cargo.toml` has the rules of translation and their reasons.
 //!
 //! **Invariant:** a dialect converts to and from the neutral form, never to another dialect, and does no I/O. Only
 //! [`upstream`] touches the network.
+#![doc = include_str!("../README.md")]
 
 pub mod codec;
 mod dialect;
 pub mod error;
 pub mod exchange;
+pub mod notes;
 pub mod provider;
 pub mod slices;
 pub mod sse;

@@ -1,29 +1,30 @@
-//! The facts of each provider's API that are no dialect's: its address, its credential, its list of models, its regions.
+//! The facts of each provider's API that do not depend on a dialect: the address, the credential, the list of models
+//! and the regions.
 
 use tt_core::Provider;
 
 /// One provider's API.
 #[derive(Debug)]
 pub struct Api {
-    /// The provider's own address.
+    /// The address of the provider, used where a credential has no `base_url` of its own.
     pub base_url: &'static str,
-    /// Ends of an address that a user may have copied along and that the paths of calls bring themselves.
+    /// Path suffixes that are cut off a `base_url`: users copy them along, and the paths of calls contain them already.
     pub(crate) versions: &'static [&'static str],
-    /// The header with the key.
+    /// The header that carries the API key.
     pub(crate) credential: Credential,
-    /// A header with the version of the API, where there is one.
+    /// The name and value of the header with the version of the API; `None` where the API has none.
     pub(crate) version_header: Option<(&'static str, &'static str)>,
     pub(crate) models: Models,
-    /// Hosts of regional addresses, each with the word under which the price table lists what a model costs there.
+    /// The regional hosts, each with the key under which the price table lists the prices of that region.
     regions: &'static [(&'static str, &'static str)],
 }
 
-/// How a key is sent.
+/// The header that carries an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// `Authorization: Bearer`.
     Bearer,
-    /// In a header of this name.
+    /// The bare key, in a header of this name.
     Header(&'static str),
 }
 
@@ -41,14 +42,14 @@ pub(crate) struct Models {
     pub(crate) next: Next,
 }
 
-/// Where a page of models says how the list goes on.
+/// The fields by which a page of models names the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Nowhere: the first page is all.
+    /// The list has one page.
     Never,
-    /// In the field `cursor`, where the field `more` is true.
+    /// The field `cursor` holds the cursor, if the field `more` is true.
     If { more: &'static str, cursor: &'static str },
-    /// In this field, where it is not empty.
+    /// This field holds the cursor; it is empty on the last page.
     Token(&'static str),
 }
 
@@ -103,7 +104,8 @@ pub fn api(provider: Provider) -> &'static Api {
 }
 
 impl Api {
-    /// The word under which the price table lists what a model costs at `base_url`; `None`: no price of its own.
+    /// The key under which the price table lists the prices of the region at `base_url`; `None` where the usual prices
+    /// hold.
     pub fn region(&self, base_url: &str) -> Option<&'static str> {
         let (_, rest) = base_url.split_once("://")?;
         let host = rest.split(['/', ':']).next()?;

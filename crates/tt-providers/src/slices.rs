@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 /// A body of `Bytes` slices, in order. Cloning is cheap, so that a retry sends the same again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Slices {
-    /// What is left to send, last first.
+    /// The slices left to send, the last one first.
     rest: Vec<Bytes>,
 }
 
@@ -22,22 +22,22 @@ impl Slices {
         Self { rest }
     }
 
-    /// Bytes left.
+    /// The number of bytes left to send.
     pub fn len(&self) -> u64 {
         self.rest.iter().map(|part| part.len() as u64).sum()
     }
 
-    /// Is nothing left?
+    /// True if no byte is left to send.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// What is left, in order.
+    /// The slices left, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
         self.rest.iter().rev()
     }
 
-    /// What is left, as one copy.
+    /// The bytes left, as one copy.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut all = Vec::with_capacity(self.iter().map(Bytes::len).sum());
         self.iter().for_each(|part| all.extend_from_slice(part));

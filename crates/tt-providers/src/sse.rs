@@ -1,7 +1,8 @@
 //! Server-sent events, cut out of a byte stream without copying it.
 //!
-//! Knows the framing of the [event stream format](https://html.spec.whatwg.org/multipage/server-sent-events.html)
-//! and nothing of what the events hold. The bytes of all frames, one after another, are the bytes pushed.
+//! [`Framer`] knows the framing of the
+//! [event stream format](https://html.spec.whatwg.org/multipage/server-sent-events.html) and not the contents of the
+//! events. The bytes of all frames, one after another, are the bytes pushed.
 
 use std::collections::VecDeque;
 
@@ -9,37 +10,38 @@ use bytes::{Bytes, BytesMut};
 
 use crate::upstream::error::UpstreamError;
 
-/// The longest event taken: more is a broken or hostile upstream.
+/// The longest event that is taken, in bytes. Only a broken or hostile provider sends a longer one.
 const EVENT_CAP_BYTES: usize = 16 << 20;
 
-/// One event as it came.
+/// One event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// All of it as received, comments and the blank line included: what a pass-through sends on.
+    /// The bytes of the event as received, comments and the blank line included. A stream that passes through sends
+    /// these.
     pub raw: Bytes,
     /// The values of its `data` lines, joined by line feeds; a slice of `raw` when there is one. Empty for comments.
     pub data: Bytes,
-    /// The value of its last `event` line.
+    /// The value of its last `event` line; `None` where it has none.
     pub event: Option<Bytes>,
 }
 
 /// Cuts pushed chunks into frames.
 ///
 /// An event that lies inside one chunk is a slice of it; only one that spans chunks is copied, once. An event whose
-/// blank line ends with a bare CR is held until the next byte (or [`Framer::finish`]) shows whether an LF belongs to it,
-/// so that frames do not depend on where the input was cut.
+/// blank line ends with a bare CR is held until the next byte (or [`Framer::finish`]) shows whether an LF belongs to
+/// it, so that frames do not depend on where the input was cut.
 #[derive(Debug, Default)]
 pub struct Framer {
-    /// Pushed and not yet looked at.
+    /// The bytes that were pushed and not yet read.
     chunks: VecDeque<Bytes>,
-    /// The beginning of an event that went on past its chunk.
+    /// The beginning of an event that did not end in its chunk.
     carry: BytesMut,
     at: At,
-    /// An event was too long: nothing after it can be trusted.
+    /// True once an event was too long. No frame follows, since the end of that event is not known.
     broken: bool,
 }
 
-/// Where in the format the scanner stands.
+/// The state of the scanner between two bytes.
 #[derive(Debug, Default, Clone, Copy)]
 enum At {
     #[default]
@@ -95,7 +97,7 @@ impl Framer {
         None
     }
 
-    /// What is left at the end of the body once [`Framer::next`] says `None`: an event without its blank line, whose
+    /// The rest at the end of the body, once [`Framer::next`] says `None`: an event without its blank line, whose
     /// data may be cut anywhere. `None`: nothing.
     pub fn finish(&mut self) -> Option<Frame> {
         self.at = At::LineStart;

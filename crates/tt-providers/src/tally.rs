@@ -1,9 +1,11 @@
-//! What is kept of an answer while it passes: its usage, its model, and enough of its text to count it if it breaks.
+//! The account of an answer while it passes: its usage, its model, and enough of its text to count tokens if the
+//! provider reports no usage.
 
-use tt_core::call::event::Event;
+use tt_core::call::event::{Delta, Event};
+use tt_core::call::part::{Part, Text};
 use tt_core::usage::Reported;
 
-/// The most output text kept; what is beyond is only measured.
+/// The most output text that is kept, in bytes. Of the rest only the length is kept.
 const TEXT_CAP_BYTES: usize = 256 << 10;
 
 /// The running account of one answer, for every dialect and for pass-through and translation alike.
@@ -11,16 +13,16 @@ const TEXT_CAP_BYTES: usize = 256 << 10;
 pub struct Tally {
     /// The provider's usage as last reported.
     pub usage: Option<Reported>,
-    /// The model the provider says answers.
+    /// The model that answers, as the provider names it.
     pub served_model: Option<String>,
-    /// All text generated so far (answers, thinking, refusals, tool calls), up to 256 KiB: what is counted when the
-    /// provider reports no usage.
+    /// The text generated so far (answers, thinking, refusals, tool calls), at most 256 KiB. Its tokens are counted
+    /// when the provider reports no usage.
     pub output_text: String,
-    /// Bytes of text beyond `output_text`.
+    /// The length of the text beyond `output_text`, in bytes.
     pub extra_bytes: u64,
-    /// An answer ended with a finish reason.
+    /// True if a choice has ended with a finish reason.
     pub finished: bool,
-    /// The provider ended the stream properly.
+    /// True if the provider ended the stream properly.
     pub done: bool,
 }
 
@@ -36,13 +38,37 @@ impl Tally {
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Start { model, .. } => self.model(model),
-            Event::Text { text, .. } | Event::Thinking { text, .. } | Event::Refusal { text, .. } => self.text(text),
-            Event::ToolCall { name, .. } => self.text(name),
-            Event::ToolArguments { json, .. } => self.text(json),
+            Event::BlockStart { head, .. } => self.head(head),
+            Event::Delta { delta, .. } => self.delta(delta),
             Event::Finish { .. } => self.finished = true,
             Event::Usage(reported) => self.usage = Some(reported.clone()),
             Event::Done => self.done = true,
-            Event::ThinkingSigned { .. } | Event::RedactedThinking { .. } | Event::Ping => {}
+            Event::BlockStop { .. } | Event::Ping => {}
+        }
+    }
+
+    fn head(&mut self, head: &Part) {
+        match head {
+            Part::Text(Text { text, .. }) | Part::Refusal { text } => self.text(text),
+            Part::Thinking(thinking) => thinking.texts().for_each(|text| self.text(text)),
+            Part::ToolCall(call) => {
+                self.text(&call.name);
+                self.text(&call.arguments);
+            }
+            Part::Audio(audio) => self.text(audio.transcript.as_deref().unwrap_or_default()),
+            Part::Opaque(opaque) => self.text(opaque.text.as_deref().unwrap_or_default()),
+            Part::Image(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) | Part::Redacted { .. } => {}
+        }
+    }
+
+    fn delta(&mut self, delta: &Delta) {
+        match delta {
+            Delta::Text(text)
+            | Delta::Thinking(text)
+            | Delta::Summary { text, .. }
+            | Delta::Refusal(text)
+            | Delta::Arguments(text) => self.text(text),
+            Delta::Signature(_) | Delta::Citation(_) | Delta::Bytes(_) | Delta::Raw(_) => {}
         }
     }
 
@@ -54,7 +80,7 @@ impl Tally {
         self.extra_bytes = self.extra_bytes.saturating_add((text.len() - kept.len()) as u64);
     }
 
-    /// Takes note of the model that answers; an empty name says nothing.
+    /// Takes note of the model that answers. An empty name is ignored.
     pub fn model(&mut self, model: &str) {
         if !model.is_empty() && self.served_model.as_deref() != Some(model) {
             self.served_model = Some(model.to_owned());
@@ -69,6 +95,8 @@ fn cut(text: &str, bytes: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use tt_core::call::finish::Finish;
+
     use super::*;
 
     #[test]
@@ -90,11 +118,13 @@ mod tests {
         let mut tally = Tally::default();
         for event in [
             Event::Start { id: "i".into(), model: "m".into(), created: None },
-            Event::Thinking { choice: 0, text: "t".into() },
-            Event::Text { choice: 0, text: "x".into(), signature: None },
+            Event::BlockStart { choice: 0, block: 0, head: Part::thinking("t") },
+            Event::BlockStart { choice: 0, block: 1, head: Part::text("") },
+            Event::Delta { choice: 0, block: 1, delta: Delta::Text("x".into()) },
+            Event::BlockStop { choice: 0, block: 1 },
             Event::Usage(Reported { raw: "1".into(), ..Reported::default() }),
             Event::Usage(Reported { raw: "2".into(), ..Reported::default() }),
-            Event::Finish { choice: 0, reason: tt_core::call::reply::Finish::Stop },
+            Event::Finish { choice: 0, finish: Finish::default() },
         ] {
             tally.event(&event);
         }

@@ -1,4 +1,4 @@
-//! The network: how providers are reached, and what their failures say.
+//! The network: requests to providers, their answers, and the meaning of their failures.
 
 pub mod address;
 pub mod call;

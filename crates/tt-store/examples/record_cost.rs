@@ -1,4 +1,5 @@
-//! What the drain costs: rows a second that `Store::record` takes, and the processor time of this process for each.
+//! Measures the cost of the drain: the rows a second that `Store::record` takes, and this process's processor time for
+//! each.
 //!
 //! `cargo run --profile quick -p tt-store --example record_cost -- <rows> <URL>…` on empty databases, each
 //! `sqlite://PATH` or `postgres://…`; rows, sums and tags of 20 users over 5 aliases are left there.
@@ -14,7 +15,7 @@ use tt_core::usage::{Reported, Usage};
 use tt_core::{Dialect, NanoUsd, Provider, ProviderKeyId, RequestId, Tags, UsageSource, UserId};
 use tt_store::{Store, StoreConfig};
 
-/// Settlements recorded at once, as the drain does when it is behind, and when it is not.
+/// The numbers of settlements recorded at once: as the drain does when it is behind, and when it is not.
 const BATCHES: [u64; 3] = [1000, 200, 4000];
 const ROUNDS: u64 = 3;
 

@@ -1,6 +1,6 @@
-//! What `/manage/usage` costs when there are many requests: the time of `Store::usage` over ten thousand rows and over
-//! ten million of the same hours, users, aliases and keys, and so of as many sums, and over a log of ten million as it
-//! would come about.
+//! Measures `/manage/usage` over many requests: the time of `Store::usage` over ten thousand rows, over ten million
+//! rows with the same hours, users, aliases and keys, and so with as many sums, and over a log of ten million as real
+//! use would leave it.
 //!
 //! `cargo run --profile quick -p tt-store --example usage_cost -- <rows> <URL of an empty database> [<sums a user>]`.
 //! Rows and sums are made by the database itself; every row has its part in the sums.

@@ -1,17 +1,17 @@
-//! Rows to be written to one table in one statement, held by column: PostgreSQL takes them as arrays for `unnest`, SQLite
-//! as an insert of many rows.
+//! A batch of rows that one statement writes to one table. It is held by column: PostgreSQL takes the columns as arrays
+//! for `unnest`, SQLite as an insert of many rows.
 
-/// One column's values, one a row.
+/// The values of one column, one for each row.
 pub(crate) enum Column {
-    /// BIGINT NOT NULL.
+    /// A column of type BIGINT NOT NULL.
     Big(Vec<i64>),
-    /// BIGINT.
+    /// A column of type BIGINT.
     MaybeBig(Vec<Option<i64>>),
-    /// BOOLEAN NOT NULL.
+    /// A column of type BOOLEAN NOT NULL.
     Bool(Vec<bool>),
-    /// TEXT NOT NULL.
+    /// A column of type TEXT NOT NULL.
     Text(Vec<String>),
-    /// TEXT.
+    /// A column of type TEXT.
     MaybeText(Vec<Option<String>>),
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// No columns yet.
+    /// A batch without columns. Its rows come with the first column.
     pub(crate) fn new(table: &'static str) -> Self {
         Self { table, rows: 0, names: Vec::new(), columns: Vec::new() }
     }
@@ -61,12 +61,12 @@ impl Batch {
         self
     }
 
-    /// The table.
+    /// The name of the table.
     pub(crate) const fn table(&self) -> &'static str {
         self.table
     }
 
-    /// The columns' names.
+    /// The names of the columns.
     pub(crate) fn names(&self) -> &[&'static str] {
         &self.names
     }
@@ -79,7 +79,7 @@ impl Batch {
         (set.collect::<Vec<_>>().join(", "), same.collect::<Vec<_>>().join(" AND "))
     }
 
-    /// The columns' values.
+    /// The values of the columns.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }

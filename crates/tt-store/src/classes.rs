@@ -1,4 +1,5 @@
-//! What a request used, between its totals and the columns of its row, wherever a row is read or written.
+//! Converts the usage of a request between its totals and the columns of its row. All code that reads or writes a row
+//! uses it.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::decode::{count, from_json, json};
 use crate::error::Result;
 use crate::schema::request_logs;
 
-/// Tokens by billing class and fees, as the row holds them.
+/// Tokens by billing class and fees, as the columns of the row hold them.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = request_logs)]
 pub(crate) struct Classes {
@@ -27,7 +28,8 @@ pub(crate) struct Classes {
     other_usage: Option<String>,
 }
 
-/// What has no column of its own, in one of JSON: most requests have nothing of it.
+/// The classes and fees that have no column of their own, together in one column of JSON. Most requests have none of
+/// them.
 #[derive(Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Other {
@@ -52,7 +54,7 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// The column `other_usage` of a request with these totals.
+/// The column `other_usage` of a request with these totals; `None` where all of it is 0.
 pub(crate) fn other_usage(totals: &Totals) -> Result<Option<String>> {
     let usage = &totals.usage;
     let with_column = |fee: &Fee| (fee.kind, fee.unit) == (FeeKind::WebSearch, FeeUnit::Query);
@@ -74,7 +76,7 @@ pub(crate) fn web_searches(totals: &Totals) -> u64 {
 }
 
 impl Classes {
-    /// The sums over the request's attempts: tokens, and what was billed beside them.
+    /// The request's tokens by class and its fees, summed over its attempts.
     pub(crate) fn used(&self) -> Result<(Usage, Vec<Fee>)> {
         let other: Other = self.other_usage.as_deref().map(from_json).transpose()?.unwrap_or_default();
         let usage = Usage {

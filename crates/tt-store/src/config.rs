@@ -1,21 +1,21 @@
-//! What the store needs to be told.
+//! The settings of a store.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// Settings of a [`crate::Store`].
+/// The settings of a [`crate::Store`].
 #[derive(Debug)]
 pub struct StoreConfig {
-    /// `sqlite://PATH` or `postgres://…`; it may hold a password.
+    /// The database: `sqlite://PATH` or `postgres://…`. It may hold a password.
     pub url: SecretString,
-    /// Where the store's work runs: a runtime that outlives every use of the store.
+    /// The runtime that the store's work runs on. It must outlive every use of the store.
     pub handle: tokio::runtime::Handle,
-    /// The most connections to PostgreSQL.
+    /// The largest number of connections to PostgreSQL.
     pub pool_size: usize,
-    /// The most connections that read SQLite, beside the one that writes.
+    /// The largest number of connections that read SQLite, beside the one that writes.
     pub readers: usize,
-    /// How long a call waits for a connection before the store counts as unavailable.
+    /// The time that a call waits for a connection before the store counts as unavailable.
     pub wait: Duration,
 }
 

@@ -1,4 +1,5 @@
-//! From columns to domain types and back. What does not parse was not written by this program: an error, never a guess.
+//! Converts columns to domain types and back. A column that does not parse was not written by this program: it is an
+//! error, and is never guessed at.
 
 use tt_core::budget::{Budget, UserBudgets};
 use tt_core::caller::RequestLimits;
@@ -8,12 +9,12 @@ use tt_core::{AliasName, Dialect, NanoUsd, Scope, UsageSource};
 
 use crate::error::{Result, StoreError};
 
-/// A count as a column: held at the type's end, which no real count reaches.
+/// A count as a column. It is held at the type's end, which no real count reaches.
 pub(crate) fn column(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A column as a count; what should never be negative is 0 then.
+/// A column as a count; a negative one, which should not exist, counts as 0.
 pub(crate) fn count(column: i64) -> u64 {
     u64::try_from(column).unwrap_or(0)
 }
@@ -23,7 +24,7 @@ pub(crate) fn limits(minute: i64, day: i64) -> RequestLimits {
     RequestLimits { minute: count(minute), day: count(day) }
 }
 
-/// Limit in nano-dollars and period; both NULL: none.
+/// A budget's limit in nano-dollars and its period; both NULL where there is none.
 pub(crate) type BudgetColumns = (Option<i64>, Option<String>);
 
 /// A budget from its two columns.
@@ -37,7 +38,7 @@ pub(crate) fn budget(columns: BudgetColumns) -> Result<Option<Budget>> {
     }
 }
 
-/// A user's own budget and an administrator's for them.
+/// The budget that the user set, and the one that an administrator set for them.
 pub(crate) fn budgets(own: BudgetColumns, admin: BudgetColumns) -> Result<UserBudgets> {
     Ok(UserBudgets { own: budget(own)?, admin: budget(admin)? })
 }
@@ -47,7 +48,7 @@ pub(crate) fn budget_columns(budget: Option<Budget>) -> (Option<i64>, Option<&'s
     (budget.map(|budget| budget.limit.0), budget.map(|budget| budget.period.as_str()))
 }
 
-/// A word that parses.
+/// A value parsed from its text in a column.
 pub(crate) fn parsed<T: std::str::FromStr<Err = tt_core::Invalid>>(text: &str) -> Result<T> {
     text.parse().map_err(StoreError::corrupt)
 }
@@ -105,7 +106,7 @@ pub(crate) fn aliases_column(aliases: &[AliasName]) -> String {
     aliases.iter().map(AliasName::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// The aliases a key may name. An empty list is a key that may name none.
+/// The aliases that a key may name. With an empty list the key may name none.
 pub(crate) fn aliases(column: &str) -> Result<Vec<AliasName>> {
     column.split_whitespace().map(|text| name(text.to_owned())).collect()
 }

@@ -2,16 +2,16 @@
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-/// A failure's cause, for the log.
+/// The cause of a failure, for the log.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// The result of a call to the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Why a call to the store failed.
+/// The reason why a call to the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// There is no such object, or it is somebody else's: the two are not told apart.
+    /// There is no such object, or it belongs to another user: the two are not told apart.
     #[error("no such {0}")]
     NotFound(Object),
     /// The change would break what is already there.
@@ -76,12 +76,12 @@ pub enum Conflict {
 pub(crate) enum Constraint {
     /// A value that must be unique is there already.
     Unique,
-    /// A row is referred to that is not there, or the other way round.
+    /// A row refers to another that is missing, or a row that others refer to was to be deleted.
     ForeignKey,
 }
 
 impl StoreError {
-    /// Was a row inserted whose key is there already?
+    /// True if a row was inserted whose key exists already.
     pub(crate) fn is_duplicate(&self) -> bool {
         let Self::Query(source) = self else { return false };
         matches!(
@@ -113,8 +113,9 @@ pub(crate) fn on_violation(constraint: Constraint, conflict: Conflict) -> impl F
     }
 }
 
-/// Neither diesel nor diesel-async keeps the SQLSTATE, so what an outage says is known by its words. PostgreSQL's are
-/// those of its class 57 (operator intervention) and 53 (out of resources); SQLite's of `SQLITE_BUSY`.
+/// True if the error means that the database is away or too busy. Neither diesel nor diesel-async keeps the SQLSTATE,
+/// so an outage is recognised by its words. PostgreSQL's are those of its class 57 (operator intervention) and 53 (out
+/// of resources); SQLite's those of `SQLITE_BUSY`.
 fn is_unavailable(error: &DieselError) -> bool {
     const SIGNS: [&str; 7] = [
         "database is locked",

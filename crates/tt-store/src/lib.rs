@@ -22,12 +22,12 @@
 //!
 //! Each function of [`Store`] takes owned arguments, runs on the runtime that the store was opened
 //! with, and may be awaited from any other or dropped: what was begun is finished. Every function takes the user whose
-//! objects it touches, except credential look-up, administration and the drain. Another user's object is answered as one
-//! that does not exist.
+//! objects it touches, except credential look-up, administration and the drain. Another user's object is answered as
+//! one that does not exist.
 //!
-//! A query is written once, in `repo/<table>.rs`, against `super::Conn` and `super::native`. `pg.rs` and `sqlite.rs` each
-//! compile those files with their own connection and their own `native`, which holds the statements that differ. Columns
-//! have types that both databases have.
+//! A query is written once, in `repo/<table>.rs`, against `super::Conn` and `super::native`. `pg.rs` and `sqlite.rs`
+//! each compile those files with their own connection and their own `native`, which holds the statements that differ.
+//! Columns have types that both databases have.
 //!
 //! **Invariant:** nothing here reads a clock, opens a sealed secret or knows a status code.
 

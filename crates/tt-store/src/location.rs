@@ -1,4 +1,4 @@
-//! `DATABASE_URL`: which database, where, and how its connection is secured.
+//! Reads `DATABASE_URL`: the kind of database, its place, and the way its connection is secured.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use crate::error::{Result, StoreError};
 
 /// The place of the database.
 pub(crate) enum Location {
-    /// A file.
+    /// An SQLite file.
     Sqlite(PathBuf),
-    /// A server.
+    /// A PostgreSQL server.
     Postgres {
         /// The settings of a connection. Its `Debug` hides the password.
         config: Box<tokio_postgres::Config>,
@@ -53,7 +53,7 @@ impl Location {
         let mut mode = SslMode::Disable;
         let mut root_certificates = None;
         let mut rest = form_urlencoded::Serializer::new(String::new());
-        // libpq takes a plus as it stands, form encoding as a blank.
+        // libpq takes a plus literally, form encoding takes it for a blank.
         for (name, value) in form_urlencoded::parse(query.replace('+', "%2B").as_bytes()) {
             match name.as_ref() {
                 "sslmode" => {
@@ -88,7 +88,8 @@ impl Location {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }
-        // A server that vanishes without a word must not hold a call for the kernel's quarter of an hour.
+        // If a server vanishes without closing the connection, a call must not be held for the quarter of an hour that
+        // the kernel waits.
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(Duration::from_secs(30));
         }

@@ -1,4 +1,5 @@
-//! Migrations: embedded, run under a lock, refused where the database is ahead of this program.
+//! Migrations. They are built into the program and run under a lock. A database that is newer than the program is
+//! refused.
 
 use std::path::Path;
 
@@ -14,17 +15,18 @@ use crate::pg;
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-/// Brings the PostgreSQL database up to date; how many migrations ran. Other processes that try wait, and then find
-/// nothing to do.
+/// Brings the PostgreSQL database up to date; returns the number of migrations that ran. Other processes that try wait,
+/// and then find nothing to do.
 pub(crate) async fn postgres(database: &pg::Database) -> Result<usize> {
     let mut conn = database.write().await?;
     conn.batch_execute("SELECT pg_advisory_lock(128043400652658)").await?;
-    // Taken out of the pool: that it is closed at the end is what unlocks.
+    // The connection is taken out of the pool, so that it is closed at the end, which releases the lock.
     let mut conn = AsyncConnectionWrapper::<_>::from(deadpool::managed::Object::take(conn));
     blocking(move || run(&mut conn, POSTGRES)).await
 }
 
-/// Brings the SQLite file up to date; how many migrations ran. The file is made if it is not there, for its owner only.
+/// Brings the SQLite file up to date; returns the number of migrations that ran. A missing file is made, readable by
+/// its owner only.
 pub(crate) async fn sqlite(database: &crate::sqlite::Database) -> Result<usize> {
     let path = database.path.clone();
     blocking(move || {
@@ -75,7 +77,7 @@ where
         .map(|migration| migration.name().version().to_string())
         .collect();
     let applied = conn.applied_migrations().map_err(StoreError::Query)?;
-    // The newest comes first.
+    // The list has the newest migration first.
     if let Some(newer) = applied.iter().map(ToString::to_string).find(|version| !known.contains(version)) {
         return Err(StoreError::SchemaNewer(newer));
     }

@@ -11,7 +11,7 @@ use crate::config::StoreConfig;
 use crate::error::{Result, StoreError};
 use crate::pool::{Guard, Pool};
 
-/// The connection the repositories below are compiled for.
+/// The connection type that the repositories below are compiled for.
 pub(crate) type Conn = AsyncPgConnection;
 
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
@@ -77,7 +77,7 @@ async fn begin(c: &mut Conn) -> Result<()> {
     Ok(AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?)
 }
 
-/// Begins a transaction whose reads see one moment.
+/// Begins a transaction whose reads all see the same moment.
 async fn begin_snapshot(c: &mut Conn) -> Result<()> {
     Ok(AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
 }
@@ -88,7 +88,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens nothing yet.
+    /// Prepares the pool; connections are opened when they are needed.
     pub(crate) fn new(
         location: tokio_postgres::Config,
         root_certificates: Option<PathBuf>,
@@ -96,20 +96,20 @@ impl Database {
     ) -> Result<Self> {
         let tls = MakeRustlsConnect::new(crate::tls::client(root_certificates.as_deref())?);
         let mut manager = ManagerConfig::default();
-        // A closed socket is noticed without a query at each loan.
+        // Before a loan, the pool checks only that the socket is open, and sends no query.
         manager.recycling_method = RecyclingMethod::Fast;
         manager.custom_setup = Box::new(move |_| {
             let (location, tls) = (location.clone(), tls.clone());
             async move {
                 let (client, connection) = location.connect(tls).await.map_err(|e| {
-                    // tokio-postgres displays "error connecting to server" alone: the reason is in its sources.
+                    // tokio-postgres displays "error connecting to server" alone; the reason is in its sources.
                     diesel::ConnectionError::BadConnection(tt_core::Causes(&e).to_string())
                 })?;
                 AsyncPgConnection::try_from_client_and_connection(client, connection).await
             }
             .boxed()
         });
-        // The manager's own URL is not used: how to connect is in `location`.
+        // The manager's own URL is not used, since `location` has the settings of the connection.
         let manager = AsyncDieselConnectionManager::new_with_config("", manager);
         Ok(Self { pool: crate::pool::build(manager, config.pool_size, config)? })
     }

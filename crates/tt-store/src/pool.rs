@@ -1,4 +1,4 @@
-//! Connection pools: the same for both databases.
+//! Connection pools, with the same settings for both databases.
 
 use diesel_async::AsyncConnection;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, PoolableConnection};
@@ -9,10 +9,10 @@ use crate::error::{Result, StoreError};
 /// A pool of connections.
 pub(crate) type Pool<C> = diesel_async::pooled_connection::deadpool::Pool<C>;
 
-/// A connection on loan.
+/// A connection on loan from the pool.
 pub(crate) type Guard<C> = diesel_async::pooled_connection::deadpool::Object<C>;
 
-/// A pool of at most `size`; nothing is opened yet.
+/// A pool of at most `size` connections. They are opened when they are needed.
 pub(crate) fn build<C>(manager: AsyncDieselConnectionManager<C>, size: usize, config: &StoreConfig) -> Result<Pool<C>>
 where
     C: PoolableConnection + AsyncConnection + 'static,

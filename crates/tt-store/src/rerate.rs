@@ -17,13 +17,13 @@ pub type Place = (Timestamp, RequestId);
 /// Recorded requests of all users to price again: a step of a walk from the oldest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rerate {
-    /// Not before.
+    /// Only requests that arrived at this moment or later.
     pub from: Timestamp,
-    /// Before.
+    /// Only requests that arrived before this moment.
     pub to: Timestamp,
-    /// Only those after this place: where the step before ended.
+    /// Only requests after this place, at which the step before ended.
     pub after: Option<Place>,
-    /// At most so many.
+    /// The largest number of requests in the step.
     pub limit: u32,
 }
 
@@ -43,9 +43,9 @@ pub struct Repriced {
     pub provider: Option<Provider>,
     /// The upstream model of its last attempt.
     pub model: Option<String>,
-    /// The known cost before.
+    /// The known cost by the prices before; `None` where none is known.
     pub before: Option<NanoUsd>,
-    /// The known cost after.
+    /// The known cost by the new prices; `None` where none is known.
     pub after: Option<NanoUsd>,
 }
 
@@ -96,7 +96,7 @@ pub(crate) struct Change {
 /// The first columns of [`logs`] and [`details`], which say whose they are.
 pub(crate) const KEYS: usize = 2;
 
-/// Prices `rows`, which are those of `step`, and says what changes.
+/// Prices `rows`, the rows of `step`, and returns the result of the step with the rows that change.
 pub(crate) fn price(rows: Vec<Held>, prices: &PriceTable, step: &Rerate) -> Result<(Rerated, Vec<Change>)> {
     let full = rows.len() >= usize::try_from(step.limit).unwrap_or(usize::MAX);
     let next = rows.last().filter(|_| full).map(Held::place).transpose()?;
@@ -125,7 +125,7 @@ impl Held {
     }
 
     fn changed(self, attempts: &[Attempt], totals: &Totals) -> Result<Change> {
-        // As the drain counts it: what nobody knows the usage of is not known in full either.
+        // A request of unknown usage counts as unpriced, as it does in the drain: its cost is not known in full.
         let unknown = decode::source(&self.usage_source)? == UsageSource::Unknown;
         let part = |cost: Option<i64>, unpriced: bool, saved: i64| {
             let mut sums = Sums::default();

@@ -1,4 +1,5 @@
-//! Turns settlements into the rows and the hourly sums that are written. Pure: sums are tested without a database.
+//! Turns settlements into the rows and the hourly sums that are written. It is pure, so that sums are tested without a
+//! database.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +17,8 @@ pub(crate) const TAG_VALUES: usize = 200;
 /// The value under which all values beyond [`TAG_VALUES`] are summed.
 pub(crate) const OTHER: &str = "(other)";
 
-/// The most that a sum of one key can be (10⁷ dollars, 10¹⁶ tokens). A provider's host may claim any number; an addition
-/// that overflowed would stop the drain for all users.
+/// The most that a sum of one key can be (10⁷ dollars, 10¹⁶ tokens). A provider's host may claim any number; an
+/// addition that overflowed would stop the drain for all users.
 pub(crate) const BOUND: i64 = 10_000_000_000_000_000;
 
 /// One settlement as the columns of its rows.
@@ -87,12 +88,12 @@ pub(crate) const SUMS: [&str; 11] = [
 ];
 
 impl Sums {
-    /// Adds by field, each held at the bound.
+    /// Adds each field, held at [`BOUND`].
     pub(crate) fn add(&mut self, other: &Self) {
         self.each(other, |sum, more| sum.saturating_add(more).clamp(-BOUND, BOUND));
     }
 
-    /// Subtracts by field.
+    /// Subtracts each field.
     pub(crate) fn subtract(&mut self, other: &Self) {
         self.each(other, i64::saturating_sub);
     }
@@ -154,22 +155,22 @@ impl<'a> Row<'a> {
         sums
     }
 
-    /// When the request arrived.
+    /// The arrival of the request.
     pub(crate) fn created_at(&self) -> Timestamp {
         self.settlement.intent.created_at
     }
 
-    /// Its cost in nano-dollars, as far as it is known.
+    /// The request's known cost in nano-dollars.
     pub(crate) fn cost(&self) -> i64 {
         self.sums().cost
     }
 
-    /// The UTC day its tags count in.
+    /// The UTC day that the request's tags count in.
     pub(crate) fn day(&self) -> i64 {
         Timestamp::from_millis(self.key.hour).day().millis()
     }
 
-    /// Its tags as they can be stored.
+    /// The request's tags, in a form that can be stored.
     pub(crate) fn tags(&self) -> impl Iterator<Item = (String, String)> {
         self.settlement.intent.tags.iter().map(|(name, value)| (storable(name), storable(value)))
     }
@@ -248,7 +249,7 @@ pub(crate) fn details(rows: &[Row<'_>]) -> Result<Batch> {
         .maybe_text("notes", &rows, |d| d.notes.clone()))
 }
 
-/// The notes of all attempts, each thing once: a request that is tried again is told the same again.
+/// The notes of all attempts, each listed once: a second attempt at the same target has the same notes again.
 fn notes(attempts: &[Attempt]) -> Result<Option<String>> {
     let mut notes: Vec<&Note> = Vec::new();
     for note in attempts.iter().flat_map(|attempt| &attempt.started.notes) {
@@ -263,7 +264,7 @@ fn notes(attempts: &[Attempt]) -> Result<Option<String>> {
 pub(crate) fn by_key(rows: &[Row<'_>]) -> BTreeMap<Key, Sums> {
     let mut sums: BTreeMap<Key, Sums> = BTreeMap::new();
     for row in rows {
-        // Most rows have the key of one before them.
+        // Most rows have the same key as an earlier row.
         match sums.get_mut(&row.key) {
             Some(sum) => sum.add(&row.sums()),
             None => _ = sums.insert(row.key.clone(), row.sums()),
@@ -272,7 +273,7 @@ pub(crate) fn by_key(rows: &[Row<'_>]) -> BTreeMap<Key, Sums> {
     sums
 }
 
-/// The sums of `rows` by tag and key; `counts` says whether a value of (user, day, name) counts by itself.
+/// The sums of `rows` by tag and key. `counts` tells whether a value of (user, day, name) counts by itself.
 pub(crate) fn by_tag(rows: &[Row<'_>], counts: impl Fn(i64, i64, &str, &str) -> bool) -> BTreeMap<TagKey, Sums> {
     let mut sums: BTreeMap<TagKey, Sums> = BTreeMap::new();
     for row in rows {

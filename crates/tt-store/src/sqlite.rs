@@ -13,7 +13,7 @@ use crate::config::StoreConfig;
 use crate::error::{Result, StoreError};
 use crate::pool::{Guard, Pool};
 
-/// The connection the repositories below are compiled for.
+/// The connection type that the repositories below are compiled for.
 pub(crate) type Conn = SyncConnectionWrapper<diesel::SqliteConnection>;
 
 #[path = "repo/aliases.rs"]
@@ -56,13 +56,13 @@ pub(crate) mod whatif;
 pub(crate) mod native;
 mod oldest;
 
-/// Begins a write transaction. IMMEDIATE: one that reads first and then writes would fail at once with "database is
-/// locked" when another writer came in between, however long the busy timeout.
+/// Begins a write transaction, with IMMEDIATE: a transaction that reads first and writes later would fail at once with
+/// "database is locked" when another writer came in between, however long the busy timeout is.
 async fn begin(c: &mut Conn) -> Result<()> {
     begin_with(c, "BEGIN IMMEDIATE").await
 }
 
-/// Begins a transaction whose reads see one moment.
+/// Begins a transaction whose reads all see the same moment.
 async fn begin_snapshot(c: &mut Conn) -> Result<()> {
     begin_with(c, "BEGIN DEFERRED").await
 }
@@ -73,14 +73,14 @@ async fn begin_with(c: &mut Conn, statement: &'static str) -> Result<()> {
 
 /// One writer and several readers of one file.
 pub(crate) struct Database {
-    /// The file.
+    /// The path of the database file.
     pub(crate) path: PathBuf,
     write: Pool<Conn>,
     read: Pool<Conn>,
 }
 
 impl Database {
-    /// Opens nothing yet.
+    /// Prepares the pools; the file is opened with the first connection.
     pub(crate) fn new(path: PathBuf, config: &StoreConfig) -> Result<Self> {
         Ok(Self {
             // The ledger's rows must survive a power failure once their journal is gone: FULL. The drain writes in

@@ -1,4 +1,4 @@
-//! The face of the store: opens a database, and runs every call on the runtime it was opened with.
+//! The store's public type: it opens a database, and runs every call on the runtime that it was opened with.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::error::{Result, StoreError};
 use crate::location::Location;
 use crate::{migrate, pg, sqlite};
 
-/// Calls a repository function of whichever database this is, on the store's runtime.
+/// Calls a repository function of the database in use, on the store's runtime.
 macro_rules! call {
     ($store:expr, $kind:ident, $module:ident::$function:ident($($argument:expr),* $(,)?)) => {{
         let inner = std::sync::Arc::clone(&$store.inner);
@@ -37,7 +37,7 @@ mod routing;
 mod spending;
 mod users;
 
-/// A database. Clones share it.
+/// An open database. Clones share its connections.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -49,10 +49,10 @@ struct Inner {
     queries: AtomicU64,
 }
 
-/// A call of the store, which begins when it is first polled.
+/// A call of the store. It begins when it is first polled.
 ///
 /// It is a type of its own, and not that of an `async fn`, so that the queries are compiled once, in this crate: an
-/// `async fn` is compiled where it is awaited, with all that is below it, in every crate anew.
+/// `async fn` is compiled, with everything below it, in every crate that awaits it.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<T>(Pin<Box<dyn Future<Output = Result<T>> + Send>>);
 
@@ -85,7 +85,8 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Reads the URL and prepares the pools; nothing is connected yet. The tables are there after [`Store::migrate`].
+    /// Reads the URL and prepares the pools. Nothing is connected yet, and the tables may be missing until
+    /// [`Store::migrate`].
     pub fn open(config: StoreConfig) -> Result<Self> {
         let database = match Location::parse(config.url.expose_secret())? {
             Location::Sqlite(path) => Database::Sqlite(sqlite::Database::new(path, &config)?),
@@ -96,7 +97,8 @@ impl Store {
         Ok(Self { inner: Arc::new(Inner { database, handle: config.handle, queries: AtomicU64::new(0) }) })
     }
 
-    /// Brings the tables up to date; how many migrations ran. Any number of processes may do so at once.
+    /// Brings the tables up to date; returns the number of migrations that ran. Any number of processes may do so at
+    /// once.
     pub fn migrate(&self) -> Call<usize> {
         let inner = Arc::clone(&self.inner);
         self.run(async move {
@@ -107,12 +109,13 @@ impl Store {
         })
     }
 
-    /// Does the database answer?
+    /// Checks that the database answers.
     pub fn ping(&self) -> Call<()> {
         call!(self, read, ops::ping())
     }
 
-    /// Closes the connections: those on loan when they are given back. Later calls are [`StoreError::Unavailable`].
+    /// Closes the connections; those on loan are closed when they are given back. Later calls are
+    /// [`StoreError::Unavailable`].
     pub fn close(&self) {
         match &self.inner.database {
             Database::Sqlite(db) => db.close(),
@@ -120,18 +123,18 @@ impl Store {
         }
     }
 
-    /// Is this a file for one process, and not a server that many share?
+    /// True for an SQLite file, which serves one process; false for a server that many share.
     pub fn is_sqlite(&self) -> bool {
         matches!(self.inner.database, Database::Sqlite(_))
     }
 
-    /// The number of calls to the store since it was opened. Tests show by it that a path makes none.
+    /// The number of calls to the store since it was opened. Tests check with it that a path makes none.
     pub fn queries(&self) -> u64 {
         self.inner.queries.load(Ordering::Relaxed)
     }
 
-    /// Runs `work` on the store's runtime. Dropping the result does not stop it: a dropped SQLite future would block
-    /// its thread, and a half-done transaction helps nobody.
+    /// Runs `work` on the store's runtime. Dropping the result does not stop the work: a dropped SQLite future would
+    /// block its thread, and half a transaction is of no use.
     fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Call<T> {
         let inner = Arc::clone(&self.inner);
         Call(Box::pin(async move {

@@ -25,12 +25,12 @@ macro_rules! snapshot {
     }};
 }
 
-/// Tells the compiler what the block of a transaction gives.
+/// Tells the compiler the type of the block's result.
 pub(crate) async fn run<T>(block: impl Future<Output = Result<T>>) -> Result<T> {
     block.await
 }
 
-/// Commits or rolls back.
+/// Commits the transaction if `result` is `Ok`, else rolls it back.
 pub(crate) async fn end<C: AsyncConnection, T>(c: &mut C, result: Result<T>) -> Result<T> {
     match result {
         Ok(value) => {
@@ -38,7 +38,7 @@ pub(crate) async fn end<C: AsyncConnection, T>(c: &mut C, result: Result<T>) -> 
             Ok(value)
         }
         Err(error) => {
-            // Where even this fails the connection counts as broken, and the pool gives it to nobody else.
+            // If even this fails, the connection counts as broken, and the pool does not lend it again.
             let _ = C::TransactionManager::rollback_transaction(c).await;
             Err(error)
         }

@@ -1,4 +1,5 @@
-//! Types that the store takes and gives and tt-core has none for: users, keys and sessions as rows, changes to them.
+//! The types that the store takes and gives and for which tt-core has none: users, keys and sessions as rows, and
+//! changes to them.
 
 use secrecy::SecretString;
 use tt_core::budget::{Budget, UserBudgets};
@@ -13,19 +14,19 @@ use tt_core::{
 /// A user without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Their id.
+    /// The user's id.
     pub id: UserId,
-    /// Their address.
+    /// The e-mail address that the user logs in with.
     pub email: Email,
-    /// Their role.
+    /// The user's role.
     pub role: Role,
-    /// May they do nothing at all?
+    /// True if the user may do nothing at all.
     pub disabled: bool,
-    /// Their own limits, 0: the server's default.
+    /// The user's own limits; 0 means that the server's default holds.
     pub limits: RequestLimits,
-    /// Their own budget, and an administrator's for them.
+    /// The budget that the user set, and the one that an administrator set for them.
     pub budgets: UserBudgets,
-    /// When they signed up.
+    /// The time of the sign-up.
     pub created_at: Timestamp,
 }
 
@@ -36,87 +37,87 @@ pub struct Login {
     pub id: UserId,
     /// The password's hash as stored (a PHC string).
     pub password_hash: SecretString,
-    /// Their role.
+    /// The user's role.
     pub role: Role,
-    /// May they do nothing at all? A login is refused then.
+    /// True if the user may do nothing at all. A login is then refused.
     pub disabled: bool,
 }
 
 /// Changes to a user; `None` leaves a field as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UserPatch {
-    /// Their role.
+    /// The user's role.
     pub role: Option<Role>,
-    /// May they do nothing at all?
+    /// True to let the user do nothing at all any more.
     pub disabled: Option<bool>,
-    /// Requests a minute, 0: the server's default.
+    /// The requests a minute; 0 for the server's default.
     pub rate_limit_minute: Option<u64>,
-    /// Requests a UTC day, 0: the server's default.
+    /// The requests a UTC day; 0 for the server's default.
     pub rate_limit_daily: Option<u64>,
-    /// An administrator's budget for them; `Some(None)` takes it away.
+    /// The budget that an administrator sets for the user; `Some(None)` removes it.
     pub budget: Option<Option<Budget>>,
 }
 
 /// An API key to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewApiKey {
-    /// Its hash.
+    /// The hash of the key. The key itself is not stored.
     pub key_hash: KeyHash,
-    /// A name its owner chose.
+    /// The name that the owner chose.
     pub name: Option<Label>,
-    /// Its first characters, by which its owner knows it.
+    /// The first characters of the key, by which the owner recognises it.
     pub prefix: String,
-    /// Its scopes.
+    /// The groups of paths that the key may be used for.
     pub scopes: Vec<Scope>,
-    /// The aliases it may name; `None`: all of the user's.
+    /// The aliases that the key may name; `None`: all of the user's.
     pub allowed_aliases: Option<Vec<AliasName>>,
-    /// Its own limits, 0: none.
+    /// The key's own limits; 0 means none.
     pub limits: RequestLimits,
-    /// Its own budget.
+    /// The key's own budget.
     pub budget: Option<Budget>,
-    /// When it ends; `None`: never.
+    /// The end of the key's validity; `None`: it does not expire.
     pub expires_at: Option<Timestamp>,
 }
 
 /// An API key as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeyInfo {
-    /// Its id.
+    /// The key's id.
     pub id: ApiKeyId,
-    /// A name its owner chose.
+    /// The name that the owner chose.
     pub name: Option<Label>,
-    /// Its first characters.
+    /// The first characters of the key, by which the owner recognises it.
     pub prefix: String,
-    /// Its scopes.
+    /// The groups of paths that the key may be used for.
     pub scopes: Vec<Scope>,
-    /// The aliases it may name; `None`: all of the user's.
+    /// The aliases that the key may name; `None`: all of the user's.
     pub allowed_aliases: Option<Vec<AliasName>>,
-    /// Its own limits, 0: none.
+    /// The key's own limits; 0 means none.
     pub limits: RequestLimits,
-    /// Its own budget.
+    /// The key's own budget.
     pub budget: Option<Budget>,
-    /// When it was made.
+    /// The creation time of the key.
     pub created_at: Timestamp,
-    /// When it ends; `None`: never.
+    /// The end of the key's validity; `None`: it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, to about a minute.
+    /// The time of the last use, to about a minute; `None`: never used.
     pub last_used_at: Option<Timestamp>,
-    /// When it was revoked.
+    /// The time of the revocation; `None`: the key is not revoked.
     pub revoked_at: Option<Timestamp>,
 }
 
 /// A provider key to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewProviderKey {
-    /// Whose API it opens.
+    /// The provider whose API the key is for.
     pub provider: Provider,
-    /// A name its owner chose.
+    /// The name that the owner chose.
     pub label: Option<Label>,
-    /// The address to call instead of the operator's.
+    /// The address to call instead of the operator's for that provider.
     pub base_url: Option<BaseUrl>,
-    /// The name its ciphertext is bound to.
+    /// The random name that the ciphertext is bound to.
     pub seal_id: SealId,
-    /// The key, sealed.
+    /// The sealed key.
     pub sealed: Sealed,
 }
 
@@ -125,70 +126,71 @@ pub struct NewProviderKey {
 pub struct ProviderKeyInfo {
     /// The part that routing needs: id, provider, address.
     pub key: KeyRef,
-    /// A name its owner chose.
+    /// The name that the owner chose.
     pub label: Option<Label>,
-    /// When it was stored.
+    /// The time at which the key was stored.
     pub created_at: Timestamp,
 }
 
 /// Changes to a provider key; `None` leaves a field as it is, `Some(None)` empties it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProviderKeyPatch {
-    /// A name its owner chose.
+    /// The name that the owner chose.
     pub label: Option<Option<Label>>,
-    /// The address to call. That it changes together with the key only is the caller's rule.
+    /// The address to call. The store changes it alone too; the caller must refuse a change of the address without a
+    /// new key.
     pub base_url: Option<Option<BaseUrl>>,
-    /// Another key.
+    /// The new key, sealed, with the random name that its ciphertext is bound to.
     pub secret: Option<(SealId, Sealed)>,
 }
 
 /// A provider key with its sealed secret, for the directory to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedKey {
-    /// The part that routing needs.
+    /// The part that routing needs: id, provider, address.
     pub key: KeyRef,
-    /// The name its ciphertext is bound to.
+    /// The random name that the ciphertext is bound to.
     pub seal_id: SealId,
-    /// The key, sealed.
+    /// The sealed key.
     pub sealed: Sealed,
 }
 
-/// Everything routing needs of one user, as of one moment.
+/// Everything that routing needs of one user, read at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Routing {
-    /// Their aliases, by id.
+    /// The user's aliases, by id.
     pub aliases: Vec<Alias>,
-    /// Their provider keys, by id.
+    /// The user's provider keys, by id.
     pub keys: Vec<SealedKey>,
 }
 
 /// The models a provider lists for one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelList {
-    /// The key.
+    /// The key that the models were listed for.
     pub provider_key_id: ProviderKeyId,
-    /// Whose API it opens.
+    /// The provider whose API the key is for.
     pub provider: Provider,
-    /// The names as the provider sent them.
+    /// The names of the models, as the provider sent them.
     pub models: Vec<String>,
-    /// When they were fetched.
+    /// The time at which the list was fetched.
     pub fetched_at: Timestamp,
 }
 
 /// An alias to make or to replace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAlias {
-    /// Its name.
+    /// The alias's name, unique for the user.
     pub name: AliasName,
-    /// The model to call.
+    /// The model that requests are sent to.
     pub target_model: ModelName,
-    /// The key to call it with: one of the user's.
+    /// The provider key that requests are sent with: one of the user's.
     pub provider_key_id: ProviderKeyId,
-    /// The alias to try when it fails: another of the user's.
+    /// The alias that is tried when this one fails: another of the user's.
     pub fallback_alias_id: Option<AliasId>,
-    /// Is the light model to be used for small prompts?
+    /// True if the light model is to be used for small prompts.
     pub use_light_model: bool,
-    /// Small is: fewer input tokens than this.
+    /// The number of input tokens from which on a prompt is no longer small.
     pub light_model_threshold: u64,
     /// The model for small prompts.
     pub light_model: Option<ModelName>,
@@ -197,39 +199,39 @@ pub struct NewAlias {
 /// Changes to an alias; `None` leaves a field as it is, `Some(None)` empties it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AliasPatch {
-    /// Another name.
+    /// The new name.
     pub name: Option<AliasName>,
-    /// The model to call.
+    /// The model that requests are sent to.
     pub target_model: Option<ModelName>,
-    /// The key to call it with.
+    /// The provider key that requests are sent with: one of the user's.
     pub provider_key_id: Option<ProviderKeyId>,
-    /// The alias to try when it fails.
+    /// The alias that is tried when this one fails; `Some(None)` removes it.
     pub fallback_alias_id: Option<Option<AliasId>>,
-    /// Is the light model to be used for small prompts?
+    /// True if the light model is to be used for small prompts.
     pub use_light_model: Option<bool>,
-    /// Small is: fewer input tokens than this.
+    /// The number of input tokens from which on a prompt is no longer small.
     pub light_model_threshold: Option<u64>,
-    /// The model for small prompts.
+    /// The model for small prompts; `Some(None)` removes it.
     pub light_model: Option<Option<ModelName>>,
 }
 
-/// Somebody may do something else than before: what is remembered of this user is to be forgotten. Or the prices have
-/// changed.
+/// A note that a user's rights, keys or aliases have changed, so that processes must forget what they hold of this
+/// user; or a note that prices have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
-    /// Rising, but not in the order of commit.
+    /// The id of the note. Ids rise, but notes do not appear in the order of their ids.
     pub id: i64,
-    /// Whose.
+    /// The user whose rights, keys or aliases have changed.
     pub user_id: UserId,
-    /// When, by the clock of the process that wrote it.
+    /// The time of the change, by the clock of the process that made it.
     pub created_at: Timestamp,
 }
 
 impl Change {
-    /// Whose change it is that the prices are others: nobody's, ids begin at 1.
+    /// The `user_id` of a note about prices. It is no user's id, since ids begin at 1.
     pub(crate) const PRICES: UserId = UserId(0);
 
-    /// Is it that the prices have changed?
+    /// True if the note says that prices have changed.
     pub fn of_prices(&self) -> bool {
         self.user_id == Self::PRICES
     }
@@ -238,60 +240,61 @@ impl Change {
 /// A sealed secret on its way to another encryption key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSecret {
-    /// Whose: with the rest, what the ciphertext is bound to.
+    /// The user who owns the key. The ciphertext is bound to the user, as it is to the provider, the address and the
+    /// random name.
     pub user_id: UserId,
-    /// The key.
+    /// The key with its sealed secret.
     pub key: SealedKey,
 }
 
-/// The piece of the log that was dropped.
+/// The part of the log that one step of pruning dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pruned {
-    /// There was nothing left to drop.
+    /// No rows were left to drop.
     Nothing,
-    /// So many rows (SQLite).
+    /// This number of rows (SQLite).
     Rows(usize),
-    /// All rows of the UTC day that begins then (PostgreSQL).
+    /// All rows of the UTC day that begins at this moment (PostgreSQL).
     Day(Timestamp),
 }
 
-/// Requests by one credential since a moment.
+/// The number of requests with one credential since a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestCount {
-    /// Whose.
+    /// The user who owns the credential.
     pub user_id: UserId,
-    /// The API key; `None`: by session.
+    /// The API key; `None` for requests by session.
     pub api_key_id: Option<ApiKeyId>,
     /// The number of requests.
     pub requests: u64,
 }
 
-/// A choice of a user's recorded requests.
+/// A selection of a user's recorded requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageScope {
-    /// Not before.
+    /// Only requests that arrived at this moment or later.
     pub from: Timestamp,
-    /// Before.
+    /// Only requests that arrived before this moment.
     pub to: Timestamp,
     /// Only this alias.
     pub alias: Option<String>,
 }
 
-/// Use and cost of one request, as its row has them.
+/// Usage and cost of one request, read from its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedUsage {
-    /// When it arrived.
+    /// The arrival of the request.
     pub created_at: Timestamp,
-    /// Its id.
+    /// The id of the request.
     pub request_id: RequestId,
     /// Tokens over all attempts.
     pub usage: Usage,
     /// Fees beside tokens, over all attempts.
     pub fees: Vec<Fee>,
-    /// The source of the numbers.
+    /// The origin of the numbers in `usage`.
     pub source: UsageSource,
-    /// The known cost.
+    /// The sum of the known costs; `None` where none is known.
     pub cost: Option<NanoUsd>,
-    /// Does the cost leave something out?
+    /// True if `cost` leaves something out, because a price or the usage of an attempt is unknown.
     pub unpriced: bool,
 }

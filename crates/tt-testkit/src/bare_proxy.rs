@@ -1,5 +1,6 @@
-//! The least a proxy can be, built as the product is: a current-thread runtime and an upstream pool per core, an accept
-//! thread that hands out sockets. It passes requests on and does nothing else; benchmarks are measured against it.
+//! A proxy that does the least possible, built as the product is: a current-thread runtime and an upstream pool per
+//! core, an accept thread that hands out sockets. It passes requests on and does nothing else; benchmarks are measured
+//! against it.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
 //! A small HTTP client for black-box tests: JSON in and out, server-sent events with the time each took, and a raw
-//! socket for what no well-behaved client would send.
+//! socket for bytes that no well-behaved client would send.
 //!
 //! It follows no redirects, retries nothing, and opens a connection per request unless told to keep them.
 
@@ -23,7 +23,7 @@ use serde_json::Value;
 pub use self::raw::RawConnection;
 pub use self::sse::{Event, EventStream};
 
-/// How long any one answer may take before the test fails.
+/// The time that any one answer may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client of one server.
@@ -38,15 +38,15 @@ pub struct Client {
 /// A whole answer.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// The status.
+    /// The HTTP status of the answer.
     pub status: StatusCode,
-    /// The headers.
+    /// The headers of the answer.
     pub headers: HeaderMap,
-    /// The body.
+    /// The whole body of the answer.
     pub body: Bytes,
 }
 
-/// A request in the making.
+/// A request that is being put together.
 #[derive(Debug)]
 #[must_use]
 pub struct Call {
@@ -97,37 +97,37 @@ impl Client {
         &self.base
     }
 
-    /// How many calls that may change something (any but `GET`) it and its clones have begun.
+    /// The number of calls that may change something (all but `GET`) that this client and its clones have begun.
     pub fn writes(&self) -> usize {
         self.writes.load(Ordering::Relaxed)
     }
 
-    /// `GET`.
+    /// A `GET` of this path.
     pub fn get(&self, path: &str) -> Call {
         self.call(Method::GET, path)
     }
 
-    /// `POST`.
+    /// A `POST` to this path.
     pub fn post(&self, path: &str) -> Call {
         self.call(Method::POST, path)
     }
 
-    /// `PUT`.
+    /// A `PUT` to this path.
     pub fn put(&self, path: &str) -> Call {
         self.call(Method::PUT, path)
     }
 
-    /// `PATCH`.
+    /// A `PATCH` of this path.
     pub fn patch(&self, path: &str) -> Call {
         self.call(Method::PATCH, path)
     }
 
-    /// `DELETE`.
+    /// A `DELETE` of this path.
     pub fn delete(&self, path: &str) -> Call {
         self.call(Method::DELETE, path)
     }
 
-    /// Any method.
+    /// A call of this path with any method.
     pub fn call(&self, method: Method, path: &str) -> Call {
         self.writes.fetch_add(usize::from(method != Method::GET), Ordering::Relaxed);
         Call { client: self.clone(), method, path: path.to_owned(), headers: self.headers.clone(), body: Bytes::new() }
@@ -140,23 +140,23 @@ impl Client {
 }
 
 impl Call {
-    /// A header, in place of one of that name.
+    /// Sets a header, and replaces one of the same name.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         set(&mut self.headers, name, value);
         self
     }
 
-    /// A bearer token, in place of the client's.
+    /// Sets a bearer token, and replaces the client's.
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    /// A JSON body.
+    /// Sets a JSON body and its content type.
     pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }
 
-    /// Any body; the content type is the caller's.
+    /// Sets any body. The caller sets the content type.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
@@ -165,7 +165,7 @@ impl Call {
     /// Sends it and reads the whole answer.
     ///
     /// # Panics
-    /// When the connection fails or no whole answer comes within a minute; [`Self::try_send`] does not.
+    /// If the connection fails or no whole answer comes within a minute. [`Self::try_send`] returns an error instead.
     pub async fn send(self) -> Response {
         let what = format!("{} {}", self.method, self.path);
         self.try_send().await.unwrap_or_else(|error| panic!("{what}: {error}"))
@@ -190,7 +190,7 @@ impl Call {
     /// Sends it and reads the answer event by event. Dropping the stream closes the connection.
     ///
     /// # Panics
-    /// When the connection fails before the headers of an answer.
+    /// If the connection fails before the headers of an answer.
     pub async fn stream(self) -> EventStream {
         let what = format!("{} {}", self.method, self.path);
         let sent = Instant::now();
@@ -217,7 +217,7 @@ impl Response {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// If the body is not JSON.
     pub fn json(&self) -> Value {
         self.parse()
     }
@@ -225,7 +225,7 @@ impl Response {
     /// The body as JSON of a known shape.
     ///
     /// # Panics
-    /// When it has another.
+    /// If the body has another shape.
     pub fn parse<T: DeserializeOwned>(&self) -> T {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
             panic!("{}: the body is not the JSON expected: {error}: {}", self.status, self.text())
@@ -237,15 +237,15 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// A header's text, if it came.
+    /// The text of a header, if the answer has it.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// A whole number in a header.
+    /// The whole number in a header.
     ///
     /// # Panics
-    /// When the header did not come, or holds anything else.
+    /// If the header is missing, or is not a whole number.
     #[track_caller]
     pub fn number(&self, name: &str) -> u64 {
         let text = self.header(name).unwrap_or_else(|| panic!("no {name}: {:?}", self.headers));
@@ -255,15 +255,15 @@ impl Response {
     /// The code in the body of an error, or an empty text.
     ///
     /// # Panics
-    /// When the body is no JSON.
+    /// If the body is not JSON.
     pub fn error_code(&self) -> String {
         error_code(&self.json()).to_owned()
     }
 
-    /// The answer itself, where its status is the one expected.
+    /// Returns the answer if it has the expected status.
     ///
     /// # Panics
-    /// When the status is another; the message holds the body.
+    /// If the status is another. The message holds the body.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert!(self.status == status, "expected {status}, got {}: {}", self.status, self.text());

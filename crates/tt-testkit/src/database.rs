@@ -1,5 +1,5 @@
-//! Throw-away databases: an empty one for each test, deleted with its guard. A database is a URL here; the module does not
-//! know what tests put there.
+//! Throw-away databases: an empty one for each test, deleted with its guard. A database is a URL here; the module does
+//! not know what tests put there.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -34,7 +34,7 @@ impl TestDb {
     /// A new PostgreSQL database.
     ///
     /// # Panics
-    /// When no server is named. `cargo xtask test` starts one and names it.
+    /// If [`POSTGRES_URL`] is not set. `cargo xtask test` starts a server and sets it.
     pub async fn postgres() -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test's server is named by its runner")]
         let Ok(server) = std::env::var(POSTGRES_URL) else {
@@ -79,7 +79,7 @@ async fn run(server: &str, statement: &str) -> Result<(), String> {
     result.map_err(|e| Causes(&e).to_string())
 }
 
-/// Not used by any other process or test, on this day or after a crash.
+/// A name that no other process or test uses, now or after a crash.
 fn unique_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());

@@ -26,8 +26,8 @@
 //! # });
 //! ```
 //!
-//! A test of the built program begins with a [`World`]: the program on databases of the test's choice, a mock behind it,
-//! and users with keys.
+//! A test of the built program begins with a [`World`]: the program on databases of the test's choice, a mock behind
+//! it, and users with keys.
 
 pub mod bare_proxy;
 pub mod client;

@@ -21,9 +21,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 const PATH: &str = "/v1/chat/completions";
-/// The prompt repeats this.
+/// The text that the prompt repeats.
 const FILLER: &str = "All is well here, and nothing else needs to be said. ";
-/// How many bytes of an error's body are shown.
+/// The number of bytes of an error's body that are shown.
 const SHOWN: usize = 300;
 /// The significant digits that latencies keep.
 const DIGITS: u8 = 3;
@@ -37,22 +37,22 @@ pub struct Load {
     pub bearer: HeaderValue,
     /// The body of every request; [`body`] makes one.
     pub body: Bytes,
-    /// How many connections send at once.
+    /// The number of connections that send at the same time.
     pub connections: usize,
-    /// How many threads they are spread over.
+    /// The number of threads that the connections are spread over.
     pub threads: usize,
-    /// How long requests are made but not counted at first.
+    /// The time at the beginning in which requests are made but not counted.
     pub warm_up: Duration,
-    /// When it ends.
+    /// The condition that ends the load.
     pub end: End,
 }
 
-/// When a load ends.
+/// The condition that ends a load.
 #[derive(Debug, Clone, Copy)]
 pub enum End {
-    /// So long after the warm-up. Requests that are on their way then are answered, but not counted.
+    /// The load ends this long after the warm-up. Requests that are on their way then are answered, but not counted.
     After(Duration),
-    /// With so many requests counted.
+    /// The load ends when this many requests have been counted.
     Requests(u64),
 }
 
@@ -109,7 +109,7 @@ struct Run {
     load: Load,
     /// Counting begins here.
     begin: Instant,
-    /// How many are still to be counted, with [`End::Requests`].
+    /// The number of requests still to be counted, with [`End::Requests`].
     left: AtomicU64,
     failed: AtomicBool,
 }

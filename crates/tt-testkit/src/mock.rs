@@ -47,7 +47,7 @@ use self::script::Script;
 use self::wire::{Reset, Wire};
 use crate::workers::{Serve, Workers};
 
-/// The most a request body may have.
+/// The most bytes that a request body may have.
 const MAX_BODY: usize = 256 << 20;
 
 /// A running mock upstream. Dropping it ends its connections.
@@ -57,7 +57,7 @@ pub struct MockUpstream {
     workers: Workers,
 }
 
-/// How to start a [`MockUpstream`].
+/// The settings of a [`MockUpstream`] that is to be started.
 #[derive(Debug, Clone)]
 pub struct Builder {
     address: SocketAddr,
@@ -79,7 +79,7 @@ struct State {
 struct Rule {
     matcher: Matcher,
     behaviour: Behaviour,
-    /// How many requests it is still for; `None`: all.
+    /// The number of requests that it is still for; `None`: all.
     left: Option<u64>,
 }
 
@@ -91,28 +91,29 @@ impl Builder {
         self
     }
 
-    /// How many worker threads serve; 1 by default.
+    /// Sets the number of worker threads; 1 by default.
     #[must_use]
     pub const fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Whether requests are kept for [`MockUpstream::requests`]; they are by default.
+    /// Chooses whether requests are kept for [`MockUpstream::requests`]; they are by default.
     #[must_use]
     pub const fn journal(mut self, keep: bool) -> Self {
         self.journal = keep;
         self
     }
 
-    /// Where `mock-recording-<id>` finds its recordings: the directory that holds `openai/`, `anthropic/`, `gemini/`.
+    /// Sets the directory in which `mock-recording-<id>` finds its recordings. It holds `openai/`, `anthropic/`,
+    /// `gemini/`.
     #[must_use]
     pub fn recordings(mut self, directory: impl Into<PathBuf>) -> Self {
         self.recordings = Some(directory.into());
         self
     }
 
-    /// Starts it.
+    /// Starts the mock. Fails if the port cannot be bound.
     pub fn start(self) -> io::Result<MockUpstream> {
         let state = Arc::new(State {
             journal: self.journal.then(Journal::new),
@@ -130,7 +131,7 @@ impl MockUpstream {
     /// A mock on a free port of 127.0.0.1 with one thread of its own.
     ///
     /// # Panics
-    /// When no port can be bound.
+    /// If no port can be bound.
     pub fn start() -> Self {
         Self::builder().start().unwrap_or_else(|error| panic!("the mock upstream could not start: {error}"))
     }
@@ -209,7 +210,7 @@ impl MockUpstream {
     /// The first of [`Self::requests`] for which `wanted` holds, those of the past included.
     ///
     /// # Panics
-    /// When there is none within ten seconds, or the mock keeps no journal.
+    /// If there is none within ten seconds, or the mock keeps no journal.
     pub async fn wait_for(&self, wanted: impl Fn(&Seen) -> bool) -> Seen {
         match &self.state.journal {
             Some(journal) => journal.wait_for(wanted).await,
@@ -228,7 +229,8 @@ impl State {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How this request is answered: by the queue, else by the last rule, else by the words in the model's name.
+    /// The behaviour for this request: from the queue, else from the last rule, else from the words in the model's
+    /// name.
     fn behaviour(&self, seen: &Seen) -> Behaviour {
         let mut rules = self.rules();
         if let Some(rule) = rules.iter_mut().find(|rule| rule.left.is_some_and(|n| n > 0) && rule.matcher.matches(seen))

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 
-/// How long a start or an orderly end may take before the test fails.
+/// The time that a start or an orderly end may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a child that was told to end is looked at.
+/// The time between two looks at a child that was told to end.
 const TICK: Duration = Duration::from_millis(10);
 
-/// How to start a [`Program`].
+/// The settings of a [`Program`] that is to be started.
 #[derive(Debug)]
 #[must_use]
 pub struct Launch {
@@ -68,13 +68,13 @@ impl Launch {
     /// Starts it and waits for its first line, `listening on http://ADDRESS`.
     ///
     /// # Panics
-    /// When that line does not come; the message holds what the program wrote to its standard error.
+    /// If that line does not come. The message holds the program's standard error.
     pub fn start(self) -> Program {
         let what = self.binary.display().to_string();
         self.try_start().unwrap_or_else(|problem| panic!("{what} did not start: {problem}"))
     }
 
-    /// Starts it; the error tells how it ended and what it wrote to its standard error.
+    /// Starts the program. The error holds its exit status and its standard error.
     pub fn try_start(self) -> Result<Program, String> {
         let (own, data) = match self.data.clone() {
             Some(data) => (None, data),
@@ -99,7 +99,8 @@ impl Launch {
         if let Some(stdout) = child.stdout.take() {
             std::thread::spawn(move || {
                 for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                    // Read on even when nobody listens, so that the program never blocks on a full pipe.
+                    // Reading goes on even when the test does not take the lines, so that the program never blocks on a
+                    // full pipe.
                     let _ = send.send(line);
                 }
             });
@@ -125,7 +126,7 @@ impl Launch {
     /// Runs it to its end, for commands that do not serve.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If the program cannot be started.
     pub fn output(self) -> std::process::Output {
         let own = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
         let data = self.data.clone().unwrap_or_else(|| own.path().to_path_buf());
@@ -152,27 +153,27 @@ fn collect(mut stderr: impl Read, into: &Mutex<String>) {
 }
 
 impl Program {
-    /// How to start `binary`.
+    /// A launch of `binary`, to be completed with settings.
     pub fn launch(binary: impl AsRef<OsStr>) -> Launch {
         Launch::new(binary)
     }
 
-    /// `host:port`, as bound.
+    /// The program's address, `host:port`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// `http://host:port`.
+    /// The program's address as a URL, `http://host:port`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// A client of it, without credentials.
+    /// A client of the program, without credentials.
     pub fn client(&self) -> Client {
         Client::new(self.url())
     }
 
-    /// Its data directory.
+    /// The program's data directory.
     pub fn data_dir(&self) -> &Path {
         &self.data
     }
@@ -182,7 +183,7 @@ impl Program {
         self.child.id()
     }
 
-    /// Its standard error so far.
+    /// The program's standard error so far.
     pub fn stderr(&self) -> String {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -195,7 +196,7 @@ impl Program {
     /// Asks it to end (SIGTERM).
     ///
     /// # Panics
-    /// When the signal cannot be sent.
+    /// If the signal cannot be sent.
     pub fn terminate(&self) {
         self.signal("TERM");
     }
@@ -203,7 +204,7 @@ impl Program {
     /// Sends a signal by its name without `SIG`.
     ///
     /// # Panics
-    /// When the signal cannot be sent.
+    /// If the signal cannot be sent.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(sent.is_ok_and(|status| status.success()), "no SIG{name} could be sent to {}", self.child.id());
@@ -216,10 +217,10 @@ impl Program {
         self.wait()
     }
 
-    /// Waits until it has ended; how it ended.
+    /// Waits until the program has ended; returns its exit status.
     ///
     /// # Panics
-    /// When it has not within a minute.
+    /// If it has not ended within a minute.
     pub fn wait(&mut self) -> ExitStatus {
         let Some(status) = self.wait_for(PATIENCE) else {
             let _ = self.child.kill();
@@ -228,7 +229,7 @@ impl Program {
         status
     }
 
-    /// How it ended, if it does within `most`.
+    /// The exit status, if the program ends within `most`.
     pub fn wait_for(&mut self, most: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + most;
         loop {
@@ -241,7 +242,7 @@ impl Program {
         }
     }
 
-    /// Is it still running?
+    /// True if the program is still running.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 /// A running `redis-server` that keeps nothing on disk.
 ///
-/// The program is `TT_TEST_REDIS_SERVER`, or else `redis-server` in `PATH`. Whatever goes wrong panics with one line,
+/// The program is `TT_TEST_REDIS_SERVER`, or else `redis-server` in `PATH`. Every failure panics with one line,
 /// since no test can go on without it.
 #[derive(Debug)]
 pub struct RedisServer {
@@ -38,7 +38,7 @@ impl RedisServer {
         panic!("redis-server did not come up on any of ten ports");
     }
 
-    /// `redis://127.0.0.1:PORT`.
+    /// The server's address, `redis://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }

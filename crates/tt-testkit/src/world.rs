@@ -66,7 +66,7 @@ impl Backend {
     /// `postgres`.
     ///
     /// # Panics
-    /// When it names another.
+    /// If the variable names another.
     pub fn chosen(variable: &str) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the backend is named by whoever runs the tests")]
         let name = std::env::var(variable).unwrap_or_default();
@@ -78,7 +78,7 @@ impl Backend {
     }
 }
 
-/// How a [`World`] is set up.
+/// The settings of a [`World`] that is to be made.
 #[derive(Debug)]
 #[must_use]
 pub struct Setup {
@@ -128,7 +128,7 @@ impl Setup {
     /// Makes the databases, the data directories and the mock, and starts no process.
     ///
     /// # Panics
-    /// When a database cannot be made.
+    /// If a database cannot be made.
     pub async fn stopped(mut self) -> World {
         let own = std::mem::take(&mut self.settings);
         let database = if self.postgres { Some(TestDb::postgres().await) } else { None };
@@ -160,7 +160,7 @@ impl Setup {
     /// The same with every process started.
     ///
     /// # Panics
-    /// When one does not start; the message holds what it wrote to its standard error.
+    /// If a process does not start. The message holds its standard error.
     pub async fn start(self) -> World {
         let mut world = self.stopped().await;
         for number in 0..world.processes.len() {
@@ -179,15 +179,15 @@ fn base_url_variable(provider: Provider) -> String {
 /// A process, and the directory that outlives it.
 #[derive(Debug)]
 struct Process {
-    /// `None` while it does not run.
+    /// `None` while the process does not run.
     program: Option<Program>,
     dir: TempDir,
 }
 
 /// Processes of the program under test, their databases, a mock upstream and users. Dropping it ends all of them.
 ///
-/// Methods that name no process are about the first one. The number of another counts from 0 and wraps around, so that a
-/// test can send each call to another process by counting up.
+/// Methods that name no process are about the first one. The number of another counts from 0 and wraps around, so that
+/// a test can send each call to another process by counting up.
 #[derive(Debug)]
 pub struct World {
     processes: Vec<Process>,
@@ -203,7 +203,7 @@ pub struct World {
 }
 
 impl World {
-    /// How to set up a world of this program: `env!("CARGO_BIN_EXE_…")` in an integration test.
+    /// The setup of a world of this program: `env!("CARGO_BIN_EXE_…")` in an integration test.
     pub fn of(binary: impl AsRef<OsStr>) -> Setup {
         Setup {
             binary: PathBuf::from(binary.as_ref()),
@@ -229,7 +229,7 @@ impl World {
         }
     }
 
-    /// How many processes there are, running or not.
+    /// The number of processes, running or not.
     pub const fn processes(&self) -> usize {
         self.processes.len()
     }
@@ -237,7 +237,7 @@ impl World {
     /// The first process.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If that process does not run.
     pub fn program(&self) -> &Program {
         self.program_of(0)
     }
@@ -245,7 +245,7 @@ impl World {
     /// The process of this number.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If that process does not run.
     pub fn program_of(&self, number: usize) -> &Program {
         self.process(number).program.as_ref().unwrap_or_else(|| panic!("process {number} does not run"))
     }
@@ -278,7 +278,7 @@ impl World {
     /// Asks the first process to stop, and waits until it has; returns its standard error.
     ///
     /// # Panics
-    /// When it does not end with success.
+    /// If the process does not end with success.
     pub fn stop(&mut self) -> String {
         let mut program = self.take();
         program.terminate();
@@ -295,7 +295,7 @@ impl World {
     /// Starts the first process, on its data.
     ///
     /// # Panics
-    /// When it runs already, or does not start.
+    /// If the process runs already, or does not start.
     pub fn start_again(&mut self) {
         assert!(self.process(0).program.is_none(), "the first process runs already");
         let program = self.launch().start();
@@ -324,7 +324,7 @@ impl World {
     /// The PostgreSQL database that the processes share.
     ///
     /// # Panics
-    /// When they run on the embedded one.
+    /// If the processes run on the embedded database.
     pub fn database(&self) -> &TestDb {
         self.database.as_ref().unwrap_or_else(|| panic!("this world runs on no database of its own"))
     }
@@ -332,7 +332,7 @@ impl World {
     /// The Redis server that the processes share.
     ///
     /// # Panics
-    /// When there is none.
+    /// If the world has no Redis server.
     pub fn redis(&mut self) -> &mut RedisServer {
         self.redis.as_mut().unwrap_or_else(|| panic!("this world has no Redis"))
     }
@@ -377,7 +377,7 @@ impl World {
         client.bearer(&token)
     }
 
-    /// A new administrator. The command line makes one, since nobody else can make the first.
+    /// A new administrator. It is made on the command line, the only place where the first one can be made.
     pub async fn admin(&self, name: &str) -> User {
         let user = self.sign_up(name).await;
         self.command(&["users", "promote", &user.email]).expect(0);
@@ -408,7 +408,7 @@ pub fn question(model: &str, text: &str) -> Value {
 /// The id of a request, which its answer carries.
 ///
 /// # Panics
-/// When the answer carries none.
+/// If the answer has no id.
 #[track_caller]
 pub fn request_id(response: &Response) -> String {
     match response.header("x-request-id") {

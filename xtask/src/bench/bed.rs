@@ -11,11 +11,11 @@ use crate::env::variable;
 use crate::http::Server;
 use crate::program::Program;
 
-/// High enough never to refuse: a limit that is in force costs what it costs.
+/// A limit too high to refuse anything, since a limit that is in force has a cost of its own.
 const LIMIT: &str = "100000000";
 const LOG_LINES: usize = 10;
 
-/// All that runs.
+/// All running processes of one measurement.
 #[derive(Debug)]
 pub(super) struct Bed {
     /// In the order of [`super::samples::TARGETS`].
@@ -73,7 +73,7 @@ impl Bed {
         Ok(Self { targets: [upstream, bare, program], api_key, mock, directory })
     }
 
-    /// A load of requests of one kind on one of the processes; how many or how long is still to be said.
+    /// A load of requests of one kind on one of the processes. The caller adds the number of requests or the time.
     pub(super) fn load(&self, on: &Program, shape: Shape, connections: usize) -> Command {
         let mut load = Command::new(&self.mock);
         load.args(["load", "--target", &format!("http://{}", on.address()), "--bearer", &self.api_key])
@@ -82,12 +82,12 @@ impl Bed {
         load
     }
 
-    /// Where callgrind writes its counts, in files named `out.N`.
+    /// The directory in which callgrind writes its counts, in files named `out.N`.
     pub(super) fn callgrind_directory(&self) -> &Path {
         &self.directory.0
     }
 
-    /// What TokenTracer logged last.
+    /// The last lines of TokenTracer's log.
     pub(super) fn log_tail(&self) -> String {
         self.directory.log_tail()
     }

@@ -1,8 +1,8 @@
-//! What a process has used, as Linux tells it under `/proc`; nothing elsewhere.
+//! The processor time and the memory of a process, as Linux shows them under `/proc`. On other systems there are none.
 
 use std::time::{Duration, Instant};
 
-/// How often a process is looked at, and how long it may keep working after a load.
+/// The time between two looks at a process.
 const TICK: Duration = Duration::from_millis(150);
 const PATIENCE: Duration = Duration::from_secs(10);
 

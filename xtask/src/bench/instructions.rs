@@ -1,10 +1,10 @@
-//! `make bench ARGS=--instructions`: how many instructions TokenTracer executes for a request, over all its threads, as
-//! callgrind counts them. Unlike times they hardly depend on what else the machine does, so that two builds can be
+//! `make bench ARGS=--instructions`: the number of instructions that TokenTracer executes for a request, over all its
+//! threads, as callgrind counts them. They depend little on other work of the machine, so that two builds can be
 //! compared.
 //!
-//! The program runs under callgrind once. Of each kind of request it gets a short and a long run of a fixed number in
-//! every round; the difference between the two, divided by the difference in number, is free of what a run costs once. What the program
-//! executes while nobody calls it is measured first and taken away by time.
+//! The program runs under callgrind once. In every round it gets a short and a long run of each kind of request. The
+//! difference between the two, divided by the difference in number, leaves out the cost of a run itself. The
+//! instructions that the idle program executes are measured first and subtracted by time.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,13 +21,13 @@ const CONNECTIONS: usize = 1;
 /// The short run's requests, for each of [`SHAPES`]; a long run has three times as many. Callgrind is slow: more would
 /// take many minutes.
 const REQUESTS: [u64; 3] = [2000, 300, 100];
-/// So long nobody calls it, to learn what it executes by itself.
+/// The time for which the program is left idle, to count the instructions it executes by itself.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// What the arguments ask for.
+/// The options of the command line.
 #[derive(Debug)]
 struct Options {
-    /// A program to measure that is there already, of another version perhaps.
+    /// A program to measure instead of building one, for example of another version.
     binary: Option<PathBuf>,
     rounds: u64,
 }

@@ -1,10 +1,10 @@
-//! The processes under test, and what was measured of them.
+//! The processes under test, and the numbers measured for each.
 
 use super::shape::Shape;
 
 /// The processes under test, in the order of the table.
 pub(super) const TARGETS: [&str; 3] = ["upstream", "bare proxy", "TokenTracer"];
-/// What the others are compared with.
+/// The position in [`TARGETS`] of the process that the others are compared with.
 pub(super) const BARE: usize = 1;
 
 /// One row of the table before it is summed up: what was measured in each round.

@@ -1,8 +1,8 @@
 //! The developer's account: a user, provider keys, demo aliases and an API key, made once and used again.
 //!
-//! What was made is kept in `<data dir>/dev-credentials`, readable by its owner only. Everything is looked up before it
-//! is made, so that a run after a changed key, a switch between mock and real providers, or a deleted database, only
-//! makes what is missing.
+//! The password, the keys and the ids are kept in `<data dir>/dev-credentials`, readable by its owner only. Everything
+//! is looked up before it is made, so that a run makes only the missing things: after a changed key, a switch between
+//! mock and real providers, or a deleted database.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
@@ -25,14 +25,14 @@ pub(crate) struct Account {
     aliases: Vec<String>,
 }
 
-/// What the file holds.
+/// The content of the file.
 #[derive(Debug, Default)]
 struct Saved {
     fields: Map<String, Value>,
 }
 
 impl Account {
-    /// Makes what is missing.
+    /// Makes the parts of the account that are missing.
     pub(crate) fn ready(server: &Server, data: &Path, keys: &[ProviderKey]) -> Result<Self, String> {
         let path = data.join(FILE);
         let mut saved = Saved::load(&path)?;
@@ -42,7 +42,7 @@ impl Account {
                 let password = random_hex(16)?;
                 saved.set("email", EMAIL);
                 saved.set("password", &password);
-                // Before the user is made: a password nobody knows would lock the account.
+                // The file is written before the user is made: with a lost password the account would be locked.
                 saved.store(&path)?;
                 password
             }
@@ -55,7 +55,7 @@ impl Account {
         Ok(Self { password, api_key, aliases })
     }
 
-    /// What to print.
+    /// The text that tells the developer the address, the key and a call that works.
     pub(crate) fn welcome(&self, address: &str, mock: bool, data: &Path) -> String {
         let Self { password, api_key, aliases } = self;
         let provider = if mock {
@@ -143,8 +143,8 @@ fn store_keys(server: &Server, session: &str, keys: &[ProviderKey], saved: &mut 
     Ok(ids)
 }
 
-/// `demo` on the first provider, and `demo-<provider>` on each. An alias that points to one of these keys is left as
-/// it is: somebody may have changed it.
+/// Makes `demo` on the first provider, and `demo-<provider>` on each. An alias that points to one of these keys is left
+/// as it is, since the developer may have changed it.
 fn make_aliases(server: &Server, session: &str, keys: &[ProviderKey], ids: &[u64]) -> Result<Vec<String>, String> {
     let listed = server.get("/manage/aliases", session)?.ok("list aliases")?;
     let each = keys.iter().zip(ids).map(|(key, id)| (format!("demo-{}", key.provider.name), key, *id));

@@ -2,7 +2,7 @@
 
 use crate::env::Settings;
 
-/// A provider, and what `dev` does about it.
+/// A provider, and the ways to call it and its mock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Provider {
     pub(crate) name: &'static str,
@@ -10,7 +10,7 @@ pub(crate) struct Provider {
     pub(crate) url_variable: &'static str,
     /// A key that the mock accepts.
     pub(crate) mock_key: &'static str,
-    /// Where the mock serves this API.
+    /// The path at which the mock serves this provider's API.
     pub(crate) mock_path: &'static str,
     /// The model that the demo aliases name: cheap, and with a known price.
     pub(crate) model: &'static str,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::modules::Edge;
 
-/// Files each of which reaches every other.
+/// A set of files each of which reaches every other.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Circle<'a> {
     /// A shortest way round, whose last edge leads to where the first begins.

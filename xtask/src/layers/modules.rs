@@ -1,12 +1,12 @@
-//! The modules of one crate, and which file uses which: every path is followed through imports and re-exports to the
-//! file that defines its last name.
+//! The modules of one crate, and the files that each file uses: every path is followed through imports and re-exports
+//! to the file that defines its last name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::source::{Import, Mention, Source};
 
-/// Re-exports of re-exports are followed this far.
+/// The number of re-exports of re-exports that are followed.
 const DEPTH: usize = 16;
 
 /// A file of the crate; the number is its place in [`Crate::files`].
@@ -38,7 +38,7 @@ struct Module {
     source: Source,
 }
 
-/// Where a path leads.
+/// The target of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Module(ModuleId),
@@ -112,7 +112,8 @@ impl Crate {
         Ok(id)
     }
 
-    /// Does the file of this module need what the import names? What the root re-exports it only shows to others.
+    /// True if the file of this module needs the thing that the import names. An import that the root re-exports is
+    /// only shown to others.
     fn is_use(&self, module: ModuleId, import: &Import) -> bool {
         let in_root = module == 0;
         !(in_root && import.public)
@@ -122,7 +123,7 @@ impl Crate {
         self.resolve(module, &mention.segments, 0)
     }
 
-    /// Where a path leads that stands in this module; `None` where that is outside of the crate.
+    /// The target of a path in this module; `None` where it is outside of the crate.
     fn resolve(&self, module: ModuleId, segments: &[String], depth: usize) -> Option<Place> {
         let (first, mut rest) = segments.split_first()?;
         let mut place = match first.as_str() {
@@ -136,7 +137,7 @@ impl Crate {
             place = if name == "super" {
                 Place::Module(self.modules.get(at)?.parent?)
             } else {
-                // What is not found is made by a macro, or comes from another crate by way of this module.
+                // A name that is not found is made by a macro, or comes from another crate by way of this module.
                 self.named(at, name, depth).unwrap_or(Place::In(at))
             };
             rest = further;
@@ -144,7 +145,7 @@ impl Crate {
         Some(place)
     }
 
-    /// What a name means in a module.
+    /// The target of a name in a module.
     fn named(&self, module: ModuleId, name: &str, depth: usize) -> Option<Place> {
         if depth > DEPTH {
             return None;
@@ -157,7 +158,7 @@ impl Crate {
             return Some(Place::In(module));
         }
         let import = here.source.imports.iter().find(|import| import.name.as_deref() == Some(name));
-        // `use tokio;` would name itself.
+        // The import `use tokio;` would name itself.
         if let Some(import) = import.filter(|import| import.from.segments.len() > 1) {
             return self.resolve(module, &import.from.segments, depth + 1);
         }

@@ -24,7 +24,7 @@ pub(super) struct Child {
     pub(super) name: String,
     /// The value of `#[path = "…"]`.
     pub(super) path: Option<String>,
-    /// What stands between the braces; `None` where the module is a file.
+    /// The content between the braces; `None` where the module is a file.
     pub(super) inline: Option<Source>,
 }
 
@@ -169,11 +169,11 @@ fn attribute(rest: &[TokenTree]) -> Attribute {
         ("path", Some(TokenTree::Literal(text))) => Some(text.to_string().trim_matches('"').to_owned()),
         _ => None,
     };
-    // An inner attribute is the whole module's, which the `mod` that names it is asked about.
+    // An inner attribute belongs to the whole module, which is judged by the `mod` item that names it.
     Attribute { len: inner + 1, for_tests: for_tests && inner == 0, path }
 }
 
-/// Is this condition `test`, or `all(test, …)`?
+/// True if this condition is `test` or `all(test, …)`.
 fn only_tests(condition: &Group) -> bool {
     let tokens: Vec<TokenTree> = condition.stream().into_iter().collect();
     match tokens.as_slice() {
@@ -185,7 +185,7 @@ fn only_tests(condition: &Group) -> bool {
     }
 }
 
-/// How many tokens the item, statement or field takes that begins here, its own attributes included.
+/// The number of tokens of the item, statement or field that begins here, its own attributes included.
 fn item_len(tokens: &[TokenTree]) -> usize {
     let mut at = 0;
     while tokens.get(at).is_some_and(|token| is_punct(token, '#')) {

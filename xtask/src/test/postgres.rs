@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::tools::Tools;
 use crate::run::output;
 
-/// How long the server may take to start.
+/// The longest that the server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Started as `sh -c SUPERVISE sh <directory> <postgres> <arguments>`; an interrupt from the terminal reaches the
@@ -35,7 +35,7 @@ pub(crate) struct Postgres {
     port: u16,
 }
 
-/// Who the server runs as, where that cannot be us.
+/// The user that the server runs as where this process is root.
 #[derive(Debug, Clone, Copy)]
 struct Owner {
     user: u32,
@@ -77,7 +77,7 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Where tests connect to; each makes a database or a schema of its own.
+    /// The address that tests connect to; each makes a database or a schema of its own.
     pub(crate) fn url(&self) -> String {
         format!("postgres://tt@127.0.0.1:{}/postgres", self.port)
     }

@@ -1,20 +1,20 @@
-//! Finding the servers the tests need, and installing them where nobody would mind.
+//! Finds the servers that the tests need, and installs them where that changes nothing for other users.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::run::{Outcome, status};
 
-/// Programs, by their paths.
+/// The paths of the programs.
 #[derive(Debug)]
 pub(crate) struct Tools {
     /// The PostgreSQL server.
     pub(crate) postgres: PathBuf,
-    /// Makes a database cluster; from the same directory.
+    /// Makes a database cluster; from the same directory as the server.
     pub(crate) initdb: PathBuf,
     /// The Redis server.
     pub(crate) redis_server: PathBuf,
-    /// Are we root? PostgreSQL then refuses to run as we are.
+    /// True if this process runs as root. PostgreSQL refuses to run as root.
     pub(crate) root: bool,
 }
 
@@ -61,7 +61,8 @@ impl Tools {
     }
 }
 
-/// Where servers are kept: the search path first, then where systems hide them.
+/// The directories that are searched for servers: the search path first, then places outside of it where systems keep
+/// them.
 fn directories() -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
@@ -106,7 +107,7 @@ fn apt_install(packages: &[&str]) -> Outcome {
     installed
 }
 
-/// While it lives, package scripts start no services: Debian's own switch for that.
+/// A guard: while it lives, package scripts start no services. It uses Debian's own switch for that.
 struct NoServices {
     ours: bool,
 }

@@ -1,5 +1,5 @@
-//! `tokentracer healthcheck`: asks the server with these settings whether it is ready. It serves container images, which
-//! hold no curl.
+//! `tokentracer healthcheck`: asks the server with these settings whether it is ready. It serves container images,
+//! which hold no curl.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::config::Config;
 
-/// How long the server may take to answer.
+/// The longest that the server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The command line.

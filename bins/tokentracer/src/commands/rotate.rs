@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::secrets::Secrets;
 use crate::store::{explain, open_existing};
 
-/// How many keys are read from the store at once.
+/// The number of keys that are read from the store at once.
 const PAGE: u32 = 500;
 
 /// The command line.
@@ -27,7 +27,7 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("rotate").about(rotate))
 }
 
-/// How many keys were handled in which way.
+/// The number of keys by their state after the run.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     /// Sealed again by this run.
@@ -46,7 +46,8 @@ pub(crate) async fn run(config: &Config, control: &Handle) -> Result<(), String>
     let store = open_existing(config, control).await?;
     let mut count = pass(&store, &keyring).await?;
     if count.changed > 0 {
-        // A server that does not have the new encryption key yet seals with the old one. A second pass seals those again.
+        // A server that does not have the new encryption key yet seals with the old one. A second pass seals those
+        // again.
         let again = pass(&store, &keyring).await?;
         count = Count {
             resealed: count.resealed + again.resealed,

@@ -1,5 +1,5 @@
-//! `tokentracer usage export`: prints the request log, a line for each request, for a spreadsheet or another program. It
-//! reads the log page by page, so its memory does not grow with the log, and it may run beside a server.
+//! `tokentracer usage export`: prints the request log, a line for each request, for a spreadsheet or another program.
+//! It reads the log page by page, so its memory does not grow with the log, and it may run beside a server.
 
 mod line;
 
@@ -19,13 +19,13 @@ use crate::config::Config;
 use crate::store::{explain, open_existing};
 use line::{Line, NAMES};
 
-/// How many rows are read from the store at once.
+/// The number of rows that are read from the store at once.
 const PAGE: u32 = 1000;
 
-/// How many bytes are collected before they are written.
+/// The number of bytes that are collected before they are written.
 const BUFFER: usize = 1 << 16;
 
-/// How often the progress on the terminal is renewed.
+/// The time after which the progress on the terminal is renewed.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 /// The command line.

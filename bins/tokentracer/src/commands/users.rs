@@ -16,7 +16,7 @@ use crate::config::{Config, Database};
 use crate::data_dir;
 use crate::store::{explain, open, open_existing};
 
-/// How many users are read from the store at once.
+/// The number of users that are read from the store at once.
 const PAGE: u32 = 500;
 
 /// The command line.

@@ -1,5 +1,5 @@
-//! Measurements of time, which need the machine for themselves: these tests run one after the other. `cargo test` runs one
-//! test program at a time, so no other test runs beside them.
+//! Measurements of time, which need the machine for themselves: these tests run one after the other. `cargo test` runs
+//! one test program at a time, so no other test runs beside them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod exactly;

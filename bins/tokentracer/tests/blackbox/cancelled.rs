@@ -1,4 +1,4 @@
-//! A client that goes away: the upstream is cancelled at once, and what was consumed is in the ledger.
+//! A client that closes its connection: the upstream is cancelled at once, and the ledger has the tokens used so far.
 
 use std::time::{Duration, Instant};
 
@@ -101,7 +101,7 @@ async fn leaving_before_an_answer_cancels_the_call() {
         assert!(left.elapsed() < AT_ONCE, "cancelled after {:?}", left.elapsed());
         let row = user.row_when(|row| row["alias"] == model.as_str()).await;
         assert_eq!((&row["status"], &row["outcome"]), (&json!(499), &json!("cancelled")), "{row}");
-        // Sent, and nothing came back: nobody knows what it cost.
+        // The request was sent and nothing came back, so its cost is not known.
         assert_eq!((&row["usage_source"], &row["cost_usd"]), (&json!("unknown"), &Value::Null), "{row}");
     }
 }

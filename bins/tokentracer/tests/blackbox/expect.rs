@@ -1,4 +1,4 @@
-//! Checks of what every answer has in common: the shape of errors, sets of fields, times.
+//! Checks for all answers: the shape of errors, sets of fields, times.
 
 use std::collections::BTreeSet;
 

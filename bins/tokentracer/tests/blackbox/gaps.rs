@@ -1,4 +1,4 @@
-//! `/manage/ledger/gaps`: what a caller's numbers leave out.
+//! `/manage/ledger/gaps`: the requests that a user's numbers leave something out of.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Values that fit no field, and texts made to break what they are shown in: a 400 or a 404 that says why, or they come
-//! back as they went in; never a 500, and never anything in the log that is not ours.
+//! Values that fit no field, and texts made to break the place where they are shown. The answer is a 400 or 404 with a
+//! reason, or the text comes back unchanged. It is never a 500, and nothing of the text forges a line of the log.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ async fn an_administrators_limits_and_pages_are_checked_too() {
     assert!(page["data"].as_array().unwrap().iter().all(|user| user["rate_limit_minute"] == 0), "{page}");
 }
 
-/// Percent-encoded texts that nobody gave out.
+/// Percent-encoded texts that are no ids.
 const JUNK: [&str; 12] = [
     "",
     "x",
@@ -182,7 +182,7 @@ async fn what_belongs_to_others_can_neither_be_tested_nor_looked_into() {
     assert_eq!(bob.session.get("/manage/aliases").send().await.expect(200).text(), "[]");
 }
 
-/// Texts that break what does not quote them.
+/// Texts that break a place which does not quote them.
 const SHOWN: [&str; 11] = [
     "\"quoted\", with 'commas'",
     "<script>alert(1)</script>&amp;",

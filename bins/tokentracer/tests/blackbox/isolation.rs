@@ -1,4 +1,4 @@
-//! Two users: what is somebody else's and what does not exist answer alike, byte for byte.
+//! Isolation of two users: an object of somebody else's and one that does not exist answer alike, byte for byte.
 
 use serde_json::json;
 use tt_core::Provider;
@@ -8,7 +8,7 @@ use tt_testkit::world::{question, request_id};
 use crate::expect::{alike, error};
 use crate::setup::world;
 
-/// No id of anything.
+/// An id that no object has.
 const NOTHING: i64 = 987_654_321;
 const NO_REQUEST: &str = "01941f29-7c00-7000-8000-000000000000";
 
@@ -35,7 +35,7 @@ async fn somebody_elses_provider_key_is_like_none() {
     let paths = ids.map(|id| format!("/manage/providers/{id}"));
     let code = "provider_key_not_found";
     for body in [json!({"label": "x"}), json!({"api_key": "sk-x"}), json!({"api_key": ""}), json!({})] {
-        // A fault in the body may be told first, so long as it is told of both.
+        // Both answers may tell of a fault in the body first, as long as they are the same.
         let mut answers = Vec::new();
         for path in &paths {
             answers.push(bob.session.patch(path).json(&body).send().await);

@@ -1,4 +1,6 @@
-//! To a provider of the client's own dialect: the body byte for byte, but for the model and the asking for usage.
+//! Requests to a provider that speaks the client's dialect: the body goes up byte for byte, except for the model and
+//! the
+//! request for usage.
 
 use serde_json::json;
 use tt_core::Provider::OpenAi;

@@ -110,7 +110,7 @@ async fn an_address_in_the_own_network_is_refused() {
         let answer = user.session.patch(&format!("/manage/providers/{id}")).json(&body).send().await;
         error_about(&answer, 400, "invalid_field", "base_url");
     }
-    // Nothing of that was saved: the key still works.
+    // The refused changes were not saved: the key still works.
     user.ask("openai/mock-small", "hello").await.expect(200);
 }
 

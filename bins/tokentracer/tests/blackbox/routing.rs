@@ -1,4 +1,4 @@
-//! Which target is tried, which next, and what the caller is told when none serves.
+//! Routing: the targets that are tried, their order, and the answer that the caller gets when none serves.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::setup::{world, world_with};
 
 use Provider::{Anthropic, Gemini, OpenAi};
 
-/// How often the mock was asked for `model`.
+/// The number of times that the mock was asked for `model`.
 fn asked(world: &World, model: &str) -> usize {
     world.sent().iter().filter(|seen| seen.model.as_deref() == Some(model)).count()
 }
@@ -30,7 +30,7 @@ async fn with_fallback(user: &User, provider: Provider, model: &str) {
     user.chain(&[(provider, model), (OpenAi, "mock-good")]).await;
 }
 
-/// Both ways to ask: not streamed and streamed. What is answered and its head.
+/// Asks not streamed and streamed. Returns the status and parts of the head of each answer.
 async fn both_ways(user: &User, model: &str) -> [(u16, Option<String>, String); 2] {
     let plain = user.ask(model, "hello").await;
     let plain_alias = plain.header("x-tokentracer-alias").map(str::to_owned);

@@ -1,4 +1,4 @@
-//! The program's files and its log hold nobody's secrets and no prompts.
+//! The program's files and its log hold no secrets of any user and no prompts.
 
 use serde_json::json;
 use tt_core::Provider::OpenAi;

@@ -1,4 +1,4 @@
-//! Health, unknown paths, wrong methods: what every caller meets.
+//! Health, unknown paths and wrong methods, for every caller.
 
 use http::Method;
 use serde_json::json;

@@ -257,7 +257,7 @@ async fn a_slow_reader_slows_the_upstream_and_costs_no_memory() {
     let before = resident();
     let mut stream = user.ask_stream("openai/mock-long", "hello").await;
     stream.next().await.unwrap();
-    // Nobody reads on: were the relay not bounded, all of it would have been taken by then.
+    // The client does not read on. Without a bound the relay would have taken all of the stream by then.
     let all_taken = world.mock.wait_for(|seen| seen.completed && seen.model.as_deref() == Some("mock-long"));
     assert!(tokio::time::timeout(Duration::from_secs(2), all_taken).await.is_err(), "the upstream was not slowed");
     let grown = resident().saturating_sub(before);

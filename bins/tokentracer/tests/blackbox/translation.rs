@@ -1,4 +1,5 @@
-//! To a provider of another dialect: what goes up is in its words, what comes down in OpenAI's.
+//! Requests to a provider of another dialect: the request is written in the provider's dialect, the answer in the
+//! client's.
 
 use serde_json::{Value, json};
 use tt_core::Provider::{self, Anthropic, Gemini};

@@ -251,7 +251,7 @@ impl Verdict {
         *self.counts.entry(what).or_default() += 1;
     }
 
-    /// How often something came up.
+    /// The number of times that something came up.
     pub(crate) fn of(&self, what: &str) -> usize {
         self.counts.get(what).copied().unwrap_or(0)
     }

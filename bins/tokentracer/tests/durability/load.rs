@@ -1,4 +1,4 @@
-//! Many clients at once, each with its own connection, and what each of them saw.
+//! Many clients at once, each with its own connection, and the record of each client's requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,12 +44,12 @@ pub(crate) struct Load {
     pub(crate) user: Caller,
     pub(crate) seed: u64,
     pub(crate) lives: watch::Receiver<Option<Life>>,
-    /// Requests begun.
+    /// The number of requests that were begun.
     pub(crate) begun: watch::Sender<usize>,
     next: AtomicUsize,
-    /// How many are to be made.
+    /// The number of requests that are to be made.
     total: AtomicUsize,
-    /// Every client leaves, somewhere.
+    /// True if every client leaves at some byte.
     all_leave: bool,
 }
 

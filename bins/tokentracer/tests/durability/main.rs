@@ -1,8 +1,8 @@
 //! The ledger's promises, attacked from outside: the built program is killed, left by its clients, cut off from its
 //! store and given a full disk, and what it wrote down is held against the mock upstream's own log.
 //!
-//! By default the runs are short. `cargo xtask soak` sets the variables that [`size`] reads and builds with optimisation,
-//! for the long runs.
+//! By default the runs are short. `cargo xtask soak` sets the variables that [`size`] reads and builds with
+//! optimisation, for the long runs.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(
     clippy::print_stdout,

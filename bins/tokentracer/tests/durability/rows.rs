@@ -18,7 +18,7 @@ pub(crate) struct Row {
     pub(crate) outcome: String,
     pub(crate) source: String,
     pub(crate) tokens: Tokens,
-    /// Nano-dollars.
+    /// The cost in nano-dollars; `None` where it is unknown.
     pub(crate) cost: Option<i64>,
     pub(crate) attempts: usize,
 }

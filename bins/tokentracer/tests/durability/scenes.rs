@@ -1,4 +1,5 @@
-//! The ways in which requests can go. Each has an alias and a model of its own, so that the mock's log tells them apart.
+//! The ways in which requests can go. Each has an alias and a model of its own, so that the mock's log tells them
+//! apart.
 
 use std::time::Duration;
 
@@ -6,27 +7,27 @@ use tt_core::Provider::{self, Anthropic, Gemini, OpenAi};
 use tt_testkit::mock::Seen;
 use tt_testkit::{Behaviour, MockUpstream};
 
-/// Whether clients of a scene leave before its end.
+/// The rule by which clients of a scene leave before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stay {
     ToTheEnd,
-    /// One in three leaves.
+    /// One client in three leaves.
     Mostly,
-    /// Nothing else would end it.
+    /// Every client leaves, since the scene has no other end.
     Never,
 }
 
-/// One way.
+/// One way in which a request can go.
 #[derive(Debug)]
 pub(crate) struct Scene {
     pub(crate) alias: &'static str,
     pub(crate) provider: Provider,
     pub(crate) model: &'static str,
-    /// How often it comes up, in proportion.
+    /// The share of this scene among all requests, in proportion to the other weights.
     pub(crate) weight: u64,
     pub(crate) stay: Stay,
     pub(crate) fallback: Option<&'static str>,
-    /// Streamed only: the fault is one of streams.
+    /// True if every request of the scene is streamed, since its fault is one of streams.
     pub(crate) streams_only: bool,
 }
 
@@ -132,7 +133,7 @@ pub(crate) fn text(number: usize) -> String {
     format!("request {}", words.collect::<Vec<_>>().join(" "))
 }
 
-/// Whose request the mock saw.
+/// The number of the request that the mock saw.
 pub(crate) fn number(seen: &Seen) -> usize {
     let body = std::str::from_utf8(&seen.body).unwrap();
     let (_, rest) = body.split_once("request ").unwrap();

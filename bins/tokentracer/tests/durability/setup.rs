@@ -16,7 +16,7 @@ pub(crate) fn backend() -> Backend {
     Backend::chosen("TT_SOAK_BACKEND")
 }
 
-/// How the world is set up, on the embedded database unless a test says otherwise.
+/// The setup of the world, on the embedded database unless a test chooses another.
 pub(crate) fn setup() -> Setup {
     World::of(BINARY).env("RUST_LOG", "error,tt_ledger=warn")
 }

@@ -72,7 +72,7 @@ async fn no_request_fails_while_the_store_is_away_and_all_have_rows_soon_after()
     assert_eq!(rows::usage(&user.session(&program)).await, rows::sum(&rows), "the sums are not those of the rows");
 }
 
-/// How long it took from `back` until there was a row for every request that reached the upstream.
+/// The time from `back` until there was a row for every request that reached the upstream.
 async fn level(world: &World, program: &Program, user: &Caller, back: Instant) -> Duration {
     let mut asked: Vec<usize> = world.mock.requests().iter().map(crate::scenes::number).collect();
     asked.sort_unstable();

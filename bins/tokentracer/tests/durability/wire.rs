@@ -10,26 +10,26 @@ use tokio::net::TcpStream;
 /// No answer takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// When a client leaves.
+/// The moment at which a client leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leave {
     Never,
-    /// In the midst of its own request, after so many bytes of it.
+    /// In the middle of its own request, after this number of bytes.
     Sent(usize),
-    /// As soon as so many bytes of the answer have come.
+    /// As soon as this number of bytes of the answer has come.
     Received(usize),
-    /// So long after it asked.
+    /// This long after the request was sent.
     After(Duration),
 }
 
-/// How an exchange ended for the client.
+/// The end of an exchange as the client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It has the whole answer.
+    /// The client has the whole answer.
     Whole,
     /// The connection broke.
     Lost,
-    /// It left.
+    /// The client left.
     Left,
 }
 
@@ -37,20 +37,20 @@ pub(crate) enum End {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
     pub(crate) status: Option<u16>,
-    /// In small letters.
+    /// The head in lower case.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
     /// Bytes that came, the head included.
     pub(crate) received: usize,
     raw: Vec<u8>,
-    /// How far `raw` is decoded.
+    /// The position in `raw` up to which it is decoded.
     at: usize,
     /// Bytes of the body still to come; `None`: chunked.
     length: Option<usize>,
     whole: bool,
 }
 
-/// A connection.
+/// A connection of a client.
 pub(crate) struct Wire {
     socket: TcpStream,
 }
@@ -112,7 +112,7 @@ impl Wire {
     /// Leaves: with a reset, or in order.
     pub(crate) fn leave(self, reset: bool) {
         if reset {
-            // Where the system refuses a reset, the client closes in order.
+            // If the system refuses a reset, the client closes in order.
             let _ = self.socket.set_zero_linger();
         }
     }

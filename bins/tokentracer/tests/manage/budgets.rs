@@ -1,4 +1,4 @@
-//! `/manage/budgets` and the budgets of users and keys: fields, checks, whose word counts.
+//! `/manage/budgets` and the budgets of users and keys: fields, checks, and who may set which.
 
 use serde_json::{Value, json};
 use tt_core::Provider;

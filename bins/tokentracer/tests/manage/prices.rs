@@ -9,8 +9,8 @@ use tt_testkit::{Behaviour, Client, World};
 
 use crate::setup::world;
 
-/// The usage that the mock reports of `new-model`, and prices by which it costs 1000 × 2.5 + 501 × 0.000001 + 3 × 0.333333 dollars
-/// a million: 2 501 000.5 nano-dollars, of which the even neighbour is the cost.
+/// The usage that the mock reports of `new-model`, and prices by which it costs 1000 × 2.5 + 501 × 0.000001 + 3 ×
+/// 0.333333 dollars a million: 2 501 000.5 nano-dollars, of which the even neighbour is the cost.
 const USED: Usage = Usage {
     input: 1000,
     cache_read: 501,

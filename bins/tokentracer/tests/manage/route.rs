@@ -1,4 +1,4 @@
-//! `POST /manage/route`.
+//! `POST /manage/route`: the routing decision for a request that is not sent.
 
 use serde_json::{Value, json};
 use tt_core::Provider;
@@ -57,7 +57,7 @@ async fn the_decision_is_the_one_a_call_takes() {
     assert_eq!((&chain[1]["alias"], &chain[1]["route"]), (&json!("last"), &json!("fallback")));
     assert_eq!(chain[1]["provider"], "anthropic");
 
-    // Nothing was sent and nothing recorded but the five calls.
+    // Only the five calls were sent and recorded.
     assert_eq!(world.mock.requests().len(), 5);
     let logs = ann.session.get("/manage/logs").send().await.expect(200).json();
     assert_eq!(logs["data"].as_array().unwrap().len(), 5);

@@ -7,7 +7,7 @@ use tt_testkit::{Program, World};
 /// The built program.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tokentracer");
 
-/// How the world is set up, on the embedded database unless a test says otherwise.
+/// The setup of the world, on the embedded database unless a test chooses another.
 pub(crate) fn setup() -> Setup {
     World::of(BINARY).env("RUST_LOG", "warn")
 }

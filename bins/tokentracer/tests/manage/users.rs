@@ -1,4 +1,4 @@
-//! `/manage/users`.
+//! `/manage/users`: the list of users, and changes by administrators.
 
 use serde_json::{Value, json};
 use tt_core::Provider;

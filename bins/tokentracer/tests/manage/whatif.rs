@@ -1,4 +1,4 @@
-//! `GET /manage/whatif`.
+//! `GET /manage/whatif`: the cost of recorded requests on another model.
 
 use serde::Deserialize;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Budgets that hold across processes through one Redis, and what becomes of them without it or with a dead process.
+//! Budgets that hold across processes through one Redis, also without Redis or with a dead process.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::setup::{SEEN_WITHIN, alone, chat_user, two};
 
 const MODEL: &str = "gpt-4o-mini";
 const TRIES: usize = 500;
-/// Room for so many.
+/// The number of questions that the budget has room for.
 const ROOM: i64 = 10;
 /// On a machine too busy for Redis to answer in 50 ms most requests may be refused unseen; in one of so many rounds not
 /// all of them.

@@ -13,10 +13,10 @@ use tt_testkit::world::within;
 use crate::day::not_across_midnight;
 use crate::setup::{ask, chat_user, two, two_with};
 
-/// How long a request waits for Redis, once.
+/// The time that a request waits for Redis, once.
 const WAIT: Duration = Duration::from_millis(50);
 
-/// How soon limits must be shared again: 2 s by contract, and more for a busy machine.
+/// The time within which limits must be shared again: 2 s by contract, and more for a busy machine.
 const SHARED_WITHIN: Duration = Duration::from_secs(6);
 
 /// Asks through both processes in turn until `done` has; how it went.

@@ -10,10 +10,10 @@ use tt_testkit::redis::RedisServer;
 use tt_testkit::world::{Backend, Setup, User, question};
 use tt_testkit::{Client, World};
 
-/// How soon a change made on one process must hold on the others.
+/// The time within which a change made on one process must hold on the others.
 pub(crate) const SEEN_WITHIN: Duration = Duration::from_secs(5);
 
-/// How a world of one process on its embedded database is set up.
+/// The setup of a world of one process on its embedded database.
 pub(crate) fn alone() -> Setup {
     World::of(env!("CARGO_BIN_EXE_tokentracer")).env("RUST_LOG", "warn")
 }

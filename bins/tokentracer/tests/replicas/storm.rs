@@ -1,4 +1,4 @@
-//! Many requests at once through two processes that share a limit, and what must come of them.
+//! Many requests at once through two processes that share a limit, and checks of their answers.
 
 use std::collections::BTreeSet;
 

@@ -203,7 +203,7 @@ async fn the_sums_are_those_of_before_and_of_the_journal() {
     assert_eq!(teams[..3], [(&json!("ads"), &json!(1)), (&json!("late"), &json!(1)), (&json!("search"), &json!(1))]);
     let spent = |budgets: &Value| budgets["spent_usd"].as_f64().unwrap();
     let (before, after) = (spent(&upgraded.expected["budgets"]), spent(&upgraded.get("/manage/budgets").await));
-    // What the journal brought, and at least the searched answer.
+    // The requests of the journal are counted, with at least the cost of the searched answer.
     assert!(after > before + 0.02 && after < 25.0, "{before} {after}");
 }
 

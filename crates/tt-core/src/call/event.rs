@@ -1,109 +1,118 @@
-//! A streamed answer, in no provider's words.
+//! A streamed answer in the neutral form.
+//!
+//! An answer is a sequence of blocks, each of which is a [`Part`]: it begins with the known fields of the part, grows
+//! by deltas and stops. Several blocks of one answer may be open at once (parallel tool calls); each delta names its
+//! block.
 
-use crate::call::conversation::Signature;
-use crate::call::reply::Finish;
+use super::citation::Citation;
+use super::finish::Finish;
+use super::origin::Signature;
+use super::part::{Part, Text, Thinking};
 use crate::usage::Reported;
 
-/// One step of a streamed answer. `choice` is the answer's index (0 where the provider knows only one); `call` counts
-/// the tool calls of that answer from 0.
+/// One step of a streamed answer. `choice` is the answer's index (0 where the provider knows only one); `block` is the
+/// provider's number of the block within that answer, or counted from 0 where it gives none. Numbers grow and are not
+/// used again, but may have gaps.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The stream began.
     Start {
         /// The provider's id of the answer.
         id: String,
-        /// The model it says answers.
+        /// The model that answers, as the provider names it.
         model: String,
-        /// Seconds since the epoch, where the provider says.
+        /// The time of the answer in seconds since the epoch; `None` where the provider does not say.
         created: Option<i64>,
     },
-    /// More text.
-    Text {
-        /// Whose.
+    /// A block begins.
+    BlockStart {
+        /// The index of the answer.
         choice: u32,
-        /// The piece.
-        text: String,
-        /// Gemini puts signatures on some text parts, empty ones too.
-        signature: Option<Signature>,
+        /// The number of the block within that answer.
+        block: u32,
+        /// The part as known when it begins. Deltas append to its text, arguments, signature or bytes; all other fields
+        /// are final.
+        head: Part,
     },
-    /// More thinking.
-    Thinking {
-        /// Whose.
+    /// An open block grows.
+    Delta {
+        /// The index of the answer.
         choice: u32,
-        /// The piece.
-        text: String,
+        /// The number of the block within that answer.
+        block: u32,
+        /// The addition to the block.
+        delta: Delta,
     },
-    /// The thinking block so far is complete and signed.
-    ThinkingSigned {
-        /// Whose.
+    /// A block is complete.
+    BlockStop {
+        /// The index of the answer.
         choice: u32,
-        /// What must come back with it.
-        signature: Signature,
-    },
-    /// A block of encrypted thinking.
-    RedactedThinking {
-        /// Whose.
-        choice: u32,
-        /// Opaque.
-        data: String,
-    },
-    /// A tool call begins.
-    ToolCall {
-        /// Whose.
-        choice: u32,
-        /// Which.
-        call: u32,
-        /// The provider's id, or one made up.
-        id: String,
-        /// The tool.
-        name: String,
-        /// A custom (free-form) tool.
-        custom: bool,
-        /// What must come back with it.
-        signature: Option<Signature>,
-    },
-    /// More of a tool call's arguments.
-    ToolArguments {
-        /// Whose.
-        choice: u32,
-        /// Which.
-        call: u32,
-        /// The piece of JSON text.
-        json: String,
-    },
-    /// More of a refusal.
-    Refusal {
-        /// Whose.
-        choice: u32,
-        /// The piece.
-        text: String,
+        /// The number of the block within that answer.
+        block: u32,
     },
     /// An answer ended.
     Finish {
-        /// Whose.
+        /// The index of the answer.
         choice: u32,
-        /// Why.
-        reason: Finish,
+        /// The reason for the end.
+        finish: Finish,
     },
     /// The usage as known now: it **replaces** what came before.
     Usage(Reported),
-    /// A sign of life.
+    /// The provider shows that it is still working, and sends nothing else (Anthropic `ping`).
     Ping,
-    /// The provider ended the stream properly: all that follows is the connection's end.
+    /// The provider ended the stream properly. No event follows.
     Done,
 }
 
+/// An addition to an open block.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Delta {
+    /// Text to append to a [`Part::Text`].
+    Text(String),
+    /// Text to append to a [`Part::Thinking`].
+    Thinking(String),
+    /// Text to append to the summary of a [`Part::Thinking`] (Responses).
+    Summary {
+        /// The number of the paragraph within the summary, counted from 0.
+        part: u32,
+        /// The text to append.
+        text: String,
+    },
+    /// The whole signature of a text or of thinking.
+    Signature(Signature),
+    /// Text to append to the arguments of a tool call: JSON text, or the free-form input of a custom tool.
+    Arguments(String),
+    /// Text to append to a [`Part::Refusal`].
+    Refusal(String),
+    /// One more citation of a text.
+    Citation(Box<Citation>),
+    /// Base64 text to append to the sound that the model makes.
+    Bytes(String),
+    /// Text to append to the raw form of a [`Part::Opaque`], as sent.
+    Raw(String),
+}
+
 impl Event {
-    /// Is this content, after which the target is committed?
+    /// True if the event brings content. Once the client has been sent content, no other target may answer.
     pub const fn is_content(&self) -> bool {
         match self {
-            Self::Text { text, .. } | Self::Thinking { text, .. } | Self::Refusal { text, .. } => !text.is_empty(),
-            Self::ToolCall { .. }
-            | Self::ToolArguments { .. }
-            | Self::RedactedThinking { .. }
-            | Self::ThinkingSigned { .. }
-            | Self::Finish { .. } => true,
-            Self::Start { .. } | Self::Usage(_) | Self::Ping | Self::Done => false,
+            Self::BlockStart { head, .. } => match head {
+                Part::Text(Text { text, .. }) | Part::Thinking(Thinking { text, .. }) | Part::Refusal { text } => {
+                    !text.is_empty()
+                }
+                _ => true,
+            },
+            Self::Delta { delta, .. } => match delta {
+                Delta::Text(text) | Delta::Thinking(text) | Delta::Summary { text, .. } | Delta::Refusal(text) => {
+                    !text.is_empty()
+                }
+                Delta::Signature(_) | Delta::Arguments(_) | Delta::Citation(_) | Delta::Bytes(_) | Delta::Raw(_) => {
+                    true
+                }
+            },
+            Self::Finish { .. } => true,
+            Self::Start { .. } | Self::BlockStop { .. } | Self::Usage(_) | Self::Ping | Self::Done => false,
         }
     }
 }

@@ -1,37 +1,39 @@
-//! Fields of a request that the neutral form has no place for, kept under the names of the dialect they are from.
+//! The fields of a request that the neutral form has no field for, kept under their names in the dialect of the client.
 
 use serde_json::{Map, Value};
 
 use crate::Dialect;
 
-/// The fields left over when a request was decoded.
+/// The fields that are left over when a request has been decoded.
 ///
-/// A codec reads only those whose dialect is its own, so that no dialect takes another's names for its own.
+/// A codec reads only the fields of its own dialect: the same name may mean something else in another.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Extra {
-    /// The dialect whose names [`Extra::fields`] and `Message::extra` are; `None`: there are none.
+    /// The dialect that [`Extra::fields`] and `Message::extra` are written in; `None` where no field is left over.
     pub of: Option<Dialect>,
-    /// Top-level fields, as sent.
+    /// The top-level fields that are left over, as sent.
     pub fields: Map<String, Value>,
-    /// The names of that dialect's fields without which an answer means the same.
+    /// The names of those fields of that dialect without which an answer means the same. A codec of another dialect
+    /// leaves them out and notes them by name.
     pub harmless: &'static [&'static str],
-    /// What the client addressed to providers in the words of their dialects, as sent, in the client's order.
+    /// The objects of fields that the client addressed to providers of a certain dialect (Chat Completions
+    /// `extra_body`), as sent, in the order of the client.
     pub addressed: Vec<(Dialect, Value)>,
 }
 
 impl Extra {
-    /// The top-level fields, where they are in the words of `dialect`.
+    /// The top-level fields, if `dialect` is the dialect they are written in.
     pub fn fields_of(&self, dialect: Dialect) -> Option<&Map<String, Value>> {
         (self.of == Some(dialect)).then_some(&self.fields)
     }
 
-    /// What the client addressed to a provider that speaks `dialect`.
+    /// The fields that the client addressed to a provider that speaks `dialect`.
     pub fn addressed_to(&self, dialect: Dialect) -> Option<&Value> {
         self.addressed.iter().find(|(to, _)| *to == dialect).map(|(_, value)| value)
     }
 
-    /// The names of the fields that a codec of `dialect` leaves out because they are another dialect's: `unknown
-    /// fields` for those that their own dialect does not know. A field that is null says nothing.
+    /// The names of the fields that a codec of `dialect` leaves out because another dialect wrote them. A field that is
+    /// not in [`Extra::harmless`] counts as `unknown fields`. A field that is null is not listed.
     pub fn foreign_to(&self, dialect: Dialect) -> impl Iterator<Item = &'static str> {
         let foreign = self.of.is_some_and(|of| of != dialect);
         let said = self.fields.iter().filter(move |(_, value)| foreign && !value.is_null());

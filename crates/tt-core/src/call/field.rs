@@ -1,85 +1,131 @@
-//! The place in a call that an error is about, in no dialect's words.
+//! The place in a request that an error or a note is about, in the neutral form.
 
+use super::state::StateField;
 use crate::Dialect;
 
-/// A place in a call. The codec that encodes for a target names it by where it stands in the neutral form; the dialect
-/// of the client prints it as that client wrote it (`messages[2].tool_calls[0]`, `contents[2].parts[0]`).
+/// A place in a request. The codec of the target finds the fault, and names its place in the neutral form. The dialect
+/// of the client prints that place as its clients write it (`messages[2].tool_calls[0]`, `contents[2].parts[0]`).
 ///
 /// Indices count from 0: messages as in [`Conversation::messages`](super::conversation::Conversation::messages), parts
 /// within their message, calls among the calls of their message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Field {
-    /// A field that the client's dialect found wrong itself, already in its own words; it may name anything in the body.
+    /// The path of a field as the client wrote it, for a fault that the dialect of the client found itself. It may name
+    /// any place in the body.
     Written(String),
-    /// The model.
+    /// The name of the model.
     Model,
     /// The list of messages.
     Messages,
-    /// One message.
+    /// One message, by its index.
     Message(usize),
-    /// All that one message says.
+    /// The whole content of one message, by the index of the message.
     Content(usize),
     /// One part of a message, or of the result that it holds.
     Part {
-        /// The message.
+        /// The index of the message.
         message: usize,
-        /// Which of its parts.
+        /// The index of the part within the message.
         part: usize,
     },
-    /// The tool calls of one message.
+    /// All tool calls of one message, by the index of the message.
     ToolCalls(usize),
     /// One tool call.
     ToolCall {
-        /// The message.
+        /// The index of the message.
         message: usize,
-        /// Which of its calls.
+        /// The index of the call among the calls of the message.
         call: usize,
     },
     /// The arguments of one tool call.
     Arguments {
-        /// The message.
+        /// The index of the message.
         message: usize,
-        /// Which of its calls.
+        /// The index of the call among the calls of the message.
         call: usize,
     },
-    /// The id by which a message with a tool's result names the call it answers.
+    /// The id of the call that a tool result answers, by the index of the message with the result.
     ResultId(usize),
-    /// The kind of a tool: function, free-form, or one that the provider runs.
+    /// The kind of a tool (function, custom or hosted), by the index of the tool.
     ToolKind(usize),
-    /// The JSON Schema of a tool's arguments.
+    /// The JSON Schema of the arguments of a function, by the index of the tool.
     ToolParameters(usize),
-    /// The grammar of a free-form tool's input.
+    /// The grammar for the input of a custom tool, by the index of the tool.
     ToolGrammar(usize),
-    /// The choice among the tools.
+    /// The rule for calling tools (`tool_choice`).
     ToolChoice,
     /// The shape of the answer.
     Format,
     /// The JSON Schema of the answer.
     FormatSchema,
-    /// The kinds of output asked for: text, sound.
+    /// The kinds of output that the client asks for: text, sound.
     Modalities,
-    /// How many answers.
+    /// The number of answers (OpenAI `n`, Gemini `candidateCount`).
     Choices,
-    /// Log probabilities.
+    /// The switch for log probabilities.
     Logprobs,
-    /// How many alternatives of each token.
+    /// The number of likeliest tokens listed for each position.
     TopLogprobs,
-    /// Biases by token.
+    /// The biases by token (OpenAI `logit_bias`).
     LogitBias,
-    /// Texts that end the answer.
+    /// The texts at which the answer ends.
     Stop,
-    /// What the client addressed to a provider in the words of that provider's dialect
+    /// The name of the speaker of a message.
+    SpeakerName,
+    /// The resolution at which the model sees pictures (OpenAI `detail`).
+    Detail,
+    /// Thinking that the history holds, with its signatures.
+    Thinking,
+    /// Signatures that the history holds on texts, pictures and tool calls.
+    Signatures,
+    /// Citations that the history holds.
+    Citations,
+    /// The cache marks on parts, calls and tools.
+    CacheMarks,
+    /// A hosted tool, which the provider runs itself, by the index of the tool.
+    HostedTool(usize),
+    /// The switch that makes arguments of functions keep to their schemas.
+    Strict,
+    /// The switch for several tool calls in one turn.
+    ParallelToolCalls,
+    /// The amount of thinking.
+    Effort,
+    /// The sampling temperature.
+    Temperature,
+    /// The probability mass of nucleus sampling.
+    TopP,
+    /// The number of likeliest tokens that are sampled from.
+    TopK,
+    /// The seed of the sampling.
+    Seed,
+    /// The penalty on frequent tokens.
+    FrequencyPenalty,
+    /// The penalty on tokens that have occurred.
+    PresencePenalty,
+    /// The id of the end user.
+    EndUser,
+    /// The processing tier that the client asks for.
+    ServiceTier,
+    /// The cache key ([`CachePlan::key`](super::cache::CachePlan::key)).
+    CacheKey,
+    /// The retention policy of the cache ([`CachePlan::retention`](super::cache::CachePlan::retention)).
+    CacheRetention,
+    /// The switch that makes the provider keep the answer.
+    Store,
+    /// A field that names data at the provider.
+    State(StateField),
+    /// A field that the client addressed to a provider in the words of that provider's dialect
     /// ([`Extra::addressed`](super::extra::Extra::addressed)).
     Addressed {
-        /// Whose words.
+        /// The dialect that the field is written in.
         to: Dialect,
-        /// Names joined by dots, such as `thinking_config`; empty: all of it.
+        /// The path of the field, names joined by dots, such as `thinking_config`; empty for the whole object.
         name: String,
     },
 }
 
 impl Field {
-    /// A field in the client's own words.
+    /// The field at `name`, a path as the client wrote it.
     pub fn written(name: impl Into<String>) -> Self {
         Self::Written(name.into())
     }

@@ -1,4 +1,4 @@
-//! How many tokens a conversation's input comes to, by the rules of each provider.
+//! The number of tokens of a conversation's input, by the rules of each provider.
 
 use std::ops::RangeInclusive;
 
@@ -29,7 +29,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::call::conversation::{Media, Message, Part, Role, Tool};
+    use crate::call::conversation::{Function, Image, Media, Message, Part, Role, Tool, ToolResult};
 
     fn message(role: Role, parts: Vec<Part>) -> Message {
         Message { role, name: None, parts, extra: Map::new() }
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn input_is_all_text_and_all_media() {
-        let picture = || Part::Image { media: Media::FileId { id: "x".into() }, detail: None, cache: None };
+        let picture = || Part::Image(Image::new(Media::url("https://example.org/x")));
         let result = vec![Part::text("hello world"), picture()];
         let conversation = Conversation {
             messages: vec![
@@ -45,17 +45,14 @@ mod tests {
                 message(Role::User, vec![Part::text("hello world"), picture()]),
                 message(
                     Role::Tool,
-                    vec![Part::ToolResult { id: "1".into(), content: result, is_error: false, cache: None }],
+                    vec![Part::ToolResult(ToolResult { id: "1".into(), content: result, ..ToolResult::default() })],
                 ),
             ],
-            tools: vec![Tool {
+            tools: vec![Tool::Function(Function {
                 name: "hello".into(),
                 description: Some("hello world".into()),
-                parameters: None,
-                strict: None,
-                custom: None,
-                cache: None,
-            }],
+                ..Function::default()
+            })],
             ..Conversation::default()
         };
         // 2 + 2 + 2 for the messages, 1 + 2 for the tool, and two pictures

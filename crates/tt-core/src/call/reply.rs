@@ -1,76 +1,62 @@
-//! An answer, in no provider's words.
+//! A whole answer in the neutral form.
 
 use serde_json::{Map, Value};
 
-use crate::call::conversation::Part;
+pub use super::finish::{Finish, FinishReason};
+use super::part::{Part, Text};
 use crate::usage::Reported;
 
-/// A whole answer.
+/// A whole answer of a provider, with one or several choices.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Reply {
-    /// The provider's id of it, as sent; empty where it gives none.
+    /// The provider's id of the answer, as sent; empty where it gives none.
     pub id: String,
-    /// The model the provider says answered.
+    /// The model that answered, as the provider names it.
     pub model: String,
-    /// When, in seconds since the epoch; `None` where the provider does not say.
+    /// The time of the answer in seconds since the epoch; `None` where the provider does not say.
     pub created: Option<i64>,
-    /// The answers, by index.
+    /// The choices, by index. There is one unless the request asked for more.
     pub choices: Vec<Choice>,
     /// The provider's usage; `None` when it sent none.
     pub usage: Option<Reported>,
-    /// Fields not mapped, as sent.
+    /// The top-level fields that none of the fields above holds, as sent.
     pub extra: Map<String, Value>,
 }
 
 impl Reply {
-    /// All text the model wrote, tool calls and thinking included: what is counted where the provider gives no usage.
+    /// All text that the model wrote, tool calls and thinking included. Its tokens are counted where the provider gives
+    /// no usage.
     pub fn output_text(&self) -> String {
         let parts = self.choices.iter().flat_map(|choice| &choice.parts);
         let mut text = String::new();
         for part in parts {
             match part {
-                Part::Text { text: said, .. } | Part::Thinking { text: said, .. } | Part::Refusal { text: said } => {
-                    text.push_str(said);
-                }
+                Part::Text(Text { text: said, .. }) | Part::Refusal { text: said } => text.push_str(said),
+                Part::Thinking(thinking) => text.extend(thinking.texts()),
                 Part::ToolCall(call) => {
                     text.push_str(&call.name);
                     text.push_str(&call.arguments);
                 }
-                Part::Image { .. }
-                | Part::Audio { .. }
-                | Part::File { .. }
-                | Part::ToolResult { .. }
-                | Part::RedactedThinking { .. } => {}
+                Part::Audio(audio) => text.extend(audio.transcript.as_deref()),
+                Part::Opaque(opaque) => text.extend(opaque.text.as_deref()),
+                Part::Image(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) | Part::Redacted { .. } => {}
             }
         }
         text
     }
 }
 
-/// One answer.
+/// One of the alternative answers to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// Its index.
+    /// The index of the choice, counted from 0.
     pub index: u32,
-    /// What was said, in order.
+    /// The contents, in order.
     pub parts: Vec<Part>,
-    /// Why it ended; `None` where the provider does not say.
+    /// The reason for which it ended; `None` where the provider does not say.
     pub finish: Option<Finish>,
     /// Log probabilities in OpenAI's shape, as sent.
     pub logprobs: Option<Value>,
-    /// Fields of the choice and its message not mapped, as sent.
+    /// The fields of the choice and of its message that none of the fields above holds, as sent.
     pub extra: Map<String, Value>,
-}
-
-/// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// By itself, or at a stop sequence.
-    Stop,
-    /// At the length asked for or the context's end.
-    Length,
-    /// To have tools run.
-    ToolCalls,
-    /// Refused or cut by a filter.
-    ContentFilter,
 }

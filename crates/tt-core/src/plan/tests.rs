@@ -1,4 +1,4 @@
-//! Facts and properties of `plan`.
+//! Examples and properties of `plan`.
 
 use proptest::prelude::*;
 
@@ -111,7 +111,7 @@ fn cycles_are_seen_before_they_are_written() {
 }
 
 proptest! {
-    /// Any aliases at all, fallbacks pointing anywhere (cycles, themselves, nowhere).
+    /// Aliases of all shapes, with fallbacks that point anywhere: in a cycle, at themselves, nowhere.
     #[test]
     fn every_plan_ends_names_each_alias_once_and_is_light_exactly_under(
         fallbacks in proptest::collection::vec((proptest::option::of(0i64..14), any::<bool>(), 0u64..200), 1..12),

@@ -1,5 +1,6 @@
-//! The most a request can cost, before it is sent, and how much output a sum of money pays for. Rounded up, where an
-//! attempt's cost is rounded half to even: what is held must cover what is settled.
+//! The most that a request can cost, before it is sent, and the number of output tokens that an amount of money pays
+//! for. The cost is rounded up here, and half to even when the attempt is over, so that the money reserved always
+//! covers the cost.
 
 use super::entry::ModelEntry;
 use super::sheet::{Class, Prices, STANDARD};
@@ -12,16 +13,16 @@ const PRIORITY: &str = "priority";
 /// The words that mean the standard tier and no other.
 const STANDARD_ONLY: [&str; 3] = ["default", STANDARD, "standard_only"];
 
-/// What of a request bounds its cost.
+/// The facts about a request that bound its cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CostBound<'a> {
-    /// Tokens of input at most, of any class.
+    /// The largest number of input tokens, whatever their class.
     pub input_tokens: u64,
-    /// Tokens of output at most, thinking included, of one choice.
+    /// The largest number of output tokens of one choice, thinking included.
     pub output_tokens: u64,
-    /// Choices asked for, 1 or more: the input is billed once, the output of each.
+    /// The number of choices asked for, 1 or more. The input is billed once, the output for each choice.
     pub choices: u64,
-    /// The service tier as asked for; `None`: the request names none.
+    /// The service tier that the request names; `None` when it names none.
     pub service_tier: Option<&'a str>,
 }
 
@@ -33,15 +34,15 @@ struct Dearest {
 }
 
 impl PriceTable {
-    /// The most that `asked` can cost within `bound`. `None`: unpriced, so that nothing bounds it.
+    /// The most that `asked` can cost within `bound`; `None` when the model has no price, so that nothing bounds the
+    /// cost.
     ///
     /// All of the input is taken to be of its dearest class (a cache write, or sound where that has a price), the
     /// output likewise, both at the dearest context length the input may reach. The tier is the dearer of the standard
     /// one and the one asked for; where the request names none, or leaves the choice to the provider (`auto`, any word
     /// that is not known), the priority tier counts too if it is listed, since a project's default may be that.
     ///
-    /// Not in it: fees of tools, and a snapshot that answers for `asked` at a higher price than the list has for
-    /// `asked` itself.
+    /// Two costs are left out: the fees of tools, and a higher price of a snapshot that answers for `asked`.
     pub fn worst_case(&self, provider: Provider, asked: &str, bound: &CostBound<'_>, at: Timestamp) -> Option<NanoUsd> {
         let dearest = self.lookup(provider, asked)?.dearest(bound, at)?;
         let input = u128::from(bound.input_tokens) * u128::from(dearest.input);
@@ -55,8 +56,8 @@ impl PriceTable {
         Some(NanoUsd(i64::try_from(nano).unwrap_or(i64::MAX)))
     }
 
-    /// How many tokens of output, of each choice, `money` pays for at least, once the bound's input is paid: at most
-    /// the bound's own. 0 when it does not even pay the input; `None`: unpriced.
+    /// The number of output tokens of each choice that `money` pays for at least, after the input of `bound`: from 0,
+    /// when it does not even pay for the input, to the bound's own number. `None` when the model has no price.
     pub fn output_tokens_for(
         &self,
         provider: Provider,
@@ -76,7 +77,7 @@ impl PriceTable {
 }
 
 impl ModelEntry {
-    /// The dearest prices for what lies within `bound`; `None` when the input has none.
+    /// The highest prices that may apply within `bound`; `None` when its input has no price.
     fn dearest(&self, bound: &CostBound<'_>, at: Timestamp) -> Option<Dearest> {
         if let Some(set) = self.override_at(at) {
             return dearest_of(&[set.prices()]);
@@ -85,7 +86,7 @@ impl ModelEntry {
         let is_standard = |word: &str| STANDARD_ONLY.iter().any(|known| known.eq_ignore_ascii_case(word));
         let provider_chooses = named == STANDARD && !bound.service_tier.is_some_and(is_standard);
         let tiers = [Some(STANDARD), Some(named), provider_chooses.then_some(PRIORITY)];
-        // A price is not always higher the longer the context: each length that may be reached is looked at.
+        // A longer context is not always dearer, so the prices at each length within reach are compared.
         let reached =
             self.sheet.long_context.iter().map(|(above, _)| *above).filter(|above| bound.input_tokens > *above);
         let lengths: Vec<u64> = std::iter::once(0).chain(reached.map(|above| above.saturating_add(1))).collect();
@@ -106,7 +107,7 @@ fn dearest_of(prices: &[Prices]) -> Option<Dearest> {
         let all = prices.iter().flat_map(|prices| classes.iter().map(|class| prices.charged(*class)));
         all.flatten().max()
     };
-    // Text has a price in every sheet that has any: without it nothing is known.
+    // Every sheet with any price has one for text input, so a sheet without it has no prices at all.
     prices.iter().all(|prices| prices.charged(Class::Input).is_some()).then_some(())?;
     Some(Dearest { input: most(&INPUT)?, output: most(&OUTPUT) })
 }

@@ -1,7 +1,7 @@
-//! Which names a provider uses for one model: the dated-name rule. Pure text, no table.
+//! The dated-name rule: which names stand for the same model at a provider. It is pure text and needs no table.
 //!
-//! A name stands for the model that is left when its date is taken off: nothing else is ever cut, so that a name
-//! can fall back to another snapshot of its own model and never to another model.
+//! A dated name falls back to the same name without its date. Nothing else is ever cut off, so a name can fall back to
+//! another snapshot of its own model and never to another model.
 //!
 //! | provider | taken off the end | example |
 //! | --- | --- | --- |
@@ -15,7 +15,7 @@
 
 use crate::Provider;
 
-/// The name without what only says where it was found (`models/` of Gemini).
+/// The name without a prefix that says only where it was listed (`models/` of Gemini).
 pub(super) fn bare(provider: Provider, name: &str) -> &str {
     match provider {
         Provider::Gemini => name.strip_prefix("models/").unwrap_or(name),
@@ -23,7 +23,7 @@ pub(super) fn bare(provider: Provider, name: &str) -> &str {
     }
 }
 
-/// `name` and what the rule makes of it, nearest first. `name` is [`bare`].
+/// `name`, then the names that the rule derives from it, nearest first. `name` must be [`bare`].
 pub(super) fn stems(provider: Provider, name: &str) -> impl Iterator<Item = &str> {
     let (first, second) = match provider {
         Provider::OpenAi => match fine_tuned(name) {

@@ -1,4 +1,4 @@
-//! One model of the table: its sheet, the prices an administrator set over it, and what an answer costs by them.
+//! One model of the table: its price sheet, the prices an administrator set over it, and the cost of an answer by them.
 
 use super::sheet::{self, Class, Prices, STANDARD, Sheet};
 use super::unit::PicoPerToken;
@@ -15,11 +15,11 @@ pub struct ModelEntry {
     pub(super) mode: Mode,
     pub(super) facts: ModelFacts,
     pub(super) sheet: Sheet,
-    /// Earliest first.
+    /// Sorted by `effective_from`, earliest first.
     pub(super) overrides: Vec<Override>,
 }
 
-/// What a model answers to.
+/// The kind of requests that a model answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Chat,
@@ -27,51 +27,51 @@ pub(super) enum Mode {
     Embedding,
 }
 
-/// Prices an administrator set for a model, for every tier, context length, place and speed, from a moment on. Pico-dollars per
-/// token. Web searches keep their listed price.
+/// Prices that an administrator set for a model, in pico-dollars per token. From a moment on they replace the listed
+/// prices of every tier, context length, place and speed; web searches keep their listed price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
-    /// Whose model.
+    /// The provider of the model.
     pub provider: Provider,
-    /// Its name, listed or not. It holds for requests that name it, and for answers whose model is it.
+    /// The model's name, listed or not. The prices hold for requests that name it, and for answers from it.
     pub model: String,
-    /// Uncached input.
+    /// The price of input that is neither read from nor written to a cache.
     pub input: PicoPerToken,
-    /// Output.
+    /// The price of output, thinking included.
     pub output: PicoPerToken,
-    /// Input read from a cache; `None`: as `input`.
+    /// The price of input read from a cache; `None`: the price of `input`.
     pub cache_read: Option<PicoPerToken>,
-    /// Input written to a cache for five minutes; `None`: as `input`.
+    /// The price of input written to a cache for five minutes; `None`: the price of `input`.
     pub cache_write_5m: Option<PicoPerToken>,
-    /// Input written to a cache for an hour; `None`: as `input`.
+    /// The price of input written to a cache for an hour; `None`: the price of `input`.
     pub cache_write_1h: Option<PicoPerToken>,
-    /// From when on.
+    /// The moment from which the prices hold. It may lie in the past.
     pub effective_from: Timestamp,
 }
 
-/// A line of the price list: standard-tier prices of one model.
+/// A line of the price list: the prices of one model in the standard tier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<'a> {
-    /// Whose model.
+    /// The provider of the model.
     pub provider: Provider,
-    /// Its name.
+    /// The model's name.
     pub model: &'a str,
-    /// Uncached input; `None`: no price is known.
+    /// The price of uncached input; `None` when it is not known.
     pub input: Option<PicoPerToken>,
-    /// Output; `None`: no price is known.
+    /// The price of output; `None` when it is not known.
     pub output: Option<PicoPerToken>,
-    /// Input read from a cache, as charged.
+    /// The price that input read from a cache is charged at.
     pub cache_read: Option<PicoPerToken>,
-    /// Input written to a cache for five minutes, as charged.
+    /// The price that input written to a cache for five minutes is charged at.
     pub cache_write_5m: Option<PicoPerToken>,
-    /// Input written to a cache for an hour, as charged.
+    /// The price that input written to a cache for an hour is charged at.
     pub cache_write_1h: Option<PicoPerToken>,
-    /// When the override they come from took or takes effect; `None`: they are the shipped table's.
+    /// The moment from which the override behind this line holds, past or future; `None`: the shipped table's prices.
     pub effective_from: Option<Timestamp>,
 }
 
 impl ModelEntry {
-    /// Whose model.
+    /// The provider of the model.
     pub fn provider(&self) -> Provider {
         self.provider
     }
@@ -81,7 +81,7 @@ impl ModelEntry {
         &self.id
     }
 
-    /// Its sizes and abilities.
+    /// The model's sizes and abilities.
     pub fn facts(&self) -> &ModelFacts {
         &self.facts
     }
@@ -97,12 +97,13 @@ impl ModelEntry {
         }
     }
 
-    /// The override in force.
+    /// The override in force at `at`: the last one that took effect.
     pub(super) fn override_at(&self, at: Timestamp) -> Option<&Override> {
         self.overrides.iter().rev().find(|set| set.effective_from <= at)
     }
 
-    /// What the tokens of one pass of an answer cost, in atto-dollars: exact, also where the tokens cost a multiple in thousandths.
+    /// The cost of the tokens of one pass of an answer, in atto-dollars, which hold it exactly even where a multiple in
+    /// thousandths applies. `None` when tokens have no price.
     pub(super) fn atto(&self, usage: &Usage, answer: &Reported, at: Timestamp) -> Option<u128> {
         let (prices, millionths) = match self.override_at(at) {
             Some(set) => (set.prices(), sheet::ONCE),
@@ -114,7 +115,7 @@ impl ModelEntry {
         Some(prices.charge(usage)?.saturating_mul(millionths))
     }
 
-    /// What is billed beside tokens, in atto-dollars: `None` when there is a fee without a price.
+    /// The cost of the fees beside tokens, in atto-dollars; `None` when one of them has no price.
     pub(super) fn fees(&self, fees: &[Fee]) -> Option<u128> {
         fees.iter().try_fold(0_u128, |sum, fee| {
             let price = match (fee.kind, fee.unit) {
@@ -145,7 +146,8 @@ impl Override {
     pub(super) fn prices(&self) -> Prices {
         let cache = |price: Option<PicoPerToken>| Some(price.unwrap_or(self.input).0);
         let (read, short, long) = (cache(self.cache_read), cache(self.cache_write_5m), cache(self.cache_write_1h));
-        // Audio at the prices of text: the list's would be another deal.
+        // Audio costs as text does: the listed audio price belongs to the listed text price, which the override
+        // replaces.
         Prices([Some(self.input.0), Some(self.output.0), read, short, long, None, None])
     }
 }

@@ -11,19 +11,19 @@ use super::table::{FINGERPRINT_START, PriceTable, fingerprint};
 use crate::model::ModelFacts;
 use crate::{Provider, Timestamp};
 
-/// The table was refused.
+/// The table was refused because of one value in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("price table: {model}: {field}: {reason}")]
 pub struct BadTable {
-    /// The model's id, or its place in the list where it has none; `header` for what stands before the list.
+    /// The model's id, or its position in the list where it has no id; `header` for the part before the list.
     pub model: String,
     /// The field, its path joined by dots.
     pub field: String,
-    /// What is wrong.
+    /// The rule that the value breaks.
     pub reason: &'static str,
 }
 
-/// Classes that usage does not tell apart. Their tokens are priced as the class they are a part of.
+/// Classes that usage does not tell apart. Their tokens are priced as the class that they are a part of.
 const NOT_COUNTED: [&str; 4] = ["cache_write_over_12h", "audio_cache_read", "image_input", "video_input"];
 
 /// Output that usage does not tell apart and that costs many times the text's price.
@@ -135,7 +135,7 @@ fn sheet(value: &Value) -> Result<Sheet, Fault> {
     };
     let mut multipliers_milli = Vec::with_capacity(multiples.len());
     for (word, milli) in multiples {
-        // A bound, so that no product of two overflows.
+        // The multiple is bounded, so that the product of two does not overflow.
         let milli = milli.as_u64().filter(|milli| (1..=1_000_000).contains(milli));
         let milli = milli.ok_or_else(|| (format!("multipliers_milli.{word}"), "must be thousandths, 1 to 1000000"))?;
         multipliers_milli.push((word.as_str().into(), milli));

@@ -1,16 +1,16 @@
-//! Recorded attempts at the prices of another table: what a price that was missing or wrong at first makes of them.
+//! Prices recorded attempts again, by another table: for a price that was missing or wrong when they were sent.
 
 use super::table::PriceTable;
 use crate::record::{Attempt, AttemptEnded};
 use crate::usage::UsageSource;
 
 impl PriceTable {
-    /// Prices `attempts` by this table, each at the moment it was sent, with what its record keeps: the classes, the
-    /// tier and the model its answer named. Rounded as at first. Whether a price changed; only those attempts are
-    /// stamped with this table's version.
+    /// Prices `attempts` again by this table. Each attempt has the price of the moment it was sent, for the usage, the
+    /// tier and the served model in its record. The cost is rounded as it was at first. Returns whether a price
+    /// changed; only attempts whose price changed are stamped with this table's version.
     ///
-    /// Left as they are: what billed nothing, what nobody knows the usage of, and what this table has no price for
-    /// (that a price is forgotten makes a known cost no less true).
+    /// Three kinds of attempts keep their cost: those that billed nothing, those whose usage is unknown, and those that
+    /// this table has no price for, since a known cost stays true when a price is removed from the table.
     pub fn reprice(&self, attempts: &mut [Attempt]) -> bool {
         let mut changed = false;
         for Attempt { started, ended } in attempts {
@@ -20,7 +20,7 @@ impl PriceTable {
             let Some(cost) = self.price(provider, &started.model, served, &ended.usage, at) else { continue };
             let target = ended.instead_of.as_deref();
             let saved = target.and_then(|target| self.saved(provider, target, &ended.usage, at, cost));
-            // Where the target is not known or has no price, what it cost at first stands.
+            // If the target is not known or has no price, its cost as first recorded is kept.
             let saved = saved.or_else(|| Some(ended.saved?.plus(ended.cost?).minus(cost))).or(ended.saved);
             if (ended.cost, ended.saved) != (Some(cost), saved) {
                 (ended.cost, ended.saved) = (Some(cost), saved);

@@ -1,10 +1,10 @@
-//! One model's price sheet: prices by service tier, for long contexts and from later dates on, and what tokens cost
-//! by it. Exact whole pico-dollars; nothing is rounded here.
+//! One model's price sheet: prices by service tier, for long contexts and for later dates, and the cost of tokens by
+//! it. Costs are exact, in whole pico-dollars; nothing is rounded here.
 
 use crate::Timestamp;
 use crate::usage::Usage;
 
-/// The tier whose prices stand in where another tier lists none.
+/// The tier whose prices hold where another tier lists none.
 pub(super) const STANDARD: &str = "standard";
 
 /// The classes that have a price of their own.
@@ -22,7 +22,7 @@ pub(super) enum Class {
 impl Class {
     pub(super) const COUNT: usize = 7;
 
-    /// The name in the table; the position is the class's.
+    /// The names in the table, each at the position of its class.
     pub(super) const NAMES: [&str; Self::COUNT] =
         ["input", "output", "cache_read", "cache_write", "cache_write_1h", "audio_input", "audio_output"];
 }
@@ -36,7 +36,7 @@ impl Prices {
         self.0.get(class as usize).copied().flatten()
     }
 
-    /// These, and `under` where these list nothing.
+    /// These prices, completed with those of `under` for classes that have none here.
     fn over(self, under: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i].or(under.0[i])))
     }
@@ -46,9 +46,9 @@ impl Prices {
         Self(std::array::from_fn(|i| self.0[i].max(other.0[i])))
     }
 
-    /// The price of a class, with the stand-ins for one that is not listed. Never a cheaper class than the tokens'
-    /// own: what is read from or written to a cache costs at least the input price then, and an hour's write at least
-    /// a five-minute one. Input and output have no stand-in.
+    /// The price that a class is charged at. A cache class without a listed price has a stand-in that is never cheaper:
+    /// reads and writes cost at least the input price, and an hour's write at least the price of a five-minute one.
+    /// Input and output have no stand-in.
     pub(super) fn charged(&self, class: Class) -> Option<u64> {
         self.of(class).or_else(|| match class {
             Class::Input | Class::Output => None,
@@ -60,10 +60,11 @@ impl Prices {
         })
     }
 
-    /// What the tokens cost, in pico-dollars: `None` when there are tokens of a class without a price. Held at the
-    /// type's end instead of wrapping.
+    /// The cost of the tokens, in pico-dollars; `None` when tokens are of a class without a price. A sum too large for
+    /// the type is held at the type's end.
     pub(super) fn charge(&self, usage: &Usage) -> Option<u128> {
-        // Audio is a part of the whole; a provider that says otherwise must not make text negative.
+        // Audio is part of the input or output. If a provider reports more audio than there is, the text must not
+        // become negative.
         let (audio_in, audio_out) = (usage.audio_input.min(usage.input), usage.audio_output.min(usage.output));
         [
             (usage.input - audio_in, Class::Input),
@@ -79,7 +80,7 @@ impl Prices {
     }
 }
 
-/// `count` at `price`: nothing costs nothing, whatever its price; something without a price costs nobody knows what.
+/// The cost of `count` tokens at `price`: 0 for no tokens, whatever the price, and `None` for tokens without a price.
 pub(super) fn times(count: u64, price: Option<u64>) -> Option<u128> {
     match (count, price) {
         (0, _) => Some(0),
@@ -106,20 +107,21 @@ pub(super) struct Sheet {
     pub(super) long_context: Vec<(u64, Tiers)>,
     /// (first moment, prices from then on), earliest first.
     pub(super) scheduled: Vec<(Timestamp, Tiers)>,
-    /// Pico-dollars a web search.
+    /// Pico-dollars for a web search.
     pub(super) web_search: Option<u64>,
-    /// (word of an answer, multiple of the tokens' prices in thousandths).
+    /// (a word that an answer may have, the multiple of the tokens' prices in thousandths).
     pub(super) multipliers_milli: Vec<(Box<str>, u64)>,
-    /// It writes pictures or films at a price far above its text's, and usage does not tell them apart: what its
-    /// output costs is not known.
+    /// True if the model writes pictures or films at a price far above that of its text, and usage does not tell them
+    /// apart. The cost of its output is then not known.
     pub(super) mixed_output: bool,
 }
 
-/// Millionths of a price: the price itself.
+/// The multiple 1, in millionths.
 pub(super) const ONCE: u128 = 1_000_000;
 
 impl Sheet {
-    /// The multiple of the tokens' prices, in millionths: exact for the two words an answer has at most.
+    /// The multiple of the tokens' prices for an answer with `words`, in millionths. Exact for two words, the most an
+    /// answer has.
     pub(super) fn millionths(&self, words: &[String]) -> u128 {
         let listed = |word: &String| self.multipliers_milli.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
         words.iter().take(2).filter_map(listed).fold(ONCE, |product, (_, milli)| product * u128::from(*milli) / 1000)
@@ -127,10 +129,10 @@ impl Sheet {
 
     /// The prices in force for a request of `total_input` tokens (caches included) at `at`.
     ///
-    /// A price the tier does not list is the standard tier's. Above a long-context threshold the prices listed there
-    /// replace the same classes for the whole request; where they are not listed for the tier, the higher of the
-    /// tier's own and the standard long-context price holds, for neither is known to be right and a bill must not
-    /// come out too low.
+    /// A price that the tier does not list is taken from the standard tier. Above a long-context threshold the prices
+    /// listed there replace the same classes for the whole request. If they are not listed for the tier, the higher of
+    /// the tier's own price and the standard long-context price holds: neither is known to be right, and a cost must
+    /// not be recorded too low.
     pub(super) fn prices(&self, tier: &str, total_input: u64, at: Timestamp) -> Prices {
         let at_date = |tier: &str| {
             let changes = self.scheduled.iter().filter(|(from, _)| *from <= at);
@@ -145,8 +147,9 @@ impl Sheet {
         if self.mixed_output { prices.without_output() } else { prices }
     }
 
-    /// The tier a provider's word means: the listed tier of that name, in any case and with or without
-    /// `SERVICE_TIER_`; else standard (so `default`, `auto`, `scale`, an unknown word and none at all).
+    /// The tier that a provider's word means: the listed tier of that name, in any case and with or without
+    /// `SERVICE_TIER_`. All other words (`default`, `auto`, `scale`, unknown ones) and none at all mean the standard
+    /// tier.
     pub(super) fn tier(&self, word: Option<&str>) -> &str {
         const PREFIX: &str = "service_tier_";
         let word = word.unwrap_or(STANDARD);

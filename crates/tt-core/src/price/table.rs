@@ -1,4 +1,4 @@
-//! The table itself: look-ups by name, what an attempt cost, and overrides laid over the shipped prices.
+//! The price table: look-ups by a model's name, the cost of an attempt, and overrides laid over the shipped prices.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -10,7 +10,7 @@ use crate::model::ModelFacts;
 use crate::usage::Reported;
 use crate::{NanoUsd, Provider, Timestamp};
 
-/// All prices: the shipped table with the overrides of one moment. Immutable; a change makes a new one.
+/// All prices: the shipped table with the overrides of one moment. It is immutable; a change makes a new table.
 #[derive(Debug, Clone)]
 pub struct PriceTable {
     pub(super) version: String,
@@ -18,20 +18,21 @@ pub struct PriceTable {
     pub(super) models: BTreeMap<Provider, BTreeMap<Box<str>, Arc<ModelEntry>>>,
 }
 
-/// The model that is priced: the one that answered where it is the one asked for by the provider's dated-name rule (in
-/// either direction: `gpt-4o` answered by `gpt-4o-2024-08-06`), else the one asked for.
+/// The name of the model that an attempt is priced as: the model that answered, if it is the model asked for by the
+/// provider's dated-name rule (in either direction: `gpt-4o` answered by `gpt-4o-2024-08-06`), else the one asked for.
 pub fn canonical<'a>(provider: Provider, asked: &'a str, served: Option<&'a str>) -> &'a str {
     served.filter(|served| *served != asked && dated::same(provider, asked, served)).unwrap_or(asked)
 }
 
-/// The name of a model as prices are set for it: without what only says where it was found (`models/` of Gemini).
+/// The name of a model as prices are set for it: without a prefix that says only where it was listed (`models/` of
+/// Gemini).
 pub fn bare(provider: Provider, name: &str) -> &str {
     dated::bare(provider, name)
 }
 
 impl PriceTable {
-    /// What a record is stamped with: date and fingerprint of the table, and of the overrides where there are any, for
-    /// example `2026-11-23.5f1d22c0` or `2026-11-23.5f1d22c0+07ab4e91`.
+    /// The version that records are stamped with: date and fingerprint of the table, and of the overrides where there
+    /// are any, for example `2026-11-23.5f1d22c0` or `2026-11-23.5f1d22c0+07ab4e91`.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -41,12 +42,13 @@ impl PriceTable {
         &self.as_of
     }
 
-    /// The entry of a model: by its exact name, else by the dated-name rule, nearest first; a name without a date that
-    /// is not listed finds its newest listed snapshot if all of them have the same prices. `None`: unpriced.
+    /// The entry of a model: by its exact name, else by the dated-name rule, nearest first. An undated name that is not
+    /// listed finds its newest listed snapshot if all its snapshots have the same prices. `None`: the model has no
+    /// price.
     pub fn lookup(&self, provider: Provider, model: &str) -> Option<&ModelEntry> {
         let models = self.models.get(&provider)?;
         let name = dated::bare(provider, model);
-        // Mostly the name itself is listed, and the rule needs no look.
+        // Most names are listed themselves, so the rule is rarely needed.
         models
             .get(name)
             .or_else(|| dated::stems(provider, name).find_map(|stem| models.get(stem)))
@@ -54,19 +56,20 @@ impl PriceTable {
             .map(Arc::as_ref)
     }
 
-    /// Sizes and abilities of a model, by the same lookup.
+    /// The sizes and abilities of a model, found as [`Self::lookup`] finds it; `None` when the table does not list it.
     pub fn facts(&self, provider: Provider, model: &str) -> Option<&ModelFacts> {
         self.lookup(provider, model).map(|entry| &entry.facts)
     }
 
-    /// The provider's chat models, in alphabetical order: the model list until the provider's own is known. Without
-    /// fine-tuning bases, which nobody can call.
+    /// The provider's chat models, in alphabetical order: the model list until the provider's own is known. Models that
+    /// exist only to be fine-tuned are left out, since they cannot be called.
     pub fn models(&self, provider: Provider) -> impl Iterator<Item = &str> {
         let models = self.models.get(&provider).into_iter().flat_map(BTreeMap::values);
         models.filter(|entry| entry.mode == Mode::Chat && !entry.id.starts_with("ft:")).map(|entry| &*entry.id)
     }
 
-    /// What an attempt at `at` cost: the one call of the proxy. `served` is the model the answer names. `None`: unpriced.
+    /// The cost of an attempt that was sent at `at`, where `served` is the model that the answer names. `None`: no
+    /// price is known.
     pub fn price(
         &self,
         provider: Provider,
@@ -78,8 +81,8 @@ impl PriceTable {
         self.cost(self.billed(provider, asked, served, at)?, reported, at)
     }
 
-    /// What the same tokens would have cost on `instead_of`, less what was `paid`: negative when that was more. `None`
-    /// when the other model's price is unknown.
+    /// The money saved against `instead_of`: the cost of the same tokens there, less what was `paid`. It is negative
+    /// where the other model would have been cheaper, and `None` where its price is unknown.
     pub fn saved(
         &self,
         provider: Provider,
@@ -91,7 +94,7 @@ impl PriceTable {
         Some(self.price(provider, instead_of, None, reported, at)?.minus(paid))
     }
 
-    /// What `reported` cost at `entry`'s prices, with the passes billed beside it at theirs. Rounded once.
+    /// The cost of `reported` at the prices of `entry`, with passes billed beside it at their own. It is rounded once.
     pub fn cost(&self, entry: &ModelEntry, reported: &Reported, at: Timestamp) -> Option<NanoUsd> {
         let atto = i128::try_from(self.atto(entry, reported, at)?).unwrap_or(i128::MAX);
         Some(NanoUsd::from_atto(atto))
@@ -108,8 +111,8 @@ impl PriceTable {
         })
     }
 
-    /// The entry a request is billed by. An override of either name goes before the shipped table: one for `gpt-4o`
-    /// must hold although every answer names a snapshot of it.
+    /// The entry that a request is billed by. An override of either name goes before the shipped table: one for
+    /// `gpt-4o` must hold although every answer names a snapshot of it.
     fn billed(&self, provider: Provider, asked: &str, served: Option<&str>, at: Timestamp) -> Option<&ModelEntry> {
         let name = canonical(provider, asked, served);
         let served = self.lookup(provider, name);
@@ -138,7 +141,8 @@ impl PriceTable {
             print = fingerprint(print, format!("{new:?}").as_bytes());
             let id = dated::bare(new.provider, &new.model).to_owned();
             let entry = table.models.entry(new.provider).or_default().entry(id.as_str().into()).or_insert_with(|| {
-                // A name that is not listed keeps what the rule finds for it until the override takes effect.
+                // Until the override takes effect, a name that is not listed keeps the prices that the rule finds for
+                // it.
                 let known = self.lookup(new.provider, &id).cloned();
                 let mut entry = known.unwrap_or_else(|| ModelEntry::unlisted(new.provider));
                 entry.overrides.clear();
@@ -153,8 +157,8 @@ impl PriceTable {
         table
     }
 
-    /// The price list at `at`: a line for each model with the prices in force, then one for each override still to
-    /// come. Providers and models in order.
+    /// The price list at `at`: a line for each model with the prices in force, then one for each override that is not
+    /// yet in force. Both are sorted by provider and model.
     pub fn listed(&self, at: Timestamp) -> impl Iterator<Item = Listed<'_>> {
         let entries = self.models.values().flat_map(BTreeMap::values);
         entries.flat_map(move |entry| {
@@ -165,8 +169,8 @@ impl PriceTable {
     }
 }
 
-/// The newest listed snapshot of `name`, if all of them cost the same: which of them the name stands for today is the
-/// provider's secret.
+/// The newest listed snapshot of `name`, if all snapshots cost the same. Providers do not publish which of them the
+/// name stands for today.
 fn snapshot<'a>(
     models: &'a BTreeMap<Box<str>, Arc<ModelEntry>>,
     name: &str,
@@ -185,7 +189,7 @@ fn snapshot<'a>(
 
 pub(super) const FINGERPRINT_START: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// FNV-1a: tells two tables apart, and is the same on every machine.
+/// The FNV-1a hash, which tells two tables apart and is the same on every machine.
 pub(super) fn fingerprint(start: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

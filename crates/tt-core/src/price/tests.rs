@@ -1,4 +1,5 @@
-//! The shipped table by hand-made sums, the rules by made tables, and what holds for every usage.
+//! The shipped table against sums made by hand, the rules against small tables made here, and properties that hold for
+//! every usage.
 
 use std::sync::Arc;
 

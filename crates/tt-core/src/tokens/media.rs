@@ -1,16 +1,17 @@
-//! What pictures, sound and documents count for, by each provider's published rule as far as it can be followed without
-//! decoding them. For routing only: what they are billed is what the provider says.
+//! The tokens that pictures, sound and documents count for, by each provider's published rule as far as it can be
+//! followed without decoding them. They serve routing only: the billed number is the provider's.
 //!
 //! The rules differ by model in places; one rule stands for all models of a provider, the one most of them follow.
 
 use super::picture::{self, Encoded};
 use crate::Provider;
-use crate::call::conversation::{Media, Part};
+use crate::call::media::Media;
+use crate::call::part::{Audio, Document, Image, Part, Video};
 
-/// OpenAI's `detail: low`, and what every other picture costs before its tiles.
+/// The tokens of a picture with OpenAI's `detail: low`, and those of every other picture before its tiles.
 const OPENAI_BASE: u64 = 85;
 const OPENAI_TILE: u64 = 170;
-/// A picture of unknown size is taken for a square of 768 pixels or more: four tiles.
+/// The tokens of a picture of unknown size: that of a square of 768 pixels or more, which has four tiles.
 const OPENAI_UNKNOWN: u64 = OPENAI_BASE + 4 * OPENAI_TILE;
 
 const ANTHROPIC_LONG_EDGE: u64 = 1568;
@@ -18,11 +19,18 @@ const ANTHROPIC_PIXELS: u64 = 750;
 const ANTHROPIC_MOST: u64 = 1600;
 
 const GEMINI_TILE: u64 = 258;
+/// One frame a second, and its sound.
+const GEMINI_FILM_SECOND: u64 = GEMINI_TILE + 32;
 
-/// MP3 at 128 kbit/s, for sound whose header does not say.
+/// The byte rate of MP3 at 128 kbit/s, for sound whose header does not state one.
 const SOUND_BYTES_PER_SECOND: u64 = 16_000;
 
-/// The tokens a picture, sound or document counts for; 0 for other parts.
+/// MP4 at 1 Mbit/s.
+const FILM_BYTES_PER_SECOND: u64 = 125_000;
+/// A film of unknown length is taken for one of a minute.
+const FILM_SECONDS_UNKNOWN: u64 = 60;
+
+/// The tokens a picture, sound, film or document counts for; 0 for other parts.
 ///
 /// - **OpenAI**, pictures: 85 for `detail: low`; else 85 and 170 for each tile of 512 pixels, after scaling down to fit
 ///   2048 × 2048 and then to 768 on the shorter side; 765 where the size is unknown.
@@ -35,16 +43,17 @@ const SOUND_BYTES_PER_SECOND: u64 = 16_000;
 ///   (<https://docs.anthropic.com/en/docs/build-with-claude/pdf-support>). It hears no sound; counted as Gemini's.
 /// - **Gemini**, pictures: 258 where both sides are at most 384 pixels or unknown, else 258 for each tile of 768
 ///   (<https://ai.google.dev/gemini-api/docs/tokens>). Sound: 32 a second (the same page). A document: 258, one page
-///   (<https://ai.google.dev/gemini-api/docs/document-processing>).
+///   (<https://ai.google.dev/gemini-api/docs/document-processing>). A film: 290 a second, one frame and its sound
+///   (<https://ai.google.dev/gemini-api/docs/video-understanding>); no other provider sees one, and it counts the same.
 ///
 /// A document of text in the request counts a token for four bytes. Sizes are read from the headers of pictures in the
 /// request; seconds are those of the WAV header, or of MP3 at 128 kbit/s.
 pub fn media_tokens(part: &Part, provider: Provider) -> u64 {
     match part {
-        Part::Image { media, detail, .. } => {
+        Part::Image(Image { media, detail, .. }) => {
             let size = match media {
                 Media::Inline { data, .. } => picture::size(data),
-                Media::Url { .. } | Media::FileId { .. } => None,
+                Media::Url { .. } | Media::FileId { .. } | Media::Text(_) => None,
             };
             match provider {
                 Provider::OpenAi if detail.as_deref() == Some("low") => OPENAI_BASE,
@@ -53,28 +62,38 @@ pub fn media_tokens(part: &Part, provider: Provider) -> u64 {
                 Provider::Gemini => size.map_or(GEMINI_TILE, gemini),
             }
         }
-        Part::Audio { data, .. } => {
+        Part::Audio(Audio { media, .. }) => {
             let per_second = match provider {
                 Provider::OpenAi => 10,
                 Provider::Anthropic | Provider::Gemini => 32,
             };
+            let Media::Inline { data, .. } = media else { return 0 };
             let sound = Encoded(data.as_bytes());
             sound.len().saturating_mul(per_second).div_ceil(sound_bytes_per_second(&sound))
         }
-        Part::File { media: Media::Inline { mime, data }, .. } if mime.starts_with("text/") => {
+        Part::Video(Video { media, .. }) => match media {
+            Media::Inline { data, .. } => {
+                let film = Encoded(data.as_bytes());
+                film.len().saturating_mul(GEMINI_FILM_SECOND).div_ceil(FILM_BYTES_PER_SECOND)
+            }
+            Media::Url { .. } | Media::FileId { .. } | Media::Text(_) => FILM_SECONDS_UNKNOWN * GEMINI_FILM_SECOND,
+        },
+        Part::Document(Document { media: Media::Inline { mime, data }, .. }) if mime.starts_with("text/") => {
             Encoded(data.as_bytes()).len().div_ceil(4)
         }
-        Part::File { .. } => match provider {
+        Part::Document(Document { media: Media::Text(text), .. }) => (text.len() as u64).div_ceil(4),
+        Part::Document(_) => match provider {
             Provider::OpenAi => OPENAI_UNKNOWN + 1000,
             Provider::Anthropic => 3000,
             Provider::Gemini => GEMINI_TILE,
         },
-        Part::Text { .. }
+        Part::Text(_)
         | Part::ToolCall(_)
-        | Part::ToolResult { .. }
-        | Part::Thinking { .. }
-        | Part::RedactedThinking { .. }
-        | Part::Refusal { .. } => 0,
+        | Part::ToolResult(_)
+        | Part::Thinking(_)
+        | Part::Redacted { .. }
+        | Part::Refusal { .. }
+        | Part::Opaque(_) => 0,
     }
 }
 
@@ -122,11 +141,11 @@ mod tests {
     fn picture(width: u32, height: u32, detail: Option<&str>) -> Part {
         let header = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &width.to_be_bytes(), &height.to_be_bytes()];
         let media = Media::Inline { mime: "image/png".into(), data: base64(&header.concat()) };
-        Part::Image { media, detail: detail.map(Into::into), cache: None }
+        Part::Image(Image { detail: detail.map(Into::into), ..Image::new(media) })
     }
 
     fn at_url() -> Media {
-        Media::Url { url: "https://example.org/x".into() }
+        Media::url("https://example.org/x")
     }
 
     #[test]
@@ -160,14 +179,16 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_counts_as_documented() {
         for (provider, image, file) in [(OpenAi, 765, 1765), (Anthropic, 1600, 3000), (Gemini, 258, 258)] {
-            let part = Part::Image { media: at_url(), detail: None, cache: None };
+            let part = Part::Image(Image::new(at_url()));
             assert_eq!(media_tokens(&part, provider), image);
-            let part = Part::File { media: at_url(), filename: None, cache: None };
+            let part = Part::Document(Document::new(at_url()));
             assert_eq!(media_tokens(&part, provider), file);
             assert_eq!(media_tokens(&Part::text("words"), provider), 0);
         }
         let media = Media::Inline { mime: "text/plain".into(), data: base64(&[b'x'; 401]) };
-        assert_eq!(media_tokens(&Part::File { media, filename: None, cache: None }, Anthropic), 101);
+        assert_eq!(media_tokens(&Part::Document(Document::new(media)), Anthropic), 101);
+        let plain = Document::new(Media::Text("x".repeat(401)));
+        assert_eq!(media_tokens(&Part::Document(plain), Anthropic), 101);
     }
 
     #[test]
@@ -176,10 +197,14 @@ mod tests {
         let header = [b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0".as_slice(), &second.to_le_bytes()];
         let mut wav = header.concat();
         wav.resize(64_000, 0);
-        let sound = |bytes: &[u8]| Part::Audio { data: base64(bytes), format: "wav".into() };
+        let inline = |mime: &str, bytes: &[u8]| Media::Inline { mime: mime.into(), data: base64(bytes) };
+        let sound = |bytes: &[u8]| Part::Audio(Audio::new(inline("audio/wav", bytes)));
         assert_eq!(media_tokens(&sound(&wav), Gemini), 64);
         assert_eq!(media_tokens(&sound(&wav), OpenAi), 20);
         assert_eq!(media_tokens(&sound(&[0; 16_000]), Gemini), 32);
         assert_eq!(media_tokens(&sound(b"RIFF\0\0\0\0WAVEfmt "), Gemini), 1);
+        let film = |media| Part::Video(Video { media, metadata: None });
+        assert_eq!(media_tokens(&film(inline("video/mp4", &[0; 250_000])), Gemini), 580);
+        assert_eq!(media_tokens(&film(at_url()), Gemini), 60 * 290);
     }
 }

@@ -1,6 +1,7 @@
-//! The size of a picture from the first bytes of its base64 text, without decoding the rest: PNG, JPEG, GIF, WebP.
+//! Reads the size of a picture from the first bytes of its base64 text, without decoding the rest: PNG, JPEG, GIF,
+//! WebP.
 
-/// Segments of a JPEG that are looked at before its size is given up.
+/// The number of a JPEG's segments that are read before its size is given up.
 const JPEG_SEGMENTS: usize = 1024;
 
 /// Width and height in pixels; `None` when the format is not known or the header is cut short.
@@ -59,7 +60,7 @@ fn jpeg(bytes: &Encoded<'_>) -> Option<(u64, u64)> {
 pub(super) struct Encoded<'a>(pub(super) &'a [u8]);
 
 impl Encoded<'_> {
-    /// How many bytes the text decodes to, padding aside.
+    /// The number of bytes that the text decodes to, without padding.
     pub(super) fn len(&self) -> u64 {
         let digits = self.0.len() - self.0.iter().rev().take_while(|c| **c == b'=').count();
         u64::try_from(digits).unwrap_or(u64::MAX).saturating_mul(3) / 4

@@ -1,4 +1,4 @@
-//! Cuts a long text into pieces that have, together, exactly the tokens of the whole.
+//! Cuts a long text into pieces whose tokens, taken together, are exactly the tokens of the whole text.
 //!
 //! o200k_base first splits a text by a regular expression and then merges bytes inside each split, never across two.
 //! So a cut is exact wherever the expression always splits and does not look past the cut. Its alternatives match:
@@ -9,18 +9,18 @@
 //! - a digit next to something that is not one;
 //! - a letter, then a line end or a sign other than the apostrophe of a contraction.
 //!
-//! Nothing can be matched across such a place, so what stands before it is split alike with and without the rest. The
-//! one look-ahead (white space not followed by anything else) stands behind white space, and none of these places does.
+//! No match crosses such a place, so the text before it is split in the same way with and without the rest. The one
+//! look-ahead (white space not followed by anything else) stands behind white space, and none of these places does.
 //!
-//! Where a run of [`MOST`] bytes has no such place (a single word, or nothing but spaces), it is cut anyway. Nothing
-//! bounds by how much the count is then off, in either direction, since merging is greedy; random runs were off by -1
-//! to 2 a cut, mostly by 0 or 1 too many.
+//! A run of [`MOST`] bytes without such a place (a single word, or only spaces) is cut anyway. The count may then be
+//! off in either direction, since merging is greedy, and no bound is known; random runs were off by -1 to 2 a cut,
+//! mostly by 0 or 1 too many.
 
-/// From here on a place to cut is looked for.
+/// The number of bytes of a piece after which a place to cut is looked for.
 const LEAST: usize = 4 * 1024;
 
-/// Here a piece ends without one. The regex engine gives up (with a panic) on a run of a million spaces, and merging
-/// byte pairs gets slower by the byte in longer runs.
+/// The number of bytes after which a piece ends even without such a place. The regex engine gives up (with a panic) on
+/// a run of a million spaces, and merging byte pairs gets slower by the byte in longer runs.
 const MOST: usize = 16 * 1024;
 
 /// The pieces of `text`, in order.
@@ -52,7 +52,8 @@ fn end(text: &str, least: usize, most: usize) -> usize {
     text.len()
 }
 
-/// Does the expression always split between these two? Only characters whose class is certain are judged.
+/// True if the expression always splits between these two characters. Only characters whose class is certain are
+/// judged.
 fn always_split(last: char, next: char) -> bool {
     if last.is_whitespace() {
         return false;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use tt_core::backoff::backoff;
 use tt_core::{Causes, ProviderKeyId, UserId};
 use tt_providers::Client;
 use tt_store::StoreError;
@@ -114,18 +115,13 @@ fn settle(known: &mut HashMap<ProviderKeyId, Standing>, key: ProviderKeyId, look
     let (pause, failures) = match looked {
         Looked::Good(pause) => (pause, 0),
         Looked::Elsewhere => (FIRST_PAUSE, before),
-        Looked::Failed => (back_off(before), before.saturating_add(1)),
+        Looked::Failed => (backoff(before, FIRST_PAUSE, LONGEST_PAUSE, 0), before.saturating_add(1)),
         Looked::Gone => {
             known.remove(&key);
             return;
         }
     };
     known.insert(key, Standing { due: Instant::now() + pause, failures });
-}
-
-/// The pause after a failure that had `before` failures right before it.
-fn back_off(before: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << before.min(16)).min(LONGEST_PAUSE)
 }
 
 /// Looks at the lists of some of a user's keys, one after the other.

@@ -15,8 +15,8 @@ use tt_providers::Facts;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
-use crate::proxy::inbound::Inbound;
-use crate::proxy::planned;
+use crate::proxy::ingress::Inbound;
+use crate::proxy::route::planned;
 use crate::state::directory::KnownCaller;
 
 /// The output that an estimate assumes when the request sets no cap: the length of a long answer in a chat, or the most

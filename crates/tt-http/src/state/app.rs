@@ -71,7 +71,7 @@ pub struct App {
     pub(crate) config: HttpConfig,
     pub(crate) directory: Directory,
     pub(crate) memory: MemoryLimit,
-    pub(crate) token_counter: TokenCounter,
+    pub(crate) token_counter: Arc<TokenCounter>,
     pub(crate) last_used: LastUsed,
     pub(crate) model_refresh: ModelRefreshQueue,
     pub(crate) login_throttle: LoginThrottle,
@@ -98,7 +98,7 @@ impl App {
         Arc::new(Self {
             directory: Directory::new(store.clone(), Arc::clone(&keyring), config.directory_max_stale),
             memory: MemoryLimit::new(config.max_buffered_bytes),
-            token_counter: TokenCounter::start(),
+            token_counter: Arc::new(TokenCounter::start()),
             last_used: LastUsed::default(),
             model_refresh: ModelRefreshQueue::default(),
             login_throttle: LoginThrottle::default(),

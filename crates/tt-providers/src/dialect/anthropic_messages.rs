@@ -14,7 +14,6 @@ use crate::error::RequestError;
 use crate::upstream::error::{Refused, UpstreamError};
 
 mod blocks;
-mod dropped;
 mod error;
 mod fees;
 mod messages;

@@ -18,6 +18,7 @@ use crate::error::RequestError;
 use crate::slices::Slices;
 use crate::upstream::error::{Refused, UpstreamError};
 
+mod citation;
 mod error;
 mod fees;
 mod field;

@@ -1,4 +1,4 @@
-//! A streamed answer between provider and client: passed on as it came, or translated.
+//! A streamed answer between provider and client: passed through as it came, or translated.
 
 use bytes::BytesMut;
 use tt_core::call::event::Event;
@@ -8,12 +8,12 @@ use crate::sse::Frame;
 use crate::tally::Tally;
 use crate::upstream::error::UpstreamError;
 
-/// The way of a stream.
+/// The treatment of a streamed answer.
 #[derive(Debug)]
 pub enum AnswerStream {
-    /// Client and provider speak the same dialect.
+    /// Client and provider speak the same dialect: frames pass through.
     PassThrough(Box<dyn Observer>),
-    /// They do not.
+    /// They speak different dialects: events are translated.
     Translated(Box<Translated>),
 }
 
@@ -23,16 +23,17 @@ pub struct Translated {
     decoder: Box<dyn StreamDecoder>,
     encoder: Box<dyn StreamEncoder>,
     tally: Tally,
-    /// Kept between frames for its memory alone.
+    /// The events of the current frame. It is empty between frames and kept to reuse its memory.
     events: Vec<Event>,
 }
 
-/// What a frame brought.
+/// The meaning of one frame for the caller.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Step {
-    /// Content, after which the target is committed.
+    /// True if the frame holds content. Once the client has been sent content, no other target may answer.
     pub content: bool,
-    /// The provider's proper end. What the client gets for it was left out of the output: see [`AnswerStream::end`].
+    /// True if the provider ended the stream properly. The end for the client is not in the output yet:
+    /// [`AnswerStream::end`] writes it.
     pub done: bool,
 }
 
@@ -45,7 +46,7 @@ impl AnswerStream {
         Self::Translated(Box::new(Translated { decoder, encoder, tally: Tally::default(), events: Vec::new() }))
     }
 
-    /// Takes one frame and appends to `out` what the client gets of it.
+    /// Takes one frame of the provider, and appends the bytes for the client to `out`.
     ///
     /// # Errors
     /// `Refused` for an error in the stream, `Protocol` for a frame that cannot be read, `BadAnswer` for an answer that
@@ -60,7 +61,7 @@ impl AnswerStream {
                 Ok(Step { content: seen.content, done: seen.done })
             }
             Self::Translated(stream) => {
-                // A comment has no data and says nothing.
+                // A comment has no data: there is nothing to decode.
                 let decoded = if frame.data.trim_ascii().is_empty() {
                     Ok(())
                 } else {
@@ -72,7 +73,7 @@ impl AnswerStream {
         }
     }
 
-    /// The provider's body ended: was that its proper end?
+    /// Takes note that the body of the provider ended.
     ///
     /// # Errors
     /// `Protocol` when the stream ended early.
@@ -87,7 +88,7 @@ impl AnswerStream {
         }
     }
 
-    /// Appends the end that the client waits for.
+    /// Appends the end of the stream that the client waits for.
     pub fn end(&mut self, out: &mut BytesMut) {
         match self {
             Self::PassThrough(observer) => observer.end(out),
@@ -95,7 +96,7 @@ impl AnswerStream {
         }
     }
 
-    /// Ends a stream that broke: appends an error, and nothing may follow it.
+    /// Ends a stream that broke: appends `error`, after which nothing may be written.
     pub fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut) {
         match self {
             Self::PassThrough(observer) => observer.broke(error, out),
@@ -103,7 +104,7 @@ impl AnswerStream {
         }
     }
 
-    /// The account so far.
+    /// The account of the answer so far.
     pub fn tally(&mut self) -> &Tally {
         match self {
             Self::PassThrough(observer) => observer.tally(),
@@ -113,7 +114,7 @@ impl AnswerStream {
 }
 
 impl Translated {
-    /// Writes the events that were decoded; the end is only noted.
+    /// Encodes the decoded events for the client. [`Event::Done`] is noted in the step, not encoded.
     fn encode(&mut self, out: &mut BytesMut) -> Step {
         let mut step = Step::default();
         for event in self.events.drain(..) {

@@ -1,4 +1,4 @@
-//! Requests and answers on both ways: passed through, and translated.
+//! Requests and answers that pass through, and ones that are translated.
 
 use bytes::BytesMut;
 use http::{HeaderMap, Uri};
@@ -24,7 +24,7 @@ fn sent(exchange: &Exchange) -> Value {
     serde_json::from_slice(&exchange.body().to_vec()).unwrap()
 }
 
-/// What the client gets of a stream, and whether it ended properly.
+/// The bytes that the client gets of a stream, and true if the stream ended properly.
 fn streamed(exchange: &Exchange, sse: &str) -> (String, bool) {
     let (mut stream, mut framer, mut out) = (exchange.stream(), Framer::new(), BytesMut::new());
     framer.push(sse.to_owned().into());

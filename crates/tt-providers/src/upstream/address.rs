@@ -1,13 +1,14 @@
-//! Which addresses a user may have us call: public ones.
+//! The check that a host chosen by a user is a public address.
 //!
-//! A user names the host his key is sent to. Without this check he could make the server call what only the server can
-//! reach: itself, its neighbours, a cloud's metadata service.
+//! A user may set the `base_url` of a credential, and the server sends requests there. Without this check the user
+//! could make the server call hosts that only the server can reach: itself, its neighbours, a cloud's metadata service
+//! (server-side request forgery).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tt_core::BaseUrl;
 
-/// Why a host may not be called.
+/// The reason why a host may not be called.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// It is, or resolves to, an address that is not public.
@@ -18,7 +19,7 @@ pub enum AddressError {
     Unresolved(#[source] std::io::Error),
 }
 
-/// Is `ip` an address of the public internet? Everything set aside for something else is not
+/// True if `ip` is an address of the public internet: not one of the blocks reserved for other purposes
 /// ([IANA, IPv4](https://www.iana.org/assignments/iana-ipv4-special-registry),
 /// [IPv6](https://www.iana.org/assignments/iana-ipv6-special-registry)).
 pub const fn is_public(ip: IpAddr) -> bool {
@@ -60,8 +61,8 @@ const fn is_public_v6(ip: Ipv6Addr) -> bool {
     }
 }
 
-/// Looks up the host of `url` and checks every address it has: for when a `base_url` is saved. The client checks again
-/// at every connection, since names move.
+/// Looks up the host of `url` and checks every address it has. This is called when a `base_url` is saved. The client
+/// checks again at every connection, since the addresses of a name change.
 ///
 /// # Errors
 /// `NotPublic` if any address is not public, `Unresolved` if there is none.
@@ -86,7 +87,7 @@ pub async fn resolve_public(url: &BaseUrl) -> Result<(), AddressError> {
     }
 }
 
-/// The address a host *is*, in brackets or not; `None`: a name.
+/// The address that `host` spells out, in brackets or not; `None` if the host is a name.
 pub(crate) fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }

@@ -1,4 +1,4 @@
-//! One call of a provider: the request sent, the head of its answer taken, a body read in full. No error of it repeats
+//! One call of a provider: sends the request, reads the head of the answer, and reads a body in full. No error repeats
 //! the stored key.
 
 use std::time::Duration;
@@ -15,14 +15,16 @@ use crate::slices::Slices;
 use crate::upstream::client::{Client, Trust};
 use crate::upstream::error::UpstreamError;
 
-/// The largest error body read from a provider, and the time it has.
+/// The largest error body that is read, in bytes, and the time limit for reading it.
 const LARGEST_ERROR_BYTES: usize = 64 * 1024;
 const ERROR_TIME: Duration = Duration::from_secs(10);
 
-/// The shortest secret that is looked for in a provider's words. Shorter ones are no keys, and would be found everywhere.
+/// The shortest secret, in bytes, that is redacted from a provider's messages. A shorter text is no API key, and would
+/// be found in the middle of words.
 const SHORTEST_SECRET_BYTES: usize = 8;
 
-/// Sends `request`, which holds `secret`, and takes the head of the answer. `egress` reads an error status.
+/// Sends `request`, which contains `secret`, and returns the head of the answer. `egress` reads an answer with an error
+/// status.
 ///
 /// # Errors
 /// `Connect` and `Broken` of the client, `Refused` for an error status, `Protocol` for a status that is neither that
@@ -42,17 +44,18 @@ pub async fn ask(
     if !parts.status.is_client_error() && !parts.status.is_server_error() {
         return Err(UpstreamError::Protocol(format!("status {}", parts.status.as_u16())));
     }
-    // A body that can be read explains the status; the status stands without it.
+    // The body explains the status. If it cannot be read, the status alone makes the error.
     let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR_BYTES, ERROR_TIME)).await;
     let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), secret);
     let refused = egress.refused(parts.status.as_u16(), &parts.headers, &body);
     Err(UpstreamError::Refused(Box::new(refused)))
 }
 
-/// Reads a body in full, with no silence longer than `idle`.
+/// Reads a body in full. `idle` is the longest time that may pass without a byte.
 ///
 /// # Errors
-/// `Protocol` for a body of more than `cap_bytes`, `Timeout` for a silence, `Broken` for a body that ended early.
+/// `Protocol` for a body of more than `cap_bytes`, `Timeout` after `idle` without a byte, `Broken` for a body that
+/// ended early.
 pub async fn collect(mut body: Incoming, cap_bytes: usize, idle: Duration) -> Result<Bytes, UpstreamError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -74,7 +77,7 @@ pub async fn collect(mut body: Incoming, cap_bytes: usize, idle: Duration) -> Re
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-/// An error inside a stream, with the stored key struck out.
+/// An error inside a stream, with the stored key redacted.
 pub fn error_without_secret(mut error: UpstreamError, secret: &SecretString) -> UpstreamError {
     if let UpstreamError::Refused(refused) = &mut error
         && let Some(message) = struck_out(&refused.message, secret)
@@ -84,7 +87,8 @@ pub fn error_without_secret(mut error: UpstreamError, secret: &SecretString) -> 
     error
 }
 
-/// An error's body with the stored key struck out: some hosts quote it, and the words go to the caller and the log.
+/// The body of an error with the stored key redacted: some hosts quote the key, and their message goes to the caller
+/// and the log.
 fn without_secret(body: Bytes, secret: &SecretString) -> Bytes {
     match std::str::from_utf8(&body).ok().and_then(|text| struck_out(text, secret)) {
         Some(text) => Bytes::from(text),
@@ -92,7 +96,7 @@ fn without_secret(body: Bytes, secret: &SecretString) -> Bytes {
     }
 }
 
-/// `text` with the secret struck out; `None` where it does not hold it.
+/// `text` with the secret redacted; `None` if `text` does not contain it.
 fn struck_out(text: &str, secret: &SecretString) -> Option<String> {
     let secret = secret.expose_secret();
     (secret.len() >= SHORTEST_SECRET_BYTES && text.contains(secret)).then(|| text.replace(secret, "[key]"))

@@ -1,6 +1,6 @@
-//! The one place that calls providers: pooled HTTP/1.1 over TLS, one client per worker thread.
+//! The HTTP client that calls providers: pooled HTTP/1.1 connections over TLS, one client for each worker thread.
 //!
-//! HTTP/1.1 because one HTTP/2 connection a worker would cap the streams it carries.
+//! It does not use HTTP/2: a worker would share one connection, and the provider limits the streams on it.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -22,32 +22,35 @@ use crate::slices::Slices;
 use crate::upstream::address::{AddressError, is_public, literal};
 use crate::upstream::error::{UpstreamError, cut};
 
-/// Idle connections are closed before the usual balancer (60 s) closes them under a request.
+/// The time after which an idle connection is closed. Load balancers usually close theirs after 60 s, which would break
+/// a request that is just being sent.
 const IDLE: Duration = Duration::from_secs(50);
 
-/// Who chose the address.
+/// The person who chose an address, which decides whether it must be public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
-    /// The operator: any address.
+    /// The operator of the server. Any address is allowed.
     Operator,
-    /// A user: public addresses only, unless the operator allows others.
+    /// A user. Only public addresses are allowed, unless [`ClientConfig`] allows private ones.
     User,
 }
 
-/// How a client connects.
+/// Settings of a client's connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientSettings {
-    /// The longest a connection may take: name, TCP and TLS together.
+    /// The time limit for a new connection: name lookup, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// May users' addresses be private (`ALLOW_PRIVATE_UPSTREAMS`)?
+    /// True if users may choose private addresses (`ALLOW_PRIVATE_UPSTREAMS`).
     pub allow_private_upstreams: bool,
 }
 
-/// Calls providers. Cloning shares the pools; connections run on the runtime that made them, so each worker has its own.
+/// Calls providers. Clones share the connection pools. A connection runs on the runtime that opened it, so each worker
+/// needs a client of its own.
 #[derive(Debug, Clone)]
 pub struct Client {
     open: Pool,
-    /// A pool of its own, so that no user's request finds a connection that was made unchecked.
+    /// A separate pool for addresses that users chose, so that their requests never reuse a connection whose address
+    /// was not checked.
     guarded: Option<Pool>,
 }
 
@@ -57,16 +60,17 @@ impl Client {
     /// A client without connections, which trusts the roots of `webpki-roots`.
     ///
     /// # Errors
-    /// When the TLS library refuses its own defaults: a broken build.
+    /// The error of the TLS library if it refuses its own defaults, which only a broken build does.
     pub fn new(settings: ClientSettings) -> Result<Self, rustls::Error> {
         let guarded = if settings.allow_private_upstreams { None } else { Some(pool(settings, true)?) };
         Ok(Self { open: pool(settings, false)?, guarded })
     }
 
-    /// Sends a request and waits for the head of the answer. Without a deadline of its own but for connecting.
+    /// Sends a request and waits for the head of the answer. Only connecting has a deadline; the caller sets the one
+    /// for the answer.
     ///
     /// # Errors
-    /// `Connect` when nothing was sent; `Broken` when the connection broke or talked nonsense after that.
+    /// `Connect` when nothing was sent; `Broken` when the connection broke or was no HTTP after that.
     pub async fn send(&self, request: Request<Slices>, trust: Trust) -> Result<Response<Incoming>, UpstreamError> {
         let pool = match (trust, &self.guarded) {
             (Trust::User, Some(guarded)) => guarded,
@@ -94,7 +98,7 @@ fn pool(settings: ClientSettings, guarded: bool) -> Result<Pool, rustls::Error> 
         .build(connector))
 }
 
-/// What a failed request means.
+/// The error for a failed request: `Connect` where nothing was sent, else `Broken`.
 fn failed(error: legacy::Error) -> UpstreamError {
     let unsent = |error: &legacy::Error| {
         let mut source = error.source();
@@ -118,7 +122,7 @@ fn failed(error: legacy::Error) -> UpstreamError {
     UpstreamError::Broken(cut(&words))
 }
 
-/// Connects within the deadline, and to public addresses only where it is guarded.
+/// Opens connections within the deadline. A guarded connector refuses addresses that are not public.
 #[derive(Clone)]
 struct Connector {
     https: HttpsConnector<HttpConnector<Resolver>>,
@@ -138,7 +142,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        // The resolver is not asked about a host that is an address.
+        // A host that is an address does not go through the resolver, so it is checked here.
         let forbidden = self.guarded && uri.host().and_then(literal).is_some_and(|ip| !is_public(ip));
         if forbidden {
             return Box::pin(std::future::ready(Err(AddressError::NotPublic.into())));
@@ -148,7 +152,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// The system's resolver, which refuses a name with any address that is not public where it is guarded.
+/// The resolver of the system. A guarded one refuses a name if any of its addresses is not public.
 #[derive(Clone)]
 struct Resolver {
     system: GaiResolver,
@@ -265,7 +269,7 @@ mod tests {
         let client = client(false);
         let (_, answer) = tokio::join!(serve(listener, b"\r\n\r\n", b""), client.send(get(&address), Trust::Operator));
         assert!(matches!(answer, Err(UpstreamError::Broken(_))), "{answer:?}");
-        // Nobody listens there any more.
+        // The listener is closed: a connection to its address is refused.
         let answer = client.send(get(&address), Trust::Operator).await;
         assert!(matches!(answer, Err(UpstreamError::Connect(_))), "{answer:?}");
     }

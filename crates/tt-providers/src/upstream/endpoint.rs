@@ -1,4 +1,4 @@
-//! Requests to providers: address, headers and body; and the list of models that a provider answers with.
+//! Builds requests to providers, and reads the list of models that a provider answers with.
 
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request, Uri};
@@ -13,11 +13,11 @@ use crate::upstream::error::{UpstreamError, json_error};
 
 const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("tokentracer/", env!("CARGO_PKG_VERSION")));
 
-/// A call of a model at `base`; `path` is what the dialect says
+/// Builds the request for a call of a model at the address `base`. `path` comes from the dialect
 /// ([`Egress::path`](crate::codec::Egress::path)).
 ///
 /// # Errors
-/// `Connect` where `base` is no address or the key cannot stand in a header.
+/// `Connect` if `base` is no address, or if the key has characters that a header cannot hold.
 pub fn call_request(
     provider: Provider,
     base: &str,
@@ -31,8 +31,8 @@ pub fn call_request(
     Ok(request)
 }
 
-/// The list of models a key may call, from its beginning or from the page `after` on; read the answer with
-/// [`decode_models`].
+/// Builds the request for the list of models that a key may call: the first page, or the page after the cursor `after`.
+/// [`decode_models`] reads the answer.
 ///
 /// # Errors
 /// `Connect`, as [`call_request`].
@@ -56,14 +56,14 @@ pub fn models_request(
 pub struct ModelsPage {
     /// The names as they are used in requests, in the provider's order.
     pub names: Vec<String>,
-    /// Where the next page begins; `None`: this was the last. OpenAI gives all at once.
+    /// The cursor of the next page; `None` on the last page. The list of OpenAI has one page.
     pub next: Option<String>,
 }
 
 /// Reads a page of a list of models.
 ///
 /// # Errors
-/// `Protocol` when it is no such list.
+/// `Protocol` for a body that is no list of models of this provider.
 pub fn decode_models(provider: Provider, body: &[u8]) -> Result<ModelsPage, UpstreamError> {
     let models = &api(provider).models;
     let body: Value = serde_json::from_slice(body)
@@ -98,7 +98,7 @@ fn request(
         Credential::Bearer => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))),
         Credential::Header(name) => (HeaderName::from_static(name), HeaderValue::from_str(key.expose_secret())),
     };
-    // The error would quote the key.
+    // The cause is left out: it would quote the key.
     let mut value = value.map_err(|_| UpstreamError::Connect("the stored key cannot stand in a header".into()))?;
     value.set_sensitive(true);
 

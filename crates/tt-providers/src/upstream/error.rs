@@ -1,34 +1,34 @@
-//! Failures of a provider, or of the way to it, and what each says about going on.
+//! Failures of a provider or of the connection to it, and the next step after each.
 
 use std::time::Duration;
 
 use http::StatusCode;
 use tt_core::usage::Reported;
 
-/// A call of a provider failed.
+/// The failure of a call of a provider.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// The provider answered with an error status, or with an error inside a stream.
     #[error("{0}")]
     Refused(Box<Refused>),
-    /// No answer in time. Never retried on the same target.
+    /// The provider did not answer in time. The same target is not tried again.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-    /// No connection, and nothing was sent.
+    /// No connection could be opened, so nothing was sent.
     #[error("cannot connect")]
     Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The connection broke after the request was sent; whether the provider served it is not known.
     #[error("the connection broke: {0}")]
     Broken(String),
-    /// An answer that cannot be read, or that ended early.
+    /// The answer cannot be read, or ended early.
     #[error("unreadable answer: {0}")]
     Protocol(String),
-    /// A whole answer that is of no use (Gemini `MALFORMED_FUNCTION_CALL`), and is billed all the same.
+    /// The answer is whole but of no use (Gemini `MALFORMED_FUNCTION_CALL`). The provider bills it all the same.
     #[error("unusable answer: {reason}")]
     BadAnswer {
-        /// The provider's word for it.
+        /// The provider's name for the reason.
         reason: String,
-        /// The usage it is billed by; `raw` is empty where the provider sent none.
+        /// The usage that is billed; `raw` is empty where the provider sent none.
         usage: Box<Reported>,
     },
 }
@@ -37,23 +37,22 @@ pub enum UpstreamError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{status} {kind:?}: {message}")]
 pub struct Refused {
-    /// Its HTTP status, corrected where the provider's says something else than its words: Gemini's 400 for a bad key
-    /// is 401, Anthropic's 529 is 503.
+    /// The HTTP status. It is corrected where the provider's status does not fit its message: Gemini's 400 for a bad
+    /// key becomes 401, Anthropic's 529 becomes 503.
     pub status: u16,
-    /// What it means.
+    /// The kind of error, by status and code.
     pub kind: RefusedKind,
-    /// The provider's words, at most 300 characters. They are not shown to callers when the stored credential is at
-    /// fault.
+    /// The provider's message, at most 300 characters. Callers do not see it when the stored credential is at fault.
     pub message: String,
     /// The provider's code, for example `context_length_exceeded`.
     pub code: Option<String>,
-    /// The parameter it complains of.
+    /// The name of the parameter at fault, as the provider gives it.
     pub param: Option<String>,
-    /// How long it asks to wait; at most a day.
+    /// The wait that the provider asks for before the next request; at most a day.
     pub retry_after: Option<Duration>,
 }
 
-/// What an error status means to a caller.
+/// The kind of an error that a provider reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusedKind {
     /// The request is wrong: the caller's own error.
@@ -62,35 +61,36 @@ pub enum RefusedKind {
     ContextLength,
     /// The stored credential is wrong, may not do this or is out of money (401, 402, 403).
     Credential,
-    /// No such model (404).
+    /// The provider does not know the model (404).
     NotFound,
-    /// Too many requests (429).
+    /// The account has sent too many requests or spent its quota (429).
     RateLimited,
-    /// A time-out the provider reports (408, 504).
+    /// The provider reports a time-out (408, 504).
     Timeout,
-    /// A conflict (409).
+    /// The request conflicts with the provider's state (409).
     Conflict,
-    /// The provider's own failure (5xx).
+    /// The provider failed (5xx).
     Server,
 }
 
-/// What to do after a failed attempt.
+/// The step after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
-    /// The caller's own error: answer it at once.
+    /// The caller is at fault: the error is the answer.
     Answer,
-    /// Another target may do better.
+    /// The next target is tried.
     FallBack,
-    /// The same target may do better, after this wait where the provider names one; else another.
+    /// The same target is tried again, after this wait where the provider names one; if that fails too, the next
+    /// target.
     Retry(Option<Duration>),
 }
 
-/// The longest `retry-after` of a 429 that is waited out on the same target.
+/// The wait of a 429 must be shorter than this for the same target to be tried again.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 impl UpstreamError {
-    /// What to do next. A target is tried again where that may help and cannot be billed twice for long; a time-out
-    /// falls back at once, since the caller has waited already.
+    /// The next step. The same target is tried again where that may help and no long answer can be billed twice. A
+    /// time-out leads to the next target at once, since the caller has waited already.
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Timeout(_) | Self::Protocol(_) | Self::BadAnswer { .. } => Disposition::FallBack,
@@ -99,8 +99,8 @@ impl UpstreamError {
         }
     }
 
-    /// Why an attempt failed, in words that hold no key. A fault of the stored credential is named as that, not in the
-    /// provider's words, which may quote the key.
+    /// The reason for the failure, safe to show to the caller. If the stored credential is at fault, the message of the
+    /// provider is replaced: it may quote the key.
     pub fn public_reason(&self) -> String {
         match self {
             Self::Refused(refused) if refused.kind == RefusedKind::Credential => {
@@ -111,7 +111,7 @@ impl UpstreamError {
         }
     }
 
-    /// The kind of failure, for the log: a provider's words may quote the prompt.
+    /// The kind of failure for the log, which does not get the message of the provider: it may quote the prompt.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Refused(_) => "an error event",
@@ -145,7 +145,7 @@ pub(crate) fn cut(message: &str) -> String {
     message.chars().take(MESSAGE_CHARS).collect()
 }
 
-/// What is wrong with JSON, and where, without quoting any of it: it may be a prompt or an answer.
+/// The JSON error and its line and column. It does not quote the text, which may be a prompt or an answer.
 pub(crate) fn json_error(error: &serde_json::Error) -> String {
     if error.is_data() {
         format!("a value of the wrong type at line {} column {}", error.line(), error.column())

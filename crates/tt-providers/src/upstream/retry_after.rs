@@ -1,14 +1,14 @@
-//! How long a provider asks to wait, read in one way for every dialect.
+//! The wait that a provider asks for after an error. All dialects read it by the same rule.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
-/// The longest wait believed: a day.
+/// The longest wait that is believed: a day. A longer one is ignored.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The wait that the headers name: `retry-after-ms`, else `retry-after` in seconds. Fractions are rounded up to a
-/// millisecond. A date says nothing without a clock and is left out, as is more than a day.
+/// millisecond. A date is ignored, since this crate has no clock; so is more than a day.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     text("retry-after-ms").and_then(|text| decimal(text, 0)).or_else(|| seconds(text("retry-after")?))

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use tt_core::call::conversation::Conversation;
 use tt_core::call::event::Event;
 use tt_core::call::field::Field;
-use tt_core::call::reply::{Finish, Reply};
+use tt_core::call::finish::FinishReason;
+use tt_core::call::origin::Origin;
+use tt_core::call::reply::{Choice, Reply};
+use tt_core::record::Change;
 use tt_core::{Dialect, Provider};
 use tt_providers::codec;
 
@@ -111,6 +114,7 @@ pub(crate) fn add_field(call: &mut Conversation, name: &str, value: Value) {
     body[name] = value;
     let decoded = openai::decode_request(body.to_string().as_bytes()).unwrap();
     call.audio_output |= decoded.audio_output;
+    call.state.store = decoded.state.store.or(call.state.store);
     (call.extra.of, call.extra.harmless) = (decoded.extra.of, decoded.extra.harmless);
     call.extra.fields.extend(decoded.extra.fields);
     for (to, value) in decoded.extra.addressed {
@@ -119,12 +123,36 @@ pub(crate) fn add_field(call: &mut Conversation, name: &str, value: Value) {
     }
 }
 
+/// The names of the parameters that were left out.
+pub(crate) fn dropped(encoded: &Encoded) -> Vec<String> {
+    noted(encoded, Change::Dropped)
+}
+
+/// The names of the parameters that were sent as something near them.
+pub(crate) fn changed(encoded: &Encoded) -> Vec<String> {
+    noted(encoded, Change::Changed)
+}
+
+fn noted(encoded: &Encoded, what: Change) -> Vec<String> {
+    encoded.notes.iter().filter(|note| note.what == what).map(|note| name(&note.field)).collect()
+}
+
+/// Where a client's history says that something is from.
+pub(crate) fn origin(provider: Provider) -> Origin {
+    Origin::of(provider.dialect_for(Dialect::OpenAiChat), provider)
+}
+
+/// Why an answer ended.
+pub(crate) fn reason(choice: &Choice) -> Option<FinishReason> {
+    choice.finish.as_ref().map(|finish| finish.reason)
+}
+
 /// Why an answer ended, in the word of Chat Completions.
-pub(crate) fn finish_word(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Stop => "stop",
-        Finish::Length => "length",
-        Finish::ToolCalls => "tool_calls",
-        Finish::ContentFilter => "content_filter",
+pub(crate) fn finish_word(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop | FinishReason::PauseTurn | FinishReason::Compaction | FinishReason::Incomplete => "stop",
+        FinishReason::Length | FinishReason::ContextWindow | FinishReason::Continuation => "length",
+        FinishReason::ToolCalls => "tool_calls",
+        FinishReason::ContentFilter | FinishReason::Refusal => "content_filter",
     }
 }

@@ -3,6 +3,7 @@
 
 mod errors;
 mod history;
+mod neutral;
 mod properties;
 mod recordings;
 mod requests;

@@ -10,3 +10,4 @@ mod gemini;
 mod golden;
 mod openai_chat;
 mod support;
+mod told;

@@ -18,7 +18,8 @@ use crate::api::openai::{self, EncodeOptions, Observer, Scan};
 use crate::api::sse::Framer;
 use crate::api::tally::Tally;
 use crate::api::{
-    Disposition, Refused, RequestError, StreamDecoder, StreamEncoder as _, Target, Undo, UpstreamError, name,
+    Disposition, Refused, RequestError, StreamDecoder, StreamEncoder as _, Target, Undo, UpstreamError, changed,
+    dropped, name,
 };
 
 /// When every answer here is made, in seconds since the epoch.
@@ -88,8 +89,10 @@ pub(crate) fn encode_for(model: &Model, conversation: &Conversation) -> Result<S
     for tool in custom_tools {
         writeln!(notes, "undo: tool {tool:?} is a custom tool").unwrap();
     }
-    if !encoded.dropped.is_empty() {
-        writeln!(notes, "dropped: {}", encoded.dropped.join(", ")).unwrap();
+    for (what, names) in [("dropped", dropped(&encoded)), ("changed", changed(&encoded))] {
+        if !names.is_empty() {
+            writeln!(notes, "{what}: {}", names.join(", ")).unwrap();
+        }
     }
     Ok(Sent { body: encoded.body, notes })
 }

@@ -34,7 +34,8 @@ pub(crate) async fn lock_rerates(c: &mut Conn) -> Result<()> {
     Ok(())
 }
 
-/// Changes the rows of the table that `batch` names by its first `keys` columns to what the other columns say.
+/// Changes the rows of the table that `batch` names: the first `keys` columns select a row, the other columns give its
+/// new values.
 pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<()> {
     let arrays = (1..=batch.columns().len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
     let (set, same) = batch.assignments(keys);
@@ -54,7 +55,7 @@ pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result
     Ok(())
 }
 
-/// As [`insert`], giving the `request_id` of each row that was not there yet.
+/// As [`insert`]; returns the `request_id` of each row that was new.
 pub(crate) async fn insert_new(c: &mut Conn, batch: Batch) -> Result<Vec<String>> {
     if batch.rows() == 0 {
         return Ok(Vec::new());
@@ -63,17 +64,17 @@ pub(crate) async fn insert_new(c: &mut Conn, batch: Batch) -> Result<Vec<String>
     Ok(insert.get_results(c).await?)
 }
 
-/// Is this because rows of a day came that has no partition?
+/// True if rows belong to a day that has no partition.
 pub(crate) fn lacks_partition(error: &StoreError) -> bool {
     partitions::is_missing(error)
 }
 
-/// Makes room for rows of these times.
+/// Makes the partitions that rows of these times need. Returns the number of days that were made.
 pub(crate) async fn make_days(c: &mut Conn, times: impl IntoIterator<Item = Timestamp>) -> Result<usize> {
     partitions::make(c, times).await
 }
 
-/// Drops the oldest day before that of `before`.
+/// Drops the oldest day, if it lies before the day of `before`.
 pub(crate) async fn prune_logs(c: &mut Conn, before: Timestamp, _chunk: u32) -> Result<Pruned> {
     Ok(partitions::drop_oldest(c, before).await?.map_or(Pruned::Nothing, Pruned::Day))
 }
@@ -95,8 +96,8 @@ fn with_values(
     query
 }
 
-/// A statement whose text depends on the table only, so that the server plans it once a connection: an array a
-/// column.
+/// A statement whose text depends on the table only, so that the server plans it once for each connection. Each column
+/// is an array.
 struct Insert<'a> {
     batch: &'a Batch,
     ending: &'a str,
@@ -124,11 +125,11 @@ impl QueryFragment<Pg> for Insert<'_> {
 
 impl QueryId for Insert<'_> {
     type QueryId = ();
-    /// By its text.
+    /// The statement's text identifies it in the cache.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-/// The type of the rows it returns, where it returns any.
+/// The type of the returned rows, for statements that return rows.
 impl Query for Insert<'_> {
     type SqlType = Text;
 }

@@ -1,8 +1,8 @@
 //! The log's partitions, one a UTC day: made before they are needed or when a row needs one, and dropped whole.
 //!
 //! Processes do this at once without agreeing on anything: a lock lets one after the other look and act. A partition is
-//! made beside its table and then attached, which lets drains and readers go on. Dropping one keeps everybody out of the
-//! log for a moment; it gives up soon where it has to wait, since whoever comes after it waits too.
+//! made beside its table and then attached, which lets drains and readers go on. Dropping one keeps everybody out of
+//! the log for a moment; it gives up soon where it has to wait, since whoever comes after it waits too.
 //!
 //! **Invariant:** both tables have the same days, and locks on them are taken in the order of [`TABLES`], as the drain
 //! takes them: neither can wait for the other in a circle.
@@ -25,7 +25,8 @@ const TABLES: [&str; 2] = ["request_logs", "request_details"];
 /// For changes of the partitions: one process at a time.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(128043400652660)";
 
-/// Is `error` what an insert says that finds no partition for a row? No table of the log has a CHECK of its own.
+/// True if `error` is the error of an insert that finds no partition for a row. No table of the log has a CHECK of its
+/// own, whose error would look the same.
 pub(crate) fn is_missing(error: &StoreError) -> bool {
     let StoreError::Query(source) = error else { return false };
     matches!(
@@ -34,7 +35,8 @@ pub(crate) fn is_missing(error: &StoreError) -> bool {
     )
 }
 
-/// Makes the partitions of the days that `times` lie in, where there are none; how many days were new.
+/// Makes the partitions of the days that `times` lie in, where they are missing. Returns the number of days that were
+/// made.
 pub(crate) async fn make(c: &mut Conn, times: impl IntoIterator<Item = Timestamp>) -> Result<usize> {
     let mut wanted: BTreeSet<i64> = times.into_iter().map(day_number).collect();
     let there = days(c).await?;
@@ -61,8 +63,8 @@ pub(crate) async fn make(c: &mut Conn, times: impl IntoIterator<Item = Timestamp
     })
 }
 
-/// Drops the oldest day if it lies before the day of `before`; `None`: there is none. An error where it would have to
-/// wait for longer than a moment: later may succeed.
+/// Drops the oldest day if it lies before the day of `before`; returns `None` where there is no such day. If it would
+/// have to wait for longer than a moment, it fails; a later call may succeed.
 pub(crate) async fn drop_oldest(c: &mut Conn, before: Timestamp) -> Result<Option<Timestamp>> {
     let end = day_number(before);
     let oldest = |days: BTreeSet<i64>| days.into_iter().next().filter(|day| *day < end);
@@ -84,7 +86,8 @@ fn day_number(at: Timestamp) -> i64 {
     at.day().millis() / DAY_MS
 }
 
-/// Its name is constant text and a number: it needs no quotes, but before the epoch, where no request id reaches.
+/// The partition's name. It is constant text and a number, so it needs no quotes, except before the epoch, which no
+/// request id reaches.
 fn partition(table: &str, day: i64) -> String {
     format!("{table}_d{day}")
 }
@@ -95,7 +98,7 @@ struct Name {
     name: String,
 }
 
-/// The days there are partitions of.
+/// The days that have partitions.
 async fn days(c: &mut Conn) -> Result<BTreeSet<i64>> {
     let names: Vec<Name> = diesel::sql_query(
         "SELECT c.relname::text AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \

@@ -1,4 +1,4 @@
-//! Aliases, and everything routing needs of a user in one call.
+//! Aliases, and a call that reads everything that routing needs of a user.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -55,7 +55,7 @@ pub(crate) async fn list(c: &mut Conn, user: UserId) -> Result<Vec<Alias>> {
     rows.into_iter().map(alias).collect()
 }
 
-/// Aliases and sealed keys as of one moment.
+/// The user's aliases and sealed keys, read at one moment.
 pub(crate) async fn routing(c: &mut Conn, user: UserId) -> Result<Routing> {
     snapshot!(c, {
         Ok(Routing { aliases: list(c, user).await?, keys: super::provider_keys::all_sealed(c, user).await? })
@@ -91,7 +91,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Makes the alias, or replaces the one of that name, which keeps its id.
+/// Makes the alias, or replaces the one of the same name, which keeps its id.
 pub(crate) async fn upsert(c: &mut Conn, user: UserId, new: NewAlias, now: Timestamp) -> Result<Alias> {
     tx!(c, {
         super::native::lock_user(c, user.0).await?;
@@ -101,7 +101,7 @@ pub(crate) async fn upsert(c: &mut Conn, user: UserId, new: NewAlias, now: Times
     })
 }
 
-/// Changes the alias of that name.
+/// Changes the alias of this name.
 pub(crate) async fn patch(
     c: &mut Conn,
     user: UserId,
@@ -142,7 +142,7 @@ async fn write(
         if routes.alias_by_id(fallback).is_none() {
             return Err(StoreError::NotFound(Object::Alias));
         }
-        // No alias falls back to one that does not exist yet.
+        // A new alias cannot close a cycle, since no other falls back to it yet.
         if id.is_some_and(|id| closes_cycle(&routes, id, fallback)) {
             return Err(Invalid::new("fallback_alias_id", "must not lead back to the alias itself").into());
         }
@@ -171,7 +171,7 @@ async fn write(
     alias((row, provider))
 }
 
-/// Deletes an alias that no other falls back to.
+/// Deletes an alias. It is refused if another alias falls back to this one.
 pub(crate) async fn delete(c: &mut Conn, user: UserId, name: AliasName, now: Timestamp) -> Result<()> {
     tx!(c, {
         let gone = diesel::delete(

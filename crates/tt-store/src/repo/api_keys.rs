@@ -1,4 +1,4 @@
-//! API keys of our own: made, listed and revoked by their owner, looked up by hash.
+//! TokenTracer's own API keys: made, listed and revoked by their owner, and looked up by hash.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -84,7 +84,7 @@ pub(crate) async fn list(c: &mut Conn, user: UserId) -> Result<Vec<ApiKeyInfo>> 
     rows.into_iter().map(ApiKeyInfo::try_from).collect()
 }
 
-/// Revokes a key; one that is revoked stays so, since when it was.
+/// Revokes a key. One that is revoked already keeps the time of its revocation.
 pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: ApiKeyId, now: Timestamp) -> Result<()> {
     tx!(c, {
         let own = api_keys::table.filter(api_keys::user_id.eq(user.0)).filter(api_keys::id.eq(id.0));
@@ -117,7 +117,7 @@ struct CallerRow {
     own_budget: BudgetColumns,
 }
 
-/// The caller whose key it is; `None` when there is none, it was revoked, or its user is disabled.
+/// The caller that the key belongs to; `None` when there is no such key, it was revoked, or its user is disabled.
 pub(crate) async fn caller(c: &mut Conn, key_hash: KeyHash) -> Result<Option<Caller>> {
     let row: Option<CallerRow> = api_keys::table
         .inner_join(users::table.on(users::id.eq(api_keys::user_id)))
@@ -161,7 +161,7 @@ pub(crate) async fn caller(c: &mut Conn, key_hash: KeyHash) -> Result<Option<Cal
     .transpose()
 }
 
-/// Notes when keys were last used; a later time stands.
+/// Records when keys were last used. An earlier time than the recorded one changes nothing.
 pub(crate) async fn touch(c: &mut Conn, mut uses: Vec<(ApiKeyId, Timestamp)>) -> Result<()> {
     // In order of id, as every replica does it: two of them cannot wait for each other.
     uses.sort_unstable();

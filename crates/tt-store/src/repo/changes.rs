@@ -1,4 +1,4 @@
-//! The notes by which other processes learn what to forget.
+//! The notes that tell other processes which users, or prices, they must forget.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::schema::changes;
 use crate::view::Change;
 
-/// Notes that `user` may do something else than before: to be called in the transaction that makes it so.
+/// Records that the rights, keys or aliases of `user` change. Call it in the transaction that changes them.
 pub(crate) async fn note(c: &mut Conn, user: UserId, now: Timestamp) -> Result<()> {
     diesel::insert_into(changes::table)
         .values((changes::user_id.eq(user.0), changes::created_at.eq(now.millis())))
@@ -34,7 +34,7 @@ pub(crate) async fn latest(c: &mut Conn) -> Result<i64> {
     Ok(id.unwrap_or(0))
 }
 
-/// Forgets notes older than `before`; how many.
+/// Deletes notes older than `before`; returns their number.
 pub(crate) async fn prune(c: &mut Conn, before: Timestamp) -> Result<usize> {
     Ok(diesel::delete(changes::table.filter(changes::created_at.lt(before.millis()))).execute(c).await?)
 }

@@ -1,4 +1,4 @@
-//! Rows whose numbers leave something out. Each kind has an index of its own, which its few rows alone are in.
+//! Rows whose numbers leave something out. Each kind has an index that holds only its few rows.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -12,7 +12,8 @@ use crate::decode;
 use crate::error::Result;
 use crate::schema::request_logs;
 
-/// The conditions as the indexes have them: written out, since a planner does not see into a bound value.
+/// The conditions in the words of the indexes. They are text, since a planner cannot use an index's condition with a
+/// bound value.
 const INTERRUPTED: &str = "outcome = 'interrupted'";
 const UNKNOWN: &str = "usage_source = 'unknown'";
 const UNPRICED: &str = "unpriced";

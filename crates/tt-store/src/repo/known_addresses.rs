@@ -1,4 +1,5 @@
-//! Addresses that have signed in to an account, by a hash of both: what lets an owner in while others guess.
+//! The addresses that have signed in to an account, as a hash of both. They let an owner in while others guess the
+//! password.
 
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -9,7 +10,7 @@ use super::Conn;
 use crate::error::Result;
 use crate::schema::known_addresses;
 
-/// Notes that `user` signed in from the address just now.
+/// Records that `user` has just signed in from the address.
 pub(crate) async fn note(c: &mut Conn, user: UserId, address_hash: KeyHash, now: Timestamp) -> Result<()> {
     diesel::insert_into(known_addresses::table)
         .values((
@@ -25,7 +26,7 @@ pub(crate) async fn note(c: &mut Conn, user: UserId, address_hash: KeyHash, now:
     Ok(())
 }
 
-/// Has anybody signed in from there since `since`?
+/// True if the account was signed in to from this address since `since`.
 pub(crate) async fn knows(c: &mut Conn, address_hash: KeyHash, since: Timestamp) -> Result<bool> {
     let known = known_addresses::table
         .filter(known_addresses::address_hash.eq(address_hash.to_hex()))
@@ -33,7 +34,7 @@ pub(crate) async fn knows(c: &mut Conn, address_hash: KeyHash, since: Timestamp)
     Ok(diesel::select(diesel::dsl::exists(known)).get_result(c).await?)
 }
 
-/// Forgets addresses that have not signed in since `before`; how many.
+/// Deletes addresses that have not signed in since `before`; returns their number.
 pub(crate) async fn prune(c: &mut Conn, before: Timestamp) -> Result<usize> {
     Ok(diesel::delete(known_addresses::table.filter(known_addresses::last_success_at.lt(before.millis())))
         .execute(c)

@@ -1,4 +1,5 @@
-//! The drain: settled requests into rows and sums, exactly once, and how far each journal has come.
+//! The drain's transaction: it stores settled requests as rows and sums, exactly once, and the position reached in each
+//! journal.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,28 +15,28 @@ use crate::error::Result;
 use crate::rollup::{self, Row};
 use crate::schema::journal_cursors;
 
-/// The most times a batch is tried. It is tried again when rows of it are there already, and when the partition of a day
-/// is missing: another process may drop that again meanwhile.
+/// The most times that a batch is tried. It is tried again when some of its rows are stored already, and when the
+/// partition of a day is missing, which another process may drop again meanwhile.
 const TRIES: usize = 4;
 
-/// Whether rows of a batch may be in the table already.
+/// Tells whether rows of a batch may be in the table already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rows {
-    /// They should be new: a row that is not ends the transaction. Cheaper, and what a batch nearly always is.
+    /// All rows should be new; one that is not ends the transaction. This is cheaper, and nearly every batch is so.
     New,
-    /// Some may be there already and are to be left out.
+    /// Some rows may be stored already and are left out.
     Mixed,
 }
 
-/// Writes rows, details and sums of `settlements` and `cursors` in one transaction. A request whose row is there
-/// already is left out of everything. How many were new.
+/// Writes rows, details and sums of `settlements` and `cursors` in one transaction. A request whose row is stored
+/// already is left out of everything. Returns the number of new requests.
 pub(crate) async fn record(
     c: &mut Conn,
     settlements: Arc<[Settlement]>,
     cursors: Arc<[JournalCursor]>,
 ) -> Result<usize> {
     let mut rows: Vec<Row<'_>> = settlements.iter().map(Row::of).collect::<Result<_>>()?;
-    // In the same order in every process: two of them with the same rows cannot wait for each other.
+    // Every process writes in the same order, so that two with the same rows cannot wait for each other.
     let key = |row: &Row<'_>| (row.settlement.intent.created_at, row.settlement.intent.request_id);
     rows.sort_by_key(key);
     rows.dedup_by_key(|row| key(row));
@@ -43,7 +44,7 @@ pub(crate) async fn record(
     for _ in 1..TRIES {
         match write(c, &mut rows, &cursors, are).await {
             Err(error) if are == Rows::New && error.is_duplicate() => are = Rows::Mixed,
-            // It is the first insert that says so. Where some of the rows are left out already, the whole batch is to
+            // The first insert reports this error. If some of the rows have been left out already, the whole batch must
             // be sent again.
             Err(error) if rows.len() == all && super::native::lacks_partition(&error) => {
                 super::native::make_days(c, rows.iter().map(|row| row.settlement.intent.created_at)).await?;
@@ -54,7 +55,7 @@ pub(crate) async fn record(
     write(c, &mut rows, &cursors, are).await
 }
 
-/// The transaction of [`record`]; what is left of `rows` was new.
+/// The transaction of [`record`]. Afterwards `rows` holds the rows that were new.
 async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor], are: Rows) -> Result<usize> {
     tx!(c, {
         match are {
@@ -94,7 +95,7 @@ async fn advance(c: &mut Conn, cursor: JournalCursor) -> Result<()> {
     Ok(())
 }
 
-/// The place up to which the journal `name` has been drained; `None`: nothing has been.
+/// The position up to which the journal `name` has been drained; `None`: nothing of it has been.
 pub(crate) async fn cursor(c: &mut Conn, name: String) -> Result<Option<JournalCursor>> {
     let row: Option<(String, i64, i64)> = journal_cursors::table.find(name).first(c).await.optional()?;
     Ok(row.map(|(journal, segment, offset)| JournalCursor {
@@ -104,7 +105,7 @@ pub(crate) async fn cursor(c: &mut Conn, name: String) -> Result<Option<JournalC
     }))
 }
 
-/// Forgets a journal whose files are gone.
+/// Deletes the cursor of a journal whose files are deleted.
 pub(crate) async fn forget_journal(c: &mut Conn, name: String) -> Result<()> {
     diesel::delete(journal_cursors::table.find(name)).execute(c).await?;
     Ok(())

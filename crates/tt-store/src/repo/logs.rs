@@ -40,7 +40,7 @@ struct Row {
     details: Details,
 }
 
-/// The columns of a row's details that every reading of the row takes.
+/// The columns of `request_details` that every reading of a row needs.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = request_details)]
 struct Details {
@@ -50,7 +50,7 @@ struct Details {
     tags: String,
 }
 
-/// `route_reason`, `chain`, `attempts` and `notes`: what only the reading of one request in full takes.
+/// `route_reason`, `chain`, `attempts` and `notes`: only the reading of one request in full needs them.
 type InFull = (String, String, String, Option<String>);
 
 fn log_row(row: Row) -> Result<LogRow> {
@@ -94,13 +94,13 @@ macro_rules! with_details {
     };
 }
 
-/// The user's requests that `query` asks for, newest first.
+/// The user's requests that match `query`, newest first.
 pub(crate) async fn list(c: &mut Conn, user: UserId, query: LogQuery) -> Result<Vec<LogRow>> {
     use request_logs::{alias, created_at, provider, request_id, status};
     let mut rows = with_details!().filter(request_logs::user_id.eq(user.0)).into_boxed();
     if let Some((at, id)) = query.before {
         let at = at.millis();
-        // The first condition says less than the second; it is the one an index serves.
+        // The second condition alone would do. The first, which is weaker, is the one that an index serves.
         rows = rows.filter(created_at.le(at)).filter(created_at.lt(at).or(request_id.lt(id.to_string())));
     }
     if let Some(from) = query.from {
@@ -127,7 +127,7 @@ pub(crate) async fn list(c: &mut Conn, user: UserId, query: LogQuery) -> Result<
     rows.into_iter().map(log_row).collect()
 }
 
-/// One of the user's requests in full.
+/// One of the user's requests with its plan, attempts and notes.
 pub(crate) async fn detail(c: &mut Conn, user: UserId, id: RequestId) -> Result<Option<LogDetail>> {
     let Some(at) = id.created_at() else { return Ok(None) };
     let row: Option<(Row, InFull)> = with_details!()
@@ -153,7 +153,7 @@ pub(crate) async fn detail(c: &mut Conn, user: UserId, id: RequestId) -> Result<
     .transpose()
 }
 
-/// Requests with their users, oldest first.
+/// Requests of all users or of one, each with its user, oldest first.
 pub(crate) async fn export(c: &mut Conn, query: ExportQuery) -> Result<Vec<ExportRow>> {
     use request_logs::{created_at, request_id, unpriced, user_id};
     let mut rows = with_details!()
@@ -182,7 +182,7 @@ pub(crate) async fn export(c: &mut Conn, query: ExportQuery) -> Result<Vec<Expor
         .collect()
 }
 
-/// Drops a piece of what lies before the UTC day of `before`: whole days where the log is kept by day.
+/// Drops a part of the rows before the UTC day of `before`: a whole day where the log is kept by day.
 pub(crate) async fn prune(c: &mut Conn, before: Timestamp, chunk: u32) -> Result<Pruned> {
     let pruned = super::native::prune_logs(c, before, chunk).await?;
     if pruned == Pruned::Nothing {
@@ -191,7 +191,7 @@ pub(crate) async fn prune(c: &mut Conn, before: Timestamp, chunk: u32) -> Result
     Ok(pruned)
 }
 
-/// Makes room for rows of these times ahead of them; how many days were new.
+/// Makes partitions ahead for rows of these times; returns the number of days that were made.
 pub(crate) async fn make_days(c: &mut Conn, times: Vec<Timestamp>) -> Result<usize> {
     super::native::make_days(c, times).await
 }

@@ -43,8 +43,8 @@ impl TryFrom<Row> for Override {
     }
 }
 
-/// All of them, by model and moment. One that cannot be read makes it an error: half of them would be a price list
-/// that nobody set.
+/// All prices that administrators have set, by model and moment. One that cannot be read is an error: the rest alone
+/// would be a price list that no administrator has set.
 pub(crate) async fn overrides(c: &mut Conn) -> Result<Vec<Override>> {
     use price_overrides::{effective_from, model, provider};
     let rows: Vec<Row> =
@@ -52,7 +52,7 @@ pub(crate) async fn overrides(c: &mut Conn) -> Result<Vec<Override>> {
     rows.into_iter().map(Override::try_from).collect()
 }
 
-/// Sets prices; those of the same model from the same moment are replaced.
+/// Sets prices. They replace those of the same model from the same moment on.
 pub(crate) async fn set(c: &mut Conn, new: Override, now: Timestamp) -> Result<()> {
     use price_overrides::{effective_from, model, provider};
     let column = |price: PicoPerToken| i64::try_from(price.0).map_err(StoreError::corrupt);

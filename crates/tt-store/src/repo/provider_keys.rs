@@ -1,4 +1,4 @@
-//! Keys of providers, sealed: this file never sees one in the clear.
+//! Keys of providers, as sealed secrets. This file never sees a key in the clear.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -115,7 +115,7 @@ struct Changes {
     updated_at: i64,
 }
 
-/// Changes a key. Another secret or address empties the list of its models, which was another's.
+/// Changes a key. A new secret or address deletes the list of its models, since that was fetched with the old one.
 pub(crate) async fn update(
     c: &mut Conn,
     user: UserId,
@@ -161,7 +161,7 @@ async fn forget_models(c: &mut Conn, user: UserId, id: ProviderKeyId) -> Result<
     Ok(())
 }
 
-/// Deletes a key that no alias uses.
+/// Deletes a key. It is refused if an alias uses the key.
 pub(crate) async fn delete(c: &mut Conn, user: UserId, id: ProviderKeyId, now: Timestamp) -> Result<()> {
     tx!(c, {
         forget_models(c, user, id).await?;
@@ -178,7 +178,7 @@ pub(crate) async fn delete(c: &mut Conn, user: UserId, id: ProviderKeyId, now: T
     })
 }
 
-/// Sealed secrets of all users, by id, from the one after `after` on.
+/// Sealed secrets of all users, by id, beginning after `after`.
 pub(crate) async fn secrets(c: &mut Conn, after: ProviderKeyId, limit: u32) -> Result<Vec<StoredSecret>> {
     use provider_keys::{base_url, id, provider, seal_id, sealed, user_id};
     let rows: Vec<(i64, SealedRow)> = provider_keys::table
@@ -191,8 +191,8 @@ pub(crate) async fn secrets(c: &mut Conn, after: ProviderKeyId, limit: u32) -> R
     rows.into_iter().map(|(user, row)| Ok(StoredSecret { user_id: UserId(user), key: sealed_key(row)? })).collect()
 }
 
-/// Replaces a sealed secret, unless it has changed since it was read; whether it did so. What it opens to is the same
-/// as before, so nobody need forget anything.
+/// Replaces a sealed secret, unless it has changed since it was read. Returns whether it was replaced. The new one
+/// opens to the same key, so other processes need not forget anything.
 pub(crate) async fn reseal(c: &mut Conn, old: StoredSecret, new: Sealed) -> Result<bool> {
     let changed = diesel::update(
         provider_keys::table
@@ -207,7 +207,7 @@ pub(crate) async fn reseal(c: &mut Conn, old: StoredSecret, new: Sealed) -> Resu
     Ok(changed == 1)
 }
 
-/// Whose API a key of the user's opens; `None` when they have no such key.
+/// The provider that a key of the user is for; `None` when the user has no such key.
 pub(crate) async fn provider(c: &mut Conn, user: UserId, id: ProviderKeyId) -> Result<Option<String>> {
     Ok(provider_keys::table
         .filter(provider_keys::user_id.eq(user.0))

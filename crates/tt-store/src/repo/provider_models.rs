@@ -1,4 +1,4 @@
-//! The models each provider key can call, as its provider listed them.
+//! The lists of models that providers give for each key.
 
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -11,7 +11,7 @@ use crate::error::{Object, Result, StoreError};
 use crate::schema::{provider_keys, provider_models};
 use crate::view::ModelList;
 
-/// The lists of the user's keys that have been fetched, by key.
+/// The lists that have been fetched for the user's keys, by key.
 pub(crate) async fn lists(c: &mut Conn, user: UserId) -> Result<Vec<ModelList>> {
     let rows: Vec<(i64, String, String, i64)> = provider_models::table
         .inner_join(provider_keys::table.on(provider_keys::id.eq(provider_models::provider_key_id)))
@@ -50,8 +50,8 @@ async fn is_own(c: &mut Conn, user: UserId, key: ProviderKeyId) -> Result<()> {
     own.map(|_| ()).ok_or(StoreError::NotFound(Object::ProviderKey))
 }
 
-/// Asks for the right to fetch a key's list until `until`. Given when the list is older than `stale` (or was never
-/// fetched) and nobody else has the right now; whether it was.
+/// Asks for the right to fetch a key's list until `until`. It is given when the list is older than `stale` (or was
+/// never fetched) and no other process has the right. Returns whether it was given.
 pub(crate) async fn claim(
     c: &mut Conn,
     user: UserId,
@@ -85,7 +85,7 @@ pub(crate) async fn claim(
     })
 }
 
-/// Keeps a list that was fetched, and gives up the right to fetch it.
+/// Stores a list that was fetched, and gives up the right to fetch it.
 pub(crate) async fn save(
     c: &mut Conn,
     user: UserId,

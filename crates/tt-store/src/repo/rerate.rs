@@ -1,5 +1,5 @@
-//! Re-pricing what is recorded: rows, their attempts and every sum that holds their cost move together, some rows a
-//! transaction.
+//! Prices recorded requests again. Rows, their attempts and every sum that holds their cost change together; a
+//! transaction holds some of the rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::schema::{request_details, request_logs};
 /// Prices the rows of `step` by `prices` and writes what changed.
 pub(crate) async fn write(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -> Result<Rerated> {
     tx!(c, {
-        // Rows are read after this by a statement of their own, which sees what another re-pricing has written.
+        // After the lock, rows are read by a statement of their own, which sees the changes of another re-pricing.
         super::native::lock_rerates(c).await?;
         let (rerated, changes) = rerate::price(held(c, &step).await?, &prices, &step)?;
         super::native::update(c, &rerate::logs(&changes), rerate::KEYS).await?;
@@ -48,15 +48,15 @@ async fn held(c: &mut Conn, step: &Rerate) -> Result<Vec<Held>> {
         .into_boxed();
     if let Some((at, id)) = step.after {
         let at = at.millis();
-        // The first condition says less than the second; it is the one an index serves.
+        // The second condition alone would do. The first, which is weaker, is the one that an index serves.
         rows = rows.filter(created_at.ge(at)).filter(created_at.gt(at).or(request_id.gt(id.to_string())));
     }
     let rows = rows.order((created_at, request_id)).limit(i64::from(step.limit)).select(Held::as_select());
     Ok(rows.load(c).await?)
 }
 
-/// Moves every sum that holds the cost of these rows by what changed: the one place that does. Sums in the order in
-/// which the drain writes them, so that the two cannot wait for each other.
+/// Adds the changes of cost to every sum that holds it. All re-pricing of sums is here. The sums are taken in the order
+/// in which the drain writes them, so that the two cannot wait for each other.
 async fn add_to_sums(c: &mut Conn, changes: &[Change]) -> Result<()> {
     let mut hourly: BTreeMap<Key, Sums> = BTreeMap::new();
     let mut tagged: BTreeMap<TagKey, Sums> = BTreeMap::new();
@@ -67,7 +67,7 @@ async fn add_to_sums(c: &mut Conn, changes: &[Change]) -> Result<()> {
     for Change { key, delta, tags, day, .. } in changes {
         for (name, value) in tags {
             let group = (key.user, *day, name.clone());
-            // A value that counted by itself when the row came still does, and one that did not never will.
+            // A value that counted by itself when the row was stored still does, and another value does not.
             let known = match counting.entry(group) {
                 std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
                 std::collections::btree_map::Entry::Vacant(place) => {

@@ -1,4 +1,4 @@
-//! Sessions: made at login, asked for with every request that the directory does not remember, ended by logout.
+//! Sessions: made at login, read for every request that the directory does not know, ended by logout.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -31,7 +31,7 @@ pub(crate) async fn create(
     Ok(SessionId(id))
 }
 
-/// The caller whose session it is; `None` when there is none, it was ended, or its user is disabled.
+/// The caller that the session belongs to; `None` when there is no such session, it was ended, or its user is disabled.
 pub(crate) async fn caller(c: &mut Conn, jti_hash: KeyHash) -> Result<Option<Caller>> {
     type Row = (i64, i64, i64, String, i64, i64, BudgetColumns, BudgetColumns);
     let row: Option<Row> = sessions::table
@@ -65,7 +65,7 @@ pub(crate) async fn caller(c: &mut Conn, jti_hash: KeyHash) -> Result<Option<Cal
     .transpose()
 }
 
-/// Ends a session; one that has ended stays so.
+/// Ends a session. If it has ended already, nothing changes.
 pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: SessionId, now: Timestamp) -> Result<()> {
     tx!(c, {
         let own = sessions::table.filter(sessions::user_id.eq(user.0)).filter(sessions::id.eq(id.0));
@@ -81,7 +81,7 @@ pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: SessionId, now: Times
     })
 }
 
-/// Forgets sessions that expired before `before`; how many.
+/// Deletes sessions that expired before `before`; returns their number.
 pub(crate) async fn prune(c: &mut Conn, before: Timestamp) -> Result<usize> {
     Ok(diesel::delete(sessions::table.filter(sessions::expires_at.lt(before.millis()))).execute(c).await?)
 }

@@ -1,5 +1,5 @@
-//! The spending of users and keys in each period, which budgets count. It is kept in the transaction that inserts the
-//! rows.
+//! The spending of users and keys in each period, which budgets count. It is written in the transaction that inserts
+//! the rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,14 +19,14 @@ use crate::schema::{api_keys, request_logs, spending, users};
 /// process, so that two of them cannot wait for each other.
 pub(crate) type Key = (i64, i64, Period, i64);
 
-/// Adds what `rows` cost: to be called in the transaction that inserts them.
+/// Adds the costs of `rows`. Call it in the transaction that inserts them.
 pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
     let costs = rows.iter().map(|row| (row.key.user, row.key.api_key, row.created_at(), row.cost()));
     add(c, costs).await
 }
 
-/// Adds to (or, below 0, takes from) what users and keys (0: none) have spent at a time: for rows that are inserted, or
-/// whose cost is set anew.
+/// Adds costs, which may be below 0, to the spending of users and keys (0: no key) at a time: for rows that are
+/// inserted or priced again.
 pub(crate) async fn add(c: &mut Conn, costs: impl Iterator<Item = (i64, i64, Timestamp, i64)>) -> Result<()> {
     let mut sums: BTreeMap<Key, i64> = BTreeMap::new();
     for (user, api_key, at, cost) in costs.filter(|(.., cost)| *cost != 0) {
@@ -53,7 +53,7 @@ pub(crate) async fn add(c: &mut Conn, costs: impl Iterator<Item = (i64, i64, Tim
     super::native::insert(c, batch, upsert).await
 }
 
-/// The spending of each account in its period at `at`; nothing, at revision 0, where there is no row.
+/// The spending of each account in its period at `at`; amount 0 at revision 0 where there is no row.
 pub(crate) async fn spent(c: &mut Conn, accounts: Vec<Account>, at: Timestamp) -> Result<Vec<Spent>> {
     let mut found: HashMap<Key, (i64, i64)> = HashMap::new();
     if !accounts.is_empty() {
@@ -83,7 +83,8 @@ fn subject(account: &Account) -> i64 {
     account.key.map_or(0, |key| key.0)
 }
 
-/// The spending, in the periods at `at`, on the accounts that budgets of `subjects` count: users, and keys of theirs.
+/// The spending, in the periods at `at`, of the accounts that the budgets of `subjects` count. Subjects are users, and
+/// keys of theirs.
 pub(crate) async fn budgeted(
     c: &mut Conn,
     subjects: BTreeSet<(UserId, Option<ApiKeyId>)>,
@@ -120,7 +121,7 @@ pub(crate) async fn budgeted(
     })
 }
 
-/// Those of `requests` that have a row, with whose they are.
+/// The requests among `requests` that have a row, each with its user and API key.
 pub(crate) async fn recorded(
     c: &mut Conn,
     requests: Vec<RequestId>,
@@ -137,7 +138,7 @@ pub(crate) async fn recorded(
     found.iter().map(|(user, key, id)| Ok((UserId(*user), key.map(ApiKeyId), decode::parsed(id)?))).collect()
 }
 
-/// Forgets days that began before `before`; how many. Months and totals stay.
+/// Deletes the sums of days that began before `before`; returns their number. The sums of months and totals stay.
 pub(crate) async fn prune(c: &mut Conn, before: Timestamp) -> Result<usize> {
     let old = spending::table
         .filter(spending::period.eq(Period::Day.as_str()))

@@ -1,4 +1,4 @@
-//! Sums by tag: which values count by themselves on a day, and the rest as one.
+//! Sums by tag. A limited number of values of a tag count by themselves on a day; all others count as one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use crate::error::Result;
 use crate::rollup::{self, OTHER, Row, TAG_VALUES};
 use crate::schema::usage_tag_values;
 
-/// User, UTC day and tag name: what the bound on values holds for.
+/// User, UTC day and tag name: the number of values is limited for each such group.
 pub(crate) type Group = (i64, i64, String);
 
-/// Adds `rows` to the sums by tag: to be called in the transaction that inserts them.
+/// Adds `rows` to the sums by tag. Call it in the transaction that inserts them.
 pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
     let mut wanted: BTreeMap<Group, BTreeSet<String>> = BTreeMap::new();
     for row in rows {
@@ -33,7 +33,7 @@ pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
     super::native::insert(c, rollup::tags_hourly(sums), upsert).await
 }
 
-/// The values that count by themselves, after letting in those of `wanted` that there is room for, in their order.
+/// The values that count by themselves, after those of `wanted` that there is room for have been added, in their order.
 async fn admit(c: &mut Conn, wanted: BTreeMap<Group, BTreeSet<String>>) -> Result<BTreeMap<Group, BTreeSet<String>>> {
     let mut counting = BTreeMap::new();
     let mut unsettled = Vec::new();
@@ -48,7 +48,7 @@ async fn admit(c: &mut Conn, wanted: BTreeMap<Group, BTreeSet<String>>) -> Resul
     if unsettled.is_empty() {
         return Ok(counting);
     }
-    // Most batches bring no new value and need no lock.
+    // Most batches bring no new value, and need no lock.
     super::native::lock_tag_values(c).await?;
     let mut added: Vec<(Group, String)> = Vec::new();
     for (group, values) in unsettled {
@@ -82,7 +82,7 @@ pub(crate) async fn known(c: &mut Conn, (user, on, name): &Group) -> Result<BTre
     Ok(values.into_iter().collect())
 }
 
-/// Forgets which values counted on days before `before`; how many.
+/// Deletes the lists of values of days before `before`; returns their number.
 pub(crate) async fn prune(c: &mut Conn, before: i64) -> Result<usize> {
     Ok(diesel::delete(usage_tag_values::table.filter(usage_tag_values::day.lt(before))).execute(c).await?)
 }

@@ -1,5 +1,5 @@
-//! Sums over the hourly rollups. The SQL is text, made of this file's constants only, since a day is an expression
-//! that diesel cannot group by.
+//! Sums over the hourly rollups. The SQL is text that is made of this file's constants only: a day is an expression,
+//! and diesel cannot group by expressions.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::rollup::{SUMS, Sums};
 use crate::view::RequestCount;
 
-/// One group. Dimensions that were not asked for are '' and 0.
+/// One group. A dimension that was not asked for is '' or 0.
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = BigInt)]
@@ -62,7 +62,7 @@ struct Row {
     cancelled: i64,
 }
 
-/// The dimensions: what [`GroupBy`] calls each, its column in the answer, its type and what it is in the table.
+/// The dimensions: for each the [`GroupBy`], its column in the answer, its type and its expression in the table.
 const DIMENSIONS: [(GroupBy, &str, &str, &str); 8] = [
     (GroupBy::Provider, "provider", "TEXT", "provider"),
     (GroupBy::Alias, "alias", "TEXT", "alias"),
@@ -74,14 +74,14 @@ const DIMENSIONS: [(GroupBy, &str, &str, &str); 8] = [
     (GroupBy::Hour, "hour", "BIGINT", "hour"),
 ];
 
-/// A group's value of one dimension, in the order groups are listed.
+/// A group's value of one dimension. The order of values is the order in which groups are listed.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Clone)]
 enum Value {
     Text(String),
     Number(i64),
     Day(i64),
     Hour(i64),
-    /// After all others: requests without the tag.
+    /// The group of requests without the tag, which is listed last.
     Untagged,
 }
 
@@ -90,7 +90,7 @@ impl Value {
         match self {
             Self::Text(text) => (!text.is_empty()).then_some(text),
             Self::Number(number) => (number != 0).then(|| number.to_string()),
-            // An RFC 3339 date: the time of a day's beginning says nothing.
+            // A day is shown as a date, without a time.
             Self::Day(at) => Timestamp::from_millis(at).rfc3339().split('T').next().map(str::to_owned),
             Self::Hour(at) => Some(Timestamp::from_millis(at).rfc3339()),
             Self::Untagged => None,
@@ -131,7 +131,8 @@ impl Row {
     }
 }
 
-/// The question to one rollup. `$1` user, `$2` from, `$3` to, `$4` tag name: SQLite numbers them by first appearance.
+/// The query of one rollup. `$1` is the user, `$2` from, `$3` to, `$4` the tag name: SQLite numbers parameters by first
+/// appearance.
 fn select(by: &[GroupBy], tagged: bool) -> String {
     let mut columns = Vec::new();
     let mut groups = Vec::new();
@@ -158,15 +159,16 @@ fn select(by: &[GroupBy], tagged: bool) -> String {
     format!("SELECT {} FROM {table} WHERE user_id = $1 AND hour >= $2 AND hour < $3{also}{groups}", columns.join(", "))
 }
 
-/// The sums `query` asks for, in the order of its dimensions. By tag, requests without the tag are a group of their
-/// own, so that the groups add up to the whole.
+/// The sums that `query` asks for, in the order of its dimensions. By tag, requests without the tag are a group of
+/// their own, so that the groups add up to the whole.
 pub(crate) async fn usage(c: &mut Conn, user: UserId, query: UsageQuery) -> Result<Vec<UsageGroup>> {
     let tag = query.group_by.iter().find_map(|by| match by {
         GroupBy::Tag(name) => Some(name.clone()),
         _ => None,
     });
     let whole = select(&query.group_by, false);
-    // One statement, so one moment: the difference of the two is then what has no such tag.
+    // Both rollups are read in one statement, and so at one moment: their difference is then the requests without the
+    // tag.
     let text = match &tag {
         Some(_) => format!("{} UNION ALL {whole}", select(&query.group_by, true)),
         None => whole,
@@ -232,7 +234,7 @@ struct CountRow {
     requests: i64,
 }
 
-/// Requests of all users by credential since the hour of `since`.
+/// The number of requests of all users by credential since the hour of `since`.
 pub(crate) async fn requests_since(c: &mut Conn, since: Timestamp) -> Result<Vec<RequestCount>> {
     let rows: Vec<CountRow> = diesel::sql_query(
         "SELECT user_id, api_key_id, CAST(SUM(requests) AS BIGINT) AS requests FROM usage_hourly \

@@ -1,4 +1,4 @@
-//! Users: sign-up, login, what an admin may change.
+//! Users: sign-up, login, and the changes that administrators make.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -47,7 +47,7 @@ impl TryFrom<Row> for User {
     }
 }
 
-/// A new user with role `user`.
+/// Adds a user with role `user`.
 pub(crate) async fn create(
     c: &mut Conn,
     email: Email,
@@ -81,26 +81,26 @@ pub(crate) async fn login(c: &mut Conn, email: Email) -> Result<Option<Login>> {
     .transpose()
 }
 
-/// The password's hash of a user.
+/// The hash of a user's password.
 pub(crate) async fn password_hash(c: &mut Conn, id: UserId) -> Result<Option<secrecy::SecretString>> {
     let hash: Option<String> = users::table.find(id.0).select(users::password_hash).first(c).await.optional()?;
     Ok(hash.map(Into::into))
 }
 
-/// One user.
+/// The user of this id.
 pub(crate) async fn by_id(c: &mut Conn, id: UserId) -> Result<Option<User>> {
     let row: Option<Row> = users::table.find(id.0).select(Row::as_select()).first(c).await.optional()?;
     row.map(User::try_from).transpose()
 }
 
-/// The user of that address.
+/// The user of this address.
 pub(crate) async fn by_email(c: &mut Conn, email: Email) -> Result<Option<User>> {
     let row: Option<Row> =
         users::table.filter(users::email.eq(email.as_str())).select(Row::as_select()).first(c).await.optional()?;
     row.map(User::try_from).transpose()
 }
 
-/// Users by id, from the one after `after` on.
+/// Users by id, beginning after `after`.
 pub(crate) async fn list(c: &mut Conn, after: Option<UserId>, limit: u32) -> Result<Vec<User>> {
     let rows: Vec<Row> = users::table
         .filter(users::id.gt(after.map_or(i64::MIN, |id| id.0)))
@@ -123,7 +123,7 @@ struct Changes {
     budget_period: Option<Option<&'static str>>,
 }
 
-/// Changes a user; an empty patch gives them as they are.
+/// Changes a user and returns the result; an empty patch changes nothing.
 pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, now: Timestamp) -> Result<User> {
     let budget = patch.budget.map(decode::budget_columns);
     let changes = Changes {
@@ -143,7 +143,7 @@ pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, now: Time
     })
 }
 
-/// The user's own budget; `None` takes it away.
+/// Sets the user's own budget; `None` removes it.
 pub(crate) async fn set_own_budget(c: &mut Conn, id: UserId, budget: Option<Budget>, now: Timestamp) -> Result<()> {
     let (nano, period) = decode::budget_columns(budget);
     tx!(c, {
@@ -158,7 +158,7 @@ pub(crate) async fn set_own_budget(c: &mut Conn, id: UserId, budget: Option<Budg
     })
 }
 
-/// Another password. Every session of the user but `keep` ends.
+/// Sets another password. Every session of the user ends, except `keep`.
 pub(crate) async fn set_password(
     c: &mut Conn,
     id: UserId,

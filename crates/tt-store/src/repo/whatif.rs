@@ -1,4 +1,4 @@
-//! Use and cost of requests, row by row: the caller computes from them what another model would have cost.
+//! Usage and cost of requests, row by row. The caller computes from them the cost on another model.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -24,7 +24,7 @@ struct Row {
     unpriced: bool,
 }
 
-/// The user's requests in `scope`, oldest first, from the one after `after` on; at most `limit`.
+/// The user's requests in `scope`, oldest first, beginning after `after`; at most `limit`.
 pub(crate) async fn usage_by_request(
     c: &mut Conn,
     user: UserId,
@@ -40,7 +40,7 @@ pub(crate) async fn usage_by_request(
         .into_boxed();
     if let Some((at, id)) = after {
         let at = at.millis();
-        // The first condition says less than the second; it is the one an index serves.
+        // The second condition alone would do. The first, which is weaker, is the one that an index serves.
         rows = rows.filter(created_at.ge(at)).filter(created_at.gt(at).or(request_id.gt(id.to_string())));
     }
     if let Some(wanted) = scope.alias {

@@ -15,29 +15,30 @@ use crate::batch::{Batch, Column, head};
 use crate::error::{Result, StoreError};
 use crate::view::Pruned;
 
-/// Rows of a statement, the largest that is not too large first: few texts, so that each is parsed once a
-/// connection.
+/// The numbers of rows that a statement may insert; the largest that fits is taken. They are few, so that each text is
+/// parsed once for each connection.
 const CHUNKS: [usize; 3] = [64, 8, 1];
 
-/// Keeps other writers of this user's rows out until the transaction ends: there is one writer anyway.
+/// Keeps other writers of this user's rows out until the transaction ends. Nothing is needed: SQLite has one writer.
 #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
 pub(crate) async fn lock_user(_: &mut Conn, _: i64) -> Result<()> {
     Ok(())
 }
 
-/// Keeps other drains from deciding on tag values: there is one writer anyway.
+/// Keeps other drains from deciding on tag values. Nothing is needed: SQLite has one writer.
 #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
 pub(crate) async fn lock_tag_values(_: &mut Conn) -> Result<()> {
     Ok(())
 }
 
-/// Keeps other re-pricings out: there is one writer anyway.
+/// Keeps other re-pricings out. Nothing is needed: SQLite has one writer.
 #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
 pub(crate) async fn lock_rerates(_: &mut Conn) -> Result<()> {
     Ok(())
 }
 
-/// Changes the rows of the table that `batch` names by its first `keys` columns to what the other columns say.
+/// Changes the rows of the table that `batch` names: the first `keys` columns select a row, the other columns give its
+/// new values.
 pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<()> {
     let (set, same) = batch.assignments(keys);
     let (table, names) = (batch.table(), batch.names().join(", "));
@@ -51,7 +52,7 @@ pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<(
 
 /// Inserts `batch`; `ending` follows the values.
 pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result<()> {
-    // In one piece on the connection's thread, which takes the values as they lie here.
+    // It runs in one piece on the connection's thread, which takes the values without copying them.
     let insert = move |c: &mut SqliteConnection| {
         for rows in chunks(batch.rows()) {
             Insert { batch: &batch, rows, ending: &ending }.execute(c)?;
@@ -61,7 +62,7 @@ pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result
     Ok(c.spawn_blocking(insert).await?)
 }
 
-/// As [`insert`], giving the `request_id` of each row that was not there yet.
+/// As [`insert`]; returns the `request_id` of each row that was new.
 pub(crate) async fn insert_new(c: &mut Conn, batch: Batch) -> Result<Vec<String>> {
     let insert = move |c: &mut SqliteConnection| {
         let mut new = Vec::with_capacity(batch.rows());
@@ -74,12 +75,12 @@ pub(crate) async fn insert_new(c: &mut Conn, batch: Batch) -> Result<Vec<String>
     Ok(c.spawn_blocking(insert).await?)
 }
 
-/// A table takes rows of any day.
+/// Always false: a table of SQLite takes rows of any day.
 pub(crate) fn lacks_partition(_: &StoreError) -> bool {
     false
 }
 
-/// A table takes rows of any day.
+/// Makes nothing: a table of SQLite takes rows of any day.
 #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
 pub(crate) async fn make_days(_: &mut Conn, _: impl IntoIterator<Item = Timestamp>) -> Result<usize> {
     Ok(0)
@@ -91,7 +92,7 @@ pub(crate) async fn prune_logs(c: &mut Conn, before: Timestamp, chunk: u32) -> R
     Ok(if rows == 0 { Pruned::Nothing } else { Pruned::Rows(rows) })
 }
 
-/// All of `rows` in pieces of the sizes there are.
+/// Splits `rows` into pieces of the sizes in [`CHUNKS`].
 fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     std::iter::from_fn(move || {
@@ -168,11 +169,11 @@ where
 
 impl QueryId for Insert<'_> {
     type QueryId = ();
-    /// By its text.
+    /// The statement's text identifies it in the cache.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-/// The type of the rows it returns, where it returns any.
+/// The type of the returned rows, for statements that return rows.
 impl Query for Insert<'_> {
     type SqlType = Text;
 }

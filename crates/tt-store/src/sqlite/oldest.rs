@@ -1,4 +1,5 @@
-//! Dropping old rows of the log, which is one table here: a piece at a time, so that the one writer is free in between.
+//! Drops old rows of the log, which is one table in SQLite. It works in small pieces, so that the one writer is free in
+//! between.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -8,7 +9,8 @@ use super::Conn;
 use crate::error::Result;
 use crate::schema::{request_details, request_logs};
 
-/// Deletes about `chunk` of the oldest rows that lie before the UTC day of `before`; how many, 0 when none is left.
+/// Deletes about `chunk` of the oldest rows that lie before the UTC day of `before`. Returns their number, 0 when none
+/// is left.
 pub(crate) async fn delete(c: &mut Conn, before: Timestamp, chunk: u32) -> Result<usize> {
     use request_logs::created_at;
     let day = before.day().millis();
@@ -21,7 +23,7 @@ pub(crate) async fn delete(c: &mut Conn, before: Timestamp, chunk: u32) -> Resul
             .first(c)
             .await
             .optional()?;
-        // To the last of the chunk with all of its millisecond, or all there is.
+        // Ends at the last row of the chunk, with all rows of its millisecond, or else at the day.
         let end = last.map_or(day, |at| at + 1);
         diesel::delete(request_details::table.filter(request_details::created_at.lt(end))).execute(c).await?;
         Ok(diesel::delete(request_logs::table.filter(created_at.lt(end))).execute(c).await?)

@@ -1,4 +1,4 @@
-//! API keys of our own, and sealed keys of providers.
+//! The store's functions for TokenTracer's own API keys, and for sealed keys of providers.
 
 use tt_core::{ApiKeyId, Caller, KeyHash, ProviderKeyId, Sealed, Timestamp, UserId};
 
@@ -18,18 +18,18 @@ impl Store {
         call!(self, read, api_keys::list(user))
     }
 
-    /// Revokes an API key; one that is revoked stays so. `NotFound(ApiKey)`.
+    /// Revokes an API key. One that is revoked already stays so. `NotFound(ApiKey)`.
     pub fn revoke_api_key(&self, user: UserId, key: ApiKeyId, now: Timestamp) -> Call<()> {
         call!(self, write, api_keys::revoke(user, key, now))
     }
 
-    /// Who holds the API key; `None` when there is none, it was revoked, or its user is disabled. Whether it has
-    /// expired is the caller's to ask, with every request.
+    /// The caller that the API key belongs to; `None` when there is no such key, it was revoked, or its user is
+    /// disabled. The caller of this function must check with every request whether the key has expired.
     pub fn caller_by_key(&self, key_hash: KeyHash) -> Call<Option<Caller>> {
         call!(self, read, api_keys::caller(key_hash))
     }
 
-    /// Notes when API keys were last used; a later time stands. Unknown keys are passed over.
+    /// Records when API keys were last used. An earlier time than the recorded one, or an unknown key, changes nothing.
     pub fn touch_last_used(&self, uses: Vec<(ApiKeyId, Timestamp)>) -> Call<()> {
         call!(self, write, api_keys::touch(uses))
     }
@@ -65,14 +65,14 @@ impl Store {
         call!(self, write, provider_keys::delete(user, key, now))
     }
 
-    /// Sealed secrets of all users by id, at most `limit`, from the one after `after` on (0: from the first). For the
-    /// rotation of the encryption key.
+    /// Sealed secrets of all users by id, at most `limit`, beginning after `after` (0: with the first). The rotation of
+    /// the encryption key uses it.
     pub fn stored_secrets(&self, after: ProviderKeyId, limit: u32) -> Call<Vec<StoredSecret>> {
         call!(self, read, provider_keys::secrets(after, limit))
     }
 
-    /// Replaces a sealed secret by `new`, which opens to the same, unless it is no longer as it was read; whether it
-    /// did.
+    /// Replaces a sealed secret by `new`, which must open to the same key, unless it has changed since it was read.
+    /// Returns whether it was replaced.
     pub fn reseal(&self, old: StoredSecret, new: Sealed) -> Call<bool> {
         call!(self, write, provider_keys::reseal(old, new))
     }
@@ -95,7 +95,8 @@ impl Store {
         call!(self, write, provider_models::claim(user, key, stale, now, until))
     }
 
-    /// Keeps the models fetched for a key, as the provider named them, and gives up the right. `NotFound(ProviderKey)`.
+    /// Stores the models fetched for a key, as the provider named them, and gives up the right.
+    /// `NotFound(ProviderKey)`.
     pub fn save_models(&self, user: UserId, key: ProviderKeyId, models: Vec<String>, now: Timestamp) -> Call<()> {
         call!(self, write, provider_models::save(user, key, models, now))
     }

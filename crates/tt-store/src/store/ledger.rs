@@ -1,4 +1,4 @@
-//! The drain, and what is read of what it wrote.
+//! The store's functions for the drain, and for reading the log and its sums.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use super::{Call, Store};
 use crate::view::{Pruned, RequestCount};
 
 impl Store {
-    /// Writes the rows, details and sums of `settlements`, and `cursors`, in one transaction; how many were new. A
-    /// request that is recorded already changes nothing, so a batch may be sent again after an error. Best in batches
-    /// of a hundred to a thousand.
+    /// Writes the rows, details and sums of `settlements`, and `cursors`, in one transaction; returns the number of new
+    /// requests. A request that is recorded already changes nothing, so a batch may be sent again after an error.
+    /// Batches of a hundred to a thousand are best.
     pub fn record(&self, settlements: Vec<Settlement>, cursors: Vec<JournalCursor>) -> Call<usize> {
         self.record_batch(settlements.into(), cursors.into())
     }
 
-    /// As [`Store::record`], of a batch that is kept elsewhere until it is stored.
+    /// As [`Store::record`], for a batch that the caller keeps until it is stored.
     pub fn record_batch(&self, settlements: Arc<[Settlement]>, cursors: Arc<[JournalCursor]>) -> Call<usize> {
         call!(self, write, ledger::record(settlements, cursors))
     }
 
-    /// The place up to which a journal has been drained; `None`: nothing has been.
+    /// The position up to which a journal has been drained; `None`: nothing of it has been.
     pub fn journal_cursor(&self, journal: String) -> Call<Option<JournalCursor>> {
         call!(self, read, ledger::cursor(journal))
     }
 
-    /// Forgets the cursor of a journal whose files are gone.
+    /// Deletes the cursor of a journal whose files are deleted.
     pub fn forget_journal(&self, journal: String) -> Call<()> {
         call!(self, write, ledger::forget_journal(journal))
     }
@@ -50,31 +50,34 @@ impl Store {
         call!(self, read, logs::detail(user, request))
     }
 
-    /// The user's requests whose numbers leave something out.
+    /// The user's requests whose numbers leave something out, by the kind of gap.
     pub fn gaps(&self, user: UserId, query: GapQuery) -> Call<Gaps> {
         call!(self, read, gaps::gaps(user, query))
     }
 
-    /// Requests with their users, oldest first: what an export reads page by page. Rows that come meanwhile move none.
+    /// Requests with their users, oldest first. An export reads them page by page; rows that come meanwhile do not move
+    /// the others.
     pub fn export(&self, query: ExportQuery) -> Call<Vec<ExportRow>> {
         call!(self, read, logs::export(query))
     }
 
-    /// Requests of all users by credential since the hour of `since`: what the limits of the day start from.
+    /// The number of requests of all users by credential since the hour of `since`. Daily limits start from it after a
+    /// restart.
     pub fn requests_since(&self, since: Timestamp) -> Call<Vec<RequestCount>> {
         call!(self, read, usage::requests_since(since))
     }
 
-    /// Makes room for the rows of `days` from the UTC day of `from` on, so that no row has to wait for it; how many days
-    /// were new. [`Store::record`] does it too, for any day that a row comes of. On SQLite there is nothing to do.
+    /// Makes partitions for `days` UTC days from that of `from` on, so that no row has to wait for one; returns the
+    /// number of days that were made. [`Store::record`] makes the day of a row too, if it is missing. On SQLite there
+    /// is nothing to do.
     pub fn make_log_days(&self, from: Timestamp, days: u16) -> Call<usize> {
         let times = (0..i64::from(days)).map(|day| from.plus_millis(day * DAY_MS)).collect();
         call!(self, write, logs::make_days(times))
     }
 
-    /// Drops a piece of what lies before the UTC day of `before`: on PostgreSQL the oldest day as a whole, on SQLite
-    /// about `chunk` of the oldest rows. To be called until it says [`Pruned::Nothing`]. The sums stay. Any number of
-    /// processes may do so at once; on PostgreSQL an error may just mean that it would have had to wait.
+    /// Drops a part of the rows before the UTC day of `before`: on PostgreSQL the oldest day as a whole, on SQLite
+    /// about `chunk` of the oldest rows. Call it until it returns [`Pruned::Nothing`]. The sums stay. Any number of
+    /// processes may call it at once; on PostgreSQL an error may only mean that it would have had to wait.
     pub fn prune_logs(&self, before: Timestamp, chunk: u32) -> Call<Pruned> {
         call!(self, write, logs::prune(before, chunk))
     }

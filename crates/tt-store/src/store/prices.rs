@@ -1,4 +1,4 @@
-//! Prices set over the shipped table, and what they make of what is recorded.
+//! The store's functions for prices that administrators set, and for pricing recorded requests again.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::rerate::{Place, Rerate, Rerated};
 use crate::view::{RecordedUsage, UsageScope};
 
 impl Store {
-    /// The prices that administrators have set, by model and moment. One that cannot be read is an error, so that
-    /// nobody is billed by half a list.
+    /// The prices that administrators have set, by model and moment. One that cannot be read is an error, so that no
+    /// request is priced by part of the list.
     pub fn price_overrides(&self) -> Call<Vec<Override>> {
         call!(self, read, prices::overrides())
     }
@@ -22,19 +22,19 @@ impl Store {
     }
 
     /// Prices recorded requests of all users again by `prices`, each at its own time; their rows, attempts and sums
-    /// change in one transaction. For admins. Best in steps of some hundred. A step that is done again changes
-    /// nothing.
+    /// change in one transaction. For admins. Steps of some hundred requests are best. A step that is done again
+    /// changes nothing.
     pub fn rerate(&self, prices: Arc<PriceTable>, step: Rerate) -> Call<Rerated> {
         call!(self, write, rerate::write(prices, step))
     }
 
-    /// What [`Store::rerate`] would change; nothing is written.
+    /// The changes that [`Store::rerate`] would make; nothing is written.
     pub fn rerate_preview(&self, prices: Arc<PriceTable>, step: Rerate) -> Call<Rerated> {
         call!(self, read, rerate::preview(prices, step))
     }
 
-    /// What the user's requests in `scope` used and cost, one by one, oldest first, from the one after `after` on; at
-    /// most `limit`.
+    /// The usage and cost of the user's requests in `scope`, one by one, oldest first, beginning after `after`; at most
+    /// `limit`.
     pub fn usage_by_request(
         &self,
         user: UserId,

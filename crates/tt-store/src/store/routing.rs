@@ -1,4 +1,4 @@
-//! Aliases, and what routing needs.
+//! The store's functions for aliases, and for everything that routing needs.
 
 use tt_core::routing::Alias;
 use tt_core::{AliasName, Timestamp, UserId};
@@ -7,7 +7,7 @@ use super::{Call, Store};
 use crate::view::{AliasPatch, NewAlias, Routing};
 
 impl Store {
-    /// The user's aliases and sealed provider keys as of one moment, each by id.
+    /// The user's aliases and sealed provider keys, read at one moment, each by id.
     pub fn routing(&self, user: UserId) -> Call<Routing> {
         call!(self, read, aliases::routing(user))
     }
@@ -25,13 +25,13 @@ impl Store {
         call!(self, write, aliases::upsert(user, new, now))
     }
 
-    /// Changes the alias of that name. Errors as of [`Store::upsert_alias`]; besides `NotFound(Alias)` when there is
-    /// none of that name and `Conflict(AliasTaken)` when there is one of the new name.
+    /// Changes the alias of this name. Errors as of [`Store::upsert_alias`]; also `NotFound(Alias)` when there is no
+    /// alias of this name, and `Conflict(AliasTaken)` when there is one of the new name.
     pub fn patch_alias(&self, user: UserId, name: AliasName, patch: AliasPatch, now: Timestamp) -> Call<Alias> {
         call!(self, write, aliases::patch(user, name, patch, now))
     }
 
-    /// Deletes an alias. `NotFound(Alias)`, `Conflict(AliasInUse)`.
+    /// Deletes an alias. `NotFound(Alias)`; `Conflict(AliasInUse)` when another falls back to it.
     pub fn delete_alias(&self, user: UserId, name: AliasName, now: Timestamp) -> Call<()> {
         call!(self, write, aliases::delete(user, name, now))
     }

@@ -1,4 +1,4 @@
-//! What budgets count: spending by user and key.
+//! The store's functions for the spending that budgets count, by user and by key.
 
 use std::collections::BTreeSet;
 
@@ -8,24 +8,24 @@ use tt_core::{ApiKeyId, RequestId, Timestamp, UserId};
 use super::{Call, Store};
 
 impl Store {
-    /// What each account has spent in its period at `at`, in the order asked: all rows that are recorded, as of one
-    /// moment.
+    /// The amount that each account has spent in its period at `at`, in the given order: the sum over all recorded
+    /// requests, read at one moment.
     pub fn spent(&self, accounts: Vec<Account>, at: Timestamp) -> Call<Vec<Spent>> {
         call!(self, read, spending::spent(accounts, at))
     }
 
-    /// The same for the accounts that budgets of `subjects` count: users, and keys of theirs. Those without a budget
-    /// are not in the answer.
+    /// As [`Store::spent`], for the accounts that the budgets of `subjects` count. Subjects are users, and keys of
+    /// theirs; those without a budget are left out.
     pub fn budgeted_spent(&self, subjects: BTreeSet<(UserId, Option<ApiKeyId>)>, at: Timestamp) -> Call<Vec<Spent>> {
         call!(self, read, spending::budgeted(subjects, at))
     }
 
-    /// Those of `requests` that are recorded, with whose they are, oldest first.
+    /// The requests among `requests` that are recorded, each with its user and API key, oldest first.
     pub fn recorded(&self, requests: Vec<RequestId>) -> Call<Vec<(UserId, Option<ApiKeyId>, RequestId)>> {
         call!(self, read, spending::recorded(requests))
     }
 
-    /// Forgets what was spent on days that began before `before`, which no budget asks for any more; how many sums.
+    /// Deletes the sums of days that began before `before`, which no budget counts any more; returns their number.
     pub fn prune_spending(&self, before: Timestamp) -> Call<usize> {
         call!(self, write, spending::prune(before))
     }

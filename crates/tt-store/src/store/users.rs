@@ -1,4 +1,4 @@
-//! Users and sessions.
+//! The store's functions for users, sessions, known addresses and changes.
 
 use secrecy::SecretString;
 use tt_core::budget::Budget;
@@ -8,12 +8,12 @@ use super::{Call, Store};
 use crate::view::{Change, Login, User, UserPatch};
 
 impl Store {
-    /// A new user with role `user`. `Conflict(EmailTaken)`.
+    /// Adds a user with role `user`. `Conflict(EmailTaken)`.
     pub fn create_user(&self, email: Email, password_hash: SecretString, now: Timestamp) -> Call<UserId> {
         call!(self, write, users::create(email, password_hash, now))
     }
 
-    /// The part of the user with this address that a login needs; a disabled user's too.
+    /// The part of the user with this address that a login needs. A disabled user is returned too.
     pub fn login(&self, email: Email) -> Call<Option<Login>> {
         call!(self, read, users::login(email))
     }
@@ -23,32 +23,33 @@ impl Store {
         call!(self, read, users::password_hash(user))
     }
 
-    /// One user.
+    /// The user of this id.
     pub fn user(&self, user: UserId) -> Call<Option<User>> {
         call!(self, read, users::by_id(user))
     }
 
-    /// The user of that address. For admins.
+    /// The user of this address. For admins.
     pub fn user_by_email(&self, email: Email) -> Call<Option<User>> {
         call!(self, read, users::by_email(email))
     }
 
-    /// Users by id, at most `limit`, from the one after `after` on. For admins.
+    /// Users by id, at most `limit`, beginning after `after`. For admins.
     pub fn users(&self, after: Option<UserId>, limit: u32) -> Call<Vec<User>> {
         call!(self, read, users::list(after, limit))
     }
 
-    /// Changes role, limits, the administrators' budget or whether the user may do anything. For admins. `NotFound(User)`.
+    /// Changes role, limits, the administrators' budget or whether the user may do anything. For admins.
+    /// `NotFound(User)`.
     pub fn update_user(&self, user: UserId, patch: UserPatch, now: Timestamp) -> Call<User> {
         call!(self, write, users::update(user, patch, now))
     }
 
-    /// Sets the user's own budget; `None` takes it away. `NotFound(User)`.
+    /// Sets the user's own budget; `None` removes it. `NotFound(User)`.
     pub fn set_own_budget(&self, user: UserId, budget: Option<Budget>, now: Timestamp) -> Call<()> {
         call!(self, write, users::set_own_budget(user, budget, now))
     }
 
-    /// Another password; every session of the user but `keep` ends. `NotFound(User)`.
+    /// Sets another password; every session of the user ends, except `keep`. `NotFound(User)`.
     pub fn set_password(
         &self,
         user: UserId,
@@ -64,7 +65,7 @@ impl Store {
         call!(self, write, users::delete(user, now))
     }
 
-    /// A session that ends at `expires_at`, known by the hash of its jti.
+    /// Adds a session that ends at `expires_at`. It is identified by the hash of its jti.
     pub fn create_session(
         &self,
         user: UserId,
@@ -75,51 +76,51 @@ impl Store {
         call!(self, write, sessions::create(user, jti_hash, now, expires_at))
     }
 
-    /// The caller whose session it is; `None` when there is none, it was revoked, or its user is disabled. Whether it has
-    /// expired is the caller's to ask, with every request.
+    /// The caller that the session belongs to; `None` when there is no such session, it was revoked, or its user is
+    /// disabled. The caller of this function must check with every request whether the session has expired.
     pub fn caller_by_session(&self, jti_hash: KeyHash) -> Call<Option<Caller>> {
         call!(self, read, sessions::caller(jti_hash))
     }
 
-    /// Ends a session; one that has ended stays so. `NotFound(Session)`.
+    /// Ends a session. One that has ended already stays so. `NotFound(Session)`.
     pub fn revoke_session(&self, user: UserId, session: SessionId, now: Timestamp) -> Call<()> {
         call!(self, write, sessions::revoke(user, session, now))
     }
 
-    /// Forgets sessions that expired before `before`; how many.
+    /// Deletes sessions that expired before `before`; returns their number.
     pub fn prune_sessions(&self, before: Timestamp) -> Call<usize> {
         call!(self, write, sessions::prune(before))
     }
 
-    /// Notes that `user` has signed in from an address, known by its hash with the account.
+    /// Records that `user` has signed in from an address, given as a hash of the address and the account.
     pub fn note_address(&self, user: UserId, address_hash: KeyHash, now: Timestamp) -> Call<()> {
         call!(self, write, known_addresses::note(user, address_hash, now))
     }
 
-    /// Has that address signed in to that account since `since`?
+    /// True if that account was signed in to from that address since `since`.
     pub fn knows_address(&self, address_hash: KeyHash, since: Timestamp) -> Call<bool> {
         call!(self, read, known_addresses::knows(address_hash, since))
     }
 
-    /// Forgets addresses that have not signed in since `before`; how many.
+    /// Deletes addresses that have not signed in since `before`; returns their number.
     pub fn prune_addresses(&self, before: Timestamp) -> Call<usize> {
         call!(self, write, known_addresses::prune(before))
     }
 
     /// Changes with an id above `after`, by id, at most `limit`.
     ///
-    /// Ids do not appear in order: a transaction that took a lower one may commit later. So a poller passes not the
-    /// highest id it has seen but the highest it had seen 30 s before, and skips what it knows.
+    /// Ids do not appear in order: a transaction that took a lower id may commit later. So a poller must not continue
+    /// after the highest id it has seen, but after the highest it had seen 30 s earlier, and skip the changes it knows.
     pub fn changes_since(&self, after: i64, limit: u32) -> Call<Vec<Change>> {
         call!(self, read, changes::since(after, limit))
     }
 
-    /// The highest id of a change, where a poller begins; 0: none yet.
+    /// The highest id of a change, from which a poller begins; 0 where there is none yet.
     pub fn latest_change(&self) -> Call<i64> {
         call!(self, read, changes::latest())
     }
 
-    /// Forgets changes older than `before`, which should be well past what any poller still waits for; how many.
+    /// Deletes changes older than `before`, which must be older than any poller still waits for; returns their number.
     pub fn prune_changes(&self, before: Timestamp) -> Call<usize> {
         call!(self, write, changes::prune(before))
     }

@@ -1,4 +1,4 @@
-//! Aliases: who may point where, and what routing is given.
+//! Aliases: the fallbacks and keys that they may name, and the set that routing reads.
 
 use tt_core::{AliasId, Provider, ProviderKeyId};
 use tt_store::{AliasPatch, Conflict, NewAlias, Object, StoreError};

@@ -31,7 +31,7 @@ fn account(user: UserId, key: Option<ApiKeyId>, period: Period) -> Account {
     Account { user, key, period }
 }
 
-/// A request that cost so much.
+/// A request with this cost.
 fn cost(user: UserId, key: Option<i64>, millis: i64, n: u8, nano: i64) -> Request {
     let attempts = vec![attempt(Provider::OpenAi, Usage::default(), Some(nano))];
     Request { key: key.map(ApiKeyId), attempts, ..Request::new(user, millis, n) }
@@ -41,7 +41,7 @@ async fn record(f: &Fixture, requests: &[Request]) -> usize {
     f.record(requests.iter().map(Request::settlement).collect(), Vec::new()).await.unwrap()
 }
 
-/// Amount and revision of one account at a time.
+/// The amount and the revision of one account at one time.
 async fn spent(f: &Fixture, user: UserId, key: Option<i64>, period: Period, now: Timestamp) -> (i64, u64) {
     let account = account(user, key.map(ApiKeyId), period);
     let [spent] = f.spent(vec![account], now).await.unwrap().try_into().unwrap();
@@ -141,7 +141,7 @@ async fn a_row_that_is_there_already_is_not_spent_again(f: &Fixture) {
     record(f, &requests).await;
     assert_eq!(spent(f, ANN, None, Period::Total, at(0)).await, (11, 2));
     assert_eq!(spent(f, ANN, Some(7), Period::Day, at(0)).await, (11, 2));
-    // What is not known costs nothing yet, and changes nothing.
+    // An unknown cost counts nothing yet, and changes no sum.
     let mut unknown = cost(ANN, Some(7), 0, 3, 0);
     unknown.attempts[0].ended = None;
     assert_eq!(record(f, &[unknown]).await, 1);

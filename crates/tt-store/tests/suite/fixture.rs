@@ -1,4 +1,4 @@
-//! A store on a database of its own, and the rows tests begin with.
+//! A store on a database of its own, and the rows that tests begin with.
 
 use tt_core::caller::RequestLimits;
 use tt_core::plan::Route;
@@ -22,7 +22,7 @@ pub(crate) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(NOON + millis)
 }
 
-/// A store whose database goes with it.
+/// A store whose database is deleted with it.
 pub(crate) struct Fixture {
     store: Store,
     db: TestDb,
@@ -70,7 +70,7 @@ impl Fixture {
     }
 }
 
-/// Opens without making the tables.
+/// Opens the store without making the tables.
 pub(crate) fn open(db: &TestDb) -> Store {
     Store::open(StoreConfig { pool_size: 4, ..StoreConfig::new(db.url().into(), tokio::runtime::Handle::current()) })
         .unwrap()

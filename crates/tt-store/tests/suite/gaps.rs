@@ -1,4 +1,4 @@
-//! What a user's numbers leave out: found by what it is, and by nobody else.
+//! Gaps in a user's numbers: each is found by its kind, and only by its user.
 
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
@@ -62,7 +62,7 @@ struct Line {
     detail: String,
 }
 
-/// That the planner can serve the query from the partial index, whatever it thinks of few rows.
+/// The planner can serve the query from the partial index, however few rows there are.
 async fn gaps_are_found_by_their_own_index(f: &Fixture) {
     record(f, &(0..9_u8).map(|n| Request::new(ANN, i64::from(n), n)).collect::<Vec<_>>()).await;
     for (condition, index) in

@@ -206,7 +206,7 @@ prop_compose! {
     }
 }
 
-/// The sums as anybody would add them up from the rows.
+/// The sums that adding up the rows gives.
 pub(crate) fn expected(settlements: &[Settlement], user: UserId) -> UsageSums {
     let mut sums = UsageSums::default();
     let mut seen = std::collections::HashSet::new();
@@ -255,7 +255,7 @@ async fn sums_are_the_sums_of_the_rows(f: &Fixture) {
     for _ in 0..8 {
         let requests = proptest::collection::vec(any_request(), 1..40);
         let tree = requests.new_tree(&mut runner).unwrap();
-        // An id belongs to one user: the first that any batch gives it.
+        // An id belongs to one user: the one in the first batch that has it.
         let drawn = batch(&tree.current());
         let owner = |s: &Settlement, all: &[Settlement]| {
             all.iter()

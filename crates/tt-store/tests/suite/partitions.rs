@@ -19,7 +19,7 @@ struct Line {
     line: String,
 }
 
-/// What the planner does with `query`, sequential scans and sorts being the last resort, with what it has run.
+/// The planner's plan for `query`, with its run. Sequential scans and sorts are discouraged.
 pub(crate) async fn plan(url: &str, query: &str) -> String {
     let mut c = AsyncPgConnection::establish(url).await.unwrap();
     c.batch_execute("SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off").await.unwrap();

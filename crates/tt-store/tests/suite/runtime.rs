@@ -1,4 +1,5 @@
-//! The store as other runtimes see it: callable from any, safe to drop, clear when it is away.
+//! The store as other runtimes use it: every runtime may call it, dropping a call is safe, and errors are clear when it
+//! is away.
 
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -57,7 +58,7 @@ async fn a_current_thread_runtime_can_call_it(f: &Fixture) {
             let id = store.create_api_key(ann, new_api_key(1), at(0)).await.unwrap();
             let caller = store.caller_by_key(KeyHash([1; 32])).await.unwrap().unwrap();
             assert!(matches!(caller.proof, Proof::ApiKey { id: proven, .. } if proven == id));
-            // Dropping one here must neither panic nor block.
+            // Dropping a call here must neither panic nor block.
             let mut call = Box::pin(store.users(None, 10));
             let _ = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         });

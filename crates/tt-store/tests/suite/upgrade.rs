@@ -1,5 +1,5 @@
-//! A PostgreSQL database of version 0.1 reads after its migration as that version read it. (The same on SQLite, with the
-//! journal beside it, is a suite of the binary.)
+//! A PostgreSQL database of version 0.1 reads after its migration as that version read it. (The same on SQLite, with
+//! the journal beside it, is a suite of the binary.)
 
 use serde_json::Value;
 use tt_core::query::{GapQuery, GroupBy, LogQuery, LogRow, UsageGroup, UsageQuery};

@@ -1,4 +1,4 @@
-//! Questions to the hourly sums.
+//! Queries of the hourly sums.
 
 use tt_core::query::{GroupBy, UsageQuery};
 use tt_core::record::Outcome;
@@ -125,7 +125,7 @@ async fn the_untagged_are_a_group(f: &Fixture) {
     let got = groups(f, "alias,tag:team", -DAY, DAY).await;
     assert_eq!(got, pairs(&[("a/x", 1), ("a/y", 1), ("a/-", 1), ("b/-", 1)]));
     assert_eq!(groups(f, "tag:none", -DAY, DAY).await, pairs(&[("-", 4)]));
-    // Where all are tagged there is no empty rest.
+    // Where all requests are tagged, there is no empty group for the rest.
     assert_eq!(groups(f, "alias,tag:env", -DAY, DAY).await, pairs(&[("a/p", 2), ("a/-", 1), ("b/-", 1)]));
 }
 

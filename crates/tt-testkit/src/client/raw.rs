@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::PATIENCE;
 
-/// A connection that sends what it is given.
+/// A connection that sends exactly the bytes it is given.
 #[derive(Debug)]
 pub struct RawConnection {
     socket: TcpStream,
@@ -17,18 +17,18 @@ impl RawConnection {
     /// Connects to `host:port`.
     ///
     /// # Panics
-    /// When nobody listens there.
+    /// If the connection is refused.
     pub async fn open(address: &str) -> Self {
         let socket = match TcpStream::connect(address).await {
             Ok(socket) => socket,
             Err(error) => panic!("{address}: {error}"),
         };
-        // It only makes what is sent leave at once.
+        // Without this option small writes may be delayed; the test works all the same.
         let _ = socket.set_nodelay(true);
         Self { socket }
     }
 
-    /// Sends bytes. Whether the server has closed already is for the reading to tell.
+    /// Sends bytes. If the server has closed the connection, the next read shows it.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.socket.write_all(bytes.as_ref()).await;
     }
@@ -41,7 +41,7 @@ impl RawConnection {
     /// Closes with RST, as a client that crashes does.
     ///
     /// # Panics
-    /// When the system does not let it.
+    /// If the system does not allow it.
     pub fn abort(self) {
         self.socket.set_zero_linger().unwrap_or_else(|error| panic!("no reset: {error}"));
     }

@@ -10,24 +10,24 @@ use serde_json::Value;
 
 use super::PATIENCE;
 
-/// One event.
+/// One server-sent event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The `event:` line, where there was one.
     pub name: Option<String>,
     /// The `data:` lines, joined by line feeds; empty for a comment.
     pub data: String,
-    /// When its last byte had been read, counted from the sending of the request.
+    /// The time from the sending of the request until the event's last byte had been read.
     pub after: Duration,
 }
 
 impl Event {
-    /// The data as JSON; null where it is none.
+    /// The data as JSON; null where it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.data).unwrap_or(Value::Null)
     }
 
-    /// Is this OpenAI's `[DONE]`?
+    /// True if this is OpenAI's `[DONE]`.
     pub fn is_done(&self) -> bool {
         self.data == "[DONE]"
     }
@@ -36,9 +36,9 @@ impl Event {
 /// An answer that is being read. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct EventStream {
-    /// The status.
+    /// The HTTP status of the answer.
     pub status: StatusCode,
-    /// The headers.
+    /// The headers of the answer.
     pub headers: HeaderMap,
     body: Incoming,
     sent: Instant,
@@ -50,7 +50,7 @@ impl EventStream {
         Self { status, headers, body, sent, buffer: BytesMut::new() }
     }
 
-    /// A header's text, if it came.
+    /// The text of a header, if the answer has it.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -58,7 +58,7 @@ impl EventStream {
     /// The next event; `None` at the end of the body, an orderly one or not.
     ///
     /// # Panics
-    /// When nothing comes for a minute.
+    /// If nothing comes for a minute.
     pub async fn next(&mut self) -> Option<Event> {
         self.try_next().await.unwrap_or(None)
     }

@@ -445,7 +445,7 @@ pub(super) fn error_event() -> Bytes {
     event(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}))
 }
 
-/// `GET /v1/models`.
+/// The answer to `GET /v1/models`.
 pub(super) fn models() -> Value {
     let ids = ["claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-1", "mock-small", "mock-large"];
     let models: Vec<Value> = ids

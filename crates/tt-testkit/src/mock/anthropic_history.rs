@@ -1,5 +1,5 @@
-//! The rules that Anthropic applies to `system` and `messages`: no empty text, tool results directly after their calls, thinking
-//! blocks unmodified. Messages texts are the API's own where one was recorded.
+//! The rules that Anthropic applies to `system` and `messages`: no empty text, tool results directly after their calls,
+//! thinking blocks unmodified. Messages texts are the API's own where one was recorded.
 
 use serde_json::Value;
 
@@ -199,7 +199,8 @@ fn result_text(block: &Value) -> String {
     }
 }
 
-/// Every `tool_use` needs its `tool_result` in the next turn, before anything else there, and no result may lack a call.
+/// Every `tool_use` needs its `tool_result` in the next turn, before anything else there, and no result may lack a
+/// call.
 fn calls_are_answered(turns: &[Turn<'_>]) -> Result<(), Refusal> {
     let mut open: Vec<&str> = Vec::new();
     for (n, turn) in turns.iter().enumerate() {

@@ -11,10 +11,10 @@ const TOOL_TOKENS: u64 = 10;
 const MEDIA_TOKENS: u64 = 100;
 /// Output tokens spent on thinking where the request asks for thinking.
 const THINKING_TOKENS: u64 = 7;
-/// No more of the question is repeated in the reply.
+/// The most characters of the question that the reply repeats.
 const ECHO_CHARS: usize = 1000;
 
-/// Why a request is refused.
+/// The reason why a request is refused, for the error of its dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: u16,
@@ -52,7 +52,7 @@ pub(super) struct Tool {
     pub(super) schema: Value,
 }
 
-/// Whether tools may or must be called, as the request says.
+/// The request's rule for tools: they may, must or must not be called.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum ToolChoice {
     #[default]
@@ -89,7 +89,7 @@ pub(super) struct Ask {
     pub(super) thinking: bool,
     pub(super) show_thinking: bool,
     pub(super) format: Format,
-    /// How many answers are wanted; at least 1.
+    /// The number of answers wanted; at least 1.
     pub(super) choices: u64,
 }
 
@@ -111,7 +111,7 @@ impl Ask {
     }
 }
 
-/// Why the answer ended.
+/// The reason why the answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finish {
     Stop,

@@ -9,7 +9,7 @@ use tt_core::Usage;
 
 use super::journal::Seen;
 
-/// How the mock answers. The default is an ordinary answer; the methods add to it and combine.
+/// The way in which the mock answers. The default is an ordinary answer; the methods add to it and combine.
 ///
 /// Every behaviour can also be asked for by the model's name, for tests that have curl or an SDK and no Rust: the name
 /// is `mock` and then words, joined by `-` (`mock-delay-200ms-chunks-50-cut-after-3`). The words are those named at the
@@ -28,7 +28,7 @@ pub struct Behaviour {
     pub(super) headers: Vec<(String, String)>,
 }
 
-/// Which usage is reported.
+/// The usage that is reported.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct UsageRule {
     pub(super) omit: bool,
@@ -200,7 +200,7 @@ impl Behaviour {
         self
     }
 
-    /// Nothing more after so many frames, while the connection stays open. Words: `stall` (0), `stall-after-3`.
+    /// The body stops after so many frames, and the connection stays open. Words: `stall` (0), `stall-after-3`.
     #[must_use]
     pub const fn stall_after(mut self, frames: usize) -> Self {
         self.fault = Some(Fault::Stall(frames));
@@ -357,7 +357,7 @@ fn duration(text: &str) -> Duration {
     if unit == "s" { Duration::from_secs(n) } else { Duration::from_millis(n) }
 }
 
-/// Which requests a behaviour is for. A `&str` or `String` stands for that model.
+/// The requests that a behaviour is for. A `&str` or `String` stands for that model.
 pub enum Matcher {
     /// Requests for this model.
     Model(String),

@@ -335,7 +335,7 @@ fn call_parts(ask: &Ask, answer: &Answer) -> Vec<Value> {
     parts.collect()
 }
 
-/// Does this model sign the first call of a step, and want the signature back?
+/// True if this model signs the first call of a step, and wants the signature back.
 pub(super) fn signs(model: &str) -> bool {
     model.contains("gemini-3")
 }
@@ -482,7 +482,7 @@ pub(super) fn error_event() -> Bytes {
     Bytes::from(format!("data: {body}\r\n\r\n"))
 }
 
-/// `GET /v1beta/models`.
+/// The answer to `GET /v1beta/models`.
 pub(super) fn models() -> Value {
     let models: Vec<Value> = [
         "gemini-2.5-flash",
@@ -512,7 +512,7 @@ pub(super) fn models() -> Value {
     json!({ "models": models })
 }
 
-/// `:countTokens`.
+/// The answer to `:countTokens`, with the counted usage.
 pub(super) fn count(body: &Value, model: &str) -> Result<(Value, Usage), Refusal> {
     known(body, &["contents", "generateContentRequest", "model"], "")?;
     let ask = match field(body, "generateContentRequest") {
@@ -526,7 +526,7 @@ pub(super) fn count(body: &Value, model: &str) -> Result<(Value, Usage), Refusal
     Ok((body, Usage { input: ask.input_tokens, ..Usage::default() }))
 }
 
-/// `:embedContent` and `:batchEmbedContents`. Neither reports usage.
+/// The answer to `:embedContent` and `:batchEmbedContents`. Neither reports usage.
 pub(super) fn embed(body: &Value, batch: bool) -> Result<Value, Refusal> {
     let one = |request: &Value| {
         known(

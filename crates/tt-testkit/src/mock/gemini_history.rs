@@ -1,5 +1,5 @@
-//! The rules that Gemini applies to `systemInstruction` and `contents`: valid roles, parts with data, function responses that
-//! match the calls before them, signatures where its newer models want them back.
+//! The rules that Gemini applies to `systemInstruction` and `contents`: valid roles, parts with data, function
+//! responses that match the calls before them, signatures where its newer models want them back.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The requests that the mock received, and how each answer ended.
+//! The requests that the mock received, and the end of each answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tt_core::Usage;
 
-/// How long [`Journal::wait_for`] waits before it fails the test.
+/// The time that [`Journal::wait_for`] waits before it fails the test.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One request as the mock received it, and how its answer ended.
+/// One request as the mock received it, and the end of its answer.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
     /// The path with its query, as sent.
     pub path: String,
@@ -24,7 +24,7 @@ pub struct Seen {
     pub headers: HeaderMap,
     /// The body as sent.
     pub body: Bytes,
-    /// When it had been read.
+    /// The time at which the whole request had been read.
     pub arrived: Instant,
     /// The model asked for, from the body or the path.
     pub model: Option<String>,
@@ -36,12 +36,12 @@ pub struct Seen {
     pub frames_sent: usize,
     /// The whole answer was handed to the connection.
     pub completed: bool,
-    /// The client left before the end: so long after the request had been read.
+    /// The time from the reading of the request until the client left; `None` if it did not leave early.
     pub cancelled_after: Option<Duration>,
 }
 
 impl Seen {
-    /// The body as JSON; null where it is none.
+    /// The body as JSON; null where it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -51,12 +51,12 @@ impl Seen {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Is it for a list of models, which programs fetch by themselves?
+    /// True if the request is for a list of models, which programs fetch by themselves.
     pub fn is_list(&self) -> bool {
         self.method == Method::GET
     }
 
-    /// Is the answer over, one way or the other?
+    /// True if the answer is over: complete, broken off, or cancelled by the client.
     pub const fn ended(&self) -> bool {
         self.completed || self.cancelled_after.is_some()
     }

@@ -1,4 +1,4 @@
-//! Small questions to JSON that more than one dialect asks.
+//! Small checks and readings of JSON that more than one dialect needs.
 
 use serde_json::Value;
 

@@ -460,7 +460,7 @@ pub(super) fn error_event() -> Bytes {
     Bytes::from(format!("data: {body}\n\n"))
 }
 
-/// `GET /v1/models`.
+/// The answer to `GET /v1/models`.
 pub(super) fn models() -> Value {
     let models: Vec<Value> = ["gpt-4o", "gpt-4o-mini", "o3-mini", "text-embedding-3-small", "mock-small", "mock-large"]
         .iter()

@@ -1,8 +1,8 @@
 //! Answers for benchmarks: made once per shape and then only handed out.
 //!
-//! A model whose name begins with `mock-bench` (`mock-bench-chunks-200`) gets a small fixed answer (OpenAI: 571 bytes), or a
-//! stream of that many chunks, without its body being parsed or checked: the first and the last bytes tell the model,
-//! `stream` and `include_usage`. Nothing is kept in the journal.
+//! A model whose name begins with `mock-bench` (`mock-bench-chunks-200`) gets a small fixed answer (OpenAI: 571 bytes),
+//! or a stream of that many chunks, without its body being parsed or checked: the first and the last bytes tell the
+//! model, `stream` and `include_usage`. Nothing is kept in the journal.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::wire::Reset;
 use super::{anthropic, gemini, openai};
 
 const MARK: &str = "mock-bench";
-/// How many bytes at either end of a body are searched.
+/// The number of bytes at either end of a body that are searched.
 const WINDOW: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

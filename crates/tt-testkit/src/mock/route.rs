@@ -1,4 +1,4 @@
-//! From a request to what answers it: which API, whose credential, which behaviour.
+//! Finds the answer to a request: its API, its credential, and the behaviour that a test asked for.
 
 use std::time::Instant;
 

@@ -13,14 +13,14 @@ use tokio::time::Sleep;
 use super::journal::Ticket;
 use super::wire::Reset;
 
-/// One thing a body does.
+/// One step of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// Hand out these bytes as one frame.
     Send(Bytes),
-    /// Do nothing for so long.
+    /// Wait for this time.
     Wait(Duration),
-    /// Never go on.
+    /// Send nothing more and keep the connection open.
     Stall,
     /// End the connection in the middle of the body.
     Cut,
@@ -28,7 +28,7 @@ pub(super) enum Step {
     Reset,
 }
 
-/// How often a broken body lets hyper flush what it was given before the connection ends.
+/// The number of times that a broken body lets hyper flush the earlier frames before the connection ends.
 const FLUSHES: u8 = 3;
 
 /// The body of a mock answer.

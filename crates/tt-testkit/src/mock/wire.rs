@@ -24,7 +24,7 @@ impl Reset {
     }
 }
 
-/// The socket.
+/// The socket of one connection.
 #[derive(Debug)]
 pub(super) struct Wire {
     socket: TcpStream,

@@ -2,7 +2,7 @@
 
 use crate::process::Launch;
 
-/// How a command ended, and what it wrote.
+/// The exit code and the output of a command that has ended.
 #[derive(Debug)]
 pub struct Ran {
     /// The exit code; `None` where a signal ended it.
@@ -25,7 +25,7 @@ impl Ran {
     /// The same, where it ended with this exit code.
     ///
     /// # Panics
-    /// When it ended with another; the message holds what it wrote.
+    /// If the command ended with another exit code. The message holds its output.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{} {}", self.out, self.err);

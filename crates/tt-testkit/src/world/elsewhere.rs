@@ -12,13 +12,13 @@ pub(super) struct Elsewhere {
     pub(super) session: Client,
     pub(super) api: Client,
     turn: AtomicUsize,
-    /// How many changes the user had made when this process was first asked. It may not see later changes for five
-    /// seconds.
+    /// The number of changes that the user had made when this process was first asked. It may not see later changes for
+    /// five seconds.
     knows: OnceLock<usize>,
 }
 
 impl Elsewhere {
-    /// Whether the next call is its own, and it knows every change that the user has made.
+    /// True if the next call is this process's turn, and it knows every change that the user has made.
     pub(super) fn has_its_turn(&self, writes: usize) -> bool {
         self.turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) && *self.knows.get_or_init(|| writes) == writes
     }
@@ -47,7 +47,7 @@ impl World {
             key.client = client.bearer(&key.token);
         }
         user.elsewhere = self.elsewhere(user);
-        // How much the other process knows by now is not known here, so it gets no turn.
+        // The other process may not know the latest changes, so it gets no turn.
         if let Some(elsewhere) = &user.elsewhere {
             let _ = elsewhere.knows.set(usize::MAX);
         }

@@ -17,10 +17,10 @@ impl World {
         self.next().bearer(token)
     }
 
-    /// Waits until every process reports this state of Redis (`ok` or `unavailable`); how long that took.
+    /// Waits until every process reports this state of Redis (`ok` or `unavailable`); returns the time that took.
     ///
     /// # Panics
-    /// When that takes longer than `most`.
+    /// If that takes longer than `most`.
     pub async fn redis_is(&self, state: &str, most: Duration) -> Duration {
         within(most, &format!("Redis is {state} to every process"), async || {
             for number in 0..self.processes() {
@@ -38,7 +38,8 @@ impl World {
         self.client_of(number).get("/health/ready").send().await
     }
 
-    /// How often the processes have lost Redis so far. A process that waits for it in vain writes that to its log.
+    /// The number of times that the processes have lost Redis so far. A process that waits for it in vain writes that
+    /// to its log.
     pub fn losses(&self) -> usize {
         let of = |number| self.program_of(number).stderr().matches("Redis does not answer").count();
         (0..self.processes()).map(of).sum()

@@ -1,4 +1,4 @@
-//! Somebody who has signed up, and what they do through the HTTP API.
+//! A user of the program under test, and the calls that tests make through the HTTP API as this user.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::question;
 use crate::MockUpstream;
 use crate::client::{Client, EventStream, Response};
 
-/// Everybody's password.
+/// The password of every user.
 pub const PASSWORD: &str = "correct horse battery";
 
-/// How long a test waits for a row of the log.
+/// The time that a test waits for a row of the log.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Somebody who has signed up and logged in.
+/// A user who has signed up and logged in.
 #[derive(Debug, Clone)]
 pub struct User {
     /// The user's id.
@@ -56,7 +56,7 @@ pub fn credentials(email: &str) -> Value {
 /// Logs in; the session token.
 ///
 /// # Panics
-/// When the login is refused.
+/// If the login is refused.
 pub async fn log_in(client: &Client, email: &str) -> String {
     let login = client.post("/auth/login").json(&credentials(email)).send().await.expect(200).json();
     text(&login, "token")
@@ -66,7 +66,7 @@ impl User {
     /// Signs up `name@example.org` and logs in, through `client`.
     ///
     /// # Panics
-    /// When either is refused.
+    /// If the sign-up or the login is refused.
     pub async fn sign_up(client: &Client, name: &str) -> Self {
         let email = format!("{name}@example.org");
         let made = client.post("/auth/signup").json(&credentials(&email)).send().await.expect(201).json();
@@ -91,7 +91,7 @@ impl User {
     /// Makes another API key with these fields; null: with none.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the server refuses it.
     pub async fn new_api_key(&self, body: &Value) -> ApiKey {
         let call = self.session.post("/auth/key");
         let call = if body.is_null() { call } else { call.json(body) };
@@ -107,7 +107,7 @@ impl User {
     /// A client with the user's API key.
     ///
     /// # Panics
-    /// When the user has none.
+    /// If the user has no API key.
     pub fn api(&self) -> &Client {
         &self.key().client
     }
@@ -115,7 +115,7 @@ impl User {
     /// The user's API key.
     ///
     /// # Panics
-    /// When the user has none.
+    /// If the user has no API key.
     pub fn api_key(&self) -> &str {
         &self.key().token
     }
@@ -123,7 +123,7 @@ impl User {
     /// The id of the user's API key.
     ///
     /// # Panics
-    /// When the user has none.
+    /// If the user has no API key.
     pub fn api_key_id(&self) -> i64 {
         self.key().id
     }
@@ -131,7 +131,7 @@ impl User {
     /// Saves a key of `provider` that the mock accepts; its id.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the server refuses it.
     pub async fn add_provider_key(&self, provider: Provider) -> i64 {
         self.save_provider_key(&json!({"provider": provider.as_str(), "api_key": MockUpstream::key(provider)})).await
     }
@@ -139,7 +139,7 @@ impl User {
     /// Saves a provider key with these fields; its id.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the server refuses it.
     pub async fn save_provider_key(&self, body: &Value) -> i64 {
         id(&self.session.post("/manage/providers").json(body).send().await.expect(201).json())
     }
@@ -147,7 +147,7 @@ impl User {
     /// The id of the key of `provider` that the user began with (see [`super::World::user`]).
     ///
     /// # Panics
-    /// When the user began with none.
+    /// If the user began with no such key.
     pub fn provider_key(&self, provider: Provider) -> i64 {
         let mine = self.provider_keys.iter().find(|(known, _)| *known == provider);
         mine.unwrap_or_else(|| panic!("{} has no key of {provider}", self.email)).1
@@ -156,7 +156,7 @@ impl User {
     /// Makes an alias with these fields; its id.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If the server refuses it.
     pub async fn save_alias(&self, body: &Value) -> i64 {
         id(&self.session.post("/manage/aliases").json(body).send().await.expect(200).json())
     }
@@ -164,7 +164,7 @@ impl User {
     /// Makes an alias for `model` of `provider`; its id.
     ///
     /// # Panics
-    /// When it is refused, or the user has no key of `provider`.
+    /// If the server refuses it, or the user has no key of `provider`.
     pub async fn alias(&self, alias: &str, provider: Provider, model: &str) -> i64 {
         self.alias_with(alias, provider, model, json!({})).await
     }
@@ -172,7 +172,7 @@ impl User {
     /// As [`Self::alias`], with the fields of the object `more`.
     ///
     /// # Panics
-    /// When it is refused, or the user has no key of `provider`.
+    /// If the server refuses it, or the user has no key of `provider`.
     pub async fn alias_with(&self, alias: &str, provider: Provider, model: &str, more: Value) -> i64 {
         let mut body = json!({"alias": alias, "target_model": model, "provider_key_id": self.provider_key(provider)});
         for (name, value) in more.as_object().into_iter().flatten() {
@@ -184,7 +184,7 @@ impl User {
     /// Makes aliases for `models`, named `a0`, `a1` and so on; each falls back to the next.
     ///
     /// # Panics
-    /// When one is refused.
+    /// If the server refuses one.
     pub async fn chain(&self, models: &[(Provider, &str)]) {
         let mut next = Value::Null;
         for (number, (provider, model)) in models.iter().enumerate().rev() {
@@ -227,7 +227,7 @@ impl User {
     /// The row of the request with this id.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is no such row.
     pub async fn log(&self, request_id: &str) -> Value {
         self.session.get(&format!("/manage/logs/{request_id}")).send().await.expect(200).json()
     }
@@ -235,7 +235,7 @@ impl User {
     /// The newest rows of the log, newest first, at most 500.
     ///
     /// # Panics
-    /// When the log cannot be read.
+    /// If the log cannot be read.
     pub async fn logs(&self) -> Vec<Value> {
         let page = self.session.get("/manage/logs?limit=500").send().await.expect(200).json();
         page["data"].as_array().unwrap_or_else(|| panic!("no rows: {page}")).clone()
@@ -244,7 +244,7 @@ impl User {
     /// The newest row for which `wanted` holds, once there is one: a request whose client has left is settled later.
     ///
     /// # Panics
-    /// When there is none within ten seconds; the message shows the rows that there are.
+    /// If there is none within ten seconds. The message shows the rows that there are.
     pub async fn row_when(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {

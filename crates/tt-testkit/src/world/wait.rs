@@ -1,15 +1,15 @@
-//! Waiting for what happens in the background.
+//! Waits for work that the program does in the background.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// How long a test waits between two looks.
+/// The time that a test waits between two looks.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Looks again and again until `holds`; how long that took.
+/// Looks again and again until `holds` is true; returns the time that took.
 ///
 /// # Panics
-/// When that takes longer than `most`; the message names `what`.
+/// If that takes longer than `most`. The message names `what`.
 pub async fn within<F: Future<Output = bool>>(most: Duration, what: &str, holds: impl Fn() -> F) -> Duration {
     let begun = Instant::now();
     while !holds().await {
@@ -22,7 +22,7 @@ pub async fn within<F: Future<Output = bool>>(most: Duration, what: &str, holds:
 /// As [`within`] ten seconds.
 ///
 /// # Panics
-/// When that takes longer; the message names `what`.
+/// If that takes longer. The message names `what`.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
     within(Duration::from_secs(10), what, holds).await;
 }

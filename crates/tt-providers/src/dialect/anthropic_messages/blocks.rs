@@ -1,4 +1,4 @@
-//! One part of a message as content blocks. It knows which media Anthropic takes, and nothing of turns.
+//! One part of a message as content blocks: the media that Anthropic takes.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,18 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
-use tt_core::Provider;
-use tt_core::call::conversation::{CacheHint, Media, Part, ToolCall};
+use tt_core::call::conversation::{
+    CacheTtl, Document, Image, Media, Opaque, Part, Text, Thinking, ToolCall, ToolResult,
+};
 use tt_core::call::field::Field;
+use tt_core::{Dialect, Provider};
 
-use super::dropped::Dropped;
+use super::super::foreign;
 use super::opaque::opaque;
 use super::tools::Names;
-use super::wire::{Block, CacheControl, Content, Input, Source};
+use super::wire::{Block, CacheControl, Citations, Content, Input, Source};
 use crate::error::RequestError;
+use crate::notes::Notes;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -23,8 +26,19 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A text block; `None` for a text of blanks only, which is refused ("text content blocks must be non-empty",
 /// "… must contain non-whitespace text").
-pub(super) fn text(text: &str, cache: Option<CacheHint>) -> Option<Block<'_>> {
+pub(super) fn text(text: &str, cache: Option<CacheTtl>) -> Option<Block<'_>> {
     (!text.trim().is_empty()).then(|| Block::Text { text: Cow::Borrowed(text), cache_control: cache.map(Into::into) })
+}
+
+/// A text part. Anthropic signs no text: another provider's signature is left out.
+pub(super) fn said<'a>(part: &'a Text, notes: &mut Notes) -> Option<Block<'a>> {
+    if part.signature.is_some() {
+        notes.dropped(Field::Signatures, "only the provider that made it can read it");
+    }
+    if !part.citations.is_empty() {
+        notes.dropped(Field::Citations, "");
+    }
+    text(&part.text, part.cache)
 }
 
 /// An id Anthropic takes: itself, or an alias where it is not `[A-Za-z0-9_-]+`. Ids of calls in the history never
@@ -57,33 +71,57 @@ pub(super) fn tool_use<'a>(
         }
         Input::Raw(raw)
     };
-    Ok(Block::ToolUse { id: call_id(&call.id), name: names.upstream(&call.name), input, cache_control: None })
+    Ok(Block::ToolUse {
+        id: call_id(&call.id),
+        name: names.upstream(&call.name),
+        input,
+        cache_control: call.cache.map(Into::into),
+    })
 }
 
-/// Thinking that goes back: only what Anthropic signed. Other providers' and unsigned thinking is left out.
-pub(super) fn thinking(part: &Part) -> Option<Block<'_>> {
-    match part {
-        Part::Thinking { text, signature: Some(signature) } if signature.provider == Provider::Anthropic => {
-            Some(Block::Thinking { thinking: text, signature: &signature.value })
+/// Thinking that goes back: only what Anthropic signed, for a model that can read it. Other providers' and unsigned
+/// thinking is left out.
+pub(super) fn thinking<'a>(part: &'a Part, model: &str, notes: &mut Notes) -> Option<Block<'a>> {
+    let block = match part {
+        Part::Thinking(Thinking { text, signature: Some(signature), .. }) => {
+            let signature = signature.for_model(Provider::Anthropic, model);
+            signature.map(|signature| Block::Thinking { thinking: text, signature })
         }
-        Part::RedactedThinking { data } => Some(Block::RedactedThinking { data }),
+        Part::Redacted { data, of } if of.signs_for(Provider::Anthropic, model) => {
+            Some(Block::RedactedThinking { data })
+        }
         _ => None,
+    };
+    if block.is_none() {
+        notes.dropped(Field::Thinking, "Anthropic takes only thinking that it has signed for this model");
     }
+    block
+}
+
+/// A block of Anthropic's own tools, which goes back as it came; `None` for another provider's.
+pub(super) fn as_it_came<'a>(
+    part: &'a Opaque,
+    at: &Field,
+    notes: &mut Notes,
+) -> Result<Option<Block<'a>>, RequestError> {
+    if !foreign::keeps(part, (Dialect::AnthropicMessages, Provider::Anthropic), at, notes)? {
+        return Ok(None);
+    }
+    let raw =
+        serde_json::from_str(&part.raw).map_err(|_| RequestError::malformed(at.clone(), "the block is not JSON"))?;
+    Ok(Some(Block::Opaque(raw)))
 }
 
 /// A tool's result, in the message of that index. A hint on a part inside it moves to the result itself, after which the same is cached.
 pub(super) fn tool_result<'a>(
-    id: &'a str,
-    content: &'a [Part],
-    is_error: bool,
-    cache: Option<CacheHint>,
+    result: &'a ToolResult,
     message: usize,
-    dropped: &mut Dropped,
+    notes: &mut Notes,
 ) -> Result<Block<'a>, RequestError> {
-    let mut blocks = Vec::with_capacity(content.len());
-    let mut cache_control = cache.map(CacheControl::from);
-    for (index, part) in content.iter().enumerate() {
-        if let Some(mut block) = user_part(part, &Field::Part { message, part: index }, dropped)? {
+    let mut blocks = Vec::with_capacity(result.content.len());
+    let mut cache_control = result.cache.map(CacheControl::from);
+    for (index, part) in result.content.iter().enumerate() {
+        if let Some(mut block) = user_part(part, &Field::Part { message, part: index }, notes)? {
             if let Some(hint) = block.cache_control().and_then(Option::take) {
                 cache_control = cache_control.or(Some(hint));
             }
@@ -91,31 +129,35 @@ pub(super) fn tool_result<'a>(
         }
     }
     let content = (!blocks.is_empty()).then_some(Content(blocks));
-    Ok(Block::ToolResult { tool_use_id: call_id(id), content, is_error, cache_control })
+    Ok(Block::ToolResult { tool_use_id: call_id(&result.id), content, is_error: result.is_error, cache_control })
 }
 
 /// A part of what the user says or a tool returns; `None` where nothing is left of it. `at` is its place.
-pub(super) fn user_part<'a>(
-    part: &'a Part,
-    at: &Field,
-    dropped: &mut Dropped,
-) -> Result<Option<Block<'a>>, RequestError> {
+pub(super) fn user_part<'a>(part: &'a Part, at: &Field, notes: &mut Notes) -> Result<Option<Block<'a>>, RequestError> {
     Ok(match part {
-        Part::Text { text: words, cache, .. } => text(words, *cache),
+        Part::Text(part) => said(part, notes),
         Part::Refusal { text: words } => text(words, None),
-        Part::Image { media, detail, cache } => {
+        Part::Image(Image { media, detail, cache, .. }) => {
             if detail.as_deref().is_some_and(|detail| detail != "auto") {
-                dropped.note("detail");
+                notes.dropped(Field::Detail, "");
             }
             Some(Block::Image { source: image(media, at)?, cache_control: cache.map(Into::into) })
         }
-        Part::File { media, filename, cache } => {
-            let title = filename.as_deref().filter(|name| !name.is_empty());
-            Some(Block::Document { source: document(media, at)?, title, cache_control: cache.map(Into::into) })
+        Part::Document(Document { media, title, context, citations, cache }) => Some(Block::Document {
+            source: document(media, at)?,
+            title: title.as_deref().filter(|name| !name.is_empty()),
+            context: context.as_deref(),
+            citations: citations.then_some(Citations { enabled: true }),
+            cache_control: cache.map(Into::into),
+        }),
+        Part::Audio(_) => return Err(RequestError::unsupported(at.clone(), "Anthropic takes no audio input")),
+        Part::Video(_) => return Err(RequestError::unsupported(at.clone(), "Anthropic takes no films")),
+        Part::Thinking(_) | Part::Redacted { .. } => {
+            notes.dropped(Field::Thinking, "thinking is the assistant's alone");
+            None
         }
-        Part::Audio { .. } => return Err(RequestError::unsupported(at.clone(), "Anthropic takes no audio input")),
-        Part::Thinking { .. } | Part::RedactedThinking { .. } => None,
-        Part::ToolCall(_) | Part::ToolResult { .. } => {
+        Part::Opaque(part) => as_it_came(part, at, notes)?,
+        Part::ToolCall(_) | Part::ToolResult(_) => {
             return Err(RequestError::malformed(at.clone(), "a tool call or result does not belong here"));
         }
     })
@@ -138,8 +180,9 @@ fn image<'a>(media: &'a Media, at: &Field) -> Result<Source<'a>, RequestError> {
             };
             Ok(Source::Base64 { media_type, data })
         }
-        Media::Url { url } => Ok(Source::Url { url }),
+        Media::Url { url, .. } => Ok(Source::Url { url }),
         Media::FileId { .. } => Err(foreign_file(at)),
+        Media::Text(_) => Err(RequestError::unsupported(at.clone(), "a text is no picture")),
     }
 }
 
@@ -157,12 +200,13 @@ fn document<'a>(media: &'a Media, at: &Field) -> Result<Source<'a>, RequestError
                     .map_err(|_| RequestError::malformed(at.clone(), "the file's data is not base64"))?;
                 let data = String::from_utf8(bytes)
                     .map_err(|_| RequestError::malformed(at.clone(), "the text file is not UTF-8"))?;
-                return Ok(Source::Text { media_type: "text/plain", data });
+                return Ok(Source::Text { media_type: "text/plain", data: Cow::Owned(data) });
             }
             Err(RequestError::unsupported(at.clone(), "Anthropic takes PDF and text files only"))
         }
-        Media::Url { url } => Ok(Source::Url { url }),
+        Media::Url { url, .. } => Ok(Source::Url { url }),
         Media::FileId { .. } => Err(foreign_file(at)),
+        Media::Text(text) => Ok(Source::Text { media_type: "text/plain", data: Cow::Borrowed(text) }),
     }
 }
 

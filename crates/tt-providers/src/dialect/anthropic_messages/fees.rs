@@ -1,4 +1,4 @@
-//! What a client may address to Anthropic in its own words, and what that may cost.
+//! The cost of the fields that a client may address to Anthropic in its own words.
 
 use serde_json::Value;
 use tt_core::Dialect;

@@ -5,10 +5,12 @@ use tt_core::call::conversation::{Message, Part, Role as Speaker};
 use tt_core::call::field::Field;
 
 use super::blocks;
-use super::dropped::Dropped;
 use super::tools::Names;
 use super::wire::{Block, Role, Turn};
 use crate::error::RequestError;
+use crate::notes::Notes;
+
+const MOVED: &str = "moved to the top: the model takes no instructions inside the conversation";
 
 /// A conversation's messages, taken apart.
 #[derive(Debug, Default)]
@@ -40,26 +42,27 @@ impl Turns<'_> {
     }
 }
 
-/// Takes the messages apart. `mid_system`: the model takes `role: "system"` after the first user turn.
+/// Takes the messages apart for `model`. `mid_system`: it takes `role: "system"` after the first user turn.
 pub(super) fn turns<'a>(
     messages: &'a [Message],
-    mid_system: bool,
+    (model, mid_system): (&'a str, bool),
     names: &mut Names,
-    dropped: &mut Dropped,
+    notes: &mut Notes,
 ) -> Result<Turns<'a>, RequestError> {
-    let mut builder = Builder { mid_system, ..Builder::default() };
+    let mut builder = Builder { model, mid_system, ..Builder::default() };
     for (index, message) in messages.iter().enumerate() {
         if message.name.is_some() {
-            dropped.note("name");
+            notes.dropped(Field::SpeakerName, "");
         }
-        builder.add(index, message, names, dropped)?;
+        builder.add(index, message, names, notes)?;
     }
-    builder.finish()
+    builder.finish(notes)
 }
 
 #[derive(Default)]
 struct Builder<'a> {
     out: Turns<'a>,
+    model: &'a str,
     mid_system: bool,
     /// System blocks waiting for a place: one `role: "system"` turn may stand only after a user turn and before an
     /// assistant's or the end (platform.claude.com/docs, Mid-conversation system messages).
@@ -75,26 +78,29 @@ impl<'a> Builder<'a> {
         index: usize,
         message: &'a Message,
         names: &mut Names,
-        dropped: &mut Dropped,
+        notes: &mut Notes,
     ) -> Result<(), RequestError> {
         match message.role {
             Speaker::System | Speaker::Developer => {
                 let mut said = Vec::with_capacity(message.parts.len());
                 for (at, part) in message.parts.iter().enumerate() {
-                    let Part::Text { text, cache, .. } = part else {
+                    let Part::Text(part) = part else {
                         let at = Field::Part { message: index, part: at };
                         return Err(RequestError::unsupported(at, "Anthropic takes only text in system messages"));
                     };
-                    said.extend(blocks::text(text, *cache));
+                    said.extend(blocks::said(part, notes));
                 }
                 if self.mid_system && !self.out.turns.is_empty() {
                     self.waiting.append(&mut said);
                 } else {
+                    if !(self.out.turns.is_empty() || said.is_empty()) {
+                        notes.changed(Field::Message(index), MOVED);
+                    }
                     self.out.system.append(&mut said);
                 }
             }
             Speaker::User | Speaker::Tool => {
-                let said = self.heard(index, message, dropped)?;
+                let said = self.heard(index, message, notes)?;
                 if said.is_empty() {
                     let reason = "Anthropic refuses a message without text: send some or leave it out";
                     return Err(RequestError::unsupported(Field::Content(index), reason));
@@ -102,7 +108,7 @@ impl<'a> Builder<'a> {
                 self.push(Role::User, said)?;
             }
             Speaker::Assistant => {
-                let (said, calls) = assistant(index, message, names)?;
+                let (said, calls) = assistant(index, message, self.model, names, notes)?;
                 if said.is_empty() {
                     return Ok(());
                 }
@@ -114,26 +120,21 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// What the user or a tool says.
-    fn heard(
-        &mut self,
-        index: usize,
-        message: &'a Message,
-        dropped: &mut Dropped,
-    ) -> Result<Vec<Block<'a>>, RequestError> {
+    /// Blocks of what the user or a tool says.
+    fn heard(&mut self, index: usize, message: &'a Message, notes: &mut Notes) -> Result<Vec<Block<'a>>, RequestError> {
         let mut said = Vec::with_capacity(message.parts.len());
         for (at, part) in message.parts.iter().enumerate() {
-            if let Part::ToolResult { id, content, is_error, cache } = part {
-                let answered = self.open.iter().position(|(open, _)| open == id).ok_or_else(|| {
+            if let Part::ToolResult(result) = part {
+                let answered = self.open.iter().position(|(open, _)| *open == result.id).ok_or_else(|| {
                     RequestError::malformed(
                         Field::ResultId(index),
                         "answers no open tool call of the assistant message before it",
                     )
                 })?;
                 self.open.remove(answered);
-                said.push(blocks::tool_result(id, content, *is_error, *cache, index, dropped)?);
+                said.push(blocks::tool_result(result, index, notes)?);
             } else {
-                said.extend(blocks::user_part(part, &Field::Part { message: index, part: at }, dropped)?);
+                said.extend(blocks::user_part(part, &Field::Part { message: index, part: at }, notes)?);
             }
         }
         Ok(said)
@@ -171,10 +172,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<Turns<'a>, RequestError> {
+    fn finish(mut self, notes: &mut Notes) -> Result<Turns<'a>, RequestError> {
         self.all_answered()?;
         self.place_system();
         // No place was left for them (an assistant's turn is the last): said at the top rather than not at all.
+        if !self.waiting.is_empty() {
+            notes.changed(Field::Messages, MOVED);
+        }
         self.out.system.append(&mut self.waiting);
         for turn in &mut self.out.turns {
             // Stable: what is of one kind keeps its order.
@@ -204,25 +208,33 @@ impl<'a> Builder<'a> {
 /// Calls of a message: the id of each and where it stands.
 type Calls<'a> = Vec<(&'a str, Field)>;
 
-/// What the assistant said, and its calls.
+/// Blocks of what the assistant said, and its calls.
 fn assistant<'a>(
     index: usize,
     message: &'a Message,
+    model: &str,
     names: &mut Names,
+    notes: &mut Notes,
 ) -> Result<(Vec<Block<'a>>, Calls<'a>), RequestError> {
     let mut said = Vec::with_capacity(message.parts.len());
     let mut calls = Vec::new();
     for (at, part) in message.parts.iter().enumerate() {
         match part {
-            Part::Text { text, cache, .. } => said.extend(blocks::text(text, *cache)),
+            Part::Text(part) => said.extend(blocks::said(part, notes)),
             Part::Refusal { text } => said.extend(blocks::text(text, None)),
-            Part::Thinking { .. } | Part::RedactedThinking { .. } => said.extend(blocks::thinking(part)),
+            Part::Thinking(_) | Part::Redacted { .. } => said.extend(blocks::thinking(part, model, notes)),
+            Part::Opaque(part) => {
+                said.extend(blocks::as_it_came(part, &Field::Part { message: index, part: at }, notes)?);
+            }
             Part::ToolCall(call) => {
                 let number = calls.len();
+                if call.signature.is_some() {
+                    notes.dropped(Field::Signatures, "only the provider that made it can read it");
+                }
                 said.push(blocks::tool_use(call, (index, number), names)?);
                 calls.push((call.id.as_str(), Field::ToolCall { message: index, call: number }));
             }
-            Part::Image { .. } | Part::Audio { .. } | Part::File { .. } | Part::ToolResult { .. } => {
+            Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => {
                 let reason = "Anthropic takes only text and tool calls in assistant messages";
                 return Err(RequestError::unsupported(Field::Part { message: index, part: at }, reason));
             }

@@ -3,9 +3,12 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use tt_core::Provider;
-use tt_core::call::conversation::{Part, Signature, ToolCall};
-use tt_core::call::reply::{Choice, Finish, Reply};
+use tt_core::call::finish::{Finish, FinishReason};
+use tt_core::call::origin::{Origin, Signature};
+use tt_core::call::part::{Part, Thinking};
+use tt_core::call::reply::{Choice, Reply};
+use tt_core::call::tool::ToolCall;
+use tt_core::{Dialect, Provider};
 
 use super::usage;
 use crate::codec::Undo;
@@ -21,12 +24,13 @@ struct Message<'a> {
     #[serde(borrow)]
     content: Vec<&'a RawValue>,
     stop_reason: Option<String>,
+    stop_sequence: Option<String>,
     stop_details: Option<Value>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
 }
 
-/// What every block has.
+/// The field that every block has.
 #[derive(Deserialize)]
 struct Head {
     #[serde(rename = "type")]
@@ -39,7 +43,7 @@ struct Text {
 }
 
 #[derive(Deserialize)]
-struct Thinking {
+struct ThinkingBlock {
     thinking: String,
     #[serde(default)]
     signature: String,
@@ -72,13 +76,19 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
     }
     let mut parts = Vec::with_capacity(message.content.len());
     let mut answered = false;
+    let of = origin(&message.model);
     for raw in message.content {
-        let part = block(raw, undo)?;
+        let part = block(raw, &of, undo)?;
         answered |= matches!(&part, Some((_, true)));
         parts.extend(part.map(|(part, _)| part));
     }
     parts.extend(refusal(message.stop_details.as_ref()).map(|text| Part::Refusal { text }));
-    let finish = message.stop_reason.as_deref().map(|reason| finish(reason, answered));
+    let finish = message.stop_reason.map(|native| Finish {
+        reason: finish(&native, answered),
+        native,
+        stop_sequence: message.stop_sequence,
+        detail: message.stop_details,
+    });
     let usage = message.usage.and_then(|raw| {
         let usage: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
         Some(usage::reported(&usage, raw.get().to_owned()))
@@ -94,7 +104,7 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
 }
 
 /// A block as a part, and whether it is the structured answer; `None` for what the client never sees.
-fn block(raw: &RawValue, undo: &Undo) -> Result<Option<(Part, bool)>, UpstreamError> {
+fn block(raw: &RawValue, of: &Origin, undo: &Undo) -> Result<Option<(Part, bool)>, UpstreamError> {
     let raw = raw.get().as_bytes();
     let head: Head = read(raw)?;
     Ok(match head.kind.as_str() {
@@ -103,13 +113,13 @@ fn block(raw: &RawValue, undo: &Undo) -> Result<Option<(Part, bool)>, UpstreamEr
             (!text.is_empty()).then(|| (Part::text(text), false))
         }
         "thinking" => {
-            let Thinking { thinking, signature } = read(raw)?;
-            let signature = (!signature.is_empty()).then_some(signature).map(sign);
-            Some((Part::Thinking { text: thinking, signature }, false))
+            let ThinkingBlock { thinking, signature } = read(raw)?;
+            let signature = (!signature.is_empty()).then(|| Signature { of: of.clone(), value: signature });
+            Some((Part::Thinking(Thinking { text: thinking, signature, ..Thinking::default() }), false))
         }
         "redacted_thinking" => {
             let Redacted { data } = read(raw)?;
-            Some((Part::RedactedThinking { data }, false))
+            Some((Part::Redacted { data, of: of.clone() }, false))
         }
         "tool_use" => {
             let ToolUse { id, name, input } = read(raw)?;
@@ -120,15 +130,15 @@ fn block(raw: &RawValue, undo: &Undo) -> Result<Option<(Part, bool)>, UpstreamEr
             let name = undo.tool_name(&name).to_owned();
             let custom = undo.custom_tools.contains(&name);
             let arguments = if custom { free_form(input) } else { input.to_owned() };
-            Some((Part::ToolCall(ToolCall { id, name, arguments, custom, signature: None }), false))
+            Some((Part::ToolCall(ToolCall { id, name, arguments, custom, ..ToolCall::default() }), false))
         }
         _ => None,
     })
 }
 
-/// A signature of Anthropic's.
-pub(super) fn sign(value: String) -> Signature {
-    Signature { provider: Provider::Anthropic, value }
+/// Who made what stands in an answer of `model`.
+pub(super) fn origin(model: &str) -> Origin {
+    Origin::with_model(Dialect::AnthropicMessages, Provider::Anthropic, model)
 }
 
 /// The free text in the input of the function that stands for a custom tool; what is none is shown as it is.
@@ -146,16 +156,19 @@ pub(super) fn refusal(stop_details: Option<&Value>) -> Option<String> {
     (!words.is_empty()).then(|| words.to_owned())
 }
 
-/// Why it ended (`types/stop_reason.py`). `answered`: the call that ended it was the structured answer.
-pub(super) fn finish(stop_reason: &str, answered: bool) -> Finish {
+/// The reason for which it ended (`types/stop_reason.py`). `answered`: the call that ended it was the structured answer.
+pub(super) fn finish(stop_reason: &str, answered: bool) -> FinishReason {
     match stop_reason {
-        "tool_use" if !answered => Finish::ToolCalls,
-        "max_tokens" | "model_context_window_exceeded" => Finish::Length,
-        "refusal" => Finish::ContentFilter,
-        "end_turn" | "stop_sequence" | "pause_turn" | "tool_use" => Finish::Stop,
+        "tool_use" if !answered => FinishReason::ToolCalls,
+        "max_tokens" => FinishReason::Length,
+        "model_context_window_exceeded" => FinishReason::ContextWindow,
+        "refusal" => FinishReason::Refusal,
+        "pause_turn" => FinishReason::PauseTurn,
+        "compaction" => FinishReason::Compaction,
+        "end_turn" | "stop_sequence" | "tool_use" => FinishReason::Stop,
         other => {
             tracing::warn!(stop_reason = other, "unknown stop reason, taken for the end of the turn");
-            Finish::Stop
+            FinishReason::Stop
         }
     }
 }

@@ -4,19 +4,20 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 use tt_core::Dialect;
-use tt_core::call::conversation::{Conversation, Format};
+use tt_core::call::conversation::{Conversation, Format, StateField};
 use tt_core::call::field::Field;
 
-use super::dropped::Dropped;
+use super::super::foreign;
 use super::messages::Turns;
 use super::opaque::opaque;
 use super::tools::{Names, Tools};
 use super::wire::{
-    Block, CacheControl, Content, Metadata, OutputConfig, OutputFormat, Request, Tool, ToolChoice, Turn,
+    Block, CacheControl, ClientTool, Content, Metadata, OutputConfig, OutputFormat, Request, Tool, ToolChoice, Turn,
 };
 use super::{messages, schema, thinking, tools};
 use crate::codec::{Encoded, Target};
 use crate::error::RequestError;
+use crate::notes::Notes;
 
 /// `max_tokens` is required; this where neither the client nor the price table names one: no model writes less.
 const DEFAULT_MAX_TOKENS: u64 = 4096;
@@ -46,7 +47,7 @@ const NAMED: [&str; 14] = [
 /// Puts a conversation in Anthropic's words.
 ///
 /// The same conversation always gives the same bytes. What is left out without changing what the answer means is
-/// named in [`Encoded::dropped`].
+/// named in [`Encoded::notes`].
 ///
 /// # Errors
 /// `Unsupported` for a parameter that would change what the answer means, `Malformed` for a conversation that holds
@@ -54,14 +55,15 @@ const NAMED: [&str; 14] = [
 pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
     let capabilities = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
     let native_output = capabilities.native_structured_output == Some(true);
-    let mut dropped = Dropped::default();
+    let mut notes = Notes::default();
     let mut names = Names::default();
 
     refuse(conversation)?;
-    let mut forwarded = forwarded(conversation, &mut dropped)?;
+    foreign::leave_out(conversation, Dialect::AnthropicMessages, &mut notes)?;
+    let mut forwarded = forwarded(conversation)?;
 
     let mid_system = capabilities.mid_conversation_system == Some(true);
-    let turns = messages::turns(&conversation.messages, mid_system, &mut names, &mut dropped)?;
+    let turns = messages::turns(&conversation.messages, (target.model, mid_system), &mut names, &mut notes)?;
     if let Some(index) = turns.prefill
         && capabilities.assistant_prefill == Some(false)
     {
@@ -69,9 +71,9 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         return Err(RequestError::unsupported(Field::Message(index), reason));
     }
 
-    let mut offered = tools::tools(conversation, native_output, &mut names, &mut dropped)?;
+    let mut offered = tools::tools(conversation, native_output, &mut names, &mut notes)?;
     let mut choice = tools::choice(conversation, &offered.tools, &mut names)?;
-    let output = structured(conversation, native_output, &offered)?;
+    let output = structured(conversation, native_output, &offered, &mut notes)?;
     let lost_thinking = turns.lost_thinking();
     let Turns { mut system, turns: mut messages, prefill } = turns;
     let (mut format, mut answer_tool) = (None, None);
@@ -81,11 +83,13 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         Output::Told => {
             let text = Cow::Borrowed("Answer with exactly one JSON object and nothing else.");
             system.push(Block::Text { text, cache_control: None });
+            notes.changed(Field::Format, "asked for in words");
         }
         Output::Tool(tool) => {
             choice = Some(ToolChoice::Tool { name: tool.name.clone(), disable_parallel_tool_use: true });
             answer_tool = Some(tool.name.clone());
-            offered.tools.push(tool);
+            offered.tools.push(Tool::Client(tool));
+            notes.changed(Field::Format, "asked for as the input of a tool");
         }
     }
 
@@ -94,12 +98,13 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     let budget_refused = choice.as_ref().is_some_and(ToolChoice::forces) || prefill.is_some() || lost_thinking;
     // Not `remove`, which would move the last field into its place.
     let given = forwarded.shift_remove("thinking");
-    let asked = thinking::Asked { effort: conversation.effort, given, max_tokens, budget_refused };
-    let thinks = thinking::decide(target, asked, &mut dropped);
+    let asked = thinking::Asked { config: &conversation.thinking, given, max_tokens, budget_refused };
+    let thinks = thinking::decide(target, asked, &mut notes);
     let sampling = capabilities.sampling_params != Some(false) && !thinks.on();
-    let (temperature, top_p, top_k) = sampled(conversation, sampling, &mut dropped);
+    let (temperature, top_p, top_k) = sampled(conversation, sampling, &mut notes);
 
-    limit_marks(&mut offered.tools, &mut system, &mut messages, &mut dropped);
+    limit_marks(&mut offered.tools, &mut system, &mut messages, &mut notes);
+    let marks_all = forwarded.contains_key("cache_control");
     let request = Request {
         model: target.model,
         max_tokens,
@@ -112,18 +117,20 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         temperature,
         top_p,
         top_k,
-        stop_sequences: stop_sequences(conversation, &mut dropped),
+        stop_sequences: stop_sequences(conversation, &mut notes),
         metadata: conversation.end_user.as_deref().map(|user| Metadata { user_id: opaque(user).to_string() }),
-        service_tier: service_tier(conversation, &mut dropped),
+        service_tier: service_tier(conversation, &mut notes),
+        // What the client addressed to Anthropic by this name is sent as it is.
+        cache_control: conversation.cache.automatic.filter(|_| !marks_all).map(CacheControl::from),
         stream: conversation.stream,
         forwarded,
     };
     let body =
         serde_json::to_vec(&request).map_err(|error| RequestError::malformed(Field::Messages, error.to_string()))?;
-    Ok(Encoded { body, undo: names.into_undo(answer_tool, offered.custom), dropped: dropped.0 })
+    Ok(Encoded { body, undo: names.into_undo(answer_tool, offered.custom), notes })
 }
 
-/// What would change the meaning of the answer.
+/// Refuses parameters without which the answer would mean something else.
 fn refuse(conversation: &Conversation) -> Result<(), RequestError> {
     let sampling = &conversation.sampling;
     if sampling.n.is_some_and(|n| n > 1) {
@@ -150,8 +157,7 @@ fn refuse(conversation: &Conversation) -> Result<(), RequestError> {
 
 /// The fields that the client addressed to Anthropic are forwarded, in its order; another dialect's are dropped, since
 /// Anthropic answers 400 to a field it does not know.
-fn forwarded(conversation: &Conversation, dropped: &mut Dropped) -> Result<Map<String, Value>, RequestError> {
-    conversation.extra.foreign_to(Dialect::AnthropicMessages).for_each(|name| dropped.note(name));
+fn forwarded(conversation: &Conversation) -> Result<Map<String, Value>, RequestError> {
     let mut forwarded = Map::new();
     let addressed = conversation.extra.addressed_to(Dialect::AnthropicMessages);
     for (name, value) in addressed.and_then(Value::as_object).into_iter().flatten() {
@@ -161,10 +167,15 @@ fn forwarded(conversation: &Conversation, dropped: &mut Dropped) -> Result<Map<S
         }
         forwarded.insert(name.clone(), value.clone());
     }
+    if conversation.state.of == Some(Dialect::AnthropicMessages) {
+        // Betas are a header.
+        let fields = conversation.state.fields.iter().filter(|(field, _)| *field != StateField::Betas);
+        forwarded.extend(fields.map(|(field, value)| (field.as_str().to_owned(), value.clone())));
+    }
     Ok(forwarded)
 }
 
-/// How the shape of the answer is asked for.
+/// The way in which the shape of the answer is asked for.
 enum Output<'a> {
     /// Not at all.
     Free,
@@ -173,13 +184,14 @@ enum Output<'a> {
     /// In words.
     Told,
     /// As the input of a tool that must be called.
-    Tool(Tool<'a>),
+    Tool(ClientTool<'a>),
 }
 
 fn structured<'a>(
     conversation: &'a Conversation,
     native: bool,
     offered: &Tools<'_>,
+    notes: &mut Notes,
 ) -> Result<Output<'a>, RequestError> {
     let (name, description, schema) = match &conversation.format {
         Format::Text => return Ok(Output::Free),
@@ -190,7 +202,11 @@ fn structured<'a>(
         return Err(RequestError::malformed(Field::FormatSchema, "must be a JSON Schema object"));
     };
     if native {
+        let asked = schema;
         let mut schema = schema::narrowed(declared, &Field::FormatSchema)?;
+        if schema != *asked {
+            notes.changed(Field::FormatSchema, schema::NARROWED);
+        }
         if let (Some(words), Some(root)) = (description, schema.as_object_mut()) {
             root.entry("description").or_insert_with(|| words.as_str().into());
         }
@@ -207,74 +223,76 @@ fn structured<'a>(
         ));
     }
     let description = description.as_deref().or(Some("Give the answer as the input of this tool."));
-    Ok(Output::Tool(Tool {
-        name: tools::fitting(name),
-        description,
-        input_schema: Cow::Borrowed(schema),
-        strict: false,
-        cache_control: None,
-    }))
+    Ok(Output::Tool(ClientTool { description, ..ClientTool::new(tools::fitting(name), Cow::Borrowed(schema)) }))
 }
 
 /// Temperature, `top_p` and `top_k` as sent; none where `taken` is false: such models refuse them.
 fn sampled<'a>(
     conversation: &'a Conversation,
     taken: bool,
-    dropped: &mut Dropped,
+    notes: &mut Notes,
 ) -> (Option<Number>, Option<&'a Number>, Option<u64>) {
     let sampling = &conversation.sampling;
-    for (name, present) in [
-        ("frequency_penalty", sampling.frequency_penalty.is_some()),
-        ("presence_penalty", sampling.presence_penalty.is_some()),
-        ("seed", sampling.seed.is_some()),
-        ("temperature", sampling.temperature.is_some() && !taken),
+    for (field, present) in [
+        (Field::FrequencyPenalty, sampling.frequency_penalty.is_some()),
+        (Field::PresencePenalty, sampling.presence_penalty.is_some()),
+        (Field::Seed, sampling.seed.is_some()),
+        (Field::Temperature, sampling.temperature.is_some() && !taken),
         // Models since 4.5 refuse it together with a temperature.
-        ("top_p", sampling.top_p.is_some() && (!taken || sampling.temperature.is_some())),
-        ("top_k", sampling.top_k.is_some() && !taken),
+        (Field::TopP, sampling.top_p.is_some() && (!taken || sampling.temperature.is_some())),
+        (Field::TopK, sampling.top_k.is_some() && !taken),
     ] {
         if present {
-            dropped.note(name);
+            notes.dropped(field, "");
         }
     }
     if !taken {
         return (None, None, None);
     }
     // OpenAI's goes to 2, Anthropic's to 1. Clamped and not scaled: 0.7 means the same on both.
-    let clamp = |t: &Number| if t.as_f64().is_some_and(|t| t > 1.0) { Number::from(1) } else { t.clone() };
+    let above = |t: &Number| t.as_f64().is_some_and(|t| t > 1.0);
+    if sampling.temperature.as_ref().is_some_and(above) {
+        notes.changed(Field::Temperature, "lowered to 1, the most there is");
+    }
+    let clamp = |t: &Number| if above(t) { Number::from(1) } else { t.clone() };
     let temperature = sampling.temperature.as_ref().map(clamp);
     let top_p = sampling.top_p.as_ref().filter(|_| temperature.is_none());
     (temperature, top_p, sampling.top_k)
 }
 
 /// Stop sequences but those of blanks only, which are refused.
-fn stop_sequences<'a>(conversation: &'a Conversation, dropped: &mut Dropped) -> Vec<&'a str> {
+fn stop_sequences<'a>(conversation: &'a Conversation, notes: &mut Notes) -> Vec<&'a str> {
     let stop = &conversation.sampling.stop;
     let sent: Vec<_> = stop.iter().map(String::as_str).filter(|stop| !stop.trim().is_empty()).collect();
     if sent.len() < stop.len() {
-        dropped.note("stop");
+        notes.dropped(Field::Stop, "a stop sequence of blanks only is refused");
     }
     sent
 }
 
-fn service_tier(conversation: &Conversation, dropped: &mut Dropped) -> Option<&'static str> {
+fn service_tier(conversation: &Conversation, notes: &mut Notes) -> Option<&'static str> {
     match conversation.service_tier.as_deref()? {
-        "auto" | "priority" => Some("auto"),
+        "auto" => Some("auto"),
+        "priority" => {
+            notes.changed(Field::ServiceTier, "sent as auto, which takes priority where the account has it");
+            Some("auto")
+        }
         "default" => Some("standard_only"),
         _ => {
-            dropped.note("service_tier");
+            notes.dropped(Field::ServiceTier, "");
             None
         }
     }
 }
 
 /// Anthropic refuses more than four marks. The last ones are kept: each caches all that stands before it.
-fn limit_marks<'a>(tools: &mut [Tool<'_>], system: &mut [Block<'a>], messages: &mut [Turn<'a>], dropped: &mut Dropped) {
+fn limit_marks<'a>(tools: &mut [Tool<'_>], system: &mut [Block<'a>], messages: &mut [Turn<'a>], notes: &mut Notes) {
     let blocks = system.iter_mut().chain(messages.iter_mut().flat_map(|turn| turn.content.iter_mut()));
-    let marks = tools.iter_mut().map(|tool| &mut tool.cache_control).chain(blocks.filter_map(Block::cache_control));
+    let marks = tools.iter_mut().filter_map(Tool::cache_control).chain(blocks.filter_map(Block::cache_control));
     let mut marks: Vec<&mut Option<CacheControl>> = marks.filter(|mark| mark.is_some()).collect();
     let excess = marks.len().saturating_sub(MOST_CACHE_MARKS);
     for mark in marks.iter_mut().take(excess) {
         **mark = None;
-        dropped.note("cache_control");
+        notes.dropped(Field::CacheMarks, "more than four are refused: the last are kept");
     }
 }

@@ -26,6 +26,9 @@ const OBJECTS: [&str; 3] = ["properties", "$defs", "definitions"];
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
+/// Why a schema is not sent as it was written.
+pub(super) const NARROWED: &str = "objects are closed, and keywords that are refused stand in descriptions";
+
 /// `schema` within the limits: `additionalProperties: false` added where nothing is said, keywords that are refused
 /// told in the `description` instead. `at` is the schema's place in the call.
 ///

@@ -1,4 +1,4 @@
-//! A streamed answer, event by event. It is handed the `data` of each event; framing is someone else's.
+//! A streamed answer, event by event. It is handed the `data` of each event and does no framing.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use tt_core::call::event::Event;
+use tt_core::call::event::{Delta, Event};
+use tt_core::call::finish::Finish;
+use tt_core::call::origin::{Origin, Signature};
+use tt_core::call::part::{Part, Text};
+use tt_core::call::tool::ToolCall;
 
 use super::error::{self, ErrorBody};
-use super::reply::{finish, free_form, refusal as refusal_words, sign, unreadable};
+use super::reply::{finish, free_form, origin, refusal as refusal_words, unreadable};
 use super::usage::Running;
 use crate::codec::{StreamDecoder, Undo};
 use crate::upstream::error::UpstreamError;
@@ -23,13 +27,16 @@ pub(super) struct Decoder {
     undo: Undo,
     started: bool,
     stopped: bool,
-    /// Open content blocks by their index. Anthropic opens one at a time today.
-    blocks: BTreeMap<u64, Block>,
-    /// Tool calls shown so far.
-    calls: u32,
+    /// Open content blocks by their index, which is the number of the block. Anthropic opens one at a time today.
+    blocks: BTreeMap<u32, Block>,
+    /// The number after the highest so far.
+    next_block: u32,
+    /// Who signs: known once the stream names its model.
+    of: Origin,
     /// The structured answer was given as the input of its tool.
     answered: bool,
     stop_reason: Option<String>,
+    stop_sequence: Option<String>,
     stop_details: Option<Value>,
     usage: Running,
 }
@@ -40,33 +47,33 @@ enum Block {
     Text,
     /// With the signature so far.
     Thinking(String),
-    /// A call with its number; `given`: the input the block began with, for when no JSON follows.
+    /// A call; `given`: the input the block began with, for when no JSON follows.
     Call {
-        call: u32,
         given: String,
         seen: bool,
     },
     /// A call of a custom tool, with its JSON so far.
     Custom {
-        call: u32,
         given: String,
         json: String,
     },
-    /// The tool that stands for a structured answer.
+    /// The tool that stands for a structured answer, shown as text.
     Answer {
         given: String,
         seen: bool,
     },
-    /// The provider's own tools, and what we do not know.
+    /// Redacted thinking, whole when it begins.
+    Redacted,
+    /// The provider's own tools, and what we do not know: not shown.
     Hidden,
 }
 
-/// What events have at their top level; what a type does not use stays unread.
+/// The top level of an event; a field that its type does not use stays unread.
 #[derive(Deserialize)]
 struct Frame<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
-    index: Option<u64>,
+    index: Option<u32>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -110,7 +117,7 @@ struct BlockStart<'a> {
 }
 
 #[derive(Deserialize)]
-struct Delta<'a> {
+struct BlockDelta<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -126,6 +133,7 @@ struct Delta<'a> {
 #[derive(Deserialize)]
 struct MessageDelta {
     stop_reason: Option<String>,
+    stop_sequence: Option<String>,
     stop_details: Option<Value>,
 }
 
@@ -137,9 +145,11 @@ impl Decoder {
             started: false,
             stopped: false,
             blocks: BTreeMap::new(),
-            calls: 0,
+            next_block: 0,
+            of: origin(""),
             answered: false,
             stop_reason: None,
+            stop_sequence: None,
             stop_details: None,
             usage: Running::default(),
         }
@@ -149,6 +159,7 @@ impl Decoder {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
+        self.of = origin(&message.model);
         out.push(Event::Start { id: message.id, model: message.model, created: None });
         self.count(message.usage, out);
     }
@@ -163,50 +174,45 @@ impl Decoder {
         out.extend(self.usage.reported().map(Event::Usage));
     }
 
-    fn open(&mut self, index: u64, start: BlockStart<'_>, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
-        let block = match start.kind.as_ref() {
-            "text" => {
-                push_text(text(start.text)?, out);
-                Block::Text
-            }
-            "thinking" => {
-                push_thinking(text(start.thinking)?, out);
-                Block::Thinking(text(start.signature)?)
-            }
-            "redacted_thinking" => {
-                out.push(Event::RedactedThinking { choice: 0, data: text(start.data)? });
-                Block::Hidden
-            }
+    fn open(&mut self, index: u32, start: BlockStart<'_>, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
+        let (head, block) = match start.kind.as_ref() {
+            "text" => (Part::text(text(start.text)?), Block::Text),
+            "thinking" => (Part::thinking(text(start.thinking)?), Block::Thinking(text(start.signature)?)),
+            "redacted_thinking" => (Part::Redacted { data: text(start.data)?, of: self.of.clone() }, Block::Redacted),
             "tool_use" => {
                 let given = start.input.map(RawValue::get).filter(|input| *input != "null").unwrap_or("{}").to_owned();
                 let name = text(start.name)?;
                 if self.undo.answer_tool.as_deref() == Some(&name) {
                     self.answered = true;
-                    Block::Answer { given, seen: false }
+                    (Part::Text(Text::default()), Block::Answer { given, seen: false })
                 } else {
-                    let call = self.calls;
-                    self.calls = self.calls.saturating_add(1);
                     let name = self.undo.tool_name(&name).to_owned();
                     let custom = self.undo.custom_tools.contains(&name);
-                    out.push(Event::ToolCall { choice: 0, call, id: text(start.id)?, name, custom, signature: None });
-                    if custom {
-                        Block::Custom { call, given, json: String::new() }
+                    let call = ToolCall { id: text(start.id)?, name, custom, ..ToolCall::default() };
+                    let block = if custom {
+                        Block::Custom { given, json: String::new() }
                     } else {
-                        Block::Call { call, given, seen: false }
-                    }
+                        Block::Call { given, seen: false }
+                    };
+                    (Part::ToolCall(call), block)
                 }
             }
-            _ => Block::Hidden,
+            _ => {
+                self.blocks.insert(index, Block::Hidden);
+                return Ok(());
+            }
         };
+        self.next_block = self.next_block.max(index.saturating_add(1));
         self.blocks.insert(index, block);
+        out.push(Event::BlockStart { choice: 0, block: index, head });
         Ok(())
     }
 
-    fn more(&mut self, index: u64, delta: Delta<'_>, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
+    fn more(&mut self, index: u32, delta: BlockDelta<'_>, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let Some(block) = self.blocks.get_mut(&index) else { return Ok(()) };
         match (delta.kind.as_ref(), block) {
-            ("text_delta", Block::Text) => push_text(text(delta.text)?, out),
-            ("thinking_delta", Block::Thinking(_)) => push_thinking(text(delta.thinking)?, out),
+            ("text_delta", Block::Text) => push(index, Delta::Text, text(delta.text)?, out),
+            ("thinking_delta", Block::Thinking(_)) => push(index, Delta::Thinking, text(delta.thinking)?, out),
             ("signature_delta", Block::Thinking(signature)) => *signature = text(delta.signature)?,
             ("input_json_delta", block) => {
                 let piece = text(delta.partial_json)?;
@@ -214,13 +220,13 @@ impl Decoder {
                     return Ok(());
                 }
                 match block {
-                    Block::Call { call, seen, .. } => {
+                    Block::Call { seen, .. } => {
                         *seen = true;
-                        out.push(Event::ToolArguments { choice: 0, call: *call, json: piece });
+                        push(index, Delta::Arguments, piece, out);
                     }
                     Block::Answer { seen, .. } => {
                         *seen = true;
-                        push_text(piece, out);
+                        push(index, Delta::Text, piece, out);
                     }
                     Block::Custom { json, .. } => {
                         if json.len().saturating_add(piece.len()) > LONGEST_INPUT {
@@ -228,7 +234,7 @@ impl Decoder {
                         }
                         json.push_str(&piece);
                     }
-                    Block::Text | Block::Thinking(_) | Block::Hidden => {}
+                    Block::Text | Block::Thinking(_) | Block::Redacted | Block::Hidden => {}
                 }
             }
             _ => {}
@@ -236,22 +242,22 @@ impl Decoder {
         Ok(())
     }
 
-    fn close(&mut self, index: u64, out: &mut Vec<Event>) {
+    fn close(&mut self, index: u32, out: &mut Vec<Event>) {
         match self.blocks.remove(&index) {
-            Some(Block::Thinking(signature)) if !signature.is_empty() => {
-                out.push(Event::ThinkingSigned { choice: 0, signature: sign(signature) });
+            None | Some(Block::Hidden) => return,
+            Some(Block::Thinking(value)) if !value.is_empty() => {
+                let signature = Signature { of: self.of.clone(), value };
+                out.push(Event::Delta { choice: 0, block: index, delta: Delta::Signature(signature) });
             }
             // A call without arguments may stream no JSON at all.
-            Some(Block::Call { call, given, seen: false }) => {
-                out.push(Event::ToolArguments { choice: 0, call, json: given });
+            Some(Block::Call { given, seen: false }) => push(index, Delta::Arguments, given, out),
+            Some(Block::Answer { given, seen: false }) => push(index, Delta::Text, given, out),
+            Some(Block::Custom { given, json }) => {
+                push(index, Delta::Arguments, free_form(if json.is_empty() { &given } else { &json }), out);
             }
-            Some(Block::Answer { given, seen: false }) => push_text(given, out),
-            Some(Block::Custom { call, given, json }) => {
-                let input = free_form(if json.is_empty() { &given } else { &json });
-                out.push(Event::ToolArguments { choice: 0, call, json: input });
-            }
-            _ => {}
+            Some(Block::Text | Block::Thinking(_) | Block::Call { .. } | Block::Answer { .. } | Block::Redacted) => {}
         }
+        out.push(Event::BlockStop { choice: 0, block: index });
     }
 
     fn stop(&mut self, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
@@ -259,9 +265,23 @@ impl Decoder {
             return Err(UpstreamError::Protocol("message_stop came before message_start".to_owned()));
         }
         self.stopped = true;
-        out.extend(refusal_words(self.stop_details.as_ref()).map(|text| Event::Refusal { choice: 0, text }));
-        let reason = self.stop_reason.as_deref().unwrap_or("end_turn");
-        out.push(Event::Finish { choice: 0, reason: finish(reason, self.answered) });
+        // Blocks that were not closed are complete all the same.
+        while let Some((&index, _)) = self.blocks.first_key_value() {
+            self.close(index, out);
+        }
+        if let Some(text) = refusal_words(self.stop_details.as_ref()) {
+            let block = self.next_block;
+            out.push(Event::BlockStart { choice: 0, block, head: Part::Refusal { text } });
+            out.push(Event::BlockStop { choice: 0, block });
+        }
+        let native = self.stop_reason.take().unwrap_or_default();
+        let finish = Finish {
+            reason: finish(if native.is_empty() { "end_turn" } else { &native }, self.answered),
+            native,
+            stop_sequence: self.stop_sequence.take(),
+            detail: self.stop_details.take(),
+        };
+        out.push(Event::Finish { choice: 0, finish });
         out.extend(self.usage.reported().map(Event::Usage));
         out.push(Event::Done);
         Ok(())
@@ -289,6 +309,7 @@ impl StreamDecoder for Decoder {
             "message_delta" => {
                 let delta: MessageDelta = part(frame.delta, "delta")?;
                 self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
+                self.stop_sequence = delta.stop_sequence.or(self.stop_sequence.take());
                 self.stop_details = delta.stop_details.or(self.stop_details.take());
                 self.count(frame.usage, out);
             }
@@ -307,15 +328,10 @@ impl StreamDecoder for Decoder {
     }
 }
 
-fn push_text(text: String, out: &mut Vec<Event>) {
-    if !text.is_empty() {
-        out.push(Event::Text { choice: 0, text, signature: None });
-    }
-}
-
-fn push_thinking(text: String, out: &mut Vec<Event>) {
-    if !text.is_empty() {
-        out.push(Event::Thinking { choice: 0, text });
+/// Adds a piece to a block; an empty one says nothing.
+fn push(block: u32, delta: impl FnOnce(String) -> Delta, piece: String, out: &mut Vec<Event>) {
+    if !piece.is_empty() {
+        out.push(Event::Delta { choice: 0, block, delta: delta(piece) });
     }
 }
 

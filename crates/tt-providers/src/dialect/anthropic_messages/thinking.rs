@@ -1,19 +1,21 @@
-//! How much to think, in Anthropic's words: an effort with adaptive thinking, or a budget of tokens.
+//! The amount of thinking, in Anthropic's words (`MAPPING.md`, Reasoning): an effort with adaptive thinking, or a budget
+//! of tokens.
 
 use serde_json::Value;
-use tt_core::call::conversation::Effort;
+use tt_core::call::field::Field;
+use tt_core::call::thinking::{Effort, ThinkingConfig};
 
-use super::dropped::Dropped;
 use super::wire::{Thinking, ThinkingKind};
 use crate::codec::Target;
+use crate::notes::Notes;
 
 /// The least budget Anthropic takes (`types/thinking_config_enabled_param.py`).
 const LEAST_BUDGET: u64 = 1024;
 
-/// What a request asks for that thinking must fit.
+/// The parts of a request that thinking must fit.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) effort: Option<Effort>,
+pub(super) struct Asked<'a> {
+    pub(super) config: &'a ThinkingConfig,
     /// `thinking` as the client addressed it to Anthropic.
     pub(super) given: Option<Value>,
     pub(super) max_tokens: u64,
@@ -77,35 +79,47 @@ fn kind(target: Target<'_>) -> Kind {
 }
 
 /// Decides by what is known of the target.
-pub(super) fn decide(target: Target<'_>, asked: Asked, dropped: &mut Dropped) -> Decided {
+pub(super) fn decide(target: Target<'_>, asked: Asked<'_>, notes: &mut Notes) -> Decided {
     let kind = kind(target);
     let mut decided = Decided { thinking: None, effort: None };
-    match asked.effort {
-        None => {}
-        Some(effort) => match kind {
-            Kind::Adaptive => {
-                let always = ALWAYS_THINK.iter().any(|family| target.model.starts_with(family));
-                if effort == Effort::None && always {
-                    dropped.note("reasoning_effort");
-                    decided.effort = Some("low");
-                } else {
-                    let thinks = effort != Effort::None;
-                    let kind = if thinks { ThinkingKind::Adaptive } else { ThinkingKind::Disabled };
-                    decided.thinking = Some(Thinking::Ours(kind));
-                    decided.effort = thinks.then(|| word(effort, target));
+    let effort = asked.config.nearest_effort();
+    match (effort, kind) {
+        // Said to think, and not how much.
+        (None, Kind::Adaptive) if asked.config.mode.is_some() => {
+            decided.thinking = Some(Thinking::Ours(ThinkingKind::Adaptive));
+        }
+        (None, _) if asked.config.in_other_words() => notes.dropped(Field::Effort, "the model has no such amount"),
+        (None, _) => {}
+        (Some(effort), Kind::Adaptive) => {
+            let always = ALWAYS_THINK.iter().any(|family| target.model.starts_with(family));
+            if effort == Effort::None && always {
+                notes.changed(Field::Effort, "the model always thinks: sent as low");
+                decided.effort = Some("low");
+            } else {
+                let thinks = effort != Effort::None;
+                let kind = if thinks { ThinkingKind::Adaptive } else { ThinkingKind::Disabled };
+                decided.thinking = Some(Thinking::Ours(kind));
+                decided.effort = thinks.then(|| word(effort, target, notes));
+                if asked.config.in_other_words() {
+                    notes.changed(Field::Effort, NEAREST);
                 }
             }
-            Kind::Budget => {
-                let budget = budget(effort).filter(|_| !asked.budget_refused).and_then(|b| fit(b, asked.max_tokens));
-                decided.thinking = budget.map(|budget_tokens| Thinking::Ours(ThinkingKind::Enabled { budget_tokens }));
-                if budget.is_none() && effort != Effort::None {
-                    dropped.note("reasoning_effort");
-                }
+        }
+        (Some(effort), Kind::Budget) => {
+            let exact = asked.config.budget.and_then(|tokens| u64::try_from(tokens).ok()).filter(|tokens| *tokens > 0);
+            let wanted = exact.map(|tokens| tokens.max(LEAST_BUDGET)).or_else(|| budget(effort));
+            let fitting = wanted.filter(|_| !asked.budget_refused).and_then(|b| fit(b, asked.max_tokens));
+            decided.thinking = fitting.map(|budget_tokens| Thinking::Ours(ThinkingKind::Enabled { budget_tokens }));
+            match fitting {
+                None if effort != Effort::None => notes.dropped(Field::Effort, "no thinking fits this request"),
+                Some(_) if fitting != wanted => notes.changed(Field::Effort, "lowered to fit under the output limit"),
+                Some(_) if exact.is_some_and(|tokens| tokens < LEAST_BUDGET) => notes.changed(Field::Effort, NEAREST),
+                _ => {}
             }
-            // Not thinking is what it does.
-            Kind::Unknown if effort == Effort::None => {}
-            Kind::Unknown => dropped.note("reasoning_effort"),
-        },
+        }
+        // Not thinking is what it does.
+        (Some(Effort::None), Kind::Unknown) => {}
+        (Some(_), Kind::Unknown) => notes.dropped(Field::Effort, "the model is not known to think"),
     }
     if let Some(given) = asked.given {
         decided.thinking = Some(Thinking::Given(given));
@@ -113,9 +127,20 @@ pub(super) fn decide(target: Target<'_>, asked: Asked, dropped: &mut Dropped) ->
     decided
 }
 
+const NEAREST: &str = "sent as the nearest there is";
+
 /// The effort in Anthropic's words.
-fn word(effort: Effort, target: Target<'_>) -> &'static str {
+fn word(effort: Effort, target: Target<'_>, notes: &mut Notes) -> &'static str {
     let capabilities = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
+    let exact = match effort {
+        Effort::XHigh => capabilities.xhigh_reasoning_effort == Some(true),
+        Effort::Max => capabilities.max_reasoning_effort == Some(true),
+        Effort::None | Effort::Minimal => false,
+        Effort::Low | Effort::Medium | Effort::High => true,
+    };
+    if !exact {
+        notes.changed(Field::Effort, NEAREST);
+    }
     match effort {
         Effort::None | Effort::Minimal | Effort::Low => "low",
         Effort::Medium => "medium",

@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
-use tt_core::call::conversation::{Conversation, CustomTool, Tool as Offered, ToolChoice as Wanted};
+use tt_core::Dialect;
+use tt_core::call::conversation::{Conversation, CustomTool, Function, Tool as Offered, ToolChoice as Wanted};
 use tt_core::call::field::Field;
 
-use super::dropped::Dropped;
 use super::opaque::opaque;
 use super::schema;
-use super::wire::{CacheControl, Tool, ToolChoice};
+use super::wire::{CacheControl, ClientTool, Tool, ToolChoice};
 use crate::codec::Undo;
 use crate::error::RequestError;
+use crate::notes::Notes;
 
 /// The longest name Anthropic takes.
 const LONGEST_NAME: usize = 128;
@@ -33,7 +34,7 @@ impl Names {
         sent
     }
 
-    /// What the answer needs to be undone.
+    /// The changes that the answer must take back.
     pub(super) fn into_undo(self, answer_tool: Option<String>, custom_tools: Vec<String>) -> Undo {
         Undo { tool_names: self.undo, answer_tool, custom_tools }
     }
@@ -63,35 +64,59 @@ pub(super) fn tools<'a>(
     conversation: &'a Conversation,
     strict: bool,
     names: &mut Names,
-    dropped: &mut Dropped,
+    notes: &mut Notes,
 ) -> Result<Tools<'a>, RequestError> {
     let mut out = Tools::default();
     for (index, tool) in conversation.tools.iter().enumerate() {
-        if let Some(Wanted::Allowed { names: allowed, .. }) = &conversation.tool_choice
-            && !allowed.contains(&tool.name)
+        if let (Some(Wanted::Allowed { names: allowed, .. }), Some(name)) = (&conversation.tool_choice, tool.name())
+            && !allowed.iter().any(|allowed| allowed == name)
         {
             continue;
         }
-        let name = names.upstream(&tool.name);
-        let strict = match tool.strict {
-            Some(true) if tool.custom.is_none() && !strict => {
-                dropped.note("strict");
-                false
-            }
-            Some(true) => tool.custom.is_none(),
-            _ => false,
-        };
-        let input_schema = match &tool.custom {
-            Some(custom) => {
+        let encoded = match tool {
+            Offered::Function(tool) => Tool::Client(function(tool, index, strict, names, notes)?),
+            Offered::Custom(tool) => {
                 out.custom.push(tool.name.clone());
-                Cow::Owned(free_form(custom, index)?)
+                Tool::Client(ClientTool {
+                    description: tool.description.as_deref(),
+                    cache_control: tool.cache.map(CacheControl::from),
+                    ..ClientTool::new(names.upstream(&tool.name), Cow::Owned(free_form(tool, index)?))
+                })
             }
-            None => parameters(tool, strict, index)?,
+            Offered::Hosted(tool) if tool.of == Dialect::AnthropicMessages => Tool::Hosted(&tool.raw),
+            // Refused or noted before.
+            Offered::Hosted(_) => continue,
         };
-        let cache_control = tool.cache.map(CacheControl::from);
-        out.tools.push(Tool { name, description: tool.description.as_deref(), input_schema, strict, cache_control });
+        out.tools.push(encoded);
     }
     Ok(out)
+}
+
+fn function<'a>(
+    tool: &'a Function,
+    index: usize,
+    native: bool,
+    names: &mut Names,
+    notes: &mut Notes,
+) -> Result<ClientTool<'a>, RequestError> {
+    let name = names.upstream(&tool.name);
+    let strict = tool.strict == Some(true) && native;
+    if tool.strict == Some(true) && !native {
+        notes.dropped(Field::Strict, "the model does not hold arguments to a schema");
+    }
+    let schema = parameters(tool, strict, index)?;
+    if strict && tool.parameters.as_ref().is_some_and(|asked| asked != schema.as_ref()) {
+        notes.changed(Field::ToolParameters(index), schema::NARROWED);
+    }
+    Ok(ClientTool {
+        description: tool.description.as_deref(),
+        strict,
+        cache_control: tool.cache.map(CacheControl::from),
+        defer_loading: tool.defer_loading,
+        allowed_callers: &tool.allowed_callers,
+        input_examples: &tool.input_examples,
+        ..ClientTool::new(name, schema)
+    })
 }
 
 /// A function with one string stands for a tool that takes free text.
@@ -109,7 +134,7 @@ fn free_form(custom: &CustomTool, index: usize) -> Result<Value, RequestError> {
     }
 }
 
-fn parameters(tool: &Offered, strict: bool, index: usize) -> Result<Cow<'_, Value>, RequestError> {
+fn parameters(tool: &Function, strict: bool, index: usize) -> Result<Cow<'_, Value>, RequestError> {
     let declared = match &tool.parameters {
         None | Some(Value::Null) => return Ok(Cow::Owned(json!({"type": "object", "properties": {}}))),
         Some(Value::Object(declared)) => declared,
@@ -145,7 +170,7 @@ pub(super) fn choice(
     let disable_parallel_tool_use = conversation.parallel_tool_calls == Some(false);
     if tools.is_empty() {
         return match &conversation.tool_choice {
-            Some(Wanted::Required | Wanted::Named(_) | Wanted::Allowed { .. }) => {
+            Some(Wanted::Required | Wanted::Named(_) | Wanted::Allowed { .. } | Wanted::Hosted { .. }) => {
                 Err(RequestError::malformed(Field::ToolChoice, "asks for a tool, and none of that name is in tools"))
             }
             None | Some(Wanted::Auto | Wanted::None) => Ok(None),
@@ -161,6 +186,7 @@ pub(super) fn choice(
             Some(ToolChoice::Any { disable_parallel_tool_use })
         }
         Some(Wanted::Named(name)) => Some(ToolChoice::Tool { name: names.upstream(name), disable_parallel_tool_use }),
+        Some(Wanted::Hosted { raw, .. }) => Some(ToolChoice::Hosted(raw.clone())),
     })
 }
 

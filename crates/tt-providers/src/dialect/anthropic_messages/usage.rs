@@ -84,7 +84,7 @@ impl Running {
         }
     }
 
-    /// What is known; `None` before the first report.
+    /// The usage so far; `None` before the first report.
     pub(super) fn reported(&self) -> Option<Reported> {
         (!self.0.is_empty()).then(|| reported(&self.0, Value::Object(self.0.clone()).to_string()))
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
-use tt_core::call::conversation::CacheHint;
+use tt_core::call::cache::CacheTtl;
 
 /// `POST /v1/messages` (`types/message_create_params.py`).
 #[derive(Debug, Serialize)]
@@ -36,6 +36,8 @@ pub(super) struct Request<'a> {
     pub(super) metadata: Option<Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) service_tier: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cache_control: Option<CacheControl>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) stream: bool,
     /// Fields the client addressed to Anthropic by name.
@@ -98,6 +100,10 @@ pub(super) enum Block<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         title: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        context: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        citations: Option<Citations>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
     Thinking {
@@ -123,10 +129,19 @@ pub(super) enum Block<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
+    /// A block of Anthropic's own tools, as it came.
+    #[serde(untagged)]
+    Opaque(&'a RawValue),
+}
+
+/// `citations` of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Citations {
+    pub(super) enabled: bool,
 }
 
 impl Block<'_> {
-    /// Where its cache hint goes; thinking takes none.
+    /// The place of its cache hint; thinking takes none.
     pub(super) fn cache_control(&mut self) -> Option<&mut Option<CacheControl>> {
         match self {
             Self::Text { cache_control, .. }
@@ -134,7 +149,7 @@ impl Block<'_> {
             | Self::Document { cache_control, .. }
             | Self::ToolUse { cache_control, .. }
             | Self::ToolResult { cache_control, .. } => Some(cache_control),
-            Self::Thinking { .. } | Self::RedactedThinking { .. } => None,
+            Self::Thinking { .. } | Self::RedactedThinking { .. } | Self::Opaque(_) => None,
         }
     }
 }
@@ -151,12 +166,12 @@ pub(super) enum Input<'a> {
     Empty {},
 }
 
-/// Where an image's or document's bytes are.
+/// The source of an image's or document's bytes.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Source<'a> {
     Base64 { media_type: &'static str, data: &'a str },
-    Text { media_type: &'static str, data: String },
+    Text { media_type: &'static str, data: Cow<'a, str> },
     Url { url: &'a str },
 }
 
@@ -167,20 +182,30 @@ pub(super) struct CacheControl {
     pub(super) ttl: &'static str,
 }
 
-impl From<CacheHint> for CacheControl {
-    fn from(hint: CacheHint) -> Self {
+impl From<CacheTtl> for CacheControl {
+    /// The nearest of the two there are.
+    fn from(ttl: CacheTtl) -> Self {
         Self {
-            ttl: match hint {
-                CacheHint::FiveMinutes => "5m",
-                CacheHint::OneHour => "1h",
+            ttl: match ttl {
+                CacheTtl::FiveMinutes | CacheTtl::ThirtyMinutes => "5m",
+                CacheTtl::OneHour | CacheTtl::TwelveHours => "1h",
             },
         }
     }
 }
 
+/// An entry of `tools`.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Tool<'a> {
+    Client(ClientTool<'a>),
+    /// A tool that Anthropic runs, in its own words.
+    Hosted(&'a Value),
+}
+
 /// A client tool (`types/tool_param.py`).
 #[derive(Debug, Serialize)]
-pub(super) struct Tool<'a> {
+pub(super) struct ClientTool<'a> {
     pub(super) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) description: Option<&'a str>,
@@ -189,6 +214,38 @@ pub(super) struct Tool<'a> {
     pub(super) strict: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cache_control: Option<CacheControl>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) defer_loading: bool,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(super) allowed_callers: &'a [String],
+    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
+    pub(super) input_examples: &'a [Value],
+}
+
+impl<'a> ClientTool<'a> {
+    /// A tool of which nothing else is said.
+    pub(super) const fn new(name: String, input_schema: Cow<'a, Value>) -> Self {
+        Self {
+            name,
+            description: None,
+            input_schema,
+            strict: false,
+            cache_control: None,
+            defer_loading: false,
+            allowed_callers: &[],
+            input_examples: &[],
+        }
+    }
+}
+
+impl Tool<'_> {
+    /// Where its mark of the cache goes. A hosted tool's stands in its own words.
+    pub(super) const fn cache_control(&mut self) -> Option<&mut Option<CacheControl>> {
+        match self {
+            Self::Client(tool) => Some(&mut tool.cache_control),
+            Self::Hosted(_) => None,
+        }
+    }
 }
 
 /// `tool_choice`.
@@ -209,12 +266,15 @@ pub(super) enum ToolChoice {
         disable_parallel_tool_use: bool,
     },
     None,
+    /// A tool that Anthropic runs, in its own words.
+    #[serde(untagged)]
+    Hosted(Value),
 }
 
 impl ToolChoice {
     /// Must a tool be called?
     pub(super) const fn forces(&self) -> bool {
-        matches!(self, Self::Any { .. } | Self::Tool { .. })
+        matches!(self, Self::Any { .. } | Self::Tool { .. } | Self::Hosted(_))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Ids of tool calls: the one convention by which ours are told from Gemini's, and the crate's only randomness.
 //!
-//! Gemini 2.x names no id, 3-preview sometimes, 3.1 and later always (H2): eight letters and digits, seen so far. A
+//! Gemini 2.x names no id, 3-preview sometimes, 3.1 and later always: eight letters and digits, seen so far. A
 //! client needs one for every call, so one is made up; it must not go back to Gemini, which never saw it.
 
-/// What an id made up here begins with. OpenAI's own ids begin so too: neither came from Gemini.
+/// The beginning of an id made up here. OpenAI's own ids begin so too: neither came from Gemini.
 const MADE_UP: &str = "call_";
 
-/// What Anthropic's ids begin with, in histories that began there.
+/// The beginning of Anthropic's ids, in histories that began there.
 const ANTHROPIC: &str = "toolu_";
 
 /// A new id, unique for all practical purposes and within OpenAI's 40 characters.

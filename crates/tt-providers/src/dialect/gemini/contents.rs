@@ -2,18 +2,24 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tt_core::Provider;
-use tt_core::call::conversation::{Conversation, Media, Message, Part as Said, Role, Signature, ToolCall};
+use serde_json::{Map, Value};
+use tt_core::call::conversation::{
+    Conversation, Document, Image, Media, Message, Opaque, Part as Said, Role, Signature, Text, Thinking, ToolCall,
+    ToolResult, Video,
+};
 use tt_core::call::field::Field;
+use tt_core::{Dialect, Provider};
 
+use super::super::foreign;
 use super::call_ids;
 use super::family::Family;
 use super::media::{Blob, FileData, MediaPart, media};
 use super::tools::Names;
 use crate::error::RequestError;
+use crate::notes::Notes;
 
-/// What stands in for a signature that was lost on the way (S3,
-/// [documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
+/// Takes the place of a signature that was lost on the way
+/// ([documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// The messages in Gemini's words.
@@ -56,6 +62,11 @@ struct Part<'a> {
     thought: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thought_signature: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    video_metadata: Option<&'a Value>,
+    /// A part of Gemini's own tools, as it came.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    opaque: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,7 +93,7 @@ struct FunctionResponsePart<'a> {
     inline_data: Blob<'a>,
 }
 
-/// A function's response, always an object (H4).
+/// A function's response, always an object (`MAPPING.md`, Tool calls in the history).
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Output {
@@ -108,15 +119,23 @@ struct Pending<'a> {
 /// nothing is left to send.
 pub(super) fn encode<'a>(
     conversation: &'a Conversation,
-    family: Family,
+    (model, family): (&'a str, Family),
     names: &'a Names,
-    dropped: &mut Vec<&'static str>,
+    notes: &mut Notes,
 ) -> Result<Contents<'a>, RequestError> {
-    let mut encoder =
-        Encoder { family, names, system: Vec::new(), contents: Vec::new(), pending: Vec::new(), beside: Vec::new() };
+    let mut encoder = Encoder {
+        model,
+        family,
+        names,
+        system: Vec::new(),
+        contents: Vec::new(),
+        pending: Vec::new(),
+        beside: Vec::new(),
+        notes,
+    };
     let mut calls_at = 0;
     for (i, message) in conversation.messages.iter().enumerate() {
-        note_dropped(message, dropped);
+        encoder.note_dropped(message);
         if matches!(message.role, Role::User | Role::Assistant) {
             encoder.close_results(calls_at)?;
         }
@@ -131,7 +150,7 @@ pub(super) fn encode<'a>(
         }
     }
     encoder.close_results(calls_at)?;
-    let Encoder { system, mut contents, .. } = encoder;
+    let Encoder { system, mut contents, notes, .. } = encoder;
     if contents.is_empty() {
         return Err(RequestError::unsupported(
             Field::Messages,
@@ -139,39 +158,27 @@ pub(super) fn encode<'a>(
         ));
     }
     if family.checks_signatures {
-        replace_lost_signatures(&mut contents);
+        replace_lost_signatures(&mut contents, notes);
     }
     Ok(Contents { system: (!system.is_empty()).then_some(SystemInstruction { parts: system }), contents })
 }
 
-fn note_dropped(message: &Message, dropped: &mut Vec<&'static str>) {
-    if message.name.is_some() {
-        dropped.push("messages[].name");
-    }
-    let hinted = message.parts.iter().any(|part| match part {
-        Said::Text { cache, .. }
-        | Said::Image { cache, .. }
-        | Said::File { cache, .. }
-        | Said::ToolResult { cache, .. } => cache.is_some(),
-        _ => false,
-    });
-    if hinted {
-        dropped.push("cache_control");
-    }
-}
-
-/// Gemini 3 refuses a step of the current turn whose first call lacks its signature (I20). The turn begins with the
+/// Gemini 3 refuses a step of the current turn whose first call lacks its signature. The turn begins with the
 /// last thing the user said.
-fn replace_lost_signatures(contents: &mut [Content<'_>]) {
+fn replace_lost_signatures(contents: &mut [Content<'_>], notes: &mut Notes) {
     let turn = contents.iter().rposition(|content| content.role == "user" && !content.results).unwrap_or(0);
     for step in contents.iter_mut().skip(turn).filter(|content| content.role == "model") {
         if let Some(first) = step.parts.iter_mut().find(|part| part.function_call.is_some()) {
-            first.thought_signature.get_or_insert(NO_SIGNATURE);
+            first.thought_signature.get_or_insert_with(|| {
+                notes.changed(Field::Signatures, "the signature of a call is lost: Gemini is told not to check it");
+                NO_SIGNATURE
+            });
         }
     }
 }
 
-struct Encoder<'a> {
+struct Encoder<'a, 'n> {
+    model: &'a str,
     family: Family,
     names: &'a Names,
     system: Vec<Part<'a>>,
@@ -179,13 +186,72 @@ struct Encoder<'a> {
     pending: Vec<Pending<'a>>,
     /// Media of results that cannot stand inside them.
     beside: Vec<Part<'a>>,
+    notes: &'n mut Notes,
 }
 
-impl<'a> Encoder<'a> {
+impl<'a> Encoder<'a, '_> {
+    fn note_dropped(&mut self, message: &Message) {
+        if message.name.is_some() {
+            self.notes.dropped(Field::SpeakerName, "");
+        }
+        if message.parts.iter().any(|part| part.cache().is_some()) {
+            self.notes.dropped(Field::CacheMarks, "");
+        }
+    }
+
+    /// A signature, where the model can read it.
+    fn ours(&mut self, signature: Option<&'a Signature>) -> Option<&'a str> {
+        let found = signature.and_then(|signature| signature.for_model(Provider::Gemini, self.model));
+        if signature.is_some() && found.is_none() {
+            self.notes.dropped(Field::Signatures, "only the model that made it can read it");
+        }
+        found
+    }
+
+    /// Empty text is refused, but its signature must come back on an empty part.
+    fn text(&mut self, text: &'a Text) -> Option<Part<'a>> {
+        if !text.citations.is_empty() {
+            self.notes.dropped(Field::Citations, "");
+        }
+        let thought_signature = self.ours(text.signature.as_ref());
+        (!text.text.is_empty() || thought_signature.is_some()).then(|| Part {
+            text: Some(&text.text),
+            thought_signature,
+            ..Part::default()
+        })
+    }
+
+    fn media(&mut self, i: usize, j: usize, said: &'a Said) -> Result<Part<'a>, RequestError> {
+        let mut part = media_part(i, j, said)?;
+        match said {
+            Said::Image(Image { signature, .. }) => part.thought_signature = self.ours(signature.as_ref()),
+            Said::Video(Video { metadata, .. }) => part.video_metadata = metadata.as_ref(),
+            _ => {}
+        }
+        Ok(part)
+    }
+
+    fn opaque(&mut self, i: usize, j: usize, opaque: &Opaque) -> Result<Option<Part<'a>>, RequestError> {
+        let at = Field::Part { message: i, part: j };
+        if !foreign::keeps(opaque, (Dialect::Gemini, Provider::Gemini), &at, self.notes)? {
+            return Ok(None);
+        }
+        let raw = serde_json::from_str(&opaque.raw).map_err(|_| misplaced(i, j, "the part is no JSON object"))?;
+        Ok(Some(Part { opaque: Some(raw), ..Part::default() }))
+    }
+
     fn instructions(&mut self, i: usize, message: &'a Message) -> Result<(), RequestError> {
+        if !self.contents.is_empty() {
+            self.notes
+                .changed(Field::Message(i), "moved to the top: Gemini takes no instructions inside the conversation");
+        }
         for (j, said) in message.parts.iter().enumerate() {
             match said {
-                Said::Text { text, .. } | Said::Refusal { text } => self.system.extend(text_part(text, None)),
+                Said::Text(text) => {
+                    let part = plain(&text.text);
+                    self.system.extend(part);
+                }
+                Said::Refusal { text } => self.system.extend(plain(text)),
                 _ => return Err(misplaced(i, j, "Gemini takes only text as instructions")),
             }
         }
@@ -196,11 +262,16 @@ impl<'a> Encoder<'a> {
         let mut parts = Vec::new();
         for (j, said) in message.parts.iter().enumerate() {
             match said {
-                Said::Text { text, signature, .. } => parts.extend(text_part(text, signature.as_ref())),
-                Said::Refusal { text } => parts.extend(text_part(text, None)),
-                Said::Image { .. } | Said::Audio { .. } | Said::File { .. } => parts.push(media_part(i, j, said)?),
-                Said::Thinking { .. } | Said::RedactedThinking { .. } => {}
-                Said::ToolCall(_) | Said::ToolResult { .. } => {
+                Said::Text(text) => parts.extend(self.text(text)),
+                Said::Refusal { text } => parts.extend(plain(text)),
+                Said::Image(_) | Said::Audio(_) | Said::Video(_) | Said::Document(_) => {
+                    parts.push(self.media(i, j, said)?);
+                }
+                Said::Opaque(opaque) => parts.extend(self.opaque(i, j, opaque)?),
+                Said::Thinking(_) | Said::Redacted { .. } => {
+                    self.notes.dropped(Field::Thinking, "thinking is the assistant's alone");
+                }
+                Said::ToolCall(_) | Said::ToolResult(_) => {
                     return Err(misplaced(i, j, "calls and results of tools do not belong in a user message"));
                 }
             }
@@ -216,24 +287,36 @@ impl<'a> Encoder<'a> {
         let mut parts = Vec::new();
         for (j, said) in message.parts.iter().enumerate() {
             match said {
-                Said::Text { text, signature, .. } => parts.extend(text_part(text, signature.as_ref())),
-                Said::Refusal { text } => parts.extend(text_part(text, None)),
-                Said::Image { .. } | Said::Audio { .. } | Said::File { .. } => parts.push(media_part(i, j, said)?),
+                Said::Text(text) => parts.extend(self.text(text)),
+                Said::Refusal { text } => parts.extend(plain(text)),
+                Said::Image(_) | Said::Audio(_) | Said::Video(_) | Said::Document(_) => {
+                    parts.push(self.media(i, j, said)?);
+                }
+                Said::Opaque(opaque) => parts.extend(self.opaque(i, j, opaque)?),
                 Said::ToolCall(call) => {
                     let field = Field::Arguments { message: i, call: self.pending.len() };
                     let args = arguments(call)
                         .ok_or_else(|| RequestError::unsupported(field, "must be a JSON object as text"))?;
                     parts.push(self.call(call, args));
                 }
-                // Unsigned thoughts mean nothing to it, and another provider's signature is never sent (S4).
-                Said::Thinking { text, signature } => parts.extend(ours(signature.as_ref()).map(|signature| Part {
-                    text: Some(text),
-                    thought: Some(true),
-                    thought_signature: Some(signature),
-                    ..Part::default()
-                })),
-                Said::RedactedThinking { .. } => {}
-                Said::ToolResult { .. } => {
+                // Unsigned thoughts mean nothing to it, and another's signature is never sent.
+                Said::Thinking(Thinking { text, signature, .. }) => {
+                    let model = self.model;
+                    let signature = signature.as_ref().and_then(|by| by.for_model(Provider::Gemini, model));
+                    if signature.is_none() {
+                        self.notes.dropped(Field::Thinking, "Gemini takes only thinking that it has signed");
+                    }
+                    parts.extend(signature.map(|signature| Part {
+                        text: Some(text),
+                        thought: Some(true),
+                        thought_signature: Some(signature),
+                        ..Part::default()
+                    }));
+                }
+                Said::Redacted { .. } => {
+                    self.notes.dropped(Field::Thinking, "Gemini takes only thinking that it has signed");
+                }
+                Said::ToolResult(_) => {
                     return Err(misplaced(i, j, "results of tools do not belong in an assistant message"));
                 }
             }
@@ -251,14 +334,14 @@ impl<'a> Encoder<'a> {
         let id = Some(call.id.as_str()).filter(|id| call_ids::from_gemini(id));
         Part {
             function_call: Some(FunctionCall { id, name, args }),
-            thought_signature: ours(call.signature.as_ref()),
+            thought_signature: self.ours(call.signature.as_ref()),
             ..Part::default()
         }
     }
 
     fn results(&mut self, i: usize, message: &'a Message) -> Result<(), RequestError> {
         for (j, said) in message.parts.iter().enumerate() {
-            let Said::ToolResult { id, content, is_error, .. } = said else {
+            let Said::ToolResult(ToolResult { id, content, is_error, .. }) = said else {
                 return Err(misplaced(i, j, "a tool message holds the result of a call"));
             };
             let waiting = self.pending.iter().position(|call| call.id == id && call.result.is_none());
@@ -288,15 +371,21 @@ impl<'a> Encoder<'a> {
         let mut inside = Vec::new();
         for (j, said) in content.iter().enumerate() {
             match said {
-                Said::Text { text, .. } | Said::Refusal { text } => texts.push(text),
-                Said::Image { media: Media::Inline { mime, data }, .. }
-                | Said::File { media: Media::Inline { mime, data }, .. }
+                Said::Text(Text { text, .. }) | Said::Refusal { text } => texts.push(text),
+                Said::Document(Document { media: Media::Text(text), .. }) => texts.push(text),
+                Said::Image(Image { media: Media::Inline { mime, data }, .. })
+                | Said::Document(Document { media: Media::Inline { mime, data }, .. })
                     if self.family.media_in_results =>
                 {
                     inside.push(FunctionResponsePart { inline_data: Blob::new(mime, data) });
                 }
-                Said::Image { .. } | Said::Audio { .. } | Said::File { .. } => {
-                    self.beside.push(media_part(i, j, said)?)
+                Said::Image(_) | Said::Audio(_) | Said::Video(_) | Said::Document(_) => {
+                    let part = self.media(i, j, said)?;
+                    self.beside.push(part);
+                }
+                Said::Opaque(opaque) => {
+                    let part = self.opaque(i, j, opaque)?;
+                    self.beside.extend(part);
                 }
                 _ => return Err(misplaced(i, j, "a tool's result holds text, pictures and files")),
             }
@@ -306,7 +395,7 @@ impl<'a> Encoder<'a> {
         Ok((output, inside))
     }
 
-    /// All results of one turn become one content, in the order of the calls, as many as there are calls (H4).
+    /// All results of one turn become one content, in the order of the calls, as many as there are calls.
     fn close_results(&mut self, calls_at: usize) -> Result<(), RequestError> {
         let mut parts = Vec::new();
         for call in self.pending.drain(..) {
@@ -356,25 +445,16 @@ fn arguments(call: &ToolCall) -> Option<Box<RawValue>> {
     object(if text.is_empty() { "{}" } else { text })
 }
 
-/// The signature, if Gemini made it.
-fn ours(signature: Option<&Signature>) -> Option<&str> {
-    signature.filter(|signature| signature.provider == Provider::Gemini).map(|signature| signature.value.as_str())
-}
-
-/// Empty text is refused, but its signature must come back on an empty part (S3).
-fn text_part<'a>(text: &'a str, signature: Option<&'a Signature>) -> Option<Part<'a>> {
-    let thought_signature = ours(signature);
-    (!text.is_empty() || thought_signature.is_some()).then(|| Part {
-        text: Some(text),
-        thought_signature,
-        ..Part::default()
-    })
+/// Text, but not empty text, which is refused.
+fn plain(text: &str) -> Option<Part<'_>> {
+    (!text.is_empty()).then(|| Part { text: Some(text), ..Part::default() })
 }
 
 fn media_part<'a>(i: usize, j: usize, said: &'a Said) -> Result<Part<'a>, RequestError> {
     match media(said) {
         Some(MediaPart::Inline(blob)) => Ok(Part { inline_data: Some(blob), ..Part::default() }),
         Some(MediaPart::File(file)) => Ok(Part { file_data: Some(file), ..Part::default() }),
+        Some(MediaPart::Text(text)) => Ok(Part { text: Some(text), ..Part::default() }),
         None => Err(misplaced(i, j, "a file id of another provider means nothing to Gemini; send the data")),
     }
 }

@@ -1,11 +1,11 @@
-//! What a Gemini model takes, told from its name and what is known of it.
+//! The traits of a Gemini model, read from its name and from the price table.
 
-use tt_core::call::conversation::Effort;
+use tt_core::call::thinking::Effort;
 use tt_core::model::Capabilities;
 
 use crate::codec::Target;
 
-/// How a model is told how much to think (§2.4). Level and budget together are refused.
+/// The way in which a model is told the amount of thinking (`MAPPING.md`, Reasoning). Level and budget together are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Thinking {
     /// It does not think, or cannot be told.
@@ -26,23 +26,36 @@ enum Thinking {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Family {
     thinking: Thinking,
-    /// 3 and later check that the thought signatures of the current turn came back (S3).
+    /// 3 and later check that the thought signatures of the current turn came back.
     pub(super) checks_signatures: bool,
-    /// 3 and later answer in JSON and call functions in one request (T8).
+    /// 3 and later answer in JSON and call functions in one request.
     pub(super) json_with_tools: bool,
-    /// 3 and later read pictures and documents inside a function's response (H5).
+    /// 3 and later read pictures and documents inside a function's response.
     pub(super) media_in_results: bool,
     /// Takes `temperature`, `topP`, `topK`.
     pub(super) sampling: bool,
 }
 
-/// What [`Family::thinking`] says goes into `thinkingConfig`.
+/// An amount of thinking, as it stands in `thinkingConfig`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ThinkingAmount {
     /// `thinkingBudget`.
     Budget(u32),
     /// `thinkingLevel`.
     Level(&'static str),
+}
+
+impl ThinkingAmount {
+    /// Does it stand for another effort than the one that was asked for?
+    pub(super) fn is_only_near(self, effort: Effort) -> bool {
+        match (self, effort) {
+            (Self::Budget(tokens), Effort::None) => tokens > 0,
+            (Self::Budget(_), Effort::Low | Effort::Medium | Effort::High) => false,
+            (Self::Level(word), Effort::Minimal) => word != "minimal",
+            (Self::Level(_), Effort::Low | Effort::Medium | Effort::High) => false,
+            (_, Effort::None | Effort::Minimal | Effort::XHigh | Effort::Max) => true,
+        }
+    }
 }
 
 impl Family {
@@ -61,6 +74,11 @@ impl Family {
             media_in_results: newest,
             sampling: facts.sampling_params != Some(false),
         }
+    }
+
+    /// Is it told how much to think in tokens?
+    pub(super) const fn takes_budget(self) -> bool {
+        matches!(self.thinking, Thinking::Budget { .. })
     }
 
     /// The amount of thinking for an effort; `None`: there is no way to ask this model.

@@ -1,4 +1,4 @@
-//! What a client may address to Gemini in Google's own words, and what that may cost.
+//! The cost of the fields that a client may address to Gemini in Google's own words.
 
 use serde_json::Value;
 use tt_core::Dialect;

@@ -1,15 +1,15 @@
-//! Pictures, sound and documents as `inlineData` and `fileData` (§2.1).
-
-use std::borrow::Cow;
+//! Pictures, sound and documents as `inlineData` and `fileData` (`MAPPING.md`, Content parts).
 
 use serde::Serialize;
-use tt_core::call::conversation::{Media, Part};
+use tt_core::Provider;
+use tt_core::call::media::Media;
+use tt_core::call::part::{Audio, Document, Image, Part, Video};
 
 /// Bytes in the request.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Blob<'a> {
-    mime_type: Cow<'a, str>,
+    mime_type: &'a str,
     data: &'a str,
 }
 
@@ -17,39 +17,45 @@ pub(super) struct Blob<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FileData<'a> {
-    mime_type: &'static str,
+    mime_type: &'a str,
     file_uri: &'a str,
 }
 
-/// Where they are, in Gemini's words.
+/// Media in a request or at an address, in Gemini's words.
 #[derive(Debug)]
 pub(super) enum MediaPart<'a> {
     Inline(Blob<'a>),
     File(FileData<'a>),
+    /// Plain text: a part like any other.
+    Text(&'a str),
 }
 
 impl<'a> Blob<'a> {
     pub(super) fn new(mime: &'a str, data: &'a str) -> Self {
-        Self { mime_type: mime.into(), data }
+        Self { mime_type: mime, data }
     }
 }
 
 /// `None` for a file id, which belongs to one provider, and for what is no media.
 pub(super) fn media(part: &Part) -> Option<MediaPart<'_>> {
     let (media, otherwise) = match part {
-        Part::Audio { data, format } => {
-            return Some(MediaPart::Inline(Blob { mime_type: format!("audio/{format}").into(), data }));
-        }
-        Part::Image { media, .. } => (media, "image/jpeg"),
-        Part::File { media, .. } => (media, "application/pdf"),
+        Part::Audio(Audio { media, .. }) => (media, "audio/mp3"),
+        Part::Image(Image { media, .. }) => (media, "image/jpeg"),
+        Part::Document(Document { media, .. }) => (media, "application/pdf"),
+        Part::Video(Video { media, .. }) => (media, "video/mp4"),
         _ => return None,
     };
     match media {
         Media::Inline { mime, data } => Some(MediaPart::Inline(Blob::new(mime, data))),
-        Media::Url { url } => {
-            Some(MediaPart::File(FileData { mime_type: by_extension(url).unwrap_or(otherwise), file_uri: url }))
+        Media::Url { url, mime } => {
+            let mime_type = mime.as_deref().or_else(|| by_extension(url)).unwrap_or(otherwise);
+            Some(MediaPart::File(FileData { mime_type, file_uri: url }))
+        }
+        Media::FileId { provider: Provider::Gemini, id } => {
+            Some(MediaPart::File(FileData { mime_type: otherwise, file_uri: id }))
         }
         Media::FileId { .. } => None,
+        Media::Text(text) => Some(MediaPart::Text(text)),
     }
 }
 

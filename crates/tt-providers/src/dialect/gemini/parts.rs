@@ -1,13 +1,16 @@
 //! One part of an answer, in neutral words: what a plain answer and a stream share.
 
 use serde::Deserialize;
-use tt_core::Provider;
-use tt_core::call::conversation::{Signature, ToolCall};
+use tt_core::call::media::Media;
+use tt_core::call::origin::{Origin, Signature};
+use tt_core::call::part::{Audio, Document, Image, Part, Video};
+use tt_core::call::tool::ToolCall;
+use tt_core::{Dialect, Provider};
 
 use super::{call_ids, wire};
 use crate::codec::Undo;
 
-/// What a part says.
+/// The contents of a part.
 #[derive(Debug)]
 pub(super) enum Piece {
     /// Visible text; empty only where it is signed.
@@ -17,21 +20,36 @@ pub(super) enum Piece {
     /// A call, with all its arguments.
     Call(ToolCall),
     /// A picture, sound or document the model made.
-    Media { mime: String, data: String },
+    Media { mime: String, data: String, signature: Option<Signature> },
+}
+
+/// Who made what stands in an answer of `model`.
+pub(super) fn origin(model: &str) -> Origin {
+    Origin::with_model(Dialect::Gemini, Provider::Gemini, model)
+}
+
+/// A picture, sound, film or document that the model made, by its media type.
+pub(super) fn drawn(mime: String, data: String, signature: Option<Signature>) -> Part {
+    let kind = mime.split('/').next().unwrap_or_default().to_owned();
+    let media = Media::Inline { mime, data };
+    match kind.as_str() {
+        "image" => Part::Image(Image { signature, ..Image::new(media) }),
+        "audio" => Part::Audio(Audio::new(media)),
+        "video" => Part::Video(Video { media, metadata: None }),
+        _ => Part::Document(Document::new(media)),
+    }
 }
 
 /// Reads a part. `None` for what says nothing to a client: empty text (3.x ends with one), and the provider's own tools
 /// at work (`executableCode`, `codeExecutionResult`, `toolCall`, `toolResponse`).
-pub(super) fn piece(part: wire::Part<'_>, undo: &Undo) -> Option<Piece> {
-    let signature = part
-        .thought_signature
-        .filter(|value| !value.is_empty())
-        .map(|value| Signature { provider: Provider::Gemini, value });
+pub(super) fn piece(part: wire::Part<'_>, of: &Origin, undo: &Undo) -> Option<Piece> {
+    let signature =
+        part.thought_signature.filter(|value| !value.is_empty()).map(|value| Signature { of: of.clone(), value });
     if let Some(call) = part.function_call {
         return call_of(call, signature, undo).map(Piece::Call);
     }
     if let Some(blob) = part.inline_data {
-        return Some(Piece::Media { mime: blob.mime_type?, data: blob.data? });
+        return Some(Piece::Media { mime: blob.mime_type?, data: blob.data?, signature });
     }
     let text = part.text?;
     match (text.is_empty() && signature.is_none(), part.thought) {
@@ -55,10 +73,11 @@ fn call_of(call: wire::FunctionCall<'_>, signature: Option<Signature>, undo: &Un
         name,
         custom,
         signature,
+        ..ToolCall::default()
     })
 }
 
-/// The input of a free-form tool, which went up as a function with one string (T5).
+/// The input of a free-form tool, which went up as a function with one string (`MAPPING.md`, Tools).
 fn free_form(arguments: String) -> String {
     #[derive(Deserialize)]
     struct Wrapped {

@@ -1,12 +1,14 @@
 //! A plain answer of Gemini, decoded.
 
 use tt_core::Timestamp;
-use tt_core::call::conversation::{Media, Part};
-use tt_core::call::reply::{Choice, Finish, Reply};
+use tt_core::call::finish::{Finish, FinishReason};
+use tt_core::call::origin::Origin;
+use tt_core::call::part::{Part, Text, Thinking};
+use tt_core::call::reply::{Choice, Reply};
 use tt_core::usage::Reported;
 
 use super::finish::Ending;
-use super::parts::{Piece, piece};
+use super::parts::{Piece, drawn, origin, piece};
 use super::wire::{Candidate, Response};
 use super::{error, logprobs, usage};
 use crate::codec::Undo;
@@ -17,7 +19,7 @@ use crate::upstream::error::UpstreamError;
 /// # Errors
 ///
 /// `Protocol` for what is not such an answer, `Refused` for an error in its place, `BadAnswer` where every candidate
-/// ended for a reason that leaves nothing to use (§4), or where there is none: its tokens are billed.
+/// ended for a reason that leaves nothing to use, or where there is none: its tokens are billed.
 pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
     let response = Response::parse(body)?;
     if response.error.is_some() {
@@ -31,9 +33,10 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
             let reason = "no candidates".to_owned();
             return Err(if usage.is_some() { bad(reason, usage) } else { UpstreamError::Protocol(reason) });
         }
-        vec![choice(0, Vec::new(), Some(Finish::ContentFilter))]
+        vec![choice(0, Vec::new(), Some(Finish::because(FinishReason::ContentFilter)))]
     } else {
-        decode_choices(candidates, undo).map_err(|reason| bad(reason, usage.clone()))?
+        let of = origin(response.model_version.as_deref().unwrap_or_default());
+        decode_choices(candidates, &of, undo).map_err(|reason| bad(reason, usage.clone()))?
     };
     Ok(Reply {
         id: response.response_id.unwrap_or_default(),
@@ -55,22 +58,24 @@ pub(super) fn seconds(rfc3339: &str) -> Option<i64> {
 }
 
 /// The answers, or the reason why none can be used.
-fn decode_choices(candidates: Vec<Candidate<'_>>, undo: &Undo) -> Result<Vec<Choice>, String> {
+fn decode_choices(candidates: Vec<Candidate<'_>>, of: &Origin, undo: &Undo) -> Result<Vec<Choice>, String> {
     let mut broken = None;
     let mut usable = false;
     let choices = (0u32..)
         .zip(candidates)
         .map(|(position, mut candidate)| {
             let parts: Vec<Part> =
-                candidate.take_parts().into_iter().filter_map(|part| piece(part, undo)).map(neutral).collect();
+                candidate.take_parts().into_iter().filter_map(|part| piece(part, of, undo)).map(neutral).collect();
             let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-            let reason = candidate.finish_reason.as_deref();
-            let finish = reason.map(|reason| Ending::of(reason).finish(called));
-            match (reason, finish) {
-                (Some(reason), Some(None)) => broken = Some(reason.to_owned()),
-                _ => usable = true,
-            }
-            let finish = finish.map(|finish| finish.unwrap_or(Finish::Stop));
+            let finish = candidate.finish_reason.take().map(|word| {
+                let reason = Ending::of(&word).finish(called);
+                if reason.is_none() {
+                    broken = Some(word.clone().into_owned());
+                }
+                usable |= reason.is_some();
+                Finish::in_word(reason.unwrap_or(FinishReason::Incomplete), word)
+            });
+            usable |= finish.is_none();
             let mut choice = choice(candidate.index.unwrap_or(position), parts, finish);
             choice.logprobs = candidate.logprobs_result.and_then(logprobs::openai);
             choice
@@ -88,17 +93,9 @@ fn choice(index: u32, parts: Vec<Part>, finish: Option<Finish>) -> Choice {
 
 fn neutral(piece: Piece) -> Part {
     match piece {
-        Piece::Text { text, signature } => Part::Text { text, cache: None, signature },
-        Piece::Thinking { text, signature } => Part::Thinking { text, signature },
+        Piece::Text { text, signature } => Part::Text(Text { text, signature, ..Text::default() }),
+        Piece::Thinking { text, signature } => Part::Thinking(Thinking { text, signature, ..Thinking::default() }),
         Piece::Call(call) => Part::ToolCall(call),
-        Piece::Media { mime, data } => {
-            let picture = mime.starts_with("image/");
-            let media = Media::Inline { mime, data };
-            if picture {
-                Part::Image { media, detail: None, cache: None }
-            } else {
-                Part::File { media, filename: None, cache: None }
-            }
-        }
+        Piece::Media { mime, data, signature } => drawn(mime, data, signature),
     }
 }

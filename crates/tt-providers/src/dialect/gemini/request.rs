@@ -1,18 +1,20 @@
-//! A conversation as the body of `generateContent` (§2).
+//! A conversation as the body of `generateContent` (`MAPPING.md`, Requests).
 
 use serde::Serialize;
 use serde_json::{Number, Value};
 use tt_core::Dialect;
-use tt_core::call::conversation::{Conversation, Format, Part};
+use tt_core::call::conversation::{Conversation, Format, Image, Part, StateField, ThinkingDisplay, Tool};
 use tt_core::call::field::Field;
 
+use super::super::foreign;
 use super::addressed::{Addressed, Thinking};
 use super::contents::{self, Content, SystemInstruction};
 use super::family::{Family, ThinkingAmount};
 use super::schema;
-use super::tools::{self, Names, ToolConfig, Tools};
+use super::tools::{self, Entry, Names, ToolConfig};
 use crate::codec::{Encoded, Target, Undo};
 use crate::error::RequestError;
+use crate::notes::Notes;
 
 /// The most stop sequences Gemini takes.
 const MAX_STOPS: usize = 5;
@@ -23,8 +25,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     system_instruction: Option<SystemInstruction<'a>>,
     contents: Vec<Content<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<Tools>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Entry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_config: Option<ToolConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,48 +98,52 @@ struct ThinkingConfig {
 /// # Errors
 ///
 /// `Unsupported` for what Gemini cannot express and what would change
-/// the answer if left out. The rest of what is left out is in [`Encoded::dropped`].
+/// the answer if left out. The rest of what is left out is in [`Encoded::notes`].
 pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
     let family = Family::of(target);
     if conversation.audio_output {
         return Err(RequestError::unsupported(Field::Modalities, "audio output is not available from Gemini here"));
     }
-    let mut dropped: Vec<&'static str> = conversation.extra.foreign_to(Dialect::Gemini).collect();
+    let mut notes = Notes::default();
+    foreign::leave_out(conversation, Dialect::Gemini, &mut notes)?;
     let addressed = Addressed::read(&conversation.extra)?;
+    let own = Some(&conversation.state).filter(|state| state.of == Some(Dialect::Gemini));
+    let own = |field| own.and_then(|state| state.field(field));
     let names = Names::of(conversation);
-    let contents = contents::encode(conversation, family, &names, &mut dropped)?;
-    let generation_config = generation_config(conversation, family, addressed.thinking, &mut dropped)?;
+    let contents = contents::encode(conversation, (target.model, family), &names, &mut notes)?;
+    let generation_config = generation_config(conversation, family, addressed.thinking, &mut notes)?;
+    if conversation.cache.automatic.is_some() {
+        notes.dropped(Field::CacheMarks, "Gemini caches by itself");
+    }
     if conversation.end_user.is_some() {
-        dropped.push("user");
+        notes.dropped(Field::EndUser, "");
     }
     if conversation.parallel_tool_calls == Some(false) {
-        // There is no switch (I13).
-        dropped.push("parallel_tool_calls");
+        // Gemini has no switch for it.
+        notes.dropped(Field::ParallelToolCalls, "");
     }
     let body = Body {
         system_instruction: contents.system,
         contents: contents.contents,
-        tools: tools::declarations(conversation, &names, &mut dropped)?,
+        tools: tools::declarations(conversation, &names, &mut notes)?,
         tool_config: tools::config(conversation, &names)?,
-        safety_settings: addressed.safety_settings,
+        safety_settings: addressed.safety_settings.or_else(|| own(StateField::SafetySettings)),
         generation_config,
-        cached_content: addressed.cached_content,
-        service_tier: service_tier(conversation.service_tier.as_deref(), &mut dropped),
+        cached_content: addressed.cached_content.or_else(|| own(StateField::CachedContent)?.as_str()),
+        service_tier: service_tier(conversation.service_tier.as_deref(), &mut notes),
     };
     let body =
         serde_json::to_vec(&body).map_err(|error| RequestError::malformed(Field::Messages, error.to_string()))?;
-    let mut seen = std::collections::HashSet::new();
-    dropped.retain(|name| seen.insert(*name));
-    let custom_tools =
-        conversation.tools.iter().filter(|tool| tool.custom.is_some()).map(|tool| tool.name.clone()).collect();
-    Ok(Encoded { body, undo: Undo { tool_names: names.into_aliases(), custom_tools, ..Undo::default() }, dropped })
+    let custom_tools = conversation.tools.iter().filter(|tool| tool.is_custom()).filter_map(Tool::name);
+    let custom_tools = custom_tools.map(str::to_owned).collect();
+    Ok(Encoded { body, undo: Undo { tool_names: names.into_aliases(), custom_tools, ..Undo::default() }, notes })
 }
 
 fn generation_config<'a>(
     conversation: &'a Conversation,
     family: Family,
     thinking: Thinking,
-    dropped: &mut Vec<&'static str>,
+    notes: &mut Notes,
 ) -> Result<GenerationConfig<'a>, RequestError> {
     let sampling = &conversation.sampling;
     let mut config = GenerationConfig {
@@ -146,7 +152,7 @@ fn generation_config<'a>(
         presence_penalty: sampling.presence_penalty.as_ref(),
         frequency_penalty: sampling.frequency_penalty.as_ref(),
         stop_sequences: sampling.stop.iter().map(String::as_str).filter(|stop| !stop.is_empty()).collect(),
-        media_resolution: media_resolution(conversation, dropped),
+        media_resolution: media_resolution(conversation, notes),
         ..GenerationConfig::default()
     };
     if family.sampling {
@@ -154,9 +160,15 @@ fn generation_config<'a>(
         config.top_p = sampling.top_p.as_ref();
         config.top_k = sampling.top_k;
     } else {
-        let asked = [sampling.temperature.is_some(), sampling.top_p.is_some(), sampling.top_k.is_some()];
-        let names = ["temperature", "top_p", "top_k"].into_iter().zip(asked);
-        dropped.extend(names.filter_map(|(name, asked)| asked.then_some(name)));
+        for (field, asked) in [
+            (Field::Temperature, sampling.temperature.is_some()),
+            (Field::TopP, sampling.top_p.is_some()),
+            (Field::TopK, sampling.top_k.is_some()),
+        ] {
+            if asked {
+                notes.dropped(field, "the model refuses it");
+            }
+        }
     }
     if config.stop_sequences.len() > MAX_STOPS {
         return Err(RequestError::unsupported(Field::Stop, format!("Gemini takes at most {MAX_STOPS} stop sequences")));
@@ -167,7 +179,7 @@ fn generation_config<'a>(
     // Theirs is 32 bits wide; a seed promises nothing but its best.
     config.seed = sampling.seed.and_then(|seed| i32::try_from(seed).ok());
     if config.seed.is_none() && sampling.seed.is_some() {
-        dropped.push("seed");
+        notes.dropped(Field::Seed, "Gemini's seeds have 32 bits");
     }
     if sampling.logprobs == Some(true) {
         if conversation.stream {
@@ -178,20 +190,29 @@ fn generation_config<'a>(
         }
         (config.response_logprobs, config.logprobs) = (Some(true), sampling.top_logprobs);
     }
-    format(conversation, family, &mut config)?;
-    config.thinking_config = thinking_config(conversation, family, thinking, dropped);
+    format(conversation, family, &mut config, notes)?;
+    config.thinking_config = thinking_config(conversation, family, thinking, notes);
     Ok(config)
 }
 
-fn format(conversation: &Conversation, family: Family, config: &mut GenerationConfig<'_>) -> Result<(), RequestError> {
+fn format(
+    conversation: &Conversation,
+    family: Family,
+    config: &mut GenerationConfig<'_>,
+    notes: &mut Notes,
+) -> Result<(), RequestError> {
     let schema = match &conversation.format {
         Format::Text => return Ok(()),
         Format::JsonObject => None,
         Format::JsonSchema { schema, description, .. } => match schema {
-            Some(schema) => Some(
-                schema::for_answer(schema, description.as_deref())
-                    .map_err(|reason| RequestError::unsupported(Field::FormatSchema, reason))?,
-            ),
+            Some(schema) => {
+                let (schema, moved) = schema::for_answer(schema, description.as_deref())
+                    .map_err(|reason| RequestError::unsupported(Field::FormatSchema, reason))?;
+                if moved {
+                    notes.changed(Field::FormatSchema, "keywords that Gemini does not know stand in descriptions");
+                }
+                Some(schema)
+            }
             None => None,
         },
     };
@@ -206,22 +227,40 @@ fn format(conversation: &Conversation, family: Family, config: &mut GenerationCo
     Ok(())
 }
 
-/// What the client set in Google's own words comes before the effort: both at once are refused.
+/// A budget or level that the client set in Google's own words goes before the effort: Gemini refuses both at once.
 fn thinking_config(
     conversation: &Conversation,
     family: Family,
     own: Thinking,
-    dropped: &mut Vec<&'static str>,
+    notes: &mut Notes,
 ) -> Option<ThinkingConfig> {
     let mut config =
         ThinkingConfig { include_thoughts: own.include, thinking_budget: own.budget, thinking_level: own.level };
-    if let Some(effort) = conversation.effort {
-        let set = config.thinking_budget.is_some() || config.thinking_level.is_some();
-        match family.thinking(effort).filter(|_| !set) {
-            Some(ThinkingAmount::Budget(tokens)) => config.thinking_budget = Some(i64::from(tokens)),
-            Some(ThinkingAmount::Level(level)) => config.thinking_level = Some(level.to_owned()),
-            None => dropped.push("reasoning_effort"),
+    let asked = &conversation.thinking;
+    let set = config.thinking_budget.is_some() || config.thinking_level.is_some();
+    match (asked.nearest_effort(), asked.budget) {
+        (Some(_), _) if set => notes.dropped(Field::Effort, "it is said in Google's own words too"),
+        // In Gemini's own words, where the model has them.
+        (_, Some(budget)) if !set && asked.effort.is_none() && family.takes_budget() => {
+            config.thinking_budget = Some(budget);
         }
+        (Some(effort), _) => match family.thinking(effort) {
+            Some(amount) => {
+                if asked.effort.is_none() && asked.level.is_none() || amount.is_only_near(effort) {
+                    notes.changed(Field::Effort, "sent as the nearest there is");
+                }
+                match amount {
+                    ThinkingAmount::Budget(tokens) => config.thinking_budget = Some(i64::from(tokens)),
+                    ThinkingAmount::Level(level) => config.thinking_level = Some(level.to_owned()),
+                }
+            }
+            None => notes.dropped(Field::Effort, "the model cannot be told how much to think"),
+        },
+        (None, _) if asked.in_other_words() => notes.dropped(Field::Effort, "the model has no such amount"),
+        (None, _) => {}
+    }
+    if let (None, Some(display)) = (config.include_thoughts, asked.display) {
+        config.include_thoughts = Some(display != ThinkingDisplay::None);
     }
     let empty = ThinkingConfig { include_thoughts: None, thinking_budget: None, thinking_level: None };
     (config != empty).then_some(config)
@@ -229,11 +268,11 @@ fn thinking_config(
 
 /// OpenAI's `detail` stands with each picture, Gemini's resolution holds for the request (by part only in a preview
 /// version of the API): `high` if any picture asks for it, `low` if all do.
-fn media_resolution(conversation: &Conversation, dropped: &mut Vec<&'static str>) -> Option<&'static str> {
+fn media_resolution(conversation: &Conversation, notes: &mut Notes) -> Option<&'static str> {
     let details: Vec<Option<&str>> = conversation
         .media()
         .filter_map(|part| match part {
-            Part::Image { detail, .. } => Some(detail.as_deref().filter(|detail| *detail != "auto")),
+            Part::Image(Image { detail, .. }) => Some(detail.as_deref().filter(|detail| *detail != "auto")),
             _ => None,
         })
         .collect();
@@ -244,19 +283,19 @@ fn media_resolution(conversation: &Conversation, dropped: &mut Vec<&'static str>
         return Some("MEDIA_RESOLUTION_LOW");
     }
     if details.iter().any(Option::is_some) {
-        dropped.push("detail");
+        notes.dropped(Field::Detail, "Gemini takes one for all pictures");
     }
     None
 }
 
-fn service_tier(asked: Option<&str>, dropped: &mut Vec<&'static str>) -> Option<&'static str> {
+fn service_tier(asked: Option<&str>, notes: &mut Notes) -> Option<&'static str> {
     match asked {
         None | Some("auto") => None,
         Some("default" | "standard") => Some("standard"),
         Some("flex") => Some("flex"),
         Some("priority") => Some("priority"),
         Some(_) => {
-            dropped.push("service_tier");
+            notes.dropped(Field::ServiceTier, "");
             None
         }
     }

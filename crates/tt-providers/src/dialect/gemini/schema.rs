@@ -1,4 +1,4 @@
-//! JSON Schemas as Gemini takes them: of tools (T4) and of structured answers (§2.3).
+//! JSON Schemas as Gemini takes them: of tools and of structured answers (`MAPPING.md`, Structured output).
 //!
 //! Errors are the reason in words; the caller knows the field.
 
@@ -76,18 +76,20 @@ pub(super) fn for_tool(schema: &Value) -> Result<Value, String> {
 }
 
 /// The schema of an answer, in the keywords Gemini knows. Others go into the description, where the model reads them.
-/// A schema that refers to itself keeps its references.
-pub(super) fn for_answer(schema: &Value, description: Option<&str>) -> Result<Value, String> {
+/// A schema that refers to itself keeps its references. Also says whether keywords were moved so.
+pub(super) fn for_answer(schema: &Value, description: Option<&str>) -> Result<(Value, bool), String> {
     let inlined = match inline(schema) {
         Ok(inlined) => inlined,
         Err(reason) if reason == RECURSIVE => schema.clone(),
         Err(reason) => return Err(reason),
     };
-    let Value::Object(mut root) = known_only(&inlined) else { return Err("must be a JSON Schema object".to_owned()) };
+    let known = known_only(&inlined);
+    let moved = known != inlined;
+    let Value::Object(mut root) = known else { return Err("must be a JSON Schema object".to_owned()) };
     if let Some(description) = description.filter(|_| !root.contains_key("description") && !root.contains_key("$ref")) {
         root.insert("description".to_owned(), json!(description));
     }
-    Ok(Value::Object(root))
+    Ok((Value::Object(root), moved))
 }
 
 fn inline(schema: &Value) -> Result<Value, String> {
@@ -325,7 +327,7 @@ mod tests {
             "additionalProperties": false,
             "description": "a form",
         });
-        assert_eq!(for_answer(&schema, Some("a form")).unwrap().to_string(), want.to_string());
+        assert_eq!(for_answer(&schema, Some("a form")).unwrap().0.to_string(), want.to_string());
     }
 
     #[test]
@@ -340,6 +342,6 @@ mod tests {
             "properties": {"next": {"$ref": "#/$defs/Node"}},
             "$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}},
         });
-        assert_eq!(for_answer(&schema, None).unwrap(), want);
+        assert_eq!(for_answer(&schema, None).unwrap().0, want);
     }
 }

@@ -1,17 +1,20 @@
 //! A streamed answer of Gemini, decoded event by event.
 //!
 //! Each event's data is a whole `GenerateContentResponse`. There is no closing mark: the end of the body after a
-//! `finishReason` is success, and without one the answer was cut (§4).
+//! `finishReason` is success, and without one the answer was cut (`MAPPING.md`, Streams of Gemini).
 
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
-use tt_core::call::event::Event;
-use tt_core::call::reply::Finish;
+use tt_core::call::event::{Delta, Event};
+use tt_core::call::finish::{Finish, FinishReason};
+use tt_core::call::origin::Origin;
+use tt_core::call::part::{Part, Text, Thinking};
+use tt_core::call::tool::ToolCall;
 use tt_core::usage::Reported;
 
 use super::finish::Ending;
-use super::parts::{Piece, piece};
+use super::parts::{Piece, drawn, origin, piece};
 use super::wire::{Candidate, Response};
 use super::{error, reply, usage};
 use crate::codec::{StreamDecoder, Undo};
@@ -25,21 +28,33 @@ pub(super) struct Decoder {
     /// Has anything gone out that commits the target?
     content: bool,
     answers: BTreeMap<u32, Answer>,
+    /// Who signs: known once a chunk names the model.
+    of: Origin,
     usage: Option<Reported>,
 }
 
-/// How far one answer has come.
+/// The progress of one answer. Parts have no numbers: blocks are counted over the whole stream. Parallel calls arrive
+/// one per chunk.
 #[derive(Debug, Default)]
 struct Answer {
-    /// Counts the calls over the whole stream: parallel calls arrive one per chunk (I27, I28).
-    calls: u32,
+    next_block: u32,
+    /// The block that a piece of the same kind goes on with.
+    open: Option<(u32, Kind)>,
+    called: bool,
     finished: bool,
+}
+
+/// A kind of block of which a chunk may hold more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Thinking,
 }
 
 impl Decoder {
     /// A decoder for one stream, undoing what encoding its request changed.
     pub(super) fn new(undo: Undo) -> Self {
-        Self { undo, started: false, content: false, answers: BTreeMap::new(), usage: None }
+        Self { undo, started: false, content: false, answers: BTreeMap::new(), of: origin(""), usage: None }
     }
 
     fn chunk(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), UpstreamError> {
@@ -50,13 +65,15 @@ impl Decoder {
         let from = out.len();
         if !self.started {
             self.started = true;
+            let model = chunk.model_version.unwrap_or_default();
+            self.of = origin(&model);
             out.push(Event::Start {
                 id: chunk.response_id.unwrap_or_default(),
-                model: chunk.model_version.unwrap_or_default(),
+                model,
                 created: chunk.create_time.as_deref().and_then(reply::seconds),
             });
         }
-        // Before the content, so that whoever stops here has the latest numbers. Only the last ones count (U10).
+        // Before the content, so that a stream that is cut here has the latest numbers. Only the last ones count.
         if let Some(usage) = chunk.usage_metadata.and_then(usage::reported) {
             if self.usage.as_ref() != Some(&usage) {
                 out.push(Event::Usage(usage.clone()));
@@ -69,7 +86,8 @@ impl Decoder {
         let blocked = chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());
         if blocked && self.answers.is_empty() {
             self.answers.insert(0, Answer { finished: true, ..Answer::default() });
-            out.push(Event::Finish { choice: 0, reason: Finish::ContentFilter });
+            let finish = Finish::because(FinishReason::ContentFilter);
+            out.push(Event::Finish { choice: 0, finish });
         }
         self.content |= out.iter().skip(from).any(Event::is_content);
         Ok(())
@@ -85,26 +103,28 @@ impl Decoder {
     ) -> Result<(), UpstreamError> {
         let choice = candidate.index.unwrap_or(position);
         let answer = self.answers.entry(choice).or_default();
-        for piece in candidate.take_parts().into_iter().filter_map(|part| piece(part, &self.undo)) {
-            push(choice, &mut answer.calls, piece, out);
-        }
-        let Some(reason) = candidate.finish_reason else { return Ok(()) };
+        // Nothing counts after the finish.
         if answer.finished {
             return Ok(());
         }
-        let finish = match Ending::of(&reason).finish(answer.calls > 0) {
-            Some(finish) => finish,
+        for piece in candidate.take_parts().into_iter().filter_map(|part| piece(part, &self.of, &self.undo)) {
+            answer.piece(choice, piece, out);
+        }
+        let Some(word) = candidate.finish_reason else { return Ok(()) };
+        let reason = match Ending::of(&word).finish(answer.called) {
+            Some(reason) => reason,
             // Nothing shown yet: another target may still answer in this one's place.
             None if !self.content && !out.iter().skip(from).any(Event::is_content) => {
-                return Err(reply::bad(reason.into_owned(), self.usage.clone()));
+                return Err(reply::bad(word.into_owned(), self.usage.clone()));
             }
             None => {
-                tracing::warn!(finish_reason = %reason, "Gemini broke off a stream already begun");
-                Finish::Stop
+                tracing::warn!(finish_reason = %word, "Gemini broke off a stream already begun");
+                FinishReason::Incomplete
             }
         };
         answer.finished = true;
-        out.push(Event::Finish { choice, reason: finish });
+        answer.stop(choice, out);
+        out.push(Event::Finish { choice, finish: Finish::in_word(reason, word) });
         Ok(())
     }
 }
@@ -132,22 +152,71 @@ impl StreamDecoder for Decoder {
     }
 }
 
-fn push(choice: u32, calls: &mut u32, piece: Piece, out: &mut Vec<Event>) {
-    match piece {
-        Piece::Text { text, signature } => out.push(Event::Text { choice, text, signature }),
-        Piece::Thinking { text, signature } => {
-            if !text.is_empty() {
-                out.push(Event::Thinking { choice, text });
+impl Answer {
+    fn piece(&mut self, choice: u32, piece: Piece, out: &mut Vec<Event>) {
+        match piece {
+            // A signature is over one part: signed text is a block of its own.
+            Piece::Text { text, signature: signature @ Some(_) } => {
+                self.whole(choice, Part::Text(Text { text, signature, ..Text::default() }), out);
             }
-            out.extend(signature.map(|signature| Event::ThinkingSigned { choice, signature }));
+            Piece::Text { text, signature: None } => {
+                let block = self.of_kind(choice, Kind::Text, out);
+                out.push(Event::Delta { choice, block, delta: Delta::Text(text) });
+            }
+            Piece::Thinking { text, signature } => {
+                let block = self.of_kind(choice, Kind::Thinking, out);
+                if !text.is_empty() {
+                    out.push(Event::Delta { choice, block, delta: Delta::Thinking(text) });
+                }
+                if let Some(signature) = signature {
+                    out.push(Event::Delta { choice, block, delta: Delta::Signature(signature) });
+                    self.stop(choice, out);
+                }
+            }
+            Piece::Call(call) => {
+                self.called = true;
+                let (arguments, head) = (call.arguments, ToolCall { arguments: String::new(), ..call });
+                let block = self.start(choice, Part::ToolCall(head), out);
+                out.push(Event::Delta { choice, block, delta: Delta::Arguments(arguments) });
+                out.push(Event::BlockStop { choice, block });
+            }
+            Piece::Media { mime, data, signature } => self.whole(choice, drawn(mime, data, signature), out),
         }
-        Piece::Call(tool) => {
-            let call = *calls;
-            *calls = calls.saturating_add(1);
-            let (id, name, custom, signature) = (tool.id, tool.name, tool.custom, tool.signature);
-            out.push(Event::ToolCall { choice, call, id, name, custom, signature });
-            out.push(Event::ToolArguments { choice, call, json: tool.arguments });
+    }
+
+    /// Begins a block, after the open one.
+    fn start(&mut self, choice: u32, head: Part, out: &mut Vec<Event>) -> u32 {
+        self.stop(choice, out);
+        let block = self.next_block;
+        self.next_block = block.saturating_add(1);
+        out.push(Event::BlockStart { choice, block, head });
+        block
+    }
+
+    /// Ends the open block.
+    fn stop(&mut self, choice: u32, out: &mut Vec<Event>) {
+        out.extend(self.open.take().map(|(block, _)| Event::BlockStop { choice, block }));
+    }
+
+    /// A block that is all there is of it.
+    fn whole(&mut self, choice: u32, part: Part, out: &mut Vec<Event>) {
+        let block = self.start(choice, part, out);
+        out.push(Event::BlockStop { choice, block });
+    }
+
+    /// The open block of that kind, or a new one.
+    fn of_kind(&mut self, choice: u32, kind: Kind, out: &mut Vec<Event>) -> u32 {
+        match self.open {
+            Some((block, open)) if open == kind => block,
+            _ => {
+                let head = match kind {
+                    Kind::Text => Part::Text(Text::default()),
+                    Kind::Thinking => Part::Thinking(Thinking::default()),
+                };
+                let block = self.start(choice, head, out);
+                self.open = Some((block, kind));
+                block
+            }
         }
-        Piece::Media { mime, .. } => tracing::warn!(mime, "a stream has no place for what Gemini drew; left out"),
     }
 }

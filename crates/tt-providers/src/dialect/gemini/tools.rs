@@ -1,22 +1,30 @@
-//! Tools, their names and the choice among them (§2.2).
+//! Tools, their names and the choice among them (`MAPPING.md`, Tools).
 
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tt_core::call::conversation::{Conversation, CustomTool, Part, Tool, ToolChoice};
+use tt_core::Dialect;
+use tt_core::call::conversation::{Conversation, CustomTool, Function, Part, Tool, ToolChoice};
 use tt_core::call::field::Field;
 
 use super::schema;
 use crate::error::RequestError;
+use crate::notes::Notes;
 
-/// The longest name Gemini takes, in characters (T3).
+/// The longest name Gemini takes, in characters (`MAPPING.md`, Tool names).
 const MAX_NAME: usize = 128;
-/// Where an alias is cut, so that a number fits behind.
+/// An alias is cut to this many characters, so that a number fits behind.
 const MAX_ALIAS: usize = 120;
 
-/// One entry holds all functions.
-pub(super) type Tools = [FunctionDeclarations; 1];
+/// An entry of `tools`: one holds all functions.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Entry<'a> {
+    Functions(FunctionDeclarations),
+    /// A tool that Gemini runs, in its own words.
+    Hosted(&'a Value),
+}
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +33,7 @@ pub(super) struct FunctionDeclarations {
 }
 
 /// [`FunctionDeclaration`](https://ai.google.dev/api/caching#FunctionDeclaration). `parameters` is an OpenAPI subset
-/// that refuses much of JSON Schema for the whole request (I15, I16, I17): never sent.
+/// that refuses much of JSON Schema for the whole request: never sent (`MAPPING.md`, Tools).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionDeclaration {
@@ -34,6 +42,8 @@ struct FunctionDeclaration {
     description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parameters_json_schema: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_json_schema: Option<Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,7 +72,7 @@ pub(super) struct Names {
 impl Names {
     /// Finds an alias for each name, of a tool or in the history, that Gemini would refuse.
     pub(super) fn of(conversation: &Conversation) -> Self {
-        let tools = conversation.tools.iter().map(|tool| tool.name.as_str());
+        let tools = conversation.tools.iter().filter_map(Tool::name);
         let calls = conversation.messages.iter().flat_map(|message| &message.parts).filter_map(|part| match part {
             Part::ToolCall(call) => Some(call.name.as_str()),
             _ => None,
@@ -119,36 +129,47 @@ fn alias(name: &str, used: &HashSet<String>) -> String {
     alias
 }
 
-/// The tools as function declarations; `None` without tools.
-pub(super) fn declarations(
-    conversation: &Conversation,
+/// The tools as function declarations, and those that Gemini runs; empty without tools.
+pub(super) fn declarations<'a>(
+    conversation: &'a Conversation,
     names: &Names,
-    dropped: &mut Vec<&'static str>,
-) -> Result<Option<Tools>, RequestError> {
-    if conversation.tools.is_empty() {
-        return Ok(None);
+    notes: &mut Notes,
+) -> Result<Vec<Entry<'a>>, RequestError> {
+    if conversation.tools.iter().any(|tool| tool.cache().is_some()) {
+        notes.dropped(Field::CacheMarks, "");
     }
-    if conversation.tools.iter().any(|tool| tool.cache.is_some()) {
-        dropped.push("cache_control");
+    let (mut functions, mut entries) = (Vec::new(), Vec::new());
+    for (i, tool) in conversation.tools.iter().enumerate() {
+        match tool {
+            Tool::Function(function) => functions.push(FunctionDeclaration {
+                name: names.sent(&function.name),
+                description: function.description.clone(),
+                parameters_json_schema: parameters(i, function)?,
+                response_json_schema: function.response.clone(),
+            }),
+            Tool::Custom(custom) => functions.push(FunctionDeclaration {
+                name: names.sent(&custom.name),
+                description: custom.description.clone(),
+                parameters_json_schema: Some(free_form(i, custom)?),
+                response_json_schema: None,
+            }),
+            Tool::Hosted(hosted) if hosted.of == Dialect::Gemini => entries.push(Entry::Hosted(&hosted.raw)),
+            // Refused or noted before.
+            Tool::Hosted(_) => {}
+        }
     }
-    let declare = |(i, tool): (usize, &Tool)| {
-        let parameters_json_schema = match &tool.custom {
-            Some(custom) => Some(free_form(i, custom)?),
-            None => parameters(i, tool)?,
-        };
-        let (name, description) = (names.sent(&tool.name), tool.description.clone());
-        Ok(FunctionDeclaration { name, description, parameters_json_schema })
-    };
-    let functions: Result<_, RequestError> = conversation.tools.iter().enumerate().map(declare).collect();
-    Ok(Some([FunctionDeclarations { function_declarations: functions? }]))
+    if !functions.is_empty() {
+        entries.insert(0, Entry::Functions(FunctionDeclarations { function_declarations: functions }));
+    }
+    Ok(entries)
 }
 
-fn parameters(i: usize, tool: &Tool) -> Result<Option<Value>, RequestError> {
+fn parameters(i: usize, tool: &Function) -> Result<Option<Value>, RequestError> {
     let Some(parameters) = tool.parameters.as_ref().filter(|parameters| !parameters.is_null()) else { return Ok(None) };
     schema::for_tool(parameters).map(Some).map_err(|reason| RequestError::unsupported(Field::ToolParameters(i), reason))
 }
 
-/// A free-form tool as a function with one string (T5).
+/// A free-form tool as a function with one string (`MAPPING.md`, Tools).
 fn free_form(i: usize, custom: &CustomTool) -> Result<Value, RequestError> {
     let kind = custom.format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str);
     if kind == Some("grammar") {
@@ -159,9 +180,9 @@ fn free_form(i: usize, custom: &CustomTool) -> Result<Value, RequestError> {
 
 /// Which tool must be called; `None` leaves it to Gemini.
 pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Option<ToolConfig>, RequestError> {
-    let strict = conversation.tools.iter().any(|tool| tool.strict == Some(true));
+    let strict = conversation.tools.iter().any(|tool| matches!(tool, Tool::Function(f) if f.strict == Some(true)));
     let known = |name: &String| {
-        if conversation.tools.iter().any(|tool| tool.name == *name) {
+        if conversation.tools.iter().any(|tool| tool.name() == Some(name)) {
             Ok(names.sent(name))
         } else {
             Err(RequestError::unsupported(Field::ToolChoice, format!("{name} is not among the tools")))
@@ -169,8 +190,10 @@ pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Optio
     };
     let none = Vec::new;
     let (mode, allowed_function_names) = match &conversation.tool_choice {
-        _ if conversation.tools.is_empty() => return Ok(None),
-        // The nearest there is to `strict`: calls keep to the schemas (T2).
+        // A choice among functions says nothing without them. A hosted tool of another dialect has been refused.
+        Some(ToolChoice::Hosted { .. }) => return Ok(None),
+        _ if conversation.tools.iter().all(|tool| tool.name().is_none()) => return Ok(None),
+        // The nearest there is to `strict`: calls keep to the schemas.
         None | Some(ToolChoice::Auto) if strict => ("VALIDATED", none()),
         None => return Ok(None),
         Some(ToolChoice::Auto) => ("AUTO", none()),
@@ -190,14 +213,7 @@ mod tests {
     use super::*;
 
     fn names(tools: &[&str]) -> Names {
-        let tool = |name: &&str| Tool {
-            name: (*name).to_owned(),
-            description: None,
-            parameters: None,
-            strict: None,
-            custom: None,
-            cache: None,
-        };
+        let tool = |name: &&str| Tool::Function(Function { name: (*name).to_owned(), ..Function::default() });
         Names::of(&Conversation { tools: tools.iter().map(tool).collect(), ..Conversation::default() })
     }
 

@@ -1,4 +1,4 @@
-//! Gemini's `usageMetadata` as billing classes (§1). The only place where its numbers are converted.
+//! Gemini's `usageMetadata` as billing classes (`MAPPING.md`, Usage of Gemini). Its numbers are converted nowhere else.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -12,10 +12,10 @@ struct Metadata {
     /// Cached tokens included, the tools' own share not.
     prompt_token_count: Option<u64>,
     cached_content_token_count: Option<u64>,
-    /// Without thinking (U8); the sum over all candidates (U11).
+    /// Without thinking; the sum over all candidates.
     candidates_token_count: Option<u64>,
     thoughts_token_count: Option<u64>,
-    /// Input that the provider's tools fed back (U9).
+    /// Input that the provider's tools fed back.
     tool_use_prompt_token_count: Option<u64>,
     total_token_count: Option<u64>,
     prompt_tokens_details: Option<Vec<Modality>>,

@@ -38,7 +38,7 @@ impl<'a> Response<'a> {
     }
 }
 
-/// Why a prompt was not answered.
+/// The reason for which a prompt was not answered.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PromptFeedback {

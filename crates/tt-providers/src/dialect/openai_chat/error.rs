@@ -94,7 +94,7 @@ fn plain(status: u16, message: &str) -> Refused {
     Refused { status, kind: kind_of(status), message: cut(message), code, param: None, retry_after: None }
 }
 
-/// What a status means when nothing more is known.
+/// The meaning of a status when nothing more is known.
 pub(crate) const fn kind_of(status: u16) -> RefusedKind {
     match status {
         401..=403 => RefusedKind::Credential,

@@ -1,4 +1,4 @@
-//! What a Chat Completions request may cost beside its tokens.
+//! The cost of a Chat Completions request beside its tokens.
 //!
 //! A field that is not known to be free is refused where a budget holds: it may be a tool or a service with a fee, of
 //! this year or the next.

@@ -1,6 +1,6 @@
 //! Tool names that OpenAI refuses, and the names they go by for one request.
 
-use tt_core::call::conversation::{Conversation, Part, ToolChoice};
+use tt_core::call::conversation::{Conversation, Part, Tool, ToolChoice};
 
 /// The longest name taken, of `A-Za-z0-9_-`
 /// ([function name](https://platform.openai.com/docs/api-reference/chat/create)).
@@ -17,20 +17,21 @@ impl Names {
             message
                 .parts
                 .iter()
-                .filter_map(|part| if let Part::ToolCall(call) = part { Some(&call.name) } else { None })
+                .filter_map(|part| if let Part::ToolCall(call) = part { Some(call.name.as_str()) } else { None })
         });
         let chosen = match &conversation.tool_choice {
             Some(ToolChoice::Named(name)) => std::slice::from_ref(name),
             Some(ToolChoice::Allowed { names, .. }) => names.as_slice(),
             _ => &[],
         };
-        let all: Vec<&String> = conversation.tools.iter().map(|tool| &tool.name).chain(calls).chain(chosen).collect();
+        let tools = conversation.tools.iter().filter_map(Tool::name);
+        let all: Vec<&str> = tools.chain(calls).chain(chosen.iter().map(String::as_str)).collect();
         if all.iter().all(|name| fits(name)) {
             return Self::default();
         }
         let mut aliases: Vec<(String, String)> = Vec::new();
         for name in &all {
-            if fits(name) || aliases.iter().any(|(_, client)| &client == name) {
+            if fits(name) || aliases.iter().any(|(_, client)| client == name) {
                 continue;
             }
             let stem: String = name
@@ -38,15 +39,16 @@ impl Names {
                 .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
                 .take(LONGEST - 8)
                 .collect();
-            let taken =
-                |name: &String| all.contains(&name) || aliases.iter().any(|(sent, _)| sent == name) || name.is_empty();
+            let taken = |name: &String| {
+                all.contains(&name.as_str()) || aliases.iter().any(|(sent, _)| sent == name) || name.is_empty()
+            };
             let mut alias = stem.clone();
             let mut counter = 1u32;
             while taken(&alias) {
                 counter += 1;
                 alias = format!("{stem}_{counter}");
             }
-            aliases.push((alias, (*name).clone()));
+            aliases.push((alias, (*name).to_owned()));
         }
         Self(aliases)
     }
@@ -56,7 +58,7 @@ impl Names {
         self.0.iter().find(|(_, client)| client == name).map_or(name, |(sent, _)| sent)
     }
 
-    /// What undoes it.
+    /// The pairs that undo it: (as sent, as the client knows it).
     pub(crate) fn undo(self) -> Vec<(String, String)> {
         self.0
     }
@@ -68,7 +70,7 @@ fn fits(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tt_core::call::conversation::Tool;
+    use tt_core::call::conversation::Function;
 
     use super::*;
 
@@ -76,14 +78,7 @@ mod tests {
     fn names_that_do_not_fit_get_others_and_keep_apart() {
         let long = "n".repeat(70);
         let names = ["ok", "a.b", "a:b", "a_b", &long, "é", ""];
-        let tool = |name: &&str| Tool {
-            name: (*name).into(),
-            description: None,
-            parameters: None,
-            strict: None,
-            custom: None,
-            cache: None,
-        };
+        let tool = |name: &&str| Tool::Function(Function { name: (*name).into(), ..Function::default() });
         let conversation = Conversation { tools: names.iter().map(tool).collect(), ..Conversation::default() };
         let found = Names::of(&conversation);
         let sent: Vec<&str> = names.iter().map(|name| found.sent(name)).collect();

@@ -7,7 +7,7 @@ use tt_core::call::field::Field;
 
 use crate::error::RequestError;
 
-/// Where in a body we are: `messages[1].content[0].image_url.url`.
+/// A place in a body: `messages[1].content[0].image_url.url`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Path<'p> {
     Root,

@@ -4,7 +4,6 @@ use bytes::BytesMut;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
-use tt_core::call::conversation::Part;
 
 use super::template::Template;
 use super::text::Loose;
@@ -68,7 +67,7 @@ impl codec::Observer for StreamObserver {
     }
 }
 
-/// What one event of a stream held.
+/// The contents of one event of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Noted {
     /// Text, thinking, a refusal, a tool call or sound: from here on the target is committed.
@@ -221,16 +220,7 @@ fn output_text(body: &[u8]) -> String {
         tally.text(&String::from_utf8_lossy(body));
         return tally.output_text;
     };
-    for part in reply.choices.iter().flat_map(|choice| &choice.parts) {
-        match part {
-            Part::Text { text, .. } | Part::Thinking { text, .. } | Part::Refusal { text } => tally.text(text),
-            Part::ToolCall(call) => {
-                tally.text(&call.name);
-                tally.text(&call.arguments);
-            }
-            _ => {}
-        }
-    }
+    tally.text(&reply.output_text());
     tally.output_text
 }
 

@@ -4,13 +4,15 @@
 
 use serde_json::{Map, Value, json};
 use tt_core::Provider;
-use tt_core::call::conversation::{Part, ToolCall};
-use tt_core::call::reply::{Choice, Finish, Reply};
+use tt_core::call::finish::{Finish, FinishReason};
+use tt_core::call::part::{Part, Text};
+use tt_core::call::reply::{Choice, Reply};
+use tt_core::call::tool::ToolCall;
 
 use super::field;
 use super::object::{Object, Path};
 use super::request::parts::assistant;
-use super::{error, usage, wire};
+use super::{citation, error, usage, wire};
 use crate::codec::Undo;
 use crate::error::RequestError;
 use crate::upstream::error::{UpstreamError, json_error};
@@ -18,7 +20,7 @@ use crate::upstream::error::{UpstreamError, json_error};
 /// Fields of a message, not of its choice, that pass through `Choice::extra`.
 const OF_MESSAGE: [&str; 2] = ["annotations", "audio"];
 
-/// What the caller of an encoder decides.
+/// The parts of an answer that its provider does not decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EncodeOptions {
     /// `created`, in seconds since the epoch: now.
@@ -29,7 +31,7 @@ pub struct EncodeOptions {
     pub fallback_model: String,
     /// Streams: did the client ask for the usage chunk?
     pub include_usage: bool,
-    /// The client used the legacy `functions` and expects `function_call` in the answer (T6).
+    /// The client used the legacy `functions` and expects `function_call` in the answer.
     pub legacy_functions: bool,
 }
 
@@ -43,21 +45,21 @@ impl EncodeOptions {
         if given.is_empty() { &self.fallback_model } else { given }
     }
 
-    pub(crate) fn finish(&self, finish: Finish) -> &'static str {
-        match finish {
-            Finish::ToolCalls if self.legacy_functions => "function_call",
+    pub(crate) fn finish(&self, reason: FinishReason) -> &'static str {
+        match reason {
+            FinishReason::ToolCalls if self.legacy_functions => "function_call",
             other => finish_word(other),
         }
     }
 }
 
 /// The word for why an answer ended ([`finish_reason`](https://platform.openai.com/docs/api-reference/chat/object)).
-const fn finish_word(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Stop => "stop",
-        Finish::Length => "length",
-        Finish::ToolCalls => "tool_calls",
-        Finish::ContentFilter => "content_filter",
+const fn finish_word(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop | FinishReason::PauseTurn | FinishReason::Compaction | FinishReason::Incomplete => "stop",
+        FinishReason::Length | FinishReason::ContextWindow | FinishReason::Continuation => "length",
+        FinishReason::ToolCalls => "tool_calls",
+        FinishReason::ContentFilter | FinishReason::Refusal => "content_filter",
     }
 }
 
@@ -109,7 +111,8 @@ fn choice(mut choice: Object<'_>, position: usize, undo: &Undo) -> Result<Choice
         Some(index) => u32::try_from(index).map_err(|_| choice.at("index").malformed("is too large"))?,
         None => u32::try_from(position).unwrap_or(u32::MAX),
     };
-    let finish = choice.string("finish_reason")?.as_deref().and_then(wire::finish);
+    let word = choice.string("finish_reason")?.unwrap_or_default();
+    let finish = wire::finish(&word).map(|reason| Finish::in_word(reason, word));
     let logprobs = choice.take("logprobs");
     // Azure leaves out the message of a filtered answer.
     let (mut parts, kept) = match choice.take("message") {
@@ -127,7 +130,7 @@ fn choice(mut choice: Object<'_>, position: usize, undo: &Undo) -> Result<Choice
         }
     }
     // An empty string is said by nobody: Azure and others send it beside tool calls.
-    parts.retain(|part| !matches!(part, Part::Text { text, signature: None, .. } if text.is_empty()));
+    parts.retain(|part| !matches!(part, Part::Text(Text { text, signature: None, .. }) if text.is_empty()));
     let mut extra = std::mem::take(&mut choice.fields);
     extra.extend(kept.into_iter().filter(|(_, value)| !value.is_null()));
     Ok(Choice { index, parts, finish, logprobs, extra })
@@ -160,21 +163,31 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     let (mut blocks, mut calls, mut signature) = (Vec::new(), Vec::new(), None);
     for part in &choice.parts {
         match part {
-            Part::Text { text, signature: signed, .. } => {
-                said.get_or_insert_default().push_str(text);
-                signature = signed.as_ref().or(signature);
+            Part::Text(part) => {
+                said.get_or_insert_default().push_str(&part.text);
+                signature = part.signature.as_ref().or(signature);
             }
-            Part::Thinking { text, signature } => {
-                thought.get_or_insert_default().push_str(text);
-                if let Some(signature) = signature.as_ref().filter(|s| s.provider == Provider::Anthropic) {
+            Part::Thinking(part) => {
+                let text = part.texts().collect::<Vec<_>>().join("\n\n");
+                thought.get_or_insert_default().push_str(&text);
+                if let Some(signature) = part.signature.as_ref().filter(|s| s.of.provider == Provider::Anthropic) {
                     blocks.push(json!({"type": "thinking", "thinking": text, "signature": signature.value}));
                 }
             }
-            Part::RedactedThinking { data } => blocks.push(json!({"type": "redacted_thinking", "data": data})),
+            Part::Redacted { data, of } if of.provider == Provider::Anthropic => {
+                blocks.push(json!({"type": "redacted_thinking", "data": data}));
+            }
             Part::Refusal { text } => refusal.get_or_insert_default().push_str(text),
             Part::ToolCall(call) => calls.push(call),
-            // Pictures and sound in an answer have no field here; results are not said by a model.
-            Part::Image { .. } | Part::Audio { .. } | Part::File { .. } | Part::ToolResult { .. } => {}
+            // Pictures and sound in an answer have no field here, nor has what only its maker can read; results are not
+            // said by a model.
+            Part::Image(_)
+            | Part::Audio(_)
+            | Part::Video(_)
+            | Part::Document(_)
+            | Part::ToolResult(_)
+            | Part::Redacted { .. }
+            | Part::Opaque(_) => {}
         }
     }
     let said = said.filter(|text| !text.is_empty());
@@ -189,7 +202,7 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     if !blocks.is_empty() {
         message.insert("thinking_blocks".into(), blocks.into());
     }
-    if let Some(signature) = signature.filter(|signature| signature.provider == Provider::Gemini) {
+    if let Some(signature) = signature.filter(|signature| signature.of.provider == Provider::Gemini) {
         message.insert("extra_content".into(), signed(&signature.value));
     }
     match calls.as_slice() {
@@ -206,13 +219,21 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     for (name, value) in choice.extra.iter().filter(|(name, _)| OF_MESSAGE.contains(&name.as_str())) {
         message.insert(name.clone(), value.clone());
     }
+    let annotations = citation::annotations(choice.parts.iter().filter_map(|part| match part {
+        Part::Text(text) => Some(text),
+        _ => None,
+    }));
+    if !annotations.is_empty() {
+        message.insert("annotations".into(), annotations.into());
+    }
     out.insert("message".into(), message.into());
     out.insert("logprobs".into(), choice.logprobs.clone().into());
-    out.insert("finish_reason".into(), options.finish(choice.finish.unwrap_or(Finish::Stop)).into());
+    let reason = choice.finish.as_ref().map(|finish| finish.reason).unwrap_or_default();
+    out.insert("finish_reason".into(), options.finish(reason).into());
     Value::Object(out)
 }
 
-/// `extra_content` as Google's OpenAI endpoint writes it (S1).
+/// `extra_content` as Google's OpenAI endpoint writes it.
 pub(crate) fn signed(signature: &str) -> Value {
     json!({"google": {"thought_signature": signature}})
 }
@@ -223,7 +244,7 @@ fn encode_call(call: &ToolCall) -> Value {
     } else {
         json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
     };
-    if let Some(signature) = call.signature.as_ref().filter(|signature| signature.provider == Provider::Gemini) {
+    if let Some(signature) = call.signature.as_ref().filter(|signature| signature.of.provider == Provider::Gemini) {
         out["extra_content"] = signed(&signature.value);
     }
     out
@@ -231,7 +252,9 @@ fn encode_call(call: &ToolCall) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use tt_core::call::conversation::Signature;
+    use tt_core::Dialect;
+    use tt_core::call::origin::{Origin, Signature};
+    use tt_core::call::part::Thinking;
     use tt_core::usage::Reported;
 
     use super::*;
@@ -248,7 +271,7 @@ mod tests {
 
     fn call(name: &str) -> Part {
         let (id, arguments) = ("c".into(), "{}".into());
-        Part::ToolCall(ToolCall { id, name: name.into(), arguments, custom: false, signature: None })
+        Part::ToolCall(ToolCall { id, name: name.into(), arguments, ..ToolCall::default() })
     }
 
     fn decoded(body: &Value) -> Result<Reply, UpstreamError> {
@@ -267,15 +290,18 @@ mod tests {
 
     #[test]
     fn thinking_is_shown_and_kept_verbatim_where_it_is_signed() {
-        let signature = |provider, value: &str| Some(Signature { provider, value: value.into() });
+        let claude = || Origin::of(Dialect::AnthropicMessages, Provider::Anthropic);
+        let gemini = || Origin::of(Dialect::Gemini, Provider::Gemini);
+        let signature = |of, value: &str| Some(Signature { of, value: value.into() });
         let parts = vec![
-            Part::Thinking { text: "a".into(), signature: signature(Provider::Anthropic, "s") },
-            Part::RedactedThinking { data: "d".into() },
-            Part::Thinking { text: "b".into(), signature: None },
-            Part::Text { text: "x".into(), cache: None, signature: signature(Provider::Gemini, "g") },
+            Part::Thinking(Thinking { text: "a".into(), signature: signature(claude(), "s"), ..Thinking::default() }),
+            Part::Redacted { data: "d".into(), of: claude() },
+            Part::Redacted { data: "unreadable to anyone".into(), of: gemini() },
+            Part::Thinking(Thinking { summary: vec!["b".into(), "c".into()], ..Thinking::default() }),
+            Part::Text(Text { text: "x".into(), signature: signature(gemini(), "g"), ..Text::default() }),
         ];
         let found = message(parts.clone());
-        assert_eq!(found["reasoning_content"], "ab");
+        assert_eq!(found["reasoning_content"], "ab\n\nc");
         assert_eq!(
             found["thinking_blocks"],
             json!([{"type": "thinking", "thinking": "a", "signature": "s"}, {"type": "redacted_thinking", "data": "d"}])
@@ -283,6 +309,18 @@ mod tests {
         assert_eq!(found["extra_content"]["google"]["thought_signature"], "g");
         let back = decoded(&written(parts, &EncodeOptions::default())).unwrap();
         assert_eq!(back.choices[0].parts.len(), 3);
+    }
+
+    #[test]
+    fn citations_are_annotations_again() {
+        let cited = json!({"start_index": 0, "end_index": 2, "title": "t", "url": "https://example.org"});
+        let annotations = json!([{"type": "url_citation", "url_citation": cited}]);
+        let body = json!({"choices": [{"message": {"content": "hi", "annotations": annotations}}]});
+        let reply = decoded(&body).unwrap();
+        assert!(reply.choices[0].extra.is_empty());
+        let Part::Text(text) = &reply.choices[0].parts[0] else { panic!("{reply:?}") };
+        assert_eq!(text.citations.len(), 1);
+        assert_eq!(message(reply.choices[0].parts.clone())["annotations"], annotations);
     }
 
     #[test]
@@ -337,7 +375,10 @@ mod tests {
         // Azure, for a filtered answer.
         let body = json!({"choices": [{"finish_reason": "content_filter", "index": 0}]});
         let choice = &decoded(&body).unwrap().choices[0];
-        assert_eq!((choice.parts.len(), choice.finish), (0, Some(Finish::ContentFilter)));
+        assert_eq!(
+            (choice.parts.len(), choice.finish.clone()),
+            (0, Some(Finish::in_word(FinishReason::ContentFilter, "content_filter")))
+        );
     }
 
     #[test]
@@ -349,8 +390,8 @@ mod tests {
         let record = std::fs::read(file).unwrap();
         let record: Value = serde_json::from_slice(&record).unwrap();
         let reply = decoded(&record["response"]["body"]).unwrap();
-        assert!(matches!(&reply.choices[0].parts[..], [Part::Text { text, signature: Some(signature), .. }]
-                if text == "The current time is Noon." && signature.provider == Provider::Gemini));
+        assert!(matches!(&reply.choices[0].parts[..], [Part::Text(Text { text, signature: Some(signature), .. })]
+                if text == "The current time is Noon." && signature.of.provider == Provider::Gemini));
         assert_eq!(reply.usage.unwrap().usage.total(), 100);
     }
 }

@@ -1,7 +1,8 @@
-//! What a pass-through must know of a Chat Completions body, and the body with only the model's name changed.
+//! The facts of a Chat Completions body that must be known before it is planned and paid for, and the body with only the
+//! model's name changed.
 //!
-//! One walk over borrowed text: the top level and `stream_options`, keys compared after unescaping. What is priced is
-//! what is sent: a key that stands twice, or that equals a priced one but for case (some hosts fold case), is refused.
+//! One walk over borrowed text: the top level and `stream_options`, keys compared after unescaping. The request that is
+//! priced must be the one that is sent: a key that stands twice, or that equals a priced one but for case (some hosts fold case), is refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -33,13 +34,13 @@ pub struct Scan {
     pub include_usage: Option<bool>,
     /// The client used the legacy `functions` or `function_call`, and expects `function_call` in the answer.
     pub legacy_functions: bool,
-    /// Where the value of `model` stands, quotes included.
+    /// The place of the value of `model`, quotes included.
     pub model_at: Range<usize>,
     usage: Usage,
     limits: Vec<Range<usize>>,
 }
 
-/// What must be done to have the provider report usage.
+/// The change by which the provider reports usage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Usage {
     /// Nothing.
@@ -56,7 +57,7 @@ impl Scan {
     /// Reads `body`, all of which must be JSON.
     ///
     /// Values are skipped without recursion, so that nesting of any depth is safe here; decoding a body
-    /// ([`super::decode_request`]) refuses more than 128 levels.
+    /// ([`super::request::decode_request`]) refuses more than 128 levels.
     ///
     /// # Errors
     /// `InvalidJson`; `Missing` without a `model`; `Malformed`, naming the field, for a key that stands twice or differs

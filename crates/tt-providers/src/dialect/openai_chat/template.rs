@@ -15,9 +15,9 @@ const LONGEST: usize = 4096;
 pub(super) struct Template {
     /// Whole, as it came; empty: none.
     chunk: Vec<u8>,
-    /// Where the text begins and ends.
+    /// The places at which the text begins and ends.
     text: (usize, usize),
-    /// Where the padding behind it begins and ends, if there is any.
+    /// The places at which the padding behind it begins and ends, if there is any.
     padding: Option<(usize, usize)>,
 }
 
@@ -77,7 +77,7 @@ fn borrowed<'a>(text: &Loose<'a>) -> Option<&'a str> {
     }
 }
 
-/// Where `part`, borrowed from `whole`, lies in it.
+/// The place of `part`, borrowed from `whole`, in it.
 fn place(whole: &[u8], part: &str) -> Option<(usize, usize)> {
     let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
     let end = start.checked_add(part.len())?;

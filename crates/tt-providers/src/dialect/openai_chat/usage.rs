@@ -1,4 +1,4 @@
-//! OpenAI's `usage` object, to billing classes and back (`wire-mapping`, 1).
+//! OpenAI's `usage` object, to billing classes and back (`MAPPING.md`, Usage of OpenAI).
 
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -8,13 +8,13 @@ use tt_core::usage::{Reported, Usage};
 /// Decodes a `usage` object as sent; `None` when it is not one, or names no total at all.
 ///
 /// `prompt_tokens` contains what was read from and written to the cache
-/// ([`CompletionUsage`](https://platform.openai.com/docs/api-reference/chat/object), U1); `*_details` are parts of the
-/// totals (U13). Nonsense never makes a class negative: a part is cut to what is left of its total, and a count that is
+/// ([`CompletionUsage`](https://platform.openai.com/docs/api-reference/chat/object)); `*_details` are parts of the
+/// totals. Nonsense never makes a class negative: a part is cut to what is left of its total, and a count that is
 /// not a whole number of 0 or more is 0. Where `total_tokens` exceeds prompt and completion, the rest is thinking that
 /// the host left out of `completion_tokens` (Gemini's OpenAI endpoint does) and counts as output: classes sum to the
 /// total the provider gave. A smaller total is ignored.
 ///
-/// `service_tier` is what the *response* says beside the usage (U14).
+/// `service_tier` is what the *response* says beside the usage.
 pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
     let wire: Wire = serde_json::from_str(raw).ok()?;
     if wire.prompt_tokens.0.is_none() && wire.completion_tokens.0.is_none() && wire.total_tokens.0.is_none() {

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
-use tt_core::call::reply::Finish;
+use tt_core::call::finish::FinishReason;
 
 use super::text::Loose;
 
@@ -52,7 +52,7 @@ pub(crate) struct Delta<'a> {
     pub(crate) content: Loose<'a>,
     #[serde(borrow)]
     pub(crate) refusal: Loose<'a>,
-    /// Thinking, as DeepSeek and others name it, and we (S1).
+    /// Thinking, under the name that DeepSeek and others give it, and this proxy.
     #[serde(borrow)]
     pub(crate) reasoning_content: Loose<'a>,
     #[serde(borrow)]
@@ -115,16 +115,16 @@ impl Delta<'_> {
 }
 
 /// The meaning of a `finish_reason`; unknown words end an answer like any other.
-pub(crate) fn finish(word: &str) -> Option<Finish> {
+pub(crate) fn finish(word: &str) -> Option<FinishReason> {
     match word {
         "" => None,
-        "length" => Some(Finish::Length),
-        "tool_calls" | "function_call" => Some(Finish::ToolCalls),
-        "content_filter" => Some(Finish::ContentFilter),
-        "stop" => Some(Finish::Stop),
+        "length" => Some(FinishReason::Length),
+        "tool_calls" | "function_call" => Some(FinishReason::ToolCalls),
+        "content_filter" => Some(FinishReason::ContentFilter),
+        "stop" => Some(FinishReason::Stop),
         other => {
             tracing::debug!(finish_reason = other, "unknown finish reason read as stop");
-            Some(Finish::Stop)
+            Some(FinishReason::Stop)
         }
     }
 }

@@ -7,10 +7,11 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use tt_core::call::conversation::Part;
 use tt_core::call::event::Event;
-use tt_core::call::reply::Finish;
+use tt_core::call::finish::FinishReason;
 
 use crate::api::anthropic::{decode_reply, decoder, refused};
-use crate::api::{Disposition, Refused, RefusedKind, Undo, UpstreamError};
+use crate::api::{Disposition, Refused, RefusedKind, Undo, UpstreamError, reason};
+use crate::told::{Told, told};
 
 fn error(kind: &str, message: &str) -> Vec<u8> {
     json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}).to_string().into()
@@ -112,18 +113,18 @@ fn message(content: &Value, stop_reason: &str) -> Vec<u8> {
 
 #[test]
 fn stop_reasons_map_and_unknown_ones_stop() {
-    for (reason, finish) in [
-        ("end_turn", Finish::Stop),
-        ("stop_sequence", Finish::Stop),
-        ("pause_turn", Finish::Stop),
-        ("tool_use", Finish::ToolCalls),
-        ("max_tokens", Finish::Length),
-        ("model_context_window_exceeded", Finish::Length),
-        ("refusal", Finish::ContentFilter),
-        ("something_new", Finish::Stop),
+    for (word, finish) in [
+        ("end_turn", FinishReason::Stop),
+        ("stop_sequence", FinishReason::Stop),
+        ("pause_turn", FinishReason::PauseTurn),
+        ("tool_use", FinishReason::ToolCalls),
+        ("max_tokens", FinishReason::Length),
+        ("model_context_window_exceeded", FinishReason::ContextWindow),
+        ("refusal", FinishReason::Refusal),
+        ("something_new", FinishReason::Stop),
     ] {
-        let reply = decode_reply(&message(&json!([]), reason), &Undo::default()).unwrap();
-        assert_eq!(reply.choices[0].finish, Some(finish), "{reason}");
+        let reply = decode_reply(&message(&json!([]), word), &Undo::default()).unwrap();
+        assert_eq!(reason(&reply.choices[0]), Some(finish), "{word}");
     }
 }
 
@@ -139,8 +140,8 @@ fn a_refusals_words_are_kept() {
     let delta = json!({"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_details": details},
         "usage": {"output_tokens": 3}});
     let out = stream(&[start(), delta, json!({"type": "message_stop"})], Undo::default()).unwrap();
-    let refused = out.iter().position(|event| *event == Event::Refusal { choice: 0, text: refusal.clone() }).unwrap();
-    assert_eq!(out[refused + 1], Event::Finish { choice: 0, reason: Finish::ContentFilter });
+    let refused = out.iter().position(|event| *event == Told::Refusal { choice: 0, text: refusal.clone() }).unwrap();
+    assert_eq!(out[refused + 1], Told::Finish { choice: 0, reason: FinishReason::Refusal });
 }
 
 fn start() -> Value {
@@ -148,14 +149,14 @@ fn start() -> Value {
         "usage": {"input_tokens": 10, "output_tokens": 1}}})
 }
 
-fn stream(events: &[Value], undo: Undo) -> Result<Vec<Event>, UpstreamError> {
+fn stream(events: &[Value], undo: Undo) -> Result<Vec<Told>, UpstreamError> {
     let mut decoder = decoder(undo);
     let mut out = Vec::new();
     for event in events {
         decoder.data(event.to_string().as_bytes(), &mut out)?;
     }
     decoder.end(&mut out)?;
-    Ok(out)
+    Ok(told(&out))
 }
 
 /// The events of one call of `name` with `pieces` of JSON, to the stream's end.
@@ -208,8 +209,8 @@ fn unknown_events_blocks_and_deltas_are_passed_over() {
     events.insert(3, json!({"type": "content_block_delta", "index": 7, "delta": {"type": "text_delta", "text": "no"}}));
     events.insert(4, json!({"type": "content_block_delta", "index": 99, "delta": {"type": "new", "text": {}}}));
     let out = stream(&events, Undo::default()).unwrap();
-    assert!(!out.iter().any(|event| matches!(event, Event::Text { .. })));
-    assert!(out.contains(&Event::Done));
+    assert!(!out.iter().any(|event| matches!(event, Told::Text { .. })));
+    assert!(out.contains(&Told::Done));
 }
 
 #[test]
@@ -219,20 +220,20 @@ fn the_answer_tool_becomes_text_and_a_plain_stop() {
     let said: String = out
         .iter()
         .filter_map(|event| match event {
-            Event::Text { text, .. } => Some(text.as_str()),
+            Told::Text { text, .. } => Some(text.as_str()),
             _ => None,
         })
         .collect();
     assert_eq!(said, "{\"a\":1}");
-    assert!(out.contains(&Event::Finish { choice: 0, reason: Finish::Stop }));
-    assert!(!out.iter().any(|event| matches!(event, Event::ToolCall { .. } | Event::ToolArguments { .. })));
+    assert!(out.contains(&Told::Finish { choice: 0, reason: FinishReason::Stop }));
+    assert!(!out.iter().any(|event| matches!(event, Told::ToolCall { .. } | Told::ToolArguments { .. })));
 
     let content = json!([{"type": "tool_use", "id": "t", "name": "answer", "input": {"a": 1}}]);
     let reply = decode_reply(&message(&content, "tool_use"), &undo).unwrap();
     assert_eq!(reply.choices[0].parts, [Part::text("{\"a\":1}")]);
-    assert_eq!(reply.choices[0].finish, Some(Finish::Stop));
+    assert_eq!(reason(&reply.choices[0]), Some(FinishReason::Stop));
     let cut = decode_reply(&message(&content, "max_tokens"), &undo).unwrap();
-    assert_eq!(cut.choices[0].finish, Some(Finish::Length));
+    assert_eq!(reason(&cut.choices[0]), Some(FinishReason::Length));
 }
 
 #[test]
@@ -243,9 +244,9 @@ fn aliases_and_custom_tools_are_undone() {
         ..Undo::default()
     };
     let out = stream(&calling("run_1", &["{\"inp", "ut\": \"select \\\"x\\\"\"}"]), undo.clone()).unwrap();
-    let call = |event: &Event| match event {
-        Event::ToolCall { name, custom, .. } => Some(format!("{name} {custom}")),
-        Event::ToolArguments { call: 0, json, .. } => Some(json.clone()),
+    let call = |event: &Told| match event {
+        Told::ToolCall { name, custom, .. } => Some(format!("{name} {custom}")),
+        Told::ToolArguments { call: 0, json, .. } => Some(json.clone()),
         _ => None,
     };
     assert_eq!(out.iter().filter_map(call).collect::<Vec<_>>(), ["run.sql true", "select \"x\""]);
@@ -261,7 +262,7 @@ fn an_input_given_whole_at_the_start_is_shown() {
     let mut events = calling("get", &[]);
     events[1]["content_block"]["input"] = json!({"city": "Ulm"});
     let out = stream(&events, Undo::default()).unwrap();
-    assert!(out.contains(&Event::ToolArguments { choice: 0, call: 0, json: "{\"city\":\"Ulm\"}".into() }));
+    assert!(out.contains(&Told::ToolArguments { choice: 0, call: 0, json: "{\"city\":\"Ulm\"}".into() }));
 }
 
 #[test]
@@ -298,7 +299,7 @@ fn several_reports_are_laid_over_one_another() {
         json!({"type": "message_stop"}),
     ];
     let out = stream(&events, Undo::default()).unwrap();
-    let [.., Event::Finish { reason: Finish::Length, .. }, Event::Usage(usage), Event::Done] = out.as_slice() else {
+    let [.., Told::Finish { reason: FinishReason::Length, .. }, Told::Usage(usage), Told::Done] = out.as_slice() else {
         panic!("{out:?}");
     };
     assert_eq!((usage.usage.input, usage.usage.output), (10, 8));

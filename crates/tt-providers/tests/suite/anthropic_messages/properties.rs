@@ -4,19 +4,20 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tt_core::Provider;
 use tt_core::call::conversation::{
-    CacheHint, Conversation, Effort, Format, Media, Message, Part, Role, Signature, Tool, ToolCall, ToolChoice,
+    Audio, CacheTtl, Conversation, Document, Effort, Format, Function, Image, Media, Message, Part, Role, Signature,
+    Text, Thinking, ThinkingConfig, Tool, ToolCall, ToolChoice, ToolResult,
 };
 use tt_core::model::{Capabilities, ModelFacts};
 
 use crate::api::anthropic::encode_request;
-use crate::api::{Encoded, RequestError, Target, refused_field};
+use crate::api::{Encoded, RequestError, Target, origin, refused_field};
 
 fn words() -> impl Strategy<Value = String> {
     prop_oneof![3 => "[a-zäß ]{0,6}", 1 => Just(String::new()), 1 => Just(" \n".to_owned())]
 }
 
-fn hint() -> impl Strategy<Value = Option<CacheHint>> {
-    prop::sample::select(vec![None, None, Some(CacheHint::FiveMinutes), Some(CacheHint::OneHour)])
+fn hint() -> impl Strategy<Value = Option<CacheTtl>> {
+    prop::sample::select(vec![None, None, Some(CacheTtl::FiveMinutes), Some(CacheTtl::OneHour)])
 }
 
 fn id() -> impl Strategy<Value = String> {
@@ -27,35 +28,33 @@ fn media() -> impl Strategy<Value = Media> {
     let mime = prop::sample::select(vec!["image/png", "application/pdf", "text/plain", "audio/wav", ""]);
     prop_oneof![
         (mime, "[A-Za-z0-9+/]{0,8}={0,2}").prop_map(|(mime, data)| Media::Inline { mime: mime.into(), data }),
-        Just(Media::Url { url: "https://example.com/x".into() }),
-        Just(Media::FileId { id: "file-1".into() }),
+        Just(Media::url("https://example.com/x")),
+        Just(Media::FileId { provider: Provider::OpenAi, id: "file-1".into() }),
     ]
 }
 
 fn signature() -> impl Strategy<Value = Option<Signature>> {
     let provider = prop::sample::select(Provider::ALL.to_vec());
-    prop::option::of(provider.prop_map(|provider| Signature { provider, value: "sig".into() }))
+    prop::option::of(provider.prop_map(|provider| Signature { of: origin(provider), value: "sig".into() }))
 }
 
 /// Any part; `odd`: also those that seldom fit.
 fn part(odd: u32) -> impl Strategy<Value = Part> {
-    let text =
-        (words(), hint(), signature()).prop_map(|(text, cache, signature)| Part::Text { text, cache, signature });
+    let text = (words(), hint(), signature())
+        .prop_map(|(text, cache, signature)| Part::Text(Text { text, cache, signature, ..Text::default() }));
     let arguments = prop::sample::select(vec!["{}", "", "{\"a\": 1}", "[1]", "{"]);
     let name = prop::sample::select(vec!["get", "files.read"]);
     let call = (id(), name, arguments, any::<bool>()).prop_map(|(id, name, arguments, custom)| {
-        Part::ToolCall(ToolCall { id, name: name.into(), arguments: arguments.into(), custom, signature: None })
+        Part::ToolCall(ToolCall { id, name: name.into(), arguments: arguments.into(), custom, ..ToolCall::default() })
     });
-    let result = (id(), words(), hint(), any::<bool>()).prop_map(|(id, text, cache, is_error)| Part::ToolResult {
-        id,
-        content: vec![Part::text(text)],
-        is_error,
-        cache,
+    let result = (id(), words(), hint(), any::<bool>()).prop_map(|(id, text, cache, is_error)| {
+        Part::ToolResult(ToolResult { id, content: vec![Part::text(text)], is_error, cache, custom: false })
     });
-    let image = (media(), hint()).prop_map(|(media, cache)| Part::Image { media, detail: None, cache });
-    let file = (media(), hint()).prop_map(|(media, cache)| Part::File { media, filename: None, cache });
-    let thinking = (words(), signature()).prop_map(|(text, signature)| Part::Thinking { text, signature });
-    let audio = Just(Part::Audio { data: "AAAA".into(), format: "wav".into() });
+    let image = (media(), hint()).prop_map(|(media, cache)| Part::Image(Image { cache, ..Image::new(media) }));
+    let file = (media(), hint()).prop_map(|(media, cache)| Part::Document(Document { cache, ..Document::new(media) }));
+    let thinking = (words(), signature())
+        .prop_map(|(text, signature)| Part::Thinking(Thinking { text, signature, ..Thinking::default() }));
+    let audio = Just(Part::Audio(Audio::new(Media::Inline { mime: "audio/wav".into(), data: "AAAA".into() })));
     prop_oneof![8 => text, 2 => thinking, odd => call, odd => result, odd => image, odd => file, odd => audio]
 }
 
@@ -64,7 +63,7 @@ fn message(odd: u32) -> impl Strategy<Value = Message> {
     (role, prop::collection::vec(part(odd), 0..4)).prop_map(move |(role, mut parts)| {
         if odd == 0 {
             match role {
-                Role::System => parts.retain(|part| matches!(part, Part::Text { .. })),
+                Role::System => parts.retain(|part| matches!(part, Part::Text(_))),
                 Role::User => parts.push(Part::text("more")),
                 _ => {}
             }
@@ -82,23 +81,21 @@ fn step() -> impl Strategy<Value = Vec<Message>> {
                     id: id.clone(),
                     name: "files.read".into(),
                     arguments: "{}".into(),
-                    custom: false,
-                    signature: None,
+                    ..ToolCall::default()
                 })
             };
             let mut parts: Vec<_> = ids.iter().map(call).collect();
-            parts.push(Part::Thinking { text: "hm".into(), signature });
+            parts.push(Part::Thinking(Thinking { text: "hm".into(), signature, ..Thinking::default() }));
             let mut messages: Vec<_> = ids
                 .iter()
                 .map(|id| Message {
                     role: Role::Tool,
                     name: None,
-                    parts: vec![Part::ToolResult {
+                    parts: vec![Part::ToolResult(ToolResult {
                         id: id.clone(),
                         content: vec![Part::text("done")],
-                        is_error: false,
-                        cache: None,
-                    }],
+                        ..ToolResult::default()
+                    })],
                     extra: Map::new(),
                 })
                 .collect();
@@ -113,13 +110,14 @@ fn step() -> impl Strategy<Value = Vec<Message>> {
 
 fn conversation(odd: u32) -> impl Strategy<Value = Conversation> {
     let turns = prop_oneof![4 => message(odd).prop_map(|message| vec![message]), 2 => step()];
-    let tool = |name: &str| Tool {
-        name: name.into(),
-        description: None,
-        parameters: Some(json!({"type": "object", "properties": {"x": {"type": "integer", "minimum": 1}}})),
-        strict: Some(true),
-        custom: None,
-        cache: Some(CacheHint::FiveMinutes),
+    let tool = |name: &str| {
+        Tool::Function(Function {
+            name: name.into(),
+            parameters: Some(json!({"type": "object", "properties": {"x": {"type": "integer", "minimum": 1}}})),
+            strict: Some(true),
+            cache: Some(CacheTtl::FiveMinutes),
+            ..Function::default()
+        })
     };
     let tools = prop::sample::select(vec![vec![], vec![tool("get")], vec![tool("get"), tool("files.read")]]);
     let choice = prop::sample::select(vec![
@@ -148,7 +146,7 @@ fn conversation(odd: u32) -> impl Strategy<Value = Conversation> {
                 tools,
                 tool_choice,
                 format,
-                effort,
+                thinking: ThinkingConfig { effort, ..ThinkingConfig::default() },
                 ..Conversation::default()
             };
             conversation.sampling.max_output_tokens = max_output_tokens;

@@ -2,15 +2,16 @@
 //! `expected` and `derived` say.
 
 use serde_json::{Value, json};
-use tt_core::call::conversation::Part;
+use tt_core::call::conversation::{Part, Text, Thinking};
 use tt_core::call::event::Event;
-use tt_core::call::reply::Finish;
+use tt_core::call::finish::FinishReason;
 use tt_core::usage::{BilledBeside, Reported};
 use tt_core::{Provider, Usage};
 
 use crate::api::anthropic::{decode_reply, decoder, refused};
-use crate::api::{Undo, UpstreamError};
+use crate::api::{Undo, UpstreamError, reason};
 use crate::fixtures::Recording;
+use crate::told::Told;
 
 mod arbitrary;
 
@@ -46,7 +47,7 @@ fn decode_stream(sse: &str, undo: Undo) -> Result<Vec<Event>, UpstreamError> {
 
 /// An answer, plain or streamed, in one shape.
 #[derive(Debug, Default)]
-struct Told {
+struct Heard {
     id: String,
     model: String,
     text: String,
@@ -54,26 +55,26 @@ struct Told {
     signatures: usize,
     redacted: usize,
     calls: Vec<(String, String, String)>,
-    finish: Option<Finish>,
+    finish: Option<FinishReason>,
     usage: Option<Reported>,
 }
 
-fn of_reply(recording: &Value) -> Told {
+fn of_reply(recording: &Value) -> Heard {
     let body = serde_json::to_vec(&recording["response"]["body"]).unwrap();
     let reply = decode_reply(&body, &Undo::default()).unwrap();
     assert_eq!(reply.choices.len(), 1);
     let choice = &reply.choices[0];
     let mut told =
-        Told { id: reply.id, model: reply.model, finish: choice.finish, usage: reply.usage, ..Told::default() };
+        Heard { id: reply.id, model: reply.model, finish: reason(choice), usage: reply.usage, ..Heard::default() };
     for part in &choice.parts {
         match part {
-            Part::Text { text, .. } => told.text.push_str(text),
-            Part::Thinking { text, signature } => {
+            Part::Text(Text { text, .. }) => told.text.push_str(text),
+            Part::Thinking(Thinking { text, signature, .. }) => {
                 told.thinking.push_str(text);
-                assert!(signature.iter().all(|signature| signature.provider == Provider::Anthropic));
+                assert!(signature.iter().all(|signature| signature.of.provider == Provider::Anthropic));
                 told.signatures += signature.iter().count();
             }
-            Part::RedactedThinking { .. } => told.redacted += 1,
+            Part::Redacted { .. } => told.redacted += 1,
             Part::ToolCall(call) => told.calls.push((call.id.clone(), call.name.clone(), call.arguments.clone())),
             other => panic!("{other:?} in an answer"),
         }
@@ -81,37 +82,37 @@ fn of_reply(recording: &Value) -> Told {
     told
 }
 
-fn of_stream(recording: &Value) -> Told {
+fn of_stream(recording: &Value) -> Heard {
     let events = decode_stream(recording["response"]["sse"].as_str().unwrap(), Undo::default()).unwrap();
-    let mut told = Told::default();
+    let mut told = Heard::default();
     let (mut starts, mut finishes) = (0, 0);
-    for event in &events {
+    for event in &crate::told::told(&events) {
         match event {
-            Event::Start { id, model, created } => {
+            Told::Start { id, model, created } => {
                 starts += 1;
                 assert_eq!(*created, None);
                 (told.id, told.model) = (id.clone(), model.clone());
             }
-            Event::Text { choice: 0, text, signature: None } => told.text.push_str(text),
-            Event::Thinking { choice: 0, text } => told.thinking.push_str(text),
-            Event::ThinkingSigned { choice: 0, signature } => {
-                assert_eq!(signature.provider, Provider::Anthropic);
+            Told::Text { choice: 0, text, signature: None } => told.text.push_str(text),
+            Told::Thinking { choice: 0, text } => told.thinking.push_str(text),
+            Told::ThinkingSigned { choice: 0, signature } => {
+                assert_eq!(signature.of.provider, Provider::Anthropic);
                 told.signatures += 1;
             }
-            Event::RedactedThinking { choice: 0, .. } => told.redacted += 1,
-            Event::ToolCall { choice: 0, call, id, name, custom: false, signature: None } => {
+            Told::Redacted { choice: 0 } => told.redacted += 1,
+            Told::ToolCall { choice: 0, call, id, name, custom: false, signature: None } => {
                 assert_eq!(usize::try_from(*call).unwrap(), told.calls.len(), "calls count from 0 without gaps");
                 told.calls.push((id.clone(), name.clone(), String::new()));
             }
-            Event::ToolArguments { choice: 0, call, json } => {
+            Told::ToolArguments { choice: 0, call, json } => {
                 told.calls[usize::try_from(*call).unwrap()].2.push_str(json);
             }
-            Event::Finish { choice: 0, reason } => {
+            Told::Finish { choice: 0, reason } => {
                 finishes += 1;
                 told.finish = Some(*reason);
             }
-            Event::Usage(usage) => told.usage = Some(usage.clone()),
-            Event::Ping | Event::Done => {}
+            Told::Usage(usage) => told.usage = Some(usage.clone()),
+            Told::Ping | Told::Done => {}
             other => panic!("{other:?} in a stream"),
         }
     }
@@ -138,7 +139,7 @@ fn length(said: &Value) -> usize {
     said.as_u64().map_or(0, |length| usize::try_from(length).unwrap())
 }
 
-fn check(recording: &Value, told: &Told) {
+fn check(recording: &Value, told: &Heard) {
     let id = recording["id"].as_str().unwrap();
     let (expected, derived) = (&recording["expected"], &recording["derived"]);
     let usage = told.usage.as_ref().unwrap_or_else(|| panic!("{id}: no usage"));

@@ -3,16 +3,18 @@
 use serde_json::{Number, Value, json};
 use tt_core::Provider;
 use tt_core::call::conversation::{
-    CacheHint, Conversation, CustomTool, Effort, Format, Media, Message, Part, Role, Signature, Tool, ToolCall,
-    ToolChoice,
+    Audio, CacheTtl, Conversation, CustomTool, Document, Effort, Format, Function, Image, Media, Message, Part, Role,
+    Signature, Text, Thinking, ThinkingConfig, Tool, ToolCall, ToolChoice, ToolResult, Video,
 };
 use tt_core::model::{Capabilities, ModelFacts};
+use tt_core::record::Change::{self, Changed, Dropped};
 
 use crate::api::anthropic::encode_request;
-use crate::api::{Encoded, Target, add_field, refused_field};
+use crate::api::{Encoded, Target, add_field, dropped, origin, refused_field};
 
 mod history;
 mod messages;
+mod neutral;
 mod reasoning;
 mod structured_output;
 mod tools;
@@ -75,22 +77,17 @@ fn user(words: &str) -> Message {
 }
 
 fn call(id: &str, name: &str, arguments: &str) -> Part {
-    Part::ToolCall(ToolCall {
-        id: id.into(),
-        name: name.into(),
-        arguments: arguments.into(),
-        custom: false,
-        signature: None,
-    })
+    Part::ToolCall(ToolCall { id: id.into(), name: name.into(), arguments: arguments.into(), ..ToolCall::default() })
 }
 
 fn result(id: &str, words: &str) -> Message {
     let content = vec![Part::text(words)];
-    says(Role::Tool, vec![Part::ToolResult { id: id.into(), content, is_error: false, cache: None }])
+    says(Role::Tool, vec![Part::ToolResult(ToolResult { id: id.into(), content, ..ToolResult::default() })])
 }
 
 fn thought(provider: Provider, words: &str) -> Part {
-    Part::Thinking { text: words.into(), signature: Some(Signature { provider, value: "sig".into() }) }
+    let signature = Some(Signature { of: origin(provider), value: "sig".into() });
+    Part::Thinking(Thinking { text: words.into(), signature, ..Thinking::default() })
 }
 
 fn talk(messages: Vec<Message>) -> Conversation {
@@ -100,7 +97,13 @@ fn talk(messages: Vec<Message>) -> Conversation {
 fn tool(name: &str) -> Tool {
     let parameters =
         Some(json!({"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "number"}}}));
-    Tool { name: name.into(), description: None, parameters, strict: None, custom: None, cache: None }
+    Tool::Function(Function { name: name.into(), parameters, ..Function::default() })
+}
+
+/// The function at that place among the tools.
+fn function_at(conversation: &mut Conversation, at: usize) -> &mut Function {
+    let Tool::Function(function) = &mut conversation.tools[at] else { panic!("no function") };
+    function
 }
 
 fn with_tools(names: &[&str]) -> Conversation {
@@ -146,7 +149,7 @@ fn temperature_is_clamped_and_wins_over_top_p() {
     let encoded = encode(&conversation, &plain());
     let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!((&sent["temperature"], sent.get("top_p")), (&json!(1), None));
-    assert_eq!(encoded.dropped, ["top_p"]);
+    assert_eq!(dropped(&encoded), ["top_p"]);
     conversation.sampling.temperature = None;
     assert_eq!(body(&conversation, &plain())["top_p"], 0.9);
 }
@@ -157,8 +160,8 @@ fn sampling_is_dropped_where_the_model_refuses_it_or_thinks() {
     conversation.sampling.temperature = number(0.2);
     conversation.sampling.top_k = Some(4);
     let encoded = encode(&conversation, &opus_4_8());
-    assert_eq!(encoded.dropped, ["temperature", "top_k"]);
-    conversation.effort = Some(Effort::Low);
+    assert_eq!(dropped(&encoded), ["temperature", "top_k"]);
+    conversation.thinking.effort = Some(Effort::Low);
     let sent = body(&conversation, &sonnet_4_5());
     assert_eq!((sent.get("temperature"), sent.get("top_k")), (None, None));
     assert_eq!(sent["thinking"], json!({"type": "enabled", "budget_tokens": 1024}));
@@ -184,7 +187,7 @@ fn what_says_the_default_is_not_refused() {
     conversation.sampling.n = Some(1);
     conversation.sampling.logprobs = Some(false);
     conversation.sampling.logit_bias = Some(json!({}));
-    assert!(encode(&conversation, &plain()).dropped.is_empty());
+    assert!(encode(&conversation, &plain()).notes.is_empty());
 }
 
 #[test]
@@ -199,8 +202,9 @@ fn what_has_no_equal_is_dropped_and_named() {
         add_field(&mut conversation, name, json!(true));
     }
     let encoded = encode(&conversation, &plain());
-    let expected = ["store", "verbosity", "unknown fields", "name", "presence_penalty", "seed", "stop", "service_tier"];
-    assert_eq!(encoded.dropped, expected);
+    let expected =
+        ["store", "verbosity", "unknown fields", "messages[].name", "presence_penalty", "seed", "stop", "service_tier"];
+    assert_eq!(dropped(&encoded), expected);
     let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
     let keys: Vec<_> = sent.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["model", "max_tokens", "messages", "stop_sequences"]);

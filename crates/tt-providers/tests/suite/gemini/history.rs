@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_core::call::conversation::{Media, Message, Part, Role, ToolCall};
+use tt_core::call::conversation::{Image, Media, Message, Part, Role, ToolCall, ToolResult};
 
 use super::support::{Recording, assistant, body, call, message, refused_for, result, signed, talk, user};
+use crate::api::origin;
 
 const OLD: &str = "gemini-2.5-flash";
 const NEW: &str = "gemini-3.5-flash";
@@ -84,7 +85,8 @@ fn parallel_results_become_one_content_in_the_order_of_the_calls() {
 fn a_response_is_an_object_a_text_or_an_error() {
     let response = |text: &str, is_error: bool| {
         let content = vec![Part::text(text)];
-        let failed = Part::ToolResult { id: "call_1".to_owned(), content, is_error, cache: None };
+        let failed =
+            Part::ToolResult(ToolResult { id: "call_1".to_owned(), content, is_error, ..ToolResult::default() });
         let said = vec![user("q"), assistant(vec![call("call_1", "f", "{}")]), message(Role::Tool, vec![failed])];
         contents(said, OLD)[2]["parts"][0]["functionResponse"]["response"].clone()
     };
@@ -128,11 +130,7 @@ fn text_after_results_does_not_merge_into_them() {
 
 #[test]
 fn pictures_of_results_stand_inside_them_on_3_and_behind_them_before() {
-    let picture = Part::Image {
-        media: Media::Inline { mime: "image/png".to_owned(), data: "QUJD".to_owned() },
-        detail: None,
-        cache: None,
-    };
+    let picture = Part::Image(Image::new(Media::Inline { mime: "image/png".to_owned(), data: "QUJD".to_owned() }));
     let messages = || {
         let content = vec![Part::text("a"), picture.clone(), Part::text("b")];
         vec![user("q"), assistant(vec![call("call_1", "f", "{}")]), result("call_1", content)]
@@ -154,7 +152,7 @@ fn signatures_go_back_on_exactly_their_part() {
         vec![
             user("q"),
             assistant(vec![
-                signed(Part::Thinking { text: "hm".to_owned(), signature: None }, "s0", Provider::Gemini),
+                signed(Part::thinking("hm"), "s0", Provider::Gemini),
                 signed(Part::text(""), "s1", Provider::Gemini),
                 Part::text("Let me see."),
                 signed(call("x", "f", "{}"), "s2", Provider::Gemini),
@@ -183,9 +181,9 @@ fn a_foreign_signature_and_thinking_are_never_sent() {
         vec![
             user("q"),
             assistant(vec![
-                signed(Part::Thinking { text: "hm".to_owned(), signature: None }, "anthropic", Provider::Anthropic),
-                Part::Thinking { text: "unsigned".to_owned(), signature: None },
-                Part::RedactedThinking { data: "opaque".to_owned() },
+                signed(Part::thinking("hm"), "anthropic", Provider::Anthropic),
+                Part::thinking("unsigned"),
+                Part::Redacted { data: "opaque".to_owned(), of: origin(Provider::Anthropic) },
                 signed(Part::text(""), "foreign", Provider::OpenAi),
                 signed(call("call_1", "f", "{}"), "foreign", Provider::Anthropic),
             ]),
@@ -231,7 +229,7 @@ fn names_in_the_history_get_the_same_alias_and_free_form_input_is_wrapped() {
         name: "my tool".to_owned(),
         arguments: "raw \"text\"".to_owned(),
         custom: true,
-        signature: None,
+        ..ToolCall::default()
     });
     let said = contents(vec![user("q"), assistant(vec![free]), text_result("call_1", "r")], OLD);
     let call = json!({"name": "my_tool", "args": {"input": "raw \"text\""}});

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value, json};
-use tt_core::call::conversation::{Conversation, Effort, Format, Part, Tool};
+use tt_core::call::conversation::{Conversation, Effort, Format, Function, Part, ThinkingConfig, Tool};
 use tt_core::call::event::Event;
 
-use super::support::{Recording, assistant, call, encode, result, talk, tool, user};
+use super::support::{Recording, assistant, call, encode, function, result, talk, tool, user};
 use crate::api::Undo;
 use crate::api::gemini::{decode_reply, decoder, refused};
 
@@ -137,7 +137,7 @@ proptest! {
     #[test]
     fn any_schema_is_encoded_or_refused(schema in arbitrary_schema()) {
         let mut conversation = talk(vec![user("q")]);
-        conversation.tools = vec![Tool { parameters: Some(schema.clone()), ..tool("t") }];
+        conversation.tools = vec![Tool::Function(Function { parameters: Some(schema.clone()), ..function("t") })];
         drop(encode(&conversation, "gemini-3.5-flash"));
         conversation.tools.clear();
         conversation.format =
@@ -173,7 +173,8 @@ fn conversations() -> impl Strategy<Value = Conversation> {
                 messages.push(assistant(vec![Part::text(text.as_str()), call(&id, name, arguments)]));
                 messages.push(result(&id, vec![Part::text(*arguments)]));
             }
-            Conversation { tools: tools.iter().map(|name| tool(name)).collect(), effort, ..talk(messages) }
+            let thinking = ThinkingConfig { effort, ..ThinkingConfig::default() };
+            Conversation { tools: tools.iter().map(|name| tool(name)).collect(), thinking, ..talk(messages) }
         },
     )
 }

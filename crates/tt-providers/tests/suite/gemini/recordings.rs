@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_core::call::conversation::Part;
-use tt_core::call::event::Event;
-use tt_core::call::reply::Finish;
+use tt_core::call::conversation::{Part, Text, Thinking};
+use tt_core::call::finish::FinishReason;
 use tt_core::usage::Reported;
 
 use super::support::Recording;
+use crate::api::reason;
+use crate::told::Told;
 
 /// An answer, plain or streamed, in one shape.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ struct Read {
     signatures: usize,
     /// id, name, arguments.
     calls: Vec<(String, String, String)>,
-    finish: Option<Finish>,
+    finish: Option<FinishReason>,
     usage: Option<Reported>,
 }
 
@@ -31,14 +32,14 @@ fn read_reply(recording: &Recording) -> Read {
     assert_eq!(reply.choices.len(), 1, "{}", recording.id);
     let choice = reply.choices.into_iter().next().unwrap();
     assert_eq!(choice.index, 0);
-    read.finish = choice.finish;
+    read.finish = reason(&choice);
     for part in choice.parts {
         let signature = match part {
-            Part::Text { text, signature, .. } => {
+            Part::Text(Text { text, signature, .. }) => {
                 read.text.push_str(&text);
                 signature
             }
-            Part::Thinking { text, signature } => {
+            Part::Thinking(Thinking { text, signature, .. }) => {
                 read.thinking.push_str(&text);
                 signature
             }
@@ -57,29 +58,29 @@ fn read_stream(recording: &Recording) -> Read {
     let mut read = Read::default();
     let mut calls: BTreeMap<u32, (String, String, String)> = BTreeMap::new();
     let events = recording.stream();
-    assert!(matches!(events.first(), Some(Event::Start { .. })), "{}", recording.id);
-    assert_eq!(events.last(), Some(&Event::Done), "{}", recording.id);
+    assert!(matches!(events.first(), Some(Told::Start { .. })), "{}", recording.id);
+    assert_eq!(events.last(), Some(&Told::Done), "{}", recording.id);
     for event in events {
         match event {
-            Event::Start { id, model, .. } => {
+            Told::Start { id, model, .. } => {
                 assert_eq!(std::mem::replace(&mut read.id, id), "", "one start");
                 read.model = model;
             }
-            Event::Text { choice: 0, text, signature } => {
+            Told::Text { choice: 0, text, signature } => {
                 assert!(!text.is_empty() || signature.is_some());
                 read.text.push_str(&text);
                 read.signatures += usize::from(signature.is_some());
             }
-            Event::Thinking { choice: 0, text } => read.thinking.push_str(&text),
-            Event::ThinkingSigned { choice: 0, .. } => read.signatures += 1,
-            Event::ToolCall { choice: 0, call, id, name, signature, custom: false } => {
+            Told::Thinking { choice: 0, text } => read.thinking.push_str(&text),
+            Told::ThinkingSigned { choice: 0, .. } => read.signatures += 1,
+            Told::ToolCall { choice: 0, call, id, name, signature, custom: false } => {
                 read.signatures += usize::from(signature.is_some());
                 assert!(calls.insert(call, (id, name, String::new())).is_none(), "an index stands for one call");
             }
-            Event::ToolArguments { choice: 0, call, json } => calls.get_mut(&call).unwrap().2.push_str(&json),
-            Event::Finish { choice: 0, reason } => assert!(read.finish.replace(reason).is_none(), "one finish"),
-            Event::Usage(usage) => read.usage = Some(usage),
-            Event::Done => {}
+            Told::ToolArguments { choice: 0, call, json } => calls.get_mut(&call).unwrap().2.push_str(&json),
+            Told::Finish { choice: 0, reason } => assert!(read.finish.replace(reason).is_none(), "one finish"),
+            Told::Usage(usage) => read.usage = Some(usage),
+            Told::Done | Told::Media { .. } => {}
             other => panic!("{}: {other:?}", recording.id),
         }
     }
@@ -201,7 +202,7 @@ fn the_last_chunks_usage_replaces_the_others() {
     // The prompt falls from 145 to 85 while the stream runs.
     let recording = Recording::of("gemini-stream-generate-tool-use-stream-ada3d559");
     let usages = recording.stream().into_iter().filter_map(|event| match event {
-        Event::Usage(reported) => Some((reported.usage.input, reported.usage.output)),
+        Told::Usage(reported) => Some((reported.usage.input, reported.usage.output)),
         _ => None,
     });
     assert_eq!(usages.collect::<Vec<_>>(), [(145, 0), (85, 15)]);
@@ -225,7 +226,7 @@ fn audio_output_is_counted_apart() {
 #[test]
 fn a_picture_is_a_part_of_the_answer() {
     let reply = Recording::of("gemini-generate-google-image-gen-e06784e7").reply();
-    assert!(reply.choices[0].parts.iter().any(|part| matches!(part, Part::Image { .. })));
+    assert!(reply.choices[0].parts.iter().any(|part| matches!(part, Part::Image(_))));
 }
 
 #[test]
@@ -234,7 +235,7 @@ fn a_blocked_prompt_is_an_empty_filtered_answer() {
         Recording::of("gemini-vertex-generate-google-model-armor-prompt-template-text-gets-blocked-cd81b0fc");
     let reply = recording.reply();
     assert_eq!(reply.choices.len(), 1);
-    assert_eq!((reply.choices[0].parts.len(), reply.choices[0].finish), (0, Some(Finish::ContentFilter)));
+    assert_eq!((reply.choices[0].parts.len(), reason(&reply.choices[0])), (0, Some(FinishReason::ContentFilter)));
     assert_eq!(reply.created, Some(1_779_900_825));
     let raw: Value = serde_json::from_str(&reply.usage.unwrap().raw).unwrap();
     assert_eq!(raw, json!({"trafficType": "ON_DEMAND"}));
@@ -245,23 +246,23 @@ fn signatures_stay_on_the_part_they_came_on() {
     // Parallel calls: only the first is signed.
     let events = Recording::of("gemini-stream-generate-google-gemini-2-5-flash-async-stream-c6ede315").stream();
     let signed = events.iter().filter_map(|event| match event {
-        Event::ToolCall { signature, .. } => Some(signature.is_some()),
+        Told::ToolCall { signature, .. } => Some(signature.is_some()),
         _ => None,
     });
     assert_eq!(signed.collect::<Vec<_>>(), [true, false]);
     // An empty text part that is signed is kept.
     let events = Recording::of("gemini-stream-generate-google-document-5ab420c5").stream();
-    let last = events.iter().rfind(|event| matches!(event, Event::Text { .. })).unwrap();
-    let Event::Text { text, signature: Some(signature), .. } = last else { panic!("{last:?}") };
-    assert_eq!((text.as_str(), signature.provider), ("", Provider::Gemini));
+    let last = events.iter().rfind(|event| matches!(event, Told::Text { .. })).unwrap();
+    let Told::Text { text, signature: Some(signature), .. } = last else { panic!("{last:?}") };
+    assert_eq!((text.as_str(), signature.of.provider), ("", Provider::Gemini));
     assert!(signature.value.starts_with("EpwICp"));
 }
 
 #[test]
 fn a_call_then_empty_text_with_stop_ends_with_tool_calls() {
     let events = Recording::of("gemini-stream-generate-google-streaming-tool-call-thought-signature-8e03dc0c").stream();
-    assert!(!events.iter().any(|event| matches!(event, Event::Text { .. })), "empty text is skipped");
-    assert!(events.contains(&Event::Finish { choice: 0, reason: Finish::ToolCalls }));
+    assert!(!events.iter().any(|event| matches!(event, Told::Text { .. })), "empty text is skipped");
+    assert!(events.contains(&Told::Finish { choice: 0, reason: FinishReason::ToolCalls }));
 }
 
 #[test]
@@ -269,7 +270,7 @@ fn parallel_calls_in_chunks_of_their_own_count_on() {
     let recording = Recording::of("gemini-stream-generate-tools-parallel-5ee700c2");
     assert_eq!(recording.events().len(), 3);
     let calls = recording.stream().into_iter().filter_map(|event| match event {
-        Event::ToolCall { call, id, .. } => Some((call, id)),
+        Told::ToolCall { call, id, .. } => Some((call, id)),
         _ => None,
     });
     assert_eq!(calls.collect::<Vec<_>>(), [(0, "0b3pdf3o".to_owned()), (1, "brynwdxm".to_owned())]);

@@ -1,14 +1,16 @@
 //! Gemini requests: each row of the Gemini column of MAPPING.md, Requests. `history.rs` tests the histories.
 
 use serde_json::{Value, json};
+use tt_core::Provider;
 use tt_core::call::conversation::{
-    CacheHint, Conversation, CustomTool, Effort, Format, Media, Part, Role, Sampling, Tool, ToolChoice,
+    Audio, CacheTtl, Conversation, CustomTool, Document, Effort, Format, Function, Image, Media, Part, Role, Sampling,
+    Text, Tool, ToolChoice,
 };
 use tt_core::model::{Capabilities, ModelFacts};
 
-use super::support::{assistant, body, encode, message, refused_for, system, talk, tool, user};
+use super::support::{assistant, body, encode, function, message, refused_for, system, talk, tool, user};
 use crate::api::gemini;
-use crate::api::{Target, add_field};
+use crate::api::{Target, add_field, dropped};
 
 const OLD: &str = "gemini-2.5-flash";
 const NEW: &str = "gemini-3.5-flash";
@@ -28,8 +30,8 @@ fn config(conversation: &Conversation, model: &str) -> Value {
     body(conversation, model)["generationConfig"].clone()
 }
 
-fn dropped(conversation: &Conversation) -> Vec<&'static str> {
-    encode(conversation, NEW).unwrap().dropped
+fn dropped_of(conversation: &Conversation) -> Vec<String> {
+    dropped(&encode(conversation, NEW).unwrap())
 }
 
 #[test]
@@ -50,12 +52,12 @@ fn a_request_in_full_keeps_its_key_order() {
             n: Some(2),
             ..Sampling::default()
         };
-        c.effort = Some(Effort::High);
-        c.tools = vec![Tool {
+        c.thinking.effort = Some(Effort::High);
+        c.tools = vec![Tool::Function(Function {
             description: Some("Looks up".to_owned()),
             parameters: Some(json!({"type": "object", "properties": {"q": {"type": "string"}}})),
-            ..tool("look_up")
-        }];
+            ..function("look_up")
+        })];
         c.tool_choice = Some(ToolChoice::Auto);
         c.service_tier = Some("flex".to_owned());
     });
@@ -70,8 +72,8 @@ fn a_request_in_full_keeps_its_key_order() {
         r#""stopSequences":["END"],"presencePenalty":-0.5,"frequencyPenalty":0.5,"seed":7,"#,
         r#""thinkingConfig":{"thinkingLevel":"high"}},"serviceTier":"flex"}"#,
     );
+    assert_eq!(dropped(&encoded), [""; 0]);
     assert_eq!(String::from_utf8(encoded.body).unwrap(), want);
-    assert_eq!(encoded.dropped, [""; 0]);
 }
 
 #[test]
@@ -93,7 +95,7 @@ fn sampling_goes_where_the_model_refuses_it() {
     let encoded = gemini::encode_request(&conversation, target).unwrap();
     let body: Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!(body["generationConfig"], Value::Null);
-    assert_eq!(encoded.dropped, ["temperature", "top_k"]);
+    assert_eq!(dropped(&encoded), ["temperature", "top_k"]);
 }
 
 #[test]
@@ -104,13 +106,17 @@ fn what_gemini_lacks_and_nobody_misses_is_dropped() {
         c.sampling.seed = Some(i64::MAX);
         c.service_tier = Some("scale".to_owned());
         c.messages[0].name = Some("bob".to_owned());
-        c.messages[0].parts.push(Part::Text { text: "x".to_owned(), cache: Some(CacheHint::OneHour), signature: None });
+        c.messages[0].parts.push(Part::Text(Text {
+            text: "x".to_owned(),
+            cache: Some(CacheTtl::OneHour),
+            ..Text::default()
+        }));
         add_field(c, "store", json!(true));
         add_field(c, "whatever", json!(1));
         add_field(c, "modalities", json!(["text"]));
     });
     assert_eq!(
-        dropped(&conversation),
+        dropped_of(&conversation),
         [
             "store",
             "unknown fields",
@@ -137,11 +143,14 @@ fn what_would_change_the_answer_is_refused_by_name() {
     assert_eq!(refused_for(&with(audio), NEW), "modalities");
     let streamed = |c: &mut Conversation| (c.sampling.logprobs, c.stream) = (Some(true), true);
     assert_eq!(refused_for(&with(streamed), NEW), "logprobs");
-    let file = |media| talk(vec![message(Role::User, vec![Part::File { media, filename: None, cache: None }])]);
-    assert_eq!(refused_for(&file(Media::FileId { id: "file-1".to_owned() }), NEW), "messages[0].content[0]");
+    let file = |media| talk(vec![message(Role::User, vec![Part::Document(Document::new(media))])]);
+    assert_eq!(
+        refused_for(&file(Media::FileId { provider: Provider::OpenAi, id: "file-1".to_owned() }), NEW),
+        "messages[0].content[0]"
+    );
     assert_eq!(refused_for(&talk(vec![system("only")]), NEW), "messages");
     assert_eq!(refused_for(&talk(vec![user("a"), user("")]), NEW), "messages[1].content");
-    let picture = Part::Image { media: Media::Url { url: "https://x/y".to_owned() }, detail: None, cache: None };
+    let picture = Part::Image(Image::new(Media::url("https://x/y")));
     assert_eq!(
         refused_for(&talk(vec![message(Role::System, vec![picture]), user("a")]), NEW),
         "messages[0].content[0]"
@@ -187,14 +196,14 @@ fn later_instructions_are_hoisted_and_neighbours_merge() {
 #[test]
 fn media_go_inline_or_by_address() {
     let inline = |mime: &str| Media::Inline { mime: mime.to_owned(), data: "QUJD".to_owned() };
-    let url = |url: &str| Media::Url { url: url.to_owned() };
-    let image = |media| Part::Image { media, detail: None, cache: None };
-    let file = |media| Part::File { media, filename: Some("f".to_owned()), cache: None };
+    let url = |url: &str| Media::url(url);
+    let image = |media| Part::Image(Image::new(media));
+    let file = |media| Part::Document(Document { title: Some("f".to_owned()), ..Document::new(media) });
     let parts = vec![
         image(inline("image/png")),
         image(url("https://e.com/a.webp?x=1")),
         image(url("https://e.com/a")),
-        Part::Audio { data: "QUJD".to_owned(), format: "mp3".to_owned() },
+        Part::Audio(Audio::new(Media::Inline { mime: "audio/mp3".to_owned(), data: "QUJD".to_owned() })),
         file(inline("application/pdf")),
         file(inline("text/plain")),
         file(url("https://e.com/doc")),
@@ -217,10 +226,9 @@ fn media_go_inline_or_by_address() {
 #[test]
 fn detail_becomes_the_requests_resolution() {
     let images = |details: &[Option<&str>]| {
-        let image = |detail: &Option<&str>| Part::Image {
-            media: Media::Url { url: "https://e.com/a.png".to_owned() },
-            detail: detail.map(str::to_owned),
-            cache: None,
+        let image = |detail: &Option<&str>| {
+            let picture = Image::new(Media::url("https://e.com/a.png"));
+            Part::Image(Image { detail: detail.map(str::to_owned), ..picture })
         };
         talk(vec![message(Role::User, details.iter().map(image).collect())])
     };
@@ -229,14 +237,14 @@ fn detail_becomes_the_requests_resolution() {
     assert_eq!(config(&images(&[Some("low"), Some("low")]), NEW), low);
     assert_eq!(config(&images(&[Some("low"), Some("high")]), NEW), high);
     assert_eq!(config(&images(&[Some("auto"), None]), NEW), Value::Null);
-    assert_eq!(dropped(&images(&[Some("auto"), None])), [""; 0]);
-    assert_eq!(dropped(&images(&[Some("low"), None])), ["detail"]);
+    assert_eq!(dropped_of(&images(&[Some("auto"), None])), [""; 0]);
+    assert_eq!(dropped_of(&images(&[Some("low"), None])), ["detail"]);
 }
 
 #[test]
 fn effort_is_a_budget_before_3_and_a_level_after() {
     use Effort::{High, Low, Max, Medium, Minimal, None, XHigh};
-    let asked = |effort, model| config(&with(|c| c.effort = Some(effort)), model)["thinkingConfig"].clone();
+    let asked = |effort, model| config(&with(|c| c.thinking.effort = Some(effort)), model)["thinkingConfig"].clone();
     let budgets =
         [(None, 0), (Minimal, 1024), (Low, 1024), (Medium, 8192), (High, 24576), (XHigh, 24576), (Max, 24576)];
     for (effort, tokens) in budgets {
@@ -258,8 +266,8 @@ fn effort_is_a_budget_before_3_and_a_level_after() {
     for effort in [None, Minimal] {
         assert_eq!(asked(effort, "gemini-3.1-pro-preview"), json!({"thinkingLevel": "low"}));
     }
-    let old = encode(&with(|c| c.effort = Some(High)), "gemini-2.0-flash").unwrap();
-    assert_eq!(old.dropped, ["reasoning_effort"]);
+    let old = encode(&with(|c| c.thinking.effort = Some(High)), "gemini-2.0-flash").unwrap();
+    assert_eq!(dropped(&old), ["reasoning_effort"]);
 }
 
 #[test]
@@ -270,7 +278,7 @@ fn googles_own_words_are_taken_from_a_closed_list() {
         "safety_settings": [{"category": "c", "threshold": "BLOCK_NONE"}],
         "thinking_config": {"include_thoughts": true},
     }));
-    conversation.effort = Some(Effort::Low);
+    conversation.thinking.effort = Some(Effort::Low);
     assert_eq!(
         body(&conversation, NEW),
         json!({
@@ -281,9 +289,9 @@ fn googles_own_words_are_taken_from_a_closed_list() {
         })
     );
     let mut both = google(json!({"thinking_config": {"thinking_budget": 5}}));
-    both.effort = Some(Effort::Low);
+    both.thinking.effort = Some(Effort::Low);
     assert_eq!(config(&both, OLD), json!({"thinkingConfig": {"thinkingBudget": 5}}));
-    assert_eq!(dropped(&both), ["reasoning_effort"]);
+    assert_eq!(dropped_of(&both), ["reasoning_effort"]);
     let tools = google(json!({"tools": [{"google_search": {}}]}));
     assert_eq!(refused_for(&tools, NEW), "extra_body.google.tools");
     let two = google(json!({"thinking_config": {"thinking_budget": 5, "thinking_level": "low"}}));
@@ -295,8 +303,15 @@ fn tools_are_declared_with_whole_schemas() {
     let conversation = with(|c| {
         c.tools = vec![
             tool("bare"),
-            Tool { parameters: Some(json!({"$schema": "s", "properties": {}})), ..tool("no type!") },
-            Tool { custom: Some(CustomTool::default()), description: Some("d".to_owned()), ..tool("free") },
+            Tool::Function(Function {
+                parameters: Some(json!({"$schema": "s", "properties": {}})),
+                ..function("no type!")
+            }),
+            Tool::Custom(CustomTool {
+                name: "free".into(),
+                description: Some("d".to_owned()),
+                ..CustomTool::default()
+            }),
         ];
     });
     let encoded = encode(&conversation, NEW).unwrap();
@@ -317,11 +332,12 @@ fn tools_are_declared_with_whole_schemas() {
 
 #[test]
 fn tools_that_cannot_be_declared_are_refused() {
-    let grammar = CustomTool { format: Some(json!({"type": "grammar", "grammar": {}})) };
-    let conversation = with(|c| c.tools = vec![tool("a"), Tool { custom: Some(grammar), ..tool("g") }]);
+    let format = Some(json!({"type": "grammar", "grammar": {}}));
+    let grammar = CustomTool { name: "g".into(), format, ..CustomTool::default() };
+    let conversation = with(|c| c.tools = vec![tool("a"), Tool::Custom(grammar)]);
     assert_eq!(refused_for(&conversation, NEW), "tools[1].custom.format");
     let tree = json!({"type": "object", "properties": {"next": {"$ref": "#"}}});
-    let conversation = with(|c| c.tools = vec![Tool { parameters: Some(tree), ..tool("t") }]);
+    let conversation = with(|c| c.tools = vec![Tool::Function(Function { parameters: Some(tree), ..function("t") })]);
     assert_eq!(refused_for(&conversation, NEW), "tools[0].function.parameters");
 }
 
@@ -329,7 +345,7 @@ fn tools_that_cannot_be_declared_are_refused() {
 fn tool_choices_map_as_listed() {
     let chosen = |choice: Option<ToolChoice>, strict: bool| {
         let conversation = with(|c| {
-            c.tools = vec![Tool { strict: Some(strict), ..tool("a") }, tool("b c")];
+            c.tools = vec![Tool::Function(Function { strict: Some(strict), ..function("a") }), tool("b c")];
             c.tool_choice = choice;
         });
         body(&conversation, NEW)["toolConfig"]["functionCallingConfig"].clone()

@@ -1,12 +1,12 @@
 //! Gemini streams that no recording shows, built by hand after the API reference and MAPPING.md, Streams of Gemini.
 
 use serde_json::{Value, json};
-use tt_core::call::event::Event;
-use tt_core::call::reply::Finish;
+use tt_core::call::finish::FinishReason;
 
 use super::support::{Recording, decode};
 use crate::api::gemini::{self, decoder};
-use crate::api::{Disposition, RefusedKind, Undo, UpstreamError};
+use crate::api::{Disposition, RefusedKind, Undo, UpstreamError, reason};
+use crate::told::{Told, told};
 
 fn chunks(chunks: &[Value]) -> Vec<Vec<u8>> {
     chunks.iter().map(|chunk| chunk.to_string().into_bytes()).collect()
@@ -34,15 +34,15 @@ fn a_stream_cut_before_its_finish_is_no_success() {
 fn usage_may_follow_the_finish() {
     let data = chunks(&[text("Hi"), finish("STOP"), json!({"usageMetadata": {"promptTokenCount": 7}})]);
     let events = decode(&data).unwrap();
-    let at = |wanted: &dyn Fn(&Event) -> bool| events.iter().rposition(wanted).unwrap();
-    assert!(at(&|e| matches!(e, Event::Usage(_))) > at(&|e| matches!(e, Event::Finish { .. })));
-    assert_eq!(events.iter().filter(|e| matches!(e, Event::Finish { .. })).count(), 1);
+    let at = |wanted: &dyn Fn(&Told) -> bool| events.iter().rposition(wanted).unwrap();
+    assert!(at(&|e| matches!(e, Told::Usage(_))) > at(&|e| matches!(e, Told::Finish { .. })));
+    assert_eq!(events.iter().filter(|e| matches!(e, Told::Finish { .. })).count(), 1);
 }
 
 #[test]
 fn a_finish_said_twice_is_told_once() {
     let events = decode(&chunks(&[finish("STOP"), finish("STOP")])).unwrap();
-    assert_eq!(events.iter().filter(|e| matches!(e, Event::Finish { .. })).count(), 1);
+    assert_eq!(events.iter().filter(|e| matches!(e, Told::Finish { .. })).count(), 1);
 }
 
 #[test]
@@ -54,15 +54,15 @@ fn candidates_are_told_apart_and_all_must_finish() {
     assert!(matches!(decode(&chunks(std::slice::from_ref(&both))), Err(UpstreamError::Protocol(_))));
     let rest = json!({"candidates": [{"index": 1, "finishReason": "STOP"}]});
     let events = decode(&chunks(&[both, rest])).unwrap();
-    assert!(events.contains(&Event::Finish { choice: 0, reason: Finish::Stop }));
-    assert!(events.contains(&Event::Finish { choice: 1, reason: Finish::ToolCalls }));
-    assert!(events.contains(&Event::ToolArguments { choice: 1, call: 0, json: "{}".to_owned() }));
+    assert!(events.contains(&Told::Finish { choice: 0, reason: FinishReason::Stop }));
+    assert!(events.contains(&Told::Finish { choice: 1, reason: FinishReason::ToolCalls }));
+    assert!(events.contains(&Told::ToolArguments { choice: 1, call: 0, json: "{}".to_owned() }));
 }
 
 #[test]
 fn a_blocked_prompt_ends_the_stream_filtered() {
     let events = decode(&chunks(&[json!({"promptFeedback": {"blockReason": "SAFETY"}})])).unwrap();
-    assert_eq!(events[1..], [Event::Finish { choice: 0, reason: Finish::ContentFilter }, Event::Done]);
+    assert_eq!(events[1..], [Told::Finish { choice: 0, reason: FinishReason::ContentFilter }, Told::Done]);
 }
 
 #[test]
@@ -81,19 +81,20 @@ fn a_broken_call_before_any_content_is_a_billed_failure() {
 }
 
 #[test]
-fn a_broken_call_after_content_is_a_stop() {
+fn a_broken_call_after_content_breaks_the_answer_off() {
     let events = decode(&chunks(&[text("Let me see"), finish("MALFORMED_FUNCTION_CALL")])).unwrap();
-    assert!(events.contains(&Event::Finish { choice: 0, reason: Finish::Stop }));
+    assert!(events.contains(&Told::Finish { choice: 0, reason: FinishReason::Incomplete }));
 }
 
 #[test]
 fn one_usable_candidate_makes_an_answer() {
-    for order in [["STOP", "MALFORMED_RESPONSE"], ["MALFORMED_RESPONSE", "STOP"]] {
-        let body = json!({"candidates": order.map(|reason| json!({"finishReason": reason}))}).to_string();
+    let (stop, broken) = (("STOP", FinishReason::Stop), ("MALFORMED_RESPONSE", FinishReason::Incomplete));
+    for order in [[stop, broken], [broken, stop]] {
+        let body = json!({"candidates": order.map(|(word, _)| json!({"finishReason": word}))}).to_string();
         let reply = gemini::decode_reply(body.as_bytes(), &Undo::default()).unwrap();
         assert_eq!(
-            reply.choices.iter().map(|c| (c.index, c.finish)).collect::<Vec<_>>(),
-            [(0, Some(Finish::Stop)), (1, Some(Finish::Stop))]
+            reply.choices.iter().map(|c| (c.index, reason(c))).collect::<Vec<_>>(),
+            [(0, Some(order[0].1)), (1, Some(order[1].1))]
         );
     }
 }
@@ -101,9 +102,9 @@ fn one_usable_candidate_makes_an_answer() {
 #[test]
 fn length_and_filter_win_over_a_call() {
     let call = json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": "f", "args": {}}}]}}]});
-    for (reason, want) in [("MAX_TOKENS", Finish::Length), ("SAFETY", Finish::ContentFilter)] {
+    for (reason, want) in [("MAX_TOKENS", FinishReason::Length), ("SAFETY", FinishReason::ContentFilter)] {
         let events = decode(&chunks(&[call.clone(), finish(reason)])).unwrap();
-        assert!(events.contains(&Event::Finish { choice: 0, reason: want }), "{reason}");
+        assert!(events.contains(&Told::Finish { choice: 0, reason: want }), "{reason}");
     }
 }
 
@@ -151,9 +152,10 @@ fn names_and_free_form_input_come_back_as_the_client_knows_them() {
     let body = json!({"candidates": [{"content": {"parts": [{"functionCall": call}]}, "finishReason": "STOP"}]});
     let mut out = Vec::new();
     decoder(undo.clone()).data(body.to_string().as_bytes(), &mut out).unwrap();
-    let input = Event::ToolArguments { choice: 0, call: 0, json: "*** Begin\n\"x\"".to_owned() };
+    let out = told(&out);
+    let input = Told::ToolArguments { choice: 0, call: 0, json: "*** Begin\n\"x\"".to_owned() };
     assert!(out.contains(&input));
-    assert!(out.iter().any(|e| matches!(e, Event::ToolCall { name, custom: true, .. } if name == "1 patch")));
+    assert!(out.iter().any(|e| matches!(e, Told::ToolCall { name, custom: true, .. } if name == "1 patch")));
     let reply = gemini::decode_reply(body.to_string().as_bytes(), &undo).unwrap();
     let tt_core::call::conversation::Part::ToolCall(call) = &reply.choices[0].parts[0] else { panic!("{reply:?}") };
     assert_eq!((call.name.as_str(), call.custom), ("1 patch", true));

@@ -2,13 +2,15 @@
 
 use serde_json::{Map, Value};
 use tt_core::Provider;
-use tt_core::call::conversation::{Conversation, Message, Part, Role, Signature, Tool, ToolCall};
-use tt_core::call::event::Event;
+use tt_core::call::conversation::{
+    Conversation, Function, Message, Part, Role, Signature, Text, Thinking, Tool, ToolCall, ToolResult,
+};
 use tt_core::call::reply::Reply;
 
 use crate::api::gemini::{self, decoder};
-use crate::api::{Encoded, RequestError, Target, Undo, UpstreamError, refused_field};
+use crate::api::{Encoded, RequestError, Target, Undo, UpstreamError, origin, refused_field};
 use crate::fixtures;
+use crate::told::{Told, told};
 
 /// One recorded interaction.
 pub(crate) struct Recording {
@@ -48,7 +50,7 @@ impl Recording {
         gemini::decode_reply(&self.body(), &Undo::default()).unwrap_or_else(|e| panic!("{}: {e}", self.id))
     }
 
-    pub(crate) fn stream(&self) -> Vec<Event> {
+    pub(crate) fn stream(&self) -> Vec<Told> {
         decode(&self.events()).unwrap_or_else(|e| panic!("{}: {e}", self.id))
     }
 }
@@ -63,12 +65,12 @@ fn sse_data(sse: &str) -> Vec<Vec<u8>> {
 }
 
 /// All events of a stream, its end included.
-pub(crate) fn decode(data: &[Vec<u8>]) -> Result<Vec<Event>, UpstreamError> {
+pub(crate) fn decode(data: &[Vec<u8>]) -> Result<Vec<Told>, UpstreamError> {
     let mut decoder = decoder(Undo::default());
     let mut out = Vec::new();
     data.iter().try_for_each(|data| decoder.data(data, &mut out))?;
     decoder.end(&mut out)?;
-    Ok(out)
+    Ok(told(&out))
 }
 
 pub(crate) fn message(role: Role, parts: Vec<Part>) -> Message {
@@ -92,27 +94,30 @@ pub(crate) fn call(id: &str, name: &str, arguments: &str) -> Part {
         id: id.to_owned(),
         name: name.to_owned(),
         arguments: arguments.to_owned(),
-        custom: false,
-        signature: None,
+        ..ToolCall::default()
     })
 }
 
 pub(crate) fn signed(part: Part, value: &str, provider: Provider) -> Part {
-    let made = Some(Signature { provider, value: value.to_owned() });
+    let made = Some(Signature { of: origin(provider), value: value.to_owned() });
     match part {
         Part::ToolCall(call) => Part::ToolCall(ToolCall { signature: made, ..call }),
-        Part::Text { text, cache, .. } => Part::Text { text, cache, signature: made },
-        Part::Thinking { text, .. } => Part::Thinking { text, signature: made },
+        Part::Text(text) => Part::Text(Text { signature: made, ..text }),
+        Part::Thinking(thinking) => Part::Thinking(Thinking { signature: made, ..thinking }),
         other => other,
     }
 }
 
 pub(crate) fn result(id: &str, content: Vec<Part>) -> Message {
-    message(Role::Tool, vec![Part::ToolResult { id: id.to_owned(), content, is_error: false, cache: None }])
+    message(Role::Tool, vec![Part::ToolResult(ToolResult { id: id.to_owned(), content, ..ToolResult::default() })])
 }
 
 pub(crate) fn tool(name: &str) -> Tool {
-    Tool { name: name.to_owned(), description: None, parameters: None, strict: None, custom: None, cache: None }
+    Tool::Function(function(name))
+}
+
+pub(crate) fn function(name: &str) -> Function {
+    Function { name: name.to_owned(), ..Function::default() }
 }
 
 pub(crate) fn talk(messages: Vec<Message>) -> Conversation {

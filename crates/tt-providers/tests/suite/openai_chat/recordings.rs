@@ -2,9 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
-use tt_core::call::conversation::Part;
+use tt_core::call::conversation::{Part, Text};
 use tt_core::call::event::Event;
-use tt_core::call::reply::{Choice, Finish, Reply};
+use tt_core::call::finish::FinishReason;
+use tt_core::call::reply::{Choice, Reply};
 use tt_core::usage::Reported;
 use tt_core::{Dialect, Provider};
 
@@ -13,8 +14,10 @@ use crate::api::sse::Framer;
 use crate::api::tally::Tally;
 use crate::api::{
     RefusedKind, RequestError, StreamDecoder, StreamEncoder as _, Target, Undo, UpstreamError, finish_word, name,
+    reason,
 };
 use crate::fixtures::Recording;
+use crate::told::{Told, told};
 
 struct Record {
     id: String,
@@ -50,7 +53,7 @@ fn streams() -> Vec<(Record, String)> {
 /// Text, refusal and calls (id, name, arguments) of choice 0.
 type Heard = (String, String, Vec<(String, String, String)>);
 
-fn check(id: &str, expected: &Value, heard: &Heard, finish: Option<Finish>, usage: Option<&Reported>) {
+fn check(id: &str, expected: &Value, heard: &Heard, finish: Option<FinishReason>, usage: Option<&Reported>) {
     let (text, refusal, calls) = heard;
     let prefix = expected["text_prefix"].as_str().unwrap_or_default();
     assert!(text.starts_with(prefix), "{id}: {text} does not begin with {prefix}");
@@ -101,7 +104,7 @@ fn heard_reply(choice: &Choice) -> Heard {
     let mut heard = Heard::default();
     for part in &choice.parts {
         match part {
-            Part::Text { text, .. } => heard.0.push_str(text),
+            Part::Text(Text { text, .. }) => heard.0.push_str(text),
             Part::Refusal { text } => heard.1.push_str(text),
             Part::ToolCall(call) => heard.2.push((call.id.clone(), call.name.clone(), call.arguments.clone())),
             _ => {}
@@ -112,12 +115,12 @@ fn heard_reply(choice: &Choice) -> Heard {
 
 fn heard_events(events: &[Event]) -> Heard {
     let mut heard = Heard::default();
-    for event in events {
+    for event in &told(events) {
         match event {
-            Event::Text { choice: 0, text, .. } => heard.0.push_str(text),
-            Event::Refusal { choice: 0, text } => heard.1.push_str(text),
-            Event::ToolCall { choice: 0, id, name, .. } => heard.2.push((id.clone(), name.clone(), String::new())),
-            Event::ToolArguments { choice: 0, call, json } => heard.2[*call as usize].2.push_str(json),
+            Told::Text { choice: 0, text, .. } => heard.0.push_str(text),
+            Told::Refusal { choice: 0, text } => heard.1.push_str(text),
+            Told::ToolCall { choice: 0, id, name, .. } => heard.2.push((id.clone(), name.clone(), String::new())),
+            Told::ToolArguments { choice: 0, call, json } => heard.2[*call as usize].2.push_str(json),
             _ => {}
         }
     }
@@ -150,7 +153,7 @@ fn plain_answers_are_read_exactly() {
         let bytes = body.to_string().into_bytes();
         let reply = openai::decode_reply(&bytes, &Undo::default()).unwrap();
         let first = &reply.choices[0];
-        check(&record.id, &record.expected, &heard_reply(first), first.finish, reply.usage.as_ref());
+        check(&record.id, &record.expected, &heard_reply(first), reason(first), reply.usage.as_ref());
         assert_eq!(Some(reply.model.as_str()), record.expected["model"].as_str());
         assert_eq!(Some(reply.id.as_str()), record.expected["response_id"].as_str());
         assert_eq!(Some(reply.choices.len() as u64), record.expected["choices"].as_u64());
@@ -197,7 +200,7 @@ fn streams_are_read_exactly() {
     for (record, sse) in streams() {
         let found = events([sse.as_bytes()]);
         let finish = found.iter().find_map(|event| match event {
-            Event::Finish { choice: 0, reason } => Some(*reason),
+            Event::Finish { choice: 0, finish } => Some(finish.reason),
             _ => None,
         });
         let mut tally = Tally::default();

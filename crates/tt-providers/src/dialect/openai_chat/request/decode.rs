@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 use tt_core::Dialect;
 use tt_core::call::conversation::{
-    Conversation, CustomTool, Effort, Format, Message, Part, Role, Sampling, Tool, ToolChoice,
+    CachePlan, Conversation, CustomTool, Effort, Format, Function, Message, Part, Role, Sampling, State,
+    ThinkingConfig, Tool, ToolChoice, ToolResult,
 };
 use tt_core::call::extra::Extra;
 use tt_core::call::field::Field;
@@ -14,7 +15,8 @@ use super::parts::{assistant, cache_hint, content, hint_last};
 use crate::error::RequestError;
 
 /// Fields without which an answer means the same: another dialect's codec leaves them out and says so by name.
-const HARMLESS: [&str; 11] = [
+const HARMLESS: [&str; 12] = [
+    "annotations",
     "audio",
     "metadata",
     "modalities",
@@ -57,13 +59,34 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
         parallel_tool_calls: body.flag("parallel_tool_calls")?,
         format: format(&mut body)?,
         sampling: sampling(&mut body)?,
-        effort: effort(&mut body)?,
+        thinking: ThinkingConfig { effort: effort(&mut body)?, ..ThinkingConfig::default() },
+        cache: CachePlan {
+            automatic: None,
+            key: text(&mut body, "prompt_cache_key"),
+            retention: text(&mut body, "prompt_cache_retention"),
+        },
+        state: State { store: store(&mut body), ..State::default() },
         end_user,
         service_tier: body.string("service_tier")?,
         stream: body.flag("stream")?.unwrap_or(false),
         audio_output: body.fields.get("modalities").is_some_and(names_audio),
         extra: extra(std::mem::take(&mut body.fields)),
     })
+}
+
+/// Takes a field where it is a text. What is none stays among the fields left over: the provider says what is wrong
+/// with it.
+fn text(body: &mut Object<'_>, name: &str) -> Option<String> {
+    if body.fields.get(name)?.is_string() { body.string(name).ok()? } else { None }
+}
+
+/// Takes `store` where it is true or false, as [`text`] does.
+fn store(body: &mut Object<'_>) -> Option<bool> {
+    let store = body.fields.get("store")?.as_bool();
+    if store.is_some() {
+        body.fields.shift_remove("store");
+    }
+    store
 }
 
 fn names_audio(modalities: &Value) -> bool {
@@ -92,9 +115,19 @@ fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, RequestError> {
     }
     // Legacy calls have no ids: (name, id) of those not yet answered.
     let mut open_calls: Vec<(String, String)> = Vec::new();
+    // The ids of calls of free-form tools.
+    let mut custom_calls: Vec<String> = Vec::new();
     let mut messages = Vec::with_capacity(list.len());
     for (i, value) in list.into_iter().enumerate() {
-        messages.push(message(Object::of(value, path.index(i))?, i, &mut open_calls)?);
+        let message = message(Object::of(value, path.index(i))?, i, &mut open_calls, &custom_calls)?;
+        for part in &message.parts {
+            if let Part::ToolCall(call) = part {
+                // The last call of an id is the one that is answered.
+                custom_calls.retain(|id| *id != call.id);
+                custom_calls.extend(call.custom.then(|| call.id.clone()));
+            }
+        }
+        messages.push(message);
     }
     Ok(messages)
 }
@@ -103,6 +136,7 @@ fn message(
     mut message: Object<'_>,
     index: usize,
     open_calls: &mut Vec<(String, String)>,
+    custom_calls: &[String],
 ) -> Result<Message, RequestError> {
     let role_word = message.need_string("role")?;
     let name = message.string("name")?;
@@ -138,7 +172,8 @@ fn message(
             // A legacy function may answer null.
             let value = if role_word == "tool" { Some(message.need("content")?) } else { message.take("content") };
             let content = content(value, &message.at("content"))?;
-            vec![Part::ToolResult { id, content, is_error: false, cache: None }]
+            let custom = custom_calls.contains(&id);
+            vec![Part::ToolResult(ToolResult { id, content, custom, ..ToolResult::default() })]
         }
         Role::System | Role::Developer | Role::User => {
             let value = message.need("content")?;
@@ -161,43 +196,43 @@ fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, RequestError> {
     }
     let path = body.at("functions");
     for (i, function) in functions.unwrap_or_default().into_iter().enumerate() {
-        found.push(function_tool(Object::of(function, path.index(i))?)?);
+        found.push(Tool::Function(function_tool(Object::of(function, path.index(i))?)?));
     }
     Ok(found)
 }
 
 fn one_tool(mut tool: Object<'_>, index: usize) -> Result<Tool, RequestError> {
     let cache = cache_hint(&mut tool)?;
-    let found = match tool.need_string("type")?.as_str() {
-        "function" => function_tool(Object::of(tool.need("function")?, tool.at("function"))?)?,
+    match tool.need_string("type")?.as_str() {
+        "function" => {
+            let function = function_tool(Object::of(tool.need("function")?, tool.at("function"))?)?;
+            Ok(Tool::Function(Function { cache: cache.or(function.cache), ..function }))
+        }
         "custom" => {
             let mut custom = Object::of(tool.need("custom")?, tool.at("custom"))?;
-            Tool {
+            Ok(Tool::Custom(CustomTool {
                 name: tool_name(&mut custom)?,
                 description: custom.string("description")?,
-                parameters: None,
-                strict: None,
-                custom: Some(CustomTool { format: custom.take("format") }),
-                cache: None,
-            }
+                format: custom.take("format"),
+                cache,
+            }))
         }
-        _ => return Err(RequestError::malformed(Field::ToolKind(index), "must be function or custom")),
-    };
-    Ok(Tool { cache: cache.or(found.cache), ..found })
+        _ => Err(RequestError::malformed(Field::ToolKind(index), "must be function or custom")),
+    }
 }
 
-fn function_tool(mut function: Object<'_>) -> Result<Tool, RequestError> {
+fn function_tool(mut function: Object<'_>) -> Result<Function, RequestError> {
     let parameters = function.take("parameters");
     if parameters.as_ref().is_some_and(|schema| !schema.is_object()) {
         return Err(function.at("parameters").malformed("must be a JSON Schema object"));
     }
-    Ok(Tool {
+    Ok(Function {
         name: tool_name(&mut function)?,
         description: function.string("description")?,
         parameters,
         strict: function.flag("strict")?,
-        custom: None,
         cache: cache_hint(&mut function)?,
+        ..Function::default()
     })
 }
 

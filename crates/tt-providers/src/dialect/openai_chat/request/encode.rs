@@ -1,15 +1,21 @@
 //! A conversation, encoded as a Chat Completions request.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use tt_core::Dialect;
 use tt_core::call::conversation::{
-    Conversation, Effort, Format, Media, Message, Part, Role, Sampling, Tool, ToolChoice,
+    Audio, Conversation, Document, Effort, Format, Image, Media, Message, Part, Role, Sampling, Text, Tool, ToolCall,
+    ToolChoice, ToolResult,
 };
 use tt_core::call::field::Field;
+use tt_core::{Dialect, Provider};
 
+use super::super::super::foreign;
+use super::super::citation;
 use super::super::names::Names;
 use crate::codec::{Encoded, Target, Undo};
 use crate::error::RequestError;
+use crate::notes::Notes;
 
 /// Top-level fields that are passed on though we do not read them. OpenAI answers 400 to what it does not know, so
 /// nothing else of another dialect is.
@@ -39,29 +45,38 @@ const STOPS: usize = 4;
 /// by address.
 pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
     let names = Names::of(conversation);
-    let mut dropped = Vec::new();
+    let mut notes = Notes::default();
     let mut body = Map::new();
     body.insert("model".into(), target.model.into());
     let own = conversation.extra.fields_of(Dialect::OpenAiChat);
-    let messages = Messages { names: &names, own: own.is_some(), dropped: &mut dropped };
+    let messages = Messages { names: &names, own: own.is_some(), notes: &mut notes };
     body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
-    tools(&mut body, conversation, &names, &mut dropped);
+    tools(&mut body, conversation, &names, &mut notes);
     format(&mut body, &conversation.format);
-    sampling(&mut body, &conversation.sampling, &mut dropped)?;
+    sampling(&mut body, &conversation.sampling, &mut notes)?;
     put(&mut body, "parallel_tool_calls", conversation.parallel_tool_calls);
-    put(&mut body, "reasoning_effort", conversation.effort.map(effort));
+    put(&mut body, "reasoning_effort", conversation.thinking.nearest_effort().map(effort));
+    if conversation.thinking.in_other_words() {
+        notes.changed(Field::Effort, "sent as the nearest effort");
+    }
     put(&mut body, "safety_identifier", conversation.end_user.as_deref());
     put(&mut body, "service_tier", conversation.service_tier.as_deref());
+    put(&mut body, "prompt_cache_key", conversation.cache.key.as_deref());
+    put(&mut body, "prompt_cache_retention", conversation.cache.retention.as_deref());
+    put(&mut body, "store", conversation.state.store);
+    if conversation.cache.automatic.is_some() {
+        notes.dropped(Field::CacheMarks, "Chat Completions caches by itself");
+    }
     for (name, value) in own.into_iter().flatten() {
         if PASSED_ON.contains(&name.as_str()) && !body.contains_key(name) {
             body.insert(name.clone(), value.clone());
         } else {
-            note(&mut dropped, "unknown fields");
+            notes.dropped(Field::written("unknown fields"), "");
         }
     }
-    conversation.extra.foreign_to(Dialect::OpenAiChat).for_each(|name| note(&mut dropped, name));
+    foreign::leave_out(conversation, Dialect::OpenAiChat, &mut notes)?;
     if !conversation.extra.addressed.is_empty() {
-        note(&mut dropped, "unknown fields");
+        notes.dropped(Field::written("unknown fields"), "");
     }
     if conversation.stream {
         body.insert("stream".into(), true.into());
@@ -74,7 +89,7 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
         body.shift_remove("stream_options");
     }
     let undo = Undo { tool_names: names.undo(), ..Undo::default() };
-    Ok(Encoded { body: Value::Object(body).to_string().into_bytes(), undo, dropped })
+    Ok(Encoded { body: Value::Object(body).to_string().into_bytes(), undo, notes })
 }
 
 fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
@@ -83,17 +98,11 @@ fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>
     }
 }
 
-fn note(dropped: &mut Vec<&'static str>, what: &'static str) {
-    if !dropped.contains(&what) {
-        dropped.push(what);
-    }
-}
-
 struct Messages<'a> {
     names: &'a Names,
     /// The messages' left-over fields are in this dialect's words.
     own: bool,
-    dropped: &'a mut Vec<&'static str>,
+    notes: &'a mut Notes,
 }
 
 impl Messages<'_> {
@@ -102,7 +111,7 @@ impl Messages<'_> {
         // Pictures in tool results: `tool` messages take text only, and nothing may stand between them.
         let mut pictures: Vec<Value> = Vec::new();
         for (i, message) in messages.iter().enumerate() {
-            let only_results = message.parts.iter().all(|part| matches!(part, Part::ToolResult { .. }));
+            let only_results = message.parts.iter().all(|part| matches!(part, Part::ToolResult(_)));
             if !(pictures.is_empty() || only_results && message.role == Role::Tool) {
                 encoded.push(json!({"role": "user", "content": std::mem::take(&mut pictures)}));
             }
@@ -122,11 +131,11 @@ impl Messages<'_> {
         pictures: &mut Vec<Value>,
     ) -> Result<(), RequestError> {
         for part in &message.parts {
-            if let Part::ToolResult { id, content, is_error, cache } = part {
-                if cache.is_some() {
-                    note(self.dropped, "cache_control");
-                }
-                encoded.push(self.tool_result(message, id, content, *is_error, at, pictures)?);
+            if part.cache().is_some() {
+                self.notes.dropped(Field::CacheMarks, "");
+            }
+            if let Part::ToolResult(result) = part {
+                encoded.push(self.tool_result(message, result, at, pictures)?);
             }
         }
         if message.role == Role::Tool {
@@ -148,8 +157,7 @@ impl Messages<'_> {
             match part {
                 Part::Refusal { text } => refusals.push_str(text),
                 Part::ToolCall(call) => calls.push(call),
-                Part::Thinking { .. } | Part::RedactedThinking { .. } => note(self.dropped, "thinking"),
-                Part::ToolResult { .. } => {}
+                Part::ToolResult(_) => {}
                 part => content.extend(self.part(part, at)?),
             }
         }
@@ -167,6 +175,13 @@ impl Messages<'_> {
             }
             self.calls(&mut out, &calls);
         }
+        let annotations = citation::annotations(message.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text),
+            _ => None,
+        }));
+        if message.role == Role::Assistant && !annotations.is_empty() {
+            out.insert("annotations".into(), annotations.into());
+        }
         for field in ["audio", "annotations"] {
             put(&mut out, field, message.extra.get(field).filter(|_| self.own).cloned());
         }
@@ -174,7 +189,10 @@ impl Messages<'_> {
         Ok(())
     }
 
-    fn calls(&self, out: &mut Map<String, Value>, calls: &[&tt_core::call::conversation::ToolCall]) {
+    fn calls(&mut self, out: &mut Map<String, Value>, calls: &[&ToolCall]) {
+        if calls.iter().any(|call| call.signature.is_some()) {
+            self.notes.dropped(Field::Signatures, "only the provider that made it can read it");
+        }
         let list: Vec<Value> = calls
             .iter()
             .map(|call| {
@@ -195,20 +213,18 @@ impl Messages<'_> {
     fn tool_result(
         &mut self,
         message: &Message,
-        id: &str,
-        content: &[Part],
-        is_error: bool,
+        result: &ToolResult,
         at: usize,
         pictures: &mut Vec<Value>,
     ) -> Result<Value, RequestError> {
         let mut texts = Vec::new();
-        for part in content {
+        for part in &result.content {
             match part {
-                Part::Text { .. } => texts.extend(self.part(part, at)?),
+                Part::Text(_) => texts.extend(self.part(part, at)?),
                 other => pictures.extend(self.part(other, at)?),
             }
         }
-        if is_error {
+        if result.is_error {
             match texts.first_mut().and_then(|first| first.get_mut("text")) {
                 Some(text) => *text = format!("Error: {}", text.as_str().unwrap_or_default()).into(),
                 None => texts.push(json!({"type": "text", "text": "Error: "})),
@@ -216,7 +232,7 @@ impl Messages<'_> {
         }
         let mut out = Map::new();
         out.insert("role".into(), "tool".into());
-        out.insert("tool_call_id".into(), id.into());
+        out.insert("tool_call_id".into(), result.id.as_str().into());
         put(&mut out, "name", message.name.as_deref().map(|name| self.names.sent(name)));
         out.insert("content".into(), joined(texts));
         Ok(Value::Object(out))
@@ -224,22 +240,20 @@ impl Messages<'_> {
 
     /// A content part; nothing for what has no place in content.
     fn part(&mut self, part: &Part, at: usize) -> Result<Option<Value>, RequestError> {
-        let cache = match part {
-            Part::Text { cache, .. } | Part::Image { cache, .. } | Part::File { cache, .. } => cache,
-            _ => &None,
-        };
-        if cache.is_some() {
-            note(self.dropped, "cache_control");
-        }
+        let refuse = |reason: &str| Err(RequestError::unsupported(Field::Content(at), reason));
         Ok(Some(match part {
-            Part::Text { text, .. } => json!({"type": "text", "text": text}),
-            Part::Image { media, detail, .. } => {
+            Part::Text(Text { text, signature, .. }) => {
+                if signature.is_some() {
+                    self.notes.dropped(Field::Signatures, "only the provider that made it can read it");
+                }
+                json!({"type": "text", "text": text})
+            }
+            Part::Image(Image { media, detail, .. }) => {
                 let url = match media {
-                    Media::Url { url } => url.clone(),
+                    Media::Url { url, .. } => url.clone(),
                     Media::Inline { mime, data } => format!("data:{mime};base64,{data}"),
-                    Media::FileId { .. } => {
-                        let reason = "a picture cannot be given by file id: send it inline or by address";
-                        return Err(RequestError::unsupported(Field::Content(at), reason));
+                    Media::FileId { .. } | Media::Text(_) => {
+                        return refuse("a picture cannot be given by file id: send it inline or by address");
                     }
                 };
                 let mut image = Map::new();
@@ -247,30 +261,52 @@ impl Messages<'_> {
                 put(&mut image, "detail", detail.as_deref());
                 json!({"type": "image_url", "image_url": image})
             }
-            Part::Audio { data, format } => {
-                json!({"type": "input_audio", "input_audio": {"data": data, "format": format}})
+            Part::Audio(Audio { media: Media::Inline { mime, data }, .. }) => {
+                json!({"type": "input_audio", "input_audio": {"data": data, "format": audio_format(mime)}})
             }
-            Part::File { media, filename, .. } => {
-                let mut file = Map::new();
-                put(&mut file, "filename", filename.as_deref());
-                match media {
-                    Media::FileId { id } => file.insert("file_id".into(), id.as_str().into()),
-                    Media::Inline { mime, data } => {
-                        file.insert("file_data".into(), format!("data:{mime};base64,{data}").into())
-                    }
-                    Media::Url { .. } => {
-                        let reason = "a document cannot be given by address: send it inline";
-                        return Err(RequestError::unsupported(Field::Content(at), reason));
-                    }
-                };
-                json!({"type": "file", "file": file})
+            Part::Audio(_) => return refuse("sound can only be sent inline"),
+            Part::Video(_) => return refuse("Chat Completions takes no films"),
+            Part::Document(document) => json!({"type": "file", "file": self.file(document, at)?}),
+            Part::Thinking(_) | Part::Redacted { .. } => {
+                self.notes.dropped(Field::Thinking, "");
+                return Ok(None);
             }
-            Part::ToolCall(_)
-            | Part::ToolResult { .. }
-            | Part::Thinking { .. }
-            | Part::RedactedThinking { .. }
-            | Part::Refusal { .. } => return Ok(None),
+            Part::Opaque(opaque) => {
+                let here = (Dialect::OpenAiChat, Provider::OpenAi);
+                foreign::keeps(opaque, here, &Field::Content(at), self.notes)?;
+                return Ok(None);
+            }
+            Part::ToolCall(_) | Part::ToolResult(_) | Part::Refusal { .. } => return Ok(None),
         }))
+    }
+
+    fn file(&mut self, document: &Document, at: usize) -> Result<Map<String, Value>, RequestError> {
+        let refuse = |reason: &str| Err(RequestError::unsupported(Field::Content(at), reason));
+        let mut file = Map::new();
+        put(&mut file, "filename", document.title.as_deref());
+        match &document.media {
+            Media::FileId { provider: Provider::OpenAi, id } => file.insert("file_id".into(), id.as_str().into()),
+            Media::FileId { .. } => {
+                return refuse("a file id is known to the provider that gave it only: send the data");
+            }
+            Media::Inline { mime, data } => {
+                file.insert("file_data".into(), format!("data:{mime};base64,{data}").into())
+            }
+            Media::Text(text) => {
+                file.insert("file_data".into(), format!("data:text/plain;base64,{}", STANDARD.encode(text)).into())
+            }
+            Media::Url { .. } => return refuse("a document cannot be given by address: send it inline"),
+        };
+        Ok(file)
+    }
+}
+
+/// Chat Completions' word for a media type of sound: `wav` for `audio/wav`.
+fn audio_format(mime: &str) -> &str {
+    match mime.strip_prefix("audio/").unwrap_or(mime) {
+        "mpeg" => "mp3",
+        "x-wav" | "wave" | "vnd.wave" => "wav",
+        other => other,
     }
 }
 
@@ -287,12 +323,12 @@ fn joined(mut parts: Vec<Value>) -> Value {
     text.map_or(Value::Array(parts), Value::String)
 }
 
-fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Names, dropped: &mut Vec<&'static str>) {
-    let custom = |name: &str| conversation.tools.iter().any(|tool| tool.name == name && tool.custom.is_some());
-    if conversation.tools.iter().any(|tool| tool.cache.is_some()) {
-        note(dropped, "cache_control");
+fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Names, notes: &mut Notes) {
+    let custom = |name: &str| conversation.tools.iter().any(|tool| tool.name() == Some(name) && tool.is_custom());
+    if conversation.tools.iter().any(|tool| tool.cache().is_some()) {
+        notes.dropped(Field::CacheMarks, "");
     }
-    let list: Vec<Value> = conversation.tools.iter().map(|tool| one_tool(tool, names)).collect();
+    let list: Vec<Value> = conversation.tools.iter().filter_map(|tool| one_tool(tool, names)).collect();
     if !list.is_empty() {
         body.insert("tools".into(), list.into());
     }
@@ -301,7 +337,8 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
         json!({"type": kind, kind: {"name": names.sent(name)}})
     };
     let choice = match &conversation.tool_choice {
-        None => return,
+        // A hosted tool is of another dialect: the choice of it has been refused.
+        None | Some(ToolChoice::Hosted { .. }) => return,
         Some(ToolChoice::Auto) => "auto".into(),
         Some(ToolChoice::None) => "none".into(),
         Some(ToolChoice::Required) => "required".into(),
@@ -314,17 +351,23 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
     body.insert("tool_choice".into(), choice);
 }
 
-fn one_tool(tool: &Tool, names: &Names) -> Value {
+/// A function or a custom tool; `None` for a hosted one, which Chat Completions has none of.
+fn one_tool(tool: &Tool, names: &Names) -> Option<Value> {
     let mut inner = Map::new();
-    inner.insert("name".into(), names.sent(&tool.name).into());
-    put(&mut inner, "description", tool.description.as_deref());
-    if let Some(custom) = &tool.custom {
-        put(&mut inner, "format", custom.format.clone());
-        return json!({"type": "custom", "custom": inner});
+    inner.insert("name".into(), names.sent(tool.name()?).into());
+    put(&mut inner, "description", tool.description());
+    match tool {
+        Tool::Function(function) => {
+            put(&mut inner, "parameters", function.parameters.clone());
+            put(&mut inner, "strict", function.strict);
+            Some(json!({"type": "function", "function": inner}))
+        }
+        Tool::Custom(custom) => {
+            put(&mut inner, "format", custom.format.clone());
+            Some(json!({"type": "custom", "custom": inner}))
+        }
+        Tool::Hosted(_) => None,
     }
-    put(&mut inner, "parameters", tool.parameters.clone());
-    put(&mut inner, "strict", tool.strict);
-    json!({"type": "function", "function": inner})
 }
 
 fn format(body: &mut Map<String, Value>, format: &Format) {
@@ -343,16 +386,12 @@ fn format(body: &mut Map<String, Value>, format: &Format) {
     body.insert("response_format".into(), value);
 }
 
-fn sampling(
-    body: &mut Map<String, Value>,
-    sampling: &Sampling,
-    dropped: &mut Vec<&'static str>,
-) -> Result<(), RequestError> {
+fn sampling(body: &mut Map<String, Value>, sampling: &Sampling, notes: &mut Notes) -> Result<(), RequestError> {
     if sampling.stop.len() > STOPS {
         return Err(RequestError::unsupported(Field::Stop, "at most 4 stop sequences are taken"));
     }
     if sampling.top_k.is_some() {
-        note(dropped, "top_k");
+        notes.dropped(Field::TopK, "");
     }
     put(body, "max_completion_tokens", sampling.max_output_tokens);
     put(body, "temperature", sampling.temperature.clone());

@@ -1,11 +1,20 @@
 //! Messages and their parts, decoded: shared by requests (history) and answers.
 
 use serde_json::Value;
-use tt_core::Provider;
-use tt_core::call::conversation::{CacheHint, Media, Part, Signature, ToolCall};
+use tt_core::call::conversation::{
+    Audio, CacheTtl, Document, Image, Media, Origin, Part, Signature, Text, Thinking, ToolCall, ToolResult,
+};
+use tt_core::{Dialect, Provider};
 
+use super::super::citation;
 use super::super::object::{Object, Path};
 use crate::error::RequestError;
+
+/// Who made what stands in `thinking_blocks`. A client sends it back without the model's name.
+const ANTHROPIC: Origin = Origin::of(Dialect::AnthropicMessages, Provider::Anthropic);
+
+/// Who made the signatures in `extra_content.google`.
+const GEMINI: Origin = Origin::of(Dialect::Gemini, Provider::Gemini);
 
 /// Reads `content`: a string, or a list of parts. Takes nothing for `null`.
 pub(crate) fn content(value: Option<Value>, path: &Path<'_>) -> Result<Vec<Part>, RequestError> {
@@ -23,13 +32,13 @@ fn part(mut part: Object<'_>) -> Result<Part, RequestError> {
     let kind = part.need_string("type")?;
     let cache = cache_hint(&mut part)?;
     Ok(match kind.as_str() {
-        "text" => Part::Text { text: part.need_string("text")?, cache, signature: None },
+        "text" => Part::Text(Text { text: part.need_string("text")?, cache, ..Text::default() }),
         "refusal" => Part::Refusal { text: part.need_string("refusal")? },
         "image_url" => {
             let mut image = Object::of(part.need("image_url")?, part.at("image_url"))?;
             let url = image.need_string("url")?;
             let detail = image.string("detail")?;
-            Part::Image { media: address(url, &image.at("url"))?, detail, cache }
+            Part::Image(Image { media: address(url, &image.at("url"))?, detail, cache, signature: None })
         }
         "input_audio" => {
             let mut audio = Object::of(part.need("input_audio")?, part.at("input_audio"))?;
@@ -38,20 +47,21 @@ fn part(mut part: Object<'_>) -> Result<Part, RequestError> {
                 Some((_, from)) => data.get(from..).unwrap_or_default().to_owned(),
                 None => data,
             };
-            Part::Audio { data: plain_base64(data), format: audio.need_string("format")? }
+            let mime = format!("audio/{}", audio.need_string("format")?);
+            Part::Audio(Audio::new(Media::Inline { mime, data: plain_base64(data) }))
         }
         "file" => {
             let mut file = Object::of(part.need("file")?, part.at("file"))?;
             let filename = file.string("filename")?;
             let media = match (file.string("file_id")?, file.string("file_data")?) {
-                (Some(id), _) => Media::FileId { id },
+                (Some(id), _) => Media::FileId { provider: Provider::OpenAi, id },
                 (None, Some(data)) if data.starts_with("data:") => address(data, &file.at("file_data"))?,
                 (None, Some(data)) => {
                     Media::Inline { mime: mime_of(filename.as_deref()).into(), data: plain_base64(data) }
                 }
                 (None, None) => return Err(file.at("file_data").missing()),
             };
-            Part::File { media, filename, cache }
+            Part::Document(Document { title: filename, cache, ..Document::new(media) })
         }
         _ => {
             return Err(part.at("type").malformed("must be text, image_url, input_audio, file or refusal"));
@@ -60,27 +70,27 @@ fn part(mut part: Object<'_>) -> Result<Part, RequestError> {
 }
 
 /// Reads `cache_control` (Anthropic's words, accepted on our parts, tools and messages) or `prompt_cache_breakpoint`.
-pub(crate) fn cache_hint(owner: &mut Object<'_>) -> Result<Option<CacheHint>, RequestError> {
-    let breakpoint = owner.take("prompt_cache_breakpoint").map(|_| CacheHint::FiveMinutes);
+pub(crate) fn cache_hint(owner: &mut Object<'_>) -> Result<Option<CacheTtl>, RequestError> {
+    let breakpoint = owner.take("prompt_cache_breakpoint").map(|_| CacheTtl::FiveMinutes);
     let Some(control) = owner.take("cache_control") else { return Ok(breakpoint) };
     let mut control = Object::of(control, owner.at("cache_control"))?;
     if control.need_string("type")? != "ephemeral" {
         return Err(control.at("type").malformed("must be ephemeral"));
     }
     match control.string("ttl")?.as_deref() {
-        None | Some("5m") => Ok(Some(CacheHint::FiveMinutes)),
-        Some("1h") => Ok(Some(CacheHint::OneHour)),
+        None | Some("5m") => Ok(Some(CacheTtl::FiveMinutes)),
+        Some("1h") => Ok(Some(CacheTtl::OneHour)),
         Some(_) => Err(control.at("ttl").malformed("must be 5m or 1h")),
     }
 }
 
 /// Puts a message's hint on its last part that can hold one and has none.
-pub(crate) fn hint_last(parts: &mut [Part], hint: Option<CacheHint>) {
+pub(crate) fn hint_last(parts: &mut [Part], hint: Option<CacheTtl>) {
     let slot = parts.iter_mut().rev().find_map(|part| match part {
-        Part::Text { cache, .. }
-        | Part::Image { cache, .. }
-        | Part::File { cache, .. }
-        | Part::ToolResult { cache, .. } => Some(cache),
+        Part::Text(Text { cache, .. })
+        | Part::Image(Image { cache, .. })
+        | Part::Document(Document { cache, .. })
+        | Part::ToolResult(ToolResult { cache, .. }) => Some(cache),
         _ => None,
     });
     if let Some(slot) = slot
@@ -100,12 +110,13 @@ pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec
         match said
             .iter_mut()
             .rev()
-            .find_map(|part| if let Part::Text { signature, .. } = part { Some(signature) } else { None })
+            .find_map(|part| if let Part::Text(text) = part { Some(&mut text.signature) } else { None })
         {
             Some(slot) => *slot = Some(signature),
-            None => said.push(Part::Text { text: String::new(), cache: None, signature: Some(signature) }),
+            None => said.push(Part::Text(Text { signature: Some(signature), ..Text::default() })),
         }
     }
+    citation::take(&mut message.fields, &mut said);
     parts.append(&mut said);
     if let Some(text) = message.string("refusal")? {
         parts.push(Part::Refusal { text });
@@ -121,8 +132,7 @@ pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec
             id: legacy_id.to_owned(),
             name: call.need_string("name")?,
             arguments: call.string("arguments")?.unwrap_or_default(),
-            custom: false,
-            signature: None,
+            ..ToolCall::default()
         }));
     }
     Ok(parts)
@@ -139,19 +149,16 @@ fn tool_call(mut call: Object<'_>) -> Result<ToolCall, RequestError> {
     };
     let mut inner = Object::of(call.need(field)?, call.at(field))?;
     let name = inner.need_string("name")?;
-    Ok(ToolCall { id, name, arguments: inner.string(text)?.unwrap_or_default(), custom, signature })
+    let arguments = inner.string(text)?.unwrap_or_default();
+    Ok(ToolCall { id, name, arguments, custom, signature, ..ToolCall::default() })
 }
 
-/// Reads `thinking_blocks` (Anthropic's, verbatim), else `reasoning_content` (S1).
+/// Reads `thinking_blocks` (Anthropic's, verbatim), else `reasoning_content` (`MAPPING.md`, Thinking and signatures).
 fn thinking(message: &mut Object<'_>) -> Result<Vec<Part>, RequestError> {
     let text = message.string("reasoning_content")?;
     let blocks = message.list("thinking_blocks")?.unwrap_or_default();
     if blocks.is_empty() {
-        return Ok(text
-            .filter(|text| !text.is_empty())
-            .map(|text| Part::Thinking { text, signature: None })
-            .into_iter()
-            .collect());
+        return Ok(text.filter(|text| !text.is_empty()).map(Part::thinking).into_iter().collect());
     }
     let path = message.at("thinking_blocks");
     blocks.into_iter().enumerate().map(|(i, block)| thinking_block(Object::of(block, path.index(i))?)).collect()
@@ -161,12 +168,13 @@ pub(crate) fn thinking_block(mut block: Object<'_>) -> Result<Part, RequestError
     match block.need_string("type")?.as_str() {
         "thinking" => {
             let signature = block.string("signature")?.filter(|value| !value.is_empty());
-            Ok(Part::Thinking {
+            Ok(Part::Thinking(Thinking {
                 text: block.string("thinking")?.unwrap_or_default(),
-                signature: signature.map(|value| Signature { provider: Provider::Anthropic, value }),
-            })
+                signature: signature.map(|value| Signature { of: ANTHROPIC, value }),
+                ..Thinking::default()
+            }))
         }
-        "redacted_thinking" => Ok(Part::RedactedThinking { data: block.need_string("data")? }),
+        "redacted_thinking" => Ok(Part::Redacted { data: block.need_string("data")?, of: ANTHROPIC }),
         _ => Err(block.at("type").malformed("must be thinking or redacted_thinking")),
     }
 }
@@ -180,13 +188,13 @@ fn google_signature(owner: &mut Object<'_>) -> Option<Signature> {
 /// The signature in the value of an `extra_content`.
 pub(crate) fn signature_in(extra_content: &Value) -> Option<Signature> {
     let value = extra_content.pointer("/google/thought_signature")?.as_str().filter(|value| !value.is_empty())?;
-    Some(Signature { provider: Provider::Gemini, value: value.to_owned() })
+    Some(Signature { of: GEMINI, value: value.to_owned() })
 }
 
 /// Reads an address: `https:`, `http:`, or base64 data in the address itself.
 fn address(mut url: String, path: &Path<'_>) -> Result<Media, RequestError> {
     if url.starts_with("https://") || url.starts_with("http://") {
-        return Ok(Media::Url { url });
+        return Ok(Media::url(url));
     }
     let Some((mime, from)) = strip_data_prefix(&url) else {
         return Err(path.malformed("must be an http(s) address, or data:<type>;base64,<data>"));

@@ -1,14 +1,17 @@
 //! What no recording shows: every field's path in errors, legacy words, signatures, and what cannot be said.
 
 use serde_json::{Value, json};
-use tt_core::Provider;
 use tt_core::call::conversation::{
-    CacheHint, Conversation, Effort, Media, Message, Part, Role, Signature, ToolCall, ToolChoice,
+    Audio, CachePlan, CacheTtl, Conversation, CustomTool, Document, Effort, Function, HostedTool, Image, Media,
+    Message, Opaque, Origin, Part, Role, Signature, State, StateField, Text, Thinking, ThinkingConfig, Tool, ToolCall,
+    ToolChoice, ToolResult, Video,
 };
+use tt_core::record::Change;
+use tt_core::{Dialect, Provider};
 
 use super::super::field;
 use super::*;
-use crate::codec::Target;
+use crate::codec::{Encoded, Target};
 use crate::error::RequestError;
 
 fn decode(body: Value) -> Conversation {
@@ -38,8 +41,20 @@ fn message(role: Role, parts: Vec<Part>) -> Message {
 }
 
 fn result(id: &str, content: Vec<Part>, is_error: bool) -> Part {
-    Part::ToolResult { id: id.into(), content, is_error, cache: None }
+    Part::ToolResult(ToolResult { id: id.into(), content, is_error, ..ToolResult::default() })
 }
+
+/// The notes of an encoding: what became of which field.
+fn notes(encoded: &Encoded) -> Vec<(String, Change)> {
+    encoded.notes.iter().map(|note| (field::name(&note.field), note.what)).collect()
+}
+
+fn dropped(name: &str) -> (String, Change) {
+    (name.to_owned(), Change::Dropped)
+}
+
+const CLAUDE: Origin = Origin::of(Dialect::AnthropicMessages, Provider::Anthropic);
+const GEMINI: Origin = Origin::of(Dialect::Gemini, Provider::Gemini);
 
 #[test]
 fn errors_name_the_field_exactly() {
@@ -138,9 +153,9 @@ fn data_addresses_lose_their_parameters_and_line_breaks() {
     assert_eq!(
         found[0].parts,
         [
-            Part::Image { media: inline("image/png", "AABB=="), detail: Some("low".into()), cache: None },
-            Part::File { media: inline("text/plain", "QUJD"), filename: Some("a.txt".into()), cache: None },
-            Part::File { media: Media::FileId { id: "file-1".into() }, filename: None, cache: None },
+            Part::Image(Image { detail: Some("low".into()), ..Image::new(inline("image/png", "AABB==")) }),
+            Part::Document(Document { title: Some("a.txt".into()), ..Document::new(inline("text/plain", "QUJD")) }),
+            Part::Document(Document::new(Media::FileId { provider: Provider::OpenAi, id: "file-1".into() })),
         ]
     );
 }
@@ -172,7 +187,7 @@ fn legacy_functions_become_tools() {
         .flat_map(|message| &message.parts)
         .filter_map(|part| match part {
             Part::ToolCall(call) => Some(call.id.as_str()),
-            Part::ToolResult { id, .. } => Some(id.as_str()),
+            Part::ToolResult(result) => Some(result.id.as_str()),
             _ => None,
         })
         .collect();
@@ -189,24 +204,23 @@ fn thinking_and_signatures_are_taken_back() {
         "extra_content": {"google": {"thought_signature": "g1"}},
         "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": ""},
             "extra_content": {"google": {"thought_signature": "g2"}}}]}]));
-    let signed = |provider, value: &str| Some(Signature { provider, value: value.into() });
+    let signed = |of, value: &str| Some(Signature { of, value: value.into() });
     assert_eq!(
         found[0].parts,
         [
-            Part::Thinking { text: "ab".into(), signature: signed(Provider::Anthropic, "s") },
-            Part::RedactedThinking { data: "d".into() },
-            Part::Text { text: "hi".into(), cache: None, signature: signed(Provider::Gemini, "g1") },
+            Part::Thinking(Thinking { text: "ab".into(), signature: signed(CLAUDE, "s"), ..Thinking::default() }),
+            Part::Redacted { data: "d".into(), of: CLAUDE },
+            Part::Text(Text { text: "hi".into(), signature: signed(GEMINI, "g1"), ..Text::default() }),
             Part::ToolCall(ToolCall {
                 id: "c".into(),
                 name: "f".into(),
-                arguments: String::new(),
-                custom: false,
-                signature: signed(Provider::Gemini, "g2"),
+                signature: signed(GEMINI, "g2"),
+                ..ToolCall::default()
             }),
         ]
     );
     let plain = said(json!([{"role": "assistant", "content": null, "reasoning_content": "t"}]));
-    assert_eq!(plain[0].parts, [Part::Thinking { text: "t".into(), signature: None }]);
+    assert_eq!(plain[0].parts, [Part::thinking("t")]);
 }
 
 #[test]
@@ -220,19 +234,12 @@ fn cache_hints_are_taken_from_parts_messages_and_tools() {
             {"type": "text", "text": "b"}]},
         {"role": "tool", "tool_call_id": "c", "content": "r", "cache_control": hint},
     ]}));
-    let caches: Vec<Option<CacheHint>> = found
-        .messages
-        .iter()
-        .flat_map(|message| &message.parts)
-        .map(|part| match part {
-            Part::Text { cache, .. } | Part::ToolResult { cache, .. } => *cache,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(caches, [Some(CacheHint::FiveMinutes), Some(CacheHint::FiveMinutes), None, Some(CacheHint::OneHour)]);
-    assert_eq!(found.tools[0].cache, Some(CacheHint::OneHour));
+    let caches: Vec<Option<CacheTtl>> =
+        found.messages.iter().flat_map(|message| &message.parts).map(Part::cache).collect();
+    assert_eq!(caches, [Some(CacheTtl::FiveMinutes), Some(CacheTtl::FiveMinutes), None, Some(CacheTtl::OneHour)]);
+    assert_eq!(found.tools[0].cache(), Some(CacheTtl::OneHour));
     let encoded = encode_request(&found, Target { model: "up", facts: None }).unwrap();
-    assert_eq!(encoded.dropped, ["cache_control"]);
+    assert_eq!(notes(&encoded), [dropped("cache_control")]);
     assert!(!String::from_utf8(encoded.body).unwrap().contains("cache"));
 }
 
@@ -260,7 +267,7 @@ fn every_effort_survives() {
     {
         let body = json!({"model": "up", "messages": [{"role": "user", "content": "x"}], "reasoning_effort": word});
         let found = decode(body.clone());
-        assert_eq!(found.effort, Some(effort));
+        assert_eq!(found.thinking.effort, Some(effort));
         assert_eq!(encode(&found), body);
     }
 }
@@ -271,15 +278,31 @@ fn unknown_fields_are_kept_and_only_known_ones_go_up() {
         "stream": true, "stream_options": {"include_obfuscation": false}, "verbosity": "low", "odd": 1, "user": "u"}));
     assert_eq!((found.extra.fields["verbosity"].as_str(), found.extra.fields["odd"].as_u64()), (Some("low"), Some(1)));
     let encoded = encode_request(&found, Target { model: "up", facts: None }).unwrap();
-    assert_eq!(encoded.dropped, ["unknown fields"]);
+    assert_eq!(notes(&encoded), [dropped("unknown fields")]);
     let body: Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!(body["stream_options"], json!({"include_obfuscation": false, "include_usage": true}));
     assert_eq!((body.get("odd"), &body["safety_identifier"]), (None, &json!("u")));
 }
 
 #[test]
+fn what_is_kept_and_cached_has_a_place_where_it_is_well_formed() {
+    let user = json!([{"role": "user", "content": "x"}]);
+    let body = json!({"model": "up", "messages": user, "prompt_cache_key": "k", "prompt_cache_retention": "24h",
+        "store": true});
+    let found = decode(body.clone());
+    assert_eq!((found.cache.key.as_deref(), found.cache.retention.as_deref()), (Some("k"), Some("24h")));
+    assert_eq!((found.state.store, found.extra.fields.len()), (Some(true), 0));
+    assert_eq!(encode(&found), body);
+    // OpenAI says what is wrong with the rest.
+    let odd = json!({"model": "up", "messages": user, "prompt_cache_key": 5, "store": "yes"});
+    let found = decode(odd.clone());
+    assert_eq!((&found.cache.key, found.state.store, found.extra.fields.len()), (&None, None, 2));
+    assert_eq!(encode(&found), odd);
+}
+
+#[test]
 fn tool_results_stay_together_and_their_pictures_follow() {
-    let picture = Part::Image { media: Media::Url { url: "https://x".into() }, detail: None, cache: None };
+    let picture = Part::Image(Image::new(Media::url("https://x")));
     let conversation = Conversation {
         messages: vec![
             message(Role::Tool, vec![result("a", vec![Part::text("t"), picture], true)]),
@@ -320,11 +343,16 @@ fn what_cannot_be_said_is_refused() {
     let with = |part: Part| Conversation { messages: vec![message(Role::User, vec![part])], ..Conversation::default() };
     let mut stops = Conversation::default();
     stops.sampling.stop = vec![String::from("x"); 5];
-    let file = Part::File { media: Media::Url { url: "https://x".into() }, filename: None, cache: None };
-    let picture = Part::Image { media: Media::FileId { id: "f".into() }, detail: None, cache: None };
-    for (conversation, field) in
-        [(stops, "stop"), (with(file), "messages[0].content"), (with(picture), "messages[0].content")]
-    {
+    let file = Part::Document(Document::new(Media::url("https://x")));
+    let id = |provider| Media::FileId { provider, id: "f".into() };
+    let picture = Part::Image(Image::new(id(Provider::OpenAi)));
+    let foreign = Part::Document(Document::new(id(Provider::Anthropic)));
+    let sound = Part::Audio(Audio::new(id(Provider::OpenAi)));
+    let film = Part::Video(Video { media: Media::url("https://x"), metadata: None });
+    let pending = Opaque { of: CLAUDE, kind: "server_tool_use".into(), raw: "{}".into(), text: None, pending: true };
+    for (conversation, field) in [(stops, "stop")].into_iter().chain(
+        [file, picture, foreign, sound, film, Part::Opaque(pending)].map(|part| (with(part), "messages[0].content")),
+    ) {
         let found = encode_request(&conversation, Target { model: "up", facts: None });
         assert!(matches!(found, Err(RequestError::Unsupported { field: at, .. }) if field::name(&at) == field));
     }
@@ -338,4 +366,184 @@ fn tool_names_that_do_not_fit_are_replaced_everywhere() {
     let encoded = encode_request(&conversation, Target { model: "up", facts: None }).unwrap();
     assert!(!String::from_utf8(encoded.body).unwrap().contains("a.b"));
     assert_eq!(encoded.undo.tool_name("a_b"), "a.b");
+}
+
+#[test]
+fn results_of_custom_calls_are_known_by_the_call() {
+    let found = said(json!([
+        {"role": "assistant", "tool_calls": [
+            {"id": "c", "type": "custom", "custom": {"name": "sql", "input": "x"}},
+            {"id": "f", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": "1"},
+        {"role": "tool", "tool_call_id": "f", "content": "2"},
+    ]));
+    let custom = |at: usize| matches!(&found[at].parts[..], [Part::ToolResult(result)] if result.custom);
+    assert_eq!((custom(1), custom(2)), (true, false));
+}
+
+#[test]
+fn what_only_others_can_read_is_left_out_and_named() {
+    let signature = || Some(Signature { of: GEMINI, value: "s".into() });
+    let opaque = Opaque { of: CLAUDE, kind: "compaction".into(), raw: "{}".into(), text: None, pending: false };
+    let call = ToolCall { id: "c".into(), name: "f".into(), signature: signature(), ..ToolCall::default() };
+    let parts = vec![
+        Part::thinking("hm"),
+        Part::Redacted { data: "d".into(), of: CLAUDE },
+        Part::Opaque(opaque),
+        Part::Text(Text { text: "hi".into(), signature: signature(), ..Text::default() }),
+        Part::ToolCall(call),
+    ];
+    let conversation = Conversation { messages: vec![message(Role::Assistant, parts)], ..Conversation::default() };
+    let encoded = encode_request(&conversation, Target { model: "up", facts: None }).unwrap();
+    let expected = ["thinking", "messages[0].content", "extra_content"].map(dropped);
+    assert_eq!(notes(&encoded), expected);
+    let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": ""}});
+    let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
+    assert_eq!(sent["messages"], json!([{"role": "assistant", "content": "hi", "tool_calls": [call]}]));
+}
+
+#[test]
+fn thinking_in_other_words_becomes_an_effort() {
+    let thinking = ThinkingConfig { budget: Some(8192), ..ThinkingConfig::default() };
+    let conversation = Conversation { thinking, ..Conversation::default() };
+    let encoded = encode_request(&conversation, Target { model: "up", facts: None }).unwrap();
+    assert_eq!(notes(&encoded), [("reasoning_effort".to_owned(), Change::Changed)]);
+    assert_eq!(encode(&conversation)["reasoning_effort"], "medium");
+}
+
+#[test]
+fn tools_and_state_of_another_dialect_are_left_out_or_refused() {
+    let of = Dialect::AnthropicMessages;
+    let hosted = || Tool::Hosted(HostedTool { of, kind: "web_search".into(), raw: json!({"type": "web_search"}) });
+    let tools = vec![hosted(), Tool::Custom(CustomTool { name: "c".into(), ..CustomTool::default() })];
+    let mut conversation = Conversation { tools, ..Conversation::default() };
+    let state = |field| State { of: Some(of), store: None, fields: vec![(field, json!("x"))] };
+    conversation.state = state(StateField::Betas);
+    let encoded = encode_request(&conversation, Target { model: "up", facts: None }).unwrap();
+    assert_eq!(notes(&encoded), ["tools[0]", "betas"].map(dropped));
+    assert_eq!(encode(&conversation)["tools"], json!([{"type": "custom", "custom": {"name": "c"}}]));
+    conversation.state = state(StateField::Container);
+    let alone = Conversation { tools: vec![hosted()], ..Conversation::default() };
+    for (conversation, name) in [(conversation, "container"), (alone, "tools[0]")] {
+        let found = encode_request(&conversation, Target { model: "up", facts: None });
+        assert!(matches!(found, Err(RequestError::Unsupported { field: at, .. }) if field::name(&at) == name));
+    }
+}
+
+#[test]
+fn sound_goes_by_the_words_of_chat_completions() {
+    for (mime, format) in [("audio/wav", "wav"), ("audio/mpeg", "mp3"), ("audio/x-wav", "wav"), ("audio/odd", "odd")] {
+        let media = Media::Inline { mime: mime.into(), data: "QUJD".into() };
+        let messages = vec![message(Role::User, vec![Part::Audio(Audio::new(media))])];
+        let sent = encode(&Conversation { messages, ..Conversation::default() });
+        assert_eq!(sent["messages"][0]["content"][0]["input_audio"], json!({"data": "QUJD", "format": format}));
+    }
+}
+
+mod round_trip {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words() -> impl Strategy<Value = String> {
+        prop::sample::select(vec!["a", "two words", "größer\n\"x\"", " "]).prop_map(str::to_owned)
+    }
+
+    fn some_words() -> impl Strategy<Value = Option<String>> {
+        prop::option::of(words())
+    }
+
+    /// A part of what a user says.
+    fn part() -> impl Strategy<Value = Part> {
+        let inline = |mime: &str| Media::Inline { mime: mime.into(), data: "QUJD".into() };
+        let media = prop::sample::select(vec![inline("image/png"), Media::url("https://example.org/x")]);
+        let file = prop::sample::select(vec![
+            inline("application/pdf"),
+            Media::FileId { provider: Provider::OpenAi, id: "file-1".into() },
+        ]);
+        let sound = prop::sample::select(vec![inline("audio/wav"), inline("audio/mp3")]);
+        prop_oneof![
+            words().prop_map(Part::text),
+            (media, some_words()).prop_map(|(media, detail)| Part::Image(Image { detail, ..Image::new(media) })),
+            (file, some_words()).prop_map(|(media, title)| Part::Document(Document { title, ..Document::new(media) })),
+            sound.prop_map(|media| Part::Audio(Audio::new(media))),
+        ]
+    }
+
+    fn call(id: &str, custom: bool) -> Part {
+        let (name, arguments) = if custom { ("free", "any text") } else { ("fixed", "{\"n\":1.50}") };
+        let (id, name, arguments) = (id.to_owned(), name.to_owned(), arguments.to_owned());
+        Part::ToolCall(ToolCall { id, name, arguments, custom, ..ToolCall::default() })
+    }
+
+    /// Messages that stand together: one, or calls with their results.
+    fn turn() -> impl Strategy<Value = Vec<Message>> {
+        let role = prop::sample::select(vec![Role::System, Role::Developer]);
+        let instruction = (role, words()).prop_map(|(role, text)| vec![message(role, vec![Part::text(text)])]);
+        let user = (prop::collection::vec(part(), 1..4), some_words())
+            .prop_map(|(parts, name)| vec![Message { name, ..message(Role::User, parts) }]);
+        let refusal = words().prop_map(|text| vec![message(Role::Assistant, vec![Part::Refusal { text }])]);
+        let calls = (some_words(), words(), any::<bool>()).prop_map(|(said, answer, custom)| {
+            let parts = said.map(Part::text).into_iter().chain([call("a", custom), call("b", false)]).collect();
+            let result = |id: &str, custom| {
+                let content = vec![Part::text(answer.clone())];
+                let result = ToolResult { id: id.into(), content, custom, ..ToolResult::default() };
+                message(Role::Tool, vec![Part::ToolResult(result)])
+            };
+            vec![message(Role::Assistant, parts), result("b", false), result("a", custom)]
+        });
+        prop_oneof![instruction, user, refusal, calls]
+    }
+
+    fn conversation() -> impl Strategy<Value = Conversation> {
+        let parameters = json!({"type": "object", "properties": {"n": {"type": "number"}}});
+        let function = Function { name: "fixed".into(), parameters: Some(parameters), ..Function::default() };
+        let custom = CustomTool { name: "free".into(), format: Some(json!({"type": "text"})), ..CustomTool::default() };
+        let tools = (prop::option::of(any::<bool>()), some_words()).prop_map(move |(strict, description)| {
+            vec![
+                Tool::Function(Function { strict, ..function.clone() }),
+                Tool::Custom(CustomTool { description, ..custom.clone() }),
+            ]
+        });
+        let choice = prop::sample::select(vec![
+            None,
+            Some(ToolChoice::Auto),
+            Some(ToolChoice::None),
+            Some(ToolChoice::Required),
+            Some(ToolChoice::Named("free".into())),
+            Some(ToolChoice::Allowed { names: vec!["fixed".into(), "free".into()], required: true }),
+        ]);
+        let effort = prop::sample::select(vec![None, Some(Effort::None), Some(Effort::High), Some(Effort::Max)]);
+        let rest = (some_words(), any::<bool>(), prop::option::of(1..9_u64), prop::option::of(any::<i64>()));
+        (prop::collection::vec(turn(), 1..5), tools, choice, effort, rest).prop_map(
+            |(turns, tools, tool_choice, effort, (end_user, stream, max_output_tokens, seed))| {
+                let mut call = Conversation {
+                    model: "up".into(),
+                    messages: turns.concat(),
+                    tools,
+                    tool_choice,
+                    thinking: ThinkingConfig { effort, ..ThinkingConfig::default() },
+                    cache: CachePlan { automatic: None, key: end_user.clone(), retention: None },
+                    state: State { store: Some(stream), ..State::default() },
+                    end_user,
+                    stream,
+                    ..decode(json!({"model": "up", "messages": [{"role": "user", "content": "x"}]}))
+                };
+                (call.sampling.max_output_tokens, call.sampling.seed) = (max_output_tokens, seed);
+                call
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// All that Chat Completions has words for goes out and comes back as it was.
+        #[test]
+        fn what_is_written_is_read_as_it_was(call in conversation()) {
+            let encoded = encode_request(&call, Target { model: "up", facts: None }).unwrap();
+            prop_assert!(encoded.notes.is_empty(), "{:?}", encoded.notes);
+            prop_assert_eq!(decode_request(&encoded.body).unwrap(), call);
+        }
+    }
 }

@@ -2,14 +2,17 @@
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use tt_core::call::conversation::{Part, Signature};
-use tt_core::call::event::Event;
+use tt_core::call::event::{Delta, Event};
+use tt_core::call::finish::Finish;
+use tt_core::call::origin::Signature;
+use tt_core::call::part::{Part, Text, Thinking};
+use tt_core::call::tool::ToolCall;
 
 use super::super::field;
 use super::super::object::{Object, Path};
 use super::super::request::parts::{signature_in, thinking_block};
 use super::super::text::Loose;
-use super::super::wire::{self, Call, Chunk, Delta, Function};
+use super::super::wire::{self, Call, Chunk, Function};
 use super::super::{error, usage};
 use crate::codec::{StreamDecoder, Undo};
 use crate::error::RequestError;
@@ -28,13 +31,24 @@ pub struct Decoder {
     choices: Vec<ChoiceState>,
 }
 
+/// One answer. Chunks do not say which block they go on with: blocks are counted here.
 #[derive(Debug)]
 struct ChoiceState {
     index: u32,
     finished: bool,
-    /// Thinking text has come that no signature has closed.
-    thinking: bool,
+    /// The number of the next block.
+    next_block: u32,
+    /// The block that a piece of the same kind goes on with.
+    open: Option<(u32, Kind)>,
     calls: Vec<CallState>,
+}
+
+/// A kind of block of which a chunk may hold more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Thinking,
+    Refusal,
 }
 
 #[derive(Debug)]
@@ -42,8 +56,8 @@ struct CallState {
     /// The provider's number of it; hosts that give none begin a call with its id.
     index: Option<u32>,
     id: String,
-    /// Its name has come and it has been told of.
-    told: bool,
+    /// Its block, once its name has come and it has been told of.
+    block: Option<u32>,
     /// Arguments that came before the name.
     held: String,
 }
@@ -61,8 +75,15 @@ impl Decoder {
         if self.choices.len() == CAP {
             return Err(UpstreamError::Protocol("too many choices in a stream".into()));
         }
-        self.choices.push(ChoiceState { index, finished: false, thinking: false, calls: Vec::new() });
+        let calls = Vec::new();
+        self.choices.push(ChoiceState { index, finished: false, next_block: 0, open: None, calls });
         Ok(self.choices.len() - 1)
+    }
+
+    fn finish_stream(&mut self, out: &mut Vec<Event>) {
+        self.done = true;
+        self.choices.iter_mut().filter(|choice| !choice.finished).for_each(|choice| choice.stop_all(out));
+        out.push(Event::Done);
     }
 }
 
@@ -73,8 +94,7 @@ impl StreamDecoder for Decoder {
             return Ok(());
         }
         if data == wire::DONE {
-            self.done = true;
-            out.push(Event::Done);
+            self.finish_stream(out);
             return Ok(());
         }
         let chunk = Chunk::read(data).map_err(unreadable)?;
@@ -98,13 +118,18 @@ impl StreamDecoder for Decoder {
         for choice in choices {
             let at = self.choice(choice.index)?;
             let (Some(state), undo) = (self.choices.get_mut(at), &self.undo) else { continue };
+            // Nothing counts after the finish.
+            if state.finished {
+                continue;
+            }
             if let Some(delta) = &choice.delta {
                 state.delta(delta, undo, out)?;
             }
-            if let Some(reason) = wire::finish(choice.finish_reason.as_str())
-                && !std::mem::replace(&mut state.finished, true)
-            {
-                out.push(Event::Finish { choice: state.index, reason });
+            let word = choice.finish_reason.as_str();
+            if let Some(reason) = wire::finish(word) {
+                state.finished = true;
+                state.stop_all(out);
+                out.push(Event::Finish { choice: state.index, finish: Finish::in_word(reason, word) });
             }
         }
         if let Some(reported) = chunk.usage.and_then(|raw| usage::decode(raw.get(), self.service_tier.as_deref())) {
@@ -120,29 +145,29 @@ impl StreamDecoder for Decoder {
         if !self.choices.iter().any(|choice| choice.finished) {
             return Err(UpstreamError::Protocol("the stream ended before its finish reason".into()));
         }
-        self.done = true;
-        out.push(Event::Done);
+        self.finish_stream(out);
         Ok(())
     }
 }
 
 impl ChoiceState {
-    fn delta(&mut self, delta: &Delta<'_>, undo: &Undo, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
-        let choice = self.index;
+    fn delta(&mut self, delta: &wire::Delta<'_>, undo: &Undo, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         if let Some(text) = words(&delta.reasoning_content)? {
-            self.thinking = true;
-            out.push(Event::Thinking { choice, text });
+            self.more(Kind::Thinking, Delta::Thinking(text), out);
         }
         if let Some(blocks) = delta.thinking_blocks {
             self.thinking_blocks(blocks, out)?;
         }
-        let signature = signature(delta.extra_content);
         let text = words(&delta.content)?;
-        if text.is_some() || signature.is_some() {
-            out.push(Event::Text { choice, text: text.unwrap_or_default(), signature });
+        if let Some(signature) = signature(delta.extra_content) {
+            // Signed text is a part of its own: the signature is over no more than this.
+            let signature = Some(signature);
+            self.whole(Part::Text(Text { text: text.unwrap_or_default(), signature, ..Text::default() }), out);
+        } else if let Some(text) = text {
+            self.more(Kind::Text, Delta::Text(text), out);
         }
         if let Some(text) = words(&delta.refusal)? {
-            out.push(Event::Refusal { choice, text });
+            self.more(Kind::Refusal, Delta::Refusal(text), out);
         }
         for call in delta.tool_calls.iter().flatten() {
             self.call(call, undo, out)?;
@@ -152,6 +177,56 @@ impl ChoiceState {
             self.function(at, function, false, None, undo, out)?;
         }
         Ok(())
+    }
+
+    /// Begins a block, after the open one.
+    fn start(&mut self, head: Part, out: &mut Vec<Event>) -> u32 {
+        self.stop(out);
+        let (choice, block) = (self.index, self.next_block);
+        self.next_block = block.saturating_add(1);
+        out.push(Event::BlockStart { choice, block, head });
+        block
+    }
+
+    /// Ends the open block.
+    fn stop(&mut self, out: &mut Vec<Event>) {
+        let choice = self.index;
+        out.extend(self.open.take().map(|(block, _)| Event::BlockStop { choice, block }));
+    }
+
+    /// Ends all blocks.
+    fn stop_all(&mut self, out: &mut Vec<Event>) {
+        self.stop(out);
+        let choice = self.index;
+        out.extend(self.calls.iter().filter_map(|call| call.block).map(|block| Event::BlockStop { choice, block }));
+    }
+
+    /// A block that is all there is of it.
+    fn whole(&mut self, part: Part, out: &mut Vec<Event>) {
+        let (choice, block) = (self.index, self.start(part, out));
+        out.push(Event::BlockStop { choice, block });
+    }
+
+    /// Goes on with the open block of that kind, or begins one.
+    fn more(&mut self, kind: Kind, delta: Delta, out: &mut Vec<Event>) {
+        let block = self.of_kind(kind, out);
+        out.push(Event::Delta { choice: self.index, block, delta });
+    }
+
+    fn of_kind(&mut self, kind: Kind, out: &mut Vec<Event>) -> u32 {
+        match self.open {
+            Some((block, open)) if open == kind => block,
+            _ => {
+                let head = match kind {
+                    Kind::Text => Part::Text(Text::default()),
+                    Kind::Thinking => Part::Thinking(Thinking::default()),
+                    Kind::Refusal => Part::Refusal { text: String::new() },
+                };
+                let block = self.start(head, out);
+                self.open = Some((block, kind));
+                block
+            }
+        }
     }
 
     fn call(&mut self, call: &Call<'_>, undo: &Undo, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
@@ -180,7 +255,7 @@ impl ChoiceState {
             return Err(UpstreamError::Protocol("too many tool calls in a stream".into()));
         }
         let id = if id.is_empty() { format!("call_{}_{at}", self.index) } else { id.to_owned() };
-        self.calls.push(CallState { index, id, told: false, held: String::new() });
+        self.calls.push(CallState { index, id, block: None, held: String::new() });
         Ok(at)
     }
 
@@ -193,37 +268,46 @@ impl ChoiceState {
         undo: &Undo,
         out: &mut Vec<Event>,
     ) -> Result<(), UpstreamError> {
-        let choice = self.index;
-        let (Some(state), Ok(call)) = (self.calls.get_mut(at), u32::try_from(at)) else { return Ok(()) };
-        if let Some(json) = words(&function.arguments)? {
-            state.held.push_str(&json);
-        }
-        if !state.told {
-            let Some(name) = words(&function.name)? else { return Ok(()) };
-            state.told = true;
-            let (id, name) = (state.id.clone(), undo.tool_name(&name).to_owned());
-            out.push(Event::ToolCall { choice, call, id, name, custom, signature });
-        }
-        if !state.held.is_empty() {
-            out.push(Event::ToolArguments { choice, call, json: std::mem::take(&mut state.held) });
+        let arguments = words(&function.arguments)?.unwrap_or_default();
+        let Some(state) = self.calls.get_mut(at) else { return Ok(()) };
+        state.held.push_str(&arguments);
+        let block = match state.block {
+            Some(block) => block,
+            None => {
+                let Some(name) = words(&function.name)? else { return Ok(()) };
+                let (id, name) = (state.id.clone(), undo.tool_name(&name).to_owned());
+                let head = ToolCall { id, name, custom, signature, ..ToolCall::default() };
+                let block = self.start(Part::ToolCall(head), out);
+                if let Some(state) = self.calls.get_mut(at) {
+                    state.block = Some(block);
+                }
+                block
+            }
+        };
+        let held = self.calls.get_mut(at).map(|state| std::mem::take(&mut state.held)).unwrap_or_default();
+        if !held.is_empty() {
+            out.push(Event::Delta { choice: self.index, block, delta: Delta::Arguments(held) });
         }
         Ok(())
     }
 
     /// Whole thinking blocks, as [`super::Encoder`] writes them beside `reasoning_content`.
     fn thinking_blocks(&mut self, blocks: &RawValue, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
-        let choice = self.index;
         let blocks: Vec<Map<String, Value>> = serde_json::from_str(blocks.get()).map_err(unreadable)?;
         for fields in blocks {
             match thinking_block(Object { fields, path: Path::Root }).map_err(not_a_block)? {
-                Part::Thinking { text, signature } => {
-                    if !std::mem::replace(&mut self.thinking, signature.is_none()) && !text.is_empty() {
-                        out.push(Event::Thinking { choice, text });
+                Part::Thinking(Thinking { text, signature, .. }) => {
+                    let told = matches!(self.open, Some((_, Kind::Thinking)));
+                    let (choice, block) = (self.index, self.of_kind(Kind::Thinking, out));
+                    if !told && !text.is_empty() {
+                        out.push(Event::Delta { choice, block, delta: Delta::Thinking(text) });
                     }
-                    out.extend(signature.map(|signature| Event::ThinkingSigned { choice, signature }));
+                    if let Some(signature) = signature {
+                        out.push(Event::Delta { choice, block, delta: Delta::Signature(signature) });
+                        self.stop(out);
+                    }
                 }
-                Part::RedactedThinking { data } => out.push(Event::RedactedThinking { choice, data }),
-                _ => {}
+                part => self.whole(part, out),
             }
         }
         Ok(())

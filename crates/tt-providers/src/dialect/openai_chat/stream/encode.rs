@@ -3,9 +3,10 @@
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_core::call::conversation::Signature;
-use tt_core::call::event::Event;
-use tt_core::call::reply::Finish;
+use tt_core::call::event::{Delta, Event};
+use tt_core::call::finish::FinishReason;
+use tt_core::call::origin::Signature;
+use tt_core::call::part::Part;
 use tt_core::usage::Usage;
 
 use super::super::reply::{EncodeOptions, signed};
@@ -28,10 +29,21 @@ pub struct Encoder {
 struct ChoiceState {
     index: u32,
     finished: bool,
-    /// The thinking block being written: goes out again, whole, with its signature (S1).
-    thinking: String,
-    /// The calls begun: (number, is it a custom tool's).
-    calls: Vec<(u32, bool)>,
+    /// The blocks that have begun and not stopped.
+    open: Vec<(u32, Open)>,
+    /// How many calls have begun.
+    calls: u32,
+}
+
+/// What is kept of an open block.
+#[derive(Debug)]
+enum Open {
+    /// Text, a refusal, or what a chunk has no place for.
+    Plain,
+    /// Thinking: its text goes out again, whole, with its signature. `part` is that of the summary last written.
+    Thinking { text: String, part: Option<u32> },
+    /// A call by its number among the calls.
+    Call { call: u32, custom: bool },
 }
 
 impl Encoder {
@@ -56,7 +68,7 @@ impl Encoder {
         let at = match self.choices.iter().position(|choice| choice.index == index) {
             Some(at) => at,
             None => {
-                self.choices.push(ChoiceState { index, finished: false, thinking: String::new(), calls: Vec::new() });
+                self.choices.push(ChoiceState { index, finished: false, open: Vec::new(), calls: 0 });
                 self.chunk(out, index, None, |out| out.put_slice(br#""role":"assistant","content":"""#));
                 self.choices.len() - 1
             }
@@ -131,7 +143,126 @@ impl Encoder {
         });
     }
 
-    fn finish(&mut self, choice: u32, reason: Finish, out: &mut BytesMut) {
+    fn block_start(&mut self, choice: u32, block: u32, head: &Part, out: &mut BytesMut) {
+        let Some(state) = self.open(choice, out) else { return };
+        let open = match head {
+            Part::Thinking(_) => Open::Thinking { text: String::new(), part: None },
+            Part::ToolCall(tool) => {
+                let call = state.calls;
+                state.calls = call.saturating_add(1);
+                Open::Call { call, custom: tool.custom }
+            }
+            _ => Open::Plain,
+        };
+        let number = if let Open::Call { call, .. } = open { call } else { 0 };
+        state.open.push((block, open));
+        match head {
+            Part::Text(head) => self.text(choice, &head.text, google(head.signature.as_ref()), out),
+            Part::Refusal { text } => self.refusal(choice, text, out),
+            Part::Thinking(head) => {
+                head.texts().for_each(|text| self.thinking(choice, block, text, out));
+                if let Some(signature) = &head.signature {
+                    self.signature(choice, block, signature, out);
+                }
+            }
+            Part::Redacted { data, of } if of.provider == Provider::Anthropic => {
+                let block = json!([{"type": "redacted_thinking", "data": data}]);
+                self.chunk(out, choice, None, |out| value(out, "thinking_blocks", &block));
+            }
+            Part::ToolCall(tool) => {
+                let signature = google(tool.signature.as_ref());
+                self.tool_call(choice, number, (&tool.id, &tool.name), tool.custom, signature, out);
+                if !tool.arguments.is_empty() {
+                    self.tool_arguments(choice, number, tool.custom, &tool.arguments, out);
+                }
+            }
+            Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
+                tracing::warn!("a Chat Completions stream has no place for what the model drew; left out");
+            }
+            Part::Redacted { .. } | Part::ToolResult(_) | Part::Opaque(_) => {}
+        }
+    }
+
+    fn delta(&mut self, choice: u32, block: u32, delta: &Delta, out: &mut BytesMut) {
+        if self.open(choice, out).is_none() {
+            return;
+        }
+        match delta {
+            Delta::Text(text) => self.text(choice, text, None, out),
+            Delta::Refusal(text) => self.refusal(choice, text, out),
+            Delta::Thinking(text) => self.thinking(choice, block, text, out),
+            Delta::Summary { part, text } => {
+                // The parts of a summary are paragraphs.
+                if let Some(Open::Thinking { part: last, .. }) = self.block(choice, block)
+                    && last.replace(*part).is_some_and(|last| last != *part)
+                {
+                    self.thinking(choice, block, "\n\n", out);
+                }
+                self.thinking(choice, block, text, out);
+            }
+            Delta::Signature(signature) => self.signature(choice, block, signature, out),
+            Delta::Arguments(text) if !text.is_empty() => {
+                if let Some(Open::Call { call, custom }) = self.block(choice, block) {
+                    let (call, custom) = (*call, *custom);
+                    self.tool_arguments(choice, call, custom, text, out);
+                }
+            }
+            // Citations, sound and what only its maker can read have no field in a chunk.
+            Delta::Arguments(_) | Delta::Citation(_) | Delta::Bytes(_) | Delta::Raw(_) => {}
+        }
+    }
+
+    /// What is kept of an open block.
+    fn block(&mut self, choice: u32, block: u32) -> Option<&mut Open> {
+        let state = self.choices.iter_mut().find(|state| state.index == choice)?;
+        state.open.iter_mut().find(|(open, _)| *open == block).map(|(_, open)| open)
+    }
+
+    fn text(&self, choice: u32, text: &str, google: Option<&str>, out: &mut BytesMut) {
+        if text.is_empty() && google.is_none() {
+            return;
+        }
+        self.chunk(out, choice, None, |out| {
+            field(out, "content", text);
+            if let Some(signature) = google {
+                out.put_slice(b",");
+                value(out, "extra_content", &signed(signature));
+            }
+        });
+    }
+
+    fn refusal(&self, choice: u32, text: &str, out: &mut BytesMut) {
+        if !text.is_empty() {
+            self.chunk(out, choice, None, |out| field(out, "refusal", text));
+        }
+    }
+
+    fn thinking(&mut self, choice: u32, block: u32, text: &str, out: &mut BytesMut) {
+        if text.is_empty() {
+            return;
+        }
+        if let Some(Open::Thinking { text: whole, .. }) = self.block(choice, block) {
+            whole.push_str(text);
+        }
+        self.chunk(out, choice, None, |out| field(out, "reasoning_content", text));
+    }
+
+    /// Thinking that Anthropic signed goes out again, whole; a signature of Google's stands beside text.
+    fn signature(&mut self, choice: u32, block: u32, signature: &Signature, out: &mut BytesMut) {
+        match self.block(choice, block) {
+            Some(Open::Thinking { text, .. }) => {
+                let text = std::mem::take(text);
+                if signature.of.provider == Provider::Anthropic {
+                    let block = json!([{"type": "thinking", "thinking": text, "signature": signature.value}]);
+                    self.chunk(out, choice, None, |out| value(out, "thinking_blocks", &block));
+                }
+            }
+            Some(Open::Plain) => self.text(choice, "", google(Some(signature)), out),
+            Some(Open::Call { .. }) | None => {}
+        }
+    }
+
+    fn finish(&mut self, choice: u32, reason: FinishReason, out: &mut BytesMut) {
         let Some(state) = self.open(choice, out) else { return };
         state.finished = true;
         self.chunk(out, choice, Some(self.options.finish(reason)), |_| {});
@@ -140,7 +271,7 @@ impl Encoder {
     fn done(&mut self, out: &mut BytesMut) {
         // A client waits for the finish of every answer that began.
         let open: Vec<u32> = self.choices.iter().filter(|c| !c.finished).map(|c| c.index).collect();
-        open.into_iter().for_each(|choice| self.finish(choice, Finish::Stop, out));
+        open.into_iter().for_each(|choice| self.finish(choice, FinishReason::Stop, out));
         if let (true, Some(usage)) = (self.options.include_usage, self.usage) {
             self.begin("", "");
             out.put_slice(self.head.as_bytes());
@@ -163,55 +294,14 @@ impl StreamEncoder for Encoder {
                 self.begin(id, model);
                 self.choice(0, out);
             }
-            Event::Text { choice, text, signature } => {
-                let google = google(signature.as_ref());
-                if !text.is_empty() || google.is_some() {
-                    let Some(_) = self.open(*choice, out) else { return };
-                    self.chunk(out, *choice, None, |out| {
-                        field(out, "content", text);
-                        if let Some(signature) = google {
-                            out.put_slice(b",");
-                            value(out, "extra_content", &signed(signature));
-                        }
-                    });
+            Event::BlockStart { choice, block, head } => self.block_start(*choice, *block, head, out),
+            Event::Delta { choice, block, delta } => self.delta(*choice, *block, delta, out),
+            Event::BlockStop { choice, block } => {
+                if let Some(state) = self.choices.iter_mut().find(|state| state.index == *choice) {
+                    state.open.retain(|(open, _)| open != block);
                 }
             }
-            Event::Thinking { choice, text } if !text.is_empty() => {
-                let Some(state) = self.open(*choice, out) else { return };
-                state.thinking.push_str(text);
-                self.chunk(out, *choice, None, |out| field(out, "reasoning_content", text));
-            }
-            Event::Thinking { .. } => {}
-            Event::ThinkingSigned { choice, signature } => {
-                let Some(state) = self.open(*choice, out) else { return };
-                let text = std::mem::take(&mut state.thinking);
-                if signature.provider == Provider::Anthropic {
-                    let block = json!([{"type": "thinking", "thinking": text, "signature": signature.value}]);
-                    self.chunk(out, *choice, None, |out| value(out, "thinking_blocks", &block));
-                }
-            }
-            Event::RedactedThinking { choice, data } => {
-                let Some(_) = self.open(*choice, out) else { return };
-                let block = json!([{"type": "redacted_thinking", "data": data}]);
-                self.chunk(out, *choice, None, |out| value(out, "thinking_blocks", &block));
-            }
-            Event::ToolCall { choice, call, id, name, custom, signature } => {
-                let Some(state) = self.open(*choice, out) else { return };
-                state.calls.push((*call, *custom));
-                self.tool_call(*choice, *call, (id, name), *custom, google(signature.as_ref()), out);
-            }
-            Event::ToolArguments { choice, call, json } if !json.is_empty() => {
-                let Some(state) = self.open(*choice, out) else { return };
-                let custom = state.calls.iter().any(|(known, custom)| known == call && *custom);
-                self.tool_arguments(*choice, *call, custom, json, out);
-            }
-            Event::ToolArguments { .. } => {}
-            Event::Refusal { choice, text } if !text.is_empty() => {
-                let Some(_) = self.open(*choice, out) else { return };
-                self.chunk(out, *choice, None, |out| field(out, "refusal", text));
-            }
-            Event::Refusal { .. } => {}
-            Event::Finish { choice, reason } => self.finish(*choice, *reason, out),
+            Event::Finish { choice, finish } => self.finish(*choice, finish.reason, out),
             Event::Usage(reported) => self.usage = Some(reported.usage),
             Event::Ping => {}
             Event::Done => self.done(out),
@@ -228,7 +318,7 @@ impl StreamEncoder for Encoder {
 
 /// A signature that Google made: the only kind with a field of its own.
 fn google(signature: Option<&Signature>) -> Option<&str> {
-    signature.filter(|signature| signature.provider == Provider::Gemini).map(|signature| signature.value.as_str())
+    signature.filter(|signature| signature.of.provider == Provider::Gemini).map(|signature| signature.value.as_str())
 }
 
 fn field(out: &mut BytesMut, name: &str, text: &str) {

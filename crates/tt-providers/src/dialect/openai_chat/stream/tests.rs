@@ -2,11 +2,13 @@
 
 use bytes::BytesMut;
 use serde_json::{Value, json};
-use tt_core::Provider;
-use tt_core::call::conversation::Signature;
-use tt_core::call::event::Event;
-use tt_core::call::reply::Finish;
+use tt_core::call::event::{Delta, Event};
+use tt_core::call::finish::{Finish, FinishReason};
+use tt_core::call::origin::{Origin, Signature};
+use tt_core::call::part::{Opaque, Part, Text, Thinking};
+use tt_core::call::tool::ToolCall;
 use tt_core::usage::{Reported, Usage};
+use tt_core::{Dialect, Provider};
 
 use super::super::reply::EncodeOptions;
 use super::*;
@@ -21,8 +23,37 @@ fn start() -> Event {
     Event::Start { id: "msg_1".into(), model: "m".into(), created: Some(1) }
 }
 
+/// A text that is a block of its own.
 fn text(text: &str) -> Event {
-    Event::Text { choice: 0, text: text.into(), signature: None }
+    begin(0, 90, Part::text(text))
+}
+
+fn begin(choice: u32, block: u32, head: Part) -> Event {
+    Event::BlockStart { choice, block, head }
+}
+
+fn more(block: u32, delta: Delta) -> Event {
+    Event::Delta { choice: 0, block, delta }
+}
+
+fn stop(block: u32) -> Event {
+    Event::BlockStop { choice: 0, block }
+}
+
+fn finish(choice: u32, reason: FinishReason, native: &str) -> Event {
+    Event::Finish { choice, finish: Finish::in_word(reason, native) }
+}
+
+fn claude(value: &str) -> Signature {
+    Signature { of: Origin::of(Dialect::AnthropicMessages, Provider::Anthropic), value: value.into() }
+}
+
+fn gemini(value: &str) -> Signature {
+    Signature { of: Origin::of(Dialect::Gemini, Provider::Gemini), value: value.into() }
+}
+
+fn call(id: &str, name: &str, custom: bool) -> ToolCall {
+    ToolCall { id: id.into(), name: name.into(), custom, ..ToolCall::default() }
 }
 
 fn written(options: EncodeOptions, events: &[Event]) -> Vec<Value> {
@@ -53,8 +84,7 @@ fn delta(delta: Value) -> Value {
 
 #[test]
 fn a_stream_begins_with_the_role_and_ends_with_finish_and_done() {
-    let chunks =
-        written(options(), &[start(), text("hi"), Event::Finish { choice: 0, reason: Finish::Stop }, Event::Done]);
+    let chunks = written(options(), &[start(), text("hi"), finish(0, FinishReason::Stop, "stop"), Event::Done]);
     assert_eq!(
         chunks[0],
         json!({"id": "chatcmpl-msg_1", "object": "chat.completion.chunk", "created": 7, "model": "m", "choices": [
@@ -73,7 +103,7 @@ fn usage_comes_last_and_only_to_those_who_asked() {
     let events = [
         start(),
         first,
-        Event::Finish { choice: 0, reason: Finish::Stop },
+        finish(0, FinishReason::Stop, "stop"),
         Event::Usage(Reported { usage, ..Reported::default() }),
         Event::Done,
     ];
@@ -88,8 +118,8 @@ fn usage_comes_last_and_only_to_those_who_asked() {
 
 #[test]
 fn every_answer_has_exactly_one_finish_chunk_and_nothing_after_it() {
-    let finish = |choice| Event::Finish { choice, reason: Finish::Length };
-    let second = Event::Text { choice: 1, text: "b".into(), signature: None };
+    let finish = |choice| finish(choice, FinishReason::Length, "length");
+    let second = begin(1, 0, Part::text("b"));
     let chunks = written(options(), &[start(), second, finish(0), finish(0), text("late"), Event::Done, text("x")]);
     let finishes: Vec<(u64, &str)> = chunks
         .iter()
@@ -104,15 +134,19 @@ fn every_answer_has_exactly_one_finish_chunk_and_nothing_after_it() {
 
 #[test]
 fn tool_calls_are_announced_then_filled() {
-    let signature = Some(Signature { provider: Provider::Gemini, value: "sig".into() });
+    let signed = ToolCall { signature: Some(gemini("sig")), ..call("a", "f", false) };
+    // Both calls are open at once: a delta says which it belongs to.
     let events = [
         start(),
-        Event::ToolCall { choice: 0, call: 0, id: "a".into(), name: "f".into(), custom: false, signature },
-        Event::ToolArguments { choice: 0, call: 0, json: String::new() },
-        Event::ToolArguments { choice: 0, call: 0, json: "{}".into() },
-        Event::ToolCall { choice: 0, call: 1, id: "b".into(), name: "g".into(), custom: true, signature: None },
-        Event::ToolArguments { choice: 0, call: 1, json: "x".into() },
-        Event::Finish { choice: 0, reason: Finish::ToolCalls },
+        begin(0, 3, Part::ToolCall(signed)),
+        more(3, Delta::Arguments(String::new())),
+        more(3, Delta::Arguments("{}".into())),
+        begin(0, 7, Part::ToolCall(call("b", "g", true))),
+        more(7, Delta::Arguments("x".into())),
+        more(3, Delta::Arguments(" ".into())),
+        stop(3),
+        stop(7),
+        finish(0, FinishReason::ToolCalls, "tool_calls"),
     ];
     let found = deltas(&written(options(), &events));
     assert_eq!(
@@ -122,28 +156,31 @@ fn tool_calls_are_announced_then_filled() {
     );
     assert_eq!(found[2], json!({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}));
     assert_eq!(found[4], json!({"tool_calls": [{"index": 1, "custom": {"input": "x"}}]}));
+    assert_eq!(found[5], json!({"tool_calls": [{"index": 0, "function": {"arguments": " "}}]}));
 
     let legacy = written(EncodeOptions { legacy_functions: true, ..options() }, &events);
     let found = deltas(&legacy);
     assert_eq!(found[1], json!({"function_call": {"name": "f", "arguments": ""}}));
     assert_eq!(found[2], json!({"function_call": {"arguments": "{}"}}));
-    assert_eq!(found.len(), 4);
-    assert_eq!(legacy[3]["choices"][0]["finish_reason"], "function_call");
+    assert_eq!(found.len(), 5);
+    assert_eq!(legacy[4]["choices"][0]["finish_reason"], "function_call");
 }
 
 #[test]
 fn thinking_goes_out_as_it_comes_and_again_whole_with_its_signature() {
+    let redacted = Part::Redacted { data: "d".into(), of: claude("").of };
+    let signed = Part::Text(Text { signature: Some(gemini("g")), ..Text::default() });
     let events = [
         start(),
-        Event::Thinking { choice: 0, text: "a".into() },
-        Event::Thinking { choice: 0, text: "b".into() },
-        Event::ThinkingSigned { choice: 0, signature: Signature { provider: Provider::Anthropic, value: "s".into() } },
-        Event::RedactedThinking { choice: 0, data: "d".into() },
-        Event::Text {
-            choice: 0,
-            text: String::new(),
-            signature: Some(Signature { provider: Provider::Gemini, value: "g".into() }),
-        },
+        begin(0, 0, Part::Thinking(Thinking::default())),
+        more(0, Delta::Thinking("a".into())),
+        more(0, Delta::Thinking("b".into())),
+        more(0, Delta::Signature(claude("s"))),
+        stop(0),
+        begin(0, 1, redacted),
+        stop(1),
+        begin(0, 2, signed),
+        stop(2),
     ];
     let found = deltas(&written(options(), &events));
     assert_eq!(found[1], json!({"reasoning_content": "a"}));
@@ -153,6 +190,62 @@ fn thinking_goes_out_as_it_comes_and_again_whole_with_its_signature() {
     // And what is written is read as it was.
     let again = read(&written(options(), &events));
     assert_eq!(again[1..], events[1..]);
+}
+
+#[test]
+fn summaries_are_paragraphs_and_what_has_no_place_is_left_out() {
+    let part = |part, text: &str| more(0, Delta::Summary { part, text: text.into() });
+    let opaque = Opaque { of: claude("").of, kind: "k".into(), raw: "{}".into(), text: None, pending: false };
+    let events = [
+        start(),
+        begin(0, 0, Part::Thinking(Thinking::default())),
+        part(0, "a"),
+        part(0, "b"),
+        part(1, "c"),
+        more(0, Delta::Signature(gemini("unshown"))),
+        stop(0),
+        begin(0, 1, Part::Opaque(opaque)),
+        more(1, Delta::Raw("{}".into())),
+        stop(1),
+        begin(0, 2, Part::Redacted { data: "d".into(), of: gemini("").of }),
+        // No such block.
+        more(9, Delta::Arguments("{}".into())),
+    ];
+    let found = deltas(&written(options(), &events));
+    let thought: Vec<&str> = found.iter().filter_map(|delta| delta["reasoning_content"].as_str()).collect();
+    assert_eq!((thought.join(""), found.len()), ("ab\n\nc".to_owned(), 5));
+}
+
+#[test]
+fn a_block_ends_where_another_begins_and_calls_stay_open_to_the_end() {
+    let arguments = |index: u32, text: &str| {
+        delta(json!({"tool_calls": [{"index": index, "function": {"name": "f", "arguments": text}}]}))
+    };
+    let events = read(&[
+        delta(json!({"reasoning_content": "t"})),
+        delta(json!({"content": "a"})),
+        delta(json!({"content": "b"})),
+        arguments(0, "{"),
+        arguments(1, "["),
+        arguments(0, "}"),
+        delta(json!({"content": "c"})),
+        json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "odd"}]}),
+        delta(json!({"content": "after the end"})),
+    ]);
+    let steps: Vec<(char, u32)> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::BlockStart { block, .. } => Some(('+', *block)),
+            Event::Delta { block, .. } => Some(('.', *block)),
+            Event::BlockStop { block, .. } => Some(('-', *block)),
+            _ => None,
+        })
+        .collect();
+    let text = [('+', 0), ('.', 0), ('-', 0), ('+', 1), ('.', 1), ('.', 1), ('-', 1)];
+    let calls = [('+', 2), ('.', 2), ('+', 3), ('.', 3), ('.', 2)];
+    let end = [('+', 4), ('.', 4), ('-', 4), ('-', 2), ('-', 3)];
+    assert_eq!(steps, [&text[..], &calls, &end].concat());
+    assert_eq!(events.last(), Some(&finish(0, FinishReason::Stop, "odd")));
 }
 
 #[test]
@@ -185,9 +278,10 @@ fn calls_without_numbers_are_told_apart_by_id() {
     let events = read(&[call("a", "f", "{}"), call("b", "g", "{"), call("", "", "}")]);
     let args: Vec<(u32, &str)> = events
         .iter()
-        .filter_map(
-            |e| if let Event::ToolArguments { call, json, .. } = e { Some((*call, json.as_str())) } else { None },
-        )
+        .filter_map(|e| match e {
+            Event::Delta { block, delta: Delta::Arguments(json), .. } => Some((*block, json.as_str())),
+            _ => None,
+        })
         .collect();
     assert_eq!(args, [(0, "{}"), (1, "{"), (1, "}")]);
 }
@@ -197,8 +291,9 @@ fn arguments_wait_for_the_name() {
     let piece = |function: Value| delta(json!({"tool_calls": [{"index": 3, "function": function}]}));
     let events = read(&[piece(json!({"arguments": "{"})), piece(json!({"name": "f", "arguments": "}"}))]);
     assert_eq!(events.len(), 3);
-    assert!(matches!(&events[1], Event::ToolCall { call: 0, name, id, .. } if name == "f" && !id.is_empty()));
-    assert_eq!(events[2], Event::ToolArguments { choice: 0, call: 0, json: "{}".into() });
+    let Event::BlockStart { block: 0, head: Part::ToolCall(call), .. } = &events[1] else { panic!("{events:?}") };
+    assert!(call.name == "f" && !call.id.is_empty());
+    assert_eq!(events[2], more(0, Delta::Arguments("{}".into())));
 }
 
 #[test]
@@ -207,7 +302,7 @@ fn a_renamed_tool_has_its_own_name_again() {
     let mut out = Vec::new();
     let data = delta(json!({"tool_calls": [{"index": 0, "id": "x", "function": {"name": "a_b"}}]}));
     Decoder::new(undo).data(data.to_string().as_bytes(), &mut out).unwrap();
-    assert!(matches!(&out[1], Event::ToolCall { name, .. } if name == "a.b"));
+    assert!(matches!(&out[1], Event::BlockStart { head: Part::ToolCall(call), .. } if call.name == "a.b"));
 }
 
 #[test]

@@ -39,13 +39,16 @@ fn results_of_a_turn_stand_in_one_user_message_before_its_text() {
 fn results_may_hold_images_and_failures() {
     let media = Media::Inline { mime: "image/png".into(), data: "AAAA".into() };
     let content = vec![
-        Part::Text { text: "see".into(), cache: Some(CacheHint::FiveMinutes), signature: None },
-        Part::Image { media, detail: None, cache: None },
+        Part::Text(Text { text: "see".into(), cache: Some(CacheTtl::FiveMinutes), ..Text::default() }),
+        Part::Image(Image::new(media)),
     ];
     let conversation = talk(vec![
         user("x"),
         says(Role::Assistant, vec![call("a", "get", "{}")]),
-        says(Role::Tool, vec![Part::ToolResult { id: "a".into(), content, is_error: true, cache: None }]),
+        says(
+            Role::Tool,
+            vec![Part::ToolResult(ToolResult { id: "a".into(), content, is_error: true, ..ToolResult::default() })],
+        ),
     ]);
     let expected = json!([{
         "type": "tool_result", "tool_use_id": "a", "content": [

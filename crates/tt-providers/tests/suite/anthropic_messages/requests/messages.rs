@@ -66,21 +66,24 @@ fn a_last_assistant_message_is_a_prefill_where_the_model_takes_it() {
     assert_eq!(turns[1], json!({"role": "assistant", "content": "The answer is"}));
     assert_eq!(refused(&conversation, &opus_4_8()), "messages[1]");
     // Thinking budgets are refused with it.
-    let thinks = Conversation { effort: Some(Effort::High), ..conversation };
+    let thinks = Conversation {
+        thinking: ThinkingConfig { effort: Some(Effort::High), ..ThinkingConfig::default() },
+        ..conversation
+    };
     let encoded = encode(&thinks, &sonnet_4_5());
-    assert_eq!(encoded.dropped, ["reasoning_effort"]);
+    assert_eq!(dropped(&encoded), ["reasoning_effort"]);
 }
 
 #[test]
 fn images_and_files_become_blocks() {
     let inline = |mime: &str, data: &str| Media::Inline { mime: mime.into(), data: data.into() };
-    let image = |media| Part::Image { media, detail: Some("high".into()), cache: None };
-    let file = |media, name: &str| Part::File { media, filename: Some(name.into()), cache: None };
+    let image = |media| Part::Image(Image { detail: Some("high".into()), ..Image::new(media) });
+    let file = |media, name: &str| Part::Document(Document { title: Some(name.into()), ..Document::new(media) });
     let conversation = talk(vec![says(
         Role::User,
         vec![
             image(inline("image/jpg", "AAAA")),
-            image(Media::Url { url: "https://example.com/a.png".into() }),
+            image(Media::url("https://example.com/a.png")),
             file(inline("application/pdf", "JVBERi0xLg=="), "a.pdf"),
             file(inline("", "JVBERi0xLg=="), "b.pdf"),
             file(inline("text/plain; charset=utf-8", "aMOpbGxv"), "c.txt"),
@@ -99,23 +102,21 @@ fn images_and_files_become_blocks() {
     ]);
     let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!(sent["messages"][0]["content"], expected);
-    assert_eq!(encoded.dropped, ["detail"]);
+    assert_eq!(dropped(&encoded), ["detail"]);
 }
 
 #[test]
 fn media_anthropic_does_not_take_are_refused_by_their_place() {
     let inline = |mime: &str| Media::Inline { mime: mime.into(), data: "AAAA".into() };
     for part in [
-        Part::Audio { data: "AAAA".into(), format: "wav".into() },
-        Part::Image { media: inline("image/bmp"), detail: None, cache: None },
-        Part::Image { media: Media::FileId { id: "file-1".into() }, detail: None, cache: None },
-        Part::File { media: Media::FileId { id: "file-1".into() }, filename: None, cache: None },
-        Part::File { media: inline("application/zip"), filename: None, cache: None },
-        Part::File {
-            media: Media::Inline { mime: "text/plain".into(), data: "/////w==".into() },
-            filename: None,
-            cache: None,
-        },
+        Part::Audio(Audio::new(Media::Inline { mime: "audio/wav".into(), data: "AAAA".into() })),
+        Part::Image(Image::new(inline("image/bmp"))),
+        Part::Image(Image::new(Media::FileId { provider: Provider::OpenAi, id: "file-1".into() })),
+        Part::Document(Document::new(Media::FileId { provider: Provider::OpenAi, id: "file-1".into() })),
+        Part::Document(Document::new(inline("application/zip"))),
+        Part::Document(Document::new(Media::Inline { mime: "text/plain".into(), data: "/////w==".into() })),
+        Part::Image(Image::new(Media::Text("a text".into()))),
+        Part::Video(Video { media: Media::url("https://example.com/a.mp4"), metadata: None }),
     ] {
         let conversation = talk(vec![user("look"), says(Role::User, vec![Part::text("here"), part])]);
         assert_eq!(refused(&conversation, &plain()), "messages[1].content[1]");
@@ -124,13 +125,13 @@ fn media_anthropic_does_not_take_are_refused_by_their_place() {
 
 #[test]
 fn cache_hints_stay_on_their_blocks_and_the_last_four_count() {
-    let with = |words: &str, hint| Part::Text { text: words.into(), cache: Some(hint), signature: None };
-    let hinted = |words: &str| with(words, CacheHint::OneHour);
+    let with = |words: &str, hint| Part::Text(Text { text: words.into(), cache: Some(hint), ..Text::default() });
+    let hinted = |words: &str| with(words, CacheTtl::OneHour);
     let mut conversation = with_tools(&["get"]);
-    conversation.tools[0].cache = Some(CacheHint::FiveMinutes);
+    function_at(&mut conversation, 0).cache = Some(CacheTtl::FiveMinutes);
     conversation.messages = vec![
         says(Role::System, vec![hinted("s")]),
-        says(Role::User, vec![hinted("a"), with("b", CacheHint::FiveMinutes)]),
+        says(Role::User, vec![hinted("a"), with("b", CacheTtl::FiveMinutes)]),
     ];
     let sent = body(&conversation, &plain());
     assert_eq!(sent["tools"][0]["cache_control"], json!({"type": "ephemeral", "ttl": "5m"}));
@@ -144,5 +145,5 @@ fn cache_hints_stay_on_their_blocks_and_the_last_four_count() {
     let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!(sent["tools"][0].get("cache_control"), None, "a fifth mark is a 400: the first goes");
     assert_eq!(sent.to_string().matches("cache_control").count(), 4);
-    assert_eq!(encoded.dropped, ["cache_control"]);
+    assert_eq!(dropped(&encoded), ["cache_control"]);
 }

@@ -2,30 +2,38 @@
 
 use super::*;
 
-fn thinks(effort: Effort, model: &str, facts: &ModelFacts) -> (Value, Value, Vec<&'static str>) {
-    let conversation = Conversation { effort: Some(effort), ..talk(vec![user("hi")]) };
+/// What is sent for an effort, and what became of it where it is not sent as it is.
+fn thinks(effort: Effort, model: &str, facts: &ModelFacts) -> (Value, Value, Vec<Change>) {
+    let conversation = Conversation {
+        thinking: ThinkingConfig { effort: Some(effort), ..ThinkingConfig::default() },
+        ..talk(vec![user("hi")])
+    };
     let encoded = encode_request(&conversation, Target { model, facts: Some(facts) }).unwrap();
     let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
-    (sent["thinking"].clone(), sent["output_config"]["effort"].clone(), encoded.dropped)
+    (
+        sent["thinking"].clone(),
+        sent["output_config"]["effort"].clone(),
+        encoded.notes.iter().map(|note| note.what).collect(),
+    )
 }
 
 #[test]
 fn effort_is_adaptive_thinking_where_the_model_has_it() {
     let adaptive = json!({"type": "adaptive"});
-    for (effort, word) in [
-        (Effort::Minimal, "low"),
-        (Effort::Low, "low"),
-        (Effort::Medium, "medium"),
-        (Effort::High, "high"),
-        (Effort::XHigh, "xhigh"),
+    for (effort, word, noted) in [
+        (Effort::Minimal, "low", vec![Changed]),
+        (Effort::Low, "low", vec![]),
+        (Effort::Medium, "medium", vec![]),
+        (Effort::High, "high", vec![]),
+        (Effort::XHigh, "xhigh", vec![]),
         // The model's flags name xhigh and not max.
-        (Effort::Max, "high"),
+        (Effort::Max, "high", vec![Changed]),
     ] {
-        assert_eq!(thinks(effort, "claude-opus-4-8", &opus_4_8()), (adaptive.clone(), json!(word), vec![]));
+        assert_eq!(thinks(effort, "claude-opus-4-8", &opus_4_8()), (adaptive.clone(), json!(word), noted));
     }
     let off = (json!({"type": "disabled"}), Value::Null, vec![]);
     assert_eq!(thinks(Effort::None, "claude-opus-4-8", &opus_4_8()), off);
-    let always = (Value::Null, json!("low"), vec!["reasoning_effort"]);
+    let always = (Value::Null, json!("low"), vec![Changed]);
     assert_eq!(thinks(Effort::None, "claude-fable-5", &opus_4_8()), always, "it refuses disabled");
 }
 
@@ -49,7 +57,7 @@ fn effort_is_a_budget_where_the_model_takes_budgets() {
 fn without_flags_only_documented_models_get_a_budget() {
     let documented = thinks(Effort::Low, "claude-sonnet-4-20250514", &plain());
     assert_eq!(documented.0["budget_tokens"], 1024);
-    let unknown = (Value::Null, Value::Null, vec!["reasoning_effort"]);
+    let unknown = (Value::Null, Value::Null, vec![Dropped]);
     assert_eq!(thinks(Effort::Low, "claude-3-5-haiku-20241022", &plain()), unknown);
 }
 
@@ -61,10 +69,13 @@ fn nothing_is_sent_where_nothing_was_asked() {
 
 #[test]
 fn a_forced_tool_takes_a_budget_away_but_not_adaptive_thinking() {
-    let conversation =
-        Conversation { effort: Some(Effort::High), tool_choice: Some(ToolChoice::Required), ..with_tools(&["a"]) };
+    let conversation = Conversation {
+        thinking: ThinkingConfig { effort: Some(Effort::High), ..ThinkingConfig::default() },
+        tool_choice: Some(ToolChoice::Required),
+        ..with_tools(&["a"])
+    };
     let encoded = encode(&conversation, &sonnet_4_5());
-    assert_eq!(encoded.dropped, ["reasoning_effort"]);
+    assert_eq!(dropped(&encoded), ["reasoning_effort"]);
     assert_eq!(body(&conversation, &opus_4_8())["thinking"], json!({"type": "adaptive"}));
 }
 
@@ -77,9 +88,9 @@ fn thinking_goes_back_first_and_only_with_anthropics_signature() {
             vec![
                 Part::text("Let me see."),
                 thought(Provider::Anthropic, ""),
-                Part::RedactedThinking { data: "enc".into() },
+                Part::Redacted { data: "enc".into(), of: origin(Provider::Anthropic) },
                 thought(Provider::Gemini, "foreign"),
-                Part::Thinking { text: "unsigned".into(), signature: None },
+                Part::thinking("unsigned"),
                 call("a", "get", "{}"),
             ],
         ),
@@ -101,7 +112,10 @@ fn a_tool_loop_that_lost_its_thinking_goes_without_a_budget() {
         parts.push(call(id, "get", "{}"));
         [says(Role::Assistant, parts), result(id, "1")]
     };
-    let asked = |messages: Vec<Message>| Conversation { effort: Some(Effort::Low), ..talk(messages) };
+    let asked = |messages: Vec<Message>| Conversation {
+        thinking: ThinkingConfig { effort: Some(Effort::Low), ..ThinkingConfig::default() },
+        ..talk(messages)
+    };
     let enabled = |conversation: &Conversation| body(conversation, &sonnet_4_5()).get("thinking").is_some();
 
     let lost = asked([vec![user("x")], step(vec![], "a").into()].concat());

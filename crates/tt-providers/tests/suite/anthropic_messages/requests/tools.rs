@@ -5,9 +5,9 @@ use super::*;
 #[test]
 fn tools_map_and_missing_schemas_are_made() {
     let mut conversation = with_tools(&["a", "b", "c"]);
-    conversation.tools[0].description = Some("does a".into());
-    conversation.tools[1].parameters = None;
-    conversation.tools[2].parameters = Some(json!({"properties": {}}));
+    function_at(&mut conversation, 0).description = Some("does a".into());
+    function_at(&mut conversation, 1).parameters = None;
+    function_at(&mut conversation, 2).parameters = Some(json!({"properties": {}}));
     let expected = json!([
         {"name": "a", "description": "does a", "input_schema":
             {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "number"}}}},
@@ -15,20 +15,20 @@ fn tools_map_and_missing_schemas_are_made() {
         {"name": "c", "input_schema": {"type": "object", "properties": {}}},
     ]);
     assert_eq!(body(&conversation, &plain())["tools"], expected);
-    conversation.tools[1].parameters = Some(json!([]));
+    function_at(&mut conversation, 1).parameters = Some(json!([]));
     assert_eq!(refused(&conversation, &plain()), "tools[1].function.parameters");
 }
 
 #[test]
 fn strict_tools_have_closed_schemas_and_lose_strict_where_the_model_has_none() {
     let mut conversation = with_tools(&["a"]);
-    conversation.tools[0].strict = Some(true);
+    function_at(&mut conversation, 0).strict = Some(true);
     let sent = body(&conversation, &sonnet_4_5());
     assert_eq!(sent["tools"][0]["strict"], true);
     assert_eq!(sent["tools"][0]["input_schema"]["additionalProperties"], false);
     let encoded = encode(&conversation, &plain());
-    assert_eq!(encoded.dropped, ["strict"]);
-    conversation.tools[0].parameters = Some(json!({"type": "object", "properties": {"me": {"$ref": "#"}}}));
+    assert_eq!(dropped(&encoded), ["strict"]);
+    function_at(&mut conversation, 0).parameters = Some(json!({"type": "object", "properties": {"me": {"$ref": "#"}}}));
     assert_eq!(refused(&conversation, &sonnet_4_5()), "tools[0].function.parameters");
 }
 
@@ -49,10 +49,16 @@ fn names_that_do_not_fit_are_aliased_everywhere_and_undone() {
 #[test]
 fn custom_tools_become_functions_with_one_string() {
     let mut conversation = with_tools(&["sql"]);
-    conversation.tools[0].parameters = None;
-    conversation.tools[0].custom = Some(CustomTool { format: Some(json!({"type": "text"})) });
-    let custom =
-        ToolCall { id: "a".into(), name: "sql".into(), arguments: "select 1".into(), custom: true, signature: None };
+    let name = || "sql".to_owned();
+    let text = CustomTool { name: name(), format: Some(json!({"type": "text"})), ..CustomTool::default() };
+    conversation.tools[0] = Tool::Custom(text);
+    let custom = ToolCall {
+        id: "a".into(),
+        name: "sql".into(),
+        arguments: "select 1".into(),
+        custom: true,
+        ..ToolCall::default()
+    };
     conversation.messages.extend([says(Role::Assistant, vec![Part::ToolCall(custom)]), result("a", "1")]);
     let encoded = encode(&conversation, &plain());
     let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
@@ -61,7 +67,7 @@ fn custom_tools_become_functions_with_one_string() {
     assert_eq!(sent["messages"][1]["content"][0]["input"], json!({"input": "select 1"}));
     assert_eq!(encoded.undo.custom_tools, ["sql"]);
     let grammar = json!({"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: \"x\""}});
-    conversation.tools[0].custom = Some(CustomTool { format: Some(grammar) });
+    conversation.tools[0] = Tool::Custom(CustomTool { name: name(), format: Some(grammar), ..CustomTool::default() });
     assert_eq!(refused(&conversation, &plain()), "tools[0].custom.format");
 }
 

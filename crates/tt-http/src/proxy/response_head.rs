@@ -1,4 +1,4 @@
-//! The head of an answer that served: which target, by what route, at what cost.
+//! The head of an answer that a target served: which target it was, by which route, and the cost.
 
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
@@ -6,7 +6,6 @@ use http::{Response, StatusCode};
 use tt_core::NanoUsd;
 use tt_core::plan::Step;
 
-use super::relay::Relay;
 use crate::edge::reply::{Reply, ReplyBody, json_bytes};
 
 const ALIAS: HeaderName = HeaderName::from_static("x-tokentracer-alias");
@@ -28,12 +27,12 @@ pub(super) fn plain(step: &Step, attempts: usize, capped: bool, cost: Option<Nan
 }
 
 /// A streamed answer.
-pub(super) fn stream(step: &Step, attempts: usize, capped: bool, relay: Box<Relay>) -> Reply {
-    let mut reply = Response::new(ReplyBody::Stream(relay));
+pub(super) fn stream(step: &Step, attempts: usize, capped: bool, body: ReplyBody) -> Reply {
+    let mut reply = Response::new(body);
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    // Proxies in front that buffer by default (nginx) must not hold a stream back.
+    // Tells a proxy in front that buffers by default, such as nginx, to pass the stream on at once.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     target(&mut reply, step, attempts, capped);
     reply

@@ -1,5 +1,5 @@
-//! The client's request: its body with the memory it holds, read by its dialect. Large ones are worked on off the worker
-//! threads.
+//! The client's request as its dialect read it, with its share of the memory limit. Large bodies are read and counted on
+//! the blocking pool, because a worker thread must not block that long.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -13,18 +13,21 @@ use tt_providers::{ClientRequest, CostFacts, Facts, Head, Ingress, RequestError,
 use crate::edge::body::Buffered;
 use crate::edge::error::ApiError;
 
-/// Bodies larger than this are decoded and counted on the control plane.
+/// Bodies larger than this, in bytes, are read on the blocking pool of the control plane.
 const LARGE_BYTES: usize = 256 * 1024;
 
-/// A proxied request as it came in.
+/// A proxied request as the client sent it.
 pub(crate) struct Inbound {
     request: Arc<ClientRequest>,
-    /// Gives its share of memory back when the request is dropped.
+    /// Holds the request's share of the memory limit until the request is dropped.
     _buffered: Buffered,
 }
 
 impl Inbound {
-    /// Scans a request that came in `dialect`, on the blocking pool when it is large.
+    /// Scans a request in `dialect`, on the blocking pool when it is large.
+    ///
+    /// # Errors
+    /// When the dialect has no ingress, or the scan finds an error of the client's.
     pub(crate) async fn read(
         dialect: Dialect,
         parts: &http::request::Parts,
@@ -69,7 +72,7 @@ impl Inbound {
         self.read_in_full(control, |request| request.call()).await
     }
 
-    /// What of the request bounds its cost, decoded as [`Inbound::conversation`].
+    /// The facts that bound the request's cost, decoded as [`Inbound::conversation`].
     pub(crate) async fn fees(&self, control: &Handle) -> Result<CostFacts, ApiError> {
         self.read_in_full(control, |request| request.fees()).await
     }
@@ -88,8 +91,8 @@ impl Inbound {
         found.map_err(|error| self.malformed(error))
     }
 
-    /// The input's tokens for `provider`, known well enough to compare with each of `thresholds`. Where the texts'
-    /// lengths do not settle it they are counted, on the blocking pool: the tokenizer takes a while to load.
+    /// The input's tokens for `provider`, as exactly as a comparison with each of `thresholds` needs. If the lengths of
+    /// the texts do not decide it, tokens are counted on the blocking pool, since the tokenizer takes a while to load.
     pub(crate) async fn input_tokens(
         &self,
         provider: Provider,

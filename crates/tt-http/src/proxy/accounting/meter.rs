@@ -1,4 +1,4 @@
-//! What an attempt cost: from the provider's numbers to the record's.
+//! The price of one attempt: the provider's numbers become the record's.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,73 +9,67 @@ use tt_core::record::AttemptEnded;
 use tt_core::usage::Reported;
 use tt_core::{ModelName, Provider, Timestamp, UsageSource};
 
-/// Prices one attempt, from the moment it is sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Meter {
+/// Prices one attempt by the table as it was when the attempt was sent, and times it from then on.
+#[derive(Debug)]
+pub(super) struct Meter {
     prices: Arc<PriceTable>,
     provider: Provider,
     model: ModelName,
     instead_of: Option<ModelName>,
-    /// The word for a regional address with prices of its own.
+    /// The region of the base URL, where that region has prices of its own.
     region: Option<&'static str>,
     sent_at: Timestamp,
     sent: Instant,
 }
 
-/// What came back of an attempt that was sent.
+/// An answer that billed tokens, with the source of its numbers.
 #[derive(Debug)]
-pub(crate) struct Measured {
-    pub(crate) status: Option<u16>,
-    pub(crate) error: Option<String>,
-    pub(crate) source: UsageSource,
-    pub(crate) usage: Reported,
-    pub(crate) served_model: Option<String>,
+pub(super) struct Billed {
+    pub(super) error: Option<String>,
+    pub(super) source: UsageSource,
+    pub(super) usage: Reported,
+    pub(super) served_model: Option<String>,
+    /// From sending to the end of the answer.
+    pub(super) latency_ms: u64,
 }
 
 impl Meter {
-    pub(crate) fn start(prices: Arc<PriceTable>, step: &Step, sent_at: Timestamp) -> Self {
+    /// Starts the clock of an attempt that is sent now, to `base_url`.
+    pub(super) fn start(prices: Arc<PriceTable>, step: &Step, base_url: &str, sent_at: Timestamp) -> Self {
         Self {
             prices,
             provider: step.provider,
             model: step.model.clone(),
             instead_of: step.instead_of.clone(),
-            region: None,
+            region: tt_providers::provider::api(step.provider).region(base_url),
             sent_at,
             sent: Instant::now(),
         }
     }
 
-    /// Where it is sent to.
-    pub(crate) fn at(self, base_url: &str) -> Self {
-        Self { region: tt_providers::provider::api(self.provider).region(base_url), ..self }
-    }
-
-    pub(crate) fn provider(&self) -> Provider {
+    pub(super) fn provider(&self) -> Provider {
         self.provider
     }
 
-    pub(crate) fn elapsed_ms(&self) -> u64 {
+    /// Milliseconds since the attempt was sent.
+    pub(super) fn elapsed_ms(&self) -> u64 {
         millis(self.sent)
     }
 
-    /// The record of an attempt that billed tokens, priced by the table as it stood when it was sent.
-    pub(crate) fn ended(&self, measured: Measured) -> AttemptEnded {
-        let Measured { status, error, source, mut usage, served_model } = measured;
+    /// The record of an attempt that answered with 200 and billed tokens.
+    pub(super) fn ended(&self, billed: Billed) -> AttemptEnded {
+        let Billed { error, source, mut usage, served_model, latency_ms } = billed;
         usage.modifiers.extend(self.region.map(str::to_owned));
         let served = served_model.as_deref();
-        let (cost, saved) = if source == UsageSource::Unknown {
-            (None, None)
-        } else {
-            let cost = self.prices.price(self.provider, self.model.as_str(), served, &usage, self.sent_at);
-            let saved = self.instead_of.as_ref().zip(cost).and_then(|(target, cost)| {
+        let cost = self.prices.price(self.provider, self.model.as_str(), served, &usage, self.sent_at);
+        let saved =
+            self.instead_of.as_ref().zip(cost).and_then(|(target, cost)| {
                 self.prices.saved(self.provider, target.as_str(), &usage, self.sent_at, cost)
             });
-            (cost, saved)
-        };
         AttemptEnded {
-            status,
+            status: Some(200),
             error,
-            latency_ms: self.elapsed_ms(),
+            latency_ms,
             source,
             saved,
             instead_of: self.instead_of.as_ref().map(ToString::to_string),
@@ -88,7 +82,7 @@ impl Meter {
 }
 
 /// Whole milliseconds since `since`.
-pub(crate) fn millis(since: Instant) -> u64 {
+pub(super) fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -113,9 +107,9 @@ mod tests {
         let at = Timestamp::parse("t", "2026-11-23T12:00:00Z").unwrap();
         let ended = |base_url: &str| {
             let usage = Reported { usage: Usage { input: 1000, ..Usage::default() }, ..Reported::default() };
-            let measured =
-                Measured { status: Some(200), error: None, source: UsageSource::Provider, usage, served_model: None };
-            Meter::start(PriceTable::builtin().unwrap(), &step, at).at(base_url).ended(measured)
+            let source = UsageSource::Provider;
+            let billed = Billed { error: None, source, usage, served_model: None, latency_ms: 1 };
+            Meter::start(PriceTable::builtin().unwrap(), &step, base_url, at).ended(billed)
         };
         // 1000 × 2.50, and a tenth more.
         let (home, eu) = (ended("https://api.openai.com/v1"), ended("https://eu.api.openai.com/v1"));

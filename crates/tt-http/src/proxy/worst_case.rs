@@ -1,54 +1,53 @@
-//! The most a request can cost on a target, from what the client sent: pure. What is not bounded is refused, never
-//! guessed.
+//! The most that a request can cost at a target, computed from the request and the prices alone. A cost without a bound is
+//! an error, never a guess. The rules of each provider are in the `fees.rs` of its dialect.
 
 use tt_core::plan::Step;
 use tt_core::price::{CostBound, PriceTable};
 use tt_core::{Dialect, NanoUsd, Timestamp};
 use tt_providers::{ClientRequest, CostFacts, codec};
 
-use crate::edge::error::ApiError;
-
-/// Tokens of input that nobody sent: what providers add for tools (Anthropic up to 530) and around messages, and the
-/// words with which a shape of the answer is asked for where a provider has no field for it.
+/// Input tokens that a provider may bill beyond the texts of the body: for tools (Anthropic: up to 530), around messages,
+/// and for the words that ask for a shape of the answer where the provider has no field for it.
 const ADDED_INPUT_TOKENS: u64 = 2048;
 
-/// What of a request bounds its cost, whatever the target.
+/// The facts of a request that bound its cost at any target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub(super) struct Bounds {
     /// The client's dialect.
     ingress: Dialect,
-    /// A token is at least a byte of the texts, which the body holds.
+    /// The size of the body. A text has no more tokens than bytes.
     body_bytes: u64,
-    /// Where it holds more than text, its bytes do not bound it; the context window does.
+    /// The facts that the client's dialect found. If the body holds more than text, its bytes do not bound the input
+    /// tokens; the context window does.
     fees: CostFacts,
     max_output_tokens: Option<u64>,
     choices: u64,
     service_tier: Option<String>,
 }
 
-/// The most an attempt can cost.
+/// The most that an attempt can cost, with the tokens that this is computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct WorstCase<'a> {
-    pub(crate) bound: CostBound<'a>,
-    pub(crate) cost: NanoUsd,
+pub(super) struct WorstCase<'a> {
+    pub(super) bound: CostBound<'a>,
+    pub(super) cost: NanoUsd,
 }
 
-/// Why nobody can say what an attempt can cost at most.
+/// The reason for which the cost of an attempt has no bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unbounded {
+pub(super) enum Unbounded {
     #[error("the model has no price")]
     Unpriced,
     #[error("without max_tokens the length of its answer is not bounded")]
     Output,
-    #[error("its context window is not known, which would bound what is no text")]
+    #[error("its context window is not known, so input that is not text has no bound")]
     Input,
     #[error("it searches the web for a fee that a budget does not cover")]
     Searches,
 }
 
 impl Bounds {
-    /// Reads the request, of which its dialect knows the `fees`.
-    pub(crate) fn of(request: &ClientRequest, fees: CostFacts) -> Self {
+    /// The bounds of `request`, in which its dialect found `fees`.
+    pub(super) fn of(request: &ClientRequest, fees: CostFacts) -> Self {
         let facts = request.facts();
         Self {
             ingress: request.ingress().dialect(),
@@ -60,18 +59,21 @@ impl Bounds {
         }
     }
 
-    /// Choices asked for, at least 1.
-    pub(crate) fn choices(&self) -> u64 {
+    /// The number of choices that the client asked for, at least 1.
+    pub(super) fn choices(&self) -> u64 {
         self.choices
     }
 
-    /// May the call go out with a lower limit of output than was asked for?
-    pub(crate) fn may_be_capped(&self) -> bool {
+    /// May the request be sent with a lower limit of output tokens than the client asked for?
+    pub(super) fn may_be_capped(&self) -> bool {
         !self.fees.fixed_thinking
     }
 
-    /// The most an attempt at `step` can cost.
-    pub(crate) fn worst_case(
+    /// The most that an attempt at `step` can cost, at the prices of `at`.
+    ///
+    /// # Errors
+    /// When the cost has no bound.
+    pub(super) fn worst_case(
         &self,
         prices: &PriceTable,
         step: &Step,
@@ -95,23 +97,12 @@ impl Bounds {
             choices: self.choices,
             service_tier: self.service_tier.as_deref(),
         };
-        // Without a price the rest does not matter.
+        // A missing price is reported first, because the client cannot bound the cost by another request then.
         let cost = prices.worst_case(provider, model, &bound, at).ok_or(Unbounded::Unpriced)?;
         match (input, output) {
             (None, _) => Err(Unbounded::Input),
             (_, None) => Err(Unbounded::Output),
             (Some(_), Some(_)) => Ok(WorstCase { bound, cost }),
-        }
-    }
-}
-
-impl From<Unbounded> for ApiError {
-    fn from(unbounded: Unbounded) -> Self {
-        match unbounded {
-            Unbounded::Unpriced => Self::model_unpriced(),
-            Unbounded::Output => Self::missing_field("max_tokens"),
-            Unbounded::Input => Self::unsupported_parameter("messages", &format!("under a budget, {unbounded}")),
-            Unbounded::Searches => Self::unsupported_parameter("model", &unbounded.to_string()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The usage of an attempt whose provider did not report it: estimated from what was sent and what came back.
+//! The usage of an attempt whose provider did not report it, estimated from the request and the text of the answer.
 
 use tt_core::plan::InputTokens;
 use tt_core::usage::{Reported, Usage};
@@ -8,18 +8,18 @@ use tt_providers::tally::Tally;
 
 use crate::state::token_counter::Precision;
 
-/// The roughest rule there is: bytes of text to a token.
+/// Bytes of text to a token, where the tokenizer would take too long.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// The usage of an attempt whose provider did not give it in full: what it did give, and counts for the rest.
-pub(crate) fn estimate(request: &ClientRequest, provider: Provider, tally: &Tally, precision: Precision) -> Reported {
+/// The usage of an attempt. Numbers that the provider reported are kept, and the others are counted.
+pub(super) fn estimate(request: &ClientRequest, provider: Provider, tally: &Tally, precision: Precision) -> Reported {
     let text = tally.output_text.as_str();
     let output = match precision {
         Precision::Tokens => tokens::estimate_kept_output(text, tally.extra_bytes),
         Precision::Bytes => bytes_to_tokens((text.len() as u64).saturating_add(tally.extra_bytes)),
     };
     match &tally.usage {
-        // Providers report output late or in steps: what has been seen is the least it can be.
+        // Providers report output late or in steps, so the count of the text that came is the least it can be.
         Some(reported) => {
             let usage = Usage { output: reported.usage.output.max(output), ..reported.usage };
             Reported { usage, ..reported.clone() }

@@ -1,4 +1,4 @@
-//! The money of one request under a budget: held before each attempt, settled by what the attempts cost.
+//! The money of one request under a budget: reserved before each attempt, settled when an attempt has ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +11,8 @@ use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UsageSource, UserId};
 use tt_ledger::Guard;
 use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate, Reservation};
 
-use super::bounds::{Bounds, Unbounded};
-use super::inbound::Inbound;
+use super::ingress::Inbound;
+use super::worst_case::{Bounds, Unbounded};
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
@@ -20,8 +20,8 @@ use crate::state::app::App;
 use crate::state::budget_accounts::BudgetAccountsError;
 use crate::state::directory::KnownCaller;
 
-/// What a request may spend. Dropped before a guard watches over it, it gives back what it holds.
-pub(crate) struct Purse {
+/// The reservation of one request. If it is dropped before a guard watches over it, the reservation is voided.
+pub(super) struct RequestBudget {
     app: Arc<App>,
     worker: BudgetWorker,
     id: RequestId,
@@ -30,45 +30,52 @@ pub(crate) struct Purse {
     created_at: Timestamp,
     rules: BudgetRules,
     bounds: Bounds,
-    /// The cap of the attempt that is held for last; the type's end: none.
+    /// The reservation that was made at admission, until the first attempt takes it.
+    admitted: Option<Reserved>,
+    /// The cap of the last reservation, for the watcher; `u64::MAX`: none.
     cap: Arc<AtomicU64>,
     watched: bool,
 }
 
-/// Money is held for an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hold {
-    /// The most tokens of each choice that it pays for, where that is less than was asked for.
-    pub(crate) cap: Option<u64>,
+/// A reservation that no attempt has taken yet.
+#[derive(Debug, Clone, Copy)]
+struct Reserved {
+    /// The most output tokens of each choice that it pays for, where the client asked for more.
+    cap: Option<u64>,
 }
 
-/// Nothing is held, and the attempt must not be sent.
+/// The reason for which nothing is reserved. The attempt must not be sent.
 #[derive(Debug)]
-pub(crate) enum NoHold {
-    /// It may cost anything.
+pub(super) enum NotReserved {
+    /// The cost of the attempt has no bound.
     Unbounded(Unbounded),
-    /// It may cost more than a budget has left, or nobody knows how much that is.
+    /// A budget does not cover the attempt, or it is not known how much is spent.
     Refused(ApiError),
 }
 
-impl From<BudgetAccountsError> for NoHold {
+impl From<BudgetAccountsError> for NotReserved {
     fn from(error: BudgetAccountsError) -> Self {
         Self::Refused(error.into())
     }
 }
 
-impl From<NoHold> for ApiError {
-    fn from(none: NoHold) -> Self {
+impl From<NotReserved> for ApiError {
+    fn from(none: NotReserved) -> Self {
         match none {
-            NoHold::Unbounded(unbounded) => unbounded.into(),
-            NoHold::Refused(error) => error,
+            NotReserved::Unbounded(unbounded) => match unbounded {
+                Unbounded::Unpriced => Self::model_unpriced(),
+                Unbounded::Output => Self::missing_field("max_tokens"),
+                Unbounded::Input => Self::unsupported_parameter("messages", &format!("under a budget, {unbounded}")),
+                Unbounded::Searches => Self::unsupported_parameter("model", &unbounded.to_string()),
+            },
+            NotReserved::Refused(error) => error,
         }
     }
 }
 
-impl NoHold {
-    /// Why, for the list of what was tried.
-    pub(crate) fn reason(&self) -> String {
+impl NotReserved {
+    /// The reason in words, for the list of the targets that were tried.
+    pub(super) fn reason(&self) -> String {
         match self {
             Self::Unbounded(unbounded) => unbounded.to_string(),
             Self::Refused(error) => error.message.trim_end_matches('.').to_owned(),
@@ -76,19 +83,22 @@ impl NoHold {
     }
 }
 
-impl Purse {
-    /// Opens a purse with what the first attempt may cost in it; `None` for a caller without a budget.
-    pub(crate) async fn open(
+impl RequestBudget {
+    /// Reserves what the first attempt may cost; `None` for a caller without a budget.
+    ///
+    /// # Errors
+    /// When a budget does not cover the attempt, or its cost has no bound.
+    pub(super) async fn open(
         cx: &Context,
         caller: &KnownCaller,
-        inbound: &Arc<Inbound>,
+        inbound: &Inbound,
         plan: &Plan,
-    ) -> Result<Option<(Self, Hold)>, ApiError> {
+    ) -> Result<Option<Self>, ApiError> {
         let rules = caller.budget_rules();
         let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
-        // Also where it is passed on as it is: what cannot be read cannot be bounded.
+        // A request that passes through is read too, because the cost of one that cannot be read has no bound.
         let fees = inbound.fees(&cx.app.control).await?;
-        let purse = Self {
+        let mut budget = Self {
             app: Arc::clone(&cx.app),
             worker: cx.worker.budgets.clone(),
             id: cx.id,
@@ -97,18 +107,33 @@ impl Purse {
             created_at: cx.arrived_at,
             rules,
             bounds: Bounds::of(inbound.request(), fees),
+            admitted: None,
             cap: Arc::new(AtomicU64::new(u64::MAX)),
             watched: false,
         };
-        let hold = purse.reserve(first, NanoUsd::ZERO).await?;
-        Ok(Some((purse, hold)))
+        let cap = budget.reserve(first, NanoUsd::ZERO).await?;
+        budget.admitted = Some(Reserved { cap });
+        Ok(Some(budget))
     }
 
-    /// Holds what an attempt at `step` may cost, in place of what the one before held; ended attempts have cost
-    /// `settled`.
-    pub(crate) async fn reserve(&self, step: &Step, settled: NanoUsd) -> Result<Hold, NoHold> {
+    /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt
+    /// takes it.
+    pub(super) fn reserved_cap(&self) -> Option<u64> {
+        self.admitted.and_then(|reserved| reserved.cap)
+    }
+
+    /// Reserves what an attempt at `step` may cost, in place of the reservation before; ended attempts have cost
+    /// `settled`. The first attempt takes the reservation that was made at admission. Gives the most output tokens of each
+    /// choice that the reservation pays for, where the client asked for more.
+    ///
+    /// # Errors
+    /// When a budget does not cover the attempt, or its cost has no bound.
+    pub(super) async fn reserve(&mut self, step: &Step, settled: NanoUsd) -> Result<Option<u64>, NotReserved> {
+        if let Some(Reserved { cap }) = self.admitted.take() {
+            return Ok(cap);
+        }
         let (at, prices) = (now(), self.app.prices.load_full());
-        let worst = self.bounds.worst_case(&prices, step, at).map_err(NoHold::Unbounded)?;
+        let worst = self.bounds.worst_case(&prices, step, at).map_err(NotReserved::Unbounded)?;
         let (provider, model) = (step.provider, step.model.as_str());
         let kind = CallKind { user: self.user, key: self.key, provider, model };
         let learned = self.app.learned.p99(&kind).filter(|_| self.bounds.may_be_capped()).and_then(|tokens| {
@@ -124,30 +149,34 @@ impl Purse {
         };
         let ask = CostEstimate { worst: worst.cost, p99: learned };
         match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await? {
-            Reservation::Held { capped: false, .. } => Ok(self.held(None)),
+            Reservation::Held { capped: false, .. } => Ok(self.capped(None)),
             Reservation::Held { amount, capped: true } => {
                 let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
-                // A hold that is learned pays for some output; a call without any would be an error upstream.
-                Ok(self.held(Some(cap.unwrap_or(1).max(1))))
+                // A call that asks for no output at all would be an error upstream.
+                Ok(self.capped(Some(cap.unwrap_or(1).max(1))))
             }
             Reservation::Refused { kind, limit, spent, held, asked } => {
                 let rule = self.rules.iter().find(|rule| rule.kind == kind);
                 let resets_at = rule.and_then(|rule| rule.period.resets_at(self.created_at));
                 let which = rule.map_or_else(String::new, describe);
-                Err(NoHold::Refused(ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at)))
+                Err(NotReserved::Refused(ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at)))
             }
-            // `BudgetAccounts` answers these itself.
-            Reservation::NeedSpent(_) | Reservation::Unavailable => Err(NoHold::Refused(ApiError::internal())),
+            // `BudgetAccounts` never gives these.
+            Reservation::NeedSpent(_) | Reservation::Unavailable => Err(NotReserved::Refused(ApiError::internal())),
         }
     }
 
-    fn held(&self, cap: Option<u64>) -> Hold {
+    fn capped(&self, cap: Option<u64>) -> Option<u64> {
         self.cap.store(cap.unwrap_or(u64::MAX), Ordering::Relaxed);
-        Hold { cap }
+        cap
     }
 
-    /// From here on `guard` tells what the attempts cost, on every way out.
-    pub(crate) fn watch(&mut self, guard: &mut Guard) {
+    /// Has `guard` settle the reservation from here on, each time an attempt has ended and once more when the request
+    /// settles.
+    ///
+    /// A budget is a watcher of its guard and not an observer of all settlements: it owns the state of one request, such
+    /// as its cap and what was learned from it, and it must know an attempt's cost before the next one is reserved.
+    pub(super) fn watch(&mut self, guard: &mut Guard) {
         self.watched = true;
         let (app, cap, choices) = (Arc::clone(&self.app), Arc::clone(&self.cap), self.bounds.choices());
         let (user, key, id) = (self.user, self.key, self.id);
@@ -166,13 +195,14 @@ impl Purse {
     }
 }
 
-/// The output that a choice of a call needed, of several the mean. One that used its cap up needed more, nobody knows how much.
+/// The output tokens that a choice of a call needed; of several choices, the mean. A choice that used its cap up needed more:
+/// twice the cap is assumed.
 fn needed(output: u64, choices: u64, cap: u64) -> u64 {
     let tokens = output.div_ceil(choices.max(1));
     if tokens >= cap { cap.saturating_mul(2) } else { tokens }
 }
 
-impl Drop for Purse {
+impl Drop for RequestBudget {
     fn drop(&mut self) {
         if !self.watched {
             self.app.budget_accounts.counters().void(self.user, self.id);
@@ -180,8 +210,8 @@ impl Drop for Purse {
     }
 }
 
-/// What ended attempts have cost, as far as it is known: what their row will say.
-pub(crate) fn settled(attempts: &[Attempt]) -> NanoUsd {
+/// The known cost of the ended attempts, as the request's row will show it.
+pub(super) fn settled(attempts: &[Attempt]) -> NanoUsd {
     Totals::of(attempts).cost.unwrap_or_default()
 }
 

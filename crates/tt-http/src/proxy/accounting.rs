@@ -1,0 +1,399 @@
+//! The account of one request: its guard, its budget, the prices of its attempts, and its settlement.
+//!
+//! Plain and streamed answers settle here alike, so each rule is written once: the end of an attempt, the source of its
+//! numbers, the status and the error in the request's row.
+//!
+//! | event | attempt | request |
+//! |---|---|---|
+//! | [`OpenAttempt::failed`] | unbilled, unanswered, or billed in part: see there | stays open |
+//! | [`OpenAttempt::whole`] | the provider's usage, or a count (`estimated`) | `ok`, 200 |
+//! | [`OpenAttempt::broke`] | a count (`partial`), with the error | `error`, 200 |
+//! | [`OpenAttempt::client_left`] | a count (`partial`), with the error | `cancelled`, 499 |
+//! | [`Accounting::nothing_served`] | has ended before | `error`, the client's status |
+//! | any of these values is dropped | unanswered, if it is open | `cancelled`, 499 |
+//!
+//! **Invariant:** a request settles exactly once, wherever hyper drops the handler or the body. Each event that settles
+//! takes its value, so it cannot happen twice; a value that is dropped settles by its guard.
+//!
+//! **Invariant:** the client gets the end of its answer when [`Settling`] is ready, not earlier.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use tt_core::plan::Step;
+use tt_core::price::PriceTable;
+use tt_core::record::{AttemptEnded, AttemptStarted, Note, Outcome, Settled, Totals};
+use tt_core::usage::Reported;
+use tt_core::{NanoUsd, Provider, UsageSource};
+use tt_ledger::{Durable, Guard, LedgerError};
+use tt_providers::tally::Tally;
+use tt_providers::{ClientRequest, UpstreamError};
+
+use super::request_budget::{self, NotReserved, RequestBudget};
+use crate::clock::now;
+use crate::edge::error::ApiError;
+use crate::state::token_counter::TokenCounter;
+
+mod estimate;
+mod meter;
+
+use estimate::estimate;
+use meter::{Billed, Meter, millis};
+
+/// The account of an admitted request, between its attempts.
+pub(super) struct Accounting {
+    guard: Guard,
+    /// `None`: no budget holds for the caller.
+    budget: Option<RequestBudget>,
+    request: Arc<ClientRequest>,
+    counter: Arc<TokenCounter>,
+    arrived: Instant,
+}
+
+/// The account of a request while one of its attempts is under way.
+pub(super) struct OpenAttempt {
+    accounting: Accounting,
+    meter: Meter,
+    first_token_ms: Option<u64>,
+}
+
+/// An attempt that did not serve. It has ended in the account, which is ready for the next one.
+pub(super) struct Failed {
+    pub(super) accounting: Accounting,
+    pub(super) error: UpstreamError,
+}
+
+/// The part of the provider's answer that had come when an attempt failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Received<'a> {
+    /// No success status.
+    Nothing,
+    /// A success status, for a plain answer.
+    Head,
+    /// A success status and the beginning of a stream, none of it for the client yet.
+    Stream(&'a Tally),
+}
+
+impl Accounting {
+    /// Opens the account of a request that arrived at `arrived`. From here on `guard` tells `budget` what attempts cost.
+    pub(super) fn new(
+        mut guard: Guard,
+        mut budget: Option<RequestBudget>,
+        request: Arc<ClientRequest>,
+        counter: Arc<TokenCounter>,
+        arrived: Instant,
+    ) -> Self {
+        if let Some(budget) = &mut budget {
+            budget.watch(&mut guard);
+        }
+        Self { guard, budget, request, counter, arrived }
+    }
+
+    /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt
+    /// takes it. `None`: as many as the client asked for, or nothing is reserved.
+    pub(super) fn reserved_cap(&self) -> Option<u64> {
+        self.budget.as_ref().and_then(RequestBudget::reserved_cap)
+    }
+
+    /// Reserves what an attempt at `step` may cost. Gives the most output tokens of each choice that the reservation pays
+    /// for; `None`: as many as the client asked for.
+    ///
+    /// # Errors
+    /// When a budget does not cover the attempt, or its cost has no bound.
+    pub(super) async fn reserve(&mut self, step: &Step) -> Result<Option<u64>, NotReserved> {
+        let Some(budget) = &mut self.budget else { return Ok(None) };
+        budget.reserve(step, request_budget::settled(self.guard.attempts())).await
+    }
+
+    /// Records an attempt that is about to be sent to `base_url`, to be priced by `prices`.
+    ///
+    /// # Errors
+    /// When the ledger cannot record it, with the account. The attempt must not be sent then.
+    pub(super) fn attempt_started(
+        mut self,
+        step: &Step,
+        base_url: &str,
+        notes: Vec<Note>,
+        prices: Arc<PriceTable>,
+    ) -> Result<OpenAttempt, Box<(Self, LedgerError)>> {
+        let sent_at = now();
+        let started = AttemptStarted {
+            alias: step.alias.clone(),
+            route: step.route,
+            provider: step.provider,
+            provider_key_id: step.key,
+            model: step.model.to_string(),
+            started_at: sent_at,
+            notes,
+        };
+        match self.guard.attempt_started(started) {
+            Ok(()) => {
+                let meter = Meter::start(prices, step, base_url, sent_at);
+                Ok(OpenAttempt { accounting: self, meter, first_token_ms: None })
+            }
+            Err(error) => Err(Box::new((self, error))),
+        }
+    }
+
+    /// Settles a request that nothing served, with the error that the client gets.
+    pub(super) fn nothing_served(self, error: &ApiError) -> Settling {
+        let settled = Settled {
+            status: Some(error.status.as_u16()),
+            outcome: Outcome::Error,
+            error: Some(error.message.clone()),
+            latency_ms: millis(self.arrived),
+            first_token_ms: None,
+        };
+        Settling::after(self.guard.settle(settled), None)
+    }
+}
+
+impl OpenAttempt {
+    /// The number of attempts so far, this one among them.
+    pub(super) fn number(&self) -> usize {
+        self.accounting.guard.attempts().len()
+    }
+
+    pub(super) fn provider(&self) -> Provider {
+        self.meter.provider()
+    }
+
+    /// Notes the time of the first content.
+    pub(super) fn first_content(&mut self) {
+        self.first_token_ms.get_or_insert_with(|| millis(self.accounting.arrived));
+    }
+
+    /// Ends an attempt of which the client has got nothing.
+    ///
+    /// It is billed by the usage that the provider reported, if there is one. Otherwise a refusal and a missing
+    /// connection have billed nothing, and what anything else has billed is not known.
+    pub(super) fn failed(mut self, error: UpstreamError, received: Received<'_>) -> Box<Failed> {
+        let (reason, elapsed) = (error.public_reason(), self.meter.elapsed_ms());
+        let billed = |error, source, usage, served_model| {
+            self.meter.ended(Billed { error: Some(error), source, usage, served_model, latency_ms: elapsed })
+        };
+        let unanswered = |status| AttemptEnded { status, ..AttemptEnded::unanswered(reason.clone(), elapsed) };
+        let ended = match (&error, received) {
+            (_, Received::Stream(Tally { usage: Some(usage), served_model, .. })) => {
+                billed(reason, UsageSource::Partial, usage.clone(), served_model.clone())
+            }
+            (_, Received::Stream(_)) => unanswered(Some(200)),
+            (UpstreamError::BadAnswer { usage, .. }, _) => {
+                billed(reason, UsageSource::Provider, (**usage).clone(), None)
+            }
+            (UpstreamError::Refused(refused), _) => AttemptEnded::unbilled(Some(refused.status), reason, elapsed),
+            (UpstreamError::Connect(_), _) => AttemptEnded::unbilled(None, reason, elapsed),
+            (UpstreamError::Protocol(_) | UpstreamError::Broken(_), Received::Head) => unanswered(Some(200)),
+            (UpstreamError::Protocol(_) | UpstreamError::Broken(_), Received::Nothing)
+            | (UpstreamError::Timeout(_), _) => unanswered(None),
+        };
+        self.accounting.guard.attempt_ended(ended);
+        Box::new(Failed { accounting: self.accounting, error })
+    }
+
+    /// Settles a request whose provider ended its answer properly: at once where the answer has its usage, else when it
+    /// is counted.
+    pub(super) fn whole(self, tally: Cow<'_, Tally>) -> Settling {
+        if tally.usage.is_none() {
+            return self.count(tally.into_owned(), End::Whole);
+        }
+        let (usage, served_model) = match tally {
+            Cow::Borrowed(tally) => (tally.usage.clone(), tally.served_model.clone()),
+            Cow::Owned(tally) => (tally.usage, tally.served_model),
+        };
+        let latency_ms = self.meter.elapsed_ms();
+        let ended = self.meter.ended(Billed {
+            error: None,
+            source: UsageSource::Provider,
+            usage: usage.unwrap_or_default(),
+            served_model,
+            latency_ms,
+        });
+        self.settle(ended, End::Whole)
+    }
+
+    /// Settles a request whose stream broke for `reason` after the client had got some of it.
+    pub(super) fn broke(self, tally: Tally, reason: String) -> Settling {
+        self.count(tally, End::Broke(reason))
+    }
+
+    /// Settles a request whose client left a stream. The token counter's thread counts what the client had consumed, and
+    /// settles.
+    pub(super) fn client_left(self, tally: impl Into<Arc<Tally>>) {
+        let (tally, end, latency_ms) = (tally.into(), End::ClientLeft, self.meter.elapsed_ms());
+        let settled = self.settled(&end);
+        let counter = Arc::clone(&self.accounting.counter);
+        counter.run(move |precision| {
+            let usage = estimate(&self.accounting.request, self.meter.provider(), &tally, precision);
+            let ended = self.meter.ended(end.billed(usage, &tally, latency_ms));
+            let mut guard = self.accounting.guard;
+            guard.last_attempt_ended(ended);
+            // No client is left to wait for the disk.
+            let _durable = guard.settle(settled);
+        });
+    }
+
+    /// Has the usage counted that the provider did not report, and then settles.
+    fn count(self, tally: Tally, end: End) -> Settling {
+        let latency_ms = self.meter.elapsed_ms();
+        let tally = Arc::new(tally);
+        let (done, counted) = oneshot::channel();
+        let (request, provider) = (Arc::clone(&self.accounting.request), self.meter.provider());
+        let answer = Arc::clone(&tally);
+        self.accounting.counter.run(move |precision| {
+            // If the client leaves meanwhile, `Settling` is dropped, and its drop counts again.
+            let _gone = done.send(estimate(&request, provider, &answer, precision));
+        });
+        Settling(Stage::Counting(Box::new(Counting { attempt: self, counted, tally, end, latency_ms })))
+    }
+
+    /// Settles with the attempt's end.
+    fn settle(self, ended: AttemptEnded, end: End) -> Settling {
+        let settled = self.settled(&end);
+        let mut guard = self.accounting.guard;
+        guard.last_attempt_ended(ended);
+        let totals = Totals::of(guard.attempts());
+        let cost = totals.cost.filter(|_| !totals.unpriced);
+        Settling::after(guard.settle(settled), cost)
+    }
+
+    fn settled(&self, end: &End) -> Settled {
+        let (status, outcome) = match end {
+            End::Whole => (200, Outcome::Ok),
+            End::Broke(_) => (200, Outcome::Error),
+            End::ClientLeft => (499, Outcome::Cancelled),
+        };
+        Settled {
+            status: Some(status),
+            outcome,
+            error: end.error(),
+            latency_ms: millis(self.accounting.arrived),
+            first_token_ms: self.first_token_ms,
+        }
+    }
+}
+
+/// The end of an answer that the provider had begun.
+#[derive(Debug)]
+enum End {
+    /// The provider ended it properly.
+    Whole,
+    /// It broke, for this reason.
+    Broke(String),
+    /// The client left.
+    ClientLeft,
+}
+
+impl End {
+    fn error(&self) -> Option<String> {
+        match self {
+            Self::Whole => None,
+            Self::Broke(reason) => Some(reason.clone()),
+            Self::ClientLeft => Some("the client left".to_owned()),
+        }
+    }
+
+    /// The attempt's numbers, where they were counted.
+    fn billed(&self, usage: Reported, tally: &Tally, latency_ms: u64) -> Billed {
+        let source = match self {
+            Self::Whole => UsageSource::Estimated,
+            Self::Broke(_) | Self::ClientLeft => UsageSource::Partial,
+        };
+        Billed { error: self.error(), source, usage, served_model: tally.served_model.clone(), latency_ms }
+    }
+}
+
+/// A settlement under way. It is ready, with the cost of all attempts where that is known, when the settlement is as
+/// durable as `JOURNAL_FSYNC` asks: from then on the client may have the end of its answer.
+///
+/// If it is dropped while tokens are counted, the client has left.
+#[must_use = "the end of the answer waits for it"]
+pub(super) struct Settling(Stage);
+
+enum Stage {
+    /// The token counter counts what the provider did not report.
+    Counting(Box<Counting>),
+    /// Settled, and on its way to the disk.
+    Syncing(Pin<Box<dyn Future<Output = ()> + Send>>, Option<NanoUsd>),
+    /// Settled, and durable.
+    Ready(Option<NanoUsd>),
+}
+
+struct Counting {
+    attempt: OpenAttempt,
+    counted: oneshot::Receiver<Reported>,
+    tally: Arc<Tally>,
+    end: End,
+    latency_ms: u64,
+}
+
+impl Settling {
+    fn after(durable: Durable, cost: Option<NanoUsd>) -> Self {
+        if durable.is_ready() {
+            return Self(Stage::Ready(cost));
+        }
+        let synced = Box::pin(async move {
+            if let Err(error) = durable.wait().await {
+                tracing::error!(%error, "a settlement could not be made durable");
+            }
+        });
+        Self(Stage::Syncing(synced, cost))
+    }
+
+    /// May the client have the end of its answer?
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.0, Stage::Ready(_))
+    }
+}
+
+impl Future for Settling {
+    type Output = Option<NanoUsd>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<NanoUsd>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.0 {
+                Stage::Counting(counting) => {
+                    let counted = ready!(Pin::new(&mut counting.counted).poll(cx)).ok();
+                    if let Stage::Counting(counting) = std::mem::replace(&mut this.0, Stage::Ready(None)) {
+                        *this = counting.settle(counted);
+                    }
+                }
+                Stage::Syncing(synced, cost) => {
+                    ready!(synced.as_mut().poll(cx));
+                    this.0 = Stage::Ready(*cost);
+                }
+                Stage::Ready(cost) => return Poll::Ready(*cost),
+            }
+        }
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        if let Stage::Counting(counting) = std::mem::replace(&mut self.0, Stage::Ready(None)) {
+            let Counting { attempt, tally, .. } = *counting;
+            attempt.client_left(tally);
+        }
+    }
+}
+
+impl Counting {
+    /// Settles with what was counted; `None`: the token counter failed.
+    fn settle(self, counted: Option<Reported>) -> Settling {
+        let Self { attempt, tally, end, latency_ms, .. } = self;
+        let ended = match counted {
+            Some(usage) => attempt.meter.ended(end.billed(usage, &tally, latency_ms)),
+            None => AttemptEnded { status: Some(200), ..AttemptEnded::unanswered("not counted", latency_ms) },
+        };
+        attempt.settle(ended, end)
+    }
+}
+
+#[cfg(test)]
+mod tests;

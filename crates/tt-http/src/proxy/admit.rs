@@ -1,0 +1,75 @@
+//! The admission of a request: its budget, its limits, and its intent in the ledger, in this order.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tt_core::Tags;
+use tt_core::client::AskedBy;
+use tt_core::limits::{self, Decision, Standing};
+use tt_core::plan::Plan;
+use tt_core::record::Intent;
+
+use super::accounting::Accounting;
+use super::ingress::Inbound;
+use super::request_budget::RequestBudget;
+use super::route::planned;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::state::directory::KnownCaller;
+
+/// Admits a request or refuses it. Gives its account, and what its caller has left of the nearest limit, if there is one.
+pub(super) async fn admit(
+    cx: &Context,
+    caller: &KnownCaller,
+    inbound: &Inbound,
+    plan: &Plan,
+    tags: Tags,
+) -> Result<(Accounting, Option<Standing>), ApiError> {
+    // The budget comes first, because a request that it refuses must not count against the limits. If the limits refuse,
+    // the budget is dropped, which voids the reservation.
+    let budget = RequestBudget::open(cx, caller, inbound, plan).await?;
+    let standing = count(cx, caller).await?;
+    let intent = intent(cx, caller, inbound, plan, tags);
+    let guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
+    let (request, counter) = (Arc::clone(inbound.request()), Arc::clone(&cx.app.token_counter));
+    Ok((Accounting::new(guard, budget, request, counter, cx.arrived), standing))
+}
+
+/// The tags of a request.
+pub(super) fn tags(headers: &HeaderMap) -> Result<Tags, ApiError> {
+    // If the header is given several times, its values count as one list.
+    let values = headers.get_all("x-tokentracer-tags").iter().map(|value| std::str::from_utf8(value.as_bytes()));
+    let values: Vec<&str> =
+        values.collect::<Result<_, _>>().map_err(|_| ApiError::invalid_field("x-tokentracer-tags", "must be UTF-8"))?;
+    if values.is_empty() { Ok(Tags::default()) } else { Ok(Tags::parse(&values.join(","))?) }
+}
+
+/// Counts the request against the caller's limits, or refuses it.
+async fn count(cx: &Context, caller: &KnownCaller) -> Result<Option<Standing>, ApiError> {
+    let rules = limits::rules(caller, cx.app.config.default_limits);
+    match cx.worker.limits.check(&rules, cx.arrived_at).await {
+        Decision::Admit { nearest } => Ok(nearest),
+        Decision::Deny { rule, limit, retry_after } => Err(ApiError::rate_limited(rule, limit, retry_after)),
+        Decision::Unavailable => Err(ApiError::limits_unavailable()),
+    }
+}
+
+fn intent(cx: &Context, caller: &KnownCaller, inbound: &Inbound, plan: &Plan, tags: Tags) -> Intent {
+    let asked_by = AskedBy::from_headers(|name| cx.headers().get(name)?.to_str().ok());
+    Intent {
+        request_id: cx.id,
+        created_at: cx.arrived_at,
+        user_id: caller.user_id,
+        api_key_id: caller.api_key_id(),
+        alias: inbound.facts().model.clone(),
+        dialect: inbound.dialect(),
+        stream: inbound.facts().stream,
+        route_reason: plan.steps.first().map(|step| step.reason.clone()).unwrap_or_default(),
+        chain: plan.steps.iter().map(planned).collect(),
+        tags,
+        client: asked_by.client.map(|client| client.as_str().to_owned()),
+        session: asked_by.session,
+        agent: asked_by.agent,
+        trace_id: asked_by.trace_id,
+    }
+}

@@ -1,0 +1,196 @@
+//! What of a call is in the words of another dialect than its target's: hosted tools, stateful fields, opaque blocks.
+//!
+//! The rule is the same for all targets: what changes what the answer means or costs is refused, the rest is left out
+//! with a note.
+
+use serde_json::Value;
+use tt_core::call::conversation::{Conversation, Opaque, StateField, Tool, ToolChoice};
+use tt_core::call::field::Field;
+use tt_core::{Dialect, Provider};
+
+use crate::error::RequestError;
+use crate::notes::Notes;
+
+const NOT_HERE: &str = "it is in the words of another API";
+
+/// Notes or refuses the fields, tools and state of `call` that a provider asked in `dialect` does not know.
+pub(super) fn leave_out(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(), RequestError> {
+    hosted_tools(call, dialect, notes)?;
+    state(call, dialect, notes)?;
+    if dialect != Dialect::OpenAiChat {
+        only_openai(call, notes);
+    }
+    for name in call.extra.foreign_to(dialect) {
+        notes.dropped(Field::written(name), NOT_HERE);
+    }
+    message_fields(call, dialect, notes);
+    Ok(())
+}
+
+/// A hosted tool that the target lacks is left out while tools of the client's own remain and nothing forces it: the
+/// model answers with those.
+fn hosted_tools(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(), RequestError> {
+    if matches!(&call.tool_choice, Some(ToolChoice::Hosted { of, .. }) if *of != dialect) {
+        return Err(RequestError::unsupported(Field::ToolChoice, "the target does not have this hosted tool"));
+    }
+    for (index, _) in call.tools.iter().enumerate().filter(|(_, tool)| tool.is_foreign_to(dialect)) {
+        if !own_tools_remain(call, dialect) {
+            let reason = "the target does not have this hosted tool, and no other tool is offered";
+            return Err(RequestError::unsupported(Field::HostedTool(index), reason));
+        }
+        notes.dropped(Field::HostedTool(index), "the target does not have this hosted tool");
+    }
+    Ok(())
+}
+
+fn own_tools_remain(call: &Conversation, dialect: Dialect) -> bool {
+    call.tools.iter().any(|tool: &Tool| !tool.is_foreign_to(dialect))
+}
+
+fn state(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(), RequestError> {
+    for field in call.state.foreign_to(dialect) {
+        let tools = field == StateField::McpServers && own_tools_remain(call, dialect);
+        if !field.is_harmless() && !tools {
+            return Err(RequestError::unsupported(Field::State(field), NOT_HERE));
+        }
+        notes.dropped(Field::State(field), NOT_HERE);
+    }
+    Ok(())
+}
+
+/// Notes the fields of messages that are another dialect's: by name those that it knows. A field that is null or an
+/// empty list says nothing.
+fn message_fields(call: &Conversation, dialect: Dialect, notes: &mut Notes) {
+    if call.extra.of.is_none_or(|of| of == dialect) {
+        return;
+    }
+    let says = |value: &Value| !(value.is_null() || value.as_array().is_some_and(Vec::is_empty));
+    let fields = call.messages.iter().flat_map(|message| &message.extra);
+    for (name, _) in fields.filter(|(_, value)| says(value)) {
+        let name = match call.extra.harmless.iter().find(|known| *known == name) {
+            Some(known) => format!("messages[].{known}"),
+            None => "unknown fields".to_owned(),
+        };
+        notes.dropped(Field::Written(name), NOT_HERE);
+    }
+}
+
+/// Notes what only OpenAI's dialects have a field for. A provider that keeps no answers need not be told not to.
+fn only_openai(call: &Conversation, notes: &mut Notes) {
+    for (field, said) in [
+        (Field::CacheKey, call.cache.key.is_some()),
+        (Field::CacheRetention, call.cache.retention.is_some()),
+        (Field::Store, call.state.store == Some(true)),
+    ] {
+        if said {
+            notes.dropped(field, "");
+        }
+    }
+}
+
+/// Can an opaque block go to `provider`, asked in `dialect`? Elsewhere it is left out with a note.
+///
+/// # Errors
+/// `Unsupported` for a block that waits to be gone on with, and that only its maker can go on with. `at` is its place.
+pub(super) fn keeps(
+    opaque: &Opaque,
+    (dialect, provider): (Dialect, Provider),
+    at: &Field,
+    notes: &mut Notes,
+) -> Result<bool, RequestError> {
+    if opaque.of.is(dialect, provider) {
+        return Ok(true);
+    }
+    if opaque.pending {
+        let reason = "a hosted tool has not finished: only the provider that runs it can go on";
+        return Err(RequestError::unsupported(at.clone(), reason));
+    }
+    notes.dropped(at.clone(), "only the provider that made it can read it");
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tt_core::call::conversation::{Function, HostedTool, Message, Origin, Role, State};
+    use tt_core::record::Change;
+
+    use super::*;
+
+    fn hosted() -> Tool {
+        let of = Dialect::AnthropicMessages;
+        Tool::Hosted(HostedTool { of, kind: "web_search".into(), raw: json!({"type": "web_search"}) })
+    }
+
+    fn function() -> Tool {
+        Tool::Function(Function { name: "f".into(), ..Function::default() })
+    }
+
+    fn left_out(call: &Conversation, dialect: Dialect) -> Result<Vec<(Field, Change)>, Field> {
+        let mut notes = Notes::default();
+        match leave_out(call, dialect, &mut notes) {
+            Ok(()) => Ok(notes.iter().map(|note| (note.field.clone(), note.what)).collect()),
+            Err(RequestError::Unsupported { field, .. }) => Err(field),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_hosted_tool_is_left_out_only_beside_others_and_where_nothing_forces_it() {
+        let mut call = Conversation { tools: vec![function(), hosted()], ..Conversation::default() };
+        assert_eq!(left_out(&call, Dialect::AnthropicMessages), Ok(vec![]));
+        assert_eq!(left_out(&call, Dialect::Gemini), Ok(vec![(Field::HostedTool(1), Change::Dropped)]));
+        call.tool_choice = Some(ToolChoice::Hosted { of: Dialect::AnthropicMessages, raw: json!({}) });
+        assert_eq!(left_out(&call, Dialect::Gemini), Err(Field::ToolChoice));
+        assert_eq!(left_out(&call, Dialect::AnthropicMessages), Ok(vec![]));
+        let alone = Conversation { tools: vec![hosted()], ..Conversation::default() };
+        assert_eq!(left_out(&alone, Dialect::OpenAiChat), Err(Field::HostedTool(0)));
+    }
+
+    #[test]
+    fn state_is_refused_where_the_answer_would_differ_and_else_left_out() {
+        let with = |field, tools: Vec<Tool>| Conversation {
+            tools,
+            state: State { of: Some(Dialect::AnthropicMessages), fields: vec![(field, json!([1]))], store: None },
+            ..Conversation::default()
+        };
+        let dropped = |field| Ok(vec![(Field::State(field), Change::Dropped)]);
+        for (field, tools, expected) in [
+            (StateField::Betas, vec![], dropped(StateField::Betas)),
+            (StateField::Container, vec![], Err(Field::State(StateField::Container))),
+            (StateField::Fallbacks, vec![], Err(Field::State(StateField::Fallbacks))),
+            (StateField::McpServers, vec![], Err(Field::State(StateField::McpServers))),
+            (StateField::McpServers, vec![function()], dropped(StateField::McpServers)),
+        ] {
+            let call = with(field, tools);
+            assert_eq!(left_out(&call, Dialect::Gemini), expected, "{field:?}");
+            assert_eq!(left_out(&call, Dialect::AnthropicMessages), Ok(vec![]), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn fields_of_messages_are_noted_where_they_say_something() {
+        let mut call = Conversation::default();
+        (call.extra.of, call.extra.harmless) = (Some(Dialect::OpenAiChat), &["audio"]);
+        let fields = json!({"audio": {"id": "a"}, "odd": 1, "refusal": null, "annotations": []});
+        let extra = fields.as_object().unwrap().clone();
+        call.messages = vec![Message { role: Role::Assistant, name: None, parts: Vec::new(), extra }];
+        let dropped = |name: &str| (Field::written(name), Change::Dropped);
+        assert_eq!(left_out(&call, Dialect::Gemini), Ok(vec![dropped("messages[].audio"), dropped("unknown fields")]));
+        assert_eq!(left_out(&call, Dialect::OpenAiChat), Ok(vec![]));
+    }
+
+    #[test]
+    fn an_opaque_block_goes_to_its_maker_and_a_pending_one_nowhere_else() {
+        let of = Origin::of(Dialect::AnthropicMessages, Provider::Anthropic);
+        let mut block = Opaque { of, kind: "k".into(), raw: "{}".into(), text: None, pending: false };
+        let mut notes = Notes::default();
+        let mut keep = |block: &Opaque, to| keeps(block, to, &Field::Messages, &mut notes).ok();
+        assert_eq!(keep(&block, (Dialect::AnthropicMessages, Provider::Anthropic)), Some(true));
+        assert_eq!(keep(&block, (Dialect::Gemini, Provider::Gemini)), Some(false));
+        block.pending = true;
+        assert_eq!(keep(&block, (Dialect::AnthropicMessages, Provider::Anthropic)), Some(true));
+        assert_eq!(keep(&block, (Dialect::Gemini, Provider::Gemini)), None);
+        assert_eq!(notes.iter().count(), 1);
+    }
+}
