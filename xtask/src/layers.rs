@@ -49,7 +49,9 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     // the process: arguments, directories, allocator, log output
     (&["clap", "directories", "mimalloc", "tracing-subscriber"], &["tokentracer"]),
     // what developer tasks need, and nothing that ships
-    (&["dotenvy", "proc-macro2", "rustix", "ureq"], &["xtask"]),
+    (&["dotenvy", "proc-macro2", "ureq"], &["xtask"]),
+    // calls of the operating system that the standard library does not have
+    (&["rustix"], &["tokentracer", "xtask"]),
     // async: everywhere but in the domain
     (
         &["tokio", "tokio-util", "futures-util"],

@@ -12,6 +12,7 @@ use tt_ledger::Fsync;
 use tt_ratelimit::{RedisConfig, WithoutRedis};
 
 use self::reader::{Reader, parse_duration};
+use crate::settings::UNBUILT;
 
 /// The least that `MAX_JOURNAL_BYTES` may be: room for a few segments of each worker.
 const LEAST_JOURNAL_BYTES: u64 = 1 << 20;
@@ -76,6 +77,11 @@ impl Config {
     /// One line for each bad value, beginning with its name.
     pub(crate) fn load(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
         let mut r = Reader::new(lookup);
+        for name in UNBUILT {
+            if r.given(name).is_some() {
+                r.fault(format!("{name}: this version does not know it yet; leave it unset"));
+            }
+        }
         let data_dir = data_dir(&mut r);
         let database = database(&mut r, &data_dir);
         let secrets = secrets(&mut r, &database);

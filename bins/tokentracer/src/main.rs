@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod data_dir;
 mod logging;
+mod open_files;
 mod secrets;
 mod serve;
 mod settings;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tt_core::price::PriceTable;
 use tt_http::App;
@@ -15,30 +15,37 @@ use tt_http::App;
 use crate::config::{Config, Database};
 use crate::secrets::Secrets;
 use crate::wire::{Keys, wire};
-use crate::{data_dir, store};
+use crate::{data_dir, open_files, store};
 
 /// Serves until SIGTERM or SIGINT. Errors are one line each.
-pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String> {
-    let _lock = claim_data_dir(&config)?;
+pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), String> {
+    let most_files = open_files::raise();
+    let _locks = claim(&config)?;
     let secrets = Secrets::load_or_make(&config)?;
     let keys = Keys { keyring: secrets.keyring()?, sessions: secrets.sessions()? };
     let prices = PriceTable::builtin().map_err(|error| format!("the price table: {error}"))?;
     // Listening comes before the store, so that an occupied port fails before a migration runs.
     let (listener, bound) = listen(SocketAddr::new(config.host, config.port)).await?;
     let store = store::open(&config, control).await?;
+    // After all that can fail, so that a start that fails says why in one line.
+    config.http.max_connections = open_files::fit(config.http.max_connections, most_files);
+    if config.http.signup_open && !config.host.is_loopback() {
+        tracing::warn!(host = %config.host, "SIGNUP: anybody who reaches this address can sign up");
+    }
+    let signals = Signals::new()?;
     let (app, background) = wire(config, keys, prices, store, control)?;
     writeln!(std::io::stdout(), "listening on http://{bound}").map_err(|error| format!("standard output: {error}"))?;
-    until_signal(app, listener).await?;
+    until_signal(app, listener, signals).await?;
     background.finish().await
 }
 
-/// Makes the data directory. With an embedded database it is locked as well, until the returned file is dropped; with
-/// PostgreSQL processes may share it, since each has a journal of its own.
-fn claim_data_dir(config: &Config) -> Result<Option<File>, String> {
+/// Makes the data directory. With an embedded database both are locked as well, until the returned files are dropped; with
+/// PostgreSQL processes may share a data directory, since each has a journal of its own.
+fn claim(config: &Config) -> Result<Vec<File>, String> {
     data_dir::make(&config.data_dir)?;
     match &config.database {
-        Database::Sqlite(_) => data_dir::lock(&config.data_dir).map(Some),
-        Database::Postgres(_) => Ok(None),
+        Database::Sqlite(path) => Ok(vec![data_dir::lock(&config.data_dir)?, data_dir::lock_database(path)?]),
+        Database::Postgres(_) => Ok(Vec::new()),
     }
 }
 
@@ -51,25 +58,42 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), String
 }
 
 /// Serves until a signal has come and every request is over.
-async fn until_signal(app: Arc<App>, listener: TcpListener) -> Result<(), String> {
+async fn until_signal(app: Arc<App>, listener: TcpListener, signals: Signals) -> Result<(), String> {
     let stop = CancellationToken::new();
     let signalled = stop.clone();
     let signals = async move {
-        signalled.run_until_cancelled(stop_signal()).await;
+        signalled.run_until_cancelled(signals.stop()).await;
         signalled.cancel();
     };
     let (served, ()) = tokio::join!(tt_http::serve(app, listener, stop), signals);
     served.map_err(|error| format!("{error}"))
 }
 
-async fn stop_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be received; only kill -9 will stop this process");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+/// The signals that the server takes. From when this is made on, none of them ends the process by itself.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, String> {
+        let take = |kind| signal(kind).map_err(|error| format!("signals cannot be received: {error}"));
+        Ok(Self {
+            terminate: take(SignalKind::terminate())?,
+            interrupt: take(SignalKind::interrupt())?,
+            hang_up: take(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT. SIGHUP, which a closed terminal sends, ends nothing.
+    async fn stop(mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return tracing::info!("SIGTERM: stopping"),
+                _ = self.interrupt.recv() => return tracing::info!("SIGINT: stopping"),
+                _ = self.hang_up.recv() => tracing::info!("SIGHUP: there is nothing to read again"),
+            }
+        }
     }
 }

@@ -52,6 +52,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("UPSTREAM_IDLE_TIMEOUT", "300s", "The longest silence within an answer"),
     setting("CLIENT_HEADER_TIMEOUT", "10s", "Time a client has for its headers"),
     setting("CLIENT_BODY_IDLE_TIMEOUT", "30s", "The longest silence within a client's body"),
+    setting("CLIENT_IDLE_TIMEOUT", "75s", "How long a connection may idle between requests"),
+    setting("CLIENT_WRITE_TIMEOUT", "60s", "How long a client may take nothing of an answer"),
     optional("TRUSTED_PROXIES", "Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed, by commas"),
     setting("DIRECTORY_MAX_STALE", "15m", "The time that known callers are served while the store is away"),
     setting("MODEL_REFRESH_INTERVAL", "12h", "The age at which a provider key's list of models is fetched again"),
@@ -60,6 +62,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("MAX_JOURNAL_BYTES", "1073741824", "The most bytes that the journals may take on disk"),
     setting("MAX_RETRIES", "1", "The most times that one target is tried again"),
     setting("SHUTDOWN_GRACE", "30s", "The time that requests in flight have to end after a stop"),
+    setting("SHUTDOWN_DELAY", "0s", "The time that /health/ready answers 503 before the listener closes"),
     setting("LOG_FORMAT", "pretty", "The format of log lines: pretty or json"),
     setting("RUST_LOG", "info", "The filter of log lines, for example info or tt_http=debug"),
 ];
+
+/// Settings that the documentation names and that no part of the program reads yet. One that is given stops the start:
+/// an operator who asks for TLS must not be served without it.
+pub(crate) const UNBUILT: &[&str] = &["TLS_CERT", "TLS_KEY", "METRICS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT"];

@@ -2,5 +2,6 @@
 
 pub(crate) mod account;
 mod credentials;
+mod guesses;
 pub(crate) mod keys;
 pub(crate) mod sessions;

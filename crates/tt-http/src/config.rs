@@ -15,15 +15,22 @@ pub struct HttpConfig {
     pub max_body_bytes: usize,
     /// The most bytes of request bodies that the process holds at a time.
     pub max_buffered_bytes: usize,
-    /// The most client connections at a time; further clients wait.
+    /// The most client connections at a time; further clients get a 503, on `/health` excepted.
     pub max_connections: usize,
     /// The time a client has for the head of a request, from the head's first byte on (for the first head: from connecting).
     pub client_header_timeout: Duration,
-    /// How long a connection may idle between requests, from the last byte written to it on.
+    /// How long a connection may idle between requests, from the last byte written to it on. Load balancers usually close
+    /// an idle connection after 60 s. This should be longer, so that the balancer closes first; otherwise a request could
+    /// be sent into a connection that is being closed.
     pub client_idle_timeout: Duration,
+    /// How long a client may take nothing of an answer that waits to be sent. One that keeps taking is never too slow.
+    pub client_write_timeout: Duration,
     /// The longest silence within the body of a request.
     pub client_body_idle_timeout: Duration,
-    /// The time that requests in flight have to finish after the stop.
+    /// How long `/health/ready` says 503 after the stop has begun, and before the listener closes: a load balancer sends
+    /// requests until it has asked once more.
+    pub shutdown_delay: Duration,
+    /// The time that requests in flight have to finish after the listener has closed.
     pub shutdown_grace: Duration,
     /// The settings of calls to providers.
     pub upstream: UpstreamConfig,

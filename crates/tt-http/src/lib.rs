@@ -15,6 +15,7 @@ mod server;
 mod service;
 mod state;
 
+pub use auth::account::PASSWORD_BYTES;
 pub use clock::now;
 pub use config::{HttpConfig, UpstreamConfig};
 pub use server::{ServerError, serve};

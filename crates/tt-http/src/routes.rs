@@ -47,6 +47,13 @@ pub(crate) struct Route {
     pub(crate) dialect: Option<Dialect>,
 }
 
+impl Route {
+    /// Is the answer one caller's own, or does it hold a credential? No cache may keep such an answer.
+    pub(crate) fn takes_or_gives_credentials(&self) -> bool {
+        matches!(self.handler, Handler::Authed(..)) || self.pattern.starts_with("/auth/")
+    }
+}
+
 macro_rules! public {
     ($handler:path) => {
         Handler::Public(|cx| {
@@ -149,14 +156,19 @@ static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| 
     router
 });
 
-/// The row for a request, and the values of its path's placeholders, percent-decoded.
+/// The row for a request, and the values of its path's placeholders, percent-decoded. `HEAD` is answered wherever `GET` is:
+/// the reply is the same, and hyper sends all of it but the body.
 ///
 /// # Errors
 /// When no row has the path (404), or none with that path has the method (405).
 pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>), ApiError> {
     let found = PATHS.at(path).map_err(|_| ApiError::route_not_found())?;
-    let Some(row) = found.value.iter().find(|row| row.method == *method) else {
-        let allow: Vec<_> = found.value.iter().map(|row| row.method.as_str()).collect();
+    let asked = if method == Method::HEAD { &Method::GET } else { method };
+    let Some(row) = found.value.iter().find(|row| row.method == *asked) else {
+        let mut allow: Vec<_> = found.value.iter().map(|row| row.method.as_str()).collect();
+        if allow.contains(&"GET") {
+            allow.push("HEAD");
+        }
         return Err(ApiError::method_not_allowed(allow.join(", ")));
     };
     let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -179,8 +191,17 @@ mod tests {
     #[test]
     fn another_method_is_told_what_is_allowed() {
         let error = find(&Method::PUT, "/manage/aliases").map(|_| ()).unwrap_err();
-        assert_eq!(error.allow.as_deref(), Some("POST, GET"));
+        assert_eq!(error.allow.as_deref(), Some("POST, GET, HEAD"));
         assert_eq!(find(&Method::GET, "/nowhere").map(|_| ()).unwrap_err().code, "route_not_found");
+    }
+
+    #[test]
+    fn head_is_answered_wherever_get_is() {
+        for row in ROUTES {
+            let path = row.pattern.replace("{*model}", "a/b").replace(['{', '}'], "");
+            let gets = ROUTES.iter().any(|other| other.pattern == row.pattern && other.method == Method::GET);
+            assert_eq!(find(&Method::HEAD, &path).is_ok(), gets, "{path}");
+        }
     }
 
     #[test]

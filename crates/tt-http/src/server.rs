@@ -14,6 +14,8 @@ use crate::state::app::App;
 mod acceptor;
 mod connection;
 mod idle_timeout;
+mod places;
+mod turned_away;
 mod worker;
 
 /// Why the server could not start, or could not go on.
@@ -30,7 +32,8 @@ pub enum ServerError {
     Background(&'static str),
 }
 
-/// Serves `listener` until `stop`, then lets requests in flight end for the grace period. Runs on the control plane.
+/// Serves `listener` until `stop`. Then `/health/ready` says 503 for the delay of the shutdown while all else goes on, the
+/// listener closes, and requests in flight have the grace period to end. Runs on the control plane.
 ///
 /// # Errors
 /// Before anything is accepted: when the day's counts cannot be read or a worker thread cannot be started. Later: when a
@@ -41,17 +44,25 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken
     // Asked for before the directory remembers anything, so that no change falls in between.
     let baseline = changes::baseline(&app).await?;
     changes::refresh_prices(&app).await;
+    let close = CancellationToken::new();
     let mut workers = Vec::with_capacity(app.config.workers);
     for number in 0..app.config.workers.max(1) {
-        workers.push(WorkerThread::start(number, Arc::clone(&app), stop.clone())?);
+        workers.push(WorkerThread::start(number, Arc::clone(&app), close.clone())?);
     }
-    let background = Background::start(&app, baseline, &stop);
-    let accepting = async {
-        acceptor::run(&listener, app.config.max_connections, &workers, &stop).await;
+    let background = Background::start(&app, baseline, &close);
+    let leaving = async {
+        stop.cancelled().await;
         app.start_draining();
+        close.run_until_cancelled(tokio::time::sleep(app.config.shutdown_delay)).await;
+        close.cancel();
+    };
+    let accepting = async {
+        acceptor::run(&app, &listener, &workers, &close).await;
+        app.start_draining();
+        close.cancel();
         stop.cancel();
     };
-    let ((), ended) = tokio::join!(accepting, background.ended(&stop));
+    let ((), (), ended) = tokio::join!(leaving, accepting, background.ended(&close));
     drop(listener);
     let panicked = tokio::task::spawn_blocking(move || {
         workers.into_iter().map(WorkerThread::join).filter(|ended_well| !ended_well).count()

@@ -3,14 +3,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tt_core::{Causes, RequestId};
-use uuid::Uuid;
 
-use crate::clock::now;
+use crate::clock;
 use crate::edge::client_address::client_address;
 use crate::edge::context::Context;
 use crate::edge::credentials;
@@ -34,13 +34,14 @@ pub(crate) async fn serve_request(
     request: Request<Incoming>,
 ) -> Reply {
     let arrived = Instant::now();
-    let id = RequestId(Uuid::now_v7());
+    let since_epoch = clock::since_epoch();
+    let id = clock::request_id(since_epoch);
     let (parts, body) = request.into_parts();
     let (method, path) = (parts.method.clone(), parts.uri.path().len());
     let cx = Context {
         worker,
         id,
-        arrived_at: id.created_at().unwrap_or_else(now),
+        arrived_at: clock::timestamp(since_epoch),
         arrived,
         client: client_address(peer, &parts.headers, &app.config.trusted_proxies),
         parts,
@@ -62,19 +63,61 @@ pub(crate) async fn serve_request(
         request_id = %id, %method, pattern, path_bytes = path, status = reply.status().as_u16(),
         ms = arrived.elapsed().as_millis(), "answered"
     );
-    let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
-    if let Ok(value) = HeaderValue::from_str(id.0.hyphenated().encode_lower(&mut buffer)) {
-        reply.headers_mut().insert("x-request-id", value);
-    }
+    complete(&mut reply, id, since_epoch, row.is_none_or(Route::takes_or_gives_credentials));
     if app.draining() {
         reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     reply
 }
 
-/// Logs an error whose reason lies in this server, once, with its causes. An error of the caller's is not logged.
+/// Answers a request on a connection past the limits: `/health` as ever, and everything else with the reason.
+pub(crate) async fn turn_away(request: Request<Incoming>) -> Reply {
+    let since_epoch = clock::since_epoch();
+    let id = clock::request_id(since_epoch);
+    let (parts, mut body) = request.into_parts();
+    let get = parts.method == Method::GET || parts.method == Method::HEAD;
+    let mut reply = if get && parts.uri.path() == "/health" {
+        "OK".into_reply()
+    } else {
+        // A client that still sends would lose the reply when the connection is closed.
+        while let Some(Ok(_)) = body.frame().await {}
+        let row = routes::find(&parts.method, parts.uri.path()).map(|(row, _)| row);
+        error_reply(ApiError::too_many_connections(), row.ok().and_then(|row| row.dialect))
+    };
+    complete(&mut reply, id, since_epoch, true);
+    reply
+}
+
+/// Adds the headers that every reply has. `private`: it is one caller's own, and no cache may keep it.
+fn complete(reply: &mut Reply, id: RequestId, since_epoch: Duration, private: bool) {
+    let headers = reply.headers_mut();
+    let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
+    if let Ok(value) = HeaderValue::from_str(id.0.hyphenated().encode_lower(&mut buffer)) {
+        headers.insert("x-request-id", value);
+    }
+    headers.insert(header::DATE, clock::date(since_epoch));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if private {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// Does the request name exactly one host, in its target as in its header? Whatever stands before this server might
+/// choose another of several than it does.
+fn names_one_host(parts: &http::request::Parts) -> bool {
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let Ok(host) = host.to_str() else { return false };
+    let said = host.parse::<http::uri::Authority>().is_ok_and(|said| !said.as_str().contains('@'));
+    said && parts.uri.authority().is_none_or(|target| target.as_str().eq_ignore_ascii_case(host))
+}
+
+/// Logs an error whose reason lies in this server, once, with its causes. An error of the caller's is not logged, nor is
+/// one that only says that too much is asked at once: whoever asks would fill the log.
 fn report(error: &ApiError, id: RequestId, pattern: &str) {
-    if error.status == StatusCode::INTERNAL_SERVER_ERROR || error.status == StatusCode::SERVICE_UNAVAILABLE {
+    if error.is_overload() {
+        tracing::debug!(request_id = %id, pattern, error = %Causes(error), "refused as too much at once");
+    } else if error.status == StatusCode::INTERNAL_SERVER_ERROR || error.status == StatusCode::SERVICE_UNAVAILABLE {
         tracing::error!(request_id = %id, pattern, error = %Causes(error), "the request failed here");
     }
 }
@@ -82,6 +125,9 @@ fn report(error: &ApiError, id: RequestId, pattern: &str) {
 async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, ApiError>) {
     if cx.parts.uri.path_and_query().map_or(0, |uri| uri.as_str().len()) > LONGEST_URI {
         return (None, Ok(StatusCode::URI_TOO_LONG.into_reply()));
+    }
+    if !names_one_host(&cx.parts) {
+        return (None, Ok(StatusCode::BAD_REQUEST.into_reply()));
     }
     // hyper limits its buffer only, which may take in about twice as much before hyper looks at it.
     let header_bytes: usize = cx.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();

@@ -34,7 +34,9 @@ fn config(mock: &MockUpstream) -> HttpConfig {
         max_connections: 100,
         client_header_timeout: minute,
         client_idle_timeout: minute,
+        client_write_timeout: minute,
         client_body_idle_timeout: minute,
+        shutdown_delay: Duration::ZERO,
         shutdown_grace: minute,
         upstream: UpstreamConfig {
             openai_base_url: base(Provider::OpenAi),

@@ -1,18 +1,11 @@
 //! The settings of the HTTP service and of the way to providers, as tt-http takes them.
 
 use std::thread;
-use std::time::Duration;
 
 use tt_core::caller::RequestLimits;
 use tt_http::{HttpConfig, UpstreamConfig};
 
 use crate::config::reader::Reader;
-
-/// The longest that a client's connection may idle between requests. Load balancers usually close an idle connection
-/// after
-/// 60 s. This must be longer, so that the balancer closes first; otherwise a request could be sent into a connection
-/// that is being closed.
-const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Most times that `MAX_RETRIES` may ask for.
 const MOST_RETRIES: u32 = 10;
@@ -26,9 +19,11 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpCo
         max_buffered_bytes: r.positive("MAX_BUFFERED_BYTES"),
         max_connections: r.positive("MAX_CONNECTIONS"),
         client_header_timeout: r.duration("CLIENT_HEADER_TIMEOUT"),
-        client_idle_timeout: CLIENT_IDLE_TIMEOUT,
+        client_idle_timeout: r.duration("CLIENT_IDLE_TIMEOUT"),
+        client_write_timeout: r.duration("CLIENT_WRITE_TIMEOUT"),
         client_body_idle_timeout: r.duration("CLIENT_BODY_IDLE_TIMEOUT"),
         shutdown_grace: r.duration("SHUTDOWN_GRACE"),
+        shutdown_delay: r.duration_or_zero("SHUTDOWN_DELAY"),
         default_limits: RequestLimits { minute: r.number("RATE_LIMIT_MINUTE"), day: r.number("RATE_LIMIT_DAILY") },
         limits_need_redis,
         directory_max_stale: r.duration("DIRECTORY_MAX_STALE"),

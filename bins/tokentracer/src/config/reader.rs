@@ -63,6 +63,15 @@ impl<'a> Reader<'a> {
         self.read(name, "a time such as 500ms, 5s or 2m, above zero", parse_duration, Duration::from_secs(1))
     }
 
+    /// A time of at most a day, which may be zero.
+    pub(crate) fn duration_or_zero(&mut self, name: &str) -> Duration {
+        let parse = |text: &str| match text {
+            "0" | "0s" | "0ms" => Some(Duration::ZERO),
+            more => parse_duration(more),
+        };
+        self.read(name, "a time such as 0s, 500ms or 5s", parse, Duration::ZERO)
+    }
+
     /// The address of a provider; `None` with a fault where it is bad, since an address has no stand-in.
     pub(crate) fn base_url(&mut self, name: &str) -> Option<BaseUrl> {
         let parsed = BaseUrl::parse(self.given(name).unwrap_or_default().trim());

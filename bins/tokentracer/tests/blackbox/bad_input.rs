@@ -390,3 +390,37 @@ async fn requests_on_one_connection_do_not_disturb_each_other() {
     assert_eq!(statuses, ["200", "404", "200", "200"], "{answer}");
     alive(&world, &user).await;
 }
+
+#[tokio::test]
+async fn a_request_that_does_not_name_exactly_one_host_is_refused() {
+    let world = world().await;
+    for (head, status) in [
+        ("GET /health HTTP/1.1\r\n", 400),
+        ("GET /health HTTP/1.0\r\n", 400),
+        ("GET /health HTTP/1.1\r\nHost: a\r\nHost: a\r\n", 400),
+        ("GET /health HTTP/1.1\r\nHost: a, b\r\n", 400),
+        ("GET /health HTTP/1.1\r\nHost: user@a\r\n", 400),
+        ("GET /health HTTP/1.1\r\nHost:\r\n", 400),
+        ("GET http://evil/health HTTP/1.1\r\nHost: a\r\n", 400),
+        ("GET http://A:80/health HTTP/1.1\r\nHost: a:80\r\n", 200),
+        ("GET /health HTTP/1.0\r\nHost: a\r\n", 200),
+        ("GET /health HTTP/1.1\r\nHost: [::1]:8080\r\n", 200),
+    ] {
+        let mut raw = world.client().raw().await;
+        raw.write(format!("{head}Connection: close\r\n\r\n")).await;
+        let (answer, _) = raw.read_to_end(Duration::from_secs(10)).await;
+        assert!(answer.get(8..).is_some_and(|rest| rest.starts_with(&format!(" {status} "))), "{head:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_may_have_a_hundred_fields_and_no_more() {
+    let world = world().await;
+    for (fields, status) in [(98, 200), (99, 431)] {
+        let more: String = (0..fields).map(|n| format!("X-{n}: y\r\n")).collect();
+        let mut raw = world.client().raw().await;
+        raw.write(format!("GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n")).await;
+        let (answer, _) = raw.read_to_end(Duration::from_secs(10)).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{fields}: {answer}");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tt_core::Provider::{Gemini, OpenAi};
 use tt_testkit::Behaviour;
-use tt_testkit::world::{Backend, PASSWORD};
+use tt_testkit::world::{Backend, PASSWORD, eventually};
 
 use crate::expect::error;
 use crate::setup::{backend, world, world_with};
@@ -48,6 +48,36 @@ async fn while_it_stops_it_takes_no_new_connections() {
         assert!(std::time::Instant::now() < until, "it goes on taking connections");
     }
     assert!(stream.rest().await.last().unwrap().is_done());
+}
+
+#[tokio::test]
+async fn a_closed_terminal_ends_nothing() {
+    let mut world = world().await;
+    world.program().signal("HUP");
+    for _ in 0..10 {
+        world.client().get("/health").send().await.expect(200);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let log = world.stop();
+    assert!(log.contains("SIGHUP"), "{log}");
+}
+
+#[tokio::test]
+async fn before_it_stops_it_serves_on_for_the_delay_and_says_that_it_is_not_ready() {
+    let mut world = world_with(&[("SHUTDOWN_DELAY", "2s")]).await;
+    let user = world.user().await;
+    world.client().get("/health/ready").send().await.expect(200);
+    let begun = std::time::Instant::now();
+    world.program().terminate();
+    eventually("it says that it leaves", async || world.client().get("/health/ready").send().await.status == 503).await;
+    user.ask("openai/mock-small", "hello").await.expect(200);
+    assert!(begun.elapsed() < Duration::from_secs(2), "the machine was too busy to see anything");
+    while user.anonymous().get("/health").try_send().await.is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it goes on taking connections");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(2), "it closed after {:?}", begun.elapsed());
+    world.stop();
 }
 
 #[tokio::test]
@@ -131,5 +161,38 @@ async fn the_first_line_tells_the_address_and_the_data_is_the_owners_alone() {
         let data = world.program().data_dir();
         let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(data), mode(&data.join("secrets"))), (0o700, 0o600));
+        assert_eq!((mode(&data.join("lock")), mode(&data.join("tokentracer.db.lock"))), (0o600, 0o600));
+        let mut dirs = vec![data.join("journal")];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+                if path.is_dir() {
+                    dirs.push(path);
+                }
+            }
+        }
     }
+}
+
+#[tokio::test]
+async fn data_that_others_can_read_is_taken_from_them_also_by_migrate() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if backend() != Backend::Sqlite {
+        return;
+    }
+    let mut world = world().await;
+    world.stop();
+    let data = world.data_dir();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for path in [data.clone(), data.join("journal")] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::set_permissions(data.join("lock"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    world.start_again();
+    assert_eq!((mode(&data), mode(&data.join("journal")), mode(&data.join("lock"))), (0o700, 0o700, 0o600));
+    let other = tempfile::tempdir().unwrap();
+    let made = other.path().join("data");
+    assert!(crate::setup::program().data_dir(&made).argument("migrate").output().status.success());
+    assert_eq!(mode(&made), 0o700);
 }

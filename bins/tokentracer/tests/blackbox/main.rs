@@ -14,11 +14,15 @@ mod bad_input;
 #[cfg(test)]
 mod cancelled;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod credentials;
 #[cfg(test)]
 mod expect;
 #[cfg(test)]
 mod gaps;
+#[cfg(test)]
+mod guesses;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -225,6 +225,8 @@ async fn the_answers_headers_are_ours_and_the_few_that_are_promised() {
         "connection",
         "x-accel-buffering",
         "x-request-id",
+        "x-content-type-options",
+        "x-should-retry",
         "x-tokentracer-alias",
         "x-tokentracer-provider",
         "x-tokentracer-model",

@@ -2,7 +2,7 @@
 
 use http::Method;
 use serde_json::json;
-use tt_testkit::world::request_id;
+use tt_testkit::world::{PASSWORD, request_id};
 
 use crate::expect::{assert_request_id, error, fields};
 use crate::setup::world;
@@ -89,6 +89,9 @@ async fn a_wrong_method_is_told_the_right_ones() {
             let mut told: Vec<&str> = answer.header("allow").unwrap().split(", ").collect();
             told.sort_unstable();
             let mut right: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+            if allowed.contains(&Method::GET) {
+                right.push("HEAD");
+            }
             right.sort_unstable();
             assert_eq!(told, right, "{method} {path}");
         }
@@ -105,4 +108,45 @@ async fn every_response_has_an_id_of_its_own() {
         ids.insert(request_id(&answer));
     }
     assert_eq!(ids.len(), 4);
+}
+
+#[tokio::test]
+async fn no_cache_keeps_what_belongs_to_a_caller_and_no_browser_guesses_what_it_is() {
+    let world = world().await;
+    let user = world.user().await;
+    let login = json!({"email": user.email, "password": PASSWORD});
+    let private = [
+        user.anonymous().post("/auth/login").json(&login).send().await.expect(200),
+        user.session.post("/auth/key").json(&json!({})).send().await.expect(200),
+        user.session.get("/auth/me").send().await.expect(200),
+        user.ask("openai/mock-small", "hello").await.expect(200),
+        user.anonymous().get("/auth/me").send().await.expect(401),
+        user.anonymous().get("/nothing").send().await.expect(404),
+    ];
+    for answer in &private {
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{:?}", answer.headers);
+    }
+    let public = user.anonymous().get("/health").send().await.expect(200);
+    for answer in private.iter().chain([&public]) {
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{:?}", answer.headers);
+        assert!(answer.header("date").is_some_and(|date| date.ends_with(" GMT")), "{:?}", answer.headers);
+    }
+    let stream = user.ask_stream("openai/mock-small", "hello").await;
+    assert_eq!(stream.header("cache-control"), Some("no-store"));
+    assert_eq!(stream.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[tokio::test]
+async fn head_is_answered_as_get_without_the_body() {
+    let world = world().await;
+    let user = world.user().await;
+    for path in ["/health", "/health/ready", "/auth/me", "/manage/aliases", "/v1/models"] {
+        let get = user.session.get(path).send().await.expect(200);
+        let head = user.session.call(Method::HEAD, path).send().await.expect(200);
+        assert!(head.body.is_empty(), "{path}");
+        assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+    }
+    assert_eq!(user.session.call(Method::HEAD, "/auth/login").send().await.status, 405);
+    assert_eq!(user.anonymous().call(Method::HEAD, "/auth/me").send().await.status, 401);
 }

@@ -91,7 +91,10 @@ fn every_bad_setting_has_a_line_of_its_own() {
         ("DIRECTORY_MAX_STALE", "15"),
         ("LOG_RETENTION_DAYS", "-1"),
         ("MAX_RETRIES", "11"),
+        ("CLIENT_IDLE_TIMEOUT", "75"),
+        ("CLIENT_WRITE_TIMEOUT", "0s"),
         ("SHUTDOWN_GRACE", "never"),
+        ("SHUTDOWN_DELAY", "-1s"),
         ("LOG_FORMAT", "xml"),
         ("RUST_LOG", "tt_http=loud"),
         ("JWT_SECRET", "too short to keep"),
@@ -110,6 +113,20 @@ fn every_bad_setting_has_a_line_of_its_own() {
     }
     let text = lines.join("\n");
     assert!(!text.contains("hunter2") && !text.contains("too short to keep"), "a secret was shown: {text}");
+}
+
+#[test]
+fn a_setting_that_is_not_built_yet_stops_the_start() {
+    let names = ["TLS_CERT", "TLS_KEY", "METRICS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+    for name in names {
+        one_line(program().env(name, "/nonexistent/value"), &[&format!("{name}:")]);
+    }
+    one_line(program().argument("--tls-cert").argument("/nonexistent/cert.pem"), &["TLS_CERT:"]);
+    let all = names.iter().fold(program(), |launch, name| launch.env(name, "a value"));
+    assert_eq!(refused(all).len(), names.len());
+    // An empty value is none.
+    let empty = names.iter().fold(program(), |launch, name| launch.env(name, ""));
+    drop(empty.start());
 }
 
 #[test]
@@ -169,6 +186,21 @@ async fn a_second_server_on_the_same_data_is_refused() {
     world.client().get("/health").send().await.expect(200);
 }
 
+#[tokio::test]
+async fn a_second_server_on_the_same_database_is_refused_whatever_its_data_directory() {
+    if backend() != Backend::Sqlite {
+        return;
+    }
+    let world = world().await;
+    let database = world.program().data_dir().join("tokentracer.db");
+    let url = format!("sqlite://{}", database.display());
+    let other = tempfile::tempdir().unwrap();
+    let launch = || program().data_dir(other.path()).env("DATABASE_URL", url.as_str());
+    one_line(launch(), &["DATABASE_URL", "another tokentracer", database.to_str().unwrap()]);
+    // Commands work beside it, as they do on its data directory.
+    assert!(launch().argument("users").argument("list").output().status.success());
+}
+
 #[test]
 fn help_names_every_setting() {
     let output = program().argument("--help").output();
@@ -195,6 +227,8 @@ fn help_names_every_setting() {
         "UPSTREAM_IDLE_TIMEOUT",
         "CLIENT_HEADER_TIMEOUT",
         "CLIENT_BODY_IDLE_TIMEOUT",
+        "CLIENT_IDLE_TIMEOUT",
+        "CLIENT_WRITE_TIMEOUT",
         "MAX_BUFFERED_BYTES",
         "MAX_CONNECTIONS",
         "TRUSTED_PROXIES",
@@ -202,6 +236,7 @@ fn help_names_every_setting() {
         "DIRECTORY_MAX_STALE",
         "MAX_RETRIES",
         "SHUTDOWN_GRACE",
+        "SHUTDOWN_DELAY",
         "LOG_FORMAT",
         "RUST_LOG",
     ] {

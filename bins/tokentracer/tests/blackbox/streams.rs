@@ -1,6 +1,6 @@
 //! Streamed answers: as they arrive, whole, with the usage that was asked for, and honest about their end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tt_core::Provider::{self, Anthropic, Gemini, OpenAi};
@@ -272,6 +272,36 @@ async fn a_slow_reader_slows_the_upstream_and_costs_no_memory() {
     assert_eq!((count, done), (words + 3, true));
     let grown = resident().saturating_sub(before);
     assert!(grown < 16 * 1024, "{grown} KiB more are held");
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_cut_and_a_slow_one_that_keeps_taking_is_not() {
+    let word = format!("{} ", "x".repeat(9_999));
+    let timeout = Duration::from_millis(1500);
+    let world = world_with(&[("CLIENT_WRITE_TIMEOUT", "1500ms")]).await;
+    let user = world.user().await;
+    for model in ["mock-long", "mock-slow"] {
+        world.mock.on(model, Behaviour::ok().text(&word.repeat(2_000)));
+    }
+    let begun = Instant::now();
+    let mut stalled = user.ask_stream("openai/mock-long", "hello").await;
+    stalled.next().await.unwrap();
+    world.mock.wait_for(|seen| seen.model.as_deref() == Some("mock-long") && seen.cancelled_after.is_some()).await;
+    assert!(begun.elapsed() >= timeout, "cut after {:?}", begun.elapsed());
+    let row = user.row_when(|row| row["model"] == "mock-long").await;
+    assert_eq!((&row["status"], &row["outcome"]), (&json!(499), &json!("cancelled")), "{row}");
+    drop(stalled);
+
+    let mut slow = user.ask_stream("openai/mock-slow", "hello").await;
+    let begun = Instant::now();
+    while begun.elapsed() < 3 * timeout {
+        // Buffers on the way give way in pieces of some hundred kilobytes, each of which must come in time.
+        for _ in 0..5 {
+            slow.next().await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(slow.rest().await.last().unwrap().is_done(), "a slow reader was cut");
 }
 
 #[tokio::test]

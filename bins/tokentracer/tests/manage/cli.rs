@@ -78,6 +78,75 @@ async fn a_command_that_fails_says_why_in_one_line() {
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
 }
 
+/// The password that a command has made and printed, on its second line.
+fn made(ran: Ran) -> String {
+    let out = ran.expect(0).out;
+    out.lines().nth(1).unwrap().strip_prefix("password\t").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_first_user_is_made_by_a_command_where_nobody_may_sign_up() {
+    let mut world = setup().env("SIGNUP", "closed").stopped().await;
+    let created = world.command(&["users", "create", " Ann@Example.org", "--admin"]);
+    assert_eq!(created.out.split('\t').skip(1).take(2).collect::<Vec<_>>(), ["ann@example.org", "admin"]);
+    let password = made(created);
+    world.start_again();
+    let client = world.client();
+    let log_in = async |password: &str| {
+        let body = json!({"email": "ann@example.org", "password": password});
+        client.post("/auth/login").json(&body).send().await
+    };
+    let token = log_in(&password).await.expect(200).json()["token"].as_str().unwrap().to_owned();
+    let session = client.clone().bearer(&token);
+    session.get("/manage/users").send().await.expect(200);
+    client.post("/auth/signup").json(&json!({"email": "b@example.org", "password": password})).send().await.expect(403);
+    let again = world.command(&["users", "create", "ann@example.org"]).expect(1);
+    assert_eq!(again.err.lines().count(), 1, "{}", again.err);
+
+    let other = made(world.command(&["users", "reset-password", "ann@example.org"]));
+    eventually("her session has ended", async || session.get("/auth/me").send().await.status == 401).await;
+    log_in(&password).await.expect(401);
+    log_in(&other).await.expect(200);
+
+    // Standard input is empty here.
+    let refused = world.command(&["users", "create", "bob@example.org", "--password-stdin"]).expect(1);
+    assert!(refused.err.contains("8 to 1024 bytes"), "{}", refused.err);
+}
+
+#[tokio::test]
+async fn a_deleted_user_is_gone_and_what_they_spent_is_not() {
+    let world = world().await;
+    let admin = world.admin("root").await;
+    let ann = world.sign_up("ann").await;
+    ann.add_provider_key(Provider::OpenAi).await;
+    let key = ann.new_api_key(&json!({})).await.client;
+    let key_id = ann.session.get("/manage/providers").send().await.expect(200).json()[0]["id"].clone();
+    for (alias, fallback) in [("one", json!(null)), ("two", json!(1))] {
+        let body = json!({
+            "alias": alias, "target_model": "mock-small", "provider_key_id": key_id, "fallback_alias_id": fallback
+        });
+        ann.session.post("/manage/aliases").json(&body).send().await.expect(200);
+    }
+    key.post("/v1/chat/completions").json(&question("two", "hello")).send().await.expect(200);
+    eventually("it is in the log", async || {
+        !ann.session.get("/manage/logs").send().await.json()["data"].as_array().unwrap().is_empty()
+    })
+    .await;
+    world.command(&["users", "delete", "ann@example.org"]).expect(0);
+    eventually("her key is dead", async || {
+        key.post("/v1/chat/completions").json(&question("two", "hello")).send().await.status == 401
+    })
+    .await;
+    ann.session.get("/auth/me").send().await.expect(401);
+    let listed = world.command(&["users", "list"]).expect(0).out;
+    assert!(!listed.contains("ann@example.org"), "{listed}");
+    // Whoever comes under her address later is somebody else.
+    let new = world.sign_up("ann").await;
+    assert!(new.id != ann.id && new.id != admin.id);
+    assert_eq!(new.session.get("/manage/logs").send().await.expect(200).json()["data"], json!([]));
+    assert_eq!(world.command(&["users", "delete", "nobody@example.org"]).expect(1).err.lines().count(), 1);
+}
+
 const ONE: &str = "the first encryption key, 32 bytes";
 const TWO: &str = "the second encryption key, 32 bytes";
 

@@ -7,14 +7,15 @@ use tt_core::caller::Proof;
 use tt_core::{Email, Role, Timestamp, UserId};
 
 use crate::auth::credentials::Credentials;
+use crate::auth::guesses;
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-/// The length of a password, in bytes.
-const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
+/// The length that a password may have, in bytes.
+pub const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
 
 #[derive(Serialize)]
 pub(crate) struct Created {
@@ -30,7 +31,8 @@ pub(crate) async fn signup(mut cx: Context) -> Result<(StatusCode, Json<Created>
     let Credentials { email, password } = cx.json().await?;
     let email = Email::parse(&email)?;
     check_password("password", &password)?;
-    let hash = cx.app.passwords.hash(password).await?;
+    let attempt = cx.app.login_throttle.begin_signup(cx.client, cx.arrived).map_err(ApiError::signup_throttled)?;
+    let hash = guesses::looked_at(&cx, &attempt, cx.app.passwords.hash(password).await.map_err(ApiError::from))?;
     let id = cx.app.store.create_user(email, SecretString::from(hash), now()).await?;
     Ok((StatusCode::CREATED, Json(Created { message: "User created", id })))
 }
@@ -75,14 +77,21 @@ struct PasswordChange {
     new_password: SecretString,
 }
 
-/// `POST /auth/password`: changes the password and ends every other session of the user.
+/// `POST /auth/password`: changes the password and ends every other session of the user. A wrong current password counts
+/// as a failed login, so that a stolen session does not let its holder guess the password.
 pub(crate) async fn change_password(mut cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let PasswordChange { current_password, new_password } = cx.json().await?;
     check_password("new_password", &new_password)?;
-    let hash = cx.app.store.password_hash(caller.user_id).await?;
-    if !cx.app.passwords.verify(current_password, hash.as_ref().map(ExposeSecret::expose_secret)).await? {
+    let user = cx.app.store.user(caller.user_id).await?.ok_or_else(ApiError::invalid_credentials)?;
+    let attempt = guesses::admit(&cx, Some(&user.email)).await?;
+    let looked = async {
+        let hash = cx.app.store.password_hash(caller.user_id).await?;
+        Ok(cx.app.passwords.verify(current_password, hash.as_ref().map(ExposeSecret::expose_secret)).await?)
+    };
+    if !guesses::looked_at(&cx, &attempt, looked.await)? {
         return Err(ApiError::invalid_field("current_password", "is wrong"));
     }
+    cx.app.login_throttle.succeeded(attempt);
     let keep = match caller.proof {
         Proof::Session(id) => Some(id),
         Proof::ApiKey { .. } => None,

@@ -4,15 +4,15 @@ use http::StatusCode;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use tt_core::caller::Proof;
-use tt_core::{Causes, Email, KeyHash, Timestamp};
+use tt_core::{Causes, Email, Timestamp};
 
 use crate::auth::credentials::Credentials;
+use crate::auth::guesses;
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
-use crate::state::login_throttle::{KNOWN_FOR_MS, Try, network};
 
 #[derive(Serialize)]
 pub(crate) struct SignedIn {
@@ -25,53 +25,30 @@ pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
     let Credentials { email, password } = cx.json().await?;
     // A text that is no email gets the answer for an unknown one.
     let email = Email::parse(&email).ok();
-    let attempt = match &email {
-        Some(email) => Some(admit(&cx, email).await?),
-        None => None,
+    let attempt = guesses::admit(&cx, email.as_ref()).await?;
+    let looked = async {
+        let found = match &email {
+            Some(email) => cx.app.store.login(email.clone()).await?,
+            None => None,
+        };
+        let hash = found.as_ref().map(|login| login.password_hash.expose_secret());
+        let right = cx.app.passwords.verify(password, hash).await?;
+        Ok(found.filter(|login| right && !login.disabled))
     };
-    let found = match &email {
-        Some(email) => cx.app.store.login(email.clone()).await?,
-        None => None,
-    };
-    let hash = found.as_ref().map(|login| login.password_hash.expose_secret());
-    let right = cx.app.passwords.verify(password, hash).await?;
-    let Some(login) = found.filter(|login| right && !login.disabled) else {
+    let Some(login) = guesses::looked_at(&cx, &attempt, looked.await)? else {
         return Err(ApiError::wrong_login());
     };
-    if let Some(attempt) = attempt {
-        cx.app.login_throttle.succeeded(attempt);
-    }
+    cx.app.login_throttle.succeeded(attempt);
     let now = now();
     let issued = cx.app.sessions.issue(login.id, now)?;
     cx.app.store.create_session(login.id, issued.jti_hash, now, issued.expires_at).await?;
     if let Some(email) = email
-        && let Err(error) = cx.app.store.note_address(login.id, address_hash(&cx, &email), now).await
+        && let Err(error) = cx.app.store.note_address(login.id, guesses::address_hash(&cx, &email), now).await
     {
         // The login stands: only other processes, and this one after a restart, do not know the address.
         tracing::warn!(error = %Causes(&error), "an address that signed in could not be written down");
     }
     Ok(Json(SignedIn { token: issued.token.expose_secret().to_owned(), expires_at: issued.expires_at }))
-}
-
-/// Admits a try. Before it refuses one, it asks the store whether the address has signed in to the account before, perhaps
-/// through another process.
-async fn admit(cx: &Context, email: &Email) -> Result<Try, ApiError> {
-    let begin = || cx.app.login_throttle.begin(email, cx.client, cx.arrived_at);
-    let refused = match begin() {
-        Ok(admitted) => return Ok(admitted),
-        Err(refused) => refused,
-    };
-    let since = cx.arrived_at.plus_millis(-KNOWN_FOR_MS);
-    if !refused.known && cx.app.store.knows_address(address_hash(cx, email), since).await? {
-        cx.app.login_throttle.knows(email, cx.client);
-        return begin().map_err(|refused| ApiError::login_throttled(refused.wait));
-    }
-    Err(ApiError::login_throttled(refused.wait))
-}
-
-/// A hash of the account and the client's address, in place of which the store never sees the address.
-fn address_hash(cx: &Context, email: &Email) -> KeyHash {
-    cx.app.sessions.address_hash(email.as_str(), network(cx.client))
 }
 
 /// `POST /auth/logout`: ends the session of the token that the request carries.

@@ -32,6 +32,9 @@ const LOGS_CHUNK: u32 = 5000;
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_secs(3);
 
+/// How long a session is kept after its end. A clock that is ahead for a while must not end sessions for good.
+const ENDED_SESSION_MS: i64 = 7 * DAY_MS;
+
 /// Runs until it is dropped.
 pub(super) async fn run(app: Arc<App>) {
     let mut turns = turns(PERIOD);
@@ -39,7 +42,7 @@ pub(super) async fn run(app: Arc<App>) {
         turns.tick().await;
         let (now, store) = (now(), &app.store);
         logged("old changes could not be dropped", store.prune_changes(now.plus_millis(-OLD_CHANGE_MS)).await);
-        logged("expired sessions could not be dropped", store.prune_sessions(now).await);
+        logged("expired sessions could not be dropped", store.prune_sessions(now.plus_millis(-ENDED_SESSION_MS)).await);
         let old_day = now.plus_millis(-SPENDING_DAYS * DAY_MS).day();
         logged("the spending of old days could not be dropped", store.prune_spending(old_day).await);
         logged("there is no room yet for the next days' request logs", store.make_log_days(now, DAYS_AHEAD).await);

@@ -1,10 +1,12 @@
-//! Reads the body of a request: up to a cap, with a deadline for silence, within the memory limit of the process.
+//! Reads the body of a request: up to a cap, at a least rate, with a deadline for silence, within the memory limit of the
+//! process.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
+use tokio::time::Instant;
 
 use crate::edge::error::ApiError;
 use crate::state::memory_limit::{MemoryLimit, MemoryShare};
@@ -16,18 +18,53 @@ pub(crate) struct Buffered {
     _share: MemoryShare,
 }
 
+/// The time in which a body may come at any rate.
+const ANY_RATE: Duration = Duration::from_secs(30);
+
+/// The bytes that must have come, on average, in every second after [`ANY_RATE`]. A body that drips would otherwise hold
+/// its place and its memory for days.
+const LEAST_BYTES_PER_SECOND: u32 = 1024;
+
+/// How fast a body must come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// The longest silence.
+    idle: Duration,
+    /// The time in which any rate is fast enough.
+    any_rate: Duration,
+}
+
+impl Pace {
+    /// The pace with `idle` as the longest silence.
+    pub(crate) const fn with_idle(idle: Duration) -> Self {
+        Self { idle, any_rate: ANY_RATE }
+    }
+
+    /// When the next bytes of a body must have come that began at `begun`, and of which `bytes` have come.
+    fn deadline(&self, begun: Instant, bytes: usize) -> Instant {
+        let whole_seconds = u64::try_from(bytes).unwrap_or(u64::MAX) / u64::from(LEAST_BYTES_PER_SECOND);
+        // Added to a day at most, so that no size is out of range.
+        let earned = Duration::from_secs(whole_seconds.min(86_400));
+        (Instant::now() + self.idle).min(begun + self.any_rate + earned)
+    }
+}
+
 /// Reads `body` to its end. A length that the client announces can only get the body refused: memory is taken as bytes
 /// arrive.
 ///
 /// # Errors
-/// When the body is longer than `cap_bytes` (413), silent for longer than `idle` (408), broken off or badly framed (400),
+/// When the body is longer than `cap_bytes` (413), slower than `pace` (408), broken off or badly framed (400),
 /// or too much for the memory limit (503).
-pub(crate) async fn read(
-    mut body: Incoming,
+pub(crate) async fn read<B>(
+    mut body: B,
     cap_bytes: usize,
-    idle: Duration,
+    pace: Pace,
     memory: &MemoryLimit,
-) -> Result<Buffered, ApiError> {
+) -> Result<Buffered, ApiError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let begun = Instant::now();
     let announced = body.size_hint().lower();
     if announced > cap_bytes as u64 {
         return Err(ApiError::body_too_large(cap_bytes));
@@ -36,10 +73,12 @@ pub(crate) async fn read(
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     loop {
-        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| ApiError::request_timeout())?;
+        let so_far = first.as_ref().map_or(0, Bytes::len) + rest.len();
+        let frame = tokio::time::timeout_at(pace.deadline(begun, so_far), body.frame());
+        let frame = frame.await.map_err(|_| ApiError::request_timeout())?;
         let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(|_| ApiError::incomplete_body())?.into_data() else { continue };
-        let total = first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len();
+        let total = so_far + data.len();
         if total > cap_bytes {
             return Err(ApiError::body_too_large(cap_bytes));
         }
@@ -59,4 +98,45 @@ pub(crate) async fn read(
     }
     let bytes = if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() };
     Ok(Buffered { bytes, _share: share })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    const PACE: Pace = Pace { idle: Duration::from_millis(400), any_rate: Duration::from_millis(600) };
+
+    /// Reads a body of so many pieces of so many bytes, which come 100 ms apart.
+    async fn dripping(pieces: usize, bytes: usize) -> Result<usize, ApiError> {
+        let drip = stream::unfold(0, move |sent| async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let piece = Frame::data(Bytes::from(vec![b' '; bytes]));
+            (sent < pieces).then_some((Ok::<_, Infallible>(piece), sent + 1))
+        });
+        let body = StreamBody::new(Box::pin(drip));
+        read(body, usize::MAX, PACE, &MemoryLimit::new(usize::MAX)).await.map(|read| read.bytes.len())
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_cut_though_it_is_never_silent() {
+        assert_eq!(dripping(30, 1).await.unwrap_err().code, "request_timeout");
+        assert_eq!(dripping(3, 1).await.unwrap(), 3, "at first any rate is fast enough");
+        assert_eq!(dripping(12, 1024).await.unwrap(), 12 * 1024, "a slow body is cut that keeps the least rate");
+    }
+
+    #[test]
+    fn every_kibibyte_earns_a_second_and_silence_has_its_own_end() {
+        let begun = Instant::now();
+        let pace = Pace::with_idle(Duration::from_secs(3600));
+        let left = |bytes| pace.deadline(begun, bytes).duration_since(begun);
+        assert_eq!([left(0), left(1023), left(10 * 1024)].map(|left| left.as_secs()), [30, 30, 40]);
+        let silent = Pace::with_idle(Duration::from_secs(5)).deadline(begun, 1 << 20);
+        assert!(silent <= Instant::now() + Duration::from_secs(5));
+    }
 }

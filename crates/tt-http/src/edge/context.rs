@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use tt_core::{RequestId, Timestamp};
 
-use crate::edge::body::{self, Buffered};
+use crate::edge::body::{self, Buffered, Pace};
 use crate::edge::error::ApiError;
 use crate::state::app::App;
 use crate::state::worker::Worker;
@@ -79,7 +79,8 @@ impl Context {
             }
         }
         let incoming = self.body.take().ok_or_else(ApiError::internal)?;
-        body::read(incoming, self.cap_bytes, self.app.config.client_body_idle_timeout, &self.app.memory).await
+        let pace = Pace::with_idle(self.app.config.client_body_idle_timeout);
+        body::read(incoming, self.cap_bytes, pace, &self.app.memory).await
     }
 
     /// The body as JSON of type `T`. The error names the first field that is unknown, missing, mistyped or given twice.

@@ -15,8 +15,11 @@ use crate::state::budget_accounts::BudgetAccountsError;
 use crate::state::directory::DirectoryError;
 use crate::state::memory_limit::MemoryLimitExceeded;
 
-/// The longest message a client is shown, in characters.
-const LONGEST_MESSAGE: usize = 1000;
+/// The longest message a client is shown, in characters: it may hold what the client sent, or a provider's words about it.
+const LONGEST_MESSAGE: usize = 300;
+
+/// The longest list of failed attempts, in characters. It consists of our words, and of a short piece of each provider's.
+const LONGEST_LIST_OF_ATTEMPTS: usize = 1000;
 
 /// An error as a client sees it. Its source goes to the log and never to the client.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,8 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     pub(crate) param: Option<String>,
     pub(crate) retry_after: Option<Duration>,
+    /// Tells clients whether another try can help; `None` leaves it to the status.
+    pub(crate) should_retry: Option<bool>,
     pub(crate) allow: Option<String>,
     pub(crate) standing: Option<Standing>,
     #[source]
@@ -50,14 +55,12 @@ impl std::ops::Deref for ApiError {
 const INVALID: &str = "invalid_request_error";
 const UPSTREAM: &str = "upstream_error";
 const SERVER: &str = "server_error";
+/// The code of an error by which the server refuses more work than it can do.
+const OVERLOADED: &str = "overloaded";
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, code: impl Into<String>, message: impl Into<String>) -> Self {
-        let mut message = message.into();
-        if let Some((cut, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
-            message.truncate(cut);
-        }
-        let code = code.into();
+        let (message, code) = (shortened(message.into(), LONGEST_MESSAGE), code.into());
         Self(Box::new(Fault {
             status,
             kind,
@@ -65,6 +68,7 @@ impl ApiError {
             message,
             param: None,
             retry_after: None,
+            should_retry: None,
             allow: None,
             standing: None,
             source: None,
@@ -72,12 +76,18 @@ impl ApiError {
     }
 
     fn about(mut self, param: impl Into<String>) -> Self {
-        self.0.param = Some(param.into());
+        self.0.param = Some(shortened(param.into(), LONGEST_MESSAGE));
         self
     }
 
     fn after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Another try within a minute or so cannot help.
+    fn not_again(mut self) -> Self {
+        self.0.should_retry = Some(false);
         self
     }
 
@@ -124,6 +134,11 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "login_throttled", message).after(wait)
     }
 
+    pub(crate) fn signup_throttled(wait: Duration) -> Self {
+        let message = "Too many sign-ups from this address; wait and try again.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "login_throttled", message).after(wait)
+    }
+
     /// The limit of `limit` requests is reached, and the next request is admitted after `retry_after`.
     pub(crate) fn rate_limited(rule: RuleKind, limit: u64, retry_after: Duration) -> Self {
         let per = match rule {
@@ -135,9 +150,13 @@ impl ApiError {
             RuleKind::KeyMinute | RuleKind::KeyDay => "this API key",
         };
         let message = format!("The limit of {limit} requests {per} for {whose} is reached; wait and try again.");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded", message)
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded", message)
             .after(retry_after)
-            .standing(Some(Standing { limit, remaining: 0, reset: retry_after }))
+            .standing(Some(Standing { limit, remaining: 0, reset: retry_after }));
+        match rule {
+            RuleKind::UserMinute | RuleKind::KeyMinute => error,
+            RuleKind::UserDay | RuleKind::KeyDay => error.not_again(),
+        }
     }
 
     pub(crate) fn limits_unavailable() -> Self {
@@ -165,7 +184,7 @@ impl ApiError {
             "The budget of {limit} USD {which} does not cover this request, which may cost up to {asked} USD: {spent} \
              USD are spent and {held} USD are held for requests under way. {resets}."
         );
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", "budget_exceeded", message)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", "budget_exceeded", message).not_again()
     }
 
     pub(crate) fn model_unpriced() -> Self {
@@ -241,7 +260,18 @@ impl ApiError {
 
     pub(crate) fn overloaded() -> Self {
         let message = "The server holds as much as it may; try again soon.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "overloaded", message).after(Duration::from_secs(1))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, OVERLOADED, message).after(Duration::from_secs(1))
+    }
+
+    /// There are as many connections as there may be.
+    pub(crate) fn too_many_connections() -> Self {
+        let message = "Too many connections are open, of yours or of all clients together; try again soon.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, OVERLOADED, message).after(Duration::from_secs(1))
+    }
+
+    /// Did the server refuse because it has enough to do? Nothing is wrong with it then.
+    pub(crate) fn is_overload(&self) -> bool {
+        self.code == OVERLOADED
     }
 
     pub(crate) fn ledger_unavailable() -> Self {
@@ -264,7 +294,7 @@ impl ApiError {
         let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::BAD_REQUEST);
         let code = refused.code.clone().unwrap_or_else(|| "invalid_field".to_owned());
         let mut error = Self::new(status, INVALID, code, refused.message.clone());
-        error.0.param.clone_from(&refused.param);
+        error.0.param = refused.param.clone().map(|param| shortened(param, LONGEST_MESSAGE));
         error
     }
 
@@ -272,27 +302,34 @@ impl ApiError {
     /// for a provider's rate limit, 400 for a conversation that is too long, else 502. `None`: the last target could not
     /// be asked.
     pub(crate) fn all_attempts_failed(attempts: &str, last: Option<&UpstreamError>) -> Self {
+        let error = Self::last_failure(last);
         let message = format!("Every attempt failed: {attempts}.");
+        error.saying(shortened(message, LONGEST_LIST_OF_ATTEMPTS))
+    }
+
+    /// The error that the last of several failures makes of them all. What another try could mend has been tried already.
+    fn last_failure(last: Option<&UpstreamError>) -> Self {
+        let timeout = || Self::new(StatusCode::GATEWAY_TIMEOUT, UPSTREAM, "upstream_timeout", "").not_again();
         match last {
-            Some(UpstreamError::Timeout(_)) => {
-                Self::new(StatusCode::GATEWAY_TIMEOUT, UPSTREAM, "upstream_timeout", message)
-            }
+            Some(UpstreamError::Timeout(_)) => timeout(),
             Some(UpstreamError::Refused(refused)) if refused.kind == RefusedKind::ContextLength => {
-                Self::new(StatusCode::BAD_REQUEST, INVALID, "context_length_exceeded", message).about("messages")
+                Self::new(StatusCode::BAD_REQUEST, INVALID, "context_length_exceeded", "").about("messages")
             }
             Some(UpstreamError::Refused(refused)) if refused.status == 429 => {
-                let error =
-                    Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "upstream_rate_limited", message);
+                let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "upstream_rate_limited", "");
                 match refused.retry_after {
                     Some(wait) => error.after(wait),
                     None => error,
                 }
             }
-            Some(UpstreamError::Refused(refused)) if refused.status == 504 => {
-                Self::new(StatusCode::GATEWAY_TIMEOUT, UPSTREAM, "upstream_timeout", message)
-            }
-            _ => Self::new(StatusCode::BAD_GATEWAY, UPSTREAM, "all_attempts_failed", message),
+            Some(UpstreamError::Refused(refused)) if refused.status == 504 => timeout(),
+            _ => Self::new(StatusCode::BAD_GATEWAY, UPSTREAM, "all_attempts_failed", "").not_again(),
         }
+    }
+
+    fn saying(mut self, message: String) -> Self {
+        self.0.message = message;
+        self
     }
 
     /// A stream broke after a part of it had been sent to the client. `reason` describes the failure and holds no secret.
@@ -323,6 +360,14 @@ impl ApiError {
         });
         error.to_string().into_bytes()
     }
+}
+
+/// The first `most` characters of `text`.
+fn shortened(mut text: String, most: usize) -> String {
+    if let Some((cut, _)) = text.char_indices().nth(most) {
+        text.truncate(cut);
+    }
+    text
 }
 
 impl From<Invalid> for ApiError {
@@ -382,7 +427,10 @@ impl From<LedgerError> for ApiError {
 
 impl From<tt_crypto::Error> for ApiError {
     fn from(error: tt_crypto::Error) -> Self {
-        Self::internal().because(error)
+        match error {
+            tt_crypto::Error::Busy => Self::overloaded().because(error),
+            _ => Self::internal().because(error),
+        }
     }
 }
 

@@ -131,11 +131,17 @@ pub(crate) fn error_reply(error: ApiError, dialect: Option<Dialect>) -> Reply {
     if let Some(wait) = error.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
+    if let Some(again) = error.should_retry {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static(if again { "true" } else { "false" }));
+    }
     if let Some(standing) = error.standing {
         limit_headers(headers, standing);
     }
     reply
 }
+
+/// Tells the official SDKs whether to try again, whatever the status.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");

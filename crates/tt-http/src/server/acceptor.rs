@@ -1,31 +1,55 @@
 //! Accepts connections on the control plane and hands each to the worker that serves the fewest.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::connection::Accepted;
+use crate::server::places::Places;
+use crate::server::turned_away::TurnedAway;
 use crate::server::worker::WorkerThread;
+use crate::state::app::App;
 
 /// The pause after a connection could not be accepted. The usual cause is a process without free file descriptors, which
 /// other connections must give back first.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
 
-/// Accepts until `stop`, and at most `most_connections` at a time: further clients wait in the listener's backlog.
-/// Returns early when a worker thread has ended, since nothing can be served by it any more.
-pub(super) async fn run(
-    listener: &TcpListener,
-    most_connections: usize,
-    workers: &[WorkerThread],
-    stop: &CancellationToken,
-) {
-    let places = Arc::new(Semaphore::new(most_connections));
-    while let Some(accepted) = accept(listener, &places, stop).await {
+/// The most connections of one address, so that no client takes the places of all others. A trusted proxy may have more.
+const MOST_OF_ONE_ADDRESS: usize = 1000;
+
+/// The most bytes that the system takes for a client and has not sent. With more, a slow reader would seem to take
+/// nothing for minutes, and then a megabyte at once.
+const MOST_UNSENT_BYTES: u32 = 128 * 1024;
+
+/// The least time between two log lines about connections that were turned away.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Accepts until `stop`. Past `MAX_CONNECTIONS`, or past those that one address may have, a connection is told that there
+/// are too many. Returns early when a worker thread has ended, since nothing can be served by it any more.
+pub(super) async fn run(app: &Arc<App>, listener: &TcpListener, workers: &[WorkerThread], stop: &CancellationToken) {
+    let most = app.config.max_connections;
+    let (places, turned_away) = (Places::new(most, MOST_OF_ONE_ADDRESS), TurnedAway::beside(most));
+    let mut told: Option<Instant> = None;
+    while let Some((socket, peer)) = accept(listener, stop).await {
+        let Some(place) = places.take(peer.ip(), is_trusted(app, peer.ip())) else {
+            if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                told = Some(Instant::now());
+                tracing::warn!(
+                    peer = %peer.ip(), max_connections = most, max_of_one_address = MOST_OF_ONE_ADDRESS,
+                    "there are too many connections: more are turned away"
+                );
+            }
+            turned_away.answer(socket, peer.ip());
+            continue;
+        };
+        let Ok(socket) = socket.into_std() else { continue };
         let Some(worker) = workers.iter().min_by_key(|worker| worker.connections()) else { break };
-        if worker.hand_over(accepted).await.is_err() {
+        if worker.hand_over(Accepted { socket, peer, place }).await.is_err() {
             if !stop.is_cancelled() {
                 tracing::error!("a worker thread has ended: the server stops");
             }
@@ -34,24 +58,28 @@ pub(super) async fn run(
     }
 }
 
+/// Does this address forward the requests of many clients?
+fn is_trusted(app: &App, address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    app.config.trusted_proxies.iter().any(|net| net.contains(&address))
+}
+
 /// The next connection; `None` once it is time to stop.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>, stop: &CancellationToken) -> Option<Accepted> {
+async fn accept(listener: &TcpListener, stop: &CancellationToken) -> Option<(TcpStream, SocketAddr)> {
     loop {
-        let place = tokio::select! {
-            () = stop.cancelled() => return None,
-            place = Arc::clone(places).acquire_owned() => place.ok()?,
-        };
         let accepted = tokio::select! {
             () = stop.cancelled() => return None,
             accepted = listener.accept() => accepted,
         };
-        let socket = accepted.and_then(|(socket, peer)| {
+        let ready = accepted.and_then(|(socket, peer)| {
             // With Nagle's algorithm, small chunks of a stream would wait up to 40 ms for each other.
             socket.set_nodelay(true)?;
-            Ok((socket.into_std()?, peer))
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            SockRef::from(&socket).set_tcp_notsent_lowat(MOST_UNSENT_BYTES)?;
+            Ok((socket, peer))
         });
-        match socket {
-            Ok((socket, peer)) => return Some(Accepted { socket, peer, place }),
+        match ready {
+            Ok(ready) => return Some(ready),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;

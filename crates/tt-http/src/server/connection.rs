@@ -9,9 +9,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
 
-use crate::server::idle_timeout::{Requests, TimedSocket};
+use crate::server::idle_timeout::{Requests, TimedSocket, Times};
+use crate::server::places::Place;
 use crate::service::{MOST_HEADER_BYTES, serve_request};
 use crate::state::app::App;
 use crate::state::worker::Worker;
@@ -20,8 +20,8 @@ use crate::state::worker::Worker;
 pub(super) struct Accepted {
     pub(super) socket: TcpStream,
     pub(super) peer: SocketAddr,
-    /// Its place among `MAX_CONNECTIONS`, free again when this is dropped.
-    pub(super) place: OwnedSemaphorePermit,
+    /// Its place among all connections, free again when this is dropped.
+    pub(super) place: Place,
 }
 
 /// Serves the requests of one client until either side ends the connection. `stream` carries plain HTTP/1.1: whatever
@@ -31,8 +31,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let requests = Requests::default();
-    let (head, idle) = (app.config.client_header_timeout, app.config.client_idle_timeout);
-    let socket = TimedSocket::new(stream, head, idle, requests.clone());
+    let times = Times {
+        head: app.config.client_header_timeout,
+        idle: app.config.client_idle_timeout,
+        write: app.config.client_write_timeout,
+    };
+    let socket = TimedSocket::new(stream, times, requests.clone());
     let service = service_fn(move |request| {
         let (app, worker, answering) = (Arc::clone(&app), Arc::clone(&worker), requests.begin());
         async move {
@@ -43,6 +47,8 @@ where
     let connection = http1::Builder::new()
         // hyper has one timeout for a slow head and for an idle connection; the socket tells them apart.
         .header_read_timeout(None)
+        // hyper keeps the last date until the clock has passed it, so a clock that is set back would stop it.
+        .auto_date_header(false)
         .max_buf_size(MOST_HEADER_BYTES)
         .serve_connection(TokioIo::new(socket), service);
     if let Err(error) = watcher.watch(connection).await {

@@ -3,7 +3,11 @@
 //! A client has `CLIENT_HEADER_TIMEOUT` for the head of a request, counted from the head's first byte (for the first
 //! head: from connecting). Between requests a connection may idle for `CLIENT_IDLE_TIMEOUT`, counted from the last byte
 //! written to it: load balancers keep idle connections for about a minute, and a request that they send on one which
-//! this side has just closed fails. While a request is answered no time is counted.
+//! this side has just closed fails. While a request is answered neither time is counted.
+//!
+//! A client that takes nothing of an answer for `CLIENT_WRITE_TIMEOUT` is cut: it would hold the provider's connection and
+//! the request's memory for ever. One that keeps taking is never too slow, whatever its rate: the time begins anew with
+//! each piece that the system takes for it.
 //!
 //! hyper has one timeout for both waits, so the socket keeps the time here: when it is over, a read sees the end of the
 //! stream, as if the client had closed its side, and a write that waits fails.
@@ -93,18 +97,29 @@ enum Phase {
     Idle,
 }
 
+/// How long a connection may be silent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// For a head.
+    pub(crate) head: Duration,
+    /// Between requests.
+    pub(crate) idle: Duration,
+    /// While an answer waits to be taken.
+    pub(crate) write: Duration,
+}
+
 /// A socket that ends when it has been silent for too long.
 pub(crate) struct TimedSocket<S> {
     socket: S,
-    /// The time for a head, and between requests.
-    head: Duration,
-    idle: Duration,
+    times: Times,
     requests: Requests,
     /// How many requests were over when the phase began.
     over: u64,
     phase: Phase,
     /// When a byte was last written.
     written_at: Instant,
+    /// Since when a write waits for the client to take something; `None` while none does.
+    waits_since: Option<Instant>,
     /// Bytes came where a head may begin that begin none: this is not HTTP/1, and its later bytes say nothing either.
     other_protocol: bool,
     /// May fire before the deadline, never after it: to move it with every request would cost more than to wake once too
@@ -113,18 +128,18 @@ pub(crate) struct TimedSocket<S> {
 }
 
 impl<S> TimedSocket<S> {
-    /// A socket that has just been connected, and whose client has `head` for its first request's head.
-    pub(crate) fn new(socket: S, head: Duration, idle: Duration, requests: Requests) -> Self {
+    /// A socket that has just been connected, and whose client has `times.head` for its first request's head.
+    pub(crate) fn new(socket: S, times: Times, requests: Requests) -> Self {
         let now = Instant::now();
-        let until = now + head;
+        let until = now + times.head;
         Self {
             socket,
-            head,
-            idle,
+            times,
             requests,
             over: 0,
             phase: Phase::Head { until },
             written_at: now,
+            waits_since: None,
             other_protocol: false,
             alarm: Box::pin(sleep_until(until)),
         }
@@ -143,9 +158,10 @@ impl<S> TimedSocket<S> {
 
     /// When the connection has been silent for too long.
     fn deadline(&self) -> Instant {
-        match self.phase {
-            Phase::Head { until } => until,
-            Phase::Idle => self.written_at + self.idle,
+        match (self.waits_since, self.phase) {
+            (Some(since), _) => since + self.times.write,
+            (None, Phase::Head { until }) => until,
+            (None, Phase::Idle) => self.written_at + self.times.idle,
         }
     }
 
@@ -156,10 +172,10 @@ impl<S> TimedSocket<S> {
             self.alarm.as_mut().reset(deadline);
         }
         loop {
-            ready!(self.alarm.as_mut().poll(cx));
             if Instant::now() >= deadline {
                 return Poll::Ready(());
             }
+            ready!(self.alarm.as_mut().poll(cx));
             self.alarm.as_mut().reset(deadline);
         }
     }
@@ -167,7 +183,7 @@ impl<S> TimedSocket<S> {
     /// Has the task woken again by the alarm: hyper may not look at the socket any more when the answer is over.
     fn keep_looking(&mut self, cx: &mut Context<'_>) {
         while self.alarm.as_mut().poll(cx).is_ready() {
-            self.alarm.as_mut().reset(Instant::now() + self.idle);
+            self.alarm.as_mut().reset(Instant::now() + self.times.idle);
         }
     }
 
@@ -179,7 +195,7 @@ impl<S> TimedSocket<S> {
         // Empty lines before a request are allowed and begin nothing.
         match bytes.iter().find(|byte| !matches!(byte, b'\r' | b'\n')) {
             None => {}
-            Some(first) if is_token(*first) => self.phase = Phase::Head { until: Instant::now() + self.head },
+            Some(first) if is_token(*first) => self.phase = Phase::Head { until: Instant::now() + self.times.head },
             Some(_) => self.other_protocol = true,
         }
     }
@@ -187,20 +203,19 @@ impl<S> TimedSocket<S> {
     /// What becomes of a write: its time counts as the last one's, and a write that waits may wait until the deadline.
     fn noted(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Ready(Ok(_)) => self.written_at = Instant::now(),
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => {
-                return self.poll_too_slow(cx).map(|late| late.map(|()| 0));
+            Poll::Ready(Ok(_)) => {
+                self.written_at = Instant::now();
+                self.waits_since = None;
             }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => return self.poll_too_slow(cx).map(|late| late.map(|()| 0)),
         }
         written
     }
 
-    /// Fails once a client has taken nothing for so long that the connection counts as idle.
+    /// Fails once a client has taken nothing for too long.
     fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_answering() {
-            return Poll::Pending;
-        }
+        self.waits_since.get_or_insert_with(Instant::now);
         self.poll_deadline(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -222,7 +237,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedSocket<S> {
             }
             return polled;
         }
-        if answering {
+        // A write that waits has a deadline of its own, and says what is wrong when it fails.
+        if answering || self.waits_since.is_some() {
             self.keep_looking(cx);
             return Poll::Pending;
         }
@@ -238,7 +254,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.socket).poll_flush(cx) {
-            Poll::Ready(flushed) => Poll::Ready(flushed),
+            Poll::Ready(flushed) => {
+                self.waits_since = None;
+                Poll::Ready(flushed)
+            }
+            // The bytes wait in the stream below, which has taken them.
             Poll::Pending => self.poll_too_slow(cx),
         }
     }
@@ -291,11 +311,15 @@ mod tests {
         idle: Duration,
         work: Duration,
     ) -> (DuplexStream, JoinSet<()>) {
+        serving_with(answer, on_their_way, Times { head, idle, write: idle }, work)
+    }
+
+    fn serving_with(answer: Bytes, on_their_way: usize, times: Times, work: Duration) -> (DuplexStream, JoinSet<()>) {
         let (near, far) = tokio::io::duplex(on_their_way);
         let mut server = JoinSet::new();
         server.spawn(async move {
             let requests = Requests::default();
-            let socket = TimedSocket::new(far, head, idle, requests.clone());
+            let socket = TimedSocket::new(far, times, requests.clone());
             let service = service_fn(move |_| {
                 let (answering, answer) = (requests.begin(), answer.clone());
                 async move {
@@ -416,11 +440,70 @@ mod tests {
         assert!(begun.elapsed() >= HEAD / 2, "cut after {:?}", begun.elapsed());
     }
 
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_of_a_stream_is_cut_and_one_that_waits_for_it_is_not() {
+        let write = 2 * HEAD;
+        let (near, far) = tokio::io::duplex(500);
+        let times = Times { head: HEAD, idle: Duration::from_secs(60), write };
+        let (mut reader, mut writer) = (near, TimedSocket::new(far, times, Requests::default()));
+        // A request is being answered all the while.
+        let _answering = writer.requests.begin();
+        let mut taken = [0; 500];
+        for _ in 0..3 {
+            // The provider says nothing for longer than a client may take nothing.
+            tokio::time::sleep(2 * write).await;
+            writer.write_all(&[b'x'; 500]).await.unwrap();
+            reader.read_exact(&mut taken).await.unwrap();
+        }
+        let begun = Instant::now();
+        let failed = tokio::time::timeout(Duration::from_secs(20), writer.write_all(&[b'x'; 2000])).await.unwrap();
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= write, "cut after {:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn hyper_gives_up_a_stream_that_nobody_takes() {
+        /// A body without an end.
+        struct Endless(#[expect(dead_code, reason = "it counts until it is dropped")] Answering);
+        impl Body for Endless {
+            type Data = Bytes;
+            type Error = Infallible;
+            fn poll_frame(
+                self: Pin<&mut Self>,
+                _cx: &mut Context<'_>,
+            ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 1000])))))
+            }
+        }
+        let (mut near, far) = tokio::io::duplex(500);
+        let times = Times { head: HEAD, idle: Duration::from_secs(60), write: 2 * HEAD };
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let requests = Requests::default();
+            let socket = TimedSocket::new(far, times, requests.clone());
+            let service = service_fn(move |_| {
+                let body = Endless(requests.begin());
+                async move { Ok::<_, Infallible>(Response::new(body)) }
+            });
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+        });
+        near.write_all(REQUEST).await.unwrap();
+        let mut piece = [0; 100];
+        // A slow reader is no idle one.
+        for _ in 0..8 {
+            tokio::time::sleep(HEAD).await;
+            assert!(near.read(&mut piece).await.unwrap() > 0);
+        }
+        let begun = Instant::now();
+        tokio::time::timeout(Duration::from_secs(20), server.join_next()).await.unwrap();
+        assert!(begun.elapsed() >= HEAD, "cut after {:?}", begun.elapsed());
+    }
+
     /// A socket whose first request has just been answered, and the client's side of it.
     async fn after_an_answer(head: Duration, idle: Duration) -> (TimedSocket<DuplexStream>, DuplexStream) {
         let (near, far) = tokio::io::duplex(1 << 16);
         let requests = Requests::default();
-        let mut socket = TimedSocket::new(far, head, idle, requests.clone());
+        let mut socket = TimedSocket::new(far, Times { head, idle, write: idle }, requests.clone());
         drop(requests.begin());
         socket.write_all(b"hello").await.unwrap();
         (socket, near)

@@ -5,8 +5,8 @@
 //! store, moves the generation on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 use tokio::time::error::Elapsed;
@@ -14,7 +14,6 @@ use tt_core::{Caller, KeyHash, ProviderKeyId, UserId};
 use tt_crypto::Keyring;
 use tt_store::{Store, StoreError};
 
-use crate::clock::now;
 use crate::state::directory::slots::{Slot, Slots};
 
 mod slots;
@@ -81,8 +80,10 @@ pub(crate) struct Directory {
     /// Moves on with every slot's generation.
     changes: AtomicU64,
     max_stale: Duration,
-    /// When the store last had no change that is not followed, in milliseconds since the epoch.
-    fresh_at: AtomicI64,
+    /// When the store last had no change that is not followed, in milliseconds after `started`, by a clock that cannot
+    /// be set.
+    fresh_at_ms: AtomicU64,
+    started: Instant,
 }
 
 impl Directory {
@@ -95,7 +96,8 @@ impl Directory {
             slots: Slots::new(MOST_USERS),
             changes: AtomicU64::new(0),
             max_stale,
-            fresh_at: AtomicI64::new(now().millis()),
+            fresh_at_ms: AtomicU64::new(0),
+            started: Instant::now(),
         }
     }
 
@@ -174,12 +176,16 @@ impl Directory {
 
     /// Every change that the store has up to now is followed.
     pub(crate) fn refreshed(&self) {
-        self.fresh_at.store(now().millis(), Ordering::Release);
+        self.fresh_at_ms.store(self.running_ms(), Ordering::Release);
     }
 
     /// May what is remembered still be used?
     fn is_fresh(&self) -> bool {
-        let age = now().millis() - self.fresh_at.load(Ordering::Acquire);
-        age <= i64::try_from(self.max_stale.as_millis()).unwrap_or(i64::MAX)
+        let age_ms = self.running_ms().saturating_sub(self.fresh_at_ms.load(Ordering::Acquire));
+        u128::from(age_ms) <= self.max_stale.as_millis()
+    }
+
+    fn running_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }

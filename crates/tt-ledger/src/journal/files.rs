@@ -1,7 +1,7 @@
 //! The file layer of the journal: the trait that it needs of a file system, and the operating system's own.
 
 use std::any::Any;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Files for Disk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        let file = owners_only(File::options().create(true).truncate(false).write(true)).open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -71,7 +71,7 @@ impl Files for Disk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
-        Ok(Arc::new(File::options().create_new(true).read(true).write(true).open(path)?))
+        Ok(Arc::new(owners_only(File::options().create_new(true).read(true).write(true)).open(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
@@ -93,6 +93,14 @@ impl Files for Disk {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
     }
+}
+
+/// A file that these options make can be read and written by its owner only: whoever may open a lock may hold it, and
+/// journals name users and models.
+fn owners_only(options: &mut OpenOptions) -> &OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
 }
 
 impl JournalFile for File {

@@ -9,7 +9,7 @@ use tt_core::{Email, SessionId, Timestamp, UserId};
 use super::Conn;
 use crate::decode;
 use crate::error::{Conflict, Constraint, Object, Result, StoreError, on_violation};
-use crate::schema::{sessions, users};
+use crate::schema::{api_keys, known_addresses, model_aliases, provider_keys, provider_models, sessions, users};
 use crate::view::{Login, User, UserPatch};
 
 #[derive(Queryable, Selectable)]
@@ -184,6 +184,23 @@ pub(crate) async fn set_password(
         .set(sessions::revoked_at.eq(now.millis()))
         .execute(c)
         .await?;
+        super::changes::note(c, id, now).await
+    })
+}
+
+/// Deletes a user and all that is theirs but the ledger, whose sums must go on adding up.
+pub(crate) async fn delete(c: &mut Conn, id: UserId, now: Timestamp) -> Result<()> {
+    tx!(c, {
+        // In one statement, since aliases fall back to each other.
+        diesel::delete(model_aliases::table.filter(model_aliases::user_id.eq(id.0))).execute(c).await?;
+        diesel::delete(provider_models::table.filter(provider_models::user_id.eq(id.0))).execute(c).await?;
+        diesel::delete(provider_keys::table.filter(provider_keys::user_id.eq(id.0))).execute(c).await?;
+        diesel::delete(api_keys::table.filter(api_keys::user_id.eq(id.0))).execute(c).await?;
+        diesel::delete(sessions::table.filter(sessions::user_id.eq(id.0))).execute(c).await?;
+        diesel::delete(known_addresses::table.filter(known_addresses::user_id.eq(id.0))).execute(c).await?;
+        if diesel::delete(users::table.find(id.0)).execute(c).await? == 0 {
+            return Err(StoreError::NotFound(Object::User));
+        }
         super::changes::note(c, id, now).await
     })
 }

@@ -60,6 +60,11 @@ impl Store {
         call!(self, write, users::set_password(user, password_hash, keep, now))
     }
 
+    /// Deletes the user with their sessions, keys and aliases. Their rows in the ledger stay. `NotFound(User)`.
+    pub fn delete_user(&self, user: UserId, now: Timestamp) -> Call<()> {
+        call!(self, write, users::delete(user, now))
+    }
+
     /// Adds a session that ends at `expires_at`. It is identified by the hash of its jti.
     pub fn create_session(
         &self,
