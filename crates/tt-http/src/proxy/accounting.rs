@@ -107,7 +107,8 @@ impl Accounting {
     /// When a budget does not cover the attempt, or its cost has no bound.
     pub(super) async fn reserve(&mut self, step: &Step) -> Result<Option<u64>, NotReserved> {
         let Some(budget) = &mut self.budget else { return Ok(None) };
-        budget.reserve(step, request_budget::settled(self.guard.attempts())).await
+        // A box, because only callers with a budget come here, and every caller's future has room for this one.
+        Box::pin(budget.reserve(step, request_budget::settled(self.guard.attempts()))).await
     }
 
     /// Records an attempt that is about to be sent to `base_url`, to be priced by `prices`.

@@ -112,10 +112,11 @@ pub(super) async fn send(
     step: &Step,
     attempt: OpenAttempt,
 ) -> Result<Reply, Box<Failed>> {
+    // Each is a box, so that the futures around this one, which are moved several times, stay small.
     if outbound.inbound.facts().stream {
-        stream(cx, outbound, step, attempt).await
+        Box::pin(stream(cx, outbound, step, attempt)).await
     } else {
-        plain(cx, outbound, step, attempt).await
+        Box::pin(plain(cx, outbound, step, attempt)).await
     }
 }
 

@@ -96,6 +96,18 @@ impl RequestBudget {
     ) -> Result<Option<Self>, ApiError> {
         let rules = caller.budget_rules();
         let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
+        // A box, because every caller's future has room for this one.
+        Box::pin(Self::open_under(rules, first, cx, caller, inbound)).await.map(Some)
+    }
+
+    /// As [`RequestBudget::open`], for a caller under `rules` whose first attempt is at `first`.
+    async fn open_under(
+        rules: BudgetRules,
+        first: &Step,
+        cx: &Context,
+        caller: &KnownCaller,
+        inbound: &Inbound,
+    ) -> Result<Self, ApiError> {
         // A request that passes through is read too, because the cost of one that cannot be read has no bound.
         let fees = inbound.fees(&cx.app.control).await?;
         let mut budget = Self {
@@ -113,7 +125,7 @@ impl RequestBudget {
         };
         let cap = budget.reserve(first, NanoUsd::ZERO).await?;
         budget.admitted = Some(Reserved { cap });
-        Ok(Some(budget))
+        Ok(budget)
     }
 
     /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt
