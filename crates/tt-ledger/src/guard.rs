@@ -150,7 +150,12 @@ impl Guard {
         match self.journaled.take() {
             None => {
                 let user = settlement.intent.user_id;
-                if self.recorder.queue.send(QueuedSettlement { settlement, at: None }).is_err() {
+                if self
+                    .recorder
+                    .queue
+                    .send(QueuedSettlement { bytes: settlement.bytes(), settlement, at: None })
+                    .is_err()
+                {
                     self.lose(user);
                 }
                 Durable::default()
@@ -163,13 +168,14 @@ impl Guard {
         let (queue, in_flight) = (&self.recorder.queue, &self.recorder.in_flight);
         journaled.settled(&settlement.settled);
         let (worker, user, mut queued) = (journaled.worker(), settlement.intent.user_id, false);
+        let bytes = settlement.bytes();
         let written = journaled.settle(|at| {
-            if at.is_some() && !in_flight.reserve_memory() {
+            if at.is_some() && !in_flight.reserve_memory(bytes) {
                 return false;
             }
-            queued = queue.send(QueuedSettlement { settlement, at: at.map(|at| (worker, at)) }).is_ok();
+            queued = queue.send(QueuedSettlement { settlement, bytes, at: at.map(|at| (worker, at)) }).is_ok();
             if !queued && at.is_some() {
-                in_flight.release_memory(1);
+                in_flight.release_memory(1, bytes);
             }
             queued
         });
