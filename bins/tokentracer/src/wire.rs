@@ -130,6 +130,10 @@ impl Sink for StoreSink {
         self.budgets.recorded(&batch.settlements).await
     }
 
+    fn is_refusal(&self, error: &StoreError) -> bool {
+        error.is_refusal()
+    }
+
     async fn cursor(&mut self, journal: String) -> Result<Option<JournalCursor>, StoreError> {
         self.store.journal_cursor(journal).await
     }
