@@ -26,7 +26,8 @@ pub(crate) async fn serve(config: Config, control: &Handle) -> Result<(), String
     // Listening comes before the store, so that an occupied port fails before a migration runs.
     let (listener, bound) = listen(SocketAddr::new(config.host, config.port)).await?;
     let store = store::open(&config, control).await?;
-    let (app, background) = wire(config, keys, prices, store, control)?;
+    let installation = store::installation(&store).await?;
+    let (app, background) = wire(config, &installation, keys, prices, store, control)?;
     writeln!(std::io::stdout(), "listening on http://{bound}").map_err(|error| format!("standard output: {error}"))?;
     until_signal(app, listener).await?;
     background.finish().await

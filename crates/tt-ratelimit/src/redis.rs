@@ -11,9 +11,11 @@ mod breaker;
 mod config;
 mod connection;
 mod connections;
+mod keys;
 mod probe;
 
 pub use config::{RedisConfig, RedisState, WithoutRedis};
 pub(crate) use connection::{Connection, Failure, within};
 pub(crate) use connections::{Connections, LogWords};
+pub(crate) use keys::Keys;
 pub(crate) use probe::Probe;

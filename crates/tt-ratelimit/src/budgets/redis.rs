@@ -69,10 +69,11 @@ impl Drop for RedisBudgets {
 impl RedisBudgets {
     /// Starts the heartbeat task on `control`. It ends when the budgets are dropped.
     pub(super) fn start(config: RedisConfig, process: &str, control: &Handle) -> Arc<Self> {
-        let connections = Connections::new(config, limits::probe(), control.clone(), WORDS);
+        let (script, probe) = (BudgetScript::new(config.keys.clone()), limits::probe(&config.keys));
+        let connections = Connections::new(config, probe, control.clone(), WORDS);
         let budgets = Arc::new(Self {
             connections: Arc::new(connections),
-            script: BudgetScript::new(),
+            script,
             process: process.to_owned(),
             outbox: Outbox::default(),
             sending: Mutex::default(),

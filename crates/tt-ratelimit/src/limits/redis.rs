@@ -32,8 +32,10 @@ impl RedisLimits {
         };
         let (without, given_clock) = (config.without, config.given_clock);
         let words = LogWords { down, up: "processes share their limits" };
-        let connections = Arc::new(Connections::new(config, probe(), control, words));
-        Self { memory: MemoryLimits::new(), connections, script: LimitScript::new(), without, given_clock }
+        let script = LimitScript::new(config.keys.clone());
+        let probe = probe(&config.keys);
+        let connections = Arc::new(Connections::new(config, probe, control, words));
+        Self { memory: MemoryLimits::new(), connections, script, without, given_clock }
     }
 
     pub(super) fn state(&self) -> RedisState {
