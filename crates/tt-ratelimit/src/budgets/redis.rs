@@ -18,10 +18,10 @@ use tt_core::{NanoUsd, RequestId, Timestamp, UserId};
 
 use super::outbox::{Outbox, Update};
 use super::reservation::{BudgetedRequest, CostEstimate, Reservation};
-use super::script::{Answer, BudgetScript, Since};
+use super::script::{Answer, BudgetScript};
 use super::standing::{BudgetStanding, Reading, StaleCharge};
 use crate::limits;
-use crate::redis::{Connection, Connections, Failure, LogWords, RedisConfig, RedisState, within};
+use crate::redis::{Connection, Connections, Failure, LogWords, RedisConfig, RedisState, Since, within};
 
 /// The pause between two heartbeats, each of which also checks whether Redis has lost its data.
 const HEARTBEAT: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use tt_core::{ApiKeyId, NanoUsd, Period, RequestId, Timestamp, UserId};
 use super::outbox::{Charge, Update};
 use super::reservation::{BudgetedRequest, CostEstimate, countable};
 use super::standing::{Reading, StaleCharge, Used};
-use crate::redis::Keys;
+use crate::redis::{Keys, Since, SinceMark};
 
 /// The name of the key with the time since when Redis has its data.
 const SINCE: &str = "budgets:since";
@@ -30,7 +30,7 @@ pub(super) struct BudgetScript {
     reserve: Script,
     sync: Script,
     charges: Script,
-    since: Script,
+    since: SinceMark,
 }
 
 /// The answer of `reserve.lua`.
@@ -50,14 +50,6 @@ pub(super) enum Answer {
     Standing(Vec<Used>),
 }
 
-/// Since when Redis has its data, by its own clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Since {
-    /// Unix milliseconds; another value than before means that Redis has lost its data.
-    pub(super) began_ms: u64,
-    pub(super) now_ms: u64,
-}
-
 /// A charge that Redis has.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -69,11 +61,11 @@ impl BudgetScript {
     pub(super) fn new(keys: Keys) -> Self {
         let script = |text| Script::new(&format!("{}\n{text}", include_str!("lua/common.lua")));
         Self {
-            keys,
             reserve: script(include_str!("lua/reserve.lua")),
             sync: script(include_str!("lua/sync.lua")),
             charges: Script::new(include_str!("lua/charges.lua")),
-            since: Script::new(include_str!("lua/since.lua")),
+            since: SinceMark::new(keys.shared(SINCE)),
+            keys,
         }
     }
 
@@ -164,8 +156,7 @@ impl BudgetScript {
 
     /// Since when Redis has its data. If it does not know, it notes that its data begin now.
     pub(super) async fn since(&self, connection: &mut MultiplexedConnection) -> RedisResult<Since> {
-        let (began_ms, now_ms) = self.since.key(self.keys.shared(SINCE)).invoke_async(connection).await?;
-        Ok(Since { began_ms, now_ms })
+        self.since.read(connection).await
     }
 
     /// Sends a heartbeat of the process.

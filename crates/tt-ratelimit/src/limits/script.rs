@@ -13,7 +13,8 @@ use tt_core::{ApiKeyId, Timestamp, UserId};
 
 use super::day::day_number;
 use super::decision::Window;
-use crate::redis::{Keys, Probe};
+use super::memory::LastMinute;
+use crate::redis::{Keys, Probe, Since, SinceMark};
 
 /// Lua's numbers are doubles, in which whole numbers are exact up to 2^53.
 const LUA_MAX: u64 = 1 << 53;
@@ -21,20 +22,24 @@ const LUA_MAX: u64 = 1 << 53;
 /// A seeded day is kept for this long: the day itself, and an hour more in case the clock is set back.
 const SEED_MS: u64 = 25 * 3_600_000;
 
-/// `limits.lua` and `seed.lua`. They are called by their hashes, and loaded when Redis does not have them.
+/// `limits.lua`, `seed.lua` and `seed_minute.lua`. They are called by their hashes, and loaded when Redis does not have them.
 #[derive(Debug)]
 pub(super) struct LimitScript {
     keys: Keys,
     decide: Script,
     seed: Script,
+    seed_minute: Script,
+    since: SinceMark,
 }
 
 impl LimitScript {
     pub(super) fn new(keys: Keys) -> Self {
         Self {
-            keys,
             decide: Script::new(include_str!("lua/limits.lua")),
             seed: Script::new(include_str!("lua/seed.lua")),
+            seed_minute: Script::new(include_str!("lua/seed_minute.lua")),
+            since: SinceMark::new(keys.shared("limits:since")),
+            keys,
         }
     }
 
@@ -54,6 +59,29 @@ impl LimitScript {
         read(rules, &reply).ok_or_else(|| {
             RedisError::from((ErrorKind::UnexpectedReturnType, "the limits script gave an answer of the wrong shape"))
         })
+    }
+
+    /// Adds what a process has admitted in the last minute.
+    pub(super) async fn seed_minute(
+        &self,
+        mut connection: MultiplexedConnection,
+        admitted: &LastMinute,
+        given: Option<Timestamp>,
+    ) -> RedisResult<()> {
+        let mut call = self.seed_minute.key(self.key(admitted.user, admitted.key, Window::Minute));
+        match given {
+            Some(now) => call.arg(now.millis()),
+            None => call.arg(""),
+        };
+        for (age, count) in &admitted.ages {
+            call.arg(*age).arg(*count);
+        }
+        call.invoke_async(&mut connection).await
+    }
+
+    /// Since when Redis has its counters.
+    pub(super) async fn since(&self, connection: &mut MultiplexedConnection) -> RedisResult<Since> {
+        self.since.read(connection).await
     }
 
     /// Raises a day's count to `count`. A count that is higher stays.
