@@ -33,7 +33,8 @@ pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), St
         tracing::warn!(host = %config.host, "SIGNUP: anybody who reaches this address can sign up");
     }
     let signals = Signals::new()?;
-    let (app, background) = wire(config, keys, prices, store, control)?;
+    let installation = store::installation(&store).await?;
+    let (app, background) = wire(config, &installation, keys, prices, store, control)?;
     writeln!(std::io::stdout(), "listening on http://{bound}").map_err(|error| format!("standard output: {error}"))?;
     until_signal(app, listener, signals).await?;
     background.finish().await

@@ -29,6 +29,11 @@ pub(crate) async fn open_existing(config: &Config, control: &Handle) -> Result<S
     open(config, control).await
 }
 
+/// The name by which this installation is told from others that share its Redis.
+pub(crate) async fn installation(store: &Store) -> Result<String, String> {
+    store.installation().await.map_err(|error| explain(&error))
+}
+
 /// An error of the store and its causes, in one line.
 pub(crate) fn explain(error: &dyn std::error::Error) -> String {
     format!("the store: {}", Causes(error)).replace('\n', " ")

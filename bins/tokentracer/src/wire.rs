@@ -35,14 +35,17 @@ pub(crate) struct Background {
     flusher: thread::JoinHandle<()>,
 }
 
-/// Starts the background work, and makes the app that serves requests. Errors are one line each.
+/// Starts the background work, and makes the app that serves requests. `installation` names the database. Errors are one
+/// line each.
 pub(crate) fn wire(
-    config: Config,
+    mut config: Config,
+    installation: &str,
     keys: Keys,
     prices: Arc<PriceTable>,
     store: Store,
     control: &Handle,
 ) -> Result<(Arc<App>, Background), String> {
+    config.redis = config.redis.map(|redis| redis.of_installation(installation));
     // Names this run in the names of its journal files, and in Redis, where processes that share budgets report that
     // they are alive.
     let run = Uuid::now_v7().to_string();
@@ -128,6 +131,10 @@ impl Sink for StoreSink {
     async fn record(&mut self, batch: Batch) -> Result<(), StoreError> {
         self.store.record_batch(Arc::clone(&batch.settlements), batch.cursors).await?;
         self.budgets.recorded(&batch.settlements).await
+    }
+
+    fn is_refusal(&self, error: &StoreError) -> bool {
+        error.is_refusal()
     }
 
     async fn cursor(&mut self, journal: String) -> Result<Option<JournalCursor>, StoreError> {

@@ -10,6 +10,8 @@ use crate::plan::Route;
 use crate::usage::{Reported, Usage, UsageSource};
 use crate::{ApiKeyId, Dialect, NanoUsd, Provider, ProviderKeyId, RequestId, Tags, Timestamp, UserId};
 
+pub mod bounds;
+
 /// Written before anything is sent upstream: a request was admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {

@@ -1,4 +1,5 @@
-//! Moves settlements to a sink: in order, in batches, and each batch again until the sink takes it.
+//! Moves settlements to a sink: in order, in batches, and each batch again until the sink takes it. A batch that the sink
+//! refuses is divided until the settlement that cannot be stored stands alone; that one is stored without its texts.
 
 use std::error::Error;
 use std::pin::{Pin, pin};
@@ -11,8 +12,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tt_core::backoff::backoff;
 use tt_core::record::{Outcome, Settlement};
 
-use crate::drain::batch::{BATCH, Origin, PreparedBatch, WINDOW};
+use crate::drain::batch::{BATCH, Origin, PreparedBatch, Room, WINDOW};
 use crate::drain::from_files::FromFiles;
+use crate::drain::offer::{Offer, Offered};
 use crate::drain::sink::{ClosureSink, Sink, with_causes};
 use crate::in_flight::InFlight;
 use crate::journal::Journal;
@@ -23,6 +25,7 @@ pub(crate) mod batch;
 mod blocking;
 mod catch_up;
 mod from_files;
+mod offer;
 mod orphan;
 mod orphans;
 pub(crate) mod sink;
@@ -37,6 +40,8 @@ const LAST_TRIES: u32 = 5;
 /// Hands settlements to a sink. It is made together with its [`crate::Ledger`] and runs once.
 pub struct Drain {
     queue: UnboundedReceiver<QueuedSettlement>,
+    /// Taken from the queue, and in no batch yet.
+    pending: Vec<QueuedSettlement>,
     in_flight: Arc<InFlight>,
     /// The files to read from; `None` without a journal.
     from_files: Option<FromFiles>,
@@ -64,7 +69,7 @@ impl Drain {
         journal: Option<Arc<Journal>>,
         observers: Observers,
     ) -> Self {
-        Self { queue, in_flight, from_files: journal.map(FromFiles::new), observers }
+        Self { queue, pending: Vec::new(), in_flight, from_files: journal.map(FromFiles::new), observers }
     }
 
     /// Turns true once the run has stored everything that processes before this one had left behind. Without a journal it
@@ -93,15 +98,18 @@ impl Drain {
     ///
     /// `sink` stores a batch as a whole or returns an error. After an error it is called again with the same batch, after
     /// 100 ms at first and after 2 s at most, until it stores it. The drain waits for each call, so a call must end by
-    /// itself. A batch that can never be stored would hold up all that come after it.
+    /// itself. A batch that the sink says it refuses ([`Sink::is_refusal`]) is offered in halves, down to the settlement
+    /// that cannot be stored, which is offered without the texts of its client and its provider. A sink that refuses even
+    /// that has no quarrel with what is in the row, so it is taken to be away.
     pub async fn run_into(mut self, mut sink: impl Sink, shutdown: impl Future<Output = ()>) -> Drained {
         let mut stop = Stop { signal: pin!(shutdown), fired: false };
         let mut drained = Drained::default();
         while let Some(batch) = self.next(&mut sink, &mut stop).await {
-            if self.deliver(&batch, &mut sink, &mut stop).await {
-                drained.delivered += batch.batch.settlements.len() as u64;
-            } else {
-                drained.lost = self.give_up(&batch).await;
+            let all = batch.batch.settlements.len();
+            let left = self.deliver(&batch, &mut sink, &mut stop).await;
+            drained.delivered += (all - left) as u64;
+            if left > 0 {
+                drained.lost = self.give_up(batch.unjournaled.min(left)).await;
                 break;
             }
         }
@@ -143,52 +151,47 @@ impl Drain {
             {
                 return Some(batch);
             }
-            let mut batch = Vec::new();
-            if !stop.fired && self.wait(&mut batch, stop).await.is_none() {
+            if self.pending.is_empty() && !stop.fired && self.wait(stop).await.is_none() {
                 return None;
             }
             if stop.fired {
                 self.in_flight.close();
             }
-            while batch.len() < BATCH
+            while self.pending.len() < BATCH
                 && let Ok(queued) = self.queue.try_recv()
             {
-                batch.push(queued);
+                self.pending.push(queued);
             }
-            if batch.is_empty() && stop.fired {
+            if self.pending.is_empty() && stop.fired {
                 if self.from_files.as_ref().is_some_and(|files| files.catch_up.is_behind()) {
                     continue;
                 }
                 // A guard that settles from here on learns that it is too late. Earlier settlements are in the queue.
                 self.queue.close();
-                self.queue.recv_many(&mut batch, BATCH).await;
-                if batch.is_empty() {
+                self.queue.recv_many(&mut self.pending, BATCH).await;
+                if self.pending.is_empty() {
                     return None;
                 }
             }
-            if !batch.is_empty() {
-                return Some(self.prepare(batch));
+            if !self.pending.is_empty() {
+                return Some(self.prepare());
             }
         }
     }
 
     /// Waits for a batch, or for something else to do. `None`: every ledger and guard is dropped.
-    async fn wait<F: Future<Output = ()>>(
-        &mut self,
-        batch: &mut Vec<QueuedSettlement>,
-        stop: &mut Stop<'_, F>,
-    ) -> Option<()> {
+    async fn wait<F: Future<Output = ()>>(&mut self, stop: &mut Stop<'_, F>) -> Option<()> {
         let due = self.from_files.as_ref().map(FromFiles::due);
         tokio::select! {
             biased;
             () = stop.wait() => {}
-            _ = self.queue.recv_many(batch, BATCH) => {
-                if batch.is_empty() {
+            _ = self.queue.recv_many(&mut self.pending, BATCH) => {
+                if self.pending.is_empty() {
                     // With a journal, the files may hold more, which is delivered as after `shutdown`.
                     stop.fired = self.from_files.is_some();
                     return stop.fired.then_some(());
                 }
-                if batch.len() < BATCH {
+                if self.pending.len() < BATCH {
                     // It does not receive meanwhile: each settlement would wake this task, at the cost of its sender.
                     tokio::select! {
                         biased;
@@ -204,17 +207,24 @@ impl Drain {
         Some(())
     }
 
-    /// A batch of queued settlements, with the cursors that it brings.
-    fn prepare(&mut self, queued: Vec<QueuedSettlement>) -> PreparedBatch {
-        let mut batch = PreparedBatch::default();
-        let mut settlements = Vec::with_capacity(queued.len());
-        for QueuedSettlement { settlement, at } in queued {
+    /// A batch of pending settlements, as many as it has room for, with the cursors that it brings.
+    fn prepare(&mut self) -> PreparedBatch {
+        let (mut batch, mut room) = (PreparedBatch::default(), Room::new());
+        let count = self.pending.iter().take_while(|queued| {
+            let fits = room.fits(queued.bytes);
+            room.take(queued.bytes);
+            fits
+        });
+        let count = count.count();
+        let mut settlements = Vec::with_capacity(count);
+        for QueuedSettlement { settlement, bytes, at } in self.pending.drain(..count) {
             settlements.push(settlement);
             let Some((worker, position)) = at else {
                 batch.unjournaled += 1;
                 continue;
             };
             batch.in_memory += 1;
+            batch.bytes_in_memory += bytes;
             batch.note(worker, position);
         }
         batch.batch.settlements = settlements.into();
@@ -225,18 +235,24 @@ impl Drain {
         batch
     }
 
-    /// Offers a batch until it is stored. False: the end has come, and the last try failed.
-    async fn deliver<F>(&mut self, batch: &PreparedBatch, sink: &mut impl Sink, stop: &mut Stop<'_, F>) -> bool
+    /// Offers a batch, whole or in parts, until all of it is stored. Gives the number of settlements that are not: 0, or
+    /// the end has come, and the last try failed.
+    async fn deliver<F>(&mut self, batch: &PreparedBatch, sink: &mut impl Sink, stop: &mut Stop<'_, F>) -> usize
     where
         F: Future<Output = ()>,
     {
         let mut outage: Option<Instant> = None;
         let mut waits = 0_u32;
         let mut tries_left = LAST_TRIES;
+        let mut offer = Offer::new(batch.batch.clone());
         loop {
-            let error = match sink.record(batch.batch.clone()).await {
-                Ok(()) => break,
-                Err(error) => error,
+            let error = match offer.next(sink).await {
+                Offered::Part => {
+                    (waits, tries_left) = (0, LAST_TRIES);
+                    continue;
+                }
+                Offered::All => break,
+                Offered::Failed(error) => error,
             };
             if outage.is_none() {
                 tracing::warn!(
@@ -251,7 +267,7 @@ impl Drain {
                 }
                 tries_left -= 1;
                 if tries_left == 0 {
-                    return false;
+                    return offer.left();
                 }
             }
             tokio::select! {
@@ -264,7 +280,7 @@ impl Drain {
             Origin::Queue | Origin::OwnFiles => self.in_flight.stored(&batch.batch.settlements),
             Origin::Orphan => self.tell_of_interrupted(&batch.batch.settlements),
         }
-        self.in_flight.release_memory(batch.in_memory);
+        self.in_flight.release_memory(batch.in_memory, batch.bytes_in_memory);
         if let Some(from_files) = &mut self.from_files {
             from_files.catch_up.stored(batch);
         }
@@ -272,7 +288,7 @@ impl Drain {
             let seconds = since.elapsed().as_secs();
             tracing::info!(seconds, unstored = self.in_flight.unstored(), "settlements are stored again");
         }
-        true
+        0
     }
 
     /// Tells observers of requests that have settled as their orphan was read. Not earlier than they are stored: if they
@@ -282,10 +298,11 @@ impl Drain {
         interrupted.for_each(|settlement| self.observers.tell(settlement));
     }
 
-    /// Drops the queue. Gives the number of settlements in it and in `batch` that are in no journal.
-    async fn give_up(&mut self, batch: &PreparedBatch) -> u64 {
+    /// Drops the queue, after `lost` settlements of a batch that are in no journal could not be stored. Gives their number
+    /// with those of the queue.
+    async fn give_up(&mut self, mut lost: usize) -> u64 {
         self.queue.close();
-        let mut lost = batch.unjournaled;
+        lost += self.pending.drain(..).filter(|queued| queued.at.is_none()).count();
         while let Some(queued) = self.queue.recv().await {
             lost += usize::from(queued.at.is_none());
         }

@@ -19,6 +19,9 @@ pub type Watcher = Box<dyn FnMut(&[Attempt]) + Send>;
 ///
 /// If it is dropped before [`Guard::settle`], it records that the client left (499, `cancelled`), or an internal error (500)
 /// while a panic unwinds. Recording is synchronous and waits for nothing but the page cache, so any thread may drop it.
+///
+/// What providers and clients say is cut to the sizes of [`tt_core::record::bounds`] here, before it is kept in memory, in
+/// the journal or in the store.
 #[must_use = "dropping it records that the client left"]
 pub struct Guard {
     recorder: Arc<Recorder>,
@@ -57,7 +60,8 @@ impl Guard {
     /// Records that an attempt is about to be sent. On an error it must not be sent, because nothing would account for it.
     ///
     /// If the attempt before has not ended, it counts as sent and not answered.
-    pub fn attempt_started(&mut self, started: AttemptStarted) -> Result<(), LedgerError> {
+    pub fn attempt_started(&mut self, mut started: AttemptStarted) -> Result<(), LedgerError> {
+        started.bound();
         if self.recorder.queue.is_closed() {
             return Err(LedgerError::Closed);
         }
@@ -82,7 +86,8 @@ impl Guard {
         self.end(ended, false);
     }
 
-    fn end(&mut self, ended: AttemptEnded, now: bool) {
+    fn end(&mut self, mut ended: AttemptEnded, now: bool) {
+        ended.bound();
         match self.record.as_mut().and_then(|r| r.attempts.last_mut()) {
             Some(Attempt { ended: end @ None, .. }) => {
                 if let Some(journaled) = &mut self.journaled {
@@ -137,14 +142,20 @@ impl Guard {
     fn finish(&mut self, settled: impl FnOnce(&Intent) -> Settled) -> Durable {
         self.call_watcher();
         let Some(Record { intent, attempts }) = self.record.take() else { return Durable::default() };
-        let settled = settled(&intent);
+        let mut settled = settled(&intent);
+        settled.bound();
         let settlement = Settlement { intent, attempts, settled };
         self.recorder.observers.tell(&settlement);
         self.recorder.in_flight.settle(settlement.settled_at());
         match self.journaled.take() {
             None => {
                 let user = settlement.intent.user_id;
-                if self.recorder.queue.send(QueuedSettlement { settlement, at: None }).is_err() {
+                if self
+                    .recorder
+                    .queue
+                    .send(QueuedSettlement { bytes: settlement.bytes(), settlement, at: None })
+                    .is_err()
+                {
                     self.lose(user);
                 }
                 Durable::default()
@@ -157,13 +168,14 @@ impl Guard {
         let (queue, in_flight) = (&self.recorder.queue, &self.recorder.in_flight);
         journaled.settled(&settlement.settled);
         let (worker, user, mut queued) = (journaled.worker(), settlement.intent.user_id, false);
+        let bytes = settlement.bytes();
         let written = journaled.settle(|at| {
-            if at.is_some() && !in_flight.reserve_memory() {
+            if at.is_some() && !in_flight.reserve_memory(bytes) {
                 return false;
             }
-            queued = queue.send(QueuedSettlement { settlement, at: at.map(|at| (worker, at)) }).is_ok();
+            queued = queue.send(QueuedSettlement { settlement, bytes, at: at.map(|at| (worker, at)) }).is_ok();
             if !queued && at.is_some() {
-                in_flight.release_memory(1);
+                in_flight.release_memory(1, bytes);
             }
             queued
         });
@@ -261,6 +273,27 @@ mod tests {
         });
         let attempts = vec![Attempt { started: started(200), ended: Some(answered()) }];
         assert_eq!(all, [Settlement { intent: intent(1), attempts, settled: settled() }]);
+    }
+
+    #[test]
+    fn what_a_provider_says_is_cut_before_it_is_kept() {
+        use tt_core::record::bounds::{ERROR_BYTES, MODEL_BYTES, RAW_BYTES};
+        let all = settlements(|ledger| {
+            let mut guard = guard(ledger, 1);
+            guard.attempt_started(started(200)).unwrap();
+            let mut ended = AttemptEnded { error: Some("é".repeat(1 << 20)), ..answered() };
+            ended.usage.raw = format!(r#"{{"x":"{}"}}"#, "é".repeat(1 << 20));
+            ended.served_model = Some("m".repeat(1 << 20));
+            guard.attempt_ended(ended);
+            assert!(guard.attempts()[0].ended.as_ref().unwrap().usage.raw.len() <= RAW_BYTES);
+            guard.settle(Settled { error: Some("e".repeat(1 << 20)), ..settled() });
+        });
+        let [one] = &all[..] else { panic!("{all:?}") };
+        let ended = one.attempts[0].ended.as_ref().unwrap();
+        assert!(ended.usage.raw.starts_with(r#"{"bytes":2097160,"begins":"{\"x\":"#), "{}", ended.usage.raw);
+        assert_eq!(ended.served_model.as_ref().unwrap().len(), MODEL_BYTES);
+        let errors = [&ended.error, &one.settled.error].map(|error| error.as_ref().unwrap().len());
+        assert_eq!(errors, [ERROR_BYTES; 2]);
     }
 
     #[test]

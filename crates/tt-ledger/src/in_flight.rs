@@ -15,6 +15,17 @@ mod by_user;
 
 use by_user::ByUser;
 
+/// How many settlements of a journal may wait in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) settlements: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Memory {
+    pub(crate) const UNBOUNDED: Self = Self { settlements: usize::MAX, bytes: usize::MAX };
+}
+
 /// The atomic counts publish no memory to other threads, so `Relaxed` is enough throughout.
 #[derive(Debug)]
 pub(crate) struct InFlight {
@@ -23,9 +34,10 @@ pub(crate) struct InFlight {
     permits: AtomicUsize,
     /// Of those, the ones whose request has settled.
     unstored: AtomicUsize,
-    /// Settlements of a journal that wait in memory, and how many may.
+    /// Settlements of a journal that wait in memory, their bytes, and how much of both may.
     in_memory: AtomicUsize,
-    memory_capacity: usize,
+    bytes_in_memory: AtomicUsize,
+    memory_capacity: Memory,
     users: ByUser,
     closed: AtomicBool,
     /// The number of settlements in a full batch.
@@ -35,14 +47,15 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    /// `capacity`: requests that may hold a permit. `memory_capacity`: journaled settlements that may wait in memory.
+    /// `capacity`: requests that may hold a permit. `memory_capacity`: what may wait in memory of journaled settlements.
     /// `batch`: the drain is woken each time so many have settled.
-    pub(crate) fn new(capacity: usize, memory_capacity: usize, batch: usize) -> Self {
+    pub(crate) fn new(capacity: usize, memory_capacity: Memory, batch: usize) -> Self {
         Self {
             capacity,
             permits: AtomicUsize::new(0),
             unstored: AtomicUsize::new(0),
             in_memory: AtomicUsize::new(0),
+            bytes_in_memory: AtomicUsize::new(0),
             memory_capacity,
             users: ByUser::default(),
             closed: AtomicBool::new(false),
@@ -96,16 +109,31 @@ impl InFlight {
         self.permits.fetch_sub(count, Ordering::Relaxed);
     }
 
-    /// Reserves room in memory for a journaled settlement. False: there is none, and the drain must read the settlement
-    /// back from its file.
-    pub(crate) fn reserve_memory(&self) -> bool {
-        let room = |used| (used < self.memory_capacity).then_some(used + 1);
-        self.in_memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
+    /// Reserves room in memory for a journaled settlement of so many bytes. False: there is none, and the drain must read
+    /// the settlement back from its file.
+    pub(crate) fn reserve_memory(&self, bytes: usize) -> bool {
+        let most = self.memory_capacity;
+        let room = |used| (used < most.settlements).then_some(used + 1);
+        if self.in_memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
+            return false;
+        }
+        let room = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= most.bytes);
+        let reserved = self.bytes_in_memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok();
+        if !reserved {
+            self.in_memory.fetch_sub(1, Ordering::Relaxed);
+        }
+        reserved
     }
 
-    /// Frees the room in memory of `count` settlements.
-    pub(crate) fn release_memory(&self, count: usize) {
+    /// Frees the room in memory of `count` settlements of so many bytes together.
+    pub(crate) fn release_memory(&self, count: usize, bytes: usize) {
         self.in_memory.fetch_sub(count, Ordering::Relaxed);
+        self.bytes_in_memory.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// The bytes of journaled settlements that wait in memory.
+    pub(crate) fn bytes_in_memory(&self) -> usize {
+        self.bytes_in_memory.load(Ordering::Relaxed)
     }
 
     /// Wakes the drain because a chain's settlements from now on are in its files only.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::in_flight::Memory;
 use crate::journal::config::JournalConfig;
 use crate::journal::files::Files;
 use crate::journal::instance::{Instance, remove_instance};
@@ -29,8 +30,8 @@ pub(crate) struct Journal {
     pub(crate) chains: Vec<Arc<ChainWriter>>,
     /// The directory of all instances.
     pub(crate) root: PathBuf,
-    /// The most settlements that may wait in memory.
-    pub(crate) memory: usize,
+    /// What may wait in memory.
+    pub(crate) memory: Memory,
     pub(crate) orphan_scan_interval: Duration,
 }
 
@@ -40,7 +41,8 @@ impl Journal {
         let instance = Arc::new(Instance::begin(&config, files)?);
         let workers = config.workers.max(1);
         let chains = (0..workers).map(|worker| Arc::new(ChainWriter::new(Arc::clone(&instance), worker))).collect();
-        let JournalConfig { dir: root, memory, orphan_scan_interval, .. } = config;
+        let JournalConfig { dir: root, memory, memory_bytes, orphan_scan_interval, .. } = config;
+        let memory = Memory { settlements: memory, bytes: memory_bytes };
         Ok(Self { instance, chains, root, memory, orphan_scan_interval })
     }
 

@@ -12,7 +12,7 @@ use crate::drain::batch::BATCH;
 use crate::error::LedgerError;
 use crate::flusher::Flusher;
 use crate::guard::Guard;
-use crate::in_flight::InFlight;
+use crate::in_flight::{InFlight, Memory};
 use crate::journal::Journal;
 use crate::journal::config::JournalConfig;
 use crate::journal::files::Files;
@@ -46,6 +46,8 @@ pub struct LedgerStatus {
     pub open: usize,
     /// Settled requests that the sink has not taken.
     pub unstored: usize,
+    /// About the bytes that settlements take in memory while they wait; those that wait in files only take none.
+    pub memory_bytes: usize,
     /// The most that `open` and `unstored` may sum up to; beyond it [`Ledger::open`] refuses. `usize::MAX` with a
     /// journal.
     pub capacity: usize,
@@ -75,7 +77,7 @@ impl LedgerBuilder {
     /// empties it. When the process ends, what it holds is lost.
     pub fn in_memory(self, capacity: usize) -> (Ledger, Drain) {
         let (queue, settlements) = unbounded_channel();
-        let in_flight = Arc::new(InFlight::new(capacity, usize::MAX, BATCH));
+        let in_flight = Arc::new(InFlight::new(capacity, Memory::UNBOUNDED, BATCH));
         let observers = Observers::from(self.observers);
         let drain = Drain::new(settlements, Arc::clone(&in_flight), None, observers.clone());
         let recorder = Arc::new(Recorder { queue, in_flight, chain: None, observers, clock: self.clock });
@@ -177,6 +179,7 @@ impl Ledger {
         LedgerStatus {
             open: in_flight.open(),
             unstored: in_flight.unstored(),
+            memory_bytes: in_flight.bytes_in_memory(),
             capacity: in_flight.capacity(),
             journal_bytes: instance.map_or(0, |i| i.bytes()),
             max_journal_bytes: instance.map_or(0, |i| i.max_bytes),

@@ -133,7 +133,7 @@ mod recorder;
 #[cfg(test)]
 mod sim;
 
-pub use drain::batch::{BATCH, WINDOW};
+pub use drain::batch::{BATCH, BATCH_BYTES, WINDOW};
 pub use drain::sink::{Batch, Sink};
 pub use drain::{Drain, Drained};
 pub use error::LedgerError;

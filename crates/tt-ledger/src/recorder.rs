@@ -29,6 +29,8 @@ pub(crate) struct Recorder {
 /// A settlement on its way to the drain.
 pub(crate) struct QueuedSettlement {
     pub(crate) settlement: Settlement,
+    /// About the bytes that it takes in memory.
+    pub(crate) bytes: usize,
     /// The worker whose chain it is in, and the position right after it; `None`: it is in no journal.
     pub(crate) at: Option<(usize, Position)>,
 }

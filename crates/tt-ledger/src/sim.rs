@@ -8,4 +8,5 @@ mod interleavings;
 mod journal_v1;
 mod lifecycle;
 mod observers;
+mod refusals;
 pub(crate) mod simulated;

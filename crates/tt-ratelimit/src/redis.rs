@@ -11,9 +11,13 @@ mod breaker;
 mod config;
 mod connection;
 mod connections;
+mod keys;
 mod probe;
+mod since;
 
 pub use config::{RedisConfig, RedisState, WithoutRedis};
 pub(crate) use connection::{Connection, Failure, within};
 pub(crate) use connections::{Connections, LogWords};
+pub(crate) use keys::Keys;
 pub(crate) use probe::Probe;
+pub(crate) use since::{Since, SinceMark};

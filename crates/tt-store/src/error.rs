@@ -90,6 +90,11 @@ impl StoreError {
         )
     }
 
+    /// Did the database refuse what it was asked to do, so that asking the same again is of no use?
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Query(_))
+    }
+
     /// A value in the database that does not parse.
     pub(crate) fn corrupt(source: impl Into<Source>) -> Self {
         Self::Query(source.into())
@@ -114,10 +119,17 @@ pub(crate) fn on_violation(constraint: Constraint, conflict: Conflict) -> impl F
 }
 
 /// True if the error means that the database is away or too busy. Neither diesel nor diesel-async keeps the SQLSTATE,
-/// so an outage is recognised by its words. PostgreSQL's are those of its class 57 (operator intervention) and 53 (out
-/// of resources); SQLite's those of `SQLITE_BUSY`.
+/// so an outage is recognised by its words. PostgreSQL's are those of its class 57 (operator intervention), 53 (out of
+/// resources) and 40 (a deadlock); SQLite's those of `SQLITE_BUSY`, `SQLITE_FULL` and `SQLITE_IOERR`.
 fn is_unavailable(error: &DieselError) -> bool {
-    const SIGNS: [&str; 7] = [
+    const SIGNS: [&str; 14] = [
+        "canceling statement",
+        "No space left on device",
+        "out of memory",
+        "out of shared memory",
+        "deadlock detected",
+        "database or disk is full",
+        "disk I/O error",
         "database is locked",
         "database table is locked",
         "terminating connection",
@@ -157,11 +169,14 @@ mod tests {
             (DatabaseErrorKind::UnableToSendCommand, "connection closed"),
             (DatabaseErrorKind::Unknown, "database is locked"),
             (DatabaseErrorKind::Unknown, "terminating connection due to administrator command"),
+            (DatabaseErrorKind::Unknown, "could not extend file \"base/5/16384\": No space left on device"),
+            (DatabaseErrorKind::Unknown, "database or disk is full"),
         ] {
             assert!(matches!(StoreError::from(database_error(kind, text)), StoreError::Unavailable(_)), "{text}");
         }
         let error = database_error(DatabaseErrorKind::Unknown, "column \"x\" does not exist");
-        assert!(matches!(StoreError::from(error), StoreError::Query(_)));
+        let error = StoreError::from(error);
+        assert!(matches!(error, StoreError::Query(_)) && error.is_refusal());
     }
 
     #[test]

@@ -252,6 +252,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    installation (one) {
+        one -> BigInt,
+        name -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, api_keys, provider_keys, provider_models, model_aliases);
 diesel::allow_tables_to_appear_in_same_query!(request_logs, request_details, users);
 
@@ -299,7 +306,8 @@ mod tests {
                 usage_tag_values,
                 spending,
                 journal_cursors,
-                price_overrides
+                price_overrides,
+                installation
             )
         };
     }

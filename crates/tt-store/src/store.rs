@@ -114,6 +114,12 @@ impl Store {
         call!(self, read, ops::ping())
     }
 
+    /// The name of this installation: 32 random hexadecimal digits, made with the tables. All processes on one database
+    /// have the same; a copy of a database has that of its original.
+    pub fn installation(&self) -> Call<String> {
+        call!(self, read, ops::installation())
+    }
+
     /// Closes the connections; those on loan are closed when they are given back. Later calls are
     /// [`StoreError::Unavailable`].
     pub fn close(&self) {

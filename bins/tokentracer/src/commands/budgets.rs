@@ -10,7 +10,7 @@ use tt_ratelimit::Budgets;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::store::{explain, open_existing};
+use crate::store::{explain, installation, open_existing};
 
 /// The command line.
 pub(crate) fn command() -> Command {
@@ -37,9 +37,11 @@ pub(crate) async fn run(config: &Config, matches: &ArgMatches, control: &Handle)
     };
     let store = open_existing(config, control).await?;
     let user = store.user_by_email(email.clone()).await.map_err(|error| explain(&error))?;
+    let installation = installation(&store).await?;
     store.close();
     let user = user.ok_or_else(|| format!("there is no user {email}"))?;
-    let budgets = Budgets::redis(redis.clone(), &Uuid::now_v7().to_string(), control);
+    let redis = redis.clone().of_installation(&installation);
+    let budgets = Budgets::redis(redis, &Uuid::now_v7().to_string(), control);
     let cleared = budgets.expire(user.id).await;
     let cleared = cleared.ok_or("REDIS_URL: Redis does not answer, or has just lost its data")?;
     writeln!(std::io::stdout(), "released what {cleared} requests of ended processes had reserved of {email}'s budgets")

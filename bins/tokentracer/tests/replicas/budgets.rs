@@ -244,6 +244,13 @@ async fn without_redis_budgets_are_refused_and_nothing_else() {
         assert_eq!((refused.error_code().as_str(), refused.header("retry-after")), ("limits_unavailable", Some("1")));
         ask(&cluster.client_of(process), &bob.token).await.expect(200);
     }
+    let wish = json!({"limit_usd": 1, "period": "total"});
+    let set =
+        cluster.client_of(0).put("/manage/budgets").bearer(&bob.token).json(&wish).send().await.expect(200).json();
+    assert_eq!(
+        (set["limit_usd"].to_string(), &set["spent_usd"], &set["held_usd"]),
+        ("1".into(), &json!(null), &json!(null))
+    );
     cluster.redis().restart();
     // It comes back empty: what was spent is read from the store again, and what runs is told by who runs it.
     within(Duration::from_secs(30), "budgets work again", async || {

@@ -1,6 +1,10 @@
 //! Guessing passwords is slowed down, learns nothing, and locks nobody out.
 
+use secrecy::ExposeSecret;
 use serde_json::json;
+use tt_core::UserId;
+use tt_crypto::Sessions;
+use tt_store::{Store, StoreConfig};
 use tt_testkit::client::Response;
 use tt_testkit::world::{PASSWORD, credentials};
 use tt_testkit::{Client, World};
@@ -146,4 +150,23 @@ async fn an_address_that_only_failed_is_not_known_after_a_restart() {
     let client = alone.client();
     closed_to_strangers(&client, ann).await;
     throttled(&login(&client, home, ann, PASSWORD).await);
+}
+
+/// A token that is signed as it should be, with the name of somebody else's session.
+#[tokio::test]
+async fn a_token_that_names_another_user_than_its_session_is_a_wrong_one() {
+    let secret = "j".repeat(32);
+    let world = alone().env("JWT_SECRET", &secret).env("ENCRYPTION_KEY", &secret).start().await;
+    let (ann, bob) = (world.sign_up("ann").await, world.sign_up("bob").await);
+    let url = format!("sqlite://{}", world.data_dir().join("tokentracer.db").display());
+    let store = Store::open(StoreConfig::new(url.into(), tokio::runtime::Handle::current())).unwrap();
+    let now = tt_http::now();
+    let sessions = Sessions::new(&secret.into()).unwrap();
+    for (sub, status) in [(ann.id, 200), (bob.id, 401)] {
+        let issued = sessions.issue(UserId(sub), now).unwrap();
+        store.create_session(UserId(ann.id), issued.jti_hash, now, issued.expires_at).await.unwrap();
+        let token = issued.token.expose_secret();
+        let answer = world.client().get("/auth/me").bearer(token).send().await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
 }

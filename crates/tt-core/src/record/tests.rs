@@ -1,7 +1,7 @@
 use super::*;
 use crate::fee::{FeeKind, FeeUnit};
 
-fn attempt(ended: Option<AttemptEnded>) -> Attempt {
+pub(super) fn attempt(ended: Option<AttemptEnded>) -> Attempt {
     Attempt {
         started: AttemptStarted {
             alias: "a".into(),
@@ -27,7 +27,7 @@ fn billed(source: UsageSource, output: u64, cost: Option<i64>) -> Option<Attempt
     })
 }
 
-fn totals(attempts: Vec<Option<AttemptEnded>>) -> Totals {
+pub(super) fn settlement(attempts: Vec<Attempt>) -> Settlement {
     let intent = Intent {
         request_id: RequestId(uuid::Uuid::nil()),
         created_at: Timestamp::from_millis(0),
@@ -45,7 +45,11 @@ fn totals(attempts: Vec<Option<AttemptEnded>>) -> Totals {
         trace_id: None,
     };
     let settled = Settled { status: Some(200), outcome: Outcome::Ok, error: None, latency_ms: 1, first_token_ms: None };
-    Settlement { intent, attempts: attempts.into_iter().map(attempt).collect(), settled }.totals()
+    Settlement { intent, attempts, settled }
+}
+
+fn totals(attempts: Vec<Option<AttemptEnded>>) -> Totals {
+    settlement(attempts.into_iter().map(attempt).collect()).totals()
 }
 
 #[test]

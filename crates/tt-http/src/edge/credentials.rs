@@ -28,16 +28,17 @@ pub(crate) enum Need {
 /// When there is no credential (401), it is wrong, expired or revoked (401), or it is not one that the call takes (403).
 pub(crate) async fn authenticate(cx: &Context, need: Need) -> Result<KnownCaller, ApiError> {
     let token = bearer(cx.headers())?;
-    let (kind, hash) = match ApiKey::parse(token) {
-        Some(key) => (CredentialKind::ApiKey, key.hash()),
+    let (kind, hash, user) = match ApiKey::parse(token) {
+        Some(key) => (CredentialKind::ApiKey, key.hash(), None),
         None if token.starts_with("tt-") => return Err(ApiError::invalid_credentials()),
         None => {
             let claims = cx.app.sessions.verify(token, cx.arrived_at).map_err(|_| ApiError::invalid_credentials())?;
-            (CredentialKind::Session, claims.jti_hash)
+            (CredentialKind::Session, claims.jti_hash, Some(claims.user_id))
         }
     };
     let caller = cx.app.directory.caller(kind, hash).await?.ok_or_else(ApiError::invalid_credentials)?;
-    if caller.expires_at.is_some_and(|end| end <= cx.arrived_at) {
+    // The token and the session in the store must name the same user.
+    if user.is_some_and(|user| user != caller.user_id) || caller.expires_at.is_some_and(|end| end <= cx.arrived_at) {
         return Err(ApiError::invalid_credentials());
     }
     let may = match need {

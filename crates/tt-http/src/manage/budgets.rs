@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tt_core::budget::{Budget, BudgetKind, BudgetRule, Period, UserBudgets};
-use tt_core::{NanoUsd, Timestamp, UserId};
+use tt_core::{Causes, NanoUsd, Timestamp, UserId};
 use tt_ratelimit::Used;
 
 use crate::clock::now;
@@ -13,6 +13,7 @@ use crate::edge::error::ApiError;
 use crate::edge::fields;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
+use crate::state::budget_accounts::BudgetAccountsError;
 use crate::state::directory::KnownCaller;
 
 /// When several processes store requests of one user at the same moment, their counters hold each other's twice for some
@@ -21,7 +22,7 @@ use crate::state::directory::KnownCaller;
 const READ_AGAIN: usize = 5;
 const APART: Duration = Duration::from_millis(20);
 
-/// A budget and what is used of it. Every field is `null` when there is no budget.
+/// A budget and what is used of it, which is `null` where it is not known. Every field is `null` when there is no budget.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct BudgetView {
     limit_usd: Option<NanoUsd>,
@@ -44,7 +45,9 @@ pub(crate) struct BudgetsView {
 
 /// `GET /manage/budgets`: both budgets of the caller.
 pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
-    view(&cx, caller.user_id, caller.budgets).await.map(Json)
+    let (rules, at) = (rules(caller.user_id, caller.budgets), now());
+    let used = used(&cx, &rules, at).await?;
+    Ok(Json(view(&rules, &used.into_iter().map(Some).collect::<Vec<_>>(), at)))
 }
 
 #[derive(Deserialize)]
@@ -56,48 +59,66 @@ struct BudgetWish {
     period: Option<Option<String>>,
 }
 
-/// `PUT /manage/budgets`: sets or removes the caller's own budget. The administrator's stays as it is.
+/// `PUT /manage/budgets`: sets or removes the caller's own budget. The administrator's stays as it is. Once the budget is
+/// stored the answer is 200: what is used of it is `null` where the counters cannot tell, as after a restart of Redis.
 pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     let BudgetWish { limit_usd, period } = cx.json().await?;
     let own = fields::budget(["limit_usd", "period"], limit_usd, period)?
         .ok_or_else(|| ApiError::missing_field("limit_usd"))?;
     cx.app.store.set_own_budget(caller.user_id, own, now()).await?;
     cx.app.directory.forget(caller.user_id);
-    cx.app.budget_accounts.budget_set(caller.user_id).await?;
-    view(&cx, caller.user_id, UserBudgets { own, ..caller.budgets }).await.map(Json)
+    let (rules, at) = (rules(caller.user_id, UserBudgets { own, ..caller.budgets }), now());
+    let read = async {
+        cx.app.budget_accounts.budget_set(caller.user_id).await?;
+        used(&cx, &rules, at).await
+    };
+    let used = match read.await {
+        Ok(used) => used.into_iter().map(Some).collect(),
+        Err(error) => {
+            tracing::warn!(error = %Causes(&error), "a budget is set, and what is used of it cannot be told");
+            vec![None; rules.len()]
+        }
+    };
+    Ok(Json(view(&rules, &used, at)))
 }
 
-async fn view(cx: &Context, user: UserId, budgets: UserBudgets) -> Result<BudgetsView, ApiError> {
-    let at = now();
+fn rules(user: UserId, budgets: UserBudgets) -> Vec<BudgetRule> {
     let of = [(BudgetKind::UserOwn, budgets.own), (BudgetKind::UserAdmin, budgets.admin)];
-    let rules: Vec<BudgetRule> = of
-        .into_iter()
-        .filter_map(|(kind, budget)| {
-            let Budget { limit, period } = budget?;
-            Some(BudgetRule { kind, user, key: None, limit, period })
-        })
-        .collect();
-    let mut used = cx.app.budget_accounts.standing(&rules, at).await?;
+    let rule = |(kind, budget): (BudgetKind, Option<Budget>)| {
+        let Budget { limit, period } = budget?;
+        Some(BudgetRule { kind, user, key: None, limit, period })
+    };
+    of.into_iter().filter_map(rule).collect()
+}
+
+/// What is used of each rule in the periods of `at`.
+async fn used(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
+    let mut used = cx.app.budget_accounts.standing(rules, at).await?;
     for _ in 0..READ_AGAIN {
         let over = |(rule, used): (&BudgetRule, &Used)| used.spent.plus(used.held) > rule.limit;
         if !rules.iter().zip(&used).any(over) {
             break;
         }
         tokio::time::sleep(APART).await;
-        used = cx.app.budget_accounts.standing(&rules, at).await?;
+        used = cx.app.budget_accounts.standing(rules, at).await?;
     }
+    Ok(used)
+}
+
+/// `used`: of each rule, `None` where it is not known.
+fn view(rules: &[BudgetRule], used: &[Option<Used>], at: Timestamp) -> BudgetsView {
     let view = |kind| {
-        let (rule, used) = rules.iter().zip(&used).find(|(rule, _)| rule.kind == kind)?;
+        let (rule, used) = rules.iter().zip(used).find(|(rule, _)| rule.kind == kind)?;
         Some(BudgetView {
             limit_usd: Some(rule.limit),
             period: Some(rule.period),
-            spent_usd: Some(used.spent),
-            held_usd: Some(used.held),
+            spent_usd: used.map(|used| used.spent),
+            held_usd: used.map(|used| used.held),
             resets_at: rule.period.resets_at(at),
         })
     };
     let BudgetView { limit_usd, period, spent_usd, held_usd, resets_at } =
         view(BudgetKind::UserOwn).unwrap_or_default();
     let admin = view(BudgetKind::UserAdmin).unwrap_or_default();
-    Ok(BudgetsView { limit_usd, period, spent_usd, held_usd, resets_at, admin })
+    BudgetsView { limit_usd, period, spent_usd, held_usd, resets_at, admin }
 }

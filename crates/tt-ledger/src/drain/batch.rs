@@ -7,6 +7,9 @@ use crate::journal::position::Position;
 
 /// The most settlements in a batch.
 pub const BATCH: usize = 1000;
+/// About the most bytes of the settlements in a batch. One that takes more by itself is a batch of its own. A database takes
+/// a batch as one statement, which doubles some of its bytes.
+pub const BATCH_BYTES: usize = 4 << 20;
 /// The time that a batch that is not full waits for more, from its first settlement on.
 pub const WINDOW: Duration = Duration::from_millis(50);
 
@@ -22,6 +25,35 @@ pub(crate) enum Origin {
     Orphan,
 }
 
+/// What a batch has room for.
+pub(crate) struct Room {
+    settlements: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// The room of an empty batch.
+    pub(crate) const fn new() -> Self {
+        Self { settlements: 0, bytes: 0 }
+    }
+
+    /// Is there room for a settlement of so many bytes? The first one always fits.
+    pub(crate) const fn fits(&self, bytes: usize) -> bool {
+        self.settlements == 0 || (self.settlements < BATCH && self.bytes.saturating_add(bytes) <= BATCH_BYTES)
+    }
+
+    /// Notes that the batch has one more settlement of so many bytes.
+    pub(crate) const fn take(&mut self, bytes: usize) {
+        self.settlements += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Is there no room for any other settlement? For a reader, which does not know the size of the next one.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.settlements >= BATCH || self.bytes >= BATCH_BYTES
+    }
+}
+
 /// A batch, and what it was made of.
 #[derive(Default)]
 pub(crate) struct PreparedBatch {
@@ -31,8 +63,9 @@ pub(crate) struct PreparedBatch {
     pub(crate) by_segment: Vec<(usize, u64, usize)>,
     /// For each worker, the position up to which its chain is stored with this batch.
     pub(crate) ends: Vec<(usize, Position)>,
-    /// The number of settlements that waited in memory and are in a journal.
+    /// The number of settlements that waited in memory and are in a journal, and their bytes.
     pub(crate) in_memory: usize,
+    pub(crate) bytes_in_memory: usize,
     /// The number of settlements that are in no journal.
     pub(crate) unjournaled: usize,
 }

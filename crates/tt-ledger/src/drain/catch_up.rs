@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tt_core::record::JournalCursor;
 
-use crate::drain::batch::{BATCH, Origin, PreparedBatch};
+use crate::drain::batch::{Origin, PreparedBatch, Room};
 use crate::drain::blocking::blocking;
 use crate::journal::Journal;
 use crate::journal::position::Position;
@@ -122,15 +122,16 @@ impl CatchUp {
 /// Reads settlements that are not stored into `batch`. False: it has read to the end of the chain, whose settlements go
 /// to the queue again from here on.
 fn read_batch(chain: &ChainWriter, reader: &mut ChainReader, batch: &mut PreparedBatch) -> io::Result<bool> {
-    let mut settlements = Vec::new();
+    let (mut settlements, mut room) = (Vec::new(), Room::new());
     let behind = loop {
-        while settlements.len() < BATCH
+        while !room.is_full()
             && let Some((settlement, position)) = reader.next()?
         {
+            room.take(settlement.bytes());
             settlements.push(settlement);
             batch.note(chain.worker, position);
         }
-        if settlements.len() >= BATCH {
+        if room.is_full() {
             break true;
         }
         if chain.caught_up(reader.position()) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tt_core::record::Settlement;
 
-use crate::drain::batch::BATCH;
+use crate::drain::batch::Room;
 use crate::journal::Journal;
 use crate::journal::files::Lock;
 use crate::journal::instance::{Instance, LOCK, remove_instance};
@@ -135,8 +135,8 @@ impl Orphan {
 
     /// Reads on in the current chain, a batch at most. Blocks.
     pub(crate) fn read(&mut self) -> io::Result<Part> {
-        let mut part = Part { settlements: Vec::new(), end: None };
-        while part.settlements.len() < BATCH
+        let (mut part, mut room) = (Part { settlements: Vec::new(), end: None }, Room::new());
+        while !room.is_full()
             && let Some((worker, reading)) = self.current.take()
         {
             let (read, reading) = match reading {
@@ -153,6 +153,7 @@ impl Orphan {
                 },
             };
             if let Some((settlement, position)) = read {
+                room.take(settlement.bytes());
                 part.settlements.push(settlement);
                 part.end = Some(position);
             }

@@ -20,9 +20,17 @@ pub trait Sink: Send {
     /// Why a call failed. The drain tries again.
     type Error: Error + Send;
 
-    /// Stores a batch as a whole, or nothing of it. After an error it is called again with the same batch. A request that
-    /// is stored already must be left as it is.
+    /// Stores a batch as a whole, or nothing of it. After an error it is called again with the same batch, or with parts
+    /// of it ([`Sink::is_refusal`]), of which only the last has the cursors. A request that is stored already must be left
+    /// as it is.
     fn record(&mut self, batch: Batch) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Was the store reached, and did it refuse what it was given? Then the same batch is of no use to it, and the drain
+    /// offers its halves, down to the settlement that cannot be stored.
+    fn is_refusal(&self, error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
 
     /// The cursor of a chain; `None`: nothing of the chain is stored.
     fn cursor(&mut self, journal: String) -> impl Future<Output = Result<Option<JournalCursor>, Self::Error>> + Send;

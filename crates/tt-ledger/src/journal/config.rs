@@ -33,13 +33,15 @@ pub struct JournalConfig {
     pub fsync: Fsync,
     /// The most settlements that wait in memory for the drain. The drain reads others back from the files.
     pub memory: usize,
+    /// About the most bytes that these may take.
+    pub memory_bytes: usize,
     /// The interval at which the drain looks for journals whose process has ended.
     pub orphan_scan_interval: Duration,
 }
 
 impl JournalConfig {
-    /// One worker, 1 GiB, segments of 16 MiB, `fsync` every 50 ms, 10,000 settlements in memory, a scan for orphans
-    /// every 30 s.
+    /// One worker, 1 GiB, segments of 16 MiB, `fsync` every 50 ms, 10,000 settlements and 64 MiB in memory, a scan for
+    /// orphans every 30 s.
     pub fn new(dir: impl Into<PathBuf>, instance: impl Into<String>) -> Self {
         Self {
             dir: dir.into(),
@@ -49,6 +51,7 @@ impl JournalConfig {
             segment_bytes: 16 << 20,
             fsync: Fsync::Every(Duration::from_millis(50)),
             memory: 10_000,
+            memory_bytes: 64 << 20,
             orphan_scan_interval: Duration::from_secs(30),
         }
     }

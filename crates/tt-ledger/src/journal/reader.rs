@@ -211,7 +211,11 @@ impl ChainReader {
         let Some(request) = open.get_mut(&key) else { return };
         match (record, request.attempts.last_mut()) {
             (Record::Started(started), _) => request.attempts.push(Attempt { started, ended: None }),
-            (Record::Ended(ended), Some(attempt)) => attempt.ended = Some(ended),
+            (Record::Ended(mut ended), Some(attempt)) => {
+                // Version 0.1 wrote texts of any length.
+                ended.bound();
+                attempt.ended = Some(ended);
+            }
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ use tt_core::record::{JournalCursor, Outcome, Settlement};
 
 use crate::sim::fixtures::{answered, intent, ms, settled, started};
 use crate::sim::simulated::{Machine, Process};
-use crate::{Batch, Drain, Flusher, Fsync, Guard, JournalConfig, Ledger, Sink};
+use crate::{BATCH, BATCH_BYTES, Batch, Drain, Flusher, Fsync, Guard, JournalConfig, Ledger, Sink};
 
 /// A store that outlives processes; its calls are transactions.
 #[derive(Clone, Default)]
@@ -24,6 +24,10 @@ pub(crate) struct Tables {
     pub(crate) cursors: HashMap<String, JournalCursor>,
     /// Calls that fail, the next first.
     pub(crate) failures: Vec<Failure>,
+    /// Requests whose rows are refused as they are, and which of those even without their texts.
+    pub(crate) refused: BTreeMap<u128, Refused>,
+    /// The number of calls that stored or refused rows.
+    pub(crate) calls: usize,
     /// Leaves out rows that are there, as the real one does.
     pub(crate) unique: bool,
 }
@@ -34,6 +38,23 @@ pub(crate) enum Failure {
     Refused,
     /// Stored, but the process dies before it learns of it.
     Killed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    WithTexts,
+    Altogether,
+}
+
+impl Tables {
+    fn refuses(&self, row: &Settlement) -> bool {
+        let is_bare = row.attempts.iter().any(|attempt| attempt.started.notes.iter().any(|note| note.param == "row"));
+        match self.refused.get(&row.intent.request_id.0.as_u128()) {
+            None => false,
+            Some(Refused::WithTexts) => !is_bare,
+            Some(Refused::Altogether) => true,
+        }
+    }
 }
 
 impl Store {
@@ -81,7 +102,14 @@ impl Sink for Connection {
     type Error = std::io::Error;
 
     async fn record(&mut self, batch: Batch) -> Result<(), Self::Error> {
+        let bytes: usize = batch.settlements.iter().map(Settlement::bytes).sum();
+        let is_small = batch.settlements.len() <= BATCH && bytes < BATCH_BYTES + 100_000;
+        assert!(is_small, "{} settlements, {bytes} bytes", batch.settlements.len());
         self.call(|tables| {
+            tables.calls += 1;
+            if batch.settlements.iter().any(|row| tables.refuses(row)) {
+                return Err(std::io::ErrorKind::InvalidData.into());
+            }
             for row in batch.settlements.iter() {
                 if !tables.unique || tables.rows.iter().all(|r| r.intent.request_id != row.intent.request_id) {
                     tables.rows.push(row.clone());
@@ -94,7 +122,13 @@ impl Sink for Connection {
                 let on = before <= Some((cursor.segment, cursor.offset));
                 assert!(on || tables.unique, "{before:?} then {cursor:?}");
             }
+            Ok(())
         })
+        .flatten()
+    }
+
+    fn is_refusal(&self, error: &Self::Error) -> bool {
+        error.kind() == std::io::ErrorKind::InvalidData
     }
 
     async fn cursor(&mut self, journal: String) -> Result<Option<JournalCursor>, Self::Error> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tt_core::record::bounds::ERROR_BYTES;
 use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Outcome, Settlement};
 
 use crate::sim::crashes::{Failure, Store, begin, config};
@@ -106,7 +107,40 @@ fn an_end_that_does_not_fit_on_a_full_disk_keeps_its_numbers() {
     let [Settlement { attempts, settled, .. }] = &rows[..] else { panic!("{rows:?}") };
     let [Attempt { ended: Some(ended), .. }] = &attempts[..] else { panic!("{attempts:?}") };
     assert_eq!((ended.usage.usage.output, ended.usage.raw.as_str()), (77, ""));
-    assert_eq!((settled.outcome, settled.error.as_ref().unwrap().len()), (Outcome::Ok, 80));
+    // The room of the texts that were left out is enough for it.
+    assert_eq!((settled.outcome, settled.error.as_ref().unwrap().len()), (Outcome::Ok, ERROR_BYTES));
+}
+
+/// How much of the error of a request is left that settles on a full disk, after its attempt ended with a usage object of
+/// `raw` bytes.
+fn error_left_on_a_full_disk(raw: usize) -> usize {
+    let (machine, store) = (Machine::default(), Store::default());
+    let process = machine.process();
+    let (ledger, _drain, _flusher) = begin(&process, config(0)).unwrap();
+    let mut guard = guard(&ledger, 1);
+    guard.attempt_started(started(200)).unwrap();
+    machine.set_capacity(Some(0));
+    let mut ended = answered();
+    ended.usage.raw = "x".repeat(raw);
+    guard.attempt_ended(ended);
+    let mut last = settled();
+    last.error = Some("\u{1}".repeat(50_000));
+    drop(guard.settle(last));
+    process.kill();
+    machine.set_capacity(None);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(restart(&machine, &store, 1));
+    let rows = store.tables().rows.clone();
+    let [Settlement { settled, .. }] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!(settled.outcome, Outcome::Ok);
+    settled.error.as_ref().unwrap().len()
+}
+
+#[test]
+fn a_settlement_that_does_not_fit_on_a_full_disk_keeps_its_outcome() {
+    let left: Vec<_> = (0..16).map(|n| error_left_on_a_full_disk(n * 500)).collect();
+    assert!(left.iter().all(|left| [80, ERROR_BYTES].contains(left)), "{left:?}");
+    assert!(left.contains(&80) && left.contains(&ERROR_BYTES), "{left:?}");
 }
 
 #[test]

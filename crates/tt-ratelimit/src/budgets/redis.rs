@@ -18,10 +18,10 @@ use tt_core::{NanoUsd, RequestId, Timestamp, UserId};
 
 use super::outbox::{Outbox, Update};
 use super::reservation::{BudgetedRequest, CostEstimate, Reservation};
-use super::script::{Answer, BudgetScript, Since};
+use super::script::{Answer, BudgetScript};
 use super::standing::{BudgetStanding, Reading, StaleCharge};
 use crate::limits;
-use crate::redis::{Connection, Connections, Failure, LogWords, RedisConfig, RedisState, within};
+use crate::redis::{Connection, Connections, Failure, LogWords, RedisConfig, RedisState, Since, within};
 
 /// The pause between two heartbeats, each of which also checks whether Redis has lost its data.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -69,10 +69,11 @@ impl Drop for RedisBudgets {
 impl RedisBudgets {
     /// Starts the heartbeat task on `control`. It ends when the budgets are dropped.
     pub(super) fn start(config: RedisConfig, process: &str, control: &Handle) -> Arc<Self> {
-        let connections = Connections::new(config, limits::probe(), control.clone(), WORDS);
+        let (script, probe) = (BudgetScript::new(config.keys.clone()), limits::probe(&config.keys));
+        let connections = Connections::new(config, probe, control.clone(), WORDS);
         let budgets = Arc::new(Self {
             connections: Arc::new(connections),
-            script: BudgetScript::new(),
+            script,
             process: process.to_owned(),
             outbox: Outbox::default(),
             sending: Mutex::default(),

@@ -12,9 +12,10 @@ use tt_core::{ApiKeyId, NanoUsd, Period, RequestId, Timestamp, UserId};
 use super::outbox::{Charge, Update};
 use super::reservation::{BudgetedRequest, CostEstimate, countable};
 use super::standing::{Reading, StaleCharge, Used};
+use crate::redis::{Keys, Since, SinceMark};
 
-/// The key with the time since when Redis has its data.
-const SINCE: &str = "tt:budgets:since";
+/// The name of the key with the time since when Redis has its data.
+const SINCE: &str = "budgets:since";
 
 /// A process whose last heartbeat is older than this is dead.
 const ALIVE_MS: u64 = 5000;
@@ -25,10 +26,11 @@ const LUA_MAX: u64 = 1 << 53;
 /// The scripts. They are called by their hashes, and loaded when Redis does not have them.
 #[derive(Debug)]
 pub(super) struct BudgetScript {
+    keys: Keys,
     reserve: Script,
     sync: Script,
     charges: Script,
-    since: Script,
+    since: SinceMark,
 }
 
 /// The answer of `reserve.lua`.
@@ -48,14 +50,6 @@ pub(super) enum Answer {
     Standing(Vec<Used>),
 }
 
-/// Since when Redis has its data, by its own clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Since {
-    /// Unix milliseconds; another value than before means that Redis has lost its data.
-    pub(super) began_ms: u64,
-    pub(super) now_ms: u64,
-}
-
 /// A charge that Redis has.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -64,13 +58,14 @@ pub(super) struct Found {
 }
 
 impl BudgetScript {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(keys: Keys) -> Self {
         let script = |text| Script::new(&format!("{}\n{text}", include_str!("lua/common.lua")));
         Self {
             reserve: script(include_str!("lua/reserve.lua")),
             sync: script(include_str!("lua/sync.lua")),
             charges: Script::new(include_str!("lua/charges.lua")),
-            since: Script::new(include_str!("lua/since.lua")),
+            since: SinceMark::new(keys.shared(SINCE)),
+            keys,
         }
     }
 
@@ -84,7 +79,7 @@ impl BudgetScript {
         settled: NanoUsd,
         estimate: CostEstimate,
     ) -> RedisResult<Answer> {
-        let mut call = of_user(&self.reserve, request.user);
+        let mut call = self.of_user(&self.reserve, request.user);
         call.arg(request.id.to_string()).arg(process).arg(key_text(request.key));
         call.arg(request.created_at.millis()).arg(version).arg(settled.0);
         call.arg(estimate.worst.0).arg(estimate.p99.map(|p99| p99.0.to_string()).unwrap_or_default());
@@ -100,7 +95,7 @@ impl BudgetScript {
         rules: &[BudgetRule],
         at: Timestamp,
     ) -> RedisResult<Answer> {
-        let mut call = of_user(&self.reserve, user);
+        let mut call = self.of_user(&self.reserve, user);
         call.arg("").arg("").arg("").arg(at.millis()).arg(0).arg(0).arg("").arg("");
         add_rules(&mut call, rules, at);
         answer(rules, call.invoke_async(connection).await?)
@@ -115,7 +110,7 @@ impl BudgetScript {
         reading: Option<Reading>,
         update: &Update,
     ) -> RedisResult<()> {
-        let mut call = of_user(&self.sync, user);
+        let mut call = self.of_user(&self.sync, user);
         call.arg(match reading {
             None => "post",
             Some(Reading::First) => "first",
@@ -144,7 +139,7 @@ impl BudgetScript {
         user: UserId,
         before: Timestamp,
     ) -> RedisResult<Vec<Found>> {
-        let mut call = of_user(&self.charges, user);
+        let mut call = self.of_user(&self.charges, user);
         // The latest time, which means all charges, is rounded in Lua; that does no harm.
         let reply: Vec<String> = call.arg(before.millis()).invoke_async(connection).await?;
         reply.chunks(5).map(|fields| found(fields).ok_or_else(wrong_shape)).collect()
@@ -156,39 +151,38 @@ impl BudgetScript {
         connection: &mut MultiplexedConnection,
         user: UserId,
     ) -> RedisResult<()> {
-        cmd("DEL").arg(accounts(user)).query_async(connection).await
+        cmd("DEL").arg(self.accounts(user)).query_async(connection).await
     }
 
     /// Since when Redis has its data. If it does not know, it notes that its data begin now.
     pub(super) async fn since(&self, connection: &mut MultiplexedConnection) -> RedisResult<Since> {
-        let (began_ms, now_ms) = self.since.key(SINCE).invoke_async(connection).await?;
-        Ok(Since { began_ms, now_ms })
+        self.since.read(connection).await
     }
 
     /// Sends a heartbeat of the process.
     pub(super) async fn heartbeat(&self, connection: &mut MultiplexedConnection, process: &str) -> RedisResult<()> {
-        cmd("SET").arg(process_key(process)).arg(1).arg("PX").arg(ALIVE_MS).query_async(connection).await
+        cmd("SET").arg(self.process_key(process)).arg(1).arg("PX").arg(ALIVE_MS).query_async(connection).await
     }
 
     /// True if the process has sent a heartbeat recently.
     pub(super) async fn is_alive(&self, connection: &mut MultiplexedConnection, process: &str) -> RedisResult<bool> {
-        cmd("EXISTS").arg(process_key(process)).query_async(connection).await
+        cmd("EXISTS").arg(self.process_key(process)).query_async(connection).await
     }
-}
 
-fn process_key(process: &str) -> String {
-    format!("tt:budgets:process:{process}")
-}
+    fn process_key(&self, process: &str) -> String {
+        self.keys.shared(&format!("budgets:process:{process}"))
+    }
 
-/// The Redis key of a user's accounts. The hash tag (`{u:7}`) keeps all keys of a user on one node of a Redis cluster.
-fn accounts(user: UserId) -> String {
-    format!("tt:{{u:{user}}}:budgets")
-}
+    fn accounts(&self, user: UserId) -> String {
+        self.keys.of_user(user, "budgets")
+    }
 
-fn of_user(script: &Script, user: UserId) -> ScriptInvocation<'_> {
-    let mut call = script.key(accounts(user));
-    call.key(format!("tt:{{u:{user}}}:charges"));
-    call
+    /// A call of one of the scripts that change accounts and charges.
+    fn of_user<'a>(&self, script: &'a Script, user: UserId) -> ScriptInvocation<'a> {
+        let mut call = script.key(self.accounts(user));
+        call.key(self.keys.of_user(user, "charges"));
+        call
+    }
 }
 
 fn add_rules(call: &mut ScriptInvocation<'_>, rules: &[BudgetRule], at: Timestamp) {

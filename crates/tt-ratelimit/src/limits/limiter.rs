@@ -26,10 +26,10 @@ impl Limiter {
         Self(Backend::Memory(Arc::new(MemoryLimits::new())))
     }
 
-    /// Limits that hold in all processes on one Redis. It connects when the first worker does. While Redis is down,
-    /// `control` runs the task that tries to reach it.
+    /// Limits that hold in all processes on one Redis. `control` runs the tasks that try to reach it while it is down, and
+    /// that tell it what this process has admitted after it has lost its counters.
     pub fn redis(config: RedisConfig, control: Handle) -> Self {
-        Self(Backend::Redis(Arc::new(RedisLimits::new(config, control))))
+        Self(Backend::Redis(RedisLimits::start(config, control)))
     }
 
     /// A handle for one worker thread. Call this on the runtime that will use the handle, since its connection is

@@ -42,6 +42,15 @@ struct Counter {
     day: Option<Day>,
 }
 
+/// What this process has admitted of one user or API key in the last minute.
+#[derive(Debug)]
+pub(super) struct LastMinute {
+    pub(super) user: UserId,
+    pub(super) key: Option<ApiKeyId>,
+    /// Ages in seconds, each with the number of requests.
+    pub(super) ages: Vec<(i64, u32)>,
+}
+
 impl MemoryLimits {
     pub(super) fn new() -> Self {
         Self { shards: std::array::from_fn(|_| Mutex::default()) }
@@ -63,13 +72,31 @@ impl MemoryLimits {
         decision
     }
 
-    /// Counts a request that Redis has admitted.
-    pub(super) fn count(&self, rules: &[Rule], now: Timestamp) {
-        if let Some(first) = rules.first() {
-            let mut shard = self.shard(first.user);
-            shard.sweep(now);
-            shard.count(rules, now);
+    /// Has the counters of `rules` see the time of a request that Redis has refused, so that a clock which was set back
+    /// moves them at once.
+    pub(super) fn see(&self, rules: &[Rule], now: Timestamp) {
+        let Some(first) = rules.first() else { return };
+        let mut shard = self.shard(first.user);
+        for rule in rules {
+            shard.verdict(rule, now);
         }
+    }
+
+    /// What was admitted here in the minute before `now`, and `age_ms` ago or earlier.
+    pub(super) fn last_minute(&self, now: Timestamp, age_ms: u64) -> Vec<LastMinute> {
+        let least = i64::try_from(age_ms / 1000).unwrap_or(i64::MAX);
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for ((user, key), counter) in &shard.counters {
+                let mut ages = counter.minute.as_ref().map(|minute| minute.ages(now)).unwrap_or_default();
+                ages.retain(|(age, _)| *age >= least);
+                if !ages.is_empty() {
+                    all.push(LastMinute { user: *user, key: *key, ages });
+                }
+            }
+        }
+        all
     }
 
     /// Raises the count of the day that `day` lies in to `count`, unless a later day is being counted already.

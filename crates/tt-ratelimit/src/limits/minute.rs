@@ -65,6 +65,13 @@ impl Minute {
         }
     }
 
+    /// The ages in seconds of the counted requests at `now`, the oldest first, each with their number.
+    pub(super) fn ages(&self, now: Timestamp) -> Vec<(i64, u32)> {
+        let now = second(now).max(self.newest);
+        let counted = (self.oldest..=self.newest).map(|s| (now.saturating_sub(s), self.counts[slot(s)]));
+        counted.filter(|(age, count)| *age < BUCKETS && *count > 0).collect()
+    }
+
     /// True if all counted requests have left the window.
     pub(super) const fn is_idle(&self, now: Timestamp) -> bool {
         second(now).saturating_sub(self.newest) >= BUCKETS

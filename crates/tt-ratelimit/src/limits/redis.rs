@@ -1,18 +1,34 @@
-//! Limits in Redis, and what holds while Redis is down.
+//! Limits in Redis, and what holds while Redis is down or has lost its counters.
 //!
-//! A request costs one script call on the worker's own connection. While Redis is down, the process decides by its own
-//! counters or refuses, as configured ([`WithoutRedis`]). What Redis admits is counted in memory too, so that a process
-//! that must decide alone does not begin at zero.
+//! A request costs one script call on the worker's own connection. What Redis admits is decided in memory too, by what this
+//! process alone has admitted. So a process that must decide alone does not begin at zero, and whatever becomes of Redis,
+//! one process never admits more than the limit. While Redis is down, the process decides by its own counters or refuses,
+//! as configured ([`WithoutRedis`]). When Redis has lost its counters, each process adds what it has admitted in the last
+//! minute.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::{MissedTickBehavior, interval};
 use tt_core::limits::{Decision, Rule};
 use tt_core::{ApiKeyId, Timestamp, UserId};
 
-use super::memory::MemoryLimits;
+use super::memory::{LastMinute, MemoryLimits};
 use super::script::{LimitScript, probe};
 use crate::redis::{Connection, Connections, Failure, LogWords, RedisConfig, RedisState, WithoutRedis, within};
+
+/// The pause between two looks at whether Redis has lost its counters.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// The longest the control plane waits for an answer. No request waits for it.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The most calls that are under way at once.
+const CALLS: usize = 32;
 
 /// The limiter of one process on Redis.
 #[derive(Debug)]
@@ -22,18 +38,77 @@ pub(super) struct RedisLimits {
     script: LimitScript,
     without: WithoutRedis,
     given_clock: bool,
+    clock: LastClock,
+    telling: Mutex<Telling>,
+    /// Ends the heartbeat task.
+    ended: Arc<Notify>,
+}
+
+/// What Redis is still to be told.
+#[derive(Debug, Default)]
+struct Telling {
+    /// Since when Redis had its counters at the last heartbeat.
+    known_since: Option<u64>,
+    untold: Vec<LastMinute>,
+}
+
+/// The clock of the callers, as the last of them gave it, for a task that has none.
+#[derive(Debug)]
+struct LastClock {
+    made: Instant,
+    /// The callers' milliseconds less those since `made`.
+    offset_ms: AtomicI64,
+}
+
+impl LastClock {
+    fn new() -> Self {
+        Self { made: Instant::now(), offset_ms: AtomicI64::new(0) }
+    }
+
+    fn since_made(&self) -> i64 {
+        i64::try_from(self.made.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn set(&self, now: Timestamp) {
+        self.offset_ms.store(now.millis().saturating_sub(self.since_made()), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.offset_ms.load(Ordering::Relaxed).saturating_add(self.since_made()))
+    }
+}
+
+impl Drop for RedisLimits {
+    fn drop(&mut self) {
+        self.ended.notify_one();
+    }
 }
 
 impl RedisLimits {
-    pub(super) fn new(config: RedisConfig, control: Handle) -> Self {
+    /// Starts the heartbeat task on `control`. It ends when the limits are dropped.
+    pub(super) fn start(config: RedisConfig, control: Handle) -> Arc<Self> {
         let down = match config.without {
             WithoutRedis::Local => "this process limits requests by its own counters",
             WithoutRedis::Deny => "requests that have a limit are refused",
         };
         let (without, given_clock) = (config.without, config.given_clock);
         let words = LogWords { down, up: "processes share their limits" };
-        let connections = Arc::new(Connections::new(config, probe(), control, words));
-        Self { memory: MemoryLimits::new(), connections, script: LimitScript::new(), without, given_clock }
+        let script = LimitScript::new(config.keys.clone());
+        let probe = probe(&config.keys);
+        let connections = Arc::new(Connections::new(config, probe, control.clone(), words));
+        let limits = Arc::new(Self {
+            memory: MemoryLimits::new(),
+            connections,
+            script,
+            without,
+            given_clock,
+            clock: LastClock::new(),
+            telling: Mutex::default(),
+            ended: Arc::default(),
+        });
+        let (recovered, ended) = (limits.connections.recovered(), Arc::clone(&limits.ended));
+        control.spawn(keep_up_to_date(Arc::downgrade(&limits), recovered, ended));
+        limits
     }
 
     pub(super) fn state(&self) -> RedisState {
@@ -50,13 +125,17 @@ impl RedisLimits {
     }
 
     pub(super) async fn check(&self, connection: &Connection, rules: &[Rule], now: Timestamp) -> Decision {
+        self.clock.set(now);
         if let Some(since) = self.connections.closed() {
             match self.decide(connection, rules, now).await {
-                Ok(decision) => {
-                    if self.without == WithoutRedis::Local && matches!(decision, Decision::Admit { .. }) {
-                        self.memory.count(rules, now);
-                    }
-                    return decision;
+                Ok(admitted @ Decision::Admit { .. }) => {
+                    // What this process has admitted by itself is under the limit too. Redis may have lost it.
+                    let alone = self.memory.check(rules, now);
+                    return if matches!(alone, Decision::Admit { .. }) { admitted } else { alone };
+                }
+                Ok(refused) => {
+                    self.memory.see(rules, now);
+                    return refused;
                 }
                 Err(failure) => self.connections.trip(since, &failure),
             }
@@ -84,5 +163,57 @@ impl RedisLimits {
         if let Err(failure) = seeded.await {
             self.connections.trip(since, &failure);
         }
+    }
+
+    /// Checks whether Redis has lost its counters, and then adds to them what this process has admitted in the last
+    /// minute. `recovered`: an outage has just ended, so nothing of it was admitted by this Redis. Otherwise Redis was
+    /// emptied while it served. What it has admitted between that and this heartbeat, which is a second at most, counts
+    /// twice then, which errs on the side of the limit.
+    async fn heartbeat(&self, recovered: bool) {
+        let mut telling = self.telling.lock().await;
+        let Some(closed) = self.connections.closed() else { return };
+        let told = async {
+            let limit = self.connections.timeout().max(CONTROL_TIMEOUT);
+            let mut redis = self.connections.for_control().await?.connected()?;
+            let since = within(limit, self.script.since(&mut redis)).await?;
+            let Telling { known_since, untold } = &mut *telling;
+            let now = self.clock.now();
+            if *known_since != Some(since.began_ms) {
+                let age_ms = if recovered { 0 } else { since.now_ms.saturating_sub(since.began_ms) };
+                // At the first heartbeat without an outage, this Redis has admitted all that is counted here.
+                if recovered || known_since.is_some() {
+                    *untold = self.memory.last_minute(now, age_ms);
+                }
+                *known_since = Some(since.began_ms);
+            }
+            let given = self.given_clock.then_some(now);
+            while !untold.is_empty() {
+                let rest = untold.len().saturating_sub(CALLS);
+                let some = untold.get(rest..).unwrap_or_default();
+                let calls = some.iter().map(|one| within(limit, self.script.seed_minute(redis.clone(), one, given)));
+                try_join_all(calls).await?;
+                untold.truncate(rest);
+            }
+            Ok(())
+        };
+        if let Err(failure) = told.await {
+            self.connections.trip(closed, &failure);
+        }
+    }
+}
+
+/// Sends heartbeats until `limits` is dropped.
+async fn keep_up_to_date(limits: Weak<RedisLimits>, recovered: Arc<Notify>, ended: Arc<Notify>) {
+    let mut ticks = interval(HEARTBEAT);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let is_recovered = tokio::select! {
+            biased;
+            () = ended.notified() => return,
+            () = recovered.notified() => true,
+            _ = ticks.tick() => false,
+        };
+        let Some(limits) = limits.upgrade() else { return };
+        limits.heartbeat(is_recovered).await;
     }
 }

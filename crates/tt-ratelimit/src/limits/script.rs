@@ -1,7 +1,8 @@
 //! The calls of the limit scripts in Redis: names of keys, arguments, answers.
 //!
 //! A running installation has its counters under these keys and in these formats. Under another name an upgrade would
-//! begin every count at zero, so names and formats stay as they are.
+//! begin the counts of the minute at zero (those of the day are seeded from the store), so names and formats stay as they
+//! are.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use tt_core::{ApiKeyId, Timestamp, UserId};
 
 use super::day::day_number;
 use super::decision::Window;
-use crate::redis::Probe;
+use super::memory::LastMinute;
+use crate::redis::{Keys, Probe, Since, SinceMark};
 
 /// Lua's numbers are doubles, in which whole numbers are exact up to 2^53.
 const LUA_MAX: u64 = 1 << 53;
@@ -20,16 +22,25 @@ const LUA_MAX: u64 = 1 << 53;
 /// A seeded day is kept for this long: the day itself, and an hour more in case the clock is set back.
 const SEED_MS: u64 = 25 * 3_600_000;
 
-/// `limits.lua` and `seed.lua`. They are called by their hashes, and loaded when Redis does not have them.
+/// `limits.lua`, `seed.lua` and `seed_minute.lua`. They are called by their hashes, and loaded when Redis does not have them.
 #[derive(Debug)]
 pub(super) struct LimitScript {
+    keys: Keys,
     decide: Script,
     seed: Script,
+    seed_minute: Script,
+    since: SinceMark,
 }
 
 impl LimitScript {
-    pub(super) fn new() -> Self {
-        Self { decide: Script::new(include_str!("lua/limits.lua")), seed: Script::new(include_str!("lua/seed.lua")) }
+    pub(super) fn new(keys: Keys) -> Self {
+        Self {
+            decide: Script::new(include_str!("lua/limits.lua")),
+            seed: Script::new(include_str!("lua/seed.lua")),
+            seed_minute: Script::new(include_str!("lua/seed_minute.lua")),
+            since: SinceMark::new(keys.shared("limits:since")),
+            keys,
+        }
     }
 
     /// Decides by `rules`, of which there must be one at least. `given` replaces the clock of Redis.
@@ -42,12 +53,35 @@ impl LimitScript {
         let mut call = self.call(given);
         for rule in rules {
             let window = Window::of(rule.kind);
-            add(&mut call, &key(rule.user, rule.key, window), window, rule.limit);
+            add(&mut call, &self.key(rule.user, rule.key, window), window, rule.limit);
         }
         let reply: Vec<u64> = call.invoke_async(connection).await?;
         read(rules, &reply).ok_or_else(|| {
             RedisError::from((ErrorKind::UnexpectedReturnType, "the limits script gave an answer of the wrong shape"))
         })
+    }
+
+    /// Adds what a process has admitted in the last minute.
+    pub(super) async fn seed_minute(
+        &self,
+        mut connection: MultiplexedConnection,
+        admitted: &LastMinute,
+        given: Option<Timestamp>,
+    ) -> RedisResult<()> {
+        let mut call = self.seed_minute.key(self.key(admitted.user, admitted.key, Window::Minute));
+        match given {
+            Some(now) => call.arg(now.millis()),
+            None => call.arg(""),
+        };
+        for (age, count) in &admitted.ages {
+            call.arg(*age).arg(*count);
+        }
+        call.invoke_async(&mut connection).await
+    }
+
+    /// Since when Redis has its counters.
+    pub(super) async fn since(&self, connection: &mut MultiplexedConnection) -> RedisResult<Since> {
+        self.since.read(connection).await
     }
 
     /// Raises a day's count to `count`. A count that is higher stays.
@@ -59,9 +93,21 @@ impl LimitScript {
         day: Timestamp,
         count: u64,
     ) -> RedisResult<()> {
-        let mut call = self.seed.key(key(user, of, Window::Day));
+        let mut call = self.seed.key(self.key(user, of, Window::Day));
         call.arg(day_number(day)).arg(count.min(LUA_MAX)).arg(SEED_MS);
         call.invoke_async(connection).await
+    }
+
+    /// The Redis key of a user's counter, or of that of one API key of theirs.
+    fn key(&self, user: UserId, of: Option<ApiKeyId>, window: Window) -> String {
+        let window = match window {
+            Window::Minute => "minute",
+            Window::Day => "day",
+        };
+        match of {
+            Some(key) => self.keys.of_user(user, &format!("key:{key}:{window}")),
+            None => self.keys.of_user(user, window),
+        }
     }
 
     fn call(&self, given: Option<Timestamp>) -> ScriptInvocation<'_> {
@@ -75,9 +121,9 @@ impl LimitScript {
 }
 
 /// Decides a request under a counter that belongs to nobody, with a limit it never reaches.
-pub(crate) fn probe() -> Probe {
+pub(crate) fn probe(keys: &Keys) -> Probe {
     let args = vec![String::new(), window_arg(Window::Minute).to_owned(), LUA_MAX.to_string()];
-    Probe::new(Script::new(include_str!("lua/limits.lua")), "tt:{probe}:minute", args)
+    Probe::new(Script::new(include_str!("lua/limits.lua")), keys.shared("{probe}:minute"), args)
 }
 
 fn add(call: &mut ScriptInvocation<'_>, key: &str, window: Window, limit: u64) {
@@ -89,19 +135,6 @@ const fn window_arg(window: Window) -> &'static str {
     match window {
         Window::Minute => "m",
         Window::Day => "d",
-    }
-}
-
-/// The Redis key of a user's counter, or of that of one API key of theirs. The hash tag (`{u:7}`) keeps all counters of
-/// a user on one node of a Redis cluster.
-fn key(user: UserId, of: Option<ApiKeyId>, window: Window) -> String {
-    let window = match window {
-        Window::Minute => "minute",
-        Window::Day => "day",
-    };
-    match of {
-        Some(key) => format!("tt:{{u:{user}}}:key:{key}:{window}"),
-        None => format!("tt:{{u:{user}}}:{window}"),
     }
 }
 

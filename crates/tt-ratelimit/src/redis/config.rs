@@ -5,6 +5,8 @@ use std::time::Duration;
 use deadpool_redis::redis::Client;
 use tt_core::Invalid;
 
+use super::keys::Keys;
+
 /// The longest a request waits for Redis.
 const TIMEOUT: Duration = Duration::from_millis(50);
 
@@ -33,6 +35,8 @@ pub enum RedisState {
 #[derive(Clone)]
 pub struct RedisConfig {
     pub(crate) client: Client,
+    /// The names of its keys.
+    pub(crate) keys: Keys,
     pub(crate) without: WithoutRedis,
     /// The longest a request waits for an answer.
     pub(crate) timeout: Duration,
@@ -50,7 +54,14 @@ impl RedisConfig {
         // The client's own error is dropped, since it may quote the address.
         let client = Client::open(url)
             .map_err(|_| Invalid::new(field, "must be redis://[user:password@]host[:port][/database] or rediss://…"))?;
-        Ok(Self { client, without, timeout: TIMEOUT, given_clock: false })
+        Ok(Self { client, keys: Keys::default(), without, timeout: TIMEOUT, given_clock: false })
+    }
+
+    /// Has all keys begin with `name`, so that installations which share a Redis do not count together. All processes of
+    /// one installation must give the same name, of letters and digits.
+    #[must_use]
+    pub fn of_installation(self, name: &str) -> Self {
+        Self { keys: Keys::of_installation(name), ..self }
     }
 
     /// Replaces the timeout, for tests that are not about it, on a machine that may be busy.

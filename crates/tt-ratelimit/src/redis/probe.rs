@@ -8,18 +8,18 @@ use deadpool_redis::redis::{RedisResult, Script, Value};
 #[derive(Debug)]
 pub(crate) struct Probe {
     script: Script,
-    key: &'static str,
+    key: String,
     args: Vec<String>,
 }
 
 impl Probe {
-    pub(crate) const fn new(script: Script, key: &'static str, args: Vec<String>) -> Self {
+    pub(crate) const fn new(script: Script, key: String, args: Vec<String>) -> Self {
         Self { script, key, args }
     }
 
     /// Runs the script; its answer does not matter.
     pub(super) async fn run(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-        let mut call = self.script.key(self.key);
+        let mut call = self.script.key(&self.key);
         for arg in &self.args {
             call.arg(arg);
         }

@@ -24,6 +24,32 @@ on_both!(
     nothing_recorded_is_nothing_written,
 );
 
+/// PostgreSQL cannot index a name of many kilobytes. Nothing that comes through a ledger has one, so it stands for
+/// whatever else a database refuses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_postgres_refuses_is_a_refusal_and_is_stored_without_its_texts() {
+    let f = &Fixture::postgres().await;
+    let mut bad = Request::new(UserId(1), 1, 1);
+    let mut noise = 1_u32;
+    bad.attempts[0].started.model = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'!' + (noise >> 24) as u8 % 90)
+    })
+    .take(20_000)
+    .collect();
+    let both = batch(&[Request::new(UserId(1), 0, 0), bad.clone()]);
+    let cursor = JournalCursor { journal: "j/0".to_owned(), segment: 1, offset: 5 };
+    let refused = f.record(both, vec![cursor]).await.unwrap_err();
+    assert!(refused.is_refusal(), "{refused:?}");
+    assert_eq!(total(f, UserId(1)).await.requests, 0, "all of a batch or nothing");
+    assert_eq!(f.journal_cursor("j/0".to_owned()).await.unwrap(), None);
+    let bare = bad.settlement().without_texts("the index row is too large");
+    assert_eq!(f.record(vec![bare], Vec::new()).await.unwrap(), 1);
+    let kept = f.log_detail(UserId(1), request_id(1, 1)).await.unwrap().unwrap();
+    assert_eq!((kept.row.cost, kept.row.usage.output), (Some(NanoUsd(1_000)), 7));
+    assert!(kept.notes.iter().any(|note| note.param == "row"), "{:?}", kept.notes);
+}
+
 fn whole(user_day: i64) -> UsageQuery {
     UsageQuery { from: at(-user_day), to: at(user_day), group_by: Vec::new() }
 }

@@ -9,12 +9,21 @@ use tt_testkit::database::TestDb;
 
 use crate::fixture::{Fixture, open};
 
-on_both!(migrating_again_does_nothing, a_newer_database_is_refused);
+on_both!(migrating_again_does_nothing, a_newer_database_is_refused, an_installation_has_a_name_of_its_own);
 
 async fn migrating_again_does_nothing(f: &Fixture) {
     f.sign_up("ann").await;
     assert_eq!(f.another().migrate().await.unwrap(), 0);
     assert_eq!(f.users(None, 9).await.unwrap().len(), 1);
+}
+
+async fn an_installation_has_a_name_of_its_own(f: &Fixture) {
+    let name = f.installation().await.unwrap();
+    assert!(name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+    f.another().migrate().await.unwrap();
+    assert_eq!(f.another().installation().await.unwrap(), name, "all processes on it have the same");
+    let elsewhere = if f.is_sqlite() { Fixture::sqlite().await } else { Fixture::postgres().await };
+    assert_ne!(elsewhere.installation().await.unwrap(), name);
 }
 
 async fn a_newer_database_is_refused(f: &Fixture) {

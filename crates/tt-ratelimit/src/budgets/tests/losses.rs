@@ -15,6 +15,7 @@ use super::harness::{Call, Harness, NOON, held, of_key, own, refused, request, r
 use crate::budgets::outbox::{Charge, Update};
 use crate::budgets::script::{Answer, BudgetScript};
 use crate::limits::tests::harness::{config, patient};
+use crate::redis::Keys;
 use crate::{BudgetedRequest, Budgets, CostEstimate, Reading, RedisState, Reservation};
 
 const LATER: Timestamp = Timestamp::from_millis(i64::MAX);
@@ -292,7 +293,7 @@ fn what_arrives_late_changes_nothing() {
     assert_eq!(harness.reserve(0, &Call::new(&rules, one, 10)), held(10, false));
     assert_eq!(harness.reserve(0, &Call { settled: 5, ..Call::new(&rules, one, 20) }), held(20, false));
     let client = Client::open(harness.server.as_ref().unwrap().url()).unwrap();
-    let script = BudgetScript::new();
+    let script = BudgetScript::new(Keys::default());
     harness.runtime.block_on(async {
         let mut redis = client.get_multiplexed_async_connection().await.unwrap();
         for version in [1, 2] {

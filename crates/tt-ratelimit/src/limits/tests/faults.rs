@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use deadpool_redis::redis::{Client, cmd};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -88,6 +89,70 @@ fn killed_the_process_limits_by_itself_and_shares_again_once_it_is_back() {
 
         server.restart();
         shares_within_two_seconds(&server, &worker).await;
+    });
+}
+
+#[test]
+fn restarted_within_the_minute_it_admits_nothing_twice() {
+    for config in [config, patient] {
+        let mut server = RedisServer::start();
+        with_limiter(config(&server).waiting(Duration::from_secs(1)), async |limiter, worker| {
+            let rules = [user_minute(UserId(1), 30), user_day(UserId(1), 1000)];
+            for _ in 0..30 {
+                assert!(admitted(&worker.check(&rules, NOW).await));
+            }
+            server.kill();
+            server.restart();
+            let (began, mut tries) = (Instant::now(), 0);
+            while tries < 100 || limiter.redis_state() != RedisState::Up || began.elapsed() < Duration::from_secs(2) {
+                tries += 1;
+                assert!(!admitted(&worker.check(&rules, NOW).await), "after {:?}", began.elapsed());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+    }
+}
+
+#[test]
+fn restarted_it_learns_what_each_process_has_admitted() {
+    let mut server = RedisServer::start();
+    with_limiter(patient(&server), async |limiter, worker| {
+        let other = Limiter::redis(patient(&server), Handle::current());
+        let second = other.worker().await;
+        let rules = [user_minute(UserId(1), 30)];
+        for _ in 0..15 {
+            assert!(admitted(&worker.check(&rules, NOW).await) && admitted(&second.check(&rules, NOW).await));
+        }
+        // Both have seen this Redis before it is lost.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        server.kill();
+        server.restart();
+        // Nobody sends a request meanwhile: they find out by themselves.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!((limiter.redis_state(), other.redis_state()), (RedisState::Up, RedisState::Up));
+        assert!(limiter.redis_recoveries() > 0 && other.redis_recoveries() > 0);
+        for one in [&worker, &second, &worker] {
+            assert!(!admitted(&one.check(&rules, NOW).await));
+        }
+        let third = Limiter::redis(patient(&server), Handle::current()).worker().await;
+        assert!(!admitted(&third.check(&rules, NOW).await), "one that has admitted nothing refuses too");
+    });
+}
+
+#[test]
+fn emptied_while_it_serves_it_learns_what_was_admitted_before() {
+    let server = RedisServer::start();
+    with_limiter(patient(&server), async |_, worker| {
+        let rules = [user_minute(UserId(1), 30)];
+        for _ in 0..30 {
+            assert!(admitted(&worker.check(&rules, NOW).await));
+        }
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        let mut redis = Client::open(server.url()).unwrap().get_connection().unwrap();
+        let () = cmd("FLUSHALL").query(&mut redis).unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let other = Limiter::redis(patient(&server), Handle::current()).worker().await;
+        assert!(!admitted(&other.check(&rules, NOW).await));
     });
 }
 

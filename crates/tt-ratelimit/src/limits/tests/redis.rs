@@ -5,7 +5,7 @@ use tt_core::{ApiKeyId, Timestamp, UserId};
 use tt_testkit::redis::RedisServer;
 
 use super::harness::{MIDNIGHT, admitted, key_day, key_minute, patient, runtime, user_day, user_minute};
-use crate::{Limiter, RedisConfig, WithoutRedis};
+use crate::{Budgets, Limiter, RedisConfig, WithoutRedis};
 
 #[test]
 fn all_keys_of_a_user_share_their_hash_tag_and_expire() {
@@ -21,7 +21,7 @@ fn all_keys_of_a_user_share_their_hash_tag_and_expire() {
     });
 
     let mut redis = Client::open(server.url()).unwrap().get_connection().unwrap();
-    let mut keys: Vec<String> = redis.keys("*").unwrap();
+    let mut keys: Vec<String> = redis.keys("tt:{*").unwrap();
     keys.sort();
     let day = 26 * 3_600_000;
     let want = [
@@ -37,6 +37,46 @@ fn all_keys_of_a_user_share_their_hash_tag_and_expire() {
         let left: i64 = redis.pttl(key).unwrap();
         assert!((1..=most).contains(&left), "{key} expires in {left} ms");
     }
+}
+
+#[test]
+fn installations_on_one_redis_count_apart() {
+    let server = RedisServer::start();
+    let runtime = runtime();
+    runtime.block_on(async {
+        let handle = runtime.handle();
+        let user = UserId(7);
+        let rules = [user_minute(user, 1), user_day(user, 9)];
+        let now = Timestamp::from_millis(MIDNIGHT);
+        let mut running = Vec::new();
+        for name in ["a", "b"] {
+            let config = patient(&server).of_installation(name);
+            let limiter = Limiter::redis(config.clone(), handle.clone());
+            limiter.seed_day(user, None, now, 2).await;
+            let worker = limiter.worker().await;
+            assert!(admitted(&worker.check(&rules, now).await), "{name} has admitted nothing yet");
+            assert!(!admitted(&worker.check(&rules, now).await));
+            running.push(Budgets::redis(config, name, handle));
+        }
+        let mut redis = Client::open(server.url()).unwrap().get_connection().unwrap();
+        let began = std::time::Instant::now();
+        loop {
+            let mut keys: Vec<String> = redis.keys("*").unwrap();
+            keys.sort();
+            let of = |name: &str| {
+                let begin = format!("tt:{name}:");
+                let mut of: Vec<_> = keys.iter().filter_map(|key| key.strip_prefix(&begin)).collect();
+                of.retain(|key| !key.starts_with("budgets:process:"));
+                of.join(" ")
+            };
+            let want = "budgets:since limits:since {probe}:minute {u:7}:day {u:7}:minute";
+            if [of("a"), of("b")] == [want, want] && keys.len() == 12 {
+                break;
+            }
+            assert!(began.elapsed().as_secs() < 20, "{keys:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    });
 }
 
 #[test]

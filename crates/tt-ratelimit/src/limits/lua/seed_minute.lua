@@ -1,0 +1,34 @@
+-- Adds what a process has admitted in the last minute, after Redis has lost its counters.
+--
+-- KEYS[1]  the counter, in the format of limits.lua
+-- ARGV[1]  now in Unix milliseconds, for tests; otherwise empty, and the clock of Redis counts
+-- ARGV     then an age in seconds and the requests of that age, and so on; ages are 0 to 60
+
+local now = tonumber(ARGV[1])
+if not now then
+  local t = redis.call('TIME')
+  now = t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local second = math.floor(now / 1000)
+local counts, seconds = {}, {}
+local function add(at, count)
+  if not counts[at] then
+    seconds[#seconds + 1] = at
+    counts[at] = 0
+  end
+  counts[at] = counts[at] + count
+end
+
+local packed = redis.call('GET', KEYS[1])
+if packed then
+  local old = cmsgpack.unpack(packed)
+  for i = 1, #old, 2 do add(old[i], old[i + 1]) end
+end
+for i = 2, #ARGV, 2 do add(second - tonumber(ARGV[i]), tonumber(ARGV[i + 1])) end
+table.sort(seconds)
+local kept = {}
+for _, at in ipairs(seconds) do
+  kept[#kept + 1] = at
+  kept[#kept + 1] = counts[at]
+end
+redis.call('SET', KEYS[1], cmsgpack.pack(kept), 'PX', 62000)
