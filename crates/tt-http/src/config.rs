@@ -9,7 +9,7 @@ use tt_providers::Trust;
 /// The settings of the HTTP service.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
-    /// May anybody sign up? Otherwise `POST /auth/signup` answers 403.
+    /// True if anybody may sign up. Otherwise `POST /auth/signup` answers 403.
     pub signup_open: bool,
     /// The largest body of a proxied request, in bytes.
     pub max_body_bytes: usize,
@@ -19,16 +19,17 @@ pub struct HttpConfig {
     pub max_connections: usize,
     /// The time a client has for the head of a request, from the head's first byte on (for the first head: from connecting).
     pub client_header_timeout: Duration,
-    /// How long a connection may idle between requests, from the last byte written to it on. Load balancers usually close
-    /// an idle connection after 60 s. This should be longer, so that the balancer closes first; otherwise a request could
-    /// be sent into a connection that is being closed.
+    /// The time that a connection may idle between requests, counted from the last byte written to it. Load balancers
+    /// usually close an idle connection after 60 s. This should be longer, so that the balancer closes first; otherwise
+    /// a request could be sent into a connection that is being closed.
     pub client_idle_timeout: Duration,
-    /// How long a client may take nothing of an answer that waits to be sent. One that keeps taking is never too slow.
+    /// The time that a client may take nothing of an answer that waits to be sent. A client that keeps taking is never
+    /// too slow.
     pub client_write_timeout: Duration,
     /// The longest silence within the body of a request.
     pub client_body_idle_timeout: Duration,
-    /// How long `/health/ready` says 503 after the stop has begun, and before the listener closes: a load balancer sends
-    /// requests until it has asked once more.
+    /// The time that `/health/ready` says 503 after the stop has begun and before the listener closes: a load balancer
+    /// sends requests until it has asked once more.
     pub shutdown_delay: Duration,
     /// The time that requests in flight have to finish after the listener has closed.
     pub shutdown_grace: Duration,
@@ -36,9 +37,9 @@ pub struct HttpConfig {
     pub upstream: UpstreamConfig,
     /// The limits of users that have none of their own; 0 means no limit.
     pub default_limits: RequestLimits,
-    /// Are requests refused while Redis is away (`LIMITS_WITHOUT_REDIS=deny`)?
+    /// True if requests are refused while Redis is away (`LIMITS_WITHOUT_REDIS=deny`).
     pub limits_need_redis: bool,
-    /// While the store does not answer, callers are served from memory for so long.
+    /// The time that callers are served from memory while the store does not answer.
     pub directory_max_stale: Duration,
     /// The networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
@@ -57,7 +58,7 @@ pub struct UpstreamConfig {
     pub anthropic_base_url: BaseUrl,
     /// Gemini's address.
     pub gemini_base_url: BaseUrl,
-    /// May the address that a user gives for a provider key be a private one?
+    /// True if the address that a user gives for a provider key may be a private one.
     pub allow_private: bool,
     /// The time to connect.
     pub connect_timeout: Duration,
@@ -67,7 +68,7 @@ pub struct UpstreamConfig {
     pub total_timeout: Duration,
     /// The longest silence within a provider's answer.
     pub idle_timeout: Duration,
-    /// How often a target is tried again after its first attempt failed.
+    /// The most retries at a target after its first attempt failed.
     pub max_retries: u32,
 }
 

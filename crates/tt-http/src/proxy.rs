@@ -70,13 +70,13 @@ struct Failure {
     why: Why,
 }
 
-/// The reason for which a step did not serve.
+/// The reason why a step did not serve.
 enum Why {
-    /// The provider failed, or the way to it.
+    /// The provider failed, or the connection to it failed.
     Failed(UpstreamError),
-    /// Nothing was sent, because the target cannot serve the request or its key cannot be opened.
+    /// The request was not sent, because the target cannot serve it or the target's key cannot be opened.
     Unready(String),
-    /// Nothing was sent, because no money could be reserved for it.
+    /// The request was not sent, because no money could be reserved for it.
     NotReserved(String),
 }
 
@@ -132,13 +132,13 @@ impl Run {
         Err(give_up(accounting, error).await)
     }
 
-    /// The request in the step's words, with the key it needs.
+    /// Puts the request into the step's words, with the key that it needs.
     fn prepare(&self, step: &Step, cap: Option<u64>) -> Result<Outbound, Unready> {
         Outbound::prepare(&self.cx, &self.view, &self.inbound, step, cap)
     }
 
-    /// Reserves what the next attempt may cost, and prepares it again if that pays for fewer tokens than before. False: the
-    /// step is skipped.
+    /// Reserves what the next attempt may cost, and prepares the attempt again if that pays for fewer tokens than
+    /// before. Returns false if the step is skipped.
     async fn reserve(&mut self, step: &Step, accounting: &mut Accounting, outbound: &mut Outbound) -> bool {
         let cap = match accounting.reserve(step).await {
             Ok(cap) => cap,

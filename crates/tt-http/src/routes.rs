@@ -1,4 +1,4 @@
-//! The route table: which paths exist, and for each the credential it takes, the largest body, and the handler.
+//! The route table: the paths that exist, and for each the credential it takes, the largest body, and the handler.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,18 +22,18 @@ type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 /// mistake.
 #[derive(Clone, Copy)]
 pub(crate) enum Handler {
-    /// Takes no credential.
+    /// The handler takes no credential.
     Public(fn(Context) -> Answer),
-    /// Takes a credential, and gets the caller behind it.
+    /// The handler takes a credential, and gets its owner as the caller.
     Authed(Need, fn(Context, KnownCaller) -> Answer),
 }
 
 /// The largest body of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cap {
-    /// So many bytes.
+    /// The body may have this many bytes.
     Bytes(usize),
-    /// As many as `MAX_BODY_BYTES` says.
+    /// The body may have `MAX_BODY_BYTES`.
     Proxy,
 }
 
@@ -43,12 +43,13 @@ pub(crate) struct Route {
     pub(crate) pattern: &'static str,
     pub(crate) cap: Cap,
     pub(crate) handler: Handler,
-    /// Whose words its errors are in; `None`: the management API's own.
+    /// The dialect that the route's errors are written in. If it is `None`, they are written as the management API's
+    /// errors.
     pub(crate) dialect: Option<Dialect>,
 }
 
 impl Route {
-    /// Is the answer one caller's own, or does it hold a credential? No cache may keep such an answer.
+    /// True if the answer is one caller's own, or holds a credential. No cache may keep such an answer.
     pub(crate) fn takes_or_gives_credentials(&self) -> bool {
         matches!(self.handler, Handler::Authed(..)) || self.pattern.starts_with("/auth/")
     }

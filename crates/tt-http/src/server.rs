@@ -18,7 +18,7 @@ mod places;
 mod turned_away;
 mod worker;
 
-/// Why the server could not start, or could not go on.
+/// The reason why the server could not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// A worker thread could not be started.
@@ -41,7 +41,7 @@ pub enum ServerError {
 pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> Result<(), ServerError> {
     // A limiter that did not know the day's counts would grant every daily limit anew.
     reseed::seed(&app).await?;
-    // Asked for before the directory remembers anything, so that no change falls in between.
+    // The baseline is read before the directory remembers anything, so that no change falls in between.
     let baseline = changes::baseline(&app).await?;
     changes::refresh_prices(&app).await;
     let close = CancellationToken::new();

@@ -88,7 +88,8 @@ pub(crate) async fn turn_away(request: Request<Incoming>) -> Reply {
     reply
 }
 
-/// Adds the headers that every reply has. `private`: it is one caller's own, and no cache may keep it.
+/// Adds the headers that every reply has. If `private` is true, the reply is one caller's own, and no cache may keep
+/// it.
 fn complete(reply: &mut Reply, id: RequestId, since_epoch: Duration, private: bool) {
     let headers = reply.headers_mut();
     let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
@@ -102,8 +103,8 @@ fn complete(reply: &mut Reply, id: RequestId, since_epoch: Duration, private: bo
     }
 }
 
-/// Does the request name exactly one host, in its target as in its header? Whatever stands before this server might
-/// choose another of several than it does.
+/// True if the request names exactly one host, in its target as in its header. If it named several, a proxy in front of
+/// this server might choose another one than this server does.
 fn names_one_host(parts: &http::request::Parts) -> bool {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
@@ -112,8 +113,9 @@ fn names_one_host(parts: &http::request::Parts) -> bool {
     said && parts.uri.authority().is_none_or(|target| target.as_str().eq_ignore_ascii_case(host))
 }
 
-/// Logs an error whose reason lies in this server, once, with its causes. An error of the caller's is not logged, nor is
-/// one that only says that too much is asked at once: whoever asks would fill the log.
+/// Logs an error whose reason lies in this server, once, with its causes. An error of the caller's is not logged. An
+/// error that only says that too much is asked at once is not logged either, because the callers could fill the log
+/// with it.
 fn report(error: &ApiError, id: RequestId, pattern: &str) {
     if error.is_overload() {
         tracing::debug!(request_id = %id, pattern, error = %Causes(error), "refused as too much at once");

@@ -77,7 +77,7 @@ async fn from_its_second_request_on_a_key_needs_no_sql_before_the_upstream_call(
     store.migrate().await.unwrap();
     let mock = MockUpstream::start();
 
-    // How many calls the store had seen when each request reached the upstream.
+    // The number of calls that the store had seen when each request reached the upstream.
     let at_upstream: Arc<Mutex<Vec<u64>>> = Arc::default();
     let (seen, counted) = (Arc::clone(&at_upstream), store.clone());
     let count = move |seen_request: &tt_testkit::mock::Seen| {

@@ -40,7 +40,7 @@ const LAST_TRIES: u32 = 5;
 /// Hands settlements to a sink. It is made together with its [`crate::Ledger`] and runs once.
 pub struct Drain {
     queue: UnboundedReceiver<QueuedSettlement>,
-    /// Taken from the queue, and in no batch yet.
+    /// The settlements that were taken from the queue and are in no batch yet.
     pending: Vec<QueuedSettlement>,
     in_flight: Arc<InFlight>,
     /// The files to read from; `None` without a journal.
@@ -52,9 +52,9 @@ pub struct Drain {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "it says whether something was lost"]
 pub struct Drained {
-    /// Taken by the sink.
+    /// The number of settlements that the sink has taken.
     pub delivered: u64,
-    /// Settled, refused by the sink up to the last try, and in no journal.
+    /// The number of settlements that the sink refused up to the last try and are in no journal.
     pub lost: u64,
     /// Requests that were still open at the end. Without a journal, their settlements are not recorded.
     pub open: u64,

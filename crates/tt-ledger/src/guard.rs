@@ -10,9 +10,9 @@ use crate::journal::durable::Durable;
 use crate::journal::request::JournaledRequest;
 use crate::recorder::{QueuedSettlement, Recorder};
 
-/// Is called with a request's attempts each time one has ended, and once more before the settlement goes to the drain. So
-/// its effects are there before the sink gets the request. It runs where the guard is used or dropped, so it must not
-/// block.
+/// A callback that gets a request's attempts each time one has ended, and once more before the settlement goes to the
+/// drain. So its effects are there before the sink gets the request. It runs where the guard is used or dropped, so it
+/// must not block.
 pub type Watcher = Box<dyn FnMut(&[Attempt]) + Send>;
 
 /// An admitted request. The response body should own it, because it ends when the answer does.
@@ -20,8 +20,8 @@ pub type Watcher = Box<dyn FnMut(&[Attempt]) + Send>;
 /// If it is dropped before [`Guard::settle`], it records that the client left (499, `cancelled`), or an internal error (500)
 /// while a panic unwinds. Recording is synchronous and waits for nothing but the page cache, so any thread may drop it.
 ///
-/// What providers and clients say is cut to the sizes of [`tt_core::record::bounds`] here, before it is kept in memory, in
-/// the journal or in the store.
+/// The guard cuts the texts of providers and clients to the sizes of [`tt_core::record::bounds`], before they are kept
+/// in memory, in the journal or in the store.
 #[must_use = "dropping it records that the client left"]
 pub struct Guard {
     recorder: Arc<Recorder>,
@@ -50,9 +50,9 @@ impl Guard {
         }
     }
 
-    /// Has `watcher` called from now on, in place of the one before. What must be undone or corrected with each request,
-    /// such as money held for it, belongs here: the watcher owns the request's state, so that no shared map of requests
-    /// is needed. What concerns all requests belongs in a [`crate::SettlementObserver`].
+    /// Makes the guard call `watcher` from now on, in place of the one before. What must be undone or corrected with
+    /// each request, such as money held for it, belongs here: the watcher owns the request's state, so that no shared
+    /// map of requests is needed. What concerns all requests belongs in a [`crate::SettlementObserver`].
     pub fn watch(&mut self, watcher: Watcher) {
         self.watcher = Some(watcher);
     }

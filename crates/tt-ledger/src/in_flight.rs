@@ -15,7 +15,7 @@ mod by_user;
 
 use by_user::ByUser;
 
-/// How many settlements of a journal may wait in memory.
+/// The number and size of the settlements of a journal that may wait in memory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Memory {
     pub(crate) settlements: usize,

@@ -30,7 +30,7 @@ pub(crate) struct Journal {
     pub(crate) chains: Vec<Arc<ChainWriter>>,
     /// The directory of all instances.
     pub(crate) root: PathBuf,
-    /// What may wait in memory.
+    /// The number and size of the settlements that may wait in memory.
     pub(crate) memory: Memory,
     pub(crate) orphan_scan_interval: Duration,
 }

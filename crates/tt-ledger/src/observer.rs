@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tt_core::record::Settlement;
 
-/// Is told of every settlement, once. Observers are given to [`crate::LedgerBuilder`] and stay with the ledger as long as it
-/// lives.
+/// An observer is told of every settlement, once. Observers are given to [`crate::LedgerBuilder`] and stay with the
+/// ledger as long as it lives.
 ///
 /// The process in which a request settles tells its observers:
 ///

@@ -20,7 +20,7 @@ pub(crate) struct Recorder {
     /// Unbounded, but only a request that holds a permit may queue its settlement.
     pub(crate) queue: UnboundedSender<QueuedSettlement>,
     pub(crate) in_flight: Arc<InFlight>,
-    /// `None`: there is no journal.
+    /// The chain that requests are written to, or `None` if there is no journal.
     pub(crate) chain: Option<Arc<ChainWriter>>,
     pub(crate) observers: Observers,
     pub(crate) clock: Clock,

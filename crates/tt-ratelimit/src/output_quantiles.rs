@@ -12,10 +12,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tt_core::{ApiKeyId, Provider, UserId};
 
-/// With fewer samples there is no answer.
+/// The number of samples below which there is no answer.
 const ENOUGH: u32 = 50;
 
-/// At so many samples all counts are halved.
+/// The number of samples at which all counts are halved.
 const HALVE_AT: u32 = 1024;
 
 /// Each power of two has 2^3 buckets.
@@ -33,7 +33,7 @@ const SHARDS: usize = 16;
 pub struct CallKind<'a> {
     /// The user.
     pub user: UserId,
-    /// The API key; `None`: the call came without one.
+    /// The API key, or `None` if the call came without one.
     pub key: Option<ApiKeyId>,
     /// The provider of the model.
     pub provider: Provider,

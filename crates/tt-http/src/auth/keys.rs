@@ -17,7 +17,7 @@ use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-/// The days that an API key lasts: when its owner does not say, and at most.
+/// The days that an API key lasts when its owner does not say, and the most that an owner may ask for.
 const KEY_DAYS: u32 = 365;
 const MOST_KEY_DAYS: u32 = 36_500;
 

@@ -15,7 +15,8 @@ use crate::state::app::App;
 /// The time between two looks at the store.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// How far back changes are read again: a transaction may become visible after one with a higher id.
+/// The span of time whose changes are read again at each turn: a transaction may become visible after one with a higher
+/// id.
 const REREAD: Duration = Duration::from_secs(30);
 
 /// Changes read in one query.
@@ -65,19 +66,19 @@ pub(super) async fn run(app: Arc<App>, baseline: i64) {
                     "the store does not answer: known callers are served from memory"
                 );
             }
-            // Logged when it began.
+            // `changes_after` has failed. Its error was logged when the outage began.
             Err(_) => {}
         }
     }
 }
 
-/// Reads prices that may have changed. An error has been logged, and the old prices stay in force.
+/// Reads the prices again if they may have changed. An error has been logged, and the old prices stay in force.
 pub(crate) async fn refresh_prices(app: &App) {
     let _logged = app.refresh_prices().await;
 }
 
-/// The id after which [`run`] follows changes. Ask for it before anything is remembered of the store. It lies some way
-/// back, since transactions that are still open have lower ids than the latest change.
+/// Reads the id after which [`run`] follows changes. Call it before anything from the store is remembered. The id lies
+/// some way back, since transactions that are still open have lower ids than the latest change.
 pub(crate) async fn baseline(app: &App) -> Result<i64, StoreError> {
     Ok(app.store.latest_change().await?.saturating_sub(MOST_UNCOMMITTED).max(0))
 }

@@ -30,32 +30,32 @@ const SHORTEST_TURN: Duration = Duration::from_secs(1);
 /// The most users whose lists are fetched at a time.
 const MOST_AT_ONCE: usize = 8;
 
-/// How long a claim lasts: longer than the fetch of one page, and short, so that the lists of a replica that died are soon
-/// fetched by another.
+/// The time that a claim lasts. It is longer than the fetch of one page, and short, so that another replica soon
+/// fetches the lists of one that died.
 const CLAIM_MS: i64 = 60_000;
 
 /// The pause after a first failure, which doubles with each further failure up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
-/// How long a key that is not used any more is remembered.
+/// The time that a key is remembered after its last use.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
-/// What is known of a key's list.
+/// The state of a key's list, as this process knows it.
 #[derive(Debug, Clone, Copy)]
 struct Standing {
-    /// When to look at it again, if the key is in use then.
+    /// The time to look at the list again, if the key is in use then.
     due: Instant,
-    /// Failures in a row.
+    /// The number of failures in a row.
     failures: u32,
 }
 
 /// The outcome of one look at a key's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looked {
-    /// The list is recent enough for so long.
+    /// The list is recent enough for this time.
     Good(Duration),
-    /// Another process has claimed it.
+    /// Another process has claimed the list.
     Elsewhere,
     /// The provider or the store failed.
     Failed,

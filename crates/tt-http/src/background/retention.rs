@@ -27,12 +27,13 @@ const DAYS_AHEAD: u16 = 3;
 /// Request logs dropped in one transaction.
 const LOGS_CHUNK: u32 = 5000;
 
-/// To drop a day takes a lock that others wait for, so each try is short. How often one round tries, and the time
-/// between two tries.
+/// The number of tries in one round to drop a day, and the time between two tries. Dropping a day takes a lock that
+/// others wait for, so each try is short.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// How long a session is kept after its end. A clock that is ahead for a while must not end sessions for good.
+/// The time that a session is kept after its end, because a clock that is ahead for a while must not end sessions for
+/// good.
 const ENDED_SESSION_MS: i64 = 7 * DAY_MS;
 
 /// Runs until it is dropped.
@@ -70,7 +71,7 @@ async fn drop_old_logs(app: &App) -> Result<(), StoreError> {
             Ok(Pruned::Nothing) => break,
             Ok(Pruned::Rows(dropped)) => rows += dropped,
             Ok(Pruned::Day(_)) => days += 1,
-            // A reader of the log may hold it for a moment.
+            // A reader of the log may hold the day for a moment.
             Err(_) if tries > 1 => {
                 tries -= 1;
                 tokio::time::sleep(PAUSE).await;

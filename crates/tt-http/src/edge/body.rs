@@ -25,7 +25,7 @@ const ANY_RATE: Duration = Duration::from_secs(30);
 /// its place and its memory for days.
 const LEAST_BYTES_PER_SECOND: u32 = 1024;
 
-/// How fast a body must come.
+/// The least speed at which a body must come.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     /// The longest silence.
@@ -40,10 +40,11 @@ impl Pace {
         Self { idle, any_rate: ANY_RATE }
     }
 
-    /// When the next bytes of a body must have come that began at `begun`, and of which `bytes` have come.
+    /// The time by which the next bytes of a body must have come. The body began at `begun`, and `bytes` of it have
+    /// come.
     fn deadline(&self, begun: Instant, bytes: usize) -> Instant {
         let whole_seconds = u64::try_from(bytes).unwrap_or(u64::MAX) / u64::from(LEAST_BYTES_PER_SECOND);
-        // Added to a day at most, so that no size is out of range.
+        // The earned time is a day at most, so that no size is out of range.
         let earned = Duration::from_secs(whole_seconds.min(86_400));
         (Instant::now() + self.idle).min(begun + self.any_rate + earned)
     }
@@ -112,7 +113,7 @@ mod tests {
 
     const PACE: Pace = Pace { idle: Duration::from_millis(400), any_rate: Duration::from_millis(600) };
 
-    /// Reads a body of so many pieces of so many bytes, which come 100 ms apart.
+    /// Reads a body of `pieces` pieces of `bytes` bytes each, which come 100 ms apart.
     async fn dripping(pieces: usize, bytes: usize) -> Result<usize, ApiError> {
         let drip = stream::unfold(0, move |sent| async move {
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,4 +1,4 @@
-//! Credentials: which a request carries, whose they are, and whether the call takes them.
+//! Credentials: finds the one that a request carries and its owner, and checks that the call takes it.
 
 use http::{HeaderMap, header};
 use tt_core::Role;
@@ -77,7 +77,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     }
 }
 
-/// Refuses callers who are no administrators.
+/// Refuses callers who are not administrators.
 pub(crate) fn admins_only(caller: &KnownCaller) -> Result<(), ApiError> {
     match caller.role {
         Role::Admin => Ok(()),

@@ -26,7 +26,7 @@ const LONGEST_LIST_OF_ATTEMPTS: usize = 1000;
 #[error(transparent)]
 pub(crate) struct ApiError(Box<Fault>);
 
-/// What an [`ApiError`] holds; boxed, since every result on a request's path carries one.
+/// The contents of an [`ApiError`]. They are boxed, since every result on a request's path carries one.
 #[derive(Debug, thiserror::Error)]
 #[error("{status} {code}: {message}")]
 pub(crate) struct Fault {
@@ -36,7 +36,7 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     pub(crate) param: Option<String>,
     pub(crate) retry_after: Option<Duration>,
-    /// Tells clients whether another try can help; `None` leaves it to the status.
+    /// Tells clients whether another try can help. If it is `None`, the status decides.
     pub(crate) should_retry: Option<bool>,
     pub(crate) allow: Option<String>,
     pub(crate) standing: Option<Standing>,
@@ -85,7 +85,7 @@ impl ApiError {
         self
     }
 
-    /// Another try within a minute or so cannot help.
+    /// Marks the error as one that another try within a minute or so cannot help.
     fn not_again(mut self) -> Self {
         self.0.should_retry = Some(false);
         self
@@ -169,7 +169,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", why).after(Duration::from_secs(1))
     }
 
-    /// A budget does not cover what the request may cost. `which` says the budget's period and whose it is.
+    /// A budget does not cover what the request may cost. `which` says the budget's period and its owner.
     pub(crate) fn budget_exceeded(
         which: &str,
         limit: NanoUsd,
@@ -193,7 +193,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, INVALID, "model_unpriced", message).about("model")
     }
 
-    /// Adds how much of their request limits the caller has left, for the headers, unless the error says so already.
+    /// Adds the part of the caller's request limits that is left, for the headers, unless the error says so already.
     pub(crate) fn standing(mut self, standing: Option<Standing>) -> Self {
         self.0.standing = self.0.standing.take().or(standing);
         self
@@ -269,7 +269,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, OVERLOADED, message).after(Duration::from_secs(1))
     }
 
-    /// Did the server refuse because it has enough to do? Nothing is wrong with it then.
+    /// True if the server refused because it has enough to do. Nothing is wrong with it then.
     pub(crate) fn is_overload(&self) -> bool {
         self.code == OVERLOADED
     }
@@ -298,9 +298,9 @@ impl ApiError {
         error
     }
 
-    /// Every attempt failed. `attempts` describes each of them; the last failure decides the status: 504 for a timeout, 429
-    /// for a provider's rate limit, 400 for a conversation that is too long, else 502. `None`: the last target could not
-    /// be asked.
+    /// Every attempt failed. `attempts` describes each of them. `last`, the last failure, decides the status: 504 for a
+    /// timeout, 429 for a provider's rate limit, 400 for a conversation that is too long, else 502. `last` is `None` if
+    /// the last target could not be asked.
     pub(crate) fn all_attempts_failed(attempts: &str, last: Option<&UpstreamError>) -> Self {
         let error = Self::last_failure(last);
         let message = format!("Every attempt failed: {attempts}.");

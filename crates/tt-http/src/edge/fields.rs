@@ -11,7 +11,7 @@ pub(crate) const BUDGET_FIELDS: [&str; 2] = ["budget_usd", "budget_period"];
 /// The largest limit of requests: the largest that the store can hold.
 const LARGEST_LIMIT: u64 = i64::MAX.unsigned_abs();
 
-/// Rows of a page: when the caller does not say, and at most.
+/// The number of rows of a page when the caller does not say, and the most that a caller may ask for.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
@@ -28,7 +28,7 @@ pub(crate) fn limit(field: &'static str, wish: Option<u64>) -> Result<u64, ApiEr
     }
 }
 
-/// The rows that a page is to have.
+/// The number of rows that a page is to have.
 pub(crate) fn page_size(limit: Option<String>) -> Result<u32, ApiError> {
     let Some(text) = limit else { return Ok(PAGE) };
     let size = text.parse().ok().filter(|size| (1..=LARGEST_PAGE).contains(size));

@@ -114,7 +114,7 @@ impl IntoReply for ApiError {
     }
 }
 
-/// An error in the words of `dialect`; `None`: in those of the management API.
+/// An error in the words of `dialect`, or in those of the management API if `dialect` is `None`.
 pub(crate) fn error_reply(error: ApiError, dialect: Option<Dialect>) -> Reply {
     let body = match dialect.and_then(|dialect| codec(dialect).ingress) {
         Some(ingress) => ingress.encode_error(&error.public()),

@@ -1,4 +1,4 @@
-//! `/manage/budgets`: the caller's own budget, the one that an administrator has set for them, and what is used of both.
+//! `/manage/budgets`: the caller's own budget, the one that an administrator has set for them, and the usage of both.
 
 use std::time::Duration;
 
@@ -16,20 +16,21 @@ use crate::edge::reply::Json;
 use crate::state::budget_accounts::BudgetAccountsError;
 use crate::state::directory::KnownCaller;
 
-/// When several processes store requests of one user at the same moment, their counters hold each other's twice for some
-/// milliseconds: as spent and as not yet posted. So usage above the limit is read again, so often and so far apart. Usage
-/// that is really above it, because the limit was lowered, is shown then.
+/// The number of times that usage above the limit is read again, and the time between two readings. When several
+/// processes store requests of one user at the same moment, their counters hold each other's twice for some
+/// milliseconds: as spent and as not yet posted. Usage that is really above the limit, because the limit was lowered,
+/// is shown after the last reading.
 const READ_AGAIN: usize = 5;
 const APART: Duration = Duration::from_millis(20);
 
-/// A budget and what is used of it, which is `null` where it is not known. Every field is `null` when there is no budget.
+/// A budget and its usage, which is `null` if it is not known. Every field is `null` if there is no budget.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct BudgetView {
     limit_usd: Option<NanoUsd>,
     period: Option<Period>,
     spent_usd: Option<NanoUsd>,
     held_usd: Option<NanoUsd>,
-    /// When the period ends; `null` for `total`, which never does.
+    /// The end of the period. It is `null` for `total`, which never ends.
     resets_at: Option<Timestamp>,
 }
 
@@ -59,8 +60,8 @@ struct BudgetWish {
     period: Option<Option<String>>,
 }
 
-/// `PUT /manage/budgets`: sets or removes the caller's own budget. The administrator's stays as it is. Once the budget is
-/// stored the answer is 200: what is used of it is `null` where the counters cannot tell, as after a restart of Redis.
+/// `PUT /manage/budgets`: sets or removes the caller's own budget. The administrator's stays as it is. Once the budget
+/// is stored the answer is 200. Its usage is `null` if the counters do not know it, as after a restart of Redis.
 pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     let BudgetWish { limit_usd, period } = cx.json().await?;
     let own = fields::budget(["limit_usd", "period"], limit_usd, period)?
@@ -91,7 +92,7 @@ fn rules(user: UserId, budgets: UserBudgets) -> Vec<BudgetRule> {
     of.into_iter().filter_map(rule).collect()
 }
 
-/// What is used of each rule in the periods of `at`.
+/// Reads the usage of each rule in the periods of `at`.
 async fn used(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
     let mut used = cx.app.budget_accounts.standing(rules, at).await?;
     for _ in 0..READ_AGAIN {
@@ -105,7 +106,7 @@ async fn used(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<U
     Ok(used)
 }
 
-/// `used`: of each rule, `None` where it is not known.
+/// Shows each rule with its usage. An entry of `used` is `None` if the usage of that rule is not known.
 fn view(rules: &[BudgetRule], used: &[Option<Used>], at: Timestamp) -> BudgetsView {
     let view = |kind| {
         let (rule, used) = rules.iter().zip(used).find(|(rule, _)| rule.kind == kind)?;

@@ -51,7 +51,7 @@ impl From<Gap> for Row {
 #[derive(Serialize)]
 struct Journal {
     pending: usize,
-    /// When the request that waits longest was settled, to the second.
+    /// The time when the request that waits longest was settled, to the second.
     oldest: Option<Timestamp>,
 }
 
@@ -77,7 +77,8 @@ pub(crate) async fn gaps(cx: Context, caller: KnownCaller) -> Result<Json<View>,
     };
     cx.app.wait_for_drain().await;
     let ledger = &cx.app.ledger;
-    // Counted before the rows are read: a request that is stored in between shows in both places, never in neither.
+    // They are counted before the rows are read: a request that is stored in between shows in both places, never in
+    // neither.
     let (open, backlog) = (ledger.open_of(caller.user_id), ledger.backlog());
     let found = cx.app.store.gaps(caller.user_id, query).await?;
     let rows = |gaps: Vec<Gap>| gaps.into_iter().map(Row::from).collect();

@@ -151,7 +151,7 @@ pub(crate) struct Detail {
     chain: Vec<PlannedStep>,
     usage_raw: Option<Box<RawValue>>,
     price_version: Option<String>,
-    /// What the targets could not express, over all attempts: each thing once.
+    /// The things that the targets could not express, over all attempts: each thing once.
     notes: Vec<Note>,
     attempt_list: Vec<AttemptView>,
 }

@@ -133,7 +133,7 @@ pub(crate) async fn set(mut cx: Context, caller: KnownCaller) -> Result<Json<Ent
     cx.app.store.set_price(new, now()).await?;
     cx.app.prices.outdate();
     match cx.app.refresh_prices().await {
-        // It is stored. The task that follows changes reads it as soon as the store answers again.
+        // The price is stored. The task that follows changes reads it as soon as the store answers again.
         Ok(()) | Err(StoreError::Unavailable(_)) => Ok(Json(entry)),
         Err(error) => Err(error.into()),
     }

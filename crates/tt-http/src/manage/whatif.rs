@@ -34,8 +34,8 @@ pub(crate) struct WhatIf {
 /// `GET /manage/whatif`. Each request is priced by itself, since a long context has a price of its own: at the prices of
 /// the standard tier when the request was made, or today's when the model had no price then.
 ///
-/// Computed from the rows of the log, so only requests of the last `LOG_RETENTION_DAYS` are in either sum; `requests`
-/// says how many those are. `from` and `to` are exact to the millisecond.
+/// The sums are computed from the rows of the log, so only requests of the last `LOG_RETENTION_DAYS` are in either sum;
+/// `requests` says how many those are. `from` and `to` are exact to the millisecond.
 pub(crate) async fn whatif(cx: Context, caller: KnownCaller) -> Result<Json<WhatIf>, ApiError> {
     let [from, to, alias, model] = cx.query(["from", "to", "alias", "model"])?;
     let today = now();

@@ -48,7 +48,7 @@ use meter::{Billed, Meter, millis};
 /// The account of an admitted request, between its attempts.
 pub(super) struct Accounting {
     guard: Guard,
-    /// `None`: no budget holds for the caller.
+    /// The caller's budget; `None` if no budget holds for the caller.
     budget: Option<RequestBudget>,
     request: Arc<ClientRequest>,
     counter: Arc<TokenCounter>,
@@ -71,11 +71,11 @@ pub(super) struct Failed {
 /// The part of the provider's answer that had come when an attempt failed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Received<'a> {
-    /// No success status.
+    /// No success status has come.
     Nothing,
-    /// A success status, for a plain answer.
+    /// The success status of a plain answer has come.
     Head,
-    /// A success status and the beginning of a stream, none of it for the client yet.
+    /// A success status and the beginning of a stream have come. The client has none of it yet.
     Stream(&'a Tally),
 }
 
@@ -95,13 +95,13 @@ impl Accounting {
     }
 
     /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt
-    /// takes it. `None`: as many as the client asked for, or nothing is reserved.
+    /// takes it. It is `None` if the reservation pays for as many as the client asked for, or if nothing is reserved.
     pub(super) fn reserved_cap(&self) -> Option<u64> {
         self.budget.as_ref().and_then(RequestBudget::reserved_cap)
     }
 
-    /// Reserves what an attempt at `step` may cost. Gives the most output tokens of each choice that the reservation pays
-    /// for; `None`: as many as the client asked for.
+    /// Reserves what an attempt at `step` may cost. Returns the most output tokens of each choice that the reservation
+    /// pays for, or `None` if it pays for as many as the client asked for.
     ///
     /// # Errors
     /// When a budget does not cover the attempt, or its cost has no bound.
@@ -239,7 +239,7 @@ impl OpenAttempt {
         });
     }
 
-    /// Has the usage counted that the provider did not report, and then settles.
+    /// Counts the usage that the provider did not report, and then settles.
     fn count(self, tally: Tally, end: End) -> Settling {
         let latency_ms = self.meter.elapsed_ms();
         let tally = Arc::new(tally);
@@ -282,9 +282,9 @@ impl OpenAttempt {
 /// The end of an answer that the provider had begun.
 #[derive(Debug)]
 enum End {
-    /// The provider ended it properly.
+    /// The provider ended the answer properly.
     Whole,
-    /// It broke, for this reason.
+    /// The answer broke, for this reason.
     Broke(String),
     /// The client left.
     ClientLeft,
@@ -317,11 +317,11 @@ impl End {
 pub(super) struct Settling(Stage);
 
 enum Stage {
-    /// The token counter counts what the provider did not report.
+    /// The token counter counts the usage that the provider did not report.
     Counting(Box<Counting>),
-    /// Settled, and on its way to the disk.
+    /// The request has settled, and the settlement is on its way to the disk.
     Syncing(Pin<Box<dyn Future<Output = ()> + Send>>, Option<NanoUsd>),
-    /// Settled, and durable.
+    /// The request has settled, and the settlement is durable.
     Ready(Option<NanoUsd>),
 }
 
@@ -346,7 +346,7 @@ impl Settling {
         Self(Stage::Syncing(synced, cost))
     }
 
-    /// May the client have the end of its answer?
+    /// True if the client may have the end of its answer.
     pub(super) fn is_ready(&self) -> bool {
         matches!(self.0, Stage::Ready(_))
     }
@@ -385,7 +385,7 @@ impl Drop for Settling {
 }
 
 impl Counting {
-    /// Settles with what was counted; `None`: the token counter failed.
+    /// Settles with the counted usage, `counted`. It is `None` if the token counter failed.
     fn settle(self, counted: Option<Reported>) -> Settling {
         let Self { attempt, tally, end, latency_ms, .. } = self;
         let ended = match counted {

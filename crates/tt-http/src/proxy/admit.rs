@@ -17,7 +17,8 @@ use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::state::directory::KnownCaller;
 
-/// Admits a request or refuses it. Gives its account, and what its caller has left of the nearest limit, if there is one.
+/// Admits a request or refuses it. Returns its account, and the part that is left of the caller's nearest limit, if it
+/// has one.
 pub(super) async fn admit(
     cx: &Context,
     caller: &KnownCaller,

@@ -34,15 +34,15 @@ pub(super) struct Outbound {
     base_url: BaseUrl,
     trust: Trust,
     secret: SecretString,
-    /// The most output tokens of each choice, where a budget pays for fewer than the client asked for.
+    /// The most output tokens of each choice, if a budget pays for fewer than the client asked for.
     pub(super) cap: Option<u64>,
     inbound: Arc<Inbound>,
 }
 
-/// The reason for which a request cannot be sent to a target.
+/// The reason why a request cannot be sent to a target.
 #[derive(Debug)]
 pub(super) enum Unready {
-    /// The target cannot serve it.
+    /// The target cannot serve the request.
     Request(RequestError),
     /// The stored key cannot be opened.
     Key,
@@ -112,7 +112,7 @@ pub(super) async fn send(
     step: &Step,
     attempt: OpenAttempt,
 ) -> Result<Reply, Box<Failed>> {
-    // Each is a box, so that the futures around this one, which are moved several times, stay small.
+    // Each future is a box, so that the futures around this one, which are moved several times, stay small.
     if outbound.inbound.facts().stream {
         Box::pin(stream(cx, outbound, step, attempt)).await
     } else {

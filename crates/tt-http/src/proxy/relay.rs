@@ -24,8 +24,8 @@ use super::accounting::{Failed, OpenAttempt, Received, Settling};
 use super::ingress::Inbound;
 use crate::edge::error::ApiError;
 
-/// Events before the first content are held back, so that an attempt that fails before it can be tried again: at most for
-/// this time after the first of them, and at most this many bytes.
+/// The longest time that events before the first content are held back, counted from the first of them, and the most
+/// bytes of them. They are held back so that an attempt that fails before the first content can be tried again.
 const HOLD_TIME: Duration = Duration::from_secs(15);
 const HOLD_BYTES: usize = 64 * 1024;
 
@@ -38,13 +38,13 @@ const END_OF_BODY: Duration = Duration::from_millis(5);
 enum State {
     /// Events are coming.
     Flowing,
-    /// The request settles, and the end of the stream waits for that.
+    /// The request settles, and the end of the stream waits for the settlement.
     Settling(Settling, Ending),
     /// The request has settled, and `out` holds the end of the stream.
     Settled,
     /// The client has everything. The provider may end its body, so that the connection can be used again.
     Parting,
-    /// Nothing more comes.
+    /// The stream has ended.
     Over,
 }
 
@@ -63,13 +63,13 @@ pub(super) struct Relay {
     answer: AnswerStream,
     out: BytesMut,
     state: State,
-    /// Taken when the request settles.
+    /// The attempt whose answer this is. It is taken when the request settles.
     attempt: Option<OpenAttempt>,
-    /// Has content come? From the first of it on the stream is the client's, and no other attempt follows.
+    /// True if content has come. From the first of it on the stream is the client's, and no other attempt follows.
     content: bool,
-    /// Held for its share of the memory limit.
+    /// The request, held for its share of the memory limit.
     _inbound: Arc<Inbound>,
-    /// Removed from the provider's errors.
+    /// The provider key, which is removed from the provider's errors.
     secret: SecretString,
     idle: Pin<Box<Sleep>>,
     idle_timeout: Duration,
@@ -292,8 +292,8 @@ impl Body for Relay {
 }
 
 impl Drop for Relay {
-    /// Settles a request whose client left, by what it had consumed. If the request is settling, that is done by the drop
-    /// of [`Settling`].
+    /// Settles a request whose client left, by what the client had consumed. If the request is already settling, the
+    /// drop of [`Settling`] does that.
     fn drop(&mut self) {
         if let Some(attempt) = self.attempt.take() {
             attempt.client_left(self.answer.tally().clone());

@@ -32,7 +32,7 @@ pub(super) struct RequestBudget {
     bounds: Bounds,
     /// The reservation that was made at admission, until the first attempt takes it.
     admitted: Option<Reserved>,
-    /// The cap of the last reservation, for the watcher; `u64::MAX`: none.
+    /// The cap of the last reservation, for the watcher. It is `u64::MAX` if there is none.
     cap: Arc<AtomicU64>,
     watched: bool,
 }
@@ -40,16 +40,16 @@ pub(super) struct RequestBudget {
 /// A reservation that no attempt has taken yet.
 #[derive(Debug, Clone, Copy)]
 struct Reserved {
-    /// The most output tokens of each choice that it pays for, where the client asked for more.
+    /// The most output tokens of each choice that the reservation pays for, if the client asked for more.
     cap: Option<u64>,
 }
 
-/// The reason for which nothing is reserved. The attempt must not be sent.
+/// The reason why nothing is reserved. The attempt must not be sent.
 #[derive(Debug)]
 pub(super) enum NotReserved {
     /// The cost of the attempt has no bound.
     Unbounded(Unbounded),
-    /// A budget does not cover the attempt, or it is not known how much is spent.
+    /// A budget does not cover the attempt, or the money spent so far is not known.
     Refused(ApiError),
 }
 
@@ -135,8 +135,8 @@ impl RequestBudget {
     }
 
     /// Reserves what an attempt at `step` may cost, in place of the reservation before; ended attempts have cost
-    /// `settled`. The first attempt takes the reservation that was made at admission. Gives the most output tokens of each
-    /// choice that the reservation pays for, where the client asked for more.
+    /// `settled`. The first attempt takes the reservation that was made at admission. Returns the most output tokens of
+    /// each choice that the reservation pays for, if the client asked for more.
     ///
     /// # Errors
     /// When a budget does not cover the attempt, or its cost has no bound.
@@ -173,7 +173,7 @@ impl RequestBudget {
                 let which = rule.map_or_else(String::new, describe);
                 Err(NotReserved::Refused(ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at)))
             }
-            // `BudgetAccounts` never gives these.
+            // `BudgetAccounts` never returns these.
             Reservation::NeedSpent(_) | Reservation::Unavailable => Err(NotReserved::Refused(ApiError::internal())),
         }
     }
@@ -183,7 +183,7 @@ impl RequestBudget {
         cap
     }
 
-    /// Has `guard` settle the reservation from here on, each time an attempt has ended and once more when the request
+    /// Makes `guard` settle the reservation from here on, each time an attempt has ended and once more when the request
     /// settles.
     ///
     /// A budget is a watcher of its guard and not an observer of all settlements: it owns the state of one request, such

@@ -1,4 +1,4 @@
-//! The head of an answer that a target served: which target it was, by which route, and the cost.
+//! The head of an answer that a target served. It names the target, the route and the cost.
 
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};

@@ -1,4 +1,4 @@
-//! The plan of a request: which targets are asked, in which order, and the reason for each.
+//! The plan of a request: the targets that are asked, in order, and the reason for each.
 
 use std::sync::Arc;
 

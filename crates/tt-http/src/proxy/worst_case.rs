@@ -64,7 +64,7 @@ impl Bounds {
         self.choices
     }
 
-    /// May the request be sent with a lower limit of output tokens than the client asked for?
+    /// True if the request may be sent with a lower limit of output tokens than the client asked for.
     pub(super) fn may_be_capped(&self) -> bool {
         !self.fees.fixed_thinking
     }

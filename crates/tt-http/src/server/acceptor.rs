@@ -58,7 +58,7 @@ pub(super) async fn run(app: &Arc<App>, listener: &TcpListener, workers: &[Worke
     }
 }
 
-/// Does this address forward the requests of many clients?
+/// True if `address` forwards the requests of many clients.
 fn is_trusted(app: &App, address: IpAddr) -> bool {
     let address = address.to_canonical();
     app.config.trusted_proxies.iter().any(|net| net.contains(&address))

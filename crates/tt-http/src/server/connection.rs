@@ -20,7 +20,7 @@ use crate::state::worker::Worker;
 pub(super) struct Accepted {
     pub(super) socket: TcpStream,
     pub(super) peer: SocketAddr,
-    /// Its place among all connections, free again when this is dropped.
+    /// The connection's place among all connections, free again when this is dropped.
     pub(super) place: Place,
 }
 

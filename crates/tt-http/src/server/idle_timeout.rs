@@ -88,23 +88,23 @@ impl<B: Body + Unpin> Body for Answer<B> {
     }
 }
 
-/// What a connection waits for.
+/// The thing that a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The rest of a head that has begun, or the first head: until then.
+    /// The connection waits until `until` for the rest of a head that has begun, or for the first head.
     Head { until: Instant },
-    /// The next request.
+    /// The connection waits for the next request.
     Idle,
 }
 
-/// How long a connection may be silent.
+/// The times that a connection may be silent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
-    /// For a head.
+    /// The time for a head.
     pub(crate) head: Duration,
-    /// Between requests.
+    /// The time between two requests.
     pub(crate) idle: Duration,
-    /// While an answer waits to be taken.
+    /// The time for which an answer may wait to be taken.
     pub(crate) write: Duration,
 }
 
@@ -113,17 +113,18 @@ pub(crate) struct TimedSocket<S> {
     socket: S,
     times: Times,
     requests: Requests,
-    /// How many requests were over when the phase began.
+    /// The number of requests that were over when the phase began.
     over: u64,
     phase: Phase,
-    /// When a byte was last written.
+    /// The time when a byte was last written.
     written_at: Instant,
-    /// Since when a write waits for the client to take something; `None` while none does.
+    /// The time since when a write has waited for the client to take something; `None` while no write waits.
     waits_since: Option<Instant>,
-    /// Bytes came where a head may begin that begin none: this is not HTTP/1, and its later bytes say nothing either.
+    /// True if bytes that cannot begin a head came where a head may begin. The connection is not HTTP/1 then, and its
+    /// later bytes say nothing either.
     other_protocol: bool,
-    /// May fire before the deadline, never after it: to move it with every request would cost more than to wake once too
-    /// often.
+    /// Wakes the task at the deadline. It may fire before the deadline, never after it: to move it with every request
+    /// would cost more than to wake once too often.
     alarm: Pin<Box<Sleep>>,
 }
 
@@ -145,7 +146,8 @@ impl<S> TimedSocket<S> {
         }
     }
 
-    /// Is a request being answered? When one has been since the last look, the connection waits for the next.
+    /// True if a request is being answered. If one has been answered since the last look, the connection waits for the
+    /// next.
     fn is_answering(&mut self) -> bool {
         let over = self.requests.0.over.load(Ordering::Acquire);
         let answering = self.requests.0.begun.load(Ordering::Relaxed) != over;
@@ -156,7 +158,7 @@ impl<S> TimedSocket<S> {
         answering
     }
 
-    /// When the connection has been silent for too long.
+    /// The time at which the connection has been silent for too long.
     fn deadline(&self) -> Instant {
         match (self.waits_since, self.phase) {
             (Some(since), _) => since + self.times.write,
@@ -165,7 +167,7 @@ impl<S> TimedSocket<S> {
         }
     }
 
-    /// Ready once the deadline has passed.
+    /// Is ready once the deadline has passed.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = self.deadline();
         if deadline < self.alarm.deadline() {
@@ -180,14 +182,14 @@ impl<S> TimedSocket<S> {
         }
     }
 
-    /// Has the task woken again by the alarm: hyper may not look at the socket any more when the answer is over.
+    /// Makes the alarm wake the task again, because hyper may not look at the socket any more when the answer is over.
     fn keep_looking(&mut self, cx: &mut Context<'_>) {
         while self.alarm.as_mut().poll(cx).is_ready() {
             self.alarm.as_mut().reset(Instant::now() + self.times.idle);
         }
     }
 
-    /// Notes what came while no request was being answered.
+    /// Notes the bytes that came while no request was being answered.
     fn received(&mut self, bytes: &[u8]) {
         if self.phase != Phase::Idle || self.other_protocol {
             return;
@@ -200,7 +202,8 @@ impl<S> TimedSocket<S> {
         }
     }
 
-    /// What becomes of a write: its time counts as the last one's, and a write that waits may wait until the deadline.
+    /// Notes the outcome of a write. A finished write sets the time of the last one, and a write that waits may wait
+    /// until the deadline.
     fn noted(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(_)) => {
@@ -213,15 +216,15 @@ impl<S> TimedSocket<S> {
         written
     }
 
-    /// Fails once a client has taken nothing for too long.
+    /// Fails when the client has taken nothing for too long.
     fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waits_since.get_or_insert_with(Instant::now);
         self.poll_deadline(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-/// May `byte` begin a method, and so the head of a request? A method is a token (RFC 9110, 5.6.2). Records of TLS and
-/// most frames of HTTP/2 begin with a byte that is not.
+/// True if `byte` may begin a method, and so the head of a request. A method is a token (RFC 9110, 5.6.2). Records of
+/// TLS and most frames of HTTP/2 begin with a byte that is not.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -303,7 +306,8 @@ mod tests {
         serving(Bytes::from("hello"), 1 << 16, head, idle, work)
     }
 
-    /// The same with another answer, and so many bytes on their way that the client has not taken.
+    /// Serves like [`connection`], but with another answer, and with so many bytes on their way that the client has not
+    /// taken.
     fn serving(
         answer: Bytes,
         on_their_way: usize,
@@ -345,7 +349,7 @@ mod tests {
         assert!(text.starts_with("HTTP/1.1 200"), "{text}");
     }
 
-    /// How long it stays open, saying nothing.
+    /// The time that the connection stays open while the client says nothing.
     async fn closed_after(near: &mut DuplexStream) -> Duration {
         let begun = Instant::now();
         let mut rest = Vec::new();
@@ -489,7 +493,7 @@ mod tests {
         });
         near.write_all(REQUEST).await.unwrap();
         let mut piece = [0; 100];
-        // A slow reader is no idle one.
+        // A slow reader is not idle.
         for _ in 0..8 {
             tokio::time::sleep(HEAD).await;
             assert!(near.read(&mut piece).await.unwrap() > 0);

@@ -1,4 +1,4 @@
-//! Places for connections: how many there are in all, and of one address.
+//! Places for connections: a bounded number in all, and a bounded number for one address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ pub(super) struct Places {
 /// A connection's place, free again when this is dropped.
 pub(super) struct Place {
     _one_of_all: OwnedSemaphorePermit,
-    /// The address that it counts for.
+    /// The address that the place counts for.
     address: IpAddr,
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
@@ -32,8 +32,8 @@ impl Places {
         }
     }
 
-    /// A place for a connection from `address`; `None` when there is none, or when the address has as many as one may.
-    /// `trusted`: the address speaks for many clients, and may have all places.
+    /// Takes a place for a connection from `address`. Returns `None` if there is none left, or if the address has as
+    /// many as one may have. If `trusted` is true, the address speaks for many clients and may have all places.
     pub(super) fn take(&self, address: IpAddr, trusted: bool) -> Option<Place> {
         let one_of_all = Arc::clone(&self.free).try_acquire_owned().ok()?;
         let address = network(address);

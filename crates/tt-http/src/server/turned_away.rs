@@ -15,7 +15,7 @@ use crate::edge::error::ApiError;
 use crate::server::places::Places;
 use crate::service::{MOST_HEADER_BYTES, turn_away};
 
-/// How long such a connection may last.
+/// The longest time that a connection past the limits may last.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// The most such connections at a time, and of one address. Past this a connection is answered without being read.
@@ -29,7 +29,7 @@ pub(super) struct TurnedAway {
 }
 
 impl TurnedAway {
-    /// As many places as fit a server of so many connections.
+    /// Makes the places that fit a server of `connections` connections.
     pub(super) fn beside(connections: usize) -> Self {
         let places = Places::new((connections / 2).clamp(4, MOST), MOST_OF_ONE_ADDRESS);
         Self { places, tasks: TaskTracker::new() }
@@ -44,7 +44,7 @@ impl TurnedAway {
                  retry-after: 1\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n{body}",
                 body.len()
             );
-            // It is small, and the connection new: it fits, or the client has gone.
+            // The reply is small and the connection is new: the reply fits, or the client has gone.
             let _sent = socket.try_write(reply.as_bytes());
             return;
         };

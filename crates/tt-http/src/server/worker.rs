@@ -56,18 +56,18 @@ impl WorkerThread {
         Ok(Self { hand_over, connections, thread })
     }
 
-    /// How many connections it has, those on their way to it included.
+    /// The number of the worker's connections, those on their way to it included.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Hands it a connection, once it has room for one.
+    /// Hands the worker a connection, once it has room for one.
     pub(super) async fn hand_over(&self, accepted: Accepted) -> Result<(), Ended> {
         self.connections.fetch_add(1, Ordering::Relaxed);
         self.hand_over.send(accepted).await.map_err(|_| Ended)
     }
 
-    /// Waits for the thread's end, blocking; false: it panicked.
+    /// Blocks until the thread ends. Returns false if it panicked.
     pub(super) fn join(self) -> bool {
         self.thread.join().is_ok()
     }
@@ -86,7 +86,7 @@ async fn serve(
     let mut stopping = false;
     loop {
         let next = tokio::select! {
-            // What has been handed over already is still served.
+            // Connections that have been handed over already are still served.
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 accepted.close();

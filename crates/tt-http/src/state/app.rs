@@ -23,10 +23,10 @@ use crate::state::model_refresh_queue::ModelRefreshQueue;
 use crate::state::prices::Prices;
 use crate::state::token_counter::TokenCounter;
 
-/// How long a reader of the log waits for requests that have just settled to be stored.
+/// The longest time that a reader of the log waits for requests that have just settled to be stored.
 const READ_YOUR_WRITES: Duration = Duration::from_millis(500);
 
-/// Kinds of calls (who calls which model) whose output is remembered: about 500 bytes each.
+/// The number of kinds of calls (a caller and a model) whose output is remembered: about 500 bytes each.
 const MOST_LEARNED: usize = 10_000;
 
 /// The parts that an [`App`] is made of.
@@ -118,7 +118,7 @@ impl App {
         })
     }
 
-    /// Has the stop begun?
+    /// True if the stop has begun.
     pub(crate) fn draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }

@@ -16,22 +16,24 @@ use tt_store::{Store, StoreError};
 
 use crate::clock::now;
 
-/// How many requests may read spending from the store at a time. After a start every user with a budget needs it.
+/// The most requests that read spending from the store at a time. After a start every user with a budget needs a
+/// reading.
 const READERS: usize = 4;
 
-/// How long a request waits for the store, or for the journal of a crashed process to be stored.
+/// The longest time that a request waits for the store, or for the journal of a crashed process to be stored.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often spending is read for one question: the counters may lose again at once what was loaded, but not every time.
+/// The number of times that spending is read for one question: the counters may lose again at once what was loaded, but
+/// not every time.
 const TRIES: usize = 3;
 
 /// The most users whose charges [`BudgetAccounts::reconcile`] checks.
 const MOST_SERVED: usize = 100_000;
 
-/// The age at which a charge is taken for one that a dead process left: by then its request's row should be stored.
+/// The age at which a charge counts as left by a dead process: by then its request's row should be stored.
 const STALE_MS: i64 = 60_000;
 
-/// Why budgets cannot be checked.
+/// The reason why budgets cannot be checked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BudgetAccountsError {
     /// Several processes share the database, and no Redis counts what they spend together.
@@ -49,12 +51,12 @@ pub(crate) enum BudgetAccountsError {
 pub struct BudgetAccounts {
     counters: Budgets,
     store: Store,
-    /// Is all spending in the store? It is not until the journals that crashed processes left are stored.
+    /// True if all spending is in the store. It is false until the journals that crashed processes left are stored.
     complete: watch::Receiver<bool>,
     readers: Semaphore,
     /// Users with a budget whom this process has served.
     served: Mutex<HashSet<UserId>>,
-    /// Do several processes share the database without a Redis that counts for all of them?
+    /// True if several processes share the database without a Redis that counts for all of them.
     uncounted: bool,
 }
 
@@ -97,7 +99,8 @@ impl BudgetAccounts {
         Err(self.unavailable())
     }
 
-    /// What is used of `rules` in the periods that `at` lies in, in the order of the rules, which are all of one user.
+    /// Reads the usage of `rules` in the periods that `at` lies in, in the order of the rules, which all belong to one
+    /// user.
     pub(crate) async fn standing(&self, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
         if rules.is_empty() {
             return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! The directory: who is calling and what they have set up, remembered over the store so that a request needs no SQL.
+//! The directory: callers and what they have set up, remembered over the store so that a request needs no SQL.
 //!
 //! Everything remembered belongs to the slot of one user. It holds as long as the slot's generation is the one that it
 //! had when the query for it began: a write through this process, or a change that another process has noted in the
@@ -25,10 +25,10 @@ pub(crate) use crate::state::directory::user_view::UserView;
 const MOST_CALLERS: usize = 100_000;
 const MOST_USERS: usize = 100_000;
 
-/// How long a request waits for another's query for the same entry.
+/// The longest time that a request waits for another request's query for the same entry.
 const FILL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why the directory does not know.
+/// The reason why the directory has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DirectoryError {
     /// Another request's query for the same entry has taken too long.
@@ -39,7 +39,7 @@ pub(crate) enum DirectoryError {
     Store(#[from] StoreError),
 }
 
-/// What kind of credential a hash is of.
+/// The kind of credential that a hash belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum CredentialKind {
     /// An API key.
@@ -57,7 +57,7 @@ pub(crate) struct KnownCaller {
 }
 
 impl KnownCaller {
-    /// Has nothing changed since the store was asked?
+    /// True if nothing has changed since the store was asked.
     fn is_current(&self) -> bool {
         self.slot.is_at(self.generation)
     }
@@ -80,8 +80,8 @@ pub(crate) struct Directory {
     /// Moves on with every slot's generation.
     changes: AtomicU64,
     max_stale: Duration,
-    /// When the store last had no change that is not followed, in milliseconds after `started`, by a clock that cannot
-    /// be set.
+    /// The time when the store last had no change that is not followed, in milliseconds after `started`, by a clock
+    /// that cannot be set.
     fresh_at_ms: AtomicU64,
     started: Instant,
 }
@@ -123,8 +123,8 @@ impl Directory {
             Ok(_) => None,
             Err(guard) => Some(guard),
         };
-        // Only the answer tells whose credential it is, so any user's change during the query keeps it from being
-        // remembered.
+        // Only the answer tells who owns the credential, so a change of any user during the query keeps the answer from
+        // being remembered.
         let before = self.changes.load(Ordering::Acquire);
         let found = match kind {
             CredentialKind::ApiKey => self.store.caller_by_key(hash).await?,
@@ -161,7 +161,7 @@ impl Directory {
         Ok(view)
     }
 
-    /// Something of a user has changed: nothing that is remembered of them holds any more.
+    /// Makes the directory forget everything about a user, because something of the user has changed.
     pub(crate) fn forget(&self, user: UserId) {
         self.slots.forget(user);
         self.changes.fetch_add(1, Ordering::AcqRel);
@@ -174,12 +174,12 @@ impl Directory {
         self.slots.views().flat_map(used_of).collect()
     }
 
-    /// Every change that the store has up to now is followed.
+    /// Notes that every change that the store has up to now is followed.
     pub(crate) fn refreshed(&self) {
         self.fresh_at_ms.store(self.running_ms(), Ordering::Release);
     }
 
-    /// May what is remembered still be used?
+    /// True if remembered entries may still be used.
     fn is_fresh(&self) -> bool {
         let age_ms = self.running_ms().saturating_sub(self.fresh_at_ms.load(Ordering::Acquire));
         u128::from(age_ms) <= self.max_stale.as_millis()

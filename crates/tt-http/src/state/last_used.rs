@@ -1,4 +1,5 @@
-//! When API keys were last used. The times are noted in memory and written once a minute, so that no request waits for it.
+//! The times when API keys were last used. They are noted in memory and written once a minute, so that no request waits
+//! for it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +13,7 @@ const GRAIN_MS: i64 = 60_000;
 #[derive(Debug, Default)]
 pub(crate) struct LastUsed {
     noted: Mutex<HashMap<ApiKeyId, Timestamp>>,
-    /// Held while noted times are written.
+    /// The lock that is held while noted times are written.
     pub(crate) writing: tokio::sync::Mutex<()>,
 }
 
@@ -25,7 +26,7 @@ impl LastUsed {
         }
     }
 
-    /// The noted times, which are no longer noted after it.
+    /// Takes the noted times, and notes them no longer.
     pub(crate) fn take(&self) -> Vec<(ApiKeyId, Timestamp)> {
         std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
     }

@@ -26,14 +26,14 @@ const MOST_FAILURES: usize = 10;
 const MOST_SIGNUPS: usize = 100;
 const WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// How long an account knows an address after the address last signed in to it.
+/// The time that an account knows an address after the address last signed in to it.
 pub(crate) const KNOWN_FOR_MS: i64 = 90 * DAY_MS;
 
 /// The most accounts, addresses and pairs of both whose failures are remembered, and the most pairs that are known to have
 /// signed in. Those used least recently make room.
 const MOST_REMEMBERED: usize = 100_000;
 
-/// Whose failures are counted.
+/// The subject whose failures are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Subject {
     Account(Email),
@@ -44,7 +44,7 @@ enum Subject {
 }
 
 impl Subject {
-    /// After how many failures within the window the next try is refused.
+    /// The number of failures within the window after which the next try is refused.
     fn most(&self) -> usize {
         match self {
             Self::Account(_) | Self::Address(_) | Self::Pair(..) => MOST_FAILURES,
@@ -53,11 +53,11 @@ impl Subject {
     }
 }
 
-/// What is remembered.
+/// The remembered failures and sign-ins.
 struct Kept {
     /// The times of the last failures, in order.
     failures: Cache<Subject, VecDeque<Instant>>,
-    /// Pairs that have signed in.
+    /// The pairs of an account and an address that has signed in to it.
     known: Cache<(Email, IpAddr), ()>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct LoginThrottle {
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Try {
-    /// Whose failures it counts among.
+    /// The subjects whose failures the try counts among.
     subjects: Vec<Subject>,
     at: Instant,
 }
@@ -79,9 +79,9 @@ pub(crate) struct Try {
 /// A try that is not admitted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
-    /// How long to wait.
+    /// The time to wait.
     pub(crate) wait: Duration,
-    /// Is the address known to have signed in to the account, so that it was refused for its own failures?
+    /// True if the address is known to have signed in to the account, so that it was refused for its own failures.
     pub(crate) known: bool,
 }
 
@@ -116,20 +116,20 @@ impl LoginThrottle {
     /// Admits a sign-up.
     ///
     /// # Errors
-    /// How long to wait, when the address has signed up too often.
+    /// The time to wait, when the address has signed up too often.
     pub(crate) fn begin_signup(&self, address: IpAddr, now: Instant) -> Result<Try, Duration> {
         let subject = Subject::SignUps(network(address));
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.admit(std::slice::from_ref(&subject), vec![subject.clone()], false, now).map_err(|refused| refused.wait)
     }
 
-    /// The address has signed in to the account, at another process or before this one started.
+    /// Notes that the address has signed in to the account, at another process or before this one started.
     pub(crate) fn knows(&self, email: &Email, address: IpAddr) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.known.insert((email.clone(), network(address)), ());
     }
 
-    /// The password was right: the try was no failure, and the account knows the address from here on.
+    /// Notes that the password was right: the try was no failure, and the account knows the address from here on.
     pub(crate) fn succeeded(&self, done: Try) {
         let Try { subjects, at } = done;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +144,7 @@ impl LoginThrottle {
         }
     }
 
-    /// The server could not look at the password, so the try says nothing about who made it.
+    /// Notes that the server could not look at the password, so the try says nothing about the one who made it.
     pub(crate) fn not_tried(&self, undone: &Try) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         for subject in &undone.subjects {
@@ -165,7 +165,7 @@ impl Kept {
         Ok(Try { subjects: all, at: now })
     }
 
-    /// How long `subject` has to wait; `None`: it need not.
+    /// The time that `subject` has to wait, or `None` if it need not wait.
     fn wait(&mut self, subject: &Subject, now: Instant) -> Option<Duration> {
         let mut failures = self.failures.get_mut(subject)?;
         while failures.front().is_some_and(|at| *at + WINDOW <= now) {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[error("request bodies take as much memory as they may")]
 pub(crate) struct MemoryLimitExceeded;
 
-/// How many bytes of request bodies the process holds, and how many it may hold (`MAX_BUFFERED_BYTES`).
+/// The bytes of request bodies that the process holds, and the most that it may hold (`MAX_BUFFERED_BYTES`).
 #[derive(Debug, Clone)]
 pub(crate) struct MemoryLimit {
     held: Arc<AtomicUsize>,
@@ -16,7 +16,7 @@ pub(crate) struct MemoryLimit {
 }
 
 impl MemoryLimit {
-    /// A limit of `most_bytes`, of which none is held.
+    /// Makes a limit of `most_bytes`, of which none is held.
     pub(crate) fn new(most_bytes: usize) -> Self {
         Self { held: Arc::new(AtomicUsize::new(0)), most: most_bytes }
     }
@@ -35,7 +35,7 @@ pub(crate) struct MemoryShare {
 }
 
 impl MemoryShare {
-    /// Holds `bytes` in all; a smaller number than before changes nothing.
+    /// Grows the share to `bytes` in all. A smaller number than before changes nothing.
     ///
     /// # Errors
     /// When the process would hold more than it may. The share counts as grown until it is dropped.

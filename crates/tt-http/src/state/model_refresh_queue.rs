@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 use tt_core::{ProviderKeyId, UserId};
 
-/// The keys whose lists somebody has asked for. The task that fetches lists wakes for each.
+/// The keys whose lists were asked for. The task that fetches lists wakes for each.
 #[derive(Debug, Default)]
 pub(crate) struct ModelRefreshQueue {
     keys: Mutex<HashMap<ProviderKeyId, RefreshRequest>>,
@@ -17,7 +17,7 @@ pub(crate) struct ModelRefreshQueue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RefreshRequest {
     pub(crate) user: UserId,
-    /// The key was replaced: what is known of its list and of earlier failures does not hold any more.
+    /// True if the key was replaced: what is known of its list and of earlier failures does not hold any more.
     pub(crate) replaced: bool,
 }
 

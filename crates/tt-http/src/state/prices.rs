@@ -14,9 +14,9 @@ use tt_store::StoreError;
 pub(crate) struct Prices {
     shipped: Arc<PriceTable>,
     current: ArcSwap<PriceTable>,
-    /// May the store hold other prices than those read last?
+    /// True if the store may hold other prices than those read last.
     outdated: AtomicBool,
-    /// Held while prices are read, so that an earlier reading cannot replace a later one.
+    /// The lock that is held while prices are read, so that an earlier reading cannot replace a later one.
     reading: Mutex<()>,
 }
 
@@ -31,12 +31,12 @@ impl Prices {
         }
     }
 
-    /// The table, for a moment.
+    /// The table, for use within one expression or block.
     pub(crate) fn load(&self) -> Guard<Arc<PriceTable>> {
         self.current.load()
     }
 
-    /// The table, to keep.
+    /// The table, for keeping.
     pub(crate) fn load_full(&self) -> Arc<PriceTable> {
         self.current.load_full()
     }

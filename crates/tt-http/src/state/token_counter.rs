@@ -7,12 +7,12 @@ const MOST_WAITING: usize = 1024;
 
 type Job = Box<dyn FnOnce(Precision) + Send>;
 
-/// How a job counts tokens.
+/// The way a job counts tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Precision {
-    /// With the tokenizer, which takes milliseconds.
+    /// Tokens are counted with the tokenizer, which takes milliseconds.
     Tokens,
-    /// From the number of bytes, which takes no time.
+    /// Tokens are estimated from the number of bytes, which takes no time.
     Bytes,
 }
 

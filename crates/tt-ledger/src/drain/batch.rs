@@ -25,7 +25,7 @@ pub(crate) enum Origin {
     Orphan,
 }
 
-/// What a batch has room for.
+/// The settlements and bytes that a batch has room for.
 pub(crate) struct Room {
     settlements: usize,
     bytes: usize,
@@ -37,7 +37,7 @@ impl Room {
         Self { settlements: 0, bytes: 0 }
     }
 
-    /// Is there room for a settlement of so many bytes? The first one always fits.
+    /// True if there is room for a settlement of so many bytes. The first one always fits.
     pub(crate) const fn fits(&self, bytes: usize) -> bool {
         self.settlements == 0 || (self.settlements < BATCH && self.bytes.saturating_add(bytes) <= BATCH_BYTES)
     }
@@ -48,7 +48,8 @@ impl Room {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Is there no room for any other settlement? For a reader, which does not know the size of the next one.
+    /// True if there is no room for any other settlement. A reader asks this, because it does not know the size of the
+    /// next one.
     pub(crate) const fn is_full(&self) -> bool {
         self.settlements >= BATCH || self.bytes >= BATCH_BYTES
     }

@@ -17,7 +17,7 @@ pub struct Batch {
 
 /// A store of settlements. The drain waits for each call, so a call must end by itself.
 pub trait Sink: Send {
-    /// Why a call failed. The drain tries again.
+    /// The reason why a call failed. The drain tries again.
     type Error: Error + Send;
 
     /// Stores a batch as a whole, or nothing of it. After an error it is called again with the same batch, or with parts
@@ -25,14 +25,14 @@ pub trait Sink: Send {
     /// as it is.
     fn record(&mut self, batch: Batch) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Was the store reached, and did it refuse what it was given? Then the same batch is of no use to it, and the drain
-    /// offers its halves, down to the settlement that cannot be stored.
+    /// True if the store was reached and refused what it was given. Then the same batch is of no use to it, and the
+    /// drain offers its halves, down to the settlement that cannot be stored.
     fn is_refusal(&self, error: &Self::Error) -> bool {
         let _ = error;
         false
     }
 
-    /// The cursor of a chain; `None`: nothing of the chain is stored.
+    /// The cursor of a chain, or `None` if nothing of the chain is stored.
     fn cursor(&mut self, journal: String) -> impl Future<Output = Result<Option<JournalCursor>, Self::Error>> + Send;
 
     /// Deletes the cursor of a chain that was deleted.
@@ -63,7 +63,8 @@ where
     }
 }
 
-/// Has the sink forget the cursors of chains that were deleted. Logs what fails: such a cursor stays and does no harm.
+/// Makes the sink forget the cursors of chains that were deleted. Logs what fails: such a cursor stays and does no
+/// harm.
 pub(crate) async fn forget(sink: &mut impl Sink, chains: Vec<String>) {
     for chain in chains {
         if let Err(error) = sink.forget(chain.clone()).await {

@@ -18,7 +18,7 @@ pub(crate) struct Synced {
 /// A wait until a settlement is durable. Ready at once, except with [`Fsync::Always`](crate::Fsync::Always).
 #[derive(Debug, Default)]
 pub struct Durable {
-    /// The write to wait for; `None`: there is nothing to wait for.
+    /// The write to wait for, or `None` if there is nothing to wait for.
     awaited: Option<(watch::Receiver<Synced>, u64)>,
 }
 

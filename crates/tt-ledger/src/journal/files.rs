@@ -15,7 +15,7 @@ pub trait Files: Send + Sync {
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
-    /// Locks a file, and makes it if it is missing. `None`: another process holds the lock.
+    /// Locks a file, and makes it if it is missing. Returns `None` if another process holds the lock.
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
     /// Makes a file. An error if there is one of that name.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>>;

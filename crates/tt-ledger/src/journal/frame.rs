@@ -79,7 +79,7 @@ pub(crate) fn head(head: [u8; HEAD]) -> (usize, u32) {
     (length, u32::from_le_bytes([c0, c1, c2, c3]))
 }
 
-/// Reads a payload whose checksum is right; `None`: it is no record that this version knows.
+/// Reads a payload whose checksum is right. Returns `None` if it is no record that this version knows.
 pub(crate) fn decode(payload: &[u8]) -> Option<(u64, Record)> {
     let (label, content) = payload.split_at_checked(LABEL)?;
     let (kind, request) = label.split_first()?;

@@ -29,7 +29,7 @@ pub(crate) struct Instance {
     refusing: AtomicBool,
     signal: Mutex<Signal>,
     signalled: Condvar,
-    /// Held as long as the process lives.
+    /// The lock of the instance's directory, held as long as the process lives.
     _lock: Lock,
 }
 

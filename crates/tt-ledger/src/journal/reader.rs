@@ -43,7 +43,8 @@ pub(crate) struct ChainReader {
 }
 
 impl ChainReader {
-    /// `segments` in order, without gaps. `cursor`: how far the store has the chain; `None`: it has nothing of it.
+    /// Reads `segments` in order, without gaps. `cursor` is the position up to which the store has the chain, or `None`
+    /// if the store has nothing of it.
     pub(crate) fn new(
         files: Arc<dyn Files>,
         dir: PathBuf,
@@ -88,7 +89,7 @@ impl ChainReader {
         &self.damaged
     }
 
-    /// The next settlement that is not stored, and the position right after it; `None`: nothing more was written.
+    /// The next settlement that is not stored, and the position right after it, or `None` if nothing more was written.
     pub(crate) fn next(&mut self) -> io::Result<Option<(Settlement, Position)>> {
         loop {
             if let Some(ready) = self.ready.pop_front() {

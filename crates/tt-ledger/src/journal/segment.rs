@@ -23,7 +23,7 @@ pub(crate) fn path(dir: &Path, worker: usize, number: u64) -> PathBuf {
     dir.join(format!("{worker}-{number:016}{SUFFIX}"))
 }
 
-/// The worker and number in a segment's name; `None`: it is not a segment's name.
+/// The worker and number in a segment's name, or `None` if it is not a segment's name.
 pub(crate) fn parse(name: &str) -> Option<(usize, u64)> {
     let (worker, number) = name.strip_suffix(SUFFIX)?.split_once('-')?;
     Some((worker.parse().ok()?, number.parse().ok()?))
@@ -36,7 +36,7 @@ pub(crate) fn header(number: u64, carry: u64) -> Vec<u8> {
     bytes
 }
 
-/// The length of the carry; `None`: these bytes are not the header of this segment.
+/// The length of the carry, or `None` if these bytes are not the header of this segment.
 fn carry(bytes: &[u8], number: u64) -> Option<u64> {
     let length = u64::from_le_bytes(bytes.get(16..24)?.try_into().ok()?);
     (bytes == header(number, length)).then_some(length)

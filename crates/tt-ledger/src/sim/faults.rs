@@ -111,8 +111,8 @@ fn an_end_that_does_not_fit_on_a_full_disk_keeps_its_numbers() {
     assert_eq!((settled.outcome, settled.error.as_ref().unwrap().len()), (Outcome::Ok, ERROR_BYTES));
 }
 
-/// How much of the error of a request is left that settles on a full disk, after its attempt ended with a usage object of
-/// `raw` bytes.
+/// Settles a request on a full disk, after its attempt ended with a usage object of `raw` bytes. Returns the bytes that
+/// are left of the request's error.
 fn error_left_on_a_full_disk(raw: usize) -> usize {
     let (machine, store) = (Machine::default(), Store::default());
     let process = machine.process();

@@ -85,7 +85,7 @@ fn full_end() -> AttemptEnded {
                 usage: Usage { input: 11, ..answered().usage.usage },
             }],
             modifiers: vec!["us".into()],
-            // That version kept searches of the web among the token classes.
+            // Version 1 kept searches of the web among the token classes.
             fees: vec![Fee::web_searches(10)],
             ..answered().usage
         },

@@ -35,7 +35,7 @@ struct Disk {
     removed: Vec<Arc<Mutex<Inode>>>,
     /// A lock is held while its handle and its process live.
     locks: Vec<(PathBuf, Weak<()>, Process)>,
-    /// Bytes; `None`: no limit.
+    /// The bytes that the disk holds at most, or `None` if it has no limit.
     capacity: Option<u64>,
     /// Every write fails after half of it.
     broken: bool,

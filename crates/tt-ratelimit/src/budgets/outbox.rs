@@ -23,7 +23,7 @@ const SHARDS: usize = 16;
 /// those that do not fit are found later among the stale charges.
 const MOST_FOREIGN: usize = 8192;
 
-/// After so many heartbeats a call that was sent before can no longer arrive.
+/// The number of heartbeats after which a call that was sent before can no longer arrive.
 const ABANDONED_FOR: u8 = 2;
 
 /// A charge as it is sent to Redis.
@@ -178,7 +178,7 @@ impl Outbox {
         !self.shard(request).entries.contains_key(&request)
     }
 
-    /// Has everything sent again, because Redis has lost its data.
+    /// Makes everything be sent again, because Redis has lost its data.
     pub(super) fn resend_all(&self) {
         self.losses.fetch_add(1, Ordering::AcqRel);
         for shard in &self.shards {
@@ -315,7 +315,7 @@ pub(super) struct ReserveInFlight<'a> {
     outbox: &'a Outbox,
     request: RequestId,
     settled: NanoUsd,
-    /// The state before the call; `None`: there was no charge of this request.
+    /// The state before the call, or `None` if there was no charge of this request.
     before: Option<State>,
     losses: u64,
     is_answered: bool,

@@ -1,4 +1,4 @@
-//! From what each rule answers to one decision about a request.
+//! Makes one decision about a request from the answer of each rule.
 
 use std::time::Duration;
 

@@ -42,7 +42,7 @@ struct Counter {
     day: Option<Day>,
 }
 
-/// What this process has admitted of one user or API key in the last minute.
+/// The requests that this process has admitted for one user or API key in the last minute.
 #[derive(Debug)]
 pub(super) struct LastMinute {
     pub(super) user: UserId,
@@ -72,7 +72,7 @@ impl MemoryLimits {
         decision
     }
 
-    /// Has the counters of `rules` see the time of a request that Redis has refused, so that a clock which was set back
+    /// Shows the counters of `rules` the time of a request that Redis has refused, so that a clock which was set back
     /// moves them at once.
     pub(super) fn see(&self, rules: &[Rule], now: Timestamp) {
         let Some(first) = rules.first() else { return };
@@ -82,7 +82,7 @@ impl MemoryLimits {
         }
     }
 
-    /// What was admitted here in the minute before `now`, and `age_ms` ago or earlier.
+    /// The requests that were admitted here in the minute before `now`, and `age_ms` ago or earlier.
     pub(super) fn last_minute(&self, now: Timestamp, age_ms: u64) -> Vec<LastMinute> {
         let least = i64::try_from(age_ms / 1000).unwrap_or(i64::MAX);
         let mut all = Vec::new();

@@ -44,10 +44,10 @@ pub(super) struct RedisLimits {
     ended: Arc<Notify>,
 }
 
-/// What Redis is still to be told.
+/// The admitted requests that Redis has not been told of yet.
 #[derive(Debug, Default)]
 struct Telling {
-    /// Since when Redis had its counters at the last heartbeat.
+    /// The time since when Redis had its counters, as of the last heartbeat.
     known_since: Option<u64>,
     untold: Vec<LastMinute>,
 }
@@ -129,7 +129,8 @@ impl RedisLimits {
         if let Some(since) = self.connections.closed() {
             match self.decide(connection, rules, now).await {
                 Ok(admitted @ Decision::Admit { .. }) => {
-                    // What this process has admitted by itself is under the limit too. Redis may have lost it.
+                    // The requests that this process has admitted by itself count against the limit too. Redis may have
+                    // lost them.
                     let alone = self.memory.check(rules, now);
                     return if matches!(alone, Decision::Admit { .. }) { admitted } else { alone };
                 }

@@ -57,8 +57,8 @@ impl RedisConfig {
         Ok(Self { client, keys: Keys::default(), without, timeout: TIMEOUT, given_clock: false })
     }
 
-    /// Has all keys begin with `name`, so that installations which share a Redis do not count together. All processes of
-    /// one installation must give the same name, of letters and digits.
+    /// Makes all keys begin with `name`, so that installations which share a Redis do not count together. All processes
+    /// of one installation must give the same name, of letters and digits.
     #[must_use]
     pub fn of_installation(self, name: &str) -> Self {
         Self { keys: Keys::of_installation(name), ..self }
@@ -70,7 +70,7 @@ impl RedisConfig {
         Self { timeout, ..self }
     }
 
-    /// Has the caller's `now` replace the clock of Redis, for tests.
+    /// Makes the caller's `now` replace the clock of Redis, for tests.
     #[cfg(test)]
     pub(crate) fn at_given_clock(self) -> Self {
         Self { given_clock: true, ..self }

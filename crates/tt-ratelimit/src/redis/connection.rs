@@ -30,7 +30,7 @@ const LAST_TURNS: usize = 8;
 /// The most calls of one worker that may wait to be written.
 const PIPELINE: usize = 1024;
 
-/// Why Redis cannot be used.
+/// The reason why Redis cannot be used.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// There is no connection yet, or no longer.

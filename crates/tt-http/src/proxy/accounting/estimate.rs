@@ -8,7 +8,7 @@ use tt_providers::tally::Tally;
 
 use crate::state::token_counter::Precision;
 
-/// Bytes of text to a token, where the tokenizer would take too long.
+/// The bytes of text that count as one token, where the tokenizer would take too long.
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// The usage of an attempt. Numbers that the provider reported are kept, and the others are counted.

@@ -29,7 +29,7 @@ pub(super) struct Billed {
     pub(super) source: UsageSource,
     pub(super) usage: Reported,
     pub(super) served_model: Option<String>,
-    /// From sending to the end of the answer.
+    /// The time from sending the request to the end of the answer.
     pub(super) latency_ms: u64,
 }
 

@@ -13,35 +13,35 @@ use crate::state::directory::user_view::UserView;
 #[derive(Default)]
 pub(super) struct Slot {
     generation: AtomicU64,
-    /// Out of the cache, where no change reaches it any more: nothing that belongs to it holds.
+    /// True if the slot is out of the cache, where no change reaches it any more: nothing that belongs to it holds.
     evicted: AtomicBool,
     view: Mutex<Option<(u64, Arc<UserView>)>>,
     filling: tokio::sync::Mutex<()>,
 }
 
 impl Slot {
-    /// The generation to remember something under: ask for it before the query begins.
+    /// The generation to remember something under. Read it before the query begins.
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Does what was remembered under `generation` still hold?
+    /// True if what was remembered under `generation` still holds.
     pub(super) fn is_at(&self, generation: u64) -> bool {
         self.generation() == generation && !self.evicted.load(Ordering::Acquire)
     }
 
-    /// What the user has set up, where it is remembered and holds.
+    /// The user's view, if it is remembered and still holds.
     pub(super) fn view(&self) -> Option<Arc<UserView>> {
         let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         view.as_ref().filter(|(filled, _)| self.is_at(*filled)).map(|(_, view)| Arc::clone(view))
     }
 
-    /// Remembers what the user has set up.
+    /// Remembers the user's view.
     pub(super) fn remember(&self, generation: u64, view: Arc<UserView>) {
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Some((generation, view));
     }
 
-    /// Held by the request that queries for the view, so that the others wait for it.
+    /// Locks the query for the view. The request that queries holds the lock, so that the others wait for it.
     pub(super) async fn filling(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.filling.lock().await
     }
@@ -76,11 +76,12 @@ impl Slots {
 
     /// Moves the user's generation on.
     pub(super) fn forget(&self, user: UserId) {
-        // Made if need be: a slot that another thread is about to put into the cache must not be missed.
+        // The slot is made if there is none: a slot that another thread is about to put into the cache must not be
+        // missed.
         self.of(user).forget();
     }
 
-    /// What is remembered of each user.
+    /// The remembered view of each user.
     pub(super) fn views(&self) -> impl Iterator<Item = (UserId, Arc<UserView>)> + '_ {
         self.0.iter().filter_map(|(user, slot)| Some((user, slot.view()?)))
     }

@@ -1,4 +1,4 @@
-//! What a user has set up: aliases, and provider keys that are opened and ready for use.
+//! The setup of a user: aliases, and provider keys that are opened and ready for use.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::state::sealing;
 pub(crate) struct OpenKey {
     pub(crate) base_url: Option<BaseUrl>,
     pub(crate) secret: SecretString,
-    /// Has a request used it since [`UserView::take_used`] was last called?
+    /// True if a request has used the key since [`UserView::take_used`] was last called.
     pub(crate) used: AtomicBool,
 }
 

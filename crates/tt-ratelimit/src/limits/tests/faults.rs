@@ -127,7 +127,7 @@ fn restarted_it_learns_what_each_process_has_admitted() {
         tokio::time::sleep(Duration::from_millis(1500)).await;
         server.kill();
         server.restart();
-        // Nobody sends a request meanwhile: they find out by themselves.
+        // No request is sent meanwhile: the limiters find out by themselves.
         tokio::time::sleep(Duration::from_secs(4)).await;
         assert_eq!((limiter.redis_state(), other.redis_state()), (RedisState::Up, RedisState::Up));
         assert!(limiter.redis_recoveries() > 0 && other.redis_recoveries() > 0);
