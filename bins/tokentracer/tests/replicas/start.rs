@@ -9,7 +9,9 @@ use crate::setup::alone;
 #[tokio::test]
 async fn three_processes_start_at_once_on_an_empty_database() {
     for round in 0..10 {
-        let world = alone().backend(Backend::Postgres).processes(3).stopped().await;
+        // So few connections fit every limit of open files, which would be warned of else.
+        let setup = alone().env("MAX_CONNECTIONS", "100");
+        let world = setup.backend(Backend::Postgres).processes(3).stopped().await;
         let started: Vec<_> = std::thread::scope(|scope| {
             let starts: Vec<_> =
                 (0..3).map(|number| world.launch_of(number)).map(|launch| scope.spawn(|| launch.try_start())).collect();
