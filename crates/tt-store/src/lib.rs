@@ -54,7 +54,7 @@ mod view;
 pub use config::StoreConfig;
 pub use error::{Conflict, Object, Result, Source, StoreError};
 pub use rerate::{Place, Repriced, Rerate, Rerated};
-pub use store::{Call, Store};
+pub use store::{Store, StoreCall};
 pub use view::{
     AliasPatch, ApiKeyInfo, Change, Login, ModelList, NewAlias, NewApiKey, NewProviderKey, ProviderKeyInfo,
     ProviderKeyPatch, Pruned, RecordedUsage, RequestCount, Routing, SealedKey, StoredSecret, UsageScope, User,

@@ -54,9 +54,9 @@ struct Inner {
 /// It is a type of its own, and not that of an `async fn`, so that the queries are compiled once, in this crate: an
 /// `async fn` is compiled, with everything below it, in every crate that awaits it.
 #[must_use = "a call does nothing until it is awaited"]
-pub struct Call<T>(Pin<Box<dyn Future<Output = Result<T>> + Send>>);
+pub struct StoreCall<T>(Pin<Box<dyn Future<Output = Result<T>> + Send>>);
 
-impl<T> Future for Call<T> {
+impl<T> Future for StoreCall<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
@@ -64,9 +64,9 @@ impl<T> Future for Call<T> {
     }
 }
 
-impl<T> std::fmt::Debug for Call<T> {
+impl<T> std::fmt::Debug for StoreCall<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Call")
+        f.write_str("StoreCall")
     }
 }
 
@@ -99,7 +99,7 @@ impl Store {
 
     /// Brings the tables up to date; returns the number of migrations that ran. Any number of processes may do so at
     /// once.
-    pub fn migrate(&self) -> Call<usize> {
+    pub fn migrate(&self) -> StoreCall<usize> {
         let inner = Arc::clone(&self.inner);
         self.run(async move {
             match &inner.database {
@@ -110,13 +110,13 @@ impl Store {
     }
 
     /// Checks that the database answers.
-    pub fn ping(&self) -> Call<()> {
+    pub fn ping(&self) -> StoreCall<()> {
         call!(self, read, ops::ping())
     }
 
     /// The name of this installation: 32 random hexadecimal digits, made with the tables. All processes on one database
     /// have the same; a copy of a database has that of its original.
-    pub fn installation(&self) -> Call<String> {
+    pub fn installation(&self) -> StoreCall<String> {
         call!(self, read, ops::installation())
     }
 
@@ -141,9 +141,9 @@ impl Store {
 
     /// Runs `work` on the store's runtime. Dropping the result does not stop the work: a dropped SQLite future would
     /// block its thread, and half a transaction is of no use.
-    fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Call<T> {
+    fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> StoreCall<T> {
         let inner = Arc::clone(&self.inner);
-        Call(Box::pin(async move {
+        StoreCall(Box::pin(async move {
             inner.queries.fetch_add(1, Ordering::Relaxed);
             match inner.handle.spawn(work).await {
                 Ok(result) => result,

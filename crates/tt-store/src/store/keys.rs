@@ -2,50 +2,50 @@
 
 use tt_core::{ApiKeyId, Caller, KeyHash, ProviderKeyId, Sealed, Timestamp, UserId};
 
-use super::{Call, Store};
+use super::{Store, StoreCall};
 use crate::view::{
     ApiKeyInfo, ModelList, NewApiKey, NewProviderKey, ProviderKeyInfo, ProviderKeyPatch, SealedKey, StoredSecret,
 };
 
 impl Store {
     /// Stores an API key.
-    pub fn create_api_key(&self, user: UserId, new: NewApiKey, now: Timestamp) -> Call<ApiKeyId> {
+    pub fn create_api_key(&self, user: UserId, new: NewApiKey, now: Timestamp) -> StoreCall<ApiKeyId> {
         call!(self, write, api_keys::create(user, new, now))
     }
 
     /// The user's API keys by id, revoked and expired ones too.
-    pub fn api_keys(&self, user: UserId) -> Call<Vec<ApiKeyInfo>> {
+    pub fn api_keys(&self, user: UserId) -> StoreCall<Vec<ApiKeyInfo>> {
         call!(self, read, api_keys::list(user))
     }
 
     /// Revokes an API key. One that is revoked already stays so. `NotFound(ApiKey)`.
-    pub fn revoke_api_key(&self, user: UserId, key: ApiKeyId, now: Timestamp) -> Call<()> {
+    pub fn revoke_api_key(&self, user: UserId, key: ApiKeyId, now: Timestamp) -> StoreCall<()> {
         call!(self, write, api_keys::revoke(user, key, now))
     }
 
     /// The caller that the API key belongs to; `None` when there is no such key, it was revoked, or its user is
     /// disabled. The caller of this function must check with every request whether the key has expired.
-    pub fn caller_by_key(&self, key_hash: KeyHash) -> Call<Option<Caller>> {
+    pub fn caller_by_key(&self, key_hash: KeyHash) -> StoreCall<Option<Caller>> {
         call!(self, read, api_keys::caller(key_hash))
     }
 
     /// Records when API keys were last used. An earlier time than the recorded one, or an unknown key, changes nothing.
-    pub fn touch_last_used(&self, uses: Vec<(ApiKeyId, Timestamp)>) -> Call<()> {
+    pub fn touch_last_used(&self, uses: Vec<(ApiKeyId, Timestamp)>) -> StoreCall<()> {
         call!(self, write, api_keys::touch(uses))
     }
 
     /// Stores a provider key.
-    pub fn create_provider_key(&self, user: UserId, new: NewProviderKey, now: Timestamp) -> Call<ProviderKeyInfo> {
+    pub fn create_provider_key(&self, user: UserId, new: NewProviderKey, now: Timestamp) -> StoreCall<ProviderKeyInfo> {
         call!(self, write, provider_keys::create(user, new, now))
     }
 
     /// The user's provider keys, by id.
-    pub fn provider_keys(&self, user: UserId) -> Call<Vec<ProviderKeyInfo>> {
+    pub fn provider_keys(&self, user: UserId) -> StoreCall<Vec<ProviderKeyInfo>> {
         call!(self, read, provider_keys::list(user))
     }
 
     /// One provider key with its sealed secret.
-    pub fn sealed_key(&self, user: UserId, key: ProviderKeyId) -> Call<Option<SealedKey>> {
+    pub fn sealed_key(&self, user: UserId, key: ProviderKeyId) -> StoreCall<Option<SealedKey>> {
         call!(self, read, provider_keys::sealed(user, key))
     }
 
@@ -56,29 +56,29 @@ impl Store {
         key: ProviderKeyId,
         patch: ProviderKeyPatch,
         now: Timestamp,
-    ) -> Call<ProviderKeyInfo> {
+    ) -> StoreCall<ProviderKeyInfo> {
         call!(self, write, provider_keys::update(user, key, patch, now))
     }
 
     /// Deletes a provider key. `NotFound(ProviderKey)`, `Conflict(ProviderKeyInUse)`.
-    pub fn delete_provider_key(&self, user: UserId, key: ProviderKeyId, now: Timestamp) -> Call<()> {
+    pub fn delete_provider_key(&self, user: UserId, key: ProviderKeyId, now: Timestamp) -> StoreCall<()> {
         call!(self, write, provider_keys::delete(user, key, now))
     }
 
     /// Sealed secrets of all users by id, at most `limit`, beginning after `after` (0: with the first). The rotation of
     /// the encryption key uses it.
-    pub fn stored_secrets(&self, after: ProviderKeyId, limit: u32) -> Call<Vec<StoredSecret>> {
+    pub fn stored_secrets(&self, after: ProviderKeyId, limit: u32) -> StoreCall<Vec<StoredSecret>> {
         call!(self, read, provider_keys::secrets(after, limit))
     }
 
     /// Replaces a sealed secret by `new`, which must open to the same key, unless it has changed since it was read.
     /// Returns whether it was replaced.
-    pub fn reseal(&self, old: StoredSecret, new: Sealed) -> Call<bool> {
+    pub fn reseal(&self, old: StoredSecret, new: Sealed) -> StoreCall<bool> {
         call!(self, write, provider_keys::reseal(old, new))
     }
 
     /// The models of the user's provider keys, where they have been fetched, by key.
-    pub fn model_lists(&self, user: UserId) -> Call<Vec<ModelList>> {
+    pub fn model_lists(&self, user: UserId) -> StoreCall<Vec<ModelList>> {
         call!(self, read, provider_models::lists(user))
     }
 
@@ -91,13 +91,13 @@ impl Store {
         stale: Timestamp,
         now: Timestamp,
         until: Timestamp,
-    ) -> Call<bool> {
+    ) -> StoreCall<bool> {
         call!(self, write, provider_models::claim(user, key, stale, now, until))
     }
 
     /// Stores the models fetched for a key, as the provider named them, and gives up the right.
     /// `NotFound(ProviderKey)`.
-    pub fn save_models(&self, user: UserId, key: ProviderKeyId, models: Vec<String>, now: Timestamp) -> Call<()> {
+    pub fn save_models(&self, user: UserId, key: ProviderKeyId, models: Vec<String>, now: Timestamp) -> StoreCall<()> {
         call!(self, write, provider_models::save(user, key, models, now))
     }
 }

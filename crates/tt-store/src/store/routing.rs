@@ -3,17 +3,17 @@
 use tt_core::routing::Alias;
 use tt_core::{AliasName, Timestamp, UserId};
 
-use super::{Call, Store};
+use super::{Store, StoreCall};
 use crate::view::{AliasPatch, NewAlias, Routing};
 
 impl Store {
     /// The user's aliases and sealed provider keys, read at one moment, each by id.
-    pub fn routing(&self, user: UserId) -> Call<Routing> {
+    pub fn routing(&self, user: UserId) -> StoreCall<Routing> {
         call!(self, read, aliases::routing(user))
     }
 
     /// The user's aliases, by id.
-    pub fn aliases(&self, user: UserId) -> Call<Vec<Alias>> {
+    pub fn aliases(&self, user: UserId) -> StoreCall<Vec<Alias>> {
         call!(self, read, aliases::list(user))
     }
 
@@ -21,18 +21,18 @@ impl Store {
     ///
     /// `NotFound(ProviderKey)` and `NotFound(Alias)` (the fallback) when those are not the user's; `Invalid` when the
     /// fallback leads back to the alias.
-    pub fn upsert_alias(&self, user: UserId, new: NewAlias, now: Timestamp) -> Call<Alias> {
+    pub fn upsert_alias(&self, user: UserId, new: NewAlias, now: Timestamp) -> StoreCall<Alias> {
         call!(self, write, aliases::upsert(user, new, now))
     }
 
     /// Changes the alias of this name. Errors as of [`Store::upsert_alias`]; also `NotFound(Alias)` when there is no
     /// alias of this name, and `Conflict(AliasTaken)` when there is one of the new name.
-    pub fn patch_alias(&self, user: UserId, name: AliasName, patch: AliasPatch, now: Timestamp) -> Call<Alias> {
+    pub fn patch_alias(&self, user: UserId, name: AliasName, patch: AliasPatch, now: Timestamp) -> StoreCall<Alias> {
         call!(self, write, aliases::patch(user, name, patch, now))
     }
 
     /// Deletes an alias. `NotFound(Alias)`; `Conflict(AliasInUse)` when another falls back to it.
-    pub fn delete_alias(&self, user: UserId, name: AliasName, now: Timestamp) -> Call<()> {
+    pub fn delete_alias(&self, user: UserId, name: AliasName, now: Timestamp) -> StoreCall<()> {
         call!(self, write, aliases::delete(user, name, now))
     }
 }
