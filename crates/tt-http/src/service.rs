@@ -79,7 +79,8 @@ pub(crate) async fn turn_away(request: Request<Incoming>) -> Reply {
     let mut reply = if get && parts.uri.path() == "/health" {
         "OK".into_reply()
     } else {
-        // A client that still sends would lose the reply when the connection is closed.
+        // A client that still sends would lose the reply when the connection is closed. The deadline of the whole
+        // connection bounds this.
         while let Some(Ok(_)) = body.frame().await {}
         let row = routes::find(&parts.method, parts.uri.path()).map(|(row, _)| row);
         error_reply(ApiError::too_many_connections(), row.ok().and_then(|row| row.dialect))
@@ -109,8 +110,8 @@ fn names_one_host(parts: &http::request::Parts) -> bool {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
     let Ok(host) = host.to_str() else { return false };
-    let said = host.parse::<http::uri::Authority>().is_ok_and(|said| !said.as_str().contains('@'));
-    said && parts.uri.authority().is_none_or(|target| target.as_str().eq_ignore_ascii_case(host))
+    let is_host = host.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.as_str().contains('@'));
+    is_host && parts.uri.authority().is_none_or(|target| target.as_str().eq_ignore_ascii_case(host))
 }
 
 /// Logs an error whose reason lies in this server, once, with its causes. An error of the caller's is not logged. An

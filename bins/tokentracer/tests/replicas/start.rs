@@ -9,7 +9,7 @@ use crate::setup::alone;
 #[tokio::test]
 async fn three_processes_start_at_once_on_an_empty_database() {
     for round in 0..10 {
-        // So few connections fit every limit of open files, which would be warned of else.
+        // A hundred connections fit every limit of open files. The default of 10,000 may not, and would log a warning.
         let setup = alone().env("MAX_CONNECTIONS", "100");
         let world = setup.backend(Backend::Postgres).processes(3).stopped().await;
         let started: Vec<_> = std::thread::scope(|scope| {
