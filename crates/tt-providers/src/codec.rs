@@ -148,6 +148,10 @@ pub trait StreamDecoder: Send + Debug {
     /// # Errors
     /// `Protocol` when the stream ended early.
     fn end(&mut self, out: &mut Vec<Event>) -> Result<(), UpstreamError>;
+
+    /// The memory, in bytes, that the decoder keeps of the stream between events: open blocks with their texts,
+    /// arguments and signatures, and the usage. Cheap: it does not walk over what is kept.
+    fn held_bytes(&self) -> usize;
 }
 
 /// Writes a stream of one dialect.
@@ -157,6 +161,10 @@ pub trait StreamEncoder: Send + Debug {
 
     /// Ends a stream that broke: appends `error` to `out`, after which nothing may be written.
     fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut);
+
+    /// The memory, in bytes, that the encoder keeps of the stream between events. Cheap: it does not walk over what is
+    /// kept.
+    fn held_bytes(&self) -> usize;
 }
 
 /// Watches a stream that passes through unchanged.
@@ -181,6 +189,10 @@ pub trait Observer: Send + Debug {
 
     /// The account of the answer so far.
     fn tally(&mut self) -> &Tally;
+
+    /// The memory, in bytes, that the observer keeps of the stream between events, the account included. Cheap: it does
+    /// not walk over what is kept.
+    fn held_bytes(&self) -> usize;
 }
 
 /// The meaning of an event of a stream that passes through.

@@ -9,6 +9,7 @@ pub(crate) mod anthropic_messages;
 mod custom_tool;
 mod foreign;
 pub(crate) mod gemini;
+mod held;
 pub mod openai_chat;
 
 /// The codec of a dialect.

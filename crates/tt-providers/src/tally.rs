@@ -72,6 +72,12 @@ impl Tally {
         }
     }
 
+    /// The memory that the account takes beside itself, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        let usage = self.usage.as_ref().map_or(0, |usage| usage.raw.len());
+        self.output_text.len() + self.served_model.as_ref().map_or(0, String::len) + usage
+    }
+
     /// Takes note of generated text.
     pub fn text(&mut self, text: &str) {
         let room = TEXT_CAP_BYTES.saturating_sub(self.output_text.len());

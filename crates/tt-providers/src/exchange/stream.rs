@@ -104,6 +104,19 @@ impl AnswerStream {
         }
     }
 
+    /// The memory, in bytes, that the stream keeps of the answer between frames: open blocks with their texts, arguments
+    /// and signatures, the usage, and the account. The bytes in the framer and in `out` are the caller's to count. Cheap:
+    /// it does not walk over what is kept.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::PassThrough(observer) => observer.held_bytes(),
+            Self::Translated(stream) => {
+                let codecs = stream.decoder.held_bytes() + stream.encoder.held_bytes();
+                codecs + stream.tally.held_bytes() + stream.events.capacity() * size_of::<Event>()
+            }
+        }
+    }
+
     /// The account of the answer so far.
     pub fn tally(&mut self) -> &Tally {
         match self {

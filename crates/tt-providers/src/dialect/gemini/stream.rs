@@ -151,6 +151,12 @@ impl StreamDecoder for Decoder {
         out.push(Event::Done);
         Ok(())
     }
+
+    /// Gemini's blocks keep no text.
+    fn held_bytes(&self) -> usize {
+        let usage = self.usage.as_ref().map_or(0, |usage| usage.raw.len());
+        self.answers.len() * size_of::<(u32, Answer)>() + usage
+    }
 }
 
 impl Answer {

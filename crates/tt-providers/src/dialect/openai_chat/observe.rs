@@ -67,6 +67,10 @@ impl codec::Observer for StreamObserver {
     fn tally(&mut self) -> &Tally {
         self.observer.tally()
     }
+
+    fn held_bytes(&self) -> usize {
+        self.observer.held_bytes()
+    }
 }
 
 /// The contents of one event of a stream.
@@ -166,6 +170,12 @@ impl Observer {
         }
     }
 
+    /// The memory, in bytes, that is kept between events.
+    pub fn held_bytes(&self) -> usize {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        self.tally.held_bytes() + length(&self.usage) + length(&self.service_tier) + self.template.held_bytes()
+    }
+
     /// The account so far.
     pub fn tally(&mut self) -> &Tally {
         if let Some(raw) = self.usage.take() {
@@ -227,7 +237,7 @@ fn output_text(body: &[u8]) -> String {
 }
 
 fn json(raw: &RawValue) -> serde_json::Value {
-    serde_json::from_str(raw.get()).unwrap_or_default()
+    crate::json::value(raw.get().as_bytes()).unwrap_or_default()
 }
 
 #[cfg(test)]

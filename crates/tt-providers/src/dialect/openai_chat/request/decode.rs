@@ -10,9 +10,10 @@ use tt_core::call::extra::Extra;
 use tt_core::call::field::Field;
 
 use super::super::field::ADDRESSEES;
-use super::super::object::{Object, Path};
+use super::super::object::{Object, Path, each};
 use super::parts::{assistant, cache_hint, content, hint_last};
 use crate::error::RequestError;
+use crate::json;
 
 /// The fields without which an answer means the same. Codecs of other dialects leave them out, and note them by name.
 const HARMLESS: [&str; 12] = [
@@ -37,7 +38,7 @@ const HARMLESS: [&str; 12] = [
 /// `InvalidJson` (nesting of more than 128 levels too), `Missing` and `Malformed`, which name the field
 /// (`messages[1].content[0].image_url.url`).
 pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
-    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|e| RequestError::InvalidJson {
+    let fields = json::object(body).map_err(|e| RequestError::InvalidJson {
         reason: if e.is_data() { "it must be an object".into() } else { e.to_string() },
     })?;
     let mut body = Object { fields, path: Path::Root };
@@ -189,16 +190,12 @@ fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, RequestError> {
     if tools.is_some() && functions.is_some() {
         return Err(body.at("functions").malformed("cannot stand beside tools"));
     }
-    let mut found = Vec::new();
-    let path = body.at("tools");
-    for (i, tool) in tools.unwrap_or_default().into_iter().enumerate() {
-        found.push(one_tool(Object::of(tool, path.index(i))?, i)?);
+    match functions {
+        Some(functions) => {
+            each(functions, &body.at("functions"), |function, _| function_tool(function).map(Tool::Function))
+        }
+        None => each(tools.unwrap_or_default(), &body.at("tools"), one_tool),
     }
-    let path = body.at("functions");
-    for (i, function) in functions.unwrap_or_default().into_iter().enumerate() {
-        found.push(Tool::Function(function_tool(Object::of(function, path.index(i))?)?));
-    }
-    Ok(found)
 }
 
 fn one_tool(mut tool: Object<'_>, index: usize) -> Result<Tool, RequestError> {

@@ -1,0 +1,3 @@
+//! Work and memory are bounded by what a client or a provider sent.
+
+mod decoded;
