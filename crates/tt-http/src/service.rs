@@ -144,7 +144,8 @@ async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, Api
     cx.params = params;
     cx.cap_bytes = match row.cap {
         Cap::Bytes(bytes) => bytes,
-        Cap::Proxy => cx.app.config.max_body_bytes,
+        // A body that its user may never hold is refused as too large, and not as too much just now.
+        Cap::Proxy => cx.app.config.max_body_bytes.min(cx.app.memory.most_of_user()),
     };
     let result = match row.handler {
         Handler::Public(handler) => handler(cx).await,

@@ -12,6 +12,7 @@ use tt_providers::{PublicError, Refused, RefusedKind, UpstreamError};
 use tt_store::{Conflict, Object, StoreError};
 
 use crate::state::budget_accounts::BudgetAccountsError;
+use crate::state::compute::ComputeError;
 use crate::state::directory::DirectoryError;
 use crate::state::memory_limit::MemoryLimitExceeded;
 
@@ -249,6 +250,12 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "body_too_large", message)
     }
 
+    /// A body within the cap whose many values take more memory than one user may hold.
+    fn too_large_to_read() -> Self {
+        let message = "The body holds so many values that reading it takes more memory than one user may hold.";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "body_too_large", message)
+    }
+
     pub(crate) fn unsupported_media_type() -> Self {
         let message = "Send `content-type: application/json`.";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID, "unsupported_media_type", message)
@@ -392,7 +399,19 @@ impl From<NoTarget> for ApiError {
 
 impl From<MemoryLimitExceeded> for ApiError {
     fn from(exceeded: MemoryLimitExceeded) -> Self {
-        Self::overloaded().because(exceeded)
+        match exceeded {
+            MemoryLimitExceeded::Full => Self::overloaded().because(exceeded),
+            MemoryLimitExceeded::TooLarge => Self::too_large_to_read(),
+        }
+    }
+}
+
+impl From<ComputeError> for ApiError {
+    fn from(error: ComputeError) -> Self {
+        match error {
+            ComputeError::Busy => Self::overloaded().because(error),
+            ComputeError::Panicked => Self::internal().because(error),
+        }
     }
 }
 

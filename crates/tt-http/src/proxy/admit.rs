@@ -22,7 +22,7 @@ use crate::state::directory::KnownCaller;
 pub(super) async fn admit(
     cx: &Context,
     caller: &KnownCaller,
-    inbound: &Inbound,
+    inbound: &Arc<Inbound>,
     plan: &Plan,
     tags: Tags,
 ) -> Result<(Accounting, Option<Standing>), ApiError> {
@@ -32,8 +32,7 @@ pub(super) async fn admit(
     let standing = count(cx, caller).await?;
     let intent = intent(cx, caller, inbound, plan, tags);
     let guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
-    let (request, counter) = (Arc::clone(inbound.request()), Arc::clone(&cx.app.token_counter));
-    Ok((Accounting::new(guard, budget, request, counter, cx.arrived), standing))
+    Ok((Accounting::new(guard, budget, Arc::clone(inbound), cx.arrived), standing))
 }
 
 /// The tags of a request.

@@ -91,7 +91,7 @@ impl RequestBudget {
     pub(super) async fn open(
         cx: &Context,
         caller: &KnownCaller,
-        inbound: &Inbound,
+        inbound: &Arc<Inbound>,
         plan: &Plan,
     ) -> Result<Option<Self>, ApiError> {
         let rules = caller.budget_rules();
@@ -106,10 +106,10 @@ impl RequestBudget {
         first: &Step,
         cx: &Context,
         caller: &KnownCaller,
-        inbound: &Inbound,
+        inbound: &Arc<Inbound>,
     ) -> Result<Self, ApiError> {
         // A request that passes through is read too, because the cost of one that cannot be read has no bound.
-        let fees = inbound.fees(&cx.app.control).await?;
+        let fees = inbound.fees().await?;
         let mut budget = Self {
             app: Arc::clone(&cx.app),
             worker: cx.worker.budgets.clone(),

@@ -15,13 +15,13 @@ use tt_store::{Store, StoreError};
 
 use crate::config::HttpConfig;
 use crate::state::budget_accounts::BudgetAccounts;
+use crate::state::compute::Compute;
 use crate::state::directory::Directory;
 use crate::state::last_used::LastUsed;
 use crate::state::login_throttle::LoginThrottle;
 use crate::state::memory_limit::MemoryLimit;
 use crate::state::model_refresh_queue::ModelRefreshQueue;
 use crate::state::prices::Prices;
-use crate::state::token_counter::TokenCounter;
 
 /// The longest time that a reader of the log waits for requests that have just settled to be stored.
 const READ_YOUR_WRITES: Duration = Duration::from_millis(500);
@@ -71,7 +71,7 @@ pub struct App {
     pub(crate) config: HttpConfig,
     pub(crate) directory: Directory,
     pub(crate) memory: MemoryLimit,
-    pub(crate) token_counter: Arc<TokenCounter>,
+    pub(crate) compute: Arc<Compute>,
     pub(crate) last_used: LastUsed,
     pub(crate) model_refresh: ModelRefreshQueue,
     pub(crate) login_throttle: LoginThrottle,
@@ -98,7 +98,7 @@ impl App {
         Arc::new(Self {
             directory: Directory::new(store.clone(), Arc::clone(&keyring), config.directory_max_stale),
             memory: MemoryLimit::new(config.max_buffered_bytes),
-            token_counter: Arc::new(TokenCounter::start()),
+            compute: Arc::new(Compute::new()),
             last_used: LastUsed::default(),
             model_refresh: ModelRefreshQueue::default(),
             login_throttle: LoginThrottle::default(),

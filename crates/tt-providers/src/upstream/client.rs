@@ -26,6 +26,10 @@ use crate::upstream::error::{UpstreamError, cut};
 /// a request that is just being sent.
 const IDLE: Duration = Duration::from_secs(50);
 
+/// The most bytes of an answer that are read at a time. A stream works through as many at once, which must not take a
+/// worker thread long, and a connection holds as many.
+const READ_BYTES: usize = 64 * 1024;
+
 /// The person who chose an address, which decides whether it must be public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
@@ -95,6 +99,7 @@ fn pool(settings: ClientSettings, guarded: bool) -> Result<Pool, rustls::Error> 
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
+        .http1_max_buf_size(READ_BYTES)
         .build(connector))
 }
 
