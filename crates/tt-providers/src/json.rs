@@ -87,6 +87,23 @@ pub fn decoded_bytes(json: &[u8]) -> usize {
         + FIXED
 }
 
+/// The memory that a value takes, in bytes.
+pub(crate) fn memory(value: &Value) -> usize {
+    VALUE
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len() + ALLOCATION,
+            Value::Array(values) => ALLOCATION + values.iter().map(memory).sum::<usize>(),
+            Value::Object(fields) => memory_of_names(fields) - VALUE + fields.values().map(memory).sum::<usize>(),
+        }
+}
+
+/// The memory that an object takes, in bytes, without its values.
+pub(crate) fn memory_of_names(fields: &Map<String, Value>) -> usize {
+    let names = fields.keys().map(|name| NAME + name.len() + ALLOCATION);
+    VALUE + TABLE + ALLOCATION + names.sum::<usize>()
+}
+
 /// Reads a JSON object.
 ///
 /// # Errors

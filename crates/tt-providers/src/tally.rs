@@ -72,6 +72,11 @@ impl Tally {
         }
     }
 
+    /// The length of all generated text so far, in bytes.
+    pub fn text_bytes(&self) -> u64 {
+        self.extra_bytes.saturating_add(self.output_text.len() as u64)
+    }
+
     /// The memory that the account takes beside itself, in bytes.
     pub fn held_bytes(&self) -> usize {
         let usage = self.usage.as_ref().map_or(0, |usage| usage.raw.len());

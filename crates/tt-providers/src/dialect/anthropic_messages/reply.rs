@@ -12,7 +12,7 @@ use tt_core::{Dialect, Provider};
 
 use super::usage;
 use crate::codec::Undo;
-use crate::dialect::custom_tool;
+use crate::dialect::{custom_tool, words};
 use crate::json;
 use crate::upstream::error::UpstreamError;
 
@@ -77,9 +77,10 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
     if message.kind != "message" {
         return Err(UpstreamError::Protocol("no Anthropic message".to_owned()));
     }
-    let mut parts = Vec::with_capacity(message.content.len());
+    let mut parts = Vec::new();
     let mut answered = false;
-    let of = origin(&message.model);
+    let model = words::name(message.model);
+    let of = origin(&model);
     for raw in message.content {
         let part = block(raw, &of, undo)?;
         answered |= matches!(&part, Some((_, true)));
@@ -98,8 +99,8 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
         Some(usage::reported(&usage, raw.get().to_owned()))
     });
     Ok(Reply {
-        id: message.id,
-        model: message.model,
+        id: words::name(message.id),
+        model,
         created: None,
         choices: vec![Choice { index: 0, parts, finish, logprobs: None, extra: Map::new() }],
         usage,

@@ -16,10 +16,14 @@ use super::error::{self, ErrorBody};
 use super::reply::{detail, finish, origin, refusal as refusal_words, unreadable};
 use super::usage::Running;
 use crate::codec::{StreamDecoder, Undo};
-use crate::dialect::custom_tool;
 use crate::dialect::held::Held;
+use crate::dialect::{custom_tool, words};
 use crate::json;
 use crate::upstream::error::UpstreamError;
+
+/// The most usage reports that are passed on as they come; Anthropic sends two. Each writes the whole usage anew. Later
+/// ones count at the end.
+const MOST_REPORTS: u32 = 256;
 
 /// Decodes one stream.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub(super) struct Decoder {
     stop_sequence: Option<String>,
     stop_details: Option<Value>,
     usage: Running,
+    /// The number of usage reports so far.
+    reports: u32,
 }
 
 /// An open block.
@@ -168,6 +174,7 @@ impl Decoder {
             stop_sequence: None,
             stop_details: None,
             usage: Running::default(),
+            reports: 0,
         }
     }
 
@@ -175,8 +182,9 @@ impl Decoder {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
-        self.of = origin(&message.model);
-        out.push(Event::Start { id: message.id, model: message.model, created: None });
+        let model = words::name(message.model);
+        self.of = origin(&model);
+        out.push(Event::Start { id: words::name(message.id), model, created: None });
         self.count(message.usage, out);
     }
 
@@ -185,7 +193,10 @@ impl Decoder {
     fn count(&mut self, usage: Option<&RawValue>, out: &mut Vec<Event>) {
         let Some(usage) = usage.and_then(|raw| json::object(raw.get().as_bytes()).ok()) else { return };
         self.usage.overlay(usage);
-        out.extend(self.usage.reported().map(Event::Usage));
+        self.reports = self.reports.saturating_add(1);
+        if self.reports <= MOST_REPORTS {
+            out.extend(self.usage.reported().map(Event::Usage));
+        }
     }
 
     fn open(&mut self, index: u32, start: BlockStart<'_>, out: &mut Vec<Event>) -> Result<(), UpstreamError> {

@@ -14,6 +14,7 @@ use super::object::{Object, Path, each};
 use super::request::parts::assistant;
 use super::{citation, error, usage, wire};
 use crate::codec::Undo;
+use crate::dialect::words;
 use crate::error::RequestError;
 use crate::upstream::error::{UpstreamError, json_error};
 
@@ -92,8 +93,8 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
         }
         Ok(Reply {
             choices: each(choices, &reply.at("choices"), |value, i| choice(value, i, undo))?,
-            id: reply.string("id")?.unwrap_or_default(),
-            model: reply.string("model")?.unwrap_or_default(),
+            id: words::name(reply.string("id")?.unwrap_or_default()),
+            model: words::name(reply.string("model")?.unwrap_or_default()),
             created: reply.take("created").and_then(|created| created.as_i64()),
             usage,
             extra: std::mem::take(&mut reply.fields),

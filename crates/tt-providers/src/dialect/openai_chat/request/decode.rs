@@ -1,5 +1,7 @@
 //! Decodes a Chat Completions request.
 
+use std::collections::{HashMap, HashSet, VecDeque};
+
 use serde_json::{Map, Value};
 use tt_core::Dialect;
 use tt_core::call::conversation::{
@@ -114,18 +116,18 @@ fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, RequestError> {
     if list.is_empty() {
         return Err(path.malformed("must hold at least one message"));
     }
-    // Legacy calls have no ids. These are the (name, made-up id) of those without a result so far.
-    let mut open_calls: Vec<(String, String)> = Vec::new();
-    // The ids of calls of custom tools.
-    let mut custom_calls: Vec<String> = Vec::new();
+    let mut calls = Calls::default();
     let mut messages = Vec::with_capacity(list.len());
     for (i, value) in list.into_iter().enumerate() {
-        let message = message(Object::of(value, path.index(i))?, i, &mut open_calls, &custom_calls)?;
+        let message = message(Object::of(value, path.index(i))?, i, &mut calls)?;
         for part in &message.parts {
             if let Part::ToolCall(call) = part {
                 // A result answers the last call with its id.
-                custom_calls.retain(|id| *id != call.id);
-                custom_calls.extend(call.custom.then(|| call.id.clone()));
+                if call.custom {
+                    calls.custom.insert(call.id.clone());
+                } else {
+                    calls.custom.remove(&call.id);
+                }
             }
         }
         messages.push(message);
@@ -133,12 +135,16 @@ fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, RequestError> {
     Ok(messages)
 }
 
-fn message(
-    mut message: Object<'_>,
-    index: usize,
-    open_calls: &mut Vec<(String, String)>,
-    custom_calls: &[String],
-) -> Result<Message, RequestError> {
+/// The calls of the messages so far, as far as their results need them.
+#[derive(Default)]
+struct Calls {
+    /// The made-up ids of legacy calls without a result, by the name of the function: such calls have no ids.
+    legacy: HashMap<String, VecDeque<String>>,
+    /// The ids of calls of custom tools.
+    custom: HashSet<String>,
+}
+
+fn message(mut message: Object<'_>, index: usize, calls: &mut Calls) -> Result<Message, RequestError> {
     let role_word = message.need_string("role")?;
     let name = message.string("name")?;
     let hint = cache_hint(&mut message)?;
@@ -156,10 +162,13 @@ fn message(
         Role::Assistant => {
             let id = format!("call_function_{index}");
             let parts = assistant(&mut message, &id)?;
-            open_calls.extend(parts.iter().filter_map(|part| match part {
-                Part::ToolCall(call) if call.id == id => Some((call.name.clone(), id.clone())),
-                _ => None,
-            }));
+            for part in &parts {
+                if let Part::ToolCall(call) = part
+                    && call.id == id
+                {
+                    calls.legacy.entry(call.name.clone()).or_default().push_back(id.clone());
+                }
+            }
             parts
         }
         Role::Tool => {
@@ -167,13 +176,13 @@ fn message(
                 message.need_string("tool_call_id")?
             } else {
                 let name = name.as_ref().ok_or_else(|| message.at("name").missing())?;
-                let answered = open_calls.iter().position(|(called, _)| called == name);
-                answered.map_or_else(|| format!("call_function_{index}"), |at| open_calls.remove(at).1)
+                let answered = calls.legacy.get_mut(name).and_then(VecDeque::pop_front);
+                answered.unwrap_or_else(|| format!("call_function_{index}"))
             };
             // A legacy function may answer null.
             let value = if role_word == "tool" { Some(message.need("content")?) } else { message.take("content") };
             let content = content(value, &message.at("content"))?;
-            let custom = custom_calls.contains(&id);
+            let custom = calls.custom.contains(&id);
             vec![Part::ToolResult(ToolResult { id, content, custom, ..ToolResult::default() })]
         }
         Role::System | Role::Developer | Role::User => {

@@ -18,6 +18,7 @@ use super::super::wire::{self, Call, Chunk, Function};
 use super::super::{error, usage};
 use crate::codec::{StreamDecoder, Undo};
 use crate::dialect::held::{Held, MOST_BLOCKS};
+use crate::dialect::words;
 use crate::error::RequestError;
 use crate::json;
 use crate::upstream::error::{UpstreamError, json_error};
@@ -111,8 +112,8 @@ impl StreamDecoder for Decoder {
         if !(self.started || choices.is_empty() && chunk.model.as_str().is_empty()) {
             self.started = true;
             out.push(Event::Start {
-                id: chunk.id.as_str().to_owned(),
-                model: chunk.model.as_str().to_owned(),
+                id: words::name(chunk.id.as_str().to_owned()),
+                model: words::name(chunk.model.as_str().to_owned()),
                 created: chunk.created.and_then(|created| created.get().parse().ok()),
             });
         }
@@ -169,24 +170,24 @@ impl ChoiceState {
         held: &mut Held,
         out: &mut Vec<Event>,
     ) -> Result<(), UpstreamError> {
-        if let Some(text) = words(&delta.reasoning_content)? {
+        if let Some(text) = text(&delta.reasoning_content)? {
             self.more(Kind::Thinking, Delta::Thinking(text), out);
         }
         if let Some(blocks) = delta.thinking_blocks {
             self.thinking_blocks(blocks, out)?;
         }
-        let text = words(&delta.content)?;
+        let content = text(&delta.content)?;
         if let Some(signature) = signature(delta.extra_content) {
             // Signed text is a block of its own, since the signature covers no more than this text.
             let signature = Some(signature);
-            self.whole(Part::Text(Text { text: text.unwrap_or_default(), signature, ..Text::default() }), out);
-        } else if let Some(text) = text {
+            self.whole(Part::Text(Text { text: content.unwrap_or_default(), signature, ..Text::default() }), out);
+        } else if let Some(text) = content {
             self.more(Kind::Text, Delta::Text(text), out);
         }
-        if let Some(text) = words(&delta.refusal)? {
+        if let Some(text) = text(&delta.refusal)? {
             self.more(Kind::Refusal, Delta::Refusal(text), out);
         }
-        for call in delta.tool_calls.iter().flatten() {
+        for call in delta.tool_calls.as_deref().unwrap_or_default() {
             self.call(call, undo, held, out)?;
         }
         if let Some(function) = &delta.function_call {
@@ -307,13 +308,13 @@ impl ChoiceState {
         undo: &Undo,
         out: &mut Vec<Event>,
     ) -> Result<(), UpstreamError> {
-        let arguments = words(&function.arguments)?.unwrap_or_default();
+        let arguments = text(&function.arguments)?.unwrap_or_default();
         let Some(state) = self.calls.get_mut(at) else { return Ok(()) };
         state.held.push_str(&arguments);
         let block = match state.block {
             Some(block) => block,
             None => {
-                let Some(name) = words(&function.name)? else { return Ok(()) };
+                let Some(name) = text(&function.name)? else { return Ok(()) };
                 let (id, name) = (state.id.clone(), undo.tool_name(&name).to_owned());
                 let head = ToolCall { id, name, custom, signature, ..ToolCall::default() };
                 let block = self.start(Part::ToolCall(head), out);
@@ -362,7 +363,7 @@ impl CallState {
 }
 
 /// The text of a field; `None` if it is empty. A value of another type is an error, since its contents would be lost.
-fn words(field: &Loose<'_>) -> Result<Option<String>, UpstreamError> {
+fn text(field: &Loose<'_>) -> Result<Option<String>, UpstreamError> {
     match field {
         Loose::Other => Err(UpstreamError::Protocol("a chunk holds something else where text belongs".into())),
         text => Ok(Some(text.as_str()).filter(|text| !text.is_empty()).map(str::to_owned)),

@@ -16,6 +16,7 @@ use super::super::reply::{EncodeOptions, signed};
 use super::super::{error, usage};
 use crate::codec::{PublicError, StreamEncoder};
 use crate::dialect::held::Held;
+use crate::dialect::words;
 
 /// Writes a stream of `chat.completion.chunk` events, each with the same `id`, `created` and `model`.
 #[derive(Debug)]
@@ -77,8 +78,10 @@ impl Encoder {
 
     fn begin(&mut self, id: &str, model: &str) {
         if self.head.is_empty() {
-            let id = Value::from(self.options.id(id));
-            let (created, model) = (self.options.created, Value::from(self.options.model(model)));
+            // Each chunk repeats them.
+            let id = Value::from(words::name(self.options.id(id)));
+            let (created, model) =
+                (self.options.created, Value::from(words::name(self.options.model(model).to_owned())));
             self.head = format!(
                 r#"data: {{"id":{id},"object":"chat.completion.chunk","created":{created},"model":{model},"choices":["#
             );
