@@ -10,6 +10,7 @@ use crate::decode;
 use crate::error::Result;
 use crate::rollup::{Key, Sums};
 use crate::schema::{request_details, request_logs};
+use crate::stored_attempts;
 
 /// The place of a row in the log: its time and id.
 pub type Place = (Timestamp, RequestId);
@@ -141,7 +142,7 @@ impl Held {
         Ok(Change {
             created_at: self.created_at,
             request_id: self.request_id,
-            attempts: decode::json(&attempts)?,
+            attempts: stored_attempts::json(&attempts)?,
             cost,
             unpriced,
             saved,

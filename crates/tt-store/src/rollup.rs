@@ -10,6 +10,7 @@ use crate::batch::Batch;
 use crate::classes;
 use crate::decode::{column, json, storable};
 use crate::error::Result;
+use crate::stored_attempts;
 
 /// The most values of one tag name that have sums of their own, for one user and UTC day.
 pub(crate) const TAG_VALUES: usize = 200;
@@ -230,7 +231,7 @@ pub(crate) fn details(rows: &[Row<'_>]) -> Result<Batch> {
             Ok(Detail {
                 row,
                 chain: json(&intent.chain)?,
-                attempts: json(&row.settlement.attempts)?,
+                attempts: stored_attempts::json(&row.settlement.attempts)?,
                 tags: json(&intent.tags)?,
                 notes: notes(&row.settlement.attempts)?,
             })
