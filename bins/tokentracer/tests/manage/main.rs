@@ -6,6 +6,7 @@ mod bodies;
 mod budgets;
 mod cli;
 mod export;
+mod hanging_up;
 mod models;
 mod prices;
 mod route;

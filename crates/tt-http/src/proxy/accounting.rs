@@ -108,7 +108,7 @@ impl Accounting {
     pub(super) async fn reserve(&mut self, step: &Step) -> Result<Option<u64>, NotReserved> {
         let Some(budget) = &mut self.budget else { return Ok(None) };
         // A box, because only callers with a budget come here, and every caller's future has room for this one.
-        Box::pin(budget.reserve(step, request_budget::settled(self.guard.attempts()))).await
+        Box::pin(budget.reserve(step, request_budget::charged(self.guard.attempts()))).await
     }
 
     /// Records an attempt that is about to be sent to `base_url`, to be priced by `prices`.
@@ -131,6 +131,7 @@ impl Accounting {
             model: step.model.to_string(),
             started_at: sent_at,
             notes,
+            held: self.budget.as_ref().and_then(RequestBudget::held),
         };
         match self.guard.attempt_started(started) {
             Ok(()) => {

@@ -32,6 +32,8 @@ pub(super) struct RequestBudget {
     bounds: Bounds,
     /// The reservation that was made at admission, until the first attempt takes it.
     admitted: Option<Reserved>,
+    /// The amount of the last reservation; `None` before the first.
+    held: Option<NanoUsd>,
     /// The cap of the last reservation, for the watcher. It is `u64::MAX` if there is none.
     cap: Arc<AtomicU64>,
     watched: bool,
@@ -120,6 +122,7 @@ impl RequestBudget {
             rules,
             bounds: Bounds::of(inbound.request(), fees),
             admitted: None,
+            held: None,
             cap: Arc::new(AtomicU64::new(u64::MAX)),
             watched: false,
         };
@@ -134,7 +137,12 @@ impl RequestBudget {
         self.admitted.and_then(|reserved| reserved.cap)
     }
 
-    /// Reserves what an attempt at `step` may cost, in place of the reservation before; ended attempts have cost
+    /// The amount that is held for the attempt under way, or for the one that is about to be sent.
+    pub(super) fn held(&self) -> Option<NanoUsd> {
+        self.held
+    }
+
+    /// Reserves what an attempt at `step` may cost, in place of the reservation before; ended attempts are charged with
     /// `settled`. The first attempt takes the reservation that was made at admission. Returns the most output tokens of
     /// each choice that the reservation pays for, if the client asked for more.
     ///
@@ -161,11 +169,15 @@ impl RequestBudget {
         };
         let ask = CostEstimate { worst: worst.cost, p99: learned };
         match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await? {
-            Reservation::Held { capped: false, .. } => Ok(self.capped(None)),
-            Reservation::Held { amount, capped: true } => {
-                let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
-                // A call that asks for no output at all would be an error upstream.
-                Ok(self.capped(Some(cap.unwrap_or(1).max(1))))
+            Reservation::Held { amount, capped } => {
+                let cap = capped.then(|| {
+                    let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
+                    // A call that asks for no output at all would be an error upstream.
+                    cap.unwrap_or(1).max(1)
+                });
+                self.held = Some(amount);
+                self.cap.store(cap.unwrap_or(u64::MAX), Ordering::Relaxed);
+                Ok(cap)
             }
             Reservation::Refused { kind, limit, spent, held, asked } => {
                 let rule = self.rules.iter().find(|rule| rule.kind == kind);
@@ -176,11 +188,6 @@ impl RequestBudget {
             // `BudgetAccounts` never returns these.
             Reservation::NeedSpent(_) | Reservation::Unavailable => Err(NotReserved::Refused(ApiError::internal())),
         }
-    }
-
-    fn capped(&self, cap: Option<u64>) -> Option<u64> {
-        self.cap.store(cap.unwrap_or(u64::MAX), Ordering::Relaxed);
-        cap
     }
 
     /// Makes `guard` settle the reservation from here on, each time an attempt has ended and once more when the request
@@ -194,7 +201,7 @@ impl RequestBudget {
         let (user, key, id) = (self.user, self.key, self.id);
         let mut learned_from = 0;
         guard.watch(Box::new(move |attempts: &[Attempt]| {
-            app.budget_accounts.counters().settle(user, id, settled(attempts), NanoUsd::ZERO);
+            app.budget_accounts.counters().settle(user, id, charged(attempts), NanoUsd::ZERO);
             if let Some(Attempt { started, ended: Some(ended) }) = attempts.last()
                 && learned_from < attempts.len()
                 && ended.source == UsageSource::Provider
@@ -222,9 +229,9 @@ impl Drop for RequestBudget {
     }
 }
 
-/// The known cost of the ended attempts, as the request's row will show it.
-pub(super) fn settled(attempts: &[Attempt]) -> NanoUsd {
-    Totals::of(attempts).cost.unwrap_or_default()
+/// The amount that the ended attempts take from budgets, as the store will count it.
+pub(super) fn charged(attempts: &[Attempt]) -> NanoUsd {
+    Totals::of(attempts).charged
 }
 
 /// A budget in words, for the 429.
