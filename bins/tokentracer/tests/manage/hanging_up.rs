@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use tt_testkit::Behaviour;
 use tt_testkit::world::eventually;
 
-use crate::spending::{MINI, Stage, capped, exceeded};
+use crate::spending::{MINI, Stage, capped, exceeded, worst};
 
 #[tokio::test]
 async fn who_hangs_up_pays_what_was_held() {
     let mut stage = Stage::start().await;
     let body = capped("openai/gpt-4o-mini", 100);
-    let one = stage.hold(&body).await;
+    let one = worst(&body, 100);
     stage.budget(3 * one + one / 2).await;
     stage.world.mock.on(MINI, Behaviour::ok().delay(Duration::from_secs(600)));
     for n in 1..=3 {
@@ -70,7 +70,7 @@ async fn an_answer_that_breaks_or_never_comes_is_charged_for_each_attempt() {
         stage.world.mock.on(MINI, behaviour);
         let mut body = capped("openai/gpt-4o-mini", 100);
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let one = stage.hold(&body).await;
+        let one = worst(&body, 100);
         stage.budget(1_000_000_000).await;
         let before = stage.used().await.0;
         stage.ask(&body).await.expect(status);

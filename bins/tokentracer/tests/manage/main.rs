@@ -7,6 +7,7 @@ mod budgets;
 mod cli;
 mod export;
 mod hanging_up;
+mod holds;
 mod models;
 mod prices;
 mod route;

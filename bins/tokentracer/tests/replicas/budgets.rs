@@ -25,7 +25,7 @@ const ROUNDS: usize = 5;
 /// The nano-dollars that are held for a question, at 150 a token of input and 600 a token of output.
 fn held(body: &Value) -> i64 {
     let bytes = i64::try_from(serde_json::to_vec(body).unwrap().len()).unwrap();
-    (bytes + 2048) * 150 + 1_000 * 600
+    (bytes + 64) * 150 + 1_000 * 600
 }
 
 fn body() -> Value {
