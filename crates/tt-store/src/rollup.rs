@@ -161,9 +161,9 @@ impl<'a> Row<'a> {
         self.settlement.intent.created_at
     }
 
-    /// The request's known cost in nano-dollars.
-    pub(crate) fn cost(&self) -> i64 {
-        self.sums().cost
+    /// The amount that the request takes from budgets, in nano-dollars.
+    pub(crate) fn charged(&self) -> i64 {
+        charge(&self.totals)
     }
 
     /// The UTC day that the request's tags count in.
@@ -175,6 +175,11 @@ impl<'a> Row<'a> {
     pub(crate) fn tags(&self) -> impl Iterator<Item = (String, String)> {
         self.settlement.intent.tags.iter().map(|(name, value)| (storable(name), storable(value)))
     }
+}
+
+/// The amount that a request takes from budgets, in nano-dollars, held at [`BOUND`].
+pub(crate) fn charge(totals: &Totals) -> i64 {
+    totals.charged.0.clamp(-BOUND, BOUND)
 }
 
 /// The rows of `request_logs`.
