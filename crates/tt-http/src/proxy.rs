@@ -31,6 +31,7 @@ mod worst_case;
 use accounting::{Accounting, Failed};
 use attempt::{Outbound, Unready};
 use ingress::Inbound;
+use request_budget::NotReserved;
 
 /// The pause before the first retry at the same target. It doubles with each retry, up to the longest; up to as much again
 /// is added at random.
@@ -47,11 +48,9 @@ pub(crate) async fn chat_completions(mut cx: Context, caller: KnownCaller) -> Re
     }
     let view = cx.app.directory.view(&caller).await?;
     let plan = route::resolve(&view, &inbound).await?;
-    let (accounting, standing) = admit::admit(&cx, &caller, &inbound, &plan, tags).await?;
-    match (
-        Run { cx, view, inbound, failures: Vec::new(), passed_over: Vec::new() }.serve(plan, accounting).await,
-        standing,
-    ) {
+    let (accounting, standing) = admit::admit(&cx, &caller, &view, &inbound, &plan, tags).await?;
+    let run = Run { cx, view, inbound, failures: Vec::new(), passed_over: Vec::new() };
+    match (run.serve(plan, accounting).await, standing) {
         (Ok(mut reply), Some(standing)) => {
             limit_headers(reply.headers_mut(), standing);
             Ok(reply)
@@ -84,14 +83,15 @@ enum Why {
     /// The request was not sent, because the target cannot serve it or the target's key cannot be opened.
     Unready(String),
     /// The request was not sent, because no money could be reserved for it.
-    NotReserved(String),
+    NotReserved(NotReserved),
 }
 
 impl Why {
     fn reason(&self) -> String {
         match self {
             Self::Failed(error) => error.public_reason(),
-            Self::Unready(reason) | Self::NotReserved(reason) => reason.clone(),
+            Self::Unready(reason) => reason.clone(),
+            Self::NotReserved(none) => none.reason(),
         }
     }
 }
@@ -158,14 +158,17 @@ impl Run {
     /// Reserves what the next attempt may cost, and prepares the attempt again if that pays for fewer tokens than
     /// before. Returns false if the step is skipped.
     async fn reserve(&mut self, step: &Step, accounting: &mut Accounting, outbound: &mut Outbound) -> bool {
-        let cap = match accounting.reserve(step).await {
+        let cap = match accounting.reserve(step, outbound.exchange.encoded_text_bytes()).await {
             Ok(cap) => cap,
             Err(none) => {
-                self.skipped(step, Why::NotReserved(none.reason()));
+                self.skipped(step, Why::NotReserved(none));
                 return false;
             }
         };
-        if cap != outbound.cap {
+        if cap == outbound.cap {
+            // A count of the tokens may have decoded the request again.
+            self.inbound.forget_decoded().await;
+        } else {
             match self.prepare(step, cap).await {
                 Ok(capped) => *outbound = capped,
                 Err(unready) => {
@@ -190,18 +193,25 @@ impl Run {
         backoff(retries, FIRST_PAUSE, LONGEST_PAUSE, random)
     }
 
-    fn all_failed(&self) -> ApiError {
+    fn all_failed(self) -> ApiError {
         let mut tried: Vec<String> = Vec::with_capacity(self.failures.len());
         for Failure { step, why } in &self.failures {
             tried.push(format!("{step}: {}", why.reason()));
         }
-        // A step for which no money could be reserved does not decide the answer's status.
+        // A step for which no money could be reserved does not decide the answer's status, unless it was so with all.
         let last = self.failures.iter().rev().find_map(|failure| match &failure.why {
             Why::Failed(error) => Some(Some(error)),
             Why::Unready(_) => Some(None),
             Why::NotReserved(_) => None,
         });
-        last.map_or_else(ApiError::internal, |last| ApiError::all_attempts_failed(&tried.join("; "), last))
+        if let Some(last) = last {
+            return ApiError::all_attempts_failed(&tried.join("; "), last);
+        }
+        let first = self.failures.into_iter().find_map(|failure| match failure.why {
+            Why::NotReserved(none) => Some(none),
+            Why::Failed(_) | Why::Unready(_) => None,
+        });
+        first.map_or_else(ApiError::internal, ApiError::from)
     }
 }
 

@@ -6,6 +6,8 @@ mod bodies;
 mod budgets;
 mod cli;
 mod export;
+mod hanging_up;
+mod holds;
 mod lost_key;
 mod models;
 mod prices;

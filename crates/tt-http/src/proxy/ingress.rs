@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tt_core::call::conversation::Conversation;
 use tt_core::plan::InputTokens;
 use tt_core::{Dialect, Provider, UserId};
-use tt_providers::{ClientRequest, CostFacts, Exchange, Facts, Head, Ingress, RequestError, codec, decoded_bytes};
+use tt_providers::{ClientRequest, Exchange, Facts, Head, Ingress, RequestError, codec, decoded_bytes};
 
 use crate::edge::error::ApiError;
 use crate::state::compute::{Compute, ComputeError};
@@ -154,14 +154,6 @@ impl Inbound {
         self.read_in_full(|request| request.call().map(|_| ())).await
     }
 
-    /// The facts that bound the request's cost.
-    ///
-    /// # Errors
-    /// As [`Inbound::decode`].
-    pub(crate) async fn fees(self: &Arc<Self>) -> Result<CostFacts, ApiError> {
-        self.read_in_full(ClientRequest::fees).await
-    }
-
     /// The input's tokens for `provider`, as exactly as a comparison with each of `thresholds` needs.
     ///
     /// # Errors
@@ -238,19 +230,40 @@ impl Inbound {
     /// # Errors
     /// Whatever `write` returns.
     pub(super) async fn splice(
-        self: &Arc<Self>,
+        &self,
         write: impl FnOnce(&Arc<ClientRequest>) -> Result<Exchange, RequestError>,
     ) -> Result<Exchange, Unread> {
-        if let Some(call) = self.request.forget_call() {
-            if self.is_large() {
-                Box::pin(self.compute.run(self.user, move || drop(call))).await?;
-            }
-            self.memory.release(Part::Decoded);
-        }
+        self.forget_decoded().await;
         Ok(write(&self.request)?)
     }
 
-    async fn read_in_full<T: Send + 'static>(
+    /// The most tokens that the request's text can be for any model, counted on the threads for long computations.
+    ///
+    /// # Errors
+    /// As [`Inbound::decode`].
+    pub(super) async fn most_text_tokens(self: &Arc<Self>) -> Result<u64, ApiError> {
+        let inbound = Arc::clone(self);
+        let counted = self.compute.run(self.user, move || inbound.decoded(ClientRequest::most_text_tokens));
+        counted.await.map_err(Unread::from).flatten().map_err(|unread| self.error(unread))
+    }
+
+    /// Keeps the request decoded no longer. A large one is freed elsewhere: its many values take a worker thread long.
+    pub(super) async fn forget_decoded(&self) {
+        if let Some(call) = self.request.forget_call() {
+            if self.is_large() {
+                // If too many computations wait, it is freed here.
+                let _freed = Box::pin(self.compute.run(self.user, move || drop(call))).await;
+            }
+            self.memory.release(Part::Decoded);
+        }
+    }
+
+    /// Reads something of the decoded request, on the threads for long computations if it is large. The request stays
+    /// decoded.
+    ///
+    /// # Errors
+    /// When it cannot be read, or too much is asked of the server.
+    pub(super) async fn read_in_full<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&ClientRequest) -> Result<T, RequestError> + Send + 'static,
     ) -> Result<T, ApiError> {
