@@ -3,6 +3,7 @@
 
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::part::{Part, Text};
+use tt_core::record::bounds::MODEL_BYTES;
 use tt_core::usage::Reported;
 
 /// The most output text that is kept, in bytes. Of the rest only the length is kept.
@@ -91,8 +92,9 @@ impl Tally {
         self.extra_bytes = self.extra_bytes.saturating_add((text.len() - kept.len()) as u64);
     }
 
-    /// Takes note of the model that answers. An empty name is ignored.
+    /// Takes note of the model that answers. An empty name is ignored, a name of more than 255 bytes is cut.
     pub fn model(&mut self, model: &str) {
+        let model = cut(model, MODEL_BYTES);
         if !model.is_empty() && self.served_model.as_deref() != Some(model) {
             self.served_model = Some(model.to_owned());
         }

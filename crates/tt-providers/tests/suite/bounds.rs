@@ -6,7 +6,9 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 mod answers;
+mod corpus;
 mod decoded;
+mod properties;
 mod requests;
 mod schemas;
 

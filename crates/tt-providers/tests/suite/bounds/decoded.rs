@@ -57,7 +57,7 @@ fn list(piece: &str, bytes: usize) -> String {
 }
 
 /// Bodies of about `bytes` bytes that take as much memory as bodies can.
-fn hostile(bytes: usize) -> Vec<(String, String)> {
+pub(super) fn hostile(bytes: usize) -> Vec<(String, String)> {
     let body = |name: &str, value: &str| {
         let text = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],"{name}":{value}}}"#);
         (format!("{name}: {}", value.get(..80.min(value.len())).unwrap_or_default()), text)
