@@ -4,7 +4,9 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How deep files lie in the data directory: `journal/<name>/<file>`.
+use crate::secrets;
+
+/// The depth of files in the data directory: `journal/<name>/<file>`.
 const DEPTH: usize = 3;
 
 /// Makes the directory, and keeps it and all that is in it from every other user: prompts, keys and locks are its owner's
