@@ -12,7 +12,7 @@ use tt_core::plan::{Plan, Step};
 use tt_providers::{Disposition, UpstreamError};
 
 use crate::edge::context::Context;
-use crate::edge::error::ApiError;
+use crate::edge::error::{ApiError, LONGEST_MESSAGE, shortened};
 use crate::edge::reply::{Reply, limit_headers};
 use crate::state::directory::{KnownCaller, UserView};
 
@@ -171,8 +171,11 @@ impl Run {
 
     fn all_failed(&self) -> ApiError {
         let mut tried: Vec<String> = Vec::with_capacity(self.failures.len());
+        // The words of all providers together are no longer than those of one may be: they may quote the request.
+        let most = LONGEST_MESSAGE / self.failures.len().max(1);
         for Failure { step, why } in &self.failures {
             let reason = match why {
+                Why::Failed(error @ UpstreamError::Refused(_)) => shortened(error.public_reason(), most),
                 Why::Failed(error) => error.public_reason(),
                 Why::Unready(reason) | Why::NotReserved(reason) => reason.clone(),
             };

@@ -171,7 +171,8 @@ impl RequestBudget {
                 let rule = self.rules.iter().find(|rule| rule.kind == kind);
                 let resets_at = rule.and_then(|rule| rule.period.resets_at(self.created_at));
                 let which = rule.map_or_else(String::new, describe);
-                Err(NotReserved::Refused(ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at)))
+                let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at, self.created_at);
+                Err(NotReserved::Refused(error))
             }
             // `BudgetAccounts` never returns these.
             Reservation::NeedSpent(_) | Reservation::Unavailable => Err(NotReserved::Refused(ApiError::internal())),

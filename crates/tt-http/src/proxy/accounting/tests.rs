@@ -189,6 +189,7 @@ async fn a_failed_attempt_is_billed_by_what_is_known() {
     let (silent, reporting) = (tally(false), tally(true));
     let cases = [
         (refused(), Received::Nothing, "429 none 0"),
+            should_retry: None,
         (refused(), Received::Stream(&silent), "200 unknown -"),
         (refused(), Received::Stream(&reporting), "200 partial 0.0025"),
         (unconnected(), Received::Nothing, "- none 0"),
