@@ -10,6 +10,7 @@ use tt_core::price::PriceTable;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
 use tt_providers::ClientSettings;
+use tt_providers::upstream::resolver::Resolver;
 use tt_ratelimit::{Limiter, OutputQuantiles};
 use tt_store::{Store, StoreError};
 
@@ -68,6 +69,8 @@ pub struct App {
     pub(crate) learned: OutputQuantiles,
     pub(crate) prices: Prices,
     pub(crate) control: Handle,
+    /// Looks up the hosts of providers, for every worker.
+    pub(crate) resolver: Resolver,
     pub(crate) config: HttpConfig,
     pub(crate) directory: Directory,
     pub(crate) memory: MemoryLimit,
@@ -114,6 +117,7 @@ impl App {
             control,
             config,
             log_retention_days,
+            resolver: Resolver::system(control.clone()),
             draining: AtomicBool::new(false),
         })
     }
@@ -130,7 +134,11 @@ impl App {
     /// The settings of the client by which a worker calls providers.
     pub(crate) fn client_settings(&self) -> ClientSettings {
         let upstream = &self.config.upstream;
-        ClientSettings { connect_timeout: upstream.connect_timeout, allow_private_upstreams: upstream.allow_private }
+        ClientSettings {
+            resolver: self.resolver.clone(),
+            connect_timeout: upstream.connect_timeout,
+            allow_private_upstreams: upstream.allow_private,
+        }
     }
 
     /// Writes down when API keys were last used. When the store fails, the times so far are lost, and a key's next use is
