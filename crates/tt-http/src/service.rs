@@ -15,6 +15,7 @@ use crate::edge::client_address::client_address;
 use crate::edge::context::Context;
 use crate::edge::credentials;
 use crate::edge::error::ApiError;
+use crate::edge::reader::Reader;
 use crate::edge::reply::{IntoReply, Reply, error_reply};
 use crate::routes::{self, Cap, Handler, Route};
 use crate::state::app::App;
@@ -26,11 +27,13 @@ pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
 /// The longest URI, in bytes.
 const LONGEST_URI: usize = 8 * 1024;
 
-/// Answers one request. It never fails: every error has an answer.
+/// Answers one request of the client at the address `peer`, which reads the answer as `reader`. It never fails: every
+/// error has an answer.
 pub(crate) async fn serve_request(
     app: Arc<App>,
     worker: Arc<Worker>,
     peer: IpAddr,
+    reader: Reader,
     request: Request<Incoming>,
 ) -> Reply {
     let arrived = Instant::now();
@@ -45,6 +48,7 @@ pub(crate) async fn serve_request(
         arrived,
         client: client_address(peer, &parts.headers, &app.config.trusted_proxies),
         parts,
+        reader,
         body: Some(body),
         params: Vec::new(),
         cap_bytes: 0,

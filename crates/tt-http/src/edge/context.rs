@@ -11,6 +11,7 @@ use tt_core::{RequestId, Timestamp};
 
 use crate::edge::body::{self, Buffered, Pace};
 use crate::edge::error::ApiError;
+use crate::edge::reader::Reader;
 use crate::state::app::App;
 use crate::state::worker::Worker;
 
@@ -22,6 +23,7 @@ pub(crate) struct Context {
     pub(crate) arrived_at: Timestamp,
     pub(crate) arrived: Instant,
     pub(crate) client: IpAddr,
+    pub(crate) reader: Reader,
     pub(crate) parts: http::request::Parts,
     pub(crate) body: Option<Incoming>,
     pub(crate) params: Vec<String>,
