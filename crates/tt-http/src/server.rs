@@ -13,6 +13,7 @@ use crate::state::app::App;
 
 mod acceptor;
 mod connection;
+mod entrance;
 mod idle_timeout;
 mod places;
 mod turned_away;
@@ -57,7 +58,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken
         close.cancel();
     };
     let accepting = async {
-        acceptor::run(&app, &listener, &workers, &close).await;
+        acceptor::run(&app, &listener, &mut workers, &close).await;
         app.start_draining();
         close.cancel();
         stop.cancel();
