@@ -36,6 +36,8 @@ mod light;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod passthrough;
 #[cfg(test)]
 mod prices;
