@@ -10,8 +10,10 @@ use crate::secrets;
 const DEPTH: usize = 3;
 
 /// Makes the directory, and keeps it and all that is in it from every other user: prompts, keys and locks are its owner's
-/// alone. Where the operator has given it to somebody else, it keeps its permissions.
+/// alone. Where the operator has given it to somebody else, it keeps its permissions. Secrets that everybody could read
+/// until now are an error.
 pub(crate) fn make(dir: &Path) -> Result<(), String> {
+    secrets::refuse_exposed(dir).map_err(|error| secrets::failed(dir, &error))?;
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
