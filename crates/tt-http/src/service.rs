@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use tt_core::{Causes, RequestId};
 
 use crate::clock;
-use crate::edge::client_address::client_address;
+use crate::edge::client_address::{client_address, warn_of_untrusted_proxy};
 use crate::edge::context::Context;
 use crate::edge::credentials;
 use crate::edge::error::ApiError;
@@ -40,6 +40,7 @@ pub(crate) async fn serve_request(
     let since_epoch = clock::since_epoch();
     let id = clock::request_id(since_epoch);
     let (parts, body) = request.into_parts();
+    warn_of_untrusted_proxy(&app.untrusted_proxy_told, peer, &parts.headers, &app.config.trusted_proxies);
     let (method, path) = (parts.method.clone(), parts.uri.path().len());
     let cx = Context {
         worker,
@@ -47,8 +48,8 @@ pub(crate) async fn serve_request(
         arrived_at: clock::timestamp(since_epoch),
         arrived,
         client: client_address(peer, &parts.headers, &app.config.trusted_proxies),
-        parts,
         reader,
+        parts,
         body: Some(body),
         params: Vec::new(),
         cap_bytes: 0,

@@ -1,7 +1,7 @@
 //! The application: everything that all requests share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -78,6 +78,8 @@ pub struct App {
     pub(crate) last_used: LastUsed,
     pub(crate) model_refresh: ModelRefreshQueue,
     pub(crate) login_throttle: LoginThrottle,
+    /// Completed when the operator has been warned of a proxy that is not trusted.
+    pub(crate) untrusted_proxy_told: Once,
     pub(crate) log_retention_days: u32,
     draining: AtomicBool,
 }
@@ -105,6 +107,7 @@ impl App {
             last_used: LastUsed::default(),
             model_refresh: ModelRefreshQueue::default(),
             login_throttle: LoginThrottle::default(),
+            untrusted_proxy_told: Once::new(),
             store,
             passwords,
             sessions,
@@ -114,10 +117,10 @@ impl App {
             budget_accounts,
             learned: OutputQuantiles::new(MOST_LEARNED),
             prices: Prices::new(prices),
+            resolver: Resolver::system(control.clone()),
             control,
             config,
             log_retention_days,
-            resolver: Resolver::system(control.clone()),
             draining: AtomicBool::new(false),
         })
     }
