@@ -14,6 +14,9 @@ mod bad_input;
 #[cfg(test)]
 mod cancelled;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod clock;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod credentials;
@@ -34,9 +37,9 @@ mod lifecycle;
 #[cfg(test)]
 mod light;
 #[cfg(test)]
-mod logs;
-#[cfg(test)]
 mod log;
+#[cfg(test)]
+mod logs;
 #[cfg(test)]
 mod passthrough;
 #[cfg(test)]
