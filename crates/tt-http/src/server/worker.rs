@@ -47,9 +47,9 @@ impl WorkerThread {
         Ok(Self { entrance, thread })
     }
 
-    /// Blocks until the thread ends. Returns false if it panicked.
-    pub(super) fn join(self) -> bool {
-        self.thread.join().is_ok()
+    /// The thread, which ends after its stop and the grace period.
+    pub(super) fn into_thread(self) -> JoinHandle<()> {
+        self.thread
     }
 }
 
