@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Uri};
 use serde_json::Value;
 use tt_core::Dialect;
-use tt_core::call::conversation::Conversation;
+use tt_core::call::conversation::{CacheTtl, Conversation};
 use tt_core::call::event::Event;
 use tt_core::call::field::Field;
 use tt_core::call::reply::Reply;
@@ -279,24 +279,27 @@ pub struct ReplyFacts {
     pub output_text: String,
 }
 
-/// The facts that bound the cost of a request, beside its length and [`Facts`].
+/// The facts that bound the cost of a request, beside its length, its media and [`Facts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CostFacts {
-    /// True if the request holds contents that may be more tokens than their bytes in the request: pictures, sound,
-    /// documents, and contents named by reference.
-    pub beyond_text: bool,
+    /// True if the request names contents of which neither the kind nor the size is known: sound of an earlier answer,
+    /// cached contents.
+    pub by_reference: bool,
     /// True if the client fixed a budget of thinking tokens. It must stay below the output limit, which therefore
     /// cannot be lowered.
     pub fixed_thinking: bool,
+    /// The longest time for which the request asks to cache its input; `None` where it does not ask.
+    pub cache_write: Option<CacheTtl>,
 }
 
 impl CostFacts {
     /// The facts of a request that has the parts of both.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub fn and(self, other: Self) -> Self {
         Self {
-            beyond_text: self.beyond_text || other.beyond_text,
+            by_reference: self.by_reference || other.by_reference,
             fixed_thinking: self.fixed_thinking || other.fixed_thinking,
+            cache_write: self.cache_write.max(other.cache_write),
         }
     }
 }

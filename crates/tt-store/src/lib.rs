@@ -48,6 +48,7 @@ mod rollup;
 mod schema;
 mod sqlite;
 mod store;
+mod stored_attempts;
 mod tls;
 mod view;
 

@@ -6,6 +6,8 @@ mod bodies;
 mod budgets;
 mod cli;
 mod export;
+mod hanging_up;
+mod holds;
 mod models;
 mod prices;
 mod route;
