@@ -36,6 +36,8 @@ struct Started<'a> {
     started_at: Timestamp,
     #[serde(skip_serializing_if = "<[Note]>::is_empty")]
     notes: &'a [Note],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<NanoUsd>,
 }
 
 #[derive(Serialize)]
@@ -131,7 +133,8 @@ impl<'a> Attempt<'a> {
 
 impl<'a> Started<'a> {
     fn of(started: &'a record::AttemptStarted) -> Self {
-        let record::AttemptStarted { alias, route, provider, provider_key_id, model, started_at, notes } = started;
+        let record::AttemptStarted { alias, route, provider, provider_key_id, model, started_at, notes, held } =
+            started;
         Self {
             alias,
             route: *route,
@@ -140,6 +143,7 @@ impl<'a> Started<'a> {
             model,
             started_at: *started_at,
             notes,
+            held: *held,
         }
     }
 }
@@ -249,6 +253,7 @@ mod tests {
             model: "claude".to_owned(),
             started_at: Timestamp::from_millis(1_700_000_000_000),
             notes: Vec::new(),
+            held: None,
         }
     }
 
@@ -300,7 +305,7 @@ mod tests {
             price_version: Some("v1".to_owned()),
             instead_of: Some("big".to_owned()),
         };
-        let started = record::AttemptStarted { notes: vec![note], ..started() };
+        let started = record::AttemptStarted { notes: vec![note], held: Some(NanoUsd(9)), ..started() };
         let attempts = [record::Attempt { started, ended: Some(ended) }];
         assert_eq!(read_back(&attempts), attempts);
     }
