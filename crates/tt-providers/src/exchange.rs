@@ -224,7 +224,8 @@ impl Exchange {
         match &self.way {
             Way::PassThrough => {
                 let facts = self.request.scanned.observe_reply(&body)?;
-                let tally = Tally::of(&facts.output_text);
+                let tally =
+                    Tally { output_text: facts.output_text, extra_bytes: facts.extra_bytes, ..Tally::default() };
                 Ok(Answer { body, usage: facts.usage, served_model: facts.model, tally })
             }
             Way::Translated { egress, undo, context, .. } => {
