@@ -110,6 +110,7 @@ mod tests {
                 code: None,
                 param: None,
                 retry_after: None,
+                should_retry: None,
             }))
         };
         let quoted = asked.reason(&refused(RefusedKind::Server, "no such key: sk-live-secret"));

@@ -13,7 +13,7 @@ use tt_core::record::{Change, Note};
 use tt_providers::{Disposition, UpstreamError};
 
 use crate::edge::context::Context;
-use crate::edge::error::ApiError;
+use crate::edge::error::{ApiError, LONGEST_MESSAGE, shortened};
 use crate::edge::reply::{Reply, limit_headers};
 use crate::state::directory::{KnownCaller, UserView};
 
@@ -195,8 +195,14 @@ impl Run {
 
     fn all_failed(self) -> ApiError {
         let mut tried: Vec<String> = Vec::with_capacity(self.failures.len());
+        // The words of all providers together are no longer than those of one may be: they may quote the request.
+        let most = LONGEST_MESSAGE / self.failures.len().max(1);
         for Failure { step, why } in &self.failures {
-            tried.push(format!("{step}: {}", why.reason()));
+            let reason = match why {
+                Why::Failed(error @ UpstreamError::Refused(_)) => shortened(error.public_reason(), most),
+                why => why.reason(),
+            };
+            tried.push(format!("{step}: {reason}"));
         }
         // A step for which no money could be reserved does not decide the answer's status, unless it was so with all.
         let last = self.failures.iter().rev().find_map(|failure| match &failure.why {

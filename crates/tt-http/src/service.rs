@@ -11,10 +11,11 @@ use hyper::body::Incoming;
 use tt_core::{Causes, RequestId};
 
 use crate::clock;
-use crate::edge::client_address::client_address;
+use crate::edge::client_address::{client_address, warn_of_untrusted_proxy};
 use crate::edge::context::Context;
 use crate::edge::credentials;
 use crate::edge::error::ApiError;
+use crate::edge::reader::Reader;
 use crate::edge::reply::{IntoReply, Reply, error_reply};
 use crate::routes::{self, Cap, Handler, Route};
 use crate::state::app::App;
@@ -26,17 +27,20 @@ pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
 /// The longest URI, in bytes.
 const LONGEST_URI: usize = 8 * 1024;
 
-/// Answers one request. It never fails: every error has an answer.
+/// Answers one request of the client at the address `peer`, which reads the answer as `reader`. It never fails: every
+/// error has an answer.
 pub(crate) async fn serve_request(
     app: Arc<App>,
     worker: Arc<Worker>,
     peer: IpAddr,
+    reader: Reader,
     request: Request<Incoming>,
 ) -> Reply {
     let arrived = Instant::now();
     let since_epoch = clock::since_epoch();
     let id = clock::request_id(since_epoch);
     let (parts, body) = request.into_parts();
+    warn_of_untrusted_proxy(&app.untrusted_proxy_told, peer, &parts.headers, &app.config.trusted_proxies);
     let (method, path) = (parts.method.clone(), parts.uri.path().len());
     let cx = Context {
         worker,
@@ -44,6 +48,7 @@ pub(crate) async fn serve_request(
         arrived_at: clock::timestamp(since_epoch),
         arrived,
         client: client_address(peer, &parts.headers, &app.config.trusted_proxies),
+        reader,
         parts,
         body: Some(body),
         params: Vec::new(),

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 use tt_core::{Email, Role};
 use tt_crypto::Passwords;
-use tt_http::{PASSWORD_BYTES, now};
+use tt_http::{check_password, now};
 use tt_store::{Store, User, UserPatch};
 
 use crate::config::{Config, Database};
@@ -161,13 +161,14 @@ impl Password {
         }
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).map_err(|error| format!("standard input: {error}"))?;
-        let text = line.trim_end_matches(['\r', '\n']).to_owned();
-        if PASSWORD_BYTES.contains(&text.len()) {
-            Ok(Self { text: SecretString::from(text), made: false })
-        } else {
-            let (least, most) = (PASSWORD_BYTES.start(), PASSWORD_BYTES.end());
-            Err(format!("the password on standard input must be {least} to {most} bytes"))
-        }
+        Self::given(&line)
+    }
+
+    /// The password on a line of standard input.
+    fn given(line: &str) -> Result<Self, String> {
+        let text = line.trim_end_matches(['\r', '\n']);
+        check_password(text).map_err(|fault| format!("the password on standard input {fault}"))?;
+        Ok(Self { text: SecretString::from(text), made: false })
     }
 
     async fn hash(&self, control: &Handle) -> Result<SecretString, String> {
@@ -199,4 +200,17 @@ fn line(user: &User) -> String {
 
 fn print(line: &str) -> Result<(), String> {
     writeln!(std::io::stdout(), "{line}").map_err(|error| format!("standard output: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_is_short_or_common_is_refused() {
+        for (line, fault) in [("short\n", "8 to 1024 bytes"), ("12345678\r\n", "most common")] {
+            assert!(Password::given(line).is_err_and(|refused| refused.contains(fault)), "{line}");
+        }
+        assert_eq!(Password::given("correct horse\n").unwrap().text.expose_secret(), "correct horse");
+    }
 }

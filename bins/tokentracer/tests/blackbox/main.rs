@@ -14,6 +14,9 @@ mod bad_input;
 #[cfg(test)]
 mod cancelled;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod clock;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod credentials;
@@ -33,6 +36,8 @@ mod ledger;
 mod lifecycle;
 #[cfg(test)]
 mod light;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]

@@ -7,15 +7,12 @@ use tt_core::caller::Proof;
 use tt_core::{Email, Role, Timestamp, UserId};
 
 use crate::auth::credentials::Credentials;
-use crate::auth::guesses;
+use crate::auth::{guesses, new_password};
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
-
-/// The length that a password may have, in bytes.
-pub const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
 
 #[derive(Serialize)]
 pub(crate) struct Created {
@@ -38,11 +35,7 @@ pub(crate) async fn signup(mut cx: Context) -> Result<(StatusCode, Json<Created>
 }
 
 fn check_password(field: &'static str, password: &SecretString) -> Result<(), ApiError> {
-    if PASSWORD_BYTES.contains(&password.expose_secret().len()) {
-        Ok(())
-    } else {
-        Err(ApiError::invalid_field(field, "must be 8 to 1024 bytes"))
-    }
+    new_password::check_password(password.expose_secret()).map_err(|fault| ApiError::invalid_field(field, fault))
 }
 
 #[derive(Serialize)]

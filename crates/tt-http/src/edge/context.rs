@@ -12,6 +12,7 @@ use tt_core::{RequestId, Timestamp};
 
 use crate::edge::body::{self, Pace};
 use crate::edge::error::ApiError;
+use crate::edge::reader::Reader;
 use crate::state::app::App;
 use crate::state::directory::KnownCaller;
 use crate::state::memory_limit::{Part, RequestMemory};
@@ -25,6 +26,7 @@ pub(crate) struct Context {
     pub(crate) arrived_at: Timestamp,
     pub(crate) arrived: Instant,
     pub(crate) client: IpAddr,
+    pub(crate) reader: Reader,
     pub(crate) parts: http::request::Parts,
     pub(crate) body: Option<Incoming>,
     pub(crate) params: Vec<String>,

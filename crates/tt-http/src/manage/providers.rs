@@ -82,7 +82,7 @@ fn provider_secret(text: SecretString) -> Result<SecretString, ApiError> {
 async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
     let url = BaseUrl::parse(text)?;
     if !app.config.upstream.allow_private {
-        let resolved = tt_providers::upstream::address::resolve_public(&url).await;
+        let resolved = tt_providers::upstream::address::resolve_public(&app.resolver, &url).await;
         resolved.map_err(|error| ApiError::invalid_field("base_url", error))?;
     }
     Ok(url)

@@ -8,7 +8,7 @@
 //! | [`OpenAttempt::failed`] | unbilled, unanswered, or billed in part: see there | stays open |
 //! | [`OpenAttempt::whole`] | the provider's usage, or a count (`estimated`) | `ok`, 200 |
 //! | [`OpenAttempt::broke`] | a count (`partial`), with the error | `error`, 200 |
-//! | [`OpenAttempt::client_left`] | a count (`partial`), with the error | `cancelled`, 499 |
+//! | [`OpenAttempt::client_left`] | a count (`partial`), with the error | `cancelled`, 499; the error of a client that was cut says so |
 //! | [`Accounting::nothing_served`] | has ended before | `error`, the client's status |
 //! | any of these values is dropped | unanswered, if it is open | `cancelled`, 499 |
 //!
@@ -38,6 +38,7 @@ use super::ingress::Inbound;
 use super::request_budget::{self, NotReserved, RequestBudget};
 use crate::clock::now;
 use crate::edge::error::ApiError;
+use crate::edge::reader::Reader;
 
 mod estimate;
 mod meter;
@@ -52,6 +53,7 @@ pub(super) struct Accounting {
     budget: Option<RequestBudget>,
     inbound: Arc<Inbound>,
     arrived: Instant,
+    reader: Reader,
 }
 
 /// The account of a request while one of its attempts is under way.
@@ -89,7 +91,13 @@ impl Accounting {
         if let Some(budget) = &mut budget {
             budget.watch(&mut guard);
         }
-        Self { guard, budget, inbound, arrived }
+        Self { guard, budget, inbound, arrived, reader: Reader::default() }
+    }
+
+    /// Sets the reader of the answer, which knows why a client has left.
+    pub(super) fn read_by(mut self, reader: Reader) -> Self {
+        self.reader = reader;
+        self
     }
 
     /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt
@@ -232,7 +240,8 @@ impl OpenAttempt {
     /// Settles a request whose client left a stream. A thread for long computations counts what the client had consumed,
     /// and settles.
     pub(super) fn client_left(self, tally: impl Into<Arc<Tally>>) {
-        let (tally, end, latency_ms) = (tally.into(), End::ClientLeft, self.meter.elapsed_ms());
+        let end = if self.accounting.reader.was_cut() { End::ClientCut } else { End::ClientLeft };
+        let (tally, latency_ms) = (tally.into(), self.meter.elapsed_ms());
         let settled = self.settled(&end);
         let inbound = Arc::clone(&self.accounting.inbound);
         inbound.compute().count(inbound.user(), move |precision| {
@@ -275,7 +284,7 @@ impl OpenAttempt {
         let (status, outcome) = match end {
             End::Whole => (200, Outcome::Ok),
             End::Broke(_) => (200, Outcome::Error),
-            End::ClientLeft => (499, Outcome::Cancelled),
+            End::ClientLeft | End::ClientCut => (499, Outcome::Cancelled),
         };
         Settled {
             status: Some(status),
@@ -296,6 +305,8 @@ enum End {
     Broke(String),
     /// The client left.
     ClientLeft,
+    /// The client took nothing for too long, so its connection was cut.
+    ClientCut,
 }
 
 impl End {
@@ -304,6 +315,9 @@ impl End {
             Self::Whole => None,
             Self::Broke(reason) => Some(reason.clone()),
             Self::ClientLeft => Some("the client left".to_owned()),
+            Self::ClientCut => {
+                Some("the client took nothing of the answer for CLIENT_WRITE_TIMEOUT and was cut".to_owned())
+            }
         }
     }
 
@@ -311,7 +325,7 @@ impl End {
     fn billed(&self, usage: Reported, tally: &Tally, latency_ms: u64) -> Billed {
         let source = match self {
             Self::Whole => UsageSource::Estimated,
-            Self::Broke(_) | Self::ClientLeft => UsageSource::Partial,
+            Self::Broke(_) | Self::ClientLeft | Self::ClientCut => UsageSource::Partial,
         };
         Billed { error: self.error(), source, usage, served_model: tally.served_model.clone(), latency_ms }
     }

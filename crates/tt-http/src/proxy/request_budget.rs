@@ -240,7 +240,7 @@ impl RequestBudget {
                 let rule = self.rules.iter().find(|rule| rule.kind == kind);
                 let resets_at = rule.and_then(|rule| rule.period.resets_at(self.created_at));
                 let which = rule.map_or_else(String::new, describe);
-                let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at);
+                let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at, self.created_at);
                 Ok(Err(Refusal { left: limit.minus(spent).minus(held), error }))
             }
             // `BudgetAccounts` never returns these.

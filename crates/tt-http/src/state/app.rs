@@ -1,7 +1,7 @@
 //! The application: everything that all requests share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -10,6 +10,7 @@ use tt_core::price::PriceTable;
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
 use tt_providers::ClientSettings;
+use tt_providers::upstream::resolver::Resolver;
 use tt_ratelimit::{Limiter, OutputQuantiles};
 use tt_store::{Store, StoreError};
 
@@ -68,6 +69,8 @@ pub struct App {
     pub(crate) learned: OutputQuantiles,
     pub(crate) prices: Prices,
     pub(crate) control: Handle,
+    /// Looks up the hosts of providers, for every worker.
+    pub(crate) resolver: Resolver,
     pub(crate) config: HttpConfig,
     pub(crate) directory: Directory,
     pub(crate) memory: MemoryLimit,
@@ -75,6 +78,8 @@ pub struct App {
     pub(crate) last_used: LastUsed,
     pub(crate) model_refresh: ModelRefreshQueue,
     pub(crate) login_throttle: LoginThrottle,
+    /// Completed when the operator has been warned of a proxy that is not trusted.
+    pub(crate) untrusted_proxy_told: Once,
     pub(crate) log_retention_days: u32,
     draining: AtomicBool,
 }
@@ -102,6 +107,7 @@ impl App {
             last_used: LastUsed::default(),
             model_refresh: ModelRefreshQueue::default(),
             login_throttle: LoginThrottle::default(),
+            untrusted_proxy_told: Once::new(),
             store,
             passwords,
             sessions,
@@ -111,6 +117,7 @@ impl App {
             budget_accounts,
             learned: OutputQuantiles::new(MOST_LEARNED),
             prices: Prices::new(prices),
+            resolver: Resolver::system(control.clone()),
             control,
             config,
             log_retention_days,
@@ -130,7 +137,11 @@ impl App {
     /// The settings of the client by which a worker calls providers.
     pub(crate) fn client_settings(&self) -> ClientSettings {
         let upstream = &self.config.upstream;
-        ClientSettings { connect_timeout: upstream.connect_timeout, allow_private_upstreams: upstream.allow_private }
+        ClientSettings {
+            resolver: self.resolver.clone(),
+            connect_timeout: upstream.connect_timeout,
+            allow_private_upstreams: upstream.allow_private,
+        }
     }
 
     /// Writes down when API keys were last used. When the store fails, the times so far are lost, and a key's next use is

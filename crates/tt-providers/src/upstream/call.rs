@@ -122,7 +122,8 @@ mod tests {
         assert_eq!(without_secret(body, &secret), "wrong key: [key]");
         let message = "sk-live-secret is wrong".to_owned();
         let kind = RefusedKind::Invalid;
-        let refused = Refused { status: 400, kind, message, code: None, param: None, retry_after: None };
+        let refused =
+            Refused { status: 400, kind, message, code: None, param: None, retry_after: None, should_retry: None };
         let error = error_without_secret(UpstreamError::Refused(Box::new(refused)), &secret);
         assert_eq!(error.public_reason(), "400 [key] is wrong");
         assert_eq!(struck_out("a short one", &SecretString::from("short")), None);

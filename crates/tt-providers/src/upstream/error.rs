@@ -53,6 +53,8 @@ pub struct Refused {
     pub param: Option<String>,
     /// The wait that the provider asks for before the next request; at most a day.
     pub retry_after: Option<Duration>,
+    /// The provider's own word (`x-should-retry`) on whether the same request may succeed later.
+    pub should_retry: Option<bool>,
 }
 
 /// The kind of an error that a provider reported.
@@ -188,7 +190,8 @@ mod tests {
     fn a_stored_keys_fault_is_not_told_in_the_providers_words() {
         let refused = |kind, status| {
             let message = "the key sk-secret is wrong.".to_owned();
-            let refused = Refused { status, kind, message, code: None, param: None, retry_after: None };
+            let refused =
+                Refused { status, kind, message, code: None, param: None, retry_after: None, should_retry: None };
             UpstreamError::Refused(Box::new(refused)).public_reason()
         };
         assert_eq!(

@@ -350,7 +350,7 @@ fn failure(error: &UpstreamError) -> String {
 }
 
 fn refused_line(refused: &Refused) -> String {
-    let Refused { status, kind, message, code, param, retry_after } = refused;
+    let Refused { status, kind, message, code, param, retry_after, should_retry } = refused;
     let mut line = format!("refused {status} {kind:?}");
     for (name, value) in [("code", code), ("param", param)] {
         if let Some(value) = value {
@@ -359,6 +359,9 @@ fn refused_line(refused: &Refused) -> String {
     }
     if let Some(wait) = retry_after {
         write!(line, " wait {wait:?}").unwrap();
+    }
+    if let Some(again) = should_retry {
+        write!(line, " again {again}").unwrap();
     }
     format!("{line} {message:?}")
 }

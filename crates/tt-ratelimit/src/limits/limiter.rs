@@ -62,6 +62,16 @@ impl Limiter {
         }
     }
 
+    /// The Redis that has been told of all requests that were admitted before it, by the time since when it has its
+    /// counters. `None` while there is no such Redis.
+    #[cfg(test)]
+    pub(super) async fn told(&self) -> Option<u64> {
+        match &self.0 {
+            Backend::Memory(_) => None,
+            Backend::Redis(redis) => redis.told().await,
+        }
+    }
+
     /// The state of Redis, for `/health/ready`.
     pub fn redis_state(&self) -> RedisState {
         match &self.0 {

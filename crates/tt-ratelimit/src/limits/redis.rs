@@ -166,6 +166,14 @@ impl RedisLimits {
         }
     }
 
+    /// The time since when the Redis has its counters that has been told of all admitted requests; `None` until the
+    /// first heartbeat, and while requests are told.
+    #[cfg(test)]
+    pub(super) async fn told(&self) -> Option<u64> {
+        let telling = self.telling.lock().await;
+        telling.known_since.filter(|_| telling.untold.is_empty())
+    }
+
     /// Checks whether Redis has lost its counters, and then adds to them what this process has admitted in the last
     /// minute. `recovered`: an outage has just ended, so nothing of it was admitted by this Redis. Otherwise Redis was
     /// emptied while it served. What it has admitted between that and this heartbeat, which is a second at most, counts

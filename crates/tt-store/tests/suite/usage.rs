@@ -125,7 +125,7 @@ async fn the_untagged_are_a_group(f: &Fixture) {
     let got = groups(f, "alias,tag:team", -DAY, DAY).await;
     assert_eq!(got, pairs(&[("a/x", 1), ("a/y", 1), ("a/-", 1), ("b/-", 1)]));
     assert_eq!(groups(f, "tag:none", -DAY, DAY).await, pairs(&[("-", 4)]));
-    // Where all requests are tagged, there is no empty group for the rest.
+    // If all requests are tagged, there is no empty group for the rest.
     assert_eq!(groups(f, "alias,tag:env", -DAY, DAY).await, pairs(&[("a/p", 2), ("a/-", 1), ("b/-", 1)]));
 }
 

@@ -145,6 +145,18 @@ async fn a_stream_that_the_client_leaves_is_counted_from_its_first_content_on() 
 }
 
 #[tokio::test]
+async fn a_client_that_took_nothing_for_too_long_is_told_from_one_that_left() {
+    let settled = settlement(async |accounting| {
+        let reader = Reader::default();
+        let attempt = attempt(accounting.read_by(reader.clone()));
+        reader.cut();
+        attempt.client_left(tally(true));
+    });
+    let rows = rows(&settled.await);
+    assert!(rows.starts_with("499 cancelled the client took nothing of the answer for CLIENT_WRITE_TIMEOUT"), "{rows}");
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_is_counted_and_the_row_says_why() {
     let settled = settlement(async |accounting| {
         let cost = attempt(accounting).broke(tally(true), "it broke".to_owned()).await;
@@ -181,6 +193,7 @@ async fn a_failed_attempt_is_billed_by_what_is_known() {
             code: None,
             param: None,
             retry_after: None,
+            should_retry: None,
         }))
     };
     let broken = || UpstreamError::Broken("it broke".to_owned());
