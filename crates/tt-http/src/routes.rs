@@ -97,6 +97,9 @@ static ROUTES: &[Route] = &[
     route(Method::POST,   "/auth/key",                  SMALL,      authed!(Session, keys::create)),
     route(Method::GET,    "/auth/keys",                 NONE,       authed!(Session, keys::list)),
     route(Method::DELETE, "/auth/keys/{id}",            NONE,       authed!(Session, keys::revoke)),
+    route(Method::POST,   "/auth/keys/{id}/rotate",     SMALL,      authed!(Session, keys::rotate)),
+    route(Method::GET,    "/auth/sessions",             NONE,       authed!(Session, sessions::list)),
+    route(Method::DELETE, "/auth/sessions/{id}",        NONE,       authed!(Session, sessions::end)),
     route(Method::POST,   "/auth/password",             SMALL,      authed!(Session, account::change_password)),
     route(Method::POST,   "/auth/logout",               SMALL,      authed!(Session, sessions::logout)),
 

@@ -52,11 +52,11 @@ mod tls;
 mod view;
 
 pub use config::StoreConfig;
-pub use error::{Conflict, Object, Result, Source, StoreError};
+pub use error::{Conflict, Object, Quota, Result, Source, StoreError};
 pub use rerate::{Place, Repriced, Rerate, Rerated};
 pub use store::{Store, StoreCall};
 pub use view::{
-    AliasPatch, ApiKeyInfo, Change, Login, ModelList, NewAlias, NewApiKey, NewProviderKey, ProviderKeyInfo,
-    ProviderKeyPatch, Pruned, RecordedUsage, RequestCount, Routing, SealedKey, StoredSecret, UsageScope, User,
-    UserPatch,
+    AliasPatch, ApiKeyInfo, Change, Login, ModelList, NewAlias, NewApiKey, NewProviderKey, NewSession, ProviderKeyInfo,
+    ProviderKeyPatch, Pruned, RecordedUsage, RequestCount, Rotation, Routing, SealedKey, SessionInfo, StoredSecret,
+    UsageScope, User, UserPatch,
 };

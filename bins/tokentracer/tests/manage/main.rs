@@ -8,6 +8,7 @@ mod cli;
 mod export;
 mod models;
 mod prices;
+mod quotas;
 mod route;
 mod setup;
 mod spending;

@@ -453,6 +453,11 @@ impl From<StoreError> for ApiError {
                 Conflict::ProviderKeyInUse => {
                     Self::conflict("provider_key_in_use", "An alias uses this provider key; change that one first.")
                 }
+                Conflict::QuotaExceeded(quota) => {
+                    let message =
+                        format!("You have {} {quota}, the most there may be; delete one first.", quota.most());
+                    Self::conflict("quota_exceeded", &message)
+                }
             },
             StoreError::Invalid(invalid) => invalid.into(),
             StoreError::Unavailable(_) => Self::store_unavailable().because(error),

@@ -16,7 +16,7 @@ use tt_store::{Store, StoreError};
 use crate::config::HttpConfig;
 use crate::state::budget_accounts::BudgetAccounts;
 use crate::state::directory::Directory;
-use crate::state::last_used::LastUsed;
+use crate::state::last_used::{LastUsed, Uses};
 use crate::state::login_throttle::LoginThrottle;
 use crate::state::memory_limit::MemoryLimit;
 use crate::state::model_refresh_queue::ModelRefreshQueue;
@@ -133,16 +133,23 @@ impl App {
         ClientSettings { connect_timeout: upstream.connect_timeout, allow_private_upstreams: upstream.allow_private }
     }
 
-    /// Writes down when API keys were last used. When the store fails, the times so far are lost, and a key's next use is
-    /// noted again.
+    /// Writes down when API keys and sessions were last used. When the store fails, the times so far are lost, and the next
+    /// use of a credential is noted again.
     pub(crate) async fn write_last_used(&self) {
-        // One writer at a time, so that a caller who lists keys after this does not miss what another still writes.
+        // One writer at a time, so that a caller who lists credentials after this does not miss what another still writes.
         let _writing = self.last_used.writing.lock().await;
-        let used = self.last_used.take();
-        if !used.is_empty()
-            && let Err(error) = self.store.touch_last_used(used).await
-        {
-            tracing::warn!(error = %Causes(&error), "the last use of API keys could not be written");
+        let Uses { api_keys, sessions } = self.last_used.take();
+        let written = async {
+            if !api_keys.is_empty() {
+                self.store.touch_last_used(api_keys).await?;
+            }
+            if !sessions.is_empty() {
+                self.store.touch_sessions(sessions).await?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(error = %Causes(&error), "the last use of API keys and sessions could not be written");
         }
     }
 

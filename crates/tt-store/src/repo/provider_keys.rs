@@ -7,7 +7,7 @@ use tt_core::{ProviderKeyId, SealId, Sealed, Timestamp, UserId};
 
 use super::Conn;
 use crate::decode;
-use crate::error::{Conflict, Constraint, Object, Result, StoreError, on_violation};
+use crate::error::{Conflict, Constraint, Object, Quota, Result, StoreError, on_violation};
 use crate::schema::{provider_keys, provider_models};
 use crate::view::{NewProviderKey, ProviderKeyInfo, ProviderKeyPatch, SealedKey, StoredSecret};
 
@@ -44,6 +44,9 @@ impl TryFrom<Row> for ProviderKeyInfo {
 /// Stores a key.
 pub(crate) async fn create(c: &mut Conn, user: UserId, new: NewProviderKey, now: Timestamp) -> Result<ProviderKeyInfo> {
     tx!(c, {
+        super::native::lock_user(c, user.0).await?;
+        let own = provider_keys::table.filter(provider_keys::user_id.eq(user.0));
+        Quota::ProviderKeys.admit(own.count().get_result(c).await?)?;
         let row: Row = diesel::insert_into(provider_keys::table)
             .values((
                 provider_keys::user_id.eq(user.0),

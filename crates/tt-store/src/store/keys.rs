@@ -4,11 +4,12 @@ use tt_core::{ApiKeyId, Caller, KeyHash, ProviderKeyId, Sealed, Timestamp, UserI
 
 use super::{Store, StoreCall};
 use crate::view::{
-    ApiKeyInfo, ModelList, NewApiKey, NewProviderKey, ProviderKeyInfo, ProviderKeyPatch, SealedKey, StoredSecret,
+    ApiKeyInfo, ModelList, NewApiKey, NewProviderKey, ProviderKeyInfo, ProviderKeyPatch, Rotation, SealedKey,
+    StoredSecret,
 };
 
 impl Store {
-    /// Stores an API key.
+    /// Stores an API key. `Conflict(QuotaExceeded)`.
     pub fn create_api_key(&self, user: UserId, new: NewApiKey, now: Timestamp) -> StoreCall<ApiKeyId> {
         call!(self, write, api_keys::create(user, new, now))
     }
@@ -16,6 +17,18 @@ impl Store {
     /// The user's API keys by id, revoked and expired ones too.
     pub fn api_keys(&self, user: UserId) -> StoreCall<Vec<ApiKeyInfo>> {
         call!(self, read, api_keys::list(user))
+    }
+
+    /// One of the user's API keys.
+    pub fn api_key(&self, user: UserId, key: ApiKeyId) -> StoreCall<Option<ApiKeyInfo>> {
+        call!(self, read, api_keys::one(user, key))
+    }
+
+    /// Puts a new API key in the place of `key`, which works until its grace is over; returns the new one. It has the name,
+    /// scopes, aliases, limits and budget of the old one, and is valid for as long as that was made for.
+    /// `NotFound(ApiKey)`, also for one that has ended; `Conflict(QuotaExceeded)`.
+    pub fn rotate_api_key(&self, user: UserId, key: ApiKeyId, new: Rotation, now: Timestamp) -> StoreCall<ApiKeyInfo> {
+        call!(self, write, api_keys::rotate(user, key, new, now))
     }
 
     /// Revokes an API key. One that is revoked already stays so. `NotFound(ApiKey)`.
@@ -34,7 +47,7 @@ impl Store {
         call!(self, write, api_keys::touch(uses))
     }
 
-    /// Stores a provider key.
+    /// Stores a provider key. `Conflict(QuotaExceeded)`.
     pub fn create_provider_key(&self, user: UserId, new: NewProviderKey, now: Timestamp) -> StoreCall<ProviderKeyInfo> {
         call!(self, write, provider_keys::create(user, new, now))
     }

@@ -20,7 +20,7 @@ impl Store {
     /// Makes an alias, or replaces the one of that name, which keeps its id and `created_at`.
     ///
     /// `NotFound(ProviderKey)` and `NotFound(Alias)` (the fallback) when those are not the user's; `Invalid` when the
-    /// fallback leads back to the alias.
+    /// fallback leads back to the alias; `Conflict(QuotaExceeded)`.
     pub fn upsert_alias(&self, user: UserId, new: NewAlias, now: Timestamp) -> StoreCall<Alias> {
         call!(self, write, aliases::upsert(user, new, now))
     }

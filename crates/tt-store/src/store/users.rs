@@ -5,7 +5,7 @@ use tt_core::budget::Budget;
 use tt_core::{Caller, Email, KeyHash, SessionId, Timestamp, UserId};
 
 use super::{Store, StoreCall};
-use crate::view::{Change, Login, User, UserPatch};
+use crate::view::{Change, Login, NewSession, SessionInfo, User, UserPatch};
 
 impl Store {
     /// Adds a user with role `user`. `Conflict(EmailTaken)`.
@@ -65,14 +65,15 @@ impl Store {
         call!(self, write, users::delete(user, now))
     }
 
-    /// Adds a session that ends at `expires_at`. It is identified by the hash of its jti.
+    /// Adds a session that ends at `expires_at`. It is identified by the hash of its jti. Where the user has 50 sessions
+    /// already, the oldest ends.
     pub fn create_session(
         &self,
         user: UserId,
         jti_hash: KeyHash,
         now: Timestamp,
         expires_at: Timestamp,
-    ) -> StoreCall<SessionId> {
+    ) -> StoreCall<NewSession> {
         call!(self, write, sessions::create(user, jti_hash, now, expires_at))
     }
 
@@ -80,6 +81,16 @@ impl Store {
     /// disabled. The caller of this function must check with every request whether the session has expired.
     pub fn caller_by_session(&self, jti_hash: KeyHash) -> StoreCall<Option<Caller>> {
         call!(self, read, sessions::caller(jti_hash))
+    }
+
+    /// The user's sessions that live at `now`, by id.
+    pub fn sessions(&self, user: UserId, now: Timestamp) -> StoreCall<Vec<SessionInfo>> {
+        call!(self, read, sessions::list(user, now))
+    }
+
+    /// Records when sessions were last used. An earlier time than the recorded one, or an unknown session, changes nothing.
+    pub fn touch_sessions(&self, uses: Vec<(SessionId, Timestamp)>) -> StoreCall<()> {
+        call!(self, write, sessions::touch(uses))
     }
 
     /// Ends a session. One that has ended already stays so. `NotFound(Session)`.

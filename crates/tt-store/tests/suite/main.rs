@@ -43,6 +43,7 @@ mod partitions;
 mod prices;
 #[cfg(test)]
 mod provider_keys;
+mod quotas;
 #[cfg(test)]
 mod runtime;
 #[cfg(test)]

@@ -70,7 +70,7 @@ async fn a_session_is_its_users_until_it_is_revoked(f: &Fixture) {
     let (ann, bob) = (f.sign_up("ann").await, f.sign_up("bob").await);
     f.update_user(ann, UserPatch { rate_limit_minute: Some(5), ..UserPatch::default() }, at(0)).await.unwrap();
     let hash = KeyHash([1; 32]);
-    let session = f.create_session(ann, hash, at(0), at(100)).await.unwrap();
+    let session = f.create_session(ann, hash, at(0), at(100)).await.unwrap().id;
     let caller = f.caller_by_session(hash).await.unwrap().unwrap();
     assert_eq!((caller.user_id, caller.proof, caller.expires_at), (ann, Proof::Session(session), Some(at(100))));
     assert_eq!(caller.limits, RequestLimits { minute: 5, day: 0 });
@@ -88,7 +88,7 @@ async fn a_session_is_its_users_until_it_is_revoked(f: &Fixture) {
 async fn a_new_password_ends_every_other_session(f: &Fixture) {
     use secrecy::ExposeSecret;
     let (ann, bob) = (f.sign_up("ann").await, f.sign_up("bob").await);
-    let kept = f.create_session(ann, KeyHash([1; 32]), at(0), at(100)).await.unwrap();
+    let kept = f.create_session(ann, KeyHash([1; 32]), at(0), at(100)).await.unwrap().id;
     f.create_session(ann, KeyHash([2; 32]), at(0), at(100)).await.unwrap();
     f.create_session(bob, KeyHash([3; 32]), at(0), at(100)).await.unwrap();
     f.set_password(ann, "new".into(), Some(kept), at(1)).await.unwrap();
@@ -180,7 +180,7 @@ async fn last_use_only_moves_forward(f: &Fixture) {
 
 async fn every_change_of_rights_is_noted(f: &Fixture) {
     let (ann, bob) = (f.sign_up("ann").await, f.sign_up("bob").await);
-    let session = f.create_session(ann, KeyHash([1; 32]), at(0), at(100)).await.unwrap();
+    let session = f.create_session(ann, KeyHash([1; 32]), at(0), at(100)).await.unwrap().id;
     let key = f.create_api_key(ann, new_api_key(1), at(0)).await.unwrap();
     let start = f.latest_change().await.unwrap();
     f.revoke_session(ann, session, at(1)).await.unwrap();
@@ -202,7 +202,7 @@ async fn every_change_of_rights_is_noted(f: &Fixture) {
 async fn expired_sessions_and_old_changes_are_pruned(f: &Fixture) {
     let ann = f.sign_up("ann").await;
     f.create_session(ann, KeyHash([1; 32]), at(0), at(10)).await.unwrap();
-    let live = f.create_session(ann, KeyHash([2; 32]), at(0), at(20)).await.unwrap();
+    let live = f.create_session(ann, KeyHash([2; 32]), at(0), at(20)).await.unwrap().id;
     assert_eq!(f.prune_sessions(at(20)).await.unwrap(), 1);
     assert!(f.caller_by_session(KeyHash([2; 32])).await.unwrap().is_some());
     f.revoke_session(ann, live, at(5)).await.unwrap();
