@@ -12,7 +12,9 @@ use crate::edge::context::Context;
 use crate::edge::credentials::Need;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Reply;
-use crate::manage::{aliases, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif};
+use crate::manage::{
+    aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif,
+};
 use crate::state::directory::KnownCaller;
 use crate::{health, models};
 
@@ -49,6 +51,11 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// True for a call that the limit of calls to `/auth` and `/manage` counts.
+    pub(crate) fn is_for_accounts(&self) -> bool {
+        self.pattern.starts_with("/auth/") || self.pattern.starts_with("/manage/")
+    }
+
     /// True if the answer is one caller's own, or holds a credential. No cache may keep such an answer.
     pub(crate) fn takes_or_gives_credentials(&self) -> bool {
         matches!(self.handler, Handler::Authed(..)) || self.pattern.starts_with("/auth/")
@@ -131,6 +138,8 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "/manage/ledger/gaps",        NONE,       authed!(Manage, gaps::gaps)),
 
     route(Method::GET,    "/manage/whatif",             NONE,       authed!(Manage, whatif::whatif)),
+
+    route(Method::GET,    "/manage/audit",              NONE,       authed!(Manage, audit::list)),
 
     route(Method::GET,    "/manage/prices",             NONE,       authed!(Manage, prices::list)),
     route(Method::POST,   "/manage/prices/rerate",      SMALL,      authed!(Manage, prices::rerate)),

@@ -2,8 +2,10 @@
 //! sums and logs, prices.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod bodies;
 mod budgets;
+mod call_limit;
 mod cli;
 mod export;
 mod models;

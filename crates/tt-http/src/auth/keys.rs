@@ -78,7 +78,7 @@ pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<Json<
         expires_at,
     };
     let (name, prefix) = (new.name.clone(), new.prefix.clone());
-    let id = cx.app.store.create_api_key(caller.user_id, new, now).await?;
+    let id = cx.app.store.create_api_key(caller.user_id, new, cx.author(&caller)).await?;
     Ok(Json(NewKey { token: key.expose().to_owned(), id, name, prefix, expires_at }))
 }
 
@@ -164,7 +164,7 @@ pub(crate) async fn rotate(mut cx: Context, caller: KnownCaller) -> Result<Json<
     let key = ApiKey::generate()?;
     let grace_ms = i64::from(hours) * HOUR_MS;
     let new = Rotation { key_hash: key.hash(), prefix: key.prefix(), grace_ms };
-    let made = cx.app.store.rotate_api_key(caller.user_id, old, new, now()).await?;
+    let made = cx.app.store.rotate_api_key(caller.user_id, old, new, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     let ApiKeyInfo { id, name, prefix, expires_at, .. } = made;
     Ok(Json(NewKey { token: key.expose().to_owned(), id, name, prefix, expires_at }))
@@ -173,7 +173,7 @@ pub(crate) async fn rotate(mut cx: Context, caller: KnownCaller) -> Result<Json<
 /// `DELETE /auth/keys/{id}`: revokes an API key.
 pub(crate) async fn revoke(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ApiKeyId(cx.id_param(0, "api_key")?);
-    cx.app.store.revoke_api_key(caller.user_id, id, now()).await?;
+    cx.app.store.revoke_api_key(caller.user_id, id, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

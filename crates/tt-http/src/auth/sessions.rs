@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use tt_core::caller::Proof;
 use tt_core::{Causes, Email, SessionId, Timestamp};
-use tt_store::SessionInfo;
+use tt_store::{Action, Actor, Author, SessionInfo};
 
 use crate::auth::credentials::Credentials;
 use crate::auth::guesses;
@@ -34,15 +34,20 @@ pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
         };
         let hash = found.as_ref().map(|login| login.password_hash.expose_secret());
         let right = cx.app.passwords.verify(password, hash).await?;
-        Ok(found.filter(|login| right && !login.disabled))
+        Ok(found.ok_or(None).and_then(|login| if right && !login.disabled { Ok(login) } else { Err(Some(login.id)) }))
     };
-    let Some(login) = guesses::looked_at(&cx, &attempt, looked.await)? else {
-        return Err(ApiError::wrong_login());
+    let login = match guesses::looked_at(&cx, &attempt, looked.await)? {
+        Ok(login) => login,
+        Err(account) => {
+            cx.app.login_failures.note(account, cx.client, Action::LoginFailed, cx.arrived);
+            return Err(ApiError::wrong_login());
+        }
     };
     cx.app.login_throttle.succeeded(attempt);
     let now = now();
     let issued = cx.app.sessions.issue(login.id, now)?;
-    let begun = cx.app.store.create_session(login.id, issued.jti_hash, now, issued.expires_at).await?;
+    let by = Author { actor: Actor::User(login.id, None), address: Some(cx.client), at: now };
+    let begun = cx.app.store.create_session(login.id, issued.jti_hash, issued.expires_at, by).await?;
     if begun.ended_oldest {
         cx.app.directory.forget(login.id);
     }
@@ -58,7 +63,7 @@ pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
 /// `POST /auth/logout`: ends the session of the token that the request carries.
 pub(crate) async fn logout(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     if let Proof::Session(id) = caller.proof {
-        cx.app.store.revoke_session(caller.user_id, id, now()).await?;
+        cx.app.store.revoke_session(caller.user_id, id, cx.author(&caller)).await?;
         cx.app.directory.forget(caller.user_id);
     }
     Ok(StatusCode::NO_CONTENT)
@@ -91,7 +96,7 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<Se
 /// `DELETE /auth/sessions/{id}`: ends one of the caller's sessions.
 pub(crate) async fn end(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = SessionId(cx.id_param(0, "session")?);
-    cx.app.store.revoke_session(caller.user_id, id, now()).await?;
+    cx.app.store.revoke_session(caller.user_id, id, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,8 +7,10 @@ use std::time::Instant;
 use http::{HeaderMap, header};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
-use tt_core::{RequestId, Timestamp};
+use tt_core::{Caller, RequestId, Timestamp};
+use tt_store::{Actor, Author};
 
+use crate::clock::now;
 use crate::edge::body::{self, Buffered, Pace};
 use crate::edge::error::ApiError;
 use crate::state::app::App;
@@ -31,6 +33,11 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.parts.headers
+    }
+
+    /// The author of a change that `caller` makes by this request.
+    pub(crate) fn author(&self, caller: &Caller) -> Author {
+        Author { actor: Actor::User(caller.user_id, caller.api_key_id()), address: Some(self.client), at: now() }
     }
 
     /// The `n`th placeholder of the path, percent-decoded.

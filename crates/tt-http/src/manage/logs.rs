@@ -9,7 +9,7 @@ use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Tags, Timestamp, Usage, Us
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
-use crate::edge::fields::page_size;
+use crate::edge::fields::{moment, page_size};
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
@@ -115,8 +115,8 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>,
         status: status
             .map(|text| text.parse::<u16>().map_err(|_| ApiError::invalid_field("status", "must be an HTTP status")))
             .transpose()?,
-        from: from.map(|text| Timestamp::parse("from", &text)).transpose()?,
-        to: to.map(|text| Timestamp::parse("to", &text)).transpose()?,
+        from: from.map(|text| moment("from", &text)).transpose()?,
+        to: to.map(|text| moment("to", &text)).transpose()?,
     };
     cx.app.wait_for_drain().await;
     let mut rows = cx.app.store.logs(caller.user_id, query).await?;

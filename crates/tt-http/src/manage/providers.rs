@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use tt_core::{BaseUrl, Label, Provider, ProviderKeyId, Timestamp};
 use tt_store::{NewProviderKey, ProviderKeyInfo, ProviderKeyPatch};
 
-use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::fields;
@@ -61,7 +60,7 @@ pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<(Stat
     };
     let (seal_id, sealed) = sealing::seal(&cx.app.keyring, caller.user_id, provider, base_url.as_ref(), &api_key)?;
     let new = NewProviderKey { provider, label: name, base_url, seal_id, sealed };
-    let info = cx.app.store.create_provider_key(caller.user_id, new, now()).await?;
+    let info = cx.app.store.create_provider_key(caller.user_id, new, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     cx.app.model_refresh.saved(caller.user_id, info.key.id);
     Ok((StatusCode::CREATED, Json(info.into())))
@@ -138,7 +137,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
         }
     }
     let another_secret = patch.secret.is_some();
-    let info = cx.app.store.update_provider_key(caller.user_id, id, patch, now()).await?;
+    let info = cx.app.store.update_provider_key(caller.user_id, id, patch, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     if another_secret {
         cx.app.model_refresh.saved(caller.user_id, id);
@@ -149,7 +148,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
 /// `DELETE /manage/providers/{id}`: deletes a provider key.
 pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
-    cx.app.store.delete_provider_key(caller.user_id, id, now()).await?;
+    cx.app.store.delete_provider_key(caller.user_id, id, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tt_core::Causes;
@@ -13,10 +13,13 @@ use tt_providers::ClientSettings;
 use tt_ratelimit::{Limiter, OutputQuantiles};
 use tt_store::{Store, StoreError};
 
+use crate::clock::now;
 use crate::config::HttpConfig;
 use crate::state::budget_accounts::BudgetAccounts;
+use crate::state::call_limit::CallLimit;
 use crate::state::directory::Directory;
 use crate::state::last_used::{LastUsed, Uses};
+use crate::state::login_failures::LoginFailures;
 use crate::state::login_throttle::LoginThrottle;
 use crate::state::memory_limit::MemoryLimit;
 use crate::state::model_refresh_queue::ModelRefreshQueue;
@@ -75,6 +78,8 @@ pub struct App {
     pub(crate) last_used: LastUsed,
     pub(crate) model_refresh: ModelRefreshQueue,
     pub(crate) login_throttle: LoginThrottle,
+    pub(crate) login_failures: LoginFailures,
+    pub(crate) call_limit: CallLimit,
     pub(crate) log_retention_days: u32,
     draining: AtomicBool,
 }
@@ -102,6 +107,8 @@ impl App {
             last_used: LastUsed::default(),
             model_refresh: ModelRefreshQueue::default(),
             login_throttle: LoginThrottle::default(),
+            login_failures: LoginFailures::new(Instant::now()),
+            call_limit: CallLimit::default(),
             store,
             passwords,
             sessions,
@@ -150,6 +157,18 @@ impl App {
         };
         if let Err(error) = written.await {
             tracing::warn!(error = %Causes(&error), "the last use of API keys and sessions could not be written");
+        }
+    }
+
+    /// Writes failed logins to the audit trail: all of them if `all` is true, else those that may be written in this minute.
+    /// When the store fails, those that were taken are lost, and the log says how many.
+    pub(crate) async fn write_login_failures(&self, all: bool) {
+        let failures = self.login_failures.take(all, Instant::now());
+        let count: u64 = failures.iter().map(|group| u64::from(group.count)).sum();
+        if !failures.is_empty()
+            && let Err(error) = self.store.note_failures(failures, now()).await
+        {
+            tracing::warn!(error = %Causes(&error), count, "failed logins could not be written to the audit trail");
         }
     }
 

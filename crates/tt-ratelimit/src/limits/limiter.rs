@@ -82,6 +82,11 @@ enum WorkerBackend {
 }
 
 impl LimitWorker {
+    /// A handle of new limits that hold in this process alone. Its checks never wait.
+    pub fn memory() -> Self {
+        Self(WorkerBackend::Memory(Arc::new(MemoryLimits::new())))
+    }
+
     /// Decides a request by all `rules`: it is counted by every one of them or by none. The rules must be of one
     /// caller, as [`tt_core::limits::rules`] gives them. Without rules the answer is [`Decision::Admit`] and nothing is
     /// counted.

@@ -9,6 +9,7 @@ use tt_core::routing::Alias;
 use tt_core::{AliasId, AliasName, Invalid, ProviderKeyId, Timestamp, UserId};
 
 use super::Conn;
+use crate::audit::{Action, Author};
 use crate::decode;
 use crate::error::{Conflict, Constraint, Object, Quota, Result, StoreError, on_violation};
 use crate::schema::{model_aliases, provider_keys};
@@ -111,7 +112,7 @@ impl<'a> Columns<'a> {
 }
 
 /// Makes the alias, or replaces the one of the same name, which keeps its id.
-pub(crate) async fn upsert(c: &mut Conn, user: UserId, new: NewAlias, now: Timestamp) -> Result<Alias> {
+pub(crate) async fn upsert(c: &mut Conn, user: UserId, new: NewAlias, by: Author) -> Result<Alias> {
     tx!(c, {
         super::native::lock_user(c, user.0).await?;
         let own = model_aliases::table.filter(model_aliases::user_id.eq(user.0));
@@ -124,18 +125,12 @@ pub(crate) async fn upsert(c: &mut Conn, user: UserId, new: NewAlias, now: Times
         if replaced.is_none() {
             Quota::Aliases.admit(own.count().get_result(c).await?)?;
         }
-        write(c, user, replaced.map(AliasId), new, now).await
+        write(c, user, replaced.map(AliasId), new, by, Action::AliasSaved).await
     })
 }
 
 /// Changes the alias of this name.
-pub(crate) async fn patch(
-    c: &mut Conn,
-    user: UserId,
-    name: AliasName,
-    patch: AliasPatch,
-    now: Timestamp,
-) -> Result<Alias> {
+pub(crate) async fn patch(c: &mut Conn, user: UserId, name: AliasName, patch: AliasPatch, by: Author) -> Result<Alias> {
     tx!(c, {
         super::native::lock_user(c, user.0).await?;
         let old = named(c, user, name).await?.ok_or(StoreError::NotFound(Object::Alias))?;
@@ -148,12 +143,20 @@ pub(crate) async fn patch(
             light_model_threshold: patch.light_model_threshold.unwrap_or(old.light_model_threshold),
             light_model: patch.light_model.unwrap_or(old.light_model),
         };
-        write(c, user, Some(old.id), new, now).await
+        write(c, user, Some(old.id), new, by, Action::AliasUpdated).await
     })
 }
 
 /// Writes the alias `id` (`None`: a new one) after checking it against the user's other aliases.
-async fn write(c: &mut Conn, user: UserId, id: Option<AliasId>, new: NewAlias, now: Timestamp) -> Result<Alias> {
+async fn write(
+    c: &mut Conn,
+    user: UserId,
+    id: Option<AliasId>,
+    new: NewAlias,
+    by: Author,
+    action: Action,
+) -> Result<Alias> {
+    let now = by.at;
     let key = super::provider_keys::provider(c, user, new.provider_key_id).await?;
     let provider = key.ok_or(StoreError::NotFound(Object::ProviderKey))?;
     if let Some(fallback) = new.fallback_alias_id {
@@ -179,6 +182,8 @@ async fn write(c: &mut Conn, user: UserId, id: Option<AliasId>, new: NewAlias, n
         }
     }
     .map_err(on_violation(Constraint::Unique, Conflict::AliasTaken))?;
+    let detail = format!("{}/{} with provider_key {}", provider, new.target_model, new.provider_key_id);
+    super::audit::note(c, &by, action, format!("alias {}", new.name), detail).await?;
     super::changes::note(c, user, now).await?;
     alias((row, provider))
 }
@@ -206,7 +211,7 @@ async fn check_fallback(c: &mut Conn, user: UserId, id: Option<AliasId>, fallbac
 }
 
 /// Deletes an alias. It is refused if another alias falls back to this one.
-pub(crate) async fn delete(c: &mut Conn, user: UserId, name: AliasName, now: Timestamp) -> Result<()> {
+pub(crate) async fn delete(c: &mut Conn, user: UserId, name: AliasName, by: Author) -> Result<()> {
     tx!(c, {
         let gone = diesel::delete(
             model_aliases::table
@@ -219,6 +224,7 @@ pub(crate) async fn delete(c: &mut Conn, user: UserId, name: AliasName, now: Tim
         if gone == 0 {
             return Err(StoreError::NotFound(Object::Alias));
         }
-        super::changes::note(c, user, now).await
+        super::audit::note(c, &by, Action::AliasDeleted, format!("alias {name}"), String::new()).await?;
+        super::changes::note(c, user, by.at).await
     })
 }

@@ -6,6 +6,7 @@ use tt_core::caller::Proof;
 use tt_core::{ApiKeyId, Caller, KeyHash, Timestamp, UserId};
 
 use super::Conn;
+use crate::audit::{Action, Author};
 use crate::decode::{self, BudgetColumns};
 use crate::error::{Object, Quota, Result, StoreError};
 use crate::schema::{api_keys, users};
@@ -26,12 +27,23 @@ macro_rules! works {
 const MOST_ENDED: i64 = 1000;
 
 /// Stores a key.
-pub(crate) async fn create(c: &mut Conn, user: UserId, new: NewApiKey, now: Timestamp) -> Result<ApiKeyId> {
+pub(crate) async fn create(c: &mut Conn, user: UserId, new: NewApiKey, by: Author) -> Result<ApiKeyId> {
+    let (now, detail) = (by.at, described(&new));
     tx!(c, {
         super::native::lock_user(c, user.0).await?;
         make_room(c, user, now).await?;
-        insert(c, user, new, now).await
+        let id = insert(c, user, new, now).await?;
+        super::audit::note(c, &by, Action::ApiKeyCreated, format!("api_key {id}"), detail).await?;
+        Ok(id)
     })
+}
+
+/// A new key in words.
+fn described(new: &NewApiKey) -> String {
+    let mut words = vec![format!("scopes {}", decode::scopes_column(&new.scopes))];
+    words.extend(new.name.as_ref().map(|name| format!("name {name}")));
+    words.push(new.expires_at.map_or_else(|| "never expires".to_owned(), |end| format!("expires {}", end.rfc3339())));
+    words.join("; ")
 }
 
 /// Refuses a further key for a user who has as many as a user may have, and deletes the oldest of those that have ended.
@@ -142,14 +154,9 @@ pub(crate) async fn one(c: &mut Conn, user: UserId, id: ApiKeyId) -> Result<Opti
 
 /// Makes a key with the name, scopes and limits of the key `id`, which works until its grace is over. The new key is valid
 /// for as long as the old one was made for. A key that has ended is not found.
-pub(crate) async fn rotate(
-    c: &mut Conn,
-    user: UserId,
-    id: ApiKeyId,
-    new: Rotation,
-    now: Timestamp,
-) -> Result<ApiKeyInfo> {
+pub(crate) async fn rotate(c: &mut Conn, user: UserId, id: ApiKeyId, new: Rotation, by: Author) -> Result<ApiKeyInfo> {
     let Rotation { key_hash, prefix, grace_ms } = new;
+    let now = by.at;
     tx!(c, {
         super::native::lock_user(c, user.0).await?;
         let own = api_keys::table.filter(api_keys::user_id.eq(user.0)).filter(api_keys::id.eq(id.0));
@@ -177,13 +184,16 @@ pub(crate) async fn rotate(
             budget: old.budget,
             expires_at: valid_ms.map(|valid| now.plus_millis(valid)),
         };
-        let id = insert(c, user, new, now).await?;
-        one(c, user, id).await?.ok_or(StoreError::NotFound(Object::ApiKey))
+        let made = insert(c, user, new, now).await?;
+        let until = Timestamp::from_millis(grace_ends_at).rfc3339();
+        let detail = format!("replaced by api_key {made}; works until {until}");
+        super::audit::note(c, &by, Action::ApiKeyRotated, format!("api_key {id}"), detail).await?;
+        one(c, user, made).await?.ok_or(StoreError::NotFound(Object::ApiKey))
     })
 }
 
 /// Revokes a key. One that is revoked already keeps the time of its revocation.
-pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: ApiKeyId, now: Timestamp) -> Result<()> {
+pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: ApiKeyId, by: Author) -> Result<()> {
     tx!(c, {
         let own = api_keys::table.filter(api_keys::user_id.eq(user.0)).filter(api_keys::id.eq(id.0));
         let revoked: Option<Option<i64>> = own.select(api_keys::revoked_at).first(c).await.optional()?;
@@ -191,8 +201,9 @@ pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: ApiKeyId, now: Timest
             None => Err(StoreError::NotFound(Object::ApiKey)),
             Some(Some(_)) => Ok(()),
             Some(None) => {
-                diesel::update(own).set(api_keys::revoked_at.eq(now.millis())).execute(c).await?;
-                super::changes::note(c, user, now).await
+                diesel::update(own).set(api_keys::revoked_at.eq(by.at.millis())).execute(c).await?;
+                super::audit::note(c, &by, Action::ApiKeyRevoked, format!("api_key {id}"), String::new()).await?;
+                super::changes::note(c, user, by.at).await
             }
         }
     })

@@ -6,6 +6,7 @@ use tt_core::caller::Proof;
 use tt_core::{Caller, KeyHash, SessionId, Timestamp, UserId};
 
 use super::Conn;
+use crate::audit::{Action, Author};
 use crate::decode::{self, BudgetColumns};
 use crate::error::{Object, Result, StoreError};
 use crate::schema::{sessions, users};
@@ -22,9 +23,10 @@ pub(crate) async fn create(
     c: &mut Conn,
     user: UserId,
     jti_hash: KeyHash,
-    now: Timestamp,
     expires_at: Timestamp,
+    by: Author,
 ) -> Result<NewSession> {
+    let now = by.at;
     tx!(c, {
         super::native::lock_user(c, user.0).await?;
         let ended_oldest = make_room(c, user, now).await?;
@@ -36,8 +38,9 @@ pub(crate) async fn create(
                 sessions::expires_at.eq(expires_at.millis()),
             ))
             .returning(sessions::id)
-            .get_result(c)
+            .get_result::<i64>(c)
             .await?;
+        super::audit::note(c, &by, Action::LoggedIn, format!("session {id}"), String::new()).await?;
         Ok(NewSession { id: SessionId(id), ended_oldest })
     })
 }
@@ -136,7 +139,7 @@ pub(crate) async fn caller(c: &mut Conn, jti_hash: KeyHash) -> Result<Option<Cal
 }
 
 /// Ends a session. If it has ended already, nothing changes.
-pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: SessionId, now: Timestamp) -> Result<()> {
+pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: SessionId, by: Author) -> Result<()> {
     tx!(c, {
         let own = sessions::table.filter(sessions::user_id.eq(user.0)).filter(sessions::id.eq(id.0));
         let revoked: Option<Option<i64>> = own.select(sessions::revoked_at).first(c).await.optional()?;
@@ -144,8 +147,9 @@ pub(crate) async fn revoke(c: &mut Conn, user: UserId, id: SessionId, now: Times
             None => Err(StoreError::NotFound(Object::Session)),
             Some(Some(_)) => Ok(()),
             Some(None) => {
-                diesel::update(own).set(sessions::revoked_at.eq(now.millis())).execute(c).await?;
-                super::changes::note(c, user, now).await
+                diesel::update(own).set(sessions::revoked_at.eq(by.at.millis())).execute(c).await?;
+                super::audit::note(c, &by, Action::SessionEnded, format!("session {id}"), String::new()).await?;
+                super::changes::note(c, user, by.at).await
             }
         }
     })

@@ -26,6 +26,8 @@ macro_rules! on_both {
 #[cfg(test)]
 mod aliases;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod fixture;
