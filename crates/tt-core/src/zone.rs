@@ -65,7 +65,7 @@ pub fn local_day(offsets: &[Offset], at: Timestamp) -> Timestamp {
 pub fn hours_with_midnight(offsets: &[Offset], from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
     let mut hours = Vec::new();
     let mut began = from;
-    for offset in offsets {
+    for offset in offsets.iter().skip_while(|offset| offset.until <= from) {
         let until = offset.until.min(to);
         // The first local midnight that is not before `began`, in UTC.
         let mut midnight = began.plus_millis(offset.ms + DAY_MS - 1).day().plus_millis(-offset.ms);

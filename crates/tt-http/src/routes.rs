@@ -16,7 +16,7 @@ use crate::manage::{
     aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif,
 };
 use crate::state::directory::KnownCaller;
-use crate::{health, models};
+use crate::{health, key, models};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 
@@ -146,6 +146,7 @@ static ROUTES: &[Route] = &[
     route(Method::PUT,    "/manage/prices/{provider}/{*model}", SMALL, authed!(Manage, prices::set)),
 
     proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::chat_completions)),
+    proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show)),
     proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list)),
     proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),
 ];

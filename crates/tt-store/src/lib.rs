@@ -43,6 +43,7 @@ mod error;
 mod location;
 mod migrate;
 mod pg;
+mod pieces;
 mod pool;
 mod rerate;
 mod rollup;
@@ -50,6 +51,7 @@ mod schema;
 mod sqlite;
 mod store;
 mod tls;
+mod usage_sql;
 mod view;
 
 pub use audit::{Action, Actor, AuditEntry, AuditQuery, Author, Failures};

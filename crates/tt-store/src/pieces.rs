@@ -50,7 +50,10 @@ impl Pieces {
         let gone = |at: i64| rows_since.is_some_and(|since| at < since.millis());
         if let Some(edge) = pieces.rows.iter().find(|piece| gone(piece.from)) {
             let field = if edge.from <= from.hour_up().millis() { "from" } else { "to" };
-            return Err(Invalid::new(field, "must be on a full hour in UTC: the requests of that time are kept as hourly sums only"));
+            return Err(Invalid::new(
+                field,
+                "must be on a full hour in UTC: the requests of that time are kept as hourly sums only",
+            ));
         }
         let (begins, ends) = pieces.hours;
         for hour in split.iter().map(|hour| hour.millis()).filter(|hour| (begins..ends).contains(hour)) {

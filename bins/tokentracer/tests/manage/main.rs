@@ -8,6 +8,7 @@ mod budgets;
 mod call_limit;
 mod cli;
 mod export;
+mod key;
 mod models;
 mod prices;
 mod quotas;

@@ -93,7 +93,7 @@ fn rules(user: UserId, budgets: UserBudgets) -> Vec<BudgetRule> {
 }
 
 /// Reads the usage of each rule in the periods of `at`.
-async fn used(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
+pub(crate) async fn used(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
     let mut used = cx.app.budget_accounts.standing(rules, at).await?;
     for _ in 0..READ_AGAIN {
         let over = |(rule, used): (&BudgetRule, &Used)| used.spent.plus(used.held) > rule.limit;

@@ -1,5 +1,7 @@
 //! `/manage/providers`: the caller's provider keys.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,9 @@ use crate::edge::reply::Json;
 use crate::state::app::App;
 use crate::state::directory::KnownCaller;
 use crate::state::sealing;
+
+/// The longest time that the look-up of a host's name may take when its address is saved.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest key of a provider, in bytes.
 const LONGEST_KEY: usize = 4096;
@@ -76,15 +81,24 @@ fn provider_secret(text: SecretString) -> Result<SecretString, ApiError> {
     Ok(SecretString::from(trimmed))
 }
 
-/// An address that a user gives. It must not be a private one unless the operator allows that; the check is repeated at
+/// An address that a user gives. It must be a public one over TLS, unless the operator allows others; the check of the host is repeated at
 /// every connection, since a name may resolve to another address by then.
 async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
     let url = BaseUrl::parse(text)?;
-    if !app.config.upstream.allow_private {
-        let resolved = tt_providers::upstream::address::resolve_public(&url).await;
-        resolved.map_err(|error| ApiError::invalid_field("base_url", error))?;
+    if app.config.upstream.allow_private {
+        return Ok(url);
     }
-    Ok(url)
+    if !url.is_https() {
+        return Err(ApiError::invalid_field("base_url", "must begin with https://, since the key is sent there"));
+    }
+    // A name that does not exist and one with a private address are answered alike, so that nobody learns the names of an
+    // inner network.
+    let resolved = tokio::time::timeout(RESOLVE_TIMEOUT, tt_providers::upstream::address::resolve_public(&url)).await;
+    if matches!(resolved, Ok(Ok(()))) {
+        Ok(url)
+    } else {
+        Err(ApiError::invalid_field("base_url", "must name a host with a public address"))
+    }
 }
 
 /// `GET /manage/providers`: the caller's provider keys, without the keys themselves.

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tt_core::Causes;
 use tt_core::price::PriceTable;
+use tt_core::time::DAY_MS;
+use tt_core::{Causes, Timestamp};
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
 use tt_providers::ClientSettings;
@@ -175,6 +176,12 @@ impl App {
     /// Reads the prices that administrators have set, when they may have changed since the last read.
     pub(crate) async fn refresh_prices(&self) -> Result<(), StoreError> {
         self.prices.refresh(|| self.store.price_overrides()).await
+    }
+
+    /// The moment from which on all rows of the log are kept; `None`: they are kept for ever.
+    pub(crate) fn rows_since(&self) -> Option<Timestamp> {
+        let days = i64::from(self.log_retention_days);
+        (days > 0).then(|| now().plus_millis(-days * DAY_MS).day())
     }
 
     /// Waits until every settled request is in the store, half a second at most, so that callers find their own requests

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tt_core::limits::{Decision, Rule};
+use tt_core::limits::{Decision, Rule, Standing};
 use tt_core::{ApiKeyId, Timestamp, UserId};
 
 use super::memory::MemoryLimits;
@@ -101,6 +101,17 @@ impl LimitWorker {
         match &self.0 {
             WorkerBackend::Memory(memory) => memory.check(rules, now),
             WorkerBackend::Redis(redis, connection) => redis.check(connection, rules, now).await,
+        }
+    }
+
+    /// The state of each of `rules`, in their order; nothing is counted. While Redis is down it is that of this process.
+    pub async fn standings(&self, rules: &[Rule], now: Timestamp) -> Vec<Standing> {
+        if rules.is_empty() {
+            return Vec::new();
+        }
+        match &self.0 {
+            WorkerBackend::Memory(memory) => memory.standings(rules, now),
+            WorkerBackend::Redis(redis, connection) => redis.standings(connection, rules, now).await,
         }
     }
 }

@@ -144,6 +144,7 @@ pub(crate) struct Request {
     pub(crate) tags: String,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) client: Option<&'static str>,
+    pub(crate) session: &'static str,
 }
 
 impl Request {
@@ -160,6 +161,7 @@ impl Request {
             error: None,
             tags: String::new(),
             client: Some("codex"),
+            session: "session-1",
             attempts: vec![attempt(
                 Provider::OpenAi,
                 Usage {
@@ -196,7 +198,7 @@ impl Request {
                 }],
                 tags: Tags::parse(&self.tags).unwrap(),
                 client: self.client.map(str::to_owned),
-                session: Some("session-1".to_owned()),
+                session: Some(self.session.to_owned()),
                 agent: Some("agent-1".to_owned()),
                 trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
             },

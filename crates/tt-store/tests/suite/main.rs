@@ -47,6 +47,8 @@ mod prices;
 mod provider_keys;
 mod quotas;
 #[cfg(test)]
+mod ranges;
+#[cfg(test)]
 mod runtime;
 #[cfg(test)]
 mod upgrade;

@@ -68,7 +68,7 @@ async fn rerate(store: &Store, prices: &Arc<PriceTable>, dry_run: bool) -> Vec<R
 
 async fn sums(store: &Store, user: UserId, group_by: &[&str]) -> Vec<UsageGroup> {
     let group_by = group_by.iter().map(|name| name.parse().unwrap()).collect();
-    store.usage(user, UsageQuery { from: at(-30 * DAY), to: at(30 * DAY), group_by }).await.unwrap()
+    store.usage(user, UsageQuery::new(at(-30 * DAY), at(30 * DAY), group_by)).await.unwrap()
 }
 
 async fn prices_from_the_same_moment_are_replaced(f: &Fixture) {
