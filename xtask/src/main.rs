@@ -9,6 +9,7 @@ mod containers;
 mod deny;
 mod dev;
 mod env;
+mod fuzz;
 mod http;
 mod layers;
 mod prices;
@@ -43,6 +44,7 @@ make <task>, or cargo xtask <task> [arguments]
   bench         measure against a bare proxy; --release for the profile that ships; --instructions counts the
                 instructions of a request with callgrind (--binary PATH for a program built elsewhere)
   soak          attack the ledger for long: kill, store, full, aborts, or all; TT_SOAK_SEED=N repeats a run
+  fuzz          hostile inputs for the codecs, a minute for each target: a target's name, --seconds N
   clean         remove everything built";
 
 fn main() -> ExitCode {
@@ -84,6 +86,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "prices" => prices::rebuild(rest),
         "bench" => bench::run(rest),
         "soak" => soak::run(rest),
+        "fuzz" => fuzz::run(rest),
         "clean" => cargo(&["clean"]),
         _ => Err(format!("no such task\n\n{HELP}")),
     }

@@ -82,6 +82,10 @@ pub struct AttemptStarted {
     /// The parts of the request that the target cannot express, each with what was done about it.
     #[serde(default)]
     pub notes: Vec<Note>,
+    /// The money that the caller's budgets hold for the attempt, which is the most that it can cost. `None` for a
+    /// caller without a budget.
+    #[serde(default)]
+    pub held: Option<NanoUsd>,
 }
 
 /// A part of a request that was not sent to a target as the client wrote it.
@@ -164,6 +168,15 @@ pub struct Attempt {
     pub ended: Option<AttemptEnded>,
 }
 
+impl Attempt {
+    /// The amount that the attempt takes from budgets: its cost, or, where that is not known, what was held for it. So
+    /// an attempt that was sent and not answered is not free to its caller, although its cost stays unknown.
+    pub fn charged(&self) -> NanoUsd {
+        let cost = self.ended.as_ref().and_then(|ended| ended.cost);
+        cost.or(self.started.held).unwrap_or_default()
+    }
+}
+
 /// The end of a request, as the client saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -237,6 +250,8 @@ pub struct Totals {
     pub source: UsageSource,
     /// The sum of the known costs; `None` where none is known.
     pub cost: Option<NanoUsd>,
+    /// The amount that the request takes from budgets: [`Attempt::charged`] of all attempts.
+    pub charged: NanoUsd,
     /// The sum of the money that light models saved.
     pub saved: NanoUsd,
     /// True if an attempt billed tokens or fees whose price is unknown.
@@ -247,17 +262,19 @@ pub struct Totals {
 
 impl Totals {
     /// The sums over `attempts`. An attempt that billed nothing counts 0; one that was sent and not answered makes the
-    /// source unknown and adds nothing.
+    /// source unknown and adds nothing but its charge.
     pub fn of(attempts: &[Attempt]) -> Self {
         let mut totals = Self {
             usage: Usage::default(),
             source: UsageSource::None,
             cost: None,
+            charged: NanoUsd::ZERO,
             saved: NanoUsd::ZERO,
             unpriced: false,
             fees: Vec::new(),
         };
         for attempt in attempts {
+            totals.charged = totals.charged.plus(attempt.charged());
             let Some(ended) = &attempt.ended else {
                 totals.source = UsageSource::Unknown;
                 continue;

@@ -12,11 +12,15 @@ use std::ops::RangeInclusive;
 
 use crate::plan::InputTokens;
 
+mod bound;
 mod media;
+mod media_bound;
 mod picture;
 mod pieces;
 
+pub use bound::most_of_text;
 pub use media::media_tokens;
+pub use media_bound::most_of_media;
 
 /// Bytes of the longest token of o200k_base (128 spaces).
 pub const LONGEST_TOKEN: u64 = 128;

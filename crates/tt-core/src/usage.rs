@@ -211,8 +211,10 @@ pub struct Reported {
 #[derive(Deserialize)]
 struct ReportedRecord {
     usage: UsageRecord,
+    #[serde(default)]
     raw: String,
     service_tier: Option<String>,
+    #[serde(default)]
     beside: Vec<BesideRecord>,
     #[serde(default)]
     modifiers: Vec<String>,

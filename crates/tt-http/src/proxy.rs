@@ -29,6 +29,7 @@ mod worst_case;
 use accounting::{Accounting, Failed};
 use attempt::{Outbound, Unready};
 use ingress::Inbound;
+use request_budget::NotReserved;
 
 /// The pause before the first retry at the same target. It doubles with each retry, up to the longest; up to as much again
 /// is added at random.
@@ -45,7 +46,7 @@ pub(crate) async fn chat_completions(mut cx: Context, caller: KnownCaller) -> Re
     }
     let view = cx.app.directory.view(&caller).await?;
     let plan = route::resolve(&cx, &view, &inbound).await?;
-    let (accounting, standing) = admit::admit(&cx, &caller, &inbound, &plan, tags).await?;
+    let (accounting, standing) = admit::admit(&cx, &caller, &view, &inbound, &plan, tags).await?;
     match (Run { cx, view, inbound, failures: Vec::new() }.serve(plan, accounting).await, standing) {
         (Ok(mut reply), Some(standing)) => {
             limit_headers(reply.headers_mut(), standing);
@@ -77,7 +78,7 @@ enum Why {
     /// The request was not sent, because the target cannot serve it or the target's key cannot be opened.
     Unready(String),
     /// The request was not sent, because no money could be reserved for it.
-    NotReserved(String),
+    NotReserved(NotReserved),
 }
 
 impl Run {
@@ -140,10 +141,10 @@ impl Run {
     /// Reserves what the next attempt may cost, and prepares the attempt again if that pays for fewer tokens than
     /// before. Returns false if the step is skipped.
     async fn reserve(&mut self, step: &Step, accounting: &mut Accounting, outbound: &mut Outbound) -> bool {
-        let cap = match accounting.reserve(step).await {
+        let cap = match accounting.reserve(step, outbound.exchange.encoded_text_bytes()).await {
             Ok(cap) => cap,
             Err(none) => {
-                self.skipped(step, Why::NotReserved(none.reason()));
+                self.skipped(step, Why::NotReserved(none));
                 return false;
             }
         };
@@ -169,22 +170,30 @@ impl Run {
         backoff(retries, FIRST_PAUSE, LONGEST_PAUSE, random)
     }
 
-    fn all_failed(&self) -> ApiError {
+    fn all_failed(self) -> ApiError {
         let mut tried: Vec<String> = Vec::with_capacity(self.failures.len());
         for Failure { step, why } in &self.failures {
             let reason = match why {
                 Why::Failed(error) => error.public_reason(),
-                Why::Unready(reason) | Why::NotReserved(reason) => reason.clone(),
+                Why::Unready(reason) => reason.clone(),
+                Why::NotReserved(none) => none.reason(),
             };
             tried.push(format!("{step}: {reason}"));
         }
-        // A step for which no money could be reserved does not decide the answer's status.
+        // A step for which no money could be reserved does not decide the answer's status, unless it was so with all.
         let last = self.failures.iter().rev().find_map(|failure| match &failure.why {
             Why::Failed(error) => Some(Some(error)),
             Why::Unready(_) => Some(None),
             Why::NotReserved(_) => None,
         });
-        last.map_or_else(ApiError::internal, |last| ApiError::all_attempts_failed(&tried.join("; "), last))
+        if let Some(last) = last {
+            return ApiError::all_attempts_failed(&tried.join("; "), last);
+        }
+        let first = self.failures.into_iter().find_map(|failure| match failure.why {
+            Why::NotReserved(none) => Some(none),
+            Why::Failed(_) | Why::Unready(_) => None,
+        });
+        first.map_or_else(ApiError::internal, ApiError::from)
     }
 }
 

@@ -171,6 +171,7 @@ fn attempt() -> AttemptStarted {
         model: "gpt-4.1-mini".into(),
         started_at: now(),
         notes: Vec::new(),
+        held: None,
     }
 }
 

@@ -5,13 +5,14 @@
 //! [`tt_core::call`] stands between two of them, and [`crate::exchange`] pairs them.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Uri};
 use serde_json::Value;
 use tt_core::Dialect;
-use tt_core::call::conversation::Conversation;
+use tt_core::call::conversation::{CacheTtl, Conversation};
 use tt_core::call::event::Event;
 use tt_core::call::field::Field;
 use tt_core::call::reply::Reply;
@@ -148,6 +149,10 @@ pub trait StreamDecoder: Send + Debug {
     /// # Errors
     /// `Protocol` when the stream ended early.
     fn end(&mut self, out: &mut Vec<Event>) -> Result<(), UpstreamError>;
+
+    /// The memory, in bytes, that the decoder keeps of the stream between events: open blocks with their texts,
+    /// arguments and signatures, and the usage. Cheap: it does not walk over what is kept.
+    fn held_bytes(&self) -> usize;
 }
 
 /// Writes a stream of one dialect.
@@ -157,6 +162,10 @@ pub trait StreamEncoder: Send + Debug {
 
     /// Ends a stream that broke: appends `error` to `out`, after which nothing may be written.
     fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut);
+
+    /// The memory, in bytes, that the encoder keeps of the stream between events. Cheap: it does not walk over what is
+    /// kept.
+    fn held_bytes(&self) -> usize;
 }
 
 /// Watches a stream that passes through unchanged.
@@ -181,6 +190,10 @@ pub trait Observer: Send + Debug {
 
     /// The account of the answer so far.
     fn tally(&mut self) -> &Tally;
+
+    /// The memory, in bytes, that the observer keeps of the stream between events, the account included. Cheap: it does
+    /// not walk over what is kept.
+    fn held_bytes(&self) -> usize;
 }
 
 /// The meaning of an event of a stream that passes through.
@@ -241,19 +254,19 @@ pub struct Encoded {
 /// The changes that encoding made to a request, and that decoding its answer must take back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Undo {
-    /// The tool names that the provider would refuse, as pairs: the name sent to the provider, the name of the client.
-    pub tool_names: Vec<(String, String)>,
+    /// The names of the client of the tools whose names the provider would refuse, by the names that were sent instead.
+    pub tool_names: BTreeMap<String, String>,
     /// The name of the tool that stands for a structured answer. Its input becomes the content of the answer, and the
     /// client sees no call.
     pub answer_tool: Option<String>,
     /// The names (of the client) of custom tools that were sent as functions with one string `input`.
-    pub custom_tools: Vec<String>,
+    pub custom_tools: BTreeSet<String>,
 }
 
 impl Undo {
     /// The name by which the client knows the tool that the provider calls `sent`.
     pub fn tool_name<'a>(&'a self, sent: &'a str) -> &'a str {
-        self.tool_names.iter().find(|(upstream, _)| upstream == sent).map_or(sent, |(_, client)| client)
+        self.tool_names.get(sent).map_or(sent, String::as_str)
     }
 }
 
@@ -275,28 +288,34 @@ pub struct ReplyFacts {
     pub usage: Option<Reported>,
     /// The model that the provider says answered.
     pub model: Option<String>,
-    /// The generated text, whose tokens are counted where the provider gave no usage; empty where it gave one.
+    /// The generated text, at most 256 KiB, whose tokens are counted where the provider gave no usage; empty where it gave
+    /// one.
     pub output_text: String,
+    /// The length of the text beyond `output_text`, in bytes.
+    pub extra_bytes: u64,
 }
 
-/// The facts that bound the cost of a request, beside its length and [`Facts`].
+/// The facts that bound the cost of a request, beside its length, its media and [`Facts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CostFacts {
-    /// True if the request holds contents that may be more tokens than their bytes in the request: pictures, sound,
-    /// documents, and contents named by reference.
-    pub beyond_text: bool,
+    /// True if the request names contents of which neither the kind nor the size is known: sound of an earlier answer,
+    /// cached contents.
+    pub by_reference: bool,
     /// True if the client fixed a budget of thinking tokens. It must stay below the output limit, which therefore
     /// cannot be lowered.
     pub fixed_thinking: bool,
+    /// The longest time for which the request asks to cache its input; `None` where it does not ask.
+    pub cache_write: Option<CacheTtl>,
 }
 
 impl CostFacts {
     /// The facts of a request that has the parts of both.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub fn and(self, other: Self) -> Self {
         Self {
-            beyond_text: self.beyond_text || other.beyond_text,
+            by_reference: self.by_reference || other.by_reference,
             fixed_thinking: self.fixed_thinking || other.fixed_thinking,
+            cache_write: self.cache_write.max(other.cache_write),
         }
     }
 }

@@ -5,11 +5,16 @@ use tt_core::Dialect;
 use crate::codec::Codec;
 
 mod addressed;
+mod aliases;
 pub(crate) mod anthropic_messages;
 mod custom_tool;
+mod few;
 mod foreign;
 pub(crate) mod gemini;
+mod held;
 pub mod openai_chat;
+mod waiting_calls;
+mod words;
 
 /// The codec of a dialect.
 pub const fn codec(dialect: Dialect) -> &'static Codec {

@@ -1,11 +1,17 @@
 //! Notes of an encoder on the fields that it left out or changed, because the target cannot express them.
 
+use std::collections::HashSet;
+
 use tt_core::call::field::Field;
 use tt_core::record::{Change, Note};
 
 /// The notes of one encoding, each field once for each change, in the order of the encoder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Notes(Vec<FieldNote>);
+pub struct Notes {
+    notes: Vec<FieldNote>,
+    /// The changes that have a note.
+    noted: HashSet<(Change, Field)>,
+}
 
 /// One note. The dialect of the client prints its field ([`Ingress::field`](crate::codec::Ingress::field)).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,25 +36,25 @@ impl Notes {
     }
 
     fn add(&mut self, field: Field, what: Change, why: &'static str) {
-        if !self.0.iter().any(|note| note.what == what && note.field == field) {
-            self.0.push(FieldNote { field, what, why });
+        if self.noted.insert((what, field.clone())) {
+            self.notes.push(FieldNote { field, what, why });
         }
     }
 
     /// The notes, in the order of the encoder.
     pub fn iter(&self) -> std::slice::Iter<'_, FieldNote> {
-        self.0.iter()
+        self.notes.iter()
     }
 
     /// True if every field was sent as the client wrote it.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.notes.is_empty()
     }
 
     /// The notes in the form of a request record, with their fields printed by `name`.
     pub fn named(&self, name: impl Fn(&Field) -> String) -> Vec<Note> {
         let named = |note: &FieldNote| Note { param: name(&note.field), what: note.what, why: note.why.to_owned() };
-        self.0.iter().map(named).collect()
+        self.notes.iter().map(named).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::part::{Part, Text};
+use tt_core::record::bounds::MODEL_BYTES;
 use tt_core::usage::Reported;
 
 /// The most output text that is kept, in bytes. Of the rest only the length is kept.
@@ -72,6 +73,17 @@ impl Tally {
         }
     }
 
+    /// The length of all generated text so far, in bytes.
+    pub fn text_bytes(&self) -> u64 {
+        self.extra_bytes.saturating_add(self.output_text.len() as u64)
+    }
+
+    /// The memory that the account takes beside itself, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        let usage = self.usage.as_ref().map_or(0, |usage| usage.raw.len());
+        self.output_text.len() + self.served_model.as_ref().map_or(0, String::len) + usage
+    }
+
     /// Takes note of generated text.
     pub fn text(&mut self, text: &str) {
         let room = TEXT_CAP_BYTES.saturating_sub(self.output_text.len());
@@ -80,8 +92,9 @@ impl Tally {
         self.extra_bytes = self.extra_bytes.saturating_add((text.len() - kept.len()) as u64);
     }
 
-    /// Takes note of the model that answers. An empty name is ignored.
+    /// Takes note of the model that answers. An empty name is ignored, a name of more than 255 bytes is cut.
     pub fn model(&mut self, model: &str) {
+        let model = cut(model, MODEL_BYTES);
         if !model.is_empty() && self.served_model.as_deref() != Some(model) {
             self.served_model = Some(model.to_owned());
         }

@@ -86,6 +86,7 @@ fn settlement(n: u64) -> Settlement {
         model,
         started_at: created_at,
         notes: Vec::new(),
+        held: None,
     };
     Settlement {
         intent: Intent {

@@ -50,6 +50,7 @@ mod rollup;
 mod schema;
 mod sqlite;
 mod store;
+mod stored_attempts;
 mod tls;
 mod usage_sql;
 mod view;

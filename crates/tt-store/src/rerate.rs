@@ -8,8 +8,9 @@ use tt_core::{NanoUsd, Provider, RequestId, Tags, Timestamp, UsageSource};
 use crate::batch::Batch;
 use crate::decode;
 use crate::error::Result;
-use crate::rollup::{Key, Sums};
+use crate::rollup::{Key, Sums, charge};
 use crate::schema::{request_details, request_logs};
+use crate::stored_attempts;
 
 /// The place of a row in the log: its time and id.
 pub type Place = (Timestamp, RequestId);
@@ -91,6 +92,9 @@ pub(crate) struct Change {
     pub(crate) tags: Vec<(String, String)>,
     /// The change of the sums.
     pub(crate) delta: Sums,
+    /// The change of the amount that the request takes from budgets, in nano-dollars. It differs from that of the cost
+    /// where an attempt had no price before, for which a hold was charged.
+    pub(crate) charged_delta: i64,
 }
 
 /// The first columns of [`logs`] and [`details`], which say whose they are.
@@ -109,10 +113,11 @@ pub(crate) fn price(rows: Vec<Held>, prices: &PriceTable, step: &Rerate) -> Resu
             before: row.cost_nano.map(NanoUsd),
             after: row.cost_nano.map(NanoUsd),
         };
+        let charged_before = charge(&Totals::of(&attempts));
         if prices.reprice(&mut attempts) {
             let totals = Totals::of(&attempts);
             repriced.after = totals.cost;
-            changes.push(row.changed(&attempts, &totals)?);
+            changes.push(row.changed(&attempts, &totals, charged_before)?);
         }
         requests.push(repriced);
     }
@@ -124,7 +129,7 @@ impl Held {
         Ok((Timestamp::from_millis(self.created_at), decode::parsed(&self.request_id)?))
     }
 
-    fn changed(self, attempts: &[Attempt], totals: &Totals) -> Result<Change> {
+    fn changed(self, attempts: &[Attempt], totals: &Totals, charged_before: i64) -> Result<Change> {
         // A request of unknown usage counts as unpriced, as it does in the drain: its cost is not known in full.
         let unknown = decode::source(&self.usage_source)? == UsageSource::Unknown;
         let part = |cost: Option<i64>, unpriced: bool, saved: i64| {
@@ -141,7 +146,7 @@ impl Held {
         Ok(Change {
             created_at: self.created_at,
             request_id: self.request_id,
-            attempts: decode::json(&attempts)?,
+            attempts: stored_attempts::json(&attempts)?,
             cost,
             unpriced,
             saved,
@@ -160,6 +165,7 @@ impl Held {
             day: at.day().millis(),
             tags: tags.iter().map(|(name, value)| (decode::storable(name), decode::storable(value))).collect(),
             delta,
+            charged_delta: charge(totals) - charged_before,
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::batch::Batch;
 use crate::classes;
 use crate::decode::{column, json, storable};
 use crate::error::Result;
+use crate::stored_attempts;
 
 /// The most values of one tag name that have sums of their own, for one user and UTC day.
 pub(crate) const TAG_VALUES: usize = 200;
@@ -160,9 +161,9 @@ impl<'a> Row<'a> {
         self.settlement.intent.created_at
     }
 
-    /// The request's known cost in nano-dollars.
-    pub(crate) fn cost(&self) -> i64 {
-        self.sums().cost
+    /// The amount that the request takes from budgets, in nano-dollars.
+    pub(crate) fn charged(&self) -> i64 {
+        charge(&self.totals)
     }
 
     /// The UTC day that the request's tags count in.
@@ -174,6 +175,11 @@ impl<'a> Row<'a> {
     pub(crate) fn tags(&self) -> impl Iterator<Item = (String, String)> {
         self.settlement.intent.tags.iter().map(|(name, value)| (storable(name), storable(value)))
     }
+}
+
+/// The amount that a request takes from budgets, in nano-dollars, held at [`BOUND`].
+pub(crate) fn charge(totals: &Totals) -> i64 {
+    totals.charged.0.clamp(-BOUND, BOUND)
 }
 
 /// The rows of `request_logs`.
@@ -230,7 +236,7 @@ pub(crate) fn details(rows: &[Row<'_>]) -> Result<Batch> {
             Ok(Detail {
                 row,
                 chain: json(&intent.chain)?,
-                attempts: json(&row.settlement.attempts)?,
+                attempts: stored_attempts::json(&row.settlement.attempts)?,
                 tags: json(&intent.tags)?,
                 notes: notes(&row.settlement.attempts)?,
             })

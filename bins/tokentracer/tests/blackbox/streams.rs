@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tt_core::Provider::{self, Anthropic, Gemini, OpenAi};
 use tt_testkit::Behaviour;
-use tt_testkit::client::Event;
-use tt_testkit::world::{PROVIDERS, User, question};
+use tt_testkit::client::{Event, RawConnection};
+use tt_testkit::world::{PROVIDERS, User, World, question};
 
 use crate::expect::fields;
 use crate::setup::{world, world_with};
@@ -318,6 +318,48 @@ async fn a_stream_that_reports_no_usage_is_estimated() {
         assert_eq!((&row["usage_source"], &row["outcome"]), (&json!("estimated"), &json!("ok")), "{provider}");
         // "one two three" and "mock reply to: one two three".
         assert_eq!((&row["input_tokens"], &row["output_tokens"]), (&json!(3), &json!(7)), "{provider}");
+    }
+}
+
+/// The pieces that a stream of `model` to `user` is written in: the chunks of HTTP's chunked coding.
+async fn pieces(world: &World, user: &User, model: &str) -> Vec<String> {
+    let mut raw = RawConnection::open(world.program().address()).await;
+    let body = streamed(model, Value::Null).to_string();
+    raw.write(format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        user.api_key(),
+        body.len()
+    ))
+    .await;
+    let (answer, closed) = raw.read_to_end(Duration::from_secs(30)).await;
+    assert!(closed, "{answer}");
+    let (head, mut rest) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut pieces = Vec::new();
+    loop {
+        let (size, after) = rest.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return pieces;
+        }
+        let (piece, after) = after.split_at(size);
+        pieces.push(piece.to_owned());
+        rest = after.strip_prefix("\r\n").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_burst_is_written_together() {
+    let world = world().await;
+    let user = world.user().await;
+    for provider in PROVIDERS {
+        user.alias("bursting", provider, "mock-bench-chunks-200").await;
+        let pieces = pieces(&world, &user, "bursting").await;
+        let events = pieces.concat().matches("data: ").count();
+        assert!(events > 200, "{provider}: {events} events");
+        // The provider's burst crosses a socket in a few reads, each of which is written at once.
+        assert!(pieces.len() < 60, "{provider}: {events} events in {} pieces", pieces.len());
     }
 }
 

@@ -8,6 +8,8 @@ mod budgets;
 mod call_limit;
 mod cli;
 mod export;
+mod hanging_up;
+mod holds;
 mod key;
 mod models;
 mod prices;

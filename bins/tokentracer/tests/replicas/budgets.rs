@@ -25,7 +25,7 @@ const ROUNDS: usize = 5;
 /// The nano-dollars that are held for a question, at 150 a token of input and 600 a token of output.
 fn held(body: &Value) -> i64 {
     let bytes = i64::try_from(serde_json::to_vec(body).unwrap().len()).unwrap();
-    (bytes + 2048) * 150 + 1_000 * 600
+    (bytes + 64) * 150 + 1_000 * 600
 }
 
 fn body() -> Value {
@@ -179,8 +179,8 @@ async fn a_dead_process_holds_until_its_journal_is_stored_or_an_operator_says_so
 
     // Its journal says what became of them: on the same volume, the next process stores it.
     let next = cluster.launch().start();
-    within(Duration::from_secs(30), "what the dead process held is free", async || {
-        used(&cluster.client_of(1), &user.token).await == Some((3 * one, 0, 0))
+    within(Duration::from_secs(30), "what the dead process held is charged", async || {
+        used(&cluster.client_of(1), &user.token).await == Some((3 * one, 2 * one, 0))
     })
     .await;
     let rows = cluster.client_of(1).get("/manage/logs").bearer(&user.token).send().await.expect(200).json();
@@ -191,13 +191,56 @@ async fn a_dead_process_holds_until_its_journal_is_stored_or_an_operator_says_so
     running.spawn(ask_for_ever(next.client()));
     within(SEEN_WITHIN, "it is upstream", async || cluster.sent().len() == 3).await;
     cluster.command(&["budgets", "clear", &user.email]).expect(0);
-    assert_eq!(used(&cluster.client_of(1), &user.token).await, Some((3 * one, 0, one)), "of one that lives");
+    assert_eq!(used(&cluster.client_of(1), &user.token).await, Some((3 * one, 2 * one, one)), "of one that lives");
     drop(next);
     within(Duration::from_secs(30), "an operator has cleared it", async || {
         cluster.command(&["budgets", "clear", &user.email]).expect(0);
-        used(&cluster.client_of(1), &user.token).await == Some((3 * one, 0, 0))
+        used(&cluster.client_of(1), &user.token).await == Some((3 * one, 2 * one, 0))
     })
     .await;
+}
+
+#[tokio::test]
+async fn who_hangs_up_pays_what_was_held() {
+    let mut cluster = two(&[]).await;
+    let user = chat_user(&cluster, "ann").await;
+    let one = held(&body());
+    budget(&cluster, &user, 4 * one + one / 2).await;
+    cluster.mock.on(MODEL, Behaviour::ok().delay(Duration::from_secs(600)));
+    let tell = async |process: usize| used(&cluster.client_of(process), &user.token).await;
+    for n in 0..3 {
+        let client = cluster.client_of(n);
+        let call = client.post("/v1/chat/completions").bearer(&user.token).json(&body()).try_send();
+        let running = tokio::spawn(call);
+        within(SEEN_WITHIN, "it is upstream", async || cluster.sent().len() == n + 1).await;
+        running.abort();
+        let charged = i64::try_from(n + 1).unwrap() * one;
+        for process in 0..2 {
+            within(SEEN_WITHIN, "the hold is charged", async || {
+                tell(process).await == Some((4 * one + one / 2, charged, 0))
+            })
+            .await;
+        }
+    }
+    // The fourth runs when its process is killed, so that none of the other six has room.
+    let call = cluster.client_of(0).post("/v1/chat/completions").bearer(&user.token).json(&body()).try_send();
+    let running = tokio::spawn(call);
+    within(SEEN_WITHIN, "it is upstream", async || cluster.sent().len() == 4).await;
+    cluster.kill();
+    assert!(running.await.unwrap().is_err());
+    for _ in 0..6 {
+        ask(&cluster.client_of(1), &user.token).await.expect(429);
+    }
+    cluster.start_again();
+    let mut both = Vec::new();
+    within(Duration::from_secs(30), "the hold of the dead process is charged", async || {
+        used(&cluster.client_of(1), &user.token).await == Some((4 * one + one / 2, 4 * one, 0))
+    })
+    .await;
+    both.push(ask(&cluster.client_of(0), &user.token).await.status);
+    both.push(ask(&cluster.client_of(1), &user.token).await.status);
+    assert_eq!(both, [429, 429]);
+    assert_eq!(cluster.sent().len(), 4, "no more reached the provider than the budget pays for");
 }
 
 #[tokio::test]
@@ -225,7 +268,7 @@ async fn a_charge_whose_settlement_redis_never_heard_of_is_found_and_corrected()
     assert_eq!(used(&cluster.client_of(1), &user.token).await, Some((10 * one, cost, one)), "nobody has said so");
     // A charge is looked into when it is a minute old.
     within(Duration::from_secs(150), "the living process finds out", async || {
-        used(&cluster.client_of(1), &user.token).await == Some((10 * one, cost, 0))
+        used(&cluster.client_of(1), &user.token).await == Some((10 * one, cost + one, 0))
     })
     .await;
 }

@@ -101,6 +101,20 @@ impl Conversation {
             })
             .filter(|part| part.is_media())
     }
+
+    /// The longest time for which a mark on a part or a tool, or the request as a whole, asks the provider to cache the
+    /// prompt; `None` where nothing asks for it.
+    pub fn longest_cache(&self) -> Option<CacheTtl> {
+        let parts = self.messages.iter().flat_map(|message| message.parts.iter());
+        let marks = parts.flat_map(|part| {
+            let inside = match part {
+                Part::ToolResult(result) => result.content.as_slice(),
+                _ => &[],
+            };
+            inside.iter().chain([part]).filter_map(Part::cache)
+        });
+        marks.chain(self.tools.iter().filter_map(Tool::cache)).chain(self.cache.automatic).max()
+    }
 }
 
 fn tool_texts(tool: &Tool) -> impl Iterator<Item = Cow<'_, str>> {

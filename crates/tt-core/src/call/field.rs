@@ -8,7 +8,7 @@ use crate::Dialect;
 ///
 /// Indices count from 0: messages as in [`Conversation::messages`](super::conversation::Conversation::messages), parts
 /// within their message, calls among the calls of their message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Field {
     /// The path of a field as the client wrote it, for a fault that the dialect of the client found itself. It may name
     /// any place in the body.

@@ -31,6 +31,22 @@ mod tests {
     use super::*;
     use crate::call::conversation::{Function, Image, Media, Message, Part, Role, Tool, ToolResult};
 
+    #[test]
+    fn the_longest_cache_mark_is_found_wherever_it_stands() {
+        use crate::call::conversation::{CacheTtl, Text};
+        let text = |cache| Part::Text(Text { cache, ..Text::default() });
+        let asks =
+            |parts: Vec<Part>| Conversation { messages: vec![message(Role::User, parts)], ..Conversation::default() };
+        assert_eq!(asks(vec![text(None)]).longest_cache(), None);
+        let two = vec![text(Some(CacheTtl::OneHour)), text(Some(CacheTtl::FiveMinutes))];
+        assert_eq!(asks(two.clone()).longest_cache(), Some(CacheTtl::OneHour));
+        let result = Part::ToolResult(ToolResult { content: two, ..ToolResult::default() });
+        assert_eq!(asks(vec![result]).longest_cache(), Some(CacheTtl::OneHour));
+        let mut tools = asks(vec![text(Some(CacheTtl::FiveMinutes))]);
+        tools.tools = vec![Tool::Function(Function { cache: Some(CacheTtl::TwelveHours), ..Function::default() })];
+        assert_eq!(tools.longest_cache(), Some(CacheTtl::TwelveHours));
+    }
+
     fn message(role: Role, parts: Vec<Part>) -> Message {
         Message { role, name: None, parts, extra: Map::new() }
     }

@@ -16,7 +16,7 @@ pub struct State {
 }
 
 /// A stateful field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StateField {
     /// The id of an earlier answer to continue (Responses `previous_response_id`).
     PreviousResponse,

@@ -116,7 +116,10 @@ impl ModelEntry {
             Some(set) => (set.prices(), sheet::ONCE),
             None => {
                 let tier = self.sheet.tier(answer.service_tier.as_deref());
-                (self.sheet.prices(tier, usage.total_input(), at), self.sheet.millionths(&answer.modifiers))
+                (
+                    self.sheet.prices(tier, usage.total_input(), at),
+                    self.sheet.millionths(answer.modifiers.iter().map(String::as_str)),
+                )
             }
         }
     }

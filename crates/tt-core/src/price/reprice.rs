@@ -78,6 +78,7 @@ mod tests {
                 model: model.into(),
                 started_at: SENT,
                 notes: Vec::new(),
+                held: None,
             },
             ended: Some(AttemptEnded {
                 source,

@@ -140,9 +140,13 @@ pub(super) const ONCE: u128 = 1_000_000;
 impl Sheet {
     /// The multiple of the tokens' prices for an answer with `words`, in millionths. Exact for two words, the most an
     /// answer has.
-    pub(super) fn millionths(&self, words: &[String]) -> u128 {
-        let listed = |word: &String| self.multipliers_milli.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
-        words.iter().take(2).filter_map(listed).fold(ONCE, |product, (_, milli)| product * u128::from(*milli) / 1000)
+    pub(super) fn millionths<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> u128 {
+        let listed = |word: &str| self.multipliers_milli.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+        words
+            .into_iter()
+            .take(2)
+            .filter_map(listed)
+            .fold(ONCE, |product, (_, milli)| product * u128::from(*milli) / 1000)
     }
 
     /// The prices in force for a request of `total_input` tokens (caches included) at `at`.

@@ -11,6 +11,7 @@ pub(super) fn attempt(ended: Option<AttemptEnded>) -> Attempt {
             model: "m".into(),
             started_at: Timestamp::from_millis(0),
             notes: Vec::new(),
+            held: None,
         },
         ended,
     }
@@ -84,6 +85,29 @@ fn what_was_sent_and_not_answered_is_unknown() {
     assert_eq!(totals(vec![None]).source, UsageSource::Unknown);
 }
 
+#[test]
+fn budgets_are_charged_with_the_hold_where_the_cost_is_not_known() {
+    let held = |ended: Option<AttemptEnded>| {
+        let mut attempt = attempt(ended);
+        attempt.started.held = Some(NanoUsd(1_000));
+        attempt
+    };
+    for (ended, charged) in [
+        (Some(AttemptEnded::unbilled(Some(500), "x", 1)), 0),
+        (billed(UsageSource::Provider, 5, Some(30)), 30),
+        (billed(UsageSource::Partial, 5, Some(30)), 30),
+        // Answered, but the model that answered has no price.
+        (billed(UsageSource::Provider, 5, None), 1_000),
+        (Some(AttemptEnded::unanswered("timeout", 9)), 1_000),
+        (None, 1_000),
+    ] {
+        assert_eq!(held(ended.clone()).charged(), NanoUsd(charged), "{ended:?}");
+    }
+    let two = [held(None), held(billed(UsageSource::Provider, 5, Some(30)))];
+    assert_eq!(Totals::of(&two).charged, NanoUsd(1_030));
+    assert_eq!(attempt(None).charged(), NanoUsd::ZERO, "nothing was held");
+}
+
 /// Bytes that version 0.1 wrote (rmp-serde, an array of the fields): an intent with tags, an attempt, its end with two
 /// web searches.
 const INTENT: &str = include_str!("fixtures/v0.1-intent.hex");
@@ -113,7 +137,7 @@ fn records_of_version_0_1_are_read() {
     assert_eq!(intent.tags.iter().collect::<Vec<_>>(), [("feature", "summary"), ("team", "search")]);
     assert_eq!((&intent.client, &intent.session, &intent.agent, &intent.trace_id), (&None, &None, &None, &None));
     let started: AttemptStarted = read(STARTED);
-    assert_eq!((started.model.as_str(), started.notes.len()), ("claude-sonnet-4-5", 0));
+    assert_eq!((started.model.as_str(), started.notes.len(), started.held), ("claude-sonnet-4-5", 0, None));
     let ended: AttemptEnded = read(ENDED);
     let usage =
         Usage { input: 210, cache_read: 30, cache_write_5m: 50, cache_write_1h: 20, output: 12, ..Usage::default() };
@@ -162,7 +186,7 @@ fn every_field_of_today_is_kept() {
     let fees = vec![Fee::web_searches(2), Fee { kind: FeeKind::Container, count: 1, unit: FeeUnit::Hour }];
     kept_in_both_forms(&Reported { usage, fees, ..Reported::default() });
     let note = Note { param: "top_k".into(), what: Change::Dropped, why: String::new() };
-    kept_in_both_forms(&AttemptStarted { notes: vec![note], ..attempt(None).started });
+    kept_in_both_forms(&AttemptStarted { notes: vec![note], held: Some(NanoUsd(7)), ..attempt(None).started });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The tokens that pictures, sound and documents count for, by each provider's published rule as far as it can be
-//! followed without decoding them. They serve routing only: the billed number is the provider's.
+//! followed without decoding them. They are estimates for routing: the billed number is the provider's, and budgets hold
+//! the bounds of `media_bound.rs`.
 //!
 //! The rules differ by model in places; one rule stands for all models of a provider, the one most of them follow.
 
@@ -116,7 +117,7 @@ fn gemini((width, height): (u64, u64)) -> u64 {
 }
 
 /// Scales a picture down so that `side`, one of its sides, is at most `most`; to the nearest pixel, at least one.
-fn down_to((width, height): (u64, u64), side: u64, most: u64) -> (u64, u64) {
+pub(super) fn down_to((width, height): (u64, u64), side: u64, most: u64) -> (u64, u64) {
     if side <= most {
         return (width, height);
     }

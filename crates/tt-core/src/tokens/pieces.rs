@@ -28,6 +28,11 @@ pub(super) fn of(text: &str) -> impl Iterator<Item = &str> {
     cut(text, LEAST, MOST)
 }
 
+/// The smallest pieces of `text`, in order: cut at every safe place.
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
+    cut(text, 1, MOST)
+}
+
 /// Pieces that end at the first safe place from `least` bytes on, or at the first character that begins at `most` bytes
 /// or later.
 pub(super) fn cut(text: &str, least: usize, most: usize) -> impl Iterator<Item = &str> {

@@ -1,21 +1,20 @@
 //! Fetches the lists of models of provider keys: soon after a key is saved or its list is first read, and again when the
 //! list is as old as `MODEL_REFRESH_INTERVAL` and the key is in use.
 //!
-//! A process claims a list in the store before it fetches it, so that only one of many replicas does. The lists of one user
-//! are fetched one after the other, and those of several users at a time: a provider that never answers delays its own
-//! user's lists only.
+//! A process claims a list in the store before it fetches it, so that only one of many replicas does. Users take turns, one
+//! list each, and several have their turn at a time. A list has a deadline. So users whose hosts never answer delay the
+//! lists of others by a turn each at most, however many keys they have.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::future::Future;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tt_core::backoff::backoff;
 use tt_core::{Causes, ProviderKeyId, UserId};
-use tt_providers::Client;
+use tt_providers::{Client, UpstreamError};
 use tt_store::StoreError;
 
 use crate::clock::now;
@@ -27,11 +26,14 @@ use crate::state::model_refresh_queue::RefreshRequest;
 const TURN: Duration = Duration::from_secs(60);
 const SHORTEST_TURN: Duration = Duration::from_secs(1);
 
-/// The most users whose lists are fetched at a time.
+/// The most lists that are fetched at a time, each of another user.
 const MOST_AT_ONCE: usize = 8;
 
-/// The time that a claim lasts. It is longer than the fetch of one page, and short, so that another replica soon
-/// fetches the lists of one that died.
+/// The time that the fetch of a whole list may take.
+const LIST_TIME: Duration = Duration::from_secs(30);
+
+/// The time that a claim lasts. It is longer than the fetch of a list, and short, so that another replica soon fetches
+/// the lists of one that died.
 const CLAIM_MS: i64 = 60_000;
 
 /// The pause after a first failure, which doubles with each further failure up to the longest.
@@ -76,18 +78,15 @@ pub(super) async fn run(app: Arc<App>) {
     let mut turns = interval(app.config.model_refresh_interval.clamp(SHORTEST_TURN, TURN));
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut known: HashMap<ProviderKeyId, Standing> = HashMap::new();
-    let mut waiting: BTreeMap<UserId, HashSet<ProviderKeyId>> = BTreeMap::new();
-    let mut busy: HashSet<UserId> = HashSet::new();
+    let mut waiting = Waiting::default();
     let mut running = FuturesUnordered::new();
     loop {
         tokio::select! {
             _ = turns.tick() => known.retain(|_, standing| standing.due + REMEMBERED > Instant::now()),
             () = app.model_refresh.wake.notified() => {}
-            Some((user, looked)) = running.next(), if !running.is_empty() => {
-                busy.remove(&user);
-                for (key, looked) in looked {
-                    settle(&mut known, key, looked);
-                }
+            Some((user, key, looked)) = running.next(), if !running.is_empty() => {
+                waiting.ended(user);
+                settle(&mut known, key, looked);
             }
         }
         let used =
@@ -97,14 +96,56 @@ pub(super) async fn run(app: Arc<App>) {
                 known.remove(&key);
             }
             if known.get(&key).is_none_or(|standing| standing.due <= Instant::now()) {
-                waiting.entry(user).or_default().insert(key);
+                waiting.add(user, key);
             }
         }
-        while busy.len() < MOST_AT_ONCE {
-            let Some(user) = waiting.keys().find(|user| !busy.contains(user)).copied() else { break };
-            let keys = waiting.remove(&user).unwrap_or_default();
-            busy.insert(user);
-            running.push(look_at(app, &client, user, keys, &known));
+        while running.len() < MOST_AT_ONCE
+            && let Some((user, key)) = waiting.next()
+        {
+            let failed_before = known.get(&key).is_some_and(|standing| standing.failures > 0);
+            running.push(look_at(app, &client, user, key, failed_before));
+        }
+    }
+}
+
+/// The keys whose lists are to be looked at. Users take turns in the order in which they came.
+#[derive(Debug, Default)]
+struct Waiting {
+    keys: HashMap<UserId, VecDeque<ProviderKeyId>>,
+    /// The users among `keys` who have no turn now, in the order of their turns.
+    turns: VecDeque<UserId>,
+    /// The users who have their turn now.
+    busy: HashSet<UserId>,
+}
+
+impl Waiting {
+    fn add(&mut self, user: UserId, key: ProviderKeyId) {
+        let keys = self.keys.entry(user).or_default();
+        if keys.is_empty() && !self.busy.contains(&user) {
+            self.turns.push_back(user);
+        }
+        if !keys.contains(&key) {
+            keys.push_back(key);
+        }
+    }
+
+    /// The next user to have a turn, with one of their keys.
+    fn next(&mut self) -> Option<(UserId, ProviderKeyId)> {
+        let user = self.turns.pop_front()?;
+        let keys = self.keys.get_mut(&user)?;
+        let key = keys.pop_front()?;
+        if keys.is_empty() {
+            self.keys.remove(&user);
+        }
+        self.busy.insert(user);
+        Some((user, key))
+    }
+
+    /// Notes that a user's turn has ended. The user's other keys wait for the next one.
+    fn ended(&mut self, user: UserId) {
+        self.busy.remove(&user);
+        if self.keys.contains_key(&user) {
+            self.turns.push_back(user);
         }
     }
 }
@@ -124,31 +165,23 @@ fn settle(known: &mut HashMap<ProviderKeyId, Standing>, key: ProviderKeyId, look
     known.insert(key, Standing { due: Instant::now() + pause, failures });
 }
 
-/// Looks at the lists of some of a user's keys, one after the other.
-fn look_at<'a>(
-    app: &'a App,
-    client: &'a Client,
+/// Looks at the list of one of a user's keys.
+async fn look_at(
+    app: &App,
+    client: &Client,
     user: UserId,
-    keys: HashSet<ProviderKeyId>,
-    known: &HashMap<ProviderKeyId, Standing>,
-) -> impl Future<Output = (UserId, Vec<(ProviderKeyId, Looked)>)> + use<'a> {
-    let keys: Vec<_> =
-        keys.into_iter().map(|key| (key, known.get(&key).is_some_and(|standing| standing.failures > 0))).collect();
-    async move {
-        let mut results = Vec::with_capacity(keys.len());
-        for (key, failed_before) in keys {
-            let looked = match look(app, client, user, key, failed_before).await {
-                Ok(looked) => looked,
-                Err(StoreError::NotFound(_)) => Looked::Gone,
-                Err(error) => {
-                    tracing::debug!(provider_key = %key, error = %Causes(&error), "the store failed while a list of models was fetched");
-                    Looked::Failed
-                }
-            };
-            results.push((key, looked));
+    key: ProviderKeyId,
+    failed_before: bool,
+) -> (UserId, ProviderKeyId, Looked) {
+    let looked = match look(app, client, user, key, failed_before).await {
+        Ok(looked) => looked,
+        Err(StoreError::NotFound(_)) => Looked::Gone,
+        Err(error) => {
+            tracing::debug!(provider_key = %key, error = %Causes(&error), "the store failed while a list of models was fetched");
+            Looked::Failed
         }
-        (user, results)
-    }
+    };
+    (user, key, looked)
 }
 
 /// Fetches a key's list if it is old and no other process has claimed it.
@@ -188,7 +221,8 @@ async fn look(
         Ok(asked) => asked,
         Err(error) => return failed(&error.to_string()),
     };
-    match asked.all(client).await {
+    let all = timeout(LIST_TIME, asked.all(client)).await;
+    match all.unwrap_or(Err(UpstreamError::Timeout(LIST_TIME))) {
         Ok(models) => {
             // When the key was replaced meanwhile, this list is the old key's, and saving the new one has asked for another.
             if app.store.sealed_key(user, key).await?.is_none_or(|current| current.seal_id != stored.seal_id) {
@@ -204,6 +238,35 @@ async fn look(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn users_take_turns_however_many_keys_they_have() {
+        let mut waiting = Waiting::default();
+        let (ann, bob, cem) = (UserId(1), UserId(2), UserId(3));
+        (0..100).for_each(|key| waiting.add(ann, ProviderKeyId(key)));
+        waiting.add(ann, ProviderKeyId(0));
+        waiting.add(bob, ProviderKeyId(200));
+        assert_eq!(waiting.next(), Some((ann, ProviderKeyId(0))));
+        assert_eq!(waiting.next(), Some((bob, ProviderKeyId(200))));
+        assert_eq!(waiting.next(), None, "one turn a user at a time");
+        waiting.add(cem, ProviderKeyId(300));
+        waiting.add(ann, ProviderKeyId(0));
+        waiting.ended(ann);
+        assert_eq!(waiting.next(), Some((cem, ProviderKeyId(300))), "before the next turn of the first");
+        assert_eq!(waiting.next(), Some((ann, ProviderKeyId(1))));
+        waiting.ended(bob);
+        waiting.ended(cem);
+        let mut left = 0;
+        while let Some((user, _)) = {
+            waiting.ended(ann);
+            waiting.next()
+        } {
+            assert_eq!(user, ann);
+            left += 1;
+        }
+        assert_eq!(left, 99, "98 others, and the first once more");
+        assert!(waiting.keys.is_empty() && waiting.turns.is_empty());
+    }
 
     #[test]
     fn failures_wait_longer_each_time_and_a_success_forgets_them() {

@@ -100,15 +100,20 @@ impl Accounting {
         self.budget.as_ref().and_then(RequestBudget::reserved_cap)
     }
 
-    /// Reserves what an attempt at `step` may cost. Returns the most output tokens of each choice that the reservation
-    /// pays for, or `None` if it pays for as many as the client asked for.
+    /// Reserves what an attempt at `step` may cost, for which `encoded_bytes` of text were encoded if the request does not
+    /// pass through. Returns the most output tokens of each choice that the reservation pays for, or `None` if it pays
+    /// for as many as the client asked for.
     ///
     /// # Errors
     /// When a budget does not cover the attempt, or its cost has no bound.
-    pub(super) async fn reserve(&mut self, step: &Step) -> Result<Option<u64>, NotReserved> {
+    pub(super) async fn reserve(
+        &mut self,
+        step: &Step,
+        encoded_bytes: Option<u64>,
+    ) -> Result<Option<u64>, NotReserved> {
         let Some(budget) = &mut self.budget else { return Ok(None) };
         // A box, because only callers with a budget come here, and every caller's future has room for this one.
-        Box::pin(budget.reserve(step, request_budget::settled(self.guard.attempts()))).await
+        Box::pin(budget.reserve(step, request_budget::charged(self.guard.attempts()), encoded_bytes)).await
     }
 
     /// Records an attempt that is about to be sent to `base_url`, to be priced by `prices`.
@@ -131,6 +136,7 @@ impl Accounting {
             model: step.model.to_string(),
             started_at: sent_at,
             notes,
+            held: self.budget.as_ref().and_then(RequestBudget::held),
         };
         match self.guard.attempt_started(started) {
             Ok(()) => {

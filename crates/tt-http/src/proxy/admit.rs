@@ -15,20 +15,21 @@ use super::request_budget::RequestBudget;
 use super::route::planned;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
-use crate::state::directory::KnownCaller;
+use crate::state::directory::{KnownCaller, UserView};
 
 /// Admits a request or refuses it. Returns its account, and the part that is left of the caller's nearest limit, if it
 /// has one.
 pub(super) async fn admit(
     cx: &Context,
     caller: &KnownCaller,
-    inbound: &Inbound,
+    view: &Arc<UserView>,
+    inbound: &Arc<Inbound>,
     plan: &Plan,
     tags: Tags,
 ) -> Result<(Accounting, Option<Standing>), ApiError> {
     // The budget comes first, because a request that it refuses must not count against the limits. If the limits refuse,
     // the budget is dropped, which voids the reservation.
-    let budget = RequestBudget::open(cx, caller, inbound, plan).await?;
+    let budget = RequestBudget::open(cx, caller, view, inbound, plan).await?;
     let standing = count(cx, caller).await?;
     let intent = intent(cx, caller, inbound, plan, tags);
     let guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;

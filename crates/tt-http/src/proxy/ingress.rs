@@ -77,6 +77,17 @@ impl Inbound {
         self.read_in_full(control, |request| request.fees()).await
     }
 
+    /// The most tokens that the request's text can be for any model, counted on the blocking pool.
+    pub(crate) async fn most_text_tokens(&self, control: &Handle) -> Result<u64, ApiError> {
+        let request = Arc::clone(&self.request);
+        blocking(control, move || request.most_text_tokens()).await?.map_err(|error| self.malformed(error))
+    }
+
+    /// True if the body is so large that work on it is done on the blocking pool.
+    pub(crate) fn is_large(&self) -> bool {
+        self.request.body().len() > LARGE_BYTES
+    }
+
     async fn read_in_full<T: Send + 'static>(
         &self,
         control: &Handle,

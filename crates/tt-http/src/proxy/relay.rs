@@ -24,6 +24,10 @@ use super::accounting::{Failed, OpenAttempt, Received, Settling};
 use super::ingress::Inbound;
 use crate::edge::error::ApiError;
 
+mod turn;
+
+use turn::Turn;
+
 /// The longest time that events before the first content are held back, counted from the first of them, and the most
 /// bytes of them. They are held back so that an attempt that fails before the first content can be tried again.
 const HOLD_TIME: Duration = Duration::from_secs(15);
@@ -73,6 +77,8 @@ pub(super) struct Relay {
     secret: SecretString,
     idle: Pin<Box<Sleep>>,
     idle_timeout: Duration,
+    /// The wait for more, before what has come is written.
+    turn: Turn,
 }
 
 impl Relay {
@@ -96,6 +102,7 @@ impl Relay {
             secret,
             idle: Box::pin(sleep_until(Instant::now() + idle_timeout)),
             idle_timeout,
+            turn: Turn::new(),
         })
     }
 
@@ -228,18 +235,18 @@ impl Relay {
         }
     }
 
-    /// The next bytes for the client: everything that is ready, joined.
+    /// The next bytes for the client: everything that comes within a turn of the runtime, joined.
     fn poll_bytes(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Bytes>> {
         loop {
             match &mut self.state {
                 State::Flowing if self.out.len() >= JOIN_BYTES => return self.give(),
                 State::Flowing => match self.poll_upstream(cx) {
-                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Ok(())) => self.turn.restart(),
                     Poll::Ready(Err(error)) => match self.attempt.take() {
                         Some(attempt) => self.broke(attempt, &error),
                         None => self.state = State::Over,
                     },
-                    Poll::Pending if self.out.is_empty() => return Poll::Pending,
+                    Poll::Pending if self.out.is_empty() || !self.turn.has_passed(cx) => return Poll::Pending,
                     Poll::Pending => return self.give(),
                 },
                 State::Settling(..) if !self.out.is_empty() => return self.give(),
@@ -270,6 +277,7 @@ impl Relay {
     }
 
     fn give(&mut self) -> Poll<Option<Bytes>> {
+        self.turn.restart();
         Poll::Ready(Some(self.out.split().freeze()))
     }
 

@@ -18,7 +18,7 @@ use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::state::app::App;
 use crate::state::budget_accounts::BudgetAccountsError;
-use crate::state::directory::KnownCaller;
+use crate::state::directory::{KnownCaller, UserView};
 
 /// The reservation of one request. If it is dropped before a guard watches over it, the reservation is voided.
 pub(super) struct RequestBudget {
@@ -29,9 +29,13 @@ pub(super) struct RequestBudget {
     key: Option<ApiKeyId>,
     created_at: Timestamp,
     rules: BudgetRules,
+    inbound: Arc<Inbound>,
+    view: Arc<UserView>,
     bounds: Bounds,
     /// The reservation that was made at admission, until the first attempt takes it.
     admitted: Option<Reserved>,
+    /// The amount of the last reservation; `None` before the first.
+    held: Option<NanoUsd>,
     /// The cap of the last reservation, for the watcher. It is `u64::MAX` if there is none.
     cap: Arc<AtomicU64>,
     watched: bool,
@@ -42,6 +46,21 @@ pub(super) struct RequestBudget {
 struct Reserved {
     /// The most output tokens of each choice that the reservation pays for, if the client asked for more.
     cap: Option<u64>,
+}
+
+/// Money that is held for an attempt.
+struct Hold {
+    amount: NanoUsd,
+    /// As in [`Reserved`].
+    cap: Option<u64>,
+}
+
+/// A budget that does not cover an attempt.
+struct Refusal {
+    /// The amount that is left of it.
+    left: NanoUsd,
+    /// The error for the client.
+    error: ApiError,
 }
 
 /// The reason why nothing is reserved. The attempt must not be sent.
@@ -91,13 +110,14 @@ impl RequestBudget {
     pub(super) async fn open(
         cx: &Context,
         caller: &KnownCaller,
-        inbound: &Inbound,
+        view: &Arc<UserView>,
+        inbound: &Arc<Inbound>,
         plan: &Plan,
     ) -> Result<Option<Self>, ApiError> {
         let rules = caller.budget_rules();
         let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
         // A box, because every caller's future has room for this one.
-        Box::pin(Self::open_under(rules, first, cx, caller, inbound)).await.map(Some)
+        Box::pin(Self::open_under(rules, first, cx, caller, view, inbound)).await.map(Some)
     }
 
     /// As [`RequestBudget::open`], for a caller under `rules` whose first attempt is at `first`.
@@ -106,7 +126,8 @@ impl RequestBudget {
         first: &Step,
         cx: &Context,
         caller: &KnownCaller,
-        inbound: &Inbound,
+        view: &Arc<UserView>,
+        inbound: &Arc<Inbound>,
     ) -> Result<Self, ApiError> {
         // A request that passes through is read too, because the cost of one that cannot be read has no bound.
         let fees = inbound.fees(&cx.app.control).await?;
@@ -118,12 +139,15 @@ impl RequestBudget {
             key: caller.api_key_id(),
             created_at: cx.arrived_at,
             rules,
-            bounds: Bounds::of(inbound.request(), fees),
+            inbound: Arc::clone(inbound),
+            view: Arc::clone(view),
+            bounds: Bounds::of(inbound.request(), fees).map_err(|error| inbound.malformed(error))?,
             admitted: None,
+            held: None,
             cap: Arc::new(AtomicU64::new(u64::MAX)),
             watched: false,
         };
-        let cap = budget.reserve(first, NanoUsd::ZERO).await?;
+        let cap = budget.reserve(first, NanoUsd::ZERO, None).await?;
         budget.admitted = Some(Reserved { cap });
         Ok(budget)
     }
@@ -134,18 +158,60 @@ impl RequestBudget {
         self.admitted.and_then(|reserved| reserved.cap)
     }
 
-    /// Reserves what an attempt at `step` may cost, in place of the reservation before; ended attempts have cost
-    /// `settled`. The first attempt takes the reservation that was made at admission. Returns the most output tokens of
-    /// each choice that the reservation pays for, if the client asked for more.
+    /// The amount that is held for the attempt under way, or for the one that is about to be sent.
+    pub(super) fn held(&self) -> Option<NanoUsd> {
+        self.held
+    }
+
+    /// Reserves what an attempt at `step` may cost, in place of the reservation before; ended attempts are charged with
+    /// `settled`. The first attempt takes the reservation that was made at admission, unless its request is longer than
+    /// was known then: `encoded_bytes` of text, if it was encoded for the target. Returns the most output tokens of each
+    /// choice that the reservation pays for, if the client asked for more.
     ///
     /// # Errors
     /// When a budget does not cover the attempt, or its cost has no bound.
-    pub(super) async fn reserve(&mut self, step: &Step, settled: NanoUsd) -> Result<Option<u64>, NotReserved> {
-        if let Some(Reserved { cap }) = self.admitted.take() {
+    pub(super) async fn reserve(
+        &mut self,
+        step: &Step,
+        settled: NanoUsd,
+        encoded_bytes: Option<u64>,
+    ) -> Result<Option<u64>, NotReserved> {
+        let has_grown = encoded_bytes.is_some_and(|bytes| self.bounds.encoded(bytes));
+        if let Some(Reserved { cap }) = self.admitted.take().filter(|_| !has_grown) {
             return Ok(cap);
         }
+        let mut reserved = self.ask(step, settled).await?;
+        if let Err(Refusal { left, .. }) = reserved
+            && self.may_fit_when_counted(step, left)
+        {
+            let tokens = self.inbound.most_text_tokens(&self.app.control).await.map_err(NotReserved::Refused)?;
+            self.bounds.counted(tokens);
+            reserved = self.ask(step, settled).await?;
+        }
+        match reserved {
+            Ok(Hold { amount, cap }) => {
+                self.held = Some(amount);
+                self.cap.store(cap.unwrap_or(u64::MAX), Ordering::Relaxed);
+                Ok(cap)
+            }
+            Err(Refusal { error, .. }) => Err(NotReserved::Refused(error)),
+        }
+    }
+
+    /// True if the attempt may cost no more than `left` by a count of its tokens. The text of a large request is counted
+    /// only then; that of a small one always, so that the refusal tells how much must be left.
+    fn may_fit_when_counted(&self, step: &Step, left: NanoUsd) -> bool {
+        let fits = || {
+            let least = self.bounds.least_worst_case(&self.app.prices.load(), step, self.region(step), now());
+            least.is_ok_and(|least| least.cost <= left)
+        };
+        self.bounds.may_be_counted() && (!self.inbound.is_large() || fits())
+    }
+
+    /// Asks for the worst case of an attempt by the bounds as they are, or for what calls of its kind need.
+    async fn ask(&self, step: &Step, settled: NanoUsd) -> Result<Result<Hold, Refusal>, NotReserved> {
         let (at, prices) = (now(), self.app.prices.load_full());
-        let worst = self.bounds.worst_case(&prices, step, at).map_err(NotReserved::Unbounded)?;
+        let worst = self.bounds.worst_case(&prices, step, self.region(step), at).map_err(NotReserved::Unbounded)?;
         let (provider, model) = (step.provider, step.model.as_str());
         let kind = CallKind { user: self.user, key: self.key, provider, model };
         let learned = self.app.learned.p99(&kind).filter(|_| self.bounds.may_be_capped()).and_then(|tokens| {
@@ -161,26 +227,31 @@ impl RequestBudget {
         };
         let ask = CostEstimate { worst: worst.cost, p99: learned };
         match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await? {
-            Reservation::Held { capped: false, .. } => Ok(self.capped(None)),
-            Reservation::Held { amount, capped: true } => {
-                let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
-                // A call that asks for no output at all would be an error upstream.
-                Ok(self.capped(Some(cap.unwrap_or(1).max(1))))
+            Reservation::Held { amount, capped } => {
+                let cap = capped.then(|| {
+                    let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
+                    // A call that asks for no output at all would be an error upstream.
+                    cap.unwrap_or(1).max(1)
+                });
+                Ok(Ok(Hold { amount, cap }))
             }
             Reservation::Refused { kind, limit, spent, held, asked } => {
                 let rule = self.rules.iter().find(|rule| rule.kind == kind);
                 let resets_at = rule.and_then(|rule| rule.period.resets_at(self.created_at));
                 let which = rule.map_or_else(String::new, describe);
-                Err(NotReserved::Refused(ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at)))
+                let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at);
+                Ok(Err(Refusal { left: limit.minus(spent).minus(held), error }))
             }
             // `BudgetAccounts` never returns these.
             Reservation::NeedSpent(_) | Reservation::Unavailable => Err(NotReserved::Refused(ApiError::internal())),
         }
     }
 
-    fn capped(&self, cap: Option<u64>) -> Option<u64> {
-        self.cap.store(cap.unwrap_or(u64::MAX), Ordering::Relaxed);
-        cap
+    /// The word for the prices of the region that an attempt at `step` is sent to.
+    fn region(&self, step: &Step) -> Option<&'static str> {
+        let own = self.view.keys.get(&step.key).and_then(|key| key.base_url.as_ref());
+        let (base_url, _) = self.app.config.upstream.address(step.provider, own);
+        tt_providers::provider::api(step.provider).region(base_url.as_str())
     }
 
     /// Makes `guard` settle the reservation from here on, each time an attempt has ended and once more when the request
@@ -194,7 +265,7 @@ impl RequestBudget {
         let (user, key, id) = (self.user, self.key, self.id);
         let mut learned_from = 0;
         guard.watch(Box::new(move |attempts: &[Attempt]| {
-            app.budget_accounts.counters().settle(user, id, settled(attempts), NanoUsd::ZERO);
+            app.budget_accounts.counters().settle(user, id, charged(attempts), NanoUsd::ZERO);
             if let Some(Attempt { started, ended: Some(ended) }) = attempts.last()
                 && learned_from < attempts.len()
                 && ended.source == UsageSource::Provider
@@ -222,9 +293,9 @@ impl Drop for RequestBudget {
     }
 }
 
-/// The known cost of the ended attempts, as the request's row will show it.
-pub(super) fn settled(attempts: &[Attempt]) -> NanoUsd {
-    Totals::of(attempts).cost.unwrap_or_default()
+/// The amount that the ended attempts take from budgets, as the store will count it.
+pub(super) fn charged(attempts: &[Attempt]) -> NanoUsd {
+    Totals::of(attempts).charged
 }
 
 /// A budget in words, for the 429.

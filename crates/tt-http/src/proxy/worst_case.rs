@@ -1,28 +1,49 @@
 //! The most that a request can cost at a target, computed from the request and the prices alone. A cost without a bound is
-//! an error, never a guess. The rules of each provider are in the `fees.rs` of its dialect.
+//! an error, never a guess. The rules of each provider are in the `fees.rs` of its dialect, those of pictures, sound and
+//! documents in tt-core's `tokens/media_bound.rs`.
+//!
+//! The tokens of a text are bounded twice. Its bytes cost nothing to know, and are some four times the tokens of English.
+//! Only where that does not fit the budget, tokens are counted (see [`tt_core::tokens::most_of_text`]).
 
+use std::sync::Arc;
+
+use tt_core::call::conversation::{Conversation, Format, Part};
 use tt_core::plan::Step;
 use tt_core::price::{CostBound, PriceTable};
+use tt_core::tokens::{LONGEST_TOKEN, most_of_media};
 use tt_core::{Dialect, NanoUsd, Timestamp};
-use tt_providers::{ClientRequest, CostFacts, codec};
+use tt_providers::{ClientRequest, CostFacts, RequestError, codec};
 
-/// Input tokens that a provider may bill beyond the texts of the body: for tools (Anthropic: up to 530), around messages,
-/// and for the words that ask for a shape of the answer where the provider has no field for it.
-const ADDED_INPUT_TOKENS: u64 = 2048;
+/// Input tokens that a provider may bill beside the text of a body.
+const ADDED: u64 = 64;
+
+/// Input tokens that a provider may bill beside those where the request has tools (Anthropic: up to 700), asks for a
+/// shape of the answer, which may be sent as a tool or in words, or asks for citations.
+const ADDED_WITH_TOOLS: u64 = 1024;
 
 /// The facts of a request that bound its cost at any target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Bounds {
     /// The client's dialect.
     ingress: Dialect,
-    /// The size of the body. A text has no more tokens than bytes.
-    body_bytes: u64,
-    /// The facts that the client's dialect found. If the body holds more than text, its bytes do not bound the input
-    /// tokens; the context window does.
+    call: Arc<Conversation>,
+    /// The facts that the client's dialect found.
     fees: CostFacts,
+    text: TextBound,
     max_output_tokens: Option<u64>,
     choices: u64,
     service_tier: Option<String>,
+}
+
+/// The bound of the tokens of a request's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct TextBound {
+    /// The bytes of text in the longest body that is known to be sent.
+    bytes: u64,
+    /// The most tokens that it can be.
+    tokens: u64,
+    /// True if `tokens` is the number of bytes, and a count may find fewer.
+    may_be_counted: bool,
 }
 
 /// The most that an attempt can cost, with the tokens that this is computed from.
@@ -39,7 +60,7 @@ pub(super) enum Unbounded {
     Unpriced,
     #[error("without max_tokens the length of its answer is not bounded")]
     Output,
-    #[error("its context window is not known, so input that is not text has no bound")]
+    #[error("its context window is not known, so films, files and contents named by reference have no bound")]
     Input,
     #[error("it searches the web for a fee that a budget does not cover")]
     Searches,
@@ -47,16 +68,20 @@ pub(super) enum Unbounded {
 
 impl Bounds {
     /// The bounds of `request`, in which its dialect found `fees`.
-    pub(super) fn of(request: &ClientRequest, fees: CostFacts) -> Self {
-        let facts = request.facts();
-        Self {
+    ///
+    /// # Errors
+    /// As [`ClientRequest::call`].
+    pub(super) fn of(request: &ClientRequest, fees: CostFacts) -> Result<Self, RequestError> {
+        let (facts, bytes) = (request.facts(), request.text_bytes()?);
+        Ok(Self {
             ingress: request.ingress().dialect(),
-            body_bytes: request.body().len() as u64,
+            call: request.call()?,
             fees,
+            text: TextBound { bytes, tokens: bytes, may_be_counted: true },
             max_output_tokens: facts.max_output_tokens,
             choices: facts.choices.unwrap_or(1).max(1),
             service_tier: facts.service_tier.clone(),
-        }
+        })
     }
 
     /// The number of choices that the client asked for, at least 1.
@@ -69,7 +94,28 @@ impl Bounds {
         !self.fees.fixed_thinking
     }
 
-    /// The most that an attempt at `step` can cost, at the prices of `at`.
+    /// True if counting the tokens of the text may lower the bound.
+    pub(super) fn may_be_counted(&self) -> bool {
+        self.text.may_be_counted
+    }
+
+    /// Notes that the text has at most so many tokens, by a count.
+    pub(super) fn counted(&mut self, tokens: u64) {
+        self.text = TextBound { tokens: tokens.min(self.text.tokens), may_be_counted: false, ..self.text };
+    }
+
+    /// Notes that so many bytes of text were encoded for a provider. Returns true if the bound has grown: the text of
+    /// messages stays as it is, but schemas grow when their references are resolved.
+    pub(super) fn encoded(&mut self, bytes: u64) -> bool {
+        let has_grown = self.has_tools() && bytes > self.text.bytes;
+        if has_grown {
+            self.text = TextBound { bytes, tokens: bytes, may_be_counted: false };
+        }
+        has_grown
+    }
+
+    /// The most that an attempt at `step` can cost, at the prices of `at`. `region` is the word for the prices of the
+    /// region that is asked.
     ///
     /// # Errors
     /// When the cost has no bound.
@@ -77,6 +123,29 @@ impl Bounds {
         &self,
         prices: &PriceTable,
         step: &Step,
+        region: Option<&'static str>,
+        at: Timestamp,
+    ) -> Result<WorstCase<'_>, Unbounded> {
+        self.with_text_tokens(self.text.tokens, prices, step, region, at)
+    }
+
+    /// As [`Bounds::worst_case`], if a count of the text finds as few tokens as its length allows.
+    pub(super) fn least_worst_case(
+        &self,
+        prices: &PriceTable,
+        step: &Step,
+        region: Option<&'static str>,
+        at: Timestamp,
+    ) -> Result<WorstCase<'_>, Unbounded> {
+        self.with_text_tokens(self.text.bytes / LONGEST_TOKEN, prices, step, region, at)
+    }
+
+    fn with_text_tokens(
+        &self,
+        text_tokens: u64,
+        prices: &PriceTable,
+        step: &Step,
+        region: Option<&'static str>,
         at: Timestamp,
     ) -> Result<WorstCase<'_>, Unbounded> {
         let (provider, model) = (step.provider, step.model.as_str());
@@ -86,16 +155,18 @@ impl Bounds {
         let facts = prices.facts(provider, model);
         let window = facts.and_then(|facts| facts.context_window);
         let output = self.max_output_tokens.or(facts.and_then(|facts| facts.max_output));
-        let of_text = self.body_bytes.saturating_add(ADDED_INPUT_TOKENS);
-        let input = match (self.fees.beyond_text, window) {
-            (false, window) => Some(window.map_or(of_text, |window| window.min(of_text))),
-            (true, window) => window,
-        };
+        let added = if self.has_tools() { ADDED + ADDED_WITH_TOOLS } else { ADDED };
+        let all = self.media_tokens(step).map(|media| media.saturating_add(text_tokens).saturating_add(added));
+        let input = [all, window].into_iter().flatten().min();
         let bound = CostBound {
-            input_tokens: input.unwrap_or(of_text),
+            input_tokens: input.unwrap_or(text_tokens),
             output_tokens: output.unwrap_or(1),
             choices: self.choices,
             service_tier: self.service_tier.as_deref(),
+            cache_write: self.fees.cache_write,
+            audio_input: self.fees.by_reference || self.has_sound(),
+            audio_output: self.call.audio_output,
+            region,
         };
         // A missing price is reported first, because the client cannot bound the cost by another request then.
         let cost = prices.worst_case(provider, model, &bound, at).ok_or(Unbounded::Unpriced)?;
@@ -105,4 +176,24 @@ impl Bounds {
             (Some(_), Some(_)) => Ok(WorstCase { bound, cost }),
         }
     }
+
+    /// The most tokens of all pictures, sound and documents; `None` where only the context window bounds them.
+    fn media_tokens(&self, step: &Step) -> Option<u64> {
+        let mut media = self.call.media().map(|part| most_of_media(part, step.provider, step.model.as_str()));
+        let known = (!self.fees.by_reference).then_some(0);
+        known.and_then(|none: u64| media.try_fold(none, |sum, tokens| Some(sum.saturating_add(tokens?))))
+    }
+
+    fn has_sound(&self) -> bool {
+        self.call.media().any(|part| matches!(part, Part::Audio(_) | Part::Video(_)))
+    }
+
+    /// True if a provider may add instructions to the request: for tools, for a shape of the answer, for citations.
+    fn has_tools(&self) -> bool {
+        let cites = |part: &Part| matches!(part, Part::Document(document) if document.citations);
+        !self.call.tools.is_empty() || self.call.format != Format::Text || self.call.media().any(cites)
+    }
 }
+
+#[cfg(test)]
+mod tests;

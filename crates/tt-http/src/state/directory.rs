@@ -3,6 +3,9 @@
 //! Everything remembered belongs to the slot of one user. It holds as long as the slot's generation is the one that it
 //! had when the query for it began: a write through this process, or a change that another process has noted in the
 //! store, moves the generation on.
+//!
+//! Credentials that nobody has are remembered too, in few places and for a short time, so that a client that keeps
+//! sending one is not a query each time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +28,12 @@ pub(crate) use crate::state::directory::user_view::UserView;
 const MOST_CALLERS: usize = 100_000;
 const MOST_USERS: usize = 100_000;
 
+/// The most unknown credentials remembered, and the longest time for each. Nobody can hold a credential before it is
+/// made, so none that is made later is kept out; a user who is enabled again is a change, which ends what was
+/// remembered.
+const MOST_UNKNOWN: usize = 4096;
+const UNKNOWN_MS: u64 = 5_000;
+
 /// The longest time that a request waits for another request's query for the same entry.
 const FILL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -46,6 +55,22 @@ pub(crate) enum CredentialKind {
     ApiKey,
     /// A session token.
     Session,
+}
+
+/// A credential that the store did not know.
+#[derive(Debug, Clone, Copy)]
+struct Unknown {
+    /// The number of changes when it was asked for.
+    changes: u64,
+    /// The time when it was asked for, in milliseconds after the directory was made.
+    at_ms: u64,
+}
+
+impl Unknown {
+    /// True after so many changes and at this time, in milliseconds after the directory was made.
+    fn holds(&self, changes: u64, now_ms: u64) -> bool {
+        self.changes == changes && now_ms.saturating_sub(self.at_ms) <= UNKNOWN_MS
+    }
 }
 
 /// A caller whom the directory knows, with the slot of what they have set up.
@@ -76,9 +101,8 @@ pub(crate) struct Directory {
     store: Store,
     keyring: Arc<Keyring>,
     callers: Cache<(CredentialKind, KeyHash), KnownCaller>,
+    unknown: Cache<(CredentialKind, KeyHash), Unknown>,
     slots: Slots,
-    /// Moves on with every slot's generation.
-    changes: AtomicU64,
     max_stale: Duration,
     /// The time when the store last had no change that is not followed, in milliseconds after `started`, by a clock
     /// that cannot be set.
@@ -93,8 +117,8 @@ impl Directory {
             store,
             keyring,
             callers: Cache::new(MOST_CALLERS),
+            unknown: Cache::new(MOST_UNKNOWN),
             slots: Slots::new(MOST_USERS),
-            changes: AtomicU64::new(0),
             max_stale,
             fresh_at_ms: AtomicU64::new(0),
             started: Instant::now(),
@@ -116,24 +140,30 @@ impl Directory {
             }
             self.callers.remove(&key);
         }
+        if fresh && self.is_unknown(&key) {
+            return Ok(None);
+        }
         // However many requests miss one key, one of them queries and the others wait for it.
         let waited = tokio::time::timeout(FILL_TIMEOUT, self.callers.get_value_or_guard_async(&key)).await;
         let guard = match waited? {
             Ok(known) if fresh && known.is_current() => return Ok(Some(known)),
             Ok(_) => None,
+            Err(_) if fresh && self.is_unknown(&key) => return Ok(None),
             Err(guard) => Some(guard),
         };
-        // Only the answer tells who owns the credential, so a change of any user during the query keeps the answer from
-        // being remembered.
-        let before = self.changes.load(Ordering::Acquire);
+        let (changes, at_ms) = (self.slots.changes(), self.running_ms());
         let found = match kind {
             CredentialKind::ApiKey => self.store.caller_by_key(hash).await?,
             CredentialKind::Session => self.store.caller_by_session(hash).await?,
         };
-        let Some(caller) = found.map(Arc::new) else { return Ok(None) };
+        let Some(caller) = found.map(Arc::new) else {
+            self.unknown.insert(key, Unknown { changes, at_ms });
+            return Ok(None);
+        };
         let slot = self.slots.of(caller.user_id);
         let known = KnownCaller { caller, generation: slot.generation(), slot };
-        if self.changes.load(Ordering::Acquire) == before {
+        // A change of this user during the query keeps the answer from being remembered.
+        if known.generation <= changes {
             match guard {
                 // This fails when another has filled the entry meanwhile, with a value as good.
                 Some(guard) => drop(guard.insert(known.clone())),
@@ -141,6 +171,11 @@ impl Directory {
             }
         }
         Ok(Some(known))
+    }
+
+    /// True if the store did not know the credential a moment ago, and nothing has changed since.
+    fn is_unknown(&self, key: &(CredentialKind, KeyHash)) -> bool {
+        self.unknown.get(key).is_some_and(|unknown| unknown.holds(self.slots.changes(), self.running_ms()))
     }
 
     /// The caller's aliases and opened provider keys.
@@ -164,7 +199,6 @@ impl Directory {
     /// Makes the directory forget everything about a user, because something of the user has changed.
     pub(crate) fn forget(&self, user: UserId) {
         self.slots.forget(user);
-        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The provider keys that requests have used since the last call, with their users.
@@ -189,3 +223,6 @@ impl Directory {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

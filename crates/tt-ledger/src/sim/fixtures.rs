@@ -58,6 +58,7 @@ pub(crate) fn started(at_ms: i64) -> AttemptStarted {
         model: "m".into(),
         started_at: Timestamp::from_millis(at_ms),
         notes: Vec::new(),
+        held: None,
     }
 }
 

@@ -37,8 +37,9 @@ fn hosted_tools(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Res
     if matches!(&call.tool_choice, Some(ToolChoice::Hosted { of, .. }) if *of != dialect) {
         return Err(RequestError::unsupported(Field::ToolChoice, "the target does not have this hosted tool"));
     }
+    let others = own_tools_remain(call, dialect);
     for (index, _) in call.tools.iter().enumerate().filter(|(_, tool)| tool.is_foreign_to(dialect)) {
-        if !own_tools_remain(call, dialect) {
+        if !others {
             let reason = "the target does not have this hosted tool, and no other tool is offered";
             return Err(RequestError::unsupported(Field::HostedTool(index), reason));
         }

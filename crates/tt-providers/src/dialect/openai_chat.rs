@@ -26,6 +26,7 @@ mod names;
 mod object;
 pub mod observe;
 pub mod reply;
+mod reply_text;
 pub mod request;
 pub mod scan;
 pub mod stream;

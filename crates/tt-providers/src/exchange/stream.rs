@@ -8,6 +8,12 @@ use crate::sse::Frame;
 use crate::tally::Tally;
 use crate::upstream::error::UpstreamError;
 
+/// The most memory that one stream keeps between frames, in bytes ([`AnswerStream::held_bytes`]).
+const MOST_HELD_BYTES: usize = 16 << 20;
+
+/// The most events of a frame whose memory is kept for the next one. Most frames bring one or two.
+const KEPT_EVENTS: usize = 64;
+
 /// The treatment of a streamed answer.
 #[derive(Debug)]
 pub enum AnswerStream {
@@ -49,9 +55,19 @@ impl AnswerStream {
     /// Takes one frame of the provider, and appends the bytes for the client to `out`.
     ///
     /// # Errors
-    /// `Refused` for an error in the stream, `Protocol` for a frame that cannot be read, `BadAnswer` for an answer that
-    /// ended of no use before any content.
+    /// `Refused` for an error in the stream, `Protocol` for a frame that cannot be read or a stream that keeps more than
+    /// 16 MiB of open blocks, `BadAnswer` for an answer that ended of no use before any content.
     pub fn frame(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<Step, UpstreamError> {
+        let step = self.take(frame, out)?;
+        if self.held_bytes() > MOST_HELD_BYTES {
+            return Err(UpstreamError::Protocol(format!(
+                "the open blocks of a stream take more than {MOST_HELD_BYTES} bytes"
+            )));
+        }
+        Ok(step)
+    }
+
+    fn take(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<Step, UpstreamError> {
         match self {
             Self::PassThrough(observer) => {
                 let seen = observer.data(&frame.data)?;
@@ -104,6 +120,19 @@ impl AnswerStream {
         }
     }
 
+    /// The memory, in bytes, that the stream keeps of the answer between frames: open blocks with their texts, arguments
+    /// and signatures, the usage, and the account. The bytes in the framer and in `out` are the caller's to count. Cheap:
+    /// it does not walk over what is kept.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::PassThrough(observer) => observer.held_bytes(),
+            Self::Translated(stream) => {
+                let codecs = stream.decoder.held_bytes() + stream.encoder.held_bytes();
+                codecs + stream.tally.held_bytes() + stream.events.capacity() * size_of::<Event>()
+            }
+        }
+    }
+
     /// The account of the answer so far.
     pub fn tally(&mut self) -> &Tally {
         match self {
@@ -126,6 +155,7 @@ impl Translated {
                 self.encoder.event(&event, out);
             }
         }
+        self.events.shrink_to(KEPT_EVENTS);
         step
     }
 }

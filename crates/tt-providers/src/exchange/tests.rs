@@ -140,7 +140,7 @@ fn fees_are_read_in_the_words_of_each_dialect() {
     let named = |name: &str, found: Result<CostFacts, String>| found.is_err_and(|error| error.starts_with(name));
     assert_eq!(fees("seed", 1.into()), Ok(CostFacts::default()));
     let cached = json!({"google": {"cached_content": "c"}});
-    assert!(fees("extra_body", cached).is_ok_and(|fees| fees.beyond_text && !fees.fixed_thinking));
+    assert!(fees("extra_body", cached).is_ok_and(|fees| fees.by_reference && !fees.fixed_thinking));
     let thinking = json!({"anthropic": {"thinking": {"type": "enabled"}}});
     assert!(fees("extra_body", thinking).is_ok_and(|fees| fees.fixed_thinking));
     assert!(named("extra_body.google.tools ", fees("extra_body", json!({"google": {"tools": []}}))));

@@ -66,7 +66,7 @@ pub struct ModelsPage {
 /// `Protocol` for a body that is no list of models of this provider.
 pub fn decode_models(provider: Provider, body: &[u8]) -> Result<ModelsPage, UpstreamError> {
     let models = &api(provider).models;
-    let body: Value = serde_json::from_slice(body)
+    let body = crate::json::value(body)
         .map_err(|error| UpstreamError::Protocol(format!("not a list of models: {}", json_error(&error))))?;
     let Some(list) = body.get(models.list).and_then(Value::as_array) else {
         return Err(UpstreamError::Protocol(format!("not a list of models: it has no {}", models.list)));

@@ -5,6 +5,7 @@
 
 mod anthropic_messages;
 mod api;
+mod bounds;
 mod fixtures;
 mod gemini;
 mod golden;

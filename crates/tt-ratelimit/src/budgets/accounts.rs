@@ -1,7 +1,10 @@
 //! The accounts and charges of one user, and the decision about a reservation. Pure: the clock is an argument. The Lua
 //! scripts in `lua/` do the same in Redis.
+//!
+//! **Invariant:** no call takes longer because there are more charges. A period begins with a UTC day, so a new account
+//! begins with the sums of the days since then.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tt_core::budget::{Account, BudgetRule, Spent};
 use tt_core::{ApiKeyId, NanoUsd, Period, RequestId, Timestamp};
@@ -14,6 +17,16 @@ use super::standing::{BudgetStanding, Reading, Used};
 pub(super) struct Accounts {
     balances: HashMap<AccountName, Balance>,
     charges: HashMap<RequestId, Charge>,
+    /// The sums of `charges`: of all, and of those of each API key, by the UTC day that they count from.
+    sums: HashMap<Option<ApiKeyId>, BTreeMap<Timestamp, ChargeSum>>,
+}
+
+/// A sum of charges.
+#[derive(Debug, Clone, Copy, Default)]
+struct ChargeSum {
+    settled: NanoUsd,
+    held: NanoUsd,
+    charges: usize,
 }
 
 /// One of the user's accounts: all they spend, or what they spend with one API key, by period.
@@ -44,8 +57,27 @@ struct Charge {
 }
 
 impl Charge {
+    /// The keys whose sums it is in: `None` for the sum of all charges, and its own.
+    fn keys(&self) -> impl Iterator<Item = Option<ApiKeyId>> + use<> {
+        std::iter::once(None).chain(self.key.map(Some))
+    }
+
     fn counts_for(&self, (key, _): AccountName, start: Timestamp) -> bool {
         self.counts_from >= start && (key.is_none() || key == self.key)
+    }
+}
+
+impl ChargeSum {
+    fn add(&mut self, charge: &Charge) {
+        self.settled = self.settled.plus(charge.settled);
+        self.held = self.held.plus(charge.held);
+        self.charges += 1;
+    }
+
+    fn subtract(&mut self, charge: &Charge) {
+        self.settled = self.settled.minus(charge.settled);
+        self.held = self.held.minus(charge.held);
+        self.charges = self.charges.saturating_sub(1);
     }
 }
 
@@ -180,10 +212,11 @@ impl Accounts {
     }
 
     /// Adds all charges that count for the account to `balance`.
-    fn with_charges(&self, name: AccountName, mut balance: Balance) -> Balance {
-        let start = balance.start;
-        for charge in self.charges.values().filter(|charge| charge.counts_for(name, start)) {
-            balance.add(charge);
+    fn with_charges(&self, (key, _): AccountName, mut balance: Balance) -> Balance {
+        let days = self.sums.get(&key).into_iter().flat_map(|days| days.range(balance.start..));
+        for (_, sum) in days {
+            balance.unposted = balance.unposted.plus(sum.settled);
+            balance.held = balance.held.plus(sum.held);
         }
         balance
     }
@@ -194,12 +227,41 @@ impl Accounts {
             Some(charge) => self.charges.insert(request, charge),
             None => self.charges.remove(&request),
         };
-        for (name, balance) in &mut self.balances {
-            if let Some(old) = old.filter(|old| old.counts_for(*name, balance.start)) {
-                balance.subtract(&old);
+        if let Some(old) = old {
+            for key in old.keys() {
+                self.with_sum(key, old.counts_from.day(), |sum| sum.subtract(&old));
             }
-            if let Some(new) = new.filter(|new| new.counts_for(*name, balance.start)) {
-                balance.add(&new);
+            self.with_balances(&old, |balance| balance.subtract(&old));
+        }
+        if let Some(new) = new {
+            for key in new.keys() {
+                self.with_sum(key, new.counts_from.day(), |sum| sum.add(&new));
+            }
+            self.with_balances(&new, |balance| balance.add(&new));
+        }
+    }
+
+    /// Applies `change` to the sum of one day. A sum of no charges is dropped.
+    fn with_sum(&mut self, key: Option<ApiKeyId>, day: Timestamp, change: impl FnOnce(&mut ChargeSum)) {
+        let days = self.sums.entry(key).or_default();
+        let sum = days.entry(day).or_default();
+        change(sum);
+        if sum.charges == 0 {
+            days.remove(&day);
+        }
+        if days.is_empty() {
+            self.sums.remove(&key);
+        }
+    }
+
+    /// Applies `change` to every account that `charge` counts for.
+    fn with_balances(&mut self, charge: &Charge, change: impl Fn(&mut Balance)) {
+        for key in charge.keys() {
+            for period in Period::ALL {
+                let name = (key, period);
+                if let Some(balance) = self.balances.get_mut(&name).filter(|b| charge.counts_for(name, b.start)) {
+                    change(balance);
+                }
             }
         }
     }

@@ -5,7 +5,7 @@
 //! is another one then, shows that. For two heartbeats after the mark was made, nothing is decided about a user that
 //! Redis does not know, since other processes may not have sent their charges yet.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tt_core::{NanoUsd, RequestId, Timestamp, UserId};
 
 use super::outbox::{Outbox, Update};
 use super::reservation::{BudgetedRequest, CostEstimate, Reservation};
-use super::script::{Answer, BudgetScript};
+use super::script::{Answer, BudgetScript, SCAN_START};
 use super::standing::{BudgetStanding, Reading, StaleCharge};
 use crate::limits;
 use crate::redis::{Connection, Connections, Failure, LogWords, RedisConfig, RedisState, Since, within};
@@ -202,25 +202,29 @@ impl RedisBudgets {
         let stale = self
             .on_control(async |connection| {
                 let (limit, mut redis) = (self.control_timeout(), connection.connected()?);
-                let found = within(limit, self.script.charges(&mut redis, user, before)).await?;
-                let (mut alive, mut stale) = (HashMap::new(), Vec::new());
-                for one in found {
-                    if one.process == self.process {
-                        // An answer that came too late may have left a charge that this process does not know.
-                        if self.outbox.is_unknown(one.charge.request) {
-                            leaked.push((user, one.charge.request));
+                let (mut alive, mut stale) = (HashMap::new(), BTreeMap::new());
+                let mut cursor = Some(SCAN_START.to_owned());
+                while let Some(at) = cursor {
+                    let (next, found) = within(limit, self.script.charges(&mut redis, user, before, &at)).await?;
+                    cursor = next;
+                    for one in found {
+                        if one.process == self.process {
+                            // An answer that came too late may have left a charge that this process does not know.
+                            if self.outbox.is_unknown(one.charge.request) {
+                                leaked.push((user, one.charge.request));
+                            }
+                            continue;
                         }
-                        continue;
-                    }
-                    if !alive.contains_key(&one.process) {
-                        let is_alive = within(limit, self.script.is_alive(&mut redis, &one.process)).await?;
-                        alive.insert(one.process.clone(), is_alive);
-                    }
-                    if alive.get(&one.process) == Some(&false) {
-                        stale.push(one.charge);
+                        if !alive.contains_key(&one.process) {
+                            let is_alive = within(limit, self.script.is_alive(&mut redis, &one.process)).await?;
+                            alive.insert(one.process.clone(), is_alive);
+                        }
+                        if alive.get(&one.process) == Some(&false) {
+                            stale.insert(one.charge.request, one.charge);
+                        }
                     }
                 }
-                Ok(stale)
+                Ok(stale.into_values().collect())
             })
             .await;
         if !leaked.is_empty() {

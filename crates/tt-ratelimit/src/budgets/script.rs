@@ -20,6 +20,12 @@ const SINCE: &str = "budgets:since";
 /// A process whose last heartbeat is older than this is dead.
 const ALIVE_MS: u64 = 5000;
 
+/// The cursor at which a scan begins, and which it returns at its end.
+pub(super) const SCAN_START: &str = "0";
+
+/// About the number of charges that one call of a scan looks at, which occupies Redis for a millisecond.
+const CHARGES_A_SCAN: usize = 500;
+
 /// Lua's numbers are doubles, in which whole numbers are exact up to 2^53.
 const LUA_MAX: u64 = 1 << 53;
 
@@ -132,17 +138,22 @@ impl BudgetScript {
         call.invoke_async(&mut connection).await
     }
 
-    /// The user's charges made before `before`.
+    /// Some of the user's charges made before `before`: those after `cursor`, which is [`SCAN_START`] at first. Returns
+    /// the next cursor too, or `None` when there are no more. A charge may come twice.
     pub(super) async fn charges(
         &self,
         connection: &mut MultiplexedConnection,
         user: UserId,
         before: Timestamp,
-    ) -> RedisResult<Vec<Found>> {
+        cursor: &str,
+    ) -> RedisResult<(Option<String>, Vec<Found>)> {
         let mut call = self.of_user(&self.charges, user);
         // The latest time, which means all charges, is rounded in Lua; that does no harm.
-        let reply: Vec<String> = call.arg(before.millis()).invoke_async(connection).await?;
-        reply.chunks(5).map(|fields| found(fields).ok_or_else(wrong_shape)).collect()
+        call.arg(before.millis()).arg(cursor).arg(CHARGES_A_SCAN);
+        let reply: Vec<String> = call.invoke_async(connection).await?;
+        let (next, fields) = reply.split_first().ok_or_else(wrong_shape)?;
+        let found: RedisResult<_> = fields.chunks(5).map(|fields| found(fields).ok_or_else(wrong_shape)).collect();
+        Ok(((next != SCAN_START).then(|| next.clone()), found?))
     }
 
     /// Deletes the user's accounts. Their charges stay.
@@ -181,6 +192,7 @@ impl BudgetScript {
     fn of_user<'a>(&self, script: &'a Script, user: UserId) -> ScriptInvocation<'a> {
         let mut call = script.key(self.accounts(user));
         call.key(self.keys.of_user(user, "charges"));
+        call.key(self.keys.of_user(user, "charge_sums"));
         call
     }
 }

@@ -5,4 +5,5 @@ mod harness;
 mod histories;
 mod losses;
 mod suite;
+mod turns;
 mod world;

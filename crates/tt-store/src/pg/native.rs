@@ -55,6 +55,11 @@ pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result
     Ok(())
 }
 
+/// Inserts `batch`, in which every row is new. Every batch inserted as `S` has the same table and columns.
+pub(crate) async fn insert_as<S>(c: &mut Conn, batch: Batch) -> Result<()> {
+    insert(c, batch, String::new()).await
+}
+
 /// As [`insert`]; returns the `request_id` of each row that was new.
 pub(crate) async fn insert_new(c: &mut Conn, batch: Batch) -> Result<Vec<String>> {
     if batch.rows() == 0 {

@@ -28,6 +28,12 @@ enum Rows {
     Mixed,
 }
 
+/// The statement that inserts the rows of [`rollup::logs`].
+struct Logs;
+
+/// The statement that inserts the rows of [`rollup::details`].
+struct Details;
+
 /// Writes rows, details and sums of `settlements` and `cursors` in one transaction. A request whose row is stored
 /// already is left out of everything. Returns the number of new requests.
 pub(crate) async fn record(
@@ -59,15 +65,17 @@ pub(crate) async fn record(
 async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor], are: Rows) -> Result<usize> {
     tx!(c, {
         match are {
-            Rows::New => super::native::insert(c, rollup::logs(rows), String::new()).await?,
+            Rows::New => {
+                super::native::insert_as::<Logs>(c, rollup::logs(rows)).await?;
+                super::native::insert_as::<Details>(c, rollup::details(rows)?).await?;
+            }
             Rows::Mixed => {
                 let new = super::native::insert_new(c, rollup::logs(rows)).await?;
                 let new: HashSet<String> = new.into_iter().collect();
                 rows.retain(|row| new.contains(&row.request_id));
+                super::native::insert(c, rollup::details(rows)?, "ON CONFLICT DO NOTHING".to_owned()).await?;
             }
         }
-        let beside = if are == Rows::New { "" } else { "ON CONFLICT DO NOTHING" };
-        super::native::insert(c, rollup::details(rows)?, beside.to_owned()).await?;
         let hourly = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
         super::native::insert(c, rollup::hourly(rollup::by_key(rows)), hourly).await?;
         super::tags::record(c, rows).await?;

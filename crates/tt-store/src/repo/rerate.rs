@@ -83,8 +83,8 @@ async fn add_to_sums(c: &mut Conn, changes: &[Change]) -> Result<()> {
     super::native::insert(c, rollup::hourly(hourly), upsert).await?;
     let upsert = rollup::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
     super::native::insert(c, rollup::tags_hourly(tagged), upsert).await?;
-    let costs = changes
-        .iter()
-        .map(|Change { key, delta, .. }| (key.user, key.api_key, Timestamp::from_millis(key.hour), delta.cost));
-    super::spending::add(c, costs).await
+    let amounts = changes.iter().map(|Change { key, charged_delta, .. }| {
+        (key.user, key.api_key, Timestamp::from_millis(key.hour), *charged_delta)
+    });
+    super::spending::add(c, amounts).await
 }

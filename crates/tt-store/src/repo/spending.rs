@@ -1,5 +1,8 @@
 //! The spending of users and keys in each period, which budgets count. It is written in the transaction that inserts
 //! the rows.
+//!
+//! The spending of a period is the sum of what its requests take from budgets: their costs, and, for attempts whose cost
+//! is not known, what was held for them. So it may be more than the sum of the costs in the log.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,21 +22,21 @@ use crate::schema::{api_keys, request_logs, spending, users};
 /// process, so that two of them cannot wait for each other.
 pub(crate) type Key = (i64, i64, Period, i64);
 
-/// Adds the costs of `rows`. Call it in the transaction that inserts them.
+/// Adds the amounts that `rows` take from budgets. Call it in the transaction that inserts them.
 pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
-    let costs = rows.iter().map(|row| (row.key.user, row.key.api_key, row.created_at(), row.cost()));
-    add(c, costs).await
+    let amounts = rows.iter().map(|row| (row.key.user, row.key.api_key, row.created_at(), row.charged()));
+    add(c, amounts).await
 }
 
-/// Adds costs, which may be below 0, to the spending of users and keys (0: no key) at a time: for rows that are
+/// Adds amounts, which may be below 0, to the spending of users and keys (0: no key) at a time: for rows that are
 /// inserted or priced again.
-pub(crate) async fn add(c: &mut Conn, costs: impl Iterator<Item = (i64, i64, Timestamp, i64)>) -> Result<()> {
+pub(crate) async fn add(c: &mut Conn, amounts: impl Iterator<Item = (i64, i64, Timestamp, i64)>) -> Result<()> {
     let mut sums: BTreeMap<Key, i64> = BTreeMap::new();
-    for (user, api_key, at, cost) in costs.filter(|(.., cost)| *cost != 0) {
+    for (user, api_key, at, amount) in amounts.filter(|(.., amount)| *amount != 0) {
         for subject in BTreeSet::from([0, api_key]) {
             for period in Period::ALL {
                 let sum = sums.entry((user, subject, period, period.start(at).millis())).or_default();
-                *sum = sum.saturating_add(cost).clamp(-BOUND, BOUND);
+                *sum = sum.saturating_add(amount).clamp(-BOUND, BOUND);
             }
         }
     }
@@ -43,7 +46,7 @@ pub(crate) async fn add(c: &mut Conn, costs: impl Iterator<Item = (i64, i64, Tim
         .big("api_key_id", &rows, |(key, _)| key.1)
         .text("period", &rows, |(key, _)| key.2.as_str().to_owned())
         .big("starts_at", &rows, |(key, _)| key.3)
-        .big("cost_nano", &rows, |(_, cost)| *cost)
+        .big("cost_nano", &rows, |(_, amount)| *amount)
         .big("revision", &rows, |_| 1);
     let sum = "spending.cost_nano + excluded.cost_nano";
     let upsert = format!(

@@ -1,6 +1,7 @@
 //! Statements that SQLite has in its own form: locks, writing many rows at once, dropping old days of the log. The
 //! other database has the same functions.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use diesel::QueryResult;
@@ -17,7 +18,9 @@ use crate::view::Pruned;
 
 /// The numbers of rows that a statement may insert; the largest that fits is taken. They are few, so that each text is
 /// parsed once for each connection.
-const CHUNKS: [usize; 3] = [64, 8, 1];
+const CHUNKS: [usize; 3] = [CHUNK_LARGE, CHUNK_SMALL, 1];
+const CHUNK_LARGE: usize = 64;
+const CHUNK_SMALL: usize = 8;
 
 /// Keeps other writers of this user's rows out until the transaction ends. Nothing is needed: SQLite has one writer.
 #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
@@ -48,6 +51,25 @@ pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<(
         diesel_async::RunQueryDsl::execute(with_values(batch, rows, text), c).await?;
     }
     Ok(())
+}
+
+/// Inserts `batch`, in which every row is new. Every batch inserted as `S` has the same table and columns.
+///
+/// A statement is then known by its type. Of any other, the text is made anew each time, to look for it in the
+/// connection's cache; for the log's wide rows that costs about as much as the insertion itself.
+pub(crate) async fn insert_as<S: 'static>(c: &mut Conn, batch: Batch) -> Result<()> {
+    let insert = move |c: &mut SqliteConnection| {
+        for rows in chunks(batch.rows()) {
+            let insert = Insert { batch: &batch, rows, ending: "" };
+            match insert.rows.len() {
+                CHUNK_LARGE => Known::<S, CHUNK_LARGE>(insert, PhantomData).execute(c)?,
+                CHUNK_SMALL => Known::<S, CHUNK_SMALL>(insert, PhantomData).execute(c)?,
+                _ => Known::<S, 1>(insert, PhantomData).execute(c)?,
+            };
+        }
+        Ok(())
+    };
+    Ok(c.spawn_blocking(insert).await?)
 }
 
 /// Inserts `batch`; `ending` follows the values.
@@ -190,6 +212,22 @@ impl Query for Insert<'_> {
 }
 
 impl RunQueryDsl<SqliteConnection> for Insert<'_> {}
+
+/// An [`Insert`] of `ROWS` rows without an ending, whose text depends on `S` and `ROWS` only.
+struct Known<'a, S, const ROWS: usize>(Insert<'a>, PhantomData<S>);
+
+impl<S, const ROWS: usize> QueryFragment<Sqlite> for Known<'_, S, ROWS> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
+
+impl<S: 'static, const ROWS: usize> QueryId for Known<'_, S, ROWS> {
+    type QueryId = Known<'static, S, ROWS>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<S, const ROWS: usize> RunQueryDsl<SqliteConnection> for Known<'_, S, ROWS> {}
 
 #[cfg(test)]
 mod tests {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use tt_core::budget::{Account, Budget, Period, Spent, UserBudgets};
 use tt_core::caller::Proof;
-use tt_core::{ApiKeyId, KeyHash, NanoUsd, Provider, Timestamp, Usage, UserId};
-use tt_store::{NewApiKey, Object, StoreError, UserPatch};
+use tt_core::price::{Override, PicoPerToken, PriceTable};
+use tt_core::record::Attempt;
+use tt_core::{ApiKeyId, KeyHash, NanoUsd, Provider, Timestamp, Usage, UsageSource, UserId};
+use tt_store::{NewApiKey, Object, Rerate, StoreError, UserPatch};
 
 use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, by, new_api_key, request_id};
 
@@ -14,6 +17,7 @@ on_both!(
     budgets_are_seen_by_every_caller_and_taken_away,
     spending_is_what_the_rows_cost_in_each_period,
     a_row_that_is_there_already_is_not_spent_again,
+    what_was_held_is_spent_where_the_cost_is_not_known,
     replicas_spend_at_once_without_loss,
     only_what_a_budget_counts_is_told,
     recorded_requests_are_known,
@@ -141,11 +145,48 @@ async fn a_row_that_is_there_already_is_not_spent_again(f: &Fixture) {
     record(f, &requests).await;
     assert_eq!(spent(f, ANN, None, Period::Total, at(0)).await, (11, 2));
     assert_eq!(spent(f, ANN, Some(7), Period::Day, at(0)).await, (11, 2));
-    // An unknown cost counts nothing yet, and changes no sum.
+    // An unknown cost for which nothing was held counts nothing, and changes no sum.
     let mut unknown = cost(ANN, Some(7), 0, 3, 0);
     unknown.attempts[0].ended = None;
     assert_eq!(record(f, &[unknown]).await, 1);
     assert_eq!(spent(f, ANN, None, Period::Total, at(0)).await, (11, 2));
+}
+
+async fn what_was_held_is_spent_where_the_cost_is_not_known(f: &Fixture) {
+    let held = |n: u8, known: Option<i64>, source: UsageSource| {
+        let mut request = cost(ANN, Some(7), 0, n, 0);
+        let Attempt { started, ended } = &mut request.attempts[0];
+        started.held = Some(NanoUsd(1_000));
+        let end = ended.as_mut().unwrap();
+        (end.cost, end.source) = (known.map(NanoUsd), source);
+        request
+    };
+    let mut cut_off = held(3, None, UsageSource::Unknown);
+    cut_off.attempts[0].ended = None;
+    let known = held(1, Some(30), UsageSource::Provider);
+    record(f, &[known, held(2, None, UsageSource::Unknown), cut_off, held(4, None, UsageSource::Provider)]).await;
+    assert_eq!(spent(f, ANN, Some(7), Period::Month, at(0)).await, (3_030, 1));
+    let unknown = f.log_detail(ANN, request_id(0, 2)).await.unwrap().unwrap();
+    assert_eq!((unknown.row.cost, unknown.row.source), (None, UsageSource::Unknown), "the row stays unknown");
+
+    // A price that was missing takes the place of the hold; nothing is charged twice, however often it is asked for.
+    let price = Override {
+        provider: Provider::OpenAi,
+        model: "openai-model".to_owned(),
+        input: PicoPerToken(1_000),
+        output: PicoPerToken(1_000),
+        cache_read: None,
+        cache_write_5m: None,
+        cache_write_1h: None,
+        effective_from: at(-DAY),
+    };
+    let prices = Arc::new(PriceTable::builtin().unwrap().with_overrides([price]));
+    for _ in 0..2 {
+        let all = Rerate { from: at(-DAY), to: at(DAY), after: None, limit: 100 };
+        f.rerate(Arc::clone(&prices), all).await.unwrap();
+        // The usage is empty, so both requests with known usage cost nothing now.
+        assert_eq!(spent(f, ANN, Some(7), Period::Month, at(0)).await.0, 2_000);
+    }
 }
 
 async fn replicas_spend_at_once_without_loss(f: &Fixture) {

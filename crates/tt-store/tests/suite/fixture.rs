@@ -225,6 +225,7 @@ pub(crate) fn attempt(provider: Provider, usage: Usage, cost: Option<i64>) -> At
             model: format!("{provider}-model"),
             started_at: at(0),
             notes: vec![Note { param: "top_k".to_owned(), what: record::Change::Dropped, why: "a\0b".to_owned() }],
+            held: None,
         },
         ended: Some(AttemptEnded {
             status: Some(200),

@@ -18,7 +18,16 @@ fn now() -> Timestamp {
 }
 
 const fn bound(input_tokens: u64, output_tokens: u64) -> CostBound<'static> {
-    CostBound { input_tokens, output_tokens, choices: 1, service_tier: None }
+    CostBound {
+        input_tokens,
+        output_tokens,
+        choices: 1,
+        service_tier: None,
+        cache_write: None,
+        audio_input: false,
+        audio_output: false,
+        region: None,
+    }
 }
 
 fn worst(provider: Provider, model: &str, bound: CostBound<'_>) -> Option<i64> {
@@ -34,10 +43,31 @@ fn the_dearest_class_and_the_dearest_tier_that_may_be_billed_are_held() {
     assert_eq!(worst(OpenAi, "gpt-4o", tier("auto")), worst(OpenAi, "gpt-4o", tier("priority")));
     // what was asked for at half the price may be served at the full one
     assert_eq!(worst(OpenAi, "gpt-4o", tier("batch")), worst(OpenAi, "gpt-4o", tier("default")));
-    // an hour's cache write is 6 dollars
-    assert_eq!(worst(Anthropic, "claude-sonnet-4-5", bound(1000, 100)), Some(6_000_000 + 1_500_000));
-    // sound is 32 and 64 dollars
-    assert_eq!(worst(OpenAi, "gpt-audio", bound(1000, 100)), Some(32_000_000 + 6_400_000));
+    // Google has no default tier but the standard one
+    assert_eq!(worst(Gemini, "gemini-2.5-flash", bound(1000, 100)), Some(300_000 + 250_000));
+    assert_eq!(worst(Gemini, "gemini-2.5-flash", tier("priority")), Some(540_000 + 450_000));
+    // a cache write of five minutes is 3.75 dollars, and of an hour 6 dollars, where it is asked for
+    let cached = |cache_write| CostBound { cache_write, ..bound(1000, 100) };
+    for (cache_write, input) in [
+        (None, 3_000_000),
+        (Some(CacheTtl::FiveMinutes), 3_750_000),
+        (Some(CacheTtl::ThirtyMinutes), 3_750_000),
+        (Some(CacheTtl::OneHour), 6_000_000),
+        (Some(CacheTtl::TwelveHours), 6_000_000),
+    ] {
+        assert_eq!(worst(Anthropic, "claude-sonnet-4-5", cached(cache_write)), Some(input + 1_500_000));
+    }
+    // sound is 32 and 64 dollars, where there is some
+    assert_eq!(worst(OpenAi, "gpt-audio", bound(1000, 100)), Some(2_500_000 + 1_000_000));
+    let sound = CostBound { audio_input: true, ..bound(1000, 100) };
+    assert_eq!(worst(OpenAi, "gpt-audio", sound), Some(32_000_000 + 1_000_000));
+    let spoken = CostBound { audio_output: true, ..sound };
+    assert_eq!(worst(OpenAi, "gpt-audio", spoken), Some(32_000_000 + 6_400_000));
+    // a tenth more in a region, and at Anthropic where a workspace may have chosen it
+    let europe = CostBound { region: Some("region_eu"), service_tier: Some("default"), ..bound(1000, 100) };
+    assert_eq!(worst(OpenAi, "gpt-5.4", europe), Some(2_750_000 + 1_650_000));
+    assert_eq!(worst(OpenAi, "gpt-4o", europe), Some(2_500_000 + 1_000_000), "which lists no region");
+    assert_eq!(worst(Anthropic, "claude-opus-4-6", bound(1000, 100)), Some(5_500_000 + 2_750_000));
     assert_eq!(worst(OpenAi, "gpt-unknown", bound(1, 1)), None);
 }
 
@@ -82,7 +112,7 @@ fn an_override_holds_for_every_tier_and_length() {
         effective_from: now(),
     };
     let table = table().with_overrides([set]);
-    let bound = bound(300_000, 10);
+    let bound = CostBound { cache_write: Some(CacheTtl::OneHour), ..bound(300_000, 10) };
     assert_eq!(table.worst_case(Gemini, "gemini-2.5-pro", &bound, now()), Some(NanoUsd(900_000 + 20)));
     assert_ne!(table.worst_case(Gemini, "gemini-2.5-pro", &bound, now().plus_millis(-1)), Some(NanoUsd(900_020)));
 }
@@ -97,6 +127,10 @@ fn a_hold_pays_for_so_many_tokens_of_output() {
     assert_eq!(tokens(2_500_000 + 8 * 20_000 - 1), Some(7));
     assert_eq!(tokens(i64::MAX), Some(100));
     assert_eq!(tokens(-1), Some(0));
+    let europe = CostBound { region: Some("region_eu"), ..bound };
+    let tokens = |nano| table().output_tokens_for(OpenAi, "gpt-5.4", &europe, NanoUsd(nano), now());
+    assert_eq!(tokens(2_750_000 + 7 * 33_000), Some(7));
+    assert_eq!(tokens(2_750_000 + 7 * 33_000 - 1), Some(6));
     assert_eq!(table().output_tokens_for(OpenAi, "gpt-unknown", &bound, NanoUsd(1), now()), None);
 }
 
@@ -114,17 +148,26 @@ proptest! {
             (Some("priority"), "default"), (Some("priority"), "priority"), (Some("flex"), "flex"),
             (Some("flex"), "default"), (Some("default"), "default"), (Some("whatever"), "priority"),
         ]),
+        cache_write in prop::sample::select(vec![None, Some(CacheTtl::FiveMinutes), Some(CacheTtl::OneHour)]),
+        (audio_input, audio_output) in any::<(bool, bool)>(),
+        region in prop::sample::select(vec![None, Some("region_eu")]),
     ) {
+        prop_assume!(!(provider == Gemini && asked.is_none() && billed == "priority"));
         let [a, b, c, d, e, f, g] = parts;
+        let (sound, speech) = (if audio_input { f } else { 0 }, if audio_output { g } else { 0 });
+        let short = if cache_write.is_some() || provider == OpenAi { c } else { 0 };
+        let long = if cache_write == Some(CacheTtl::OneHour) { d } else { 0 };
         let usage = Usage {
-            input: a + f, cache_read: b, cache_write_5m: c, cache_write_1h: d, output: e + g,
-            audio_input: f, audio_output: g, ..Usage::default()
+            input: a + sound, cache_read: b, cache_write_5m: short, cache_write_1h: long, output: e + speech,
+            audio_input: sound, audio_output: speech, ..Usage::default()
         };
         let bound = CostBound {
             input_tokens: usage.total_input() + slack, output_tokens: usage.output + slack, choices: 1,
-            service_tier: asked,
+            service_tier: asked, cache_write, audio_input, audio_output, region,
         };
-        let reported = Reported { usage, service_tier: Some(billed.into()), ..Reported::default() };
+        let place = if provider == Anthropic { Some("us") } else { region };
+        let modifiers = place.into_iter().map(str::to_owned).collect();
+        let reported = Reported { usage, service_tier: Some(billed.into()), modifiers, ..Reported::default() };
         let cost = table().price(provider, model, None, &reported, now()).unwrap();
         let worst = table().worst_case(provider, model, &bound, now()).unwrap();
         prop_assert!(cost <= worst, "{} of {}", cost.0, worst.0);

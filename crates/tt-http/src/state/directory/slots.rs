@@ -1,4 +1,7 @@
 //! One slot a user: its generation says whether what was remembered of the user still holds.
+//!
+//! Generations are numbers of changes, which are counted over all users. So a query that finds out only by its answer
+//! whose credential it asked for can tell whether that user has changed since it began.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +13,8 @@ use tt_core::UserId;
 use crate::state::directory::user_view::UserView;
 
 /// The slot of one user.
-#[derive(Default)]
 pub(super) struct Slot {
+    /// The number of the user's last change; in a new slot, of the last change of anybody.
     generation: AtomicU64,
     /// True if the slot is out of the cache, where no change reaches it any more: nothing that belongs to it holds.
     evicted: AtomicBool,
@@ -20,6 +23,15 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    fn new(generation: u64) -> Self {
+        Self {
+            generation: AtomicU64::new(generation),
+            evicted: AtomicBool::new(false),
+            view: Mutex::default(),
+            filling: tokio::sync::Mutex::default(),
+        }
+    }
+
     /// The generation to remember something under. Read it before the query begins.
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
@@ -46,8 +58,8 @@ impl Slot {
         self.filling.lock().await
     }
 
-    fn forget(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+    fn forget(&self, change: u64) {
+        self.generation.fetch_max(change, Ordering::AcqRel);
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -57,18 +69,30 @@ impl Slot {
 }
 
 /// The slots of the users seen last.
-pub(super) struct Slots(Cache<UserId, Arc<Slot>, UnitWeighter, DefaultHashBuilder, MarkEvicted>);
+pub(super) struct Slots {
+    cache: Cache<UserId, Arc<Slot>, UnitWeighter, DefaultHashBuilder, MarkEvicted>,
+    /// The number of changes of all users so far.
+    changes: AtomicU64,
+}
 
 impl Slots {
     /// Room for about `most` users.
     pub(super) fn new(most: usize) -> Self {
         let weight = u64::try_from(most).unwrap_or(u64::MAX);
-        Self(Cache::with(most, weight, UnitWeighter, DefaultHashBuilder::default(), MarkEvicted))
+        let cache = Cache::with(most, weight, UnitWeighter, DefaultHashBuilder::default(), MarkEvicted);
+        Self { cache, changes: AtomicU64::new(0) }
+    }
+
+    /// The number of changes so far. What a query finds is as new as this, if the number is read before it begins.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// The user's slot, which is the only one that is not marked as evicted.
     pub(super) fn of(&self, user: UserId) -> Arc<Slot> {
-        match self.0.get_or_insert_with(&user, || Ok::<_, std::convert::Infallible>(Arc::default())) {
+        // Changes of a user who had no slot are not known, so the last one may have been this user's.
+        let new = || Ok::<_, std::convert::Infallible>(Arc::new(Slot::new(self.changes())));
+        match self.cache.get_or_insert_with(&user, new) {
             Ok(slot) => slot,
             Err(never) => match never {},
         }
@@ -76,14 +100,15 @@ impl Slots {
 
     /// Moves the user's generation on.
     pub(super) fn forget(&self, user: UserId) {
+        let change = self.changes.fetch_add(1, Ordering::AcqRel) + 1;
         // The slot is made if there is none: a slot that another thread is about to put into the cache must not be
         // missed.
-        self.of(user).forget();
+        self.of(user).forget(change);
     }
 
     /// The remembered view of each user.
     pub(super) fn views(&self) -> impl Iterator<Item = (UserId, Arc<UserView>)> + '_ {
-        self.0.iter().filter_map(|(user, slot)| Some((user, slot.view()?)))
+        self.cache.iter().filter_map(|(user, slot)| Some((user, slot.view()?)))
     }
 }
 
@@ -125,6 +150,25 @@ mod tests {
         // A query that began before the change ends after it.
         slot.remember(generation, view());
         assert!(slot.view().is_none());
+    }
+
+    #[test]
+    fn a_users_own_change_alone_makes_an_answer_old() {
+        let slots = Slots::new(100);
+        let (ann, bob) = (UserId(1), UserId(2));
+        slots.of(ann);
+        // A query for a credential of Ann begins. Bob writes without pause.
+        let before = slots.changes();
+        (0..100).for_each(|_| slots.forget(bob));
+        assert!(slots.of(ann).generation() <= before);
+        slots.forget(ann);
+        assert!(slots.of(ann).generation() > before);
+        // A user without a slot may have changed: the answer is not remembered, and the next one is.
+        let before = slots.changes();
+        slots.forget(bob);
+        let (cem, later) = (UserId(3), slots.changes());
+        assert!(slots.of(cem).generation() > before);
+        assert!(slots.of(cem).generation() <= later);
     }
 
     #[test]

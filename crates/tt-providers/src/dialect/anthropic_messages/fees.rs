@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tt_core::Dialect;
+use tt_core::call::conversation::CacheTtl;
 
 use crate::codec::CostFacts;
 use crate::dialect::addressed::free_fields;
@@ -17,7 +18,12 @@ const FREE: [&str; 2] = ["cache_control", "thinking"];
 pub(super) fn addressed(fields: &Value) -> Result<CostFacts, RequestError> {
     let fields = free_fields(fields, &FREE, Dialect::AnthropicMessages)?;
     let fixed_thinking = fields.get("thinking").is_some_and(|thinking| !thinking.is_null());
-    Ok(CostFacts { beyond_text: false, fixed_thinking })
+    let cache_write = fields.get("cache_control").filter(|control| !control.is_null()).map(|control| {
+        // Five minutes unless another time is named.
+        let short = control.get("ttl").is_none_or(|ttl| ttl == "5m");
+        if short { CacheTtl::FiveMinutes } else { CacheTtl::OneHour }
+    });
+    Ok(CostFacts { fixed_thinking, cache_write, ..CostFacts::default() })
 }
 
 #[cfg(test)]
@@ -29,7 +35,10 @@ mod tests {
 
     #[test]
     fn only_known_fields_are_free() {
-        assert_eq!(addressed(&json!({"cache_control": {}})), Ok(CostFacts::default()));
+        let cached = |control| addressed(&json!({"cache_control": control})).map(|facts| facts.cache_write);
+        assert_eq!(cached(json!({"type": "ephemeral"})), Ok(Some(CacheTtl::FiveMinutes)));
+        assert_eq!(cached(json!({"type": "ephemeral", "ttl": "1h"})), Ok(Some(CacheTtl::OneHour)));
+        assert_eq!(cached(json!(null)), Ok(None));
         assert!(addressed(&json!({"thinking": {"budget_tokens": 2048}})).is_ok_and(|fees| fees.fixed_thinking));
         assert!(addressed(&json!({"thinking": null})).is_ok_and(|fees| !fees.fixed_thinking));
         for (fields, named) in [(json!({"mcp_servers": []}), "mcp_servers"), (json!(5), "")] {

@@ -1,9 +1,12 @@
 //! Encodes messages as turns of Anthropic (`MAPPING.md`, Roles and turns): the system prompt stands apart, neighbours
 //! of one role are merged, results stand before text, and every call must have a result.
 
+use std::collections::BTreeMap;
+
 use tt_core::call::conversation::{Message, Part, Role as Speaker};
 use tt_core::call::field::Field;
 
+use super::super::waiting_calls::WaitingCalls;
 use super::blocks;
 use super::tools::Names;
 use super::wire::{Block, Role, Turn};
@@ -68,8 +71,12 @@ struct Builder<'a> {
     /// System blocks that wait for a place. One `role: "system"` turn may stand only after a user turn and before an
     /// assistant's or the end (platform.claude.com/docs, Mid-conversation system messages).
     waiting: Vec<Block<'a>>,
-    /// Calls of the last assistant turn without a result.
-    open: Calls<'a>,
+    /// The places of the calls of the last assistant turn that have no result, in the order of the calls.
+    open: BTreeMap<usize, Field>,
+    /// The same calls by their ids.
+    unanswered: WaitingCalls<'a>,
+    /// The number of calls so far.
+    calls: usize,
     last_assistant: usize,
 }
 
@@ -114,7 +121,11 @@ impl<'a> Builder<'a> {
                     return Ok(());
                 }
                 self.push(Role::Assistant, said)?;
-                self.open.extend(calls);
+                for (id, at) in calls {
+                    self.unanswered.add(id, self.calls);
+                    self.open.insert(self.calls, at);
+                    self.calls += 1;
+                }
                 self.last_assistant = index;
             }
         }
@@ -126,13 +137,13 @@ impl<'a> Builder<'a> {
         let mut said = Vec::with_capacity(message.parts.len());
         for (at, part) in message.parts.iter().enumerate() {
             if let Part::ToolResult(result) = part {
-                let answered = self.open.iter().position(|(open, _)| *open == result.id).ok_or_else(|| {
+                let answered = self.unanswered.answer(&result.id).ok_or_else(|| {
                     RequestError::malformed(
                         Field::ResultId(index),
                         "answers no open tool call of the assistant message before it",
                     )
                 })?;
-                self.open.remove(answered);
+                self.open.remove(&answered);
                 said.push(blocks::tool_result(result, index, notes)?);
             } else {
                 said.extend(blocks::user_part(part, &Field::Part { message: index, part: at }, notes)?);
@@ -157,7 +168,7 @@ impl<'a> Builder<'a> {
     /// Anthropic: "`tool_use` ids were found without `tool_result` blocks immediately after". So a missing result is an
     /// error of the client: no result is made up.
     fn all_answered(&self) -> Result<(), RequestError> {
-        match self.open.first() {
+        match self.open.first_key_value() {
             None => Ok(()),
             Some((_, at)) => Err(RequestError::malformed(
                 at.clone(),

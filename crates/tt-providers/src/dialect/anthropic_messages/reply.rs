@@ -12,7 +12,8 @@ use tt_core::{Dialect, Provider};
 
 use super::usage;
 use crate::codec::Undo;
-use crate::dialect::custom_tool;
+use crate::dialect::{custom_tool, words};
+use crate::json;
 use crate::upstream::error::UpstreamError;
 
 /// `types/message.py`.
@@ -26,7 +27,8 @@ struct Message<'a> {
     content: Vec<&'a RawValue>,
     stop_reason: Option<String>,
     stop_sequence: Option<String>,
-    stop_details: Option<Value>,
+    #[serde(borrow)]
+    stop_details: Option<&'a RawValue>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
 }
@@ -75,28 +77,30 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
     if message.kind != "message" {
         return Err(UpstreamError::Protocol("no Anthropic message".to_owned()));
     }
-    let mut parts = Vec::with_capacity(message.content.len());
+    let mut parts = Vec::new();
     let mut answered = false;
-    let of = origin(&message.model);
+    let model = words::name(message.model);
+    let of = origin(&model);
     for raw in message.content {
         let part = block(raw, &of, undo)?;
         answered |= matches!(&part, Some((_, true)));
         parts.extend(part.map(|(part, _)| part));
     }
-    parts.extend(refusal(message.stop_details.as_ref()).map(|text| Part::Refusal { text }));
+    let detail = message.stop_details.and_then(detail);
+    parts.extend(refusal(detail.as_ref()).map(|text| Part::Refusal { text }));
     let finish = message.stop_reason.map(|native| Finish {
         reason: finish(&native, answered),
         native,
         stop_sequence: message.stop_sequence,
-        detail: message.stop_details,
+        detail,
     });
     let usage = message.usage.and_then(|raw| {
-        let usage: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
+        let usage = json::object(raw.get().as_bytes()).ok()?;
         Some(usage::reported(&usage, raw.get().to_owned()))
     });
     Ok(Reply {
-        id: message.id,
-        model: message.model,
+        id: words::name(message.id),
+        model,
         created: None,
         choices: vec![Choice { index: 0, parts, finish, logprobs: None, extra: Map::new() }],
         usage,
@@ -141,6 +145,15 @@ fn block(raw: &RawValue, of: &Origin, undo: &Undo) -> Result<Option<(Part, bool)
 /// The origin of the signatures in an answer of `model`.
 pub(super) fn origin(model: &str) -> Origin {
     Origin::with_model(Dialect::AnthropicMessages, Provider::Anthropic, model)
+}
+
+/// The longest `stop_details` that are read, in bytes.
+const LONGEST_DETAIL: usize = 64 << 10;
+
+/// Reads `stop_details`; `None` for more than 64 KiB, which Anthropic does not send.
+pub(super) fn detail(raw: &RawValue) -> Option<Value> {
+    let raw = raw.get();
+    if raw.len() > LONGEST_DETAIL { None } else { json::value(raw.as_bytes()).ok() }
 }
 
 /// The explanation of a refusal; `None` where there is none (`stop_details.explanation`,

@@ -4,6 +4,8 @@
 //! Source: platform.claude.com/docs/en/build-with-claude/structured-outputs, "JSON Schema limitations", and the
 //! official SDK's `lib/_parse/_transform.py`, which moves the same keywords into the description.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use tt_core::call::field::Field;
@@ -27,6 +29,9 @@ const OBJECTS: [&str; 3] = ["properties", "$defs", "definitions"];
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
+/// The deepest nesting that is followed, in levels, references included.
+const MAX_DEPTH: usize = 256;
+
 /// The reason in the note on a schema that was changed.
 pub(super) const NARROWED: &str = "objects are closed, and keywords that are refused stand in descriptions";
 
@@ -36,7 +41,7 @@ pub(super) const NARROWED: &str = "objects are closed, and keywords that are ref
 /// # Errors
 /// `Unsupported` for a schema that cannot be rewritten: recursion, references to other documents, open objects.
 pub(super) fn narrowed(schema: &Map<String, Value>, at: &Field) -> Result<Value, RequestError> {
-    Walk { root: schema, at, done: Vec::new(), open: Vec::new() }.check_references(schema)?;
+    Walk { root: schema, at, done: HashSet::new(), open: HashSet::new() }.check_references(schema, 0)?;
     object(schema, at).map(Value::Object)
 }
 
@@ -49,26 +54,29 @@ fn value(schema: &Value, at: &Field) -> Result<Value, RequestError> {
 }
 
 fn object(schema: &Map<String, Value>, at: &Field) -> Result<Map<String, Value>, RequestError> {
-    let mut out = Map::new();
+    let mut out = Map::with_capacity(schema.len() + 1);
     let mut told = Vec::new();
     for (key, said) in schema {
         let key = key.as_str();
         match said {
             Value::Object(schemas) if OBJECTS.contains(&key) => {
-                let schemas = schemas
-                    .iter()
-                    .map(|(name, schema)| Ok((name.clone(), value(schema, at)?)))
-                    .collect::<Result<Map<_, _>, RequestError>>()?;
-                out.insert(key.to_owned(), schemas.into());
+                let mut narrowed = Map::with_capacity(schemas.len());
+                for (name, schema) in schemas {
+                    narrowed.insert(name.clone(), value(schema, at)?);
+                }
+                out.insert(key.to_owned(), narrowed.into());
             }
             Value::Array(schemas) if LISTS.contains(&key) => {
-                let schemas = schemas.iter().map(|schema| value(schema, at)).collect::<Result<Vec<_>, _>>()?;
+                let mut narrowed = Vec::with_capacity(schemas.len());
+                for schema in schemas {
+                    narrowed.push(value(schema, at)?);
+                }
                 // The decoder cannot check `oneOf` ("exactly one"); `anyOf` is the closest.
                 let kept = if key == "oneOf" { "anyOf" } else { key };
                 if out.contains_key(kept) {
                     told.push(format!("{key}: {said}"));
                 } else {
-                    out.insert(kept.to_owned(), schemas.into());
+                    out.insert(kept.to_owned(), narrowed.into());
                 }
             }
             Value::Object(_) if ONE.contains(&key) => {
@@ -123,37 +131,41 @@ struct Walk<'a> {
     root: &'a Map<String, Value>,
     at: &'a Field,
     /// The references that are known to lead to no recursion.
-    done: Vec<&'a str>,
+    done: HashSet<&'a str>,
     /// The references that are being followed.
-    open: Vec<&'a str>,
+    open: HashSet<&'a str>,
 }
 
 impl<'a> Walk<'a> {
-    fn check_references(&mut self, schema: &'a Map<String, Value>) -> Result<(), RequestError> {
+    fn check_references(&mut self, schema: &'a Map<String, Value>, depth: usize) -> Result<(), RequestError> {
+        if depth > MAX_DEPTH {
+            return Err(RequestError::unsupported(self.at.clone(), "the schema is nested too deeply"));
+        }
+        let depth = depth + 1;
         if let Some(Value::String(reference)) = schema.get("$ref") {
-            self.follow(reference)?;
+            self.follow(reference, depth)?;
         }
         for (key, said) in schema {
             match said {
                 // Definitions are followed only where a reference points to them.
-                Value::Object(schemas) if key == "properties" => self.each(schemas.values())?,
-                Value::Object(schema) if ONE.contains(&key.as_str()) => self.check_references(schema)?,
-                Value::Array(schemas) if LISTS.contains(&key.as_str()) => self.each(schemas.iter())?,
+                Value::Object(schemas) if key == "properties" => self.each(schemas.values(), depth)?,
+                Value::Object(schema) if ONE.contains(&key.as_str()) => self.check_references(schema, depth)?,
+                Value::Array(schemas) if LISTS.contains(&key.as_str()) => self.each(schemas.iter(), depth)?,
                 _ => {}
             }
         }
         Ok(())
     }
 
-    fn each(&mut self, schemas: impl Iterator<Item = &'a Value>) -> Result<(), RequestError> {
-        schemas.filter_map(Value::as_object).try_for_each(|schema| self.check_references(schema))
+    fn each(&mut self, schemas: impl Iterator<Item = &'a Value>, depth: usize) -> Result<(), RequestError> {
+        schemas.filter_map(Value::as_object).try_for_each(|schema| self.check_references(schema, depth))
     }
 
-    fn follow(&mut self, reference: &'a str) -> Result<(), RequestError> {
-        if self.done.contains(&reference) {
+    fn follow(&mut self, reference: &'a str, depth: usize) -> Result<(), RequestError> {
+        if self.done.contains(reference) {
             return Ok(());
         }
-        if reference == "#" || self.open.contains(&reference) {
+        if reference == "#" || self.open.contains(reference) {
             return Err(RequestError::unsupported(
                 self.at.clone(),
                 "Anthropic's structured output takes no recursive schema",
@@ -171,11 +183,11 @@ impl<'a> Walk<'a> {
             ));
         };
         if let Value::Object(schema) = found {
-            self.open.push(reference);
-            self.check_references(schema)?;
-            self.open.pop();
+            self.open.insert(reference);
+            self.check_references(schema, depth)?;
+            self.open.remove(reference);
         }
-        self.done.push(reference);
+        self.done.insert(reference);
         Ok(())
     }
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::finish::Finish;
 use tt_core::call::origin::{Origin, Signature};
@@ -13,15 +13,17 @@ use tt_core::call::part::{Part, Text};
 use tt_core::call::tool::ToolCall;
 
 use super::error::{self, ErrorBody};
-use super::reply::{finish, origin, refusal as refusal_words, unreadable};
+use super::reply::{detail, finish, origin, refusal as refusal_words, unreadable};
 use super::usage::Running;
 use crate::codec::{StreamDecoder, Undo};
-use crate::dialect::custom_tool;
+use crate::dialect::held::Held;
+use crate::dialect::{custom_tool, words};
+use crate::json;
 use crate::upstream::error::UpstreamError;
 
-/// The most JSON that is kept of the input of one custom tool, in bytes. The input can be unwrapped only when it is
-/// whole.
-const LONGEST_INPUT: usize = 16 << 20;
+/// The most usage reports that are passed on as they come; Anthropic sends two. Each writes the whole usage anew. Later
+/// ones count at the end.
+const MOST_REPORTS: u32 = 256;
 
 /// Decodes one stream.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Decoder {
     stopped: bool,
     /// The open content blocks by their index, which is the number of the block. Today Anthropic opens one at a time.
     blocks: BTreeMap<u32, Block>,
+    /// The number of the open blocks, and the bytes that are kept of them.
+    held: Held,
     /// The number after the highest block number so far.
     next_block: u32,
     /// The maker of the signatures. Its model is known once the stream names it.
@@ -41,6 +45,8 @@ pub(super) struct Decoder {
     stop_sequence: Option<String>,
     stop_details: Option<Value>,
     usage: Running,
+    /// The number of usage reports so far.
+    reports: u32,
 }
 
 /// An open block.
@@ -133,10 +139,23 @@ struct BlockDelta<'a> {
 }
 
 #[derive(Deserialize)]
-struct MessageDelta {
+struct MessageDelta<'a> {
     stop_reason: Option<String>,
     stop_sequence: Option<String>,
-    stop_details: Option<Value>,
+    #[serde(borrow)]
+    stop_details: Option<&'a RawValue>,
+}
+
+impl Block {
+    /// The length of the texts that are kept, in bytes.
+    fn kept_bytes(&self) -> usize {
+        match self {
+            Self::Thinking(signature) => signature.len(),
+            Self::Call { given, .. } | Self::Answer { given, .. } => given.len(),
+            Self::Custom { given, json } => given.len() + json.len(),
+            Self::Text | Self::Redacted | Self::Hidden => 0,
+        }
+    }
 }
 
 impl Decoder {
@@ -147,6 +166,7 @@ impl Decoder {
             started: false,
             stopped: false,
             blocks: BTreeMap::new(),
+            held: Held::default(),
             next_block: 0,
             of: origin(""),
             answered: false,
@@ -154,6 +174,7 @@ impl Decoder {
             stop_sequence: None,
             stop_details: None,
             usage: Running::default(),
+            reports: 0,
         }
     }
 
@@ -161,19 +182,21 @@ impl Decoder {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
-        self.of = origin(&message.model);
-        out.push(Event::Start { id: message.id, model: message.model, created: None });
+        let model = words::name(message.model);
+        self.of = origin(&model);
+        out.push(Event::Start { id: words::name(message.id), model, created: None });
         self.count(message.usage, out);
     }
 
     /// Adds a usage report to the known usage, and emits the usage so far. If the stream is cut later, the last report
     /// counts.
     fn count(&mut self, usage: Option<&RawValue>, out: &mut Vec<Event>) {
-        let Some(usage) = usage.and_then(|raw| serde_json::from_str::<Map<String, Value>>(raw.get()).ok()) else {
-            return;
-        };
+        let Some(usage) = usage.and_then(|raw| json::object(raw.get().as_bytes()).ok()) else { return };
         self.usage.overlay(usage);
-        out.extend(self.usage.reported().map(Event::Usage));
+        self.reports = self.reports.saturating_add(1);
+        if self.reports <= MOST_REPORTS {
+            out.extend(self.usage.reported().map(Event::Usage));
+        }
     }
 
     fn open(&mut self, index: u32, start: BlockStart<'_>, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
@@ -199,19 +222,25 @@ impl Decoder {
                     (Part::ToolCall(call), block)
                 }
             }
-            _ => {
-                self.blocks.insert(index, Block::Hidden);
-                return Ok(());
-            }
+            _ => return self.keep(index, Block::Hidden, out),
         };
+        self.keep(index, block, out)?;
         self.next_block = self.next_block.max(index.saturating_add(1));
-        self.blocks.insert(index, block);
         out.push(Event::BlockStart { choice: 0, block: index, head });
+        Ok(())
+    }
+
+    /// Keeps an open block. A block of that index that is still open ends.
+    fn keep(&mut self, index: u32, block: Block, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
+        self.close(index, out);
+        self.held.open(block.kept_bytes())?;
+        self.blocks.insert(index, block);
         Ok(())
     }
 
     fn more(&mut self, index: u32, delta: BlockDelta<'_>, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
         let Some(block) = self.blocks.get_mut(&index) else { return Ok(()) };
+        let before = block.kept_bytes();
         match (delta.kind.as_ref(), block) {
             ("text_delta", Block::Text) => push(index, Delta::Text, text(delta.text)?, out),
             ("thinking_delta", Block::Thinking(_)) => push(index, Delta::Thinking, text(delta.thinking)?, out),
@@ -230,34 +259,34 @@ impl Decoder {
                         *seen = true;
                         push(index, Delta::Text, piece, out);
                     }
-                    Block::Custom { json, .. } => {
-                        if json.len().saturating_add(piece.len()) > LONGEST_INPUT {
-                            return Err(UpstreamError::Protocol("a tool's input is too long".to_owned()));
-                        }
-                        json.push_str(&piece);
-                    }
+                    Block::Custom { json, .. } => json.push_str(&piece),
                     Block::Text | Block::Thinking(_) | Block::Redacted | Block::Hidden => {}
                 }
             }
             _ => {}
         }
+        if let Some(block) = self.blocks.get(&index) {
+            self.held.change(before, block.kept_bytes());
+        }
         Ok(())
     }
 
     fn close(&mut self, index: u32, out: &mut Vec<Event>) {
-        match self.blocks.remove(&index) {
-            None | Some(Block::Hidden) => return,
-            Some(Block::Thinking(value)) if !value.is_empty() => {
+        let Some(block) = self.blocks.remove(&index) else { return };
+        self.held.close(block.kept_bytes());
+        match block {
+            Block::Hidden => return,
+            Block::Thinking(value) if !value.is_empty() => {
                 let signature = Signature { of: self.of.clone(), value };
                 out.push(Event::Delta { choice: 0, block: index, delta: Delta::Signature(signature) });
             }
             // A call without arguments may stream no JSON at all.
-            Some(Block::Call { given, seen: false }) => push(index, Delta::Arguments, given, out),
-            Some(Block::Answer { given, seen: false }) => push(index, Delta::Text, given, out),
-            Some(Block::Custom { given, json }) => {
+            Block::Call { given, seen: false } => push(index, Delta::Arguments, given, out),
+            Block::Answer { given, seen: false } => push(index, Delta::Text, given, out),
+            Block::Custom { given, json } => {
                 push(index, Delta::Arguments, custom_tool::input(if json.is_empty() { &given } else { &json }), out);
             }
-            Some(Block::Text | Block::Thinking(_) | Block::Call { .. } | Block::Answer { .. } | Block::Redacted) => {}
+            Block::Text | Block::Thinking(_) | Block::Call { .. } | Block::Answer { .. } | Block::Redacted => {}
         }
         out.push(Event::BlockStop { choice: 0, block: index });
     }
@@ -309,10 +338,10 @@ impl StreamDecoder for Decoder {
             "content_block_delta" => self.more(frame.index.unwrap_or(0), part(frame.delta, "delta")?, out)?,
             "content_block_stop" => self.close(frame.index.unwrap_or(0), out),
             "message_delta" => {
-                let delta: MessageDelta = part(frame.delta, "delta")?;
+                let delta: MessageDelta<'_> = part(frame.delta, "delta")?;
                 self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
                 self.stop_sequence = delta.stop_sequence.or(self.stop_sequence.take());
-                self.stop_details = delta.stop_details.or(self.stop_details.take());
+                self.stop_details = delta.stop_details.and_then(detail).or(self.stop_details.take());
                 self.count(frame.usage, out);
             }
             "message_stop" => self.stop(out)?,
@@ -327,6 +356,10 @@ impl StreamDecoder for Decoder {
         } else {
             Err(UpstreamError::Protocol("the stream ended before message_stop".to_owned()))
         }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held.bytes()
     }
 }
 

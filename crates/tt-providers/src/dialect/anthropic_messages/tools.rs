@@ -1,6 +1,7 @@
 //! Encodes the tools, the rule for calling them, and aliases for names that Anthropic would refuse.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 use tt_core::Dialect;
@@ -21,7 +22,7 @@ const LONGEST_NAME: usize = 128;
 /// The names under which tools are sent, and the aliases to take back in the answer.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    undo: Vec<(String, String)>,
+    undo: BTreeMap<String, String>,
 }
 
 impl Names {
@@ -29,14 +30,14 @@ impl Names {
     /// every request, and the answer shows the client's name again.
     pub(super) fn upstream(&mut self, name: &str) -> String {
         let sent = fitting(name);
-        if sent != name && !self.undo.iter().any(|(_, client)| client == name) {
-            self.undo.push((sent.clone(), name.to_owned()));
+        if sent != name && !self.undo.contains_key(&sent) {
+            self.undo.insert(sent.clone(), name.to_owned());
         }
         sent
     }
 
     /// The aliases, in the form that decoding the answer takes them back.
-    pub(super) fn into_undo(self, answer_tool: Option<String>, custom_tools: Vec<String>) -> Undo {
+    pub(super) fn into_undo(self, answer_tool: Option<String>, custom_tools: BTreeSet<String>) -> Undo {
         Undo { tool_names: self.undo, answer_tool, custom_tools }
     }
 }
@@ -57,7 +58,7 @@ pub(super) fn fitting(name: &str) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Tools<'a> {
     pub(super) tools: Vec<Tool<'a>>,
-    pub(super) custom: Vec<String>,
+    pub(super) custom: BTreeSet<String>,
 }
 
 /// Encodes the tools. `strict` is true if the model can force arguments to keep to a schema, which came with native
@@ -69,16 +70,20 @@ pub(super) fn tools<'a>(
     notes: &mut Notes,
 ) -> Result<Tools<'a>, RequestError> {
     let mut out = Tools::default();
+    let allowed: Option<HashSet<&str>> = match &conversation.tool_choice {
+        Some(Wanted::Allowed { names, .. }) => Some(names.iter().map(String::as_str).collect()),
+        _ => None,
+    };
     for (index, tool) in conversation.tools.iter().enumerate() {
-        if let (Some(Wanted::Allowed { names: allowed, .. }), Some(name)) = (&conversation.tool_choice, tool.name())
-            && !allowed.iter().any(|allowed| allowed == name)
+        if let (Some(allowed), Some(name)) = (&allowed, tool.name())
+            && !allowed.contains(name)
         {
             continue;
         }
         let encoded = match tool {
             Offered::Function(tool) => Tool::Client(function(tool, index, strict, names, notes)?),
             Offered::Custom(tool) => {
-                out.custom.push(tool.name.clone());
+                out.custom.insert(tool.name.clone());
                 Tool::Client(ClientTool {
                     description: tool.description.as_deref(),
                     cache_control: tool.cache.map(CacheControl::from),
@@ -206,7 +211,7 @@ mod tests {
         let long = "x".repeat(300);
         assert_eq!(names.upstream(&long).len(), LONGEST_NAME);
         assert_eq!(names.upstream("").len(), 33);
-        let undo = names.into_undo(None, Vec::new());
+        let undo = names.into_undo(None, BTreeSet::new());
         assert_eq!(undo.tool_names.len(), 4);
         assert_eq!(undo.tool_name(&dotted), "files.read");
     }

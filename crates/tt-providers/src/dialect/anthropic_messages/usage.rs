@@ -8,6 +8,8 @@ use tt_core::Usage;
 use tt_core::fee::Fee;
 use tt_core::usage::{BilledBeside, Reported};
 
+use crate::json;
+
 /// The longest tier or modifier that is kept, in bytes: it goes into every record.
 const LONGEST_WORD: usize = 64;
 
@@ -15,7 +17,7 @@ const LONGEST_WORD: usize = 64;
 /// count must not lose the answer.
 pub(super) fn reported(usage: &Map<String, Value>, raw: String) -> Reported {
     let beside = usage.get("iterations").and_then(Value::as_array).into_iter().flatten();
-    Reported {
+    let mut reported = Reported {
         usage: classes(usage),
         raw,
         service_tier: usage.get("service_tier").and_then(Value::as_str).map(str::to_owned),
@@ -27,7 +29,9 @@ pub(super) fn reported(usage: &Map<String, Value>, raw: String) -> Reported {
             .collect(),
         beside: beside.filter_map(Value::as_object).filter_map(billed_beside).collect(),
         fees: fees(usage),
-    }
+    };
+    reported.bound();
+    reported
 }
 
 /// The fees beside tokens: web searches, billed by the request. Web fetches are free, so they are not counted.
@@ -71,21 +75,33 @@ fn classes(usage: &Map<String, Value>) -> Usage {
 
 /// The usage of a stream so far. Each report replaces the fields that it names and leaves the others.
 #[derive(Debug, Default)]
-pub(super) struct Running(Map<String, Value>);
+pub(super) struct Running {
+    fields: Map<String, Value>,
+    /// The memory that the fields take, in bytes.
+    bytes: usize,
+}
+
+/// The most memory that the fields of a running usage take, in bytes. Real ones take about 5,000.
+const MOST_BYTES: usize = 256 << 10;
 
 impl Running {
     /// Replaces the known fields by those of `later`.
     pub(super) fn overlay(&mut self, later: Map<String, Value>) {
         for (name, value) in later {
+            let bytes = name.len() + json::memory(&value);
             // A null leaves the field as it was, as in the official SDK.
-            if !value.is_null() || !self.0.contains_key(&name) {
-                self.0.insert(name, value);
+            let says = !value.is_null() || !self.fields.contains_key(&name);
+            if says && self.bytes.saturating_add(bytes) <= MOST_BYTES {
+                self.bytes += bytes;
+                let before = self.fields.insert(name, value);
+                self.bytes -= before.map_or(0, |before| json::memory(&before));
             }
         }
     }
 
     /// The usage so far; `None` before the first report.
     pub(super) fn reported(&self) -> Option<Reported> {
-        (!self.0.is_empty()).then(|| reported(&self.0, Value::Object(self.0.clone()).to_string()))
+        let raw = || serde_json::to_string(&self.fields).unwrap_or_default();
+        (!self.fields.is_empty()).then(|| reported(&self.fields, raw()))
     }
 }

@@ -13,11 +13,13 @@ use tt_core::{Dialect, Provider};
 pub(super) use self::wire::{Content, SystemInstruction};
 use self::wire::{FunctionCall, FunctionResponse, FunctionResponsePart, Output, Part};
 use super::super::foreign;
+use super::super::waiting_calls::WaitingCalls;
 use super::call_ids;
 use super::family::Family;
 use super::media::{Blob, MediaPart, media};
 use super::tools::Names;
 use crate::error::RequestError;
+use crate::json;
 use crate::notes::Notes;
 
 /// The value that replaces a signature which the client did not send back
@@ -59,6 +61,7 @@ pub(super) fn encode<'a>(
         system: Vec::new(),
         contents: Vec::new(),
         pending: Vec::new(),
+        waiting: WaitingCalls::default(),
         beside: Vec::new(),
         notes,
     };
@@ -113,6 +116,8 @@ struct Encoder<'a, 'n> {
     system: Vec<Part<'a>>,
     contents: Vec<Content<'a>>,
     pending: Vec<Pending<'a>>,
+    /// The places in `pending` of the calls without a result.
+    waiting: WaitingCalls<'a>,
     /// The media of tool results that this model does not take inside the results.
     beside: Vec<Part<'a>>,
     notes: &'n mut Notes,
@@ -166,7 +171,7 @@ impl<'a> Encoder<'a, '_> {
         if !foreign::keeps(opaque, (Dialect::Gemini, Provider::Gemini), &at, self.notes)? {
             return Ok(None);
         }
-        let raw = serde_json::from_str(&opaque.raw).map_err(|_| misplaced(i, j, "the part is no JSON object"))?;
+        let raw = json::object(opaque.raw.as_bytes()).map_err(|_| misplaced(i, j, "the part is no JSON object"))?;
         Ok(Some(Part { opaque: Some(raw), ..Part::default() }))
     }
 
@@ -260,6 +265,7 @@ impl<'a> Encoder<'a, '_> {
 
     fn call(&mut self, call: &'a ToolCall, args: Box<RawValue>) -> Part<'a> {
         let name = self.names.sent(&call.name);
+        self.waiting.add(&call.id, self.pending.len());
         self.pending.push(Pending { id: &call.id, name: name.clone(), result: None });
         let id = Some(call.id.as_str()).filter(|id| call_ids::from_gemini(id));
         Part {
@@ -274,8 +280,7 @@ impl<'a> Encoder<'a, '_> {
             let Said::ToolResult(ToolResult { id, content, is_error, .. }) = said else {
                 return Err(misplaced(i, j, "a tool message holds the result of a call"));
             };
-            let waiting = self.pending.iter().position(|call| call.id == id && call.result.is_none());
-            let Some(waiting) = waiting else {
+            let Some(waiting) = self.waiting.answer(id) else {
                 return Err(RequestError::unsupported(
                     Field::ResultId(i),
                     format!("{id} is no call of the assistant message before, or it has a result already"),
@@ -329,6 +334,7 @@ impl<'a> Encoder<'a, '_> {
     /// Ends a turn of results: they become one content, in the order of the calls, as many as there are calls.
     fn close_results(&mut self, calls_at: usize) -> Result<(), RequestError> {
         let mut parts = Vec::new();
+        self.waiting.clear();
         for call in self.pending.drain(..) {
             let result = call.result.ok_or_else(|| {
                 RequestError::unsupported(Field::ToolCalls(calls_at), format!("the call {} has no result", call.id))

@@ -19,7 +19,7 @@ const CACHED_CONTENT: &str = "cached_content";
 /// `Unsupported` for a field that may have a fee of its own.
 pub(super) fn addressed(fields: &Value) -> Result<CostFacts, RequestError> {
     let fields = free_fields(fields, &FREE, Dialect::Gemini)?;
-    Ok(CostFacts { beyond_text: fields.contains_key(CACHED_CONTENT), fixed_thinking: false })
+    Ok(CostFacts { by_reference: fields.contains_key(CACHED_CONTENT), ..CostFacts::default() })
 }
 
 #[cfg(test)]
@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn only_known_fields_are_free() {
         assert_eq!(addressed(&json!({"thinking_config": {}})), Ok(CostFacts::default()));
-        assert!(addressed(&json!({"cached_content": "c"})).is_ok_and(|fees| fees.beyond_text));
+        assert!(addressed(&json!({"cached_content": "c"})).is_ok_and(|fees| fees.by_reference));
         for (fields, named) in [(json!({"tools": []}), "tools"), (json!(null), "")] {
             let field = Field::Addressed { to: Dialect::Gemini, name: named.to_owned() };
             assert_eq!(addressed(&fields), Err(RequestError::unknown_fee(field)));

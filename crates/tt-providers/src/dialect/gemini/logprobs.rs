@@ -4,25 +4,30 @@ use serde_json::{Value, json};
 
 use super::wire::{LogprobsResult, TokenLogprob};
 
-/// `{"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}`; `None` where none were sent.
+/// The longest token whose bytes are listed. Each byte of the list takes the memory of a JSON value.
+const LONGEST_LISTED: usize = 256;
+
+/// `{"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}`; `None` where none were sent. An entry
+/// without a probability is left out, since it says nothing.
 pub(super) fn openai(result: LogprobsResult) -> Option<Value> {
     let chosen = result.chosen_candidates?;
     let mut top = result.top_candidates.unwrap_or_default().into_iter();
     let content: Vec<Value> = chosen
         .into_iter()
-        .map(|token| {
+        .filter_map(|token| {
             let others = top.next().and_then(|top| top.candidates).unwrap_or_default();
-            let mut entry = one(token);
-            entry["top_logprobs"] = others.into_iter().map(one).collect();
-            entry
+            let mut entry = one(token)?;
+            entry["top_logprobs"] = others.into_iter().filter_map(one).collect();
+            Some(entry)
         })
         .collect();
     Some(json!({"content": content, "refusal": null}))
 }
 
-fn one(token: TokenLogprob) -> Value {
+fn one(token: TokenLogprob) -> Option<Value> {
     let text = token.token.unwrap_or_default();
-    json!({"token": text, "logprob": token.log_probability, "bytes": text.as_bytes()})
+    let bytes = (text.len() <= LONGEST_LISTED).then_some(text.as_bytes());
+    Some(json!({"token": text, "logprob": token.log_probability?, "bytes": bytes}))
 }
 
 #[cfg(test)]

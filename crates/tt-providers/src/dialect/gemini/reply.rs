@@ -12,6 +12,8 @@ use super::parts::{Piece, drawn, origin, piece};
 use super::wire::{Candidate, Response};
 use super::{error, logprobs, usage};
 use crate::codec::Undo;
+use crate::dialect::few::Few;
+use crate::dialect::words;
 use crate::upstream::error::UpstreamError;
 
 /// Decodes the body of a 200 answer of `generateContent`.
@@ -27,6 +29,7 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
     }
     let usage = response.usage_metadata.and_then(usage::reported);
     let candidates = response.candidates.unwrap_or_default();
+    let model = words::name(response.model_version.unwrap_or_default());
     let choices = if candidates.is_empty() {
         // Gemini answers a blocked prompt with status 200 and no candidate. The client gets an empty message.
         if response.prompt_feedback.and_then(|feedback| feedback.block_reason).is_none() {
@@ -35,12 +38,12 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
         }
         vec![choice(0, Vec::new(), Some(Finish::because(FinishReason::ContentFilter)))]
     } else {
-        let of = origin(response.model_version.as_deref().unwrap_or_default());
+        let of = origin(&model);
         decode_choices(candidates, &of, undo).map_err(|reason| bad(reason, usage.clone()))?
     };
     Ok(Reply {
-        id: response.response_id.unwrap_or_default(),
-        model: response.model_version.unwrap_or_default(),
+        id: words::name(response.response_id.unwrap_or_default()),
+        model,
         created: response.create_time.as_deref().and_then(seconds),
         choices,
         usage,
@@ -58,7 +61,7 @@ pub(super) fn seconds(rfc3339: &str) -> Option<i64> {
 }
 
 /// The choices; or the reason for which none can be used.
-fn decode_choices(candidates: Vec<Candidate<'_>>, of: &Origin, undo: &Undo) -> Result<Vec<Choice>, String> {
+fn decode_choices(candidates: Few<Candidate<'_>, 16>, of: &Origin, undo: &Undo) -> Result<Vec<Choice>, String> {
     let mut broken = None;
     let mut usable = false;
     let choices = (0u32..)

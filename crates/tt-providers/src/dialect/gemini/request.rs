@@ -10,7 +10,7 @@ use super::super::foreign;
 use super::addressed::{Addressed, Thinking};
 use super::contents::{self, Content, SystemInstruction};
 use super::family::{Family, ThinkingAmount};
-use super::schema;
+use super::schema::{self, Inlining};
 use super::tools::{self, Entry, Names, ToolConfig};
 use crate::codec::{Encoded, Target, Undo};
 use crate::error::RequestError;
@@ -112,7 +112,9 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     let own = |field| own.and_then(|state| state.field(field));
     let names = Names::of(conversation);
     let contents = contents::encode(conversation, (target.model, family), &names, &mut notes)?;
-    let generation_config = generation_config(conversation, family, addressed.thinking, &mut notes)?;
+    let mut inlining = Inlining::of(schemas(conversation));
+    let mut generation_config = generation_config(conversation, family, addressed.thinking, &mut notes)?;
+    format(conversation, family, &mut generation_config, &mut inlining, &mut notes)?;
     if conversation.cache.automatic.is_some() {
         notes.dropped(Field::CacheMarks, "Gemini caches by itself");
     }
@@ -126,7 +128,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     let body = Body {
         system_instruction: contents.system,
         contents: contents.contents,
-        tools: tools::declarations(conversation, &names, &mut notes)?,
+        tools: tools::declarations(conversation, &names, &mut inlining, &mut notes)?,
         tool_config: tools::config(conversation, &names)?,
         safety_settings: addressed.safety_settings.or_else(|| own(StateField::SafetySettings)),
         generation_config,
@@ -137,7 +139,20 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         serde_json::to_vec(&body).map_err(|error| RequestError::malformed(Field::Messages, error.to_string()))?;
     let custom_tools = conversation.tools.iter().filter(|tool| tool.is_custom()).filter_map(Tool::name);
     let custom_tools = custom_tools.map(str::to_owned).collect();
-    Ok(Encoded { body, undo: Undo { tool_names: names.into_aliases(), custom_tools, ..Undo::default() }, notes })
+    Ok(Encoded { body, undo: Undo { tool_names: names.into_undo(), custom_tools, ..Undo::default() }, notes })
+}
+
+/// The schemas whose references are resolved.
+fn schemas(conversation: &Conversation) -> impl Iterator<Item = &Value> {
+    let answer = match &conversation.format {
+        Format::JsonSchema { schema, .. } => schema.as_ref(),
+        Format::Text | Format::JsonObject => None,
+    };
+    let tools = conversation.tools.iter().filter_map(|tool| match tool {
+        Tool::Function(function) => function.parameters.as_ref(),
+        Tool::Custom(_) | Tool::Hosted(_) => None,
+    });
+    tools.chain(answer)
 }
 
 fn generation_config<'a>(
@@ -191,7 +206,6 @@ fn generation_config<'a>(
         }
         (config.response_logprobs, config.logprobs) = (Some(true), sampling.top_logprobs);
     }
-    format(conversation, family, &mut config, notes)?;
     config.thinking_config = thinking_config(conversation, family, thinking, notes);
     Ok(config)
 }
@@ -200,6 +214,7 @@ fn format(
     conversation: &Conversation,
     family: Family,
     config: &mut GenerationConfig<'_>,
+    inlining: &mut Inlining,
     notes: &mut Notes,
 ) -> Result<(), RequestError> {
     let schema = match &conversation.format {
@@ -207,7 +222,7 @@ fn format(
         Format::JsonObject => None,
         Format::JsonSchema { schema, description, .. } => match schema {
             Some(schema) => {
-                let (schema, moved) = schema::for_answer(schema, description.as_deref())
+                let (schema, moved) = schema::for_answer(schema, description.as_deref(), inlining)
                     .map_err(|reason| RequestError::unsupported(Field::FormatSchema, reason))?;
                 if moved {
                     notes.changed(Field::FormatSchema, "keywords that Gemini does not know stand in descriptions");

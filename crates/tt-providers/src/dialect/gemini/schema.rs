@@ -4,13 +4,17 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::json;
+
 /// The deepest nesting that is followed, in levels, references included.
 const MAX_DEPTH: usize = 128;
-/// The most text that references may add, in bytes. Without a bound, references that refer to each other twice double
-/// the text at each level.
-const MAX_INLINED: usize = 1 << 20;
+/// The least and the most memory that the references of one request may add, in bytes.
+const INLINED: (usize, usize) = (256 << 10, 4 << 20);
+/// The number of times by which references may enlarge the schemas of a request, within [`INLINED`].
+const GROWTH: usize = 8;
 
 const RECURSIVE: &str = "the schema refers to itself, which Gemini does not take";
+const TOO_LARGE: &str = "the schemas of the request grow too large when their references are resolved";
 
 /// Keywords whose value is a schema, or a list of schemas.
 const SCHEMAS: &[&str] = &[
@@ -65,10 +69,32 @@ const ANSWER_KEYWORDS: &[&str] = &[
 const ANNOTATIONS: &[&str] =
     &["$comment", "$schema", "$vocabulary", "default", "deprecated", "examples", "readOnly", "writeOnly"];
 
+/// The memory that the references of one request may still add. Without a bound, a schema that refers to another one
+/// twice, which does the same, doubles at each level.
+#[derive(Debug)]
+pub(super) struct Inlining {
+    left: usize,
+}
+
+impl Inlining {
+    /// The memory for a request with these schemas.
+    pub(super) fn of<'a>(schemas: impl Iterator<Item = &'a Value>) -> Self {
+        let sent = schemas.map(json::memory).fold(0, usize::saturating_add);
+        Self { left: sent.saturating_mul(GROWTH).clamp(INLINED.0, INLINED.1) }
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<(), String> {
+        self.left = self.left.checked_sub(bytes).ok_or(TOO_LARGE)?;
+        Ok(())
+    }
+}
+
 /// Rewrites the schema of the arguments of a tool, which may use all of JSON Schema: resolves references, removes
 /// `$schema`, and makes a root without a type an object.
-pub(super) fn for_tool(schema: &Value) -> Result<Value, String> {
-    let Value::Object(mut root) = inline(schema)? else { return Err("must be a JSON Schema object".to_owned()) };
+pub(super) fn for_tool(schema: &Value, inlining: &mut Inlining) -> Result<Value, String> {
+    let Value::Object(mut root) = inline(schema, inlining)? else {
+        return Err("must be a JSON Schema object".to_owned());
+    };
     root.shift_remove("$schema");
     if !root.contains_key("type") {
         root.shift_insert(0, "type".to_owned(), json!("object"));
@@ -77,11 +103,16 @@ pub(super) fn for_tool(schema: &Value) -> Result<Value, String> {
 }
 
 /// Rewrites the schema of an answer with the keywords that Gemini takes. Other keywords go into the description, where
-/// the model reads them; the second value is true if some did. A schema that refers to itself keeps its references.
-pub(super) fn for_answer(schema: &Value, description: Option<&str>) -> Result<(Value, bool), String> {
-    let inlined = match inline(schema) {
+/// the model reads them; the second value is true if some did. A schema that refers to itself, or that would grow too
+/// large, keeps its references.
+pub(super) fn for_answer(
+    schema: &Value,
+    description: Option<&str>,
+    inlining: &mut Inlining,
+) -> Result<(Value, bool), String> {
+    let inlined = match inline(schema, inlining) {
         Ok(inlined) => inlined,
-        Err(reason) if reason == RECURSIVE => schema.clone(),
+        Err(reason) if reason == RECURSIVE || reason == TOO_LARGE => schema.clone(),
         Err(reason) => return Err(reason),
     };
     let known = known_only(&inlined);
@@ -93,32 +124,33 @@ pub(super) fn for_answer(schema: &Value, description: Option<&str>) -> Result<(V
     Ok((Value::Object(root), moved))
 }
 
-fn inline(schema: &Value) -> Result<Value, String> {
-    Inliner { root: schema, open: Vec::new(), budget: MAX_INLINED }.schema(schema, 0)
+fn inline(schema: &Value, inlining: &mut Inlining) -> Result<Value, String> {
+    Inliner { root: schema, open: Vec::new(), inlining }.schema(schema, 0)
 }
 
 /// Replaces local references by the schemas that they point to.
-struct Inliner<'a> {
+struct Inliner<'a, 'i> {
     root: &'a Value,
-    /// The references that are being followed, to notice a schema that refers to itself.
-    open: Vec<&'a str>,
-    budget: usize,
+    /// The schemas whose references are being followed, to notice one that refers to itself. No more than
+    /// [`MAX_DEPTH`].
+    open: Vec<&'a Value>,
+    inlining: &'i mut Inlining,
 }
 
-impl<'a> Inliner<'a> {
+impl<'a> Inliner<'a, '_> {
     fn schema(&mut self, schema: &'a Value, depth: usize) -> Result<Value, String> {
         if depth > MAX_DEPTH {
             return Err("the schema is nested too deeply".to_owned());
         }
         let Value::Object(map) = schema else { return self.copy(schema) };
-        self.spend(EACH + map.keys().map(String::len).sum::<usize>())?;
+        self.spend(json::memory_of_names(map))?;
         let mut out = match map.get("$ref") {
             Some(Value::String(reference)) => match self.target(reference, depth)? {
                 Value::Object(target) => target,
                 // The schemas `true` and `false` hold no references.
                 whole => return Ok(whole),
             },
-            _ => Map::new(),
+            _ => Map::with_capacity(map.len()),
         };
         for (keyword, value) in map {
             match keyword.as_str() {
@@ -134,13 +166,15 @@ impl<'a> Inliner<'a> {
     }
 
     fn target(&mut self, reference: &'a str, depth: usize) -> Result<Value, String> {
-        if self.open.contains(&reference) {
-            return Err(RECURSIVE.to_owned());
-        }
+        // The work of finding the target.
+        self.spend(reference.len())?;
         let root = self.root;
         let target = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-        let target = target.ok_or_else(|| format!("nothing in the schema is at {reference}"))?;
-        self.open.push(reference);
+        let target = target.ok_or_else(|| format!("nothing in the schema is at {}", shortened(reference)))?;
+        if self.open.iter().any(|open| std::ptr::eq(*open, target)) {
+            return Err(RECURSIVE.to_owned());
+        }
+        self.open.push(target);
         let inlined = self.schema(target, depth + 1)?;
         self.open.pop();
         Ok(inlined)
@@ -149,12 +183,20 @@ impl<'a> Inliner<'a> {
     fn value(&mut self, keyword: &str, value: &'a Value, depth: usize) -> Result<Value, String> {
         match value {
             Value::Array(list) if SCHEMAS.contains(&keyword) => {
-                list.iter().map(|schema| self.schema(schema, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
+                self.spend(json::memory(&Value::Null))?;
+                let mut inlined = Vec::with_capacity(list.len());
+                for schema in list {
+                    inlined.push(self.schema(schema, depth + 1)?);
+                }
+                Ok(Value::Array(inlined))
             }
             Value::Object(map) if SCHEMA_MAPS.contains(&keyword) => {
-                self.spend(map.keys().map(String::len).sum())?;
-                let inlined = map.iter().map(|(name, schema)| Ok((name.clone(), self.schema(schema, depth + 1)?)));
-                inlined.collect::<Result<_, _>>().map(Value::Object)
+                self.spend(json::memory_of_names(map))?;
+                let mut inlined = Map::with_capacity(map.len());
+                for (name, schema) in map {
+                    inlined.insert(name.clone(), self.schema(schema, depth + 1)?);
+                }
+                Ok(Value::Object(inlined))
             }
             schema if SCHEMAS.contains(&keyword) => self.schema(schema, depth + 1),
             other => self.copy(other),
@@ -162,37 +204,25 @@ impl<'a> Inliner<'a> {
     }
 
     fn copy(&mut self, value: &Value) -> Result<Value, String> {
-        self.spend(size(value))?;
+        self.spend(json::memory(value))?;
         Ok(value.clone())
     }
 
-    /// Counts the bytes that references add. The bytes of the schema itself do not count.
+    /// Counts the memory that references add. The memory of the schema itself does not count.
     fn spend(&mut self, bytes: usize) -> Result<(), String> {
-        if !self.open.is_empty() {
-            let left = self.budget.checked_sub(bytes);
-            self.budget = left.ok_or("the schema grows too large when its references are resolved")?;
-        }
-        Ok(())
+        if self.open.is_empty() { Ok(()) } else { self.inlining.spend(bytes) }
     }
 }
 
-/// The approximate size of a value without its contents, in bytes.
-const EACH: usize = 16;
-
-/// The approximate size of a value as JSON text, in bytes.
-fn size(value: &Value) -> usize {
-    EACH + match value {
-        Value::String(text) => text.len(),
-        Value::Array(list) => list.iter().map(size).sum(),
-        Value::Object(map) => map.iter().map(|(name, value)| name.len() + size(value)).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    }
+/// The beginning of a text, for an error that the client reads.
+fn shortened(text: &str) -> String {
+    text.chars().take(100).collect()
 }
 
 /// Keeps the keywords of [`ANSWER_KEYWORDS`], and moves the others into the description.
 fn known_only(schema: &Value) -> Value {
     let Value::Object(map) = schema else { return schema.clone() };
-    let mut out = Map::new();
+    let mut out = Map::with_capacity(map.len());
     let mut notes = Vec::new();
     // Gemini takes only keywords with `$` beside a reference.
     let reference = map.contains_key("$ref");
@@ -254,6 +284,14 @@ fn known_values(keyword: &str, value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn for_tool(schema: &Value) -> Result<Value, String> {
+        super::for_tool(schema, &mut Inlining::of([schema].into_iter()))
+    }
+
+    fn for_answer(schema: &Value, description: Option<&str>) -> Result<(Value, bool), String> {
+        super::for_answer(schema, description, &mut Inlining::of([schema].into_iter()))
+    }
 
     #[test]
     fn a_tools_references_are_resolved_and_its_root_is_an_object() {

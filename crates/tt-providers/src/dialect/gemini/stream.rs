@@ -18,6 +18,8 @@ use super::parts::{Piece, drawn, origin, piece};
 use super::wire::{Candidate, Response};
 use super::{error, reply, usage};
 use crate::codec::{StreamDecoder, Undo};
+use crate::dialect::held::MOST_BLOCKS;
+use crate::dialect::words;
 use crate::upstream::error::UpstreamError;
 
 /// Turns the data of a stream's events into neutral events.
@@ -65,10 +67,10 @@ impl Decoder {
         let from = out.len();
         if !self.started {
             self.started = true;
-            let model = chunk.model_version.unwrap_or_default();
+            let model = words::name(chunk.model_version.unwrap_or_default());
             self.of = origin(&model);
             out.push(Event::Start {
-                id: chunk.response_id.unwrap_or_default(),
+                id: words::name(chunk.response_id.unwrap_or_default()),
                 model,
                 created: chunk.create_time.as_deref().and_then(reply::seconds),
             });
@@ -103,6 +105,9 @@ impl Decoder {
         out: &mut Vec<Event>,
     ) -> Result<(), UpstreamError> {
         let choice = candidate.index.unwrap_or(position);
+        if self.answers.len() >= MOST_BLOCKS && !self.answers.contains_key(&choice) {
+            return Err(UpstreamError::Protocol("too many candidates in a stream".to_owned()));
+        }
         let answer = self.answers.entry(choice).or_default();
         // Pieces after the finish are ignored.
         if answer.finished {
@@ -150,6 +155,12 @@ impl StreamDecoder for Decoder {
         }
         out.push(Event::Done);
         Ok(())
+    }
+
+    /// Gemini's blocks keep no text.
+    fn held_bytes(&self) -> usize {
+        let usage = self.usage.as_ref().map_or(0, |usage| usage.raw.len());
+        self.answers.len() * size_of::<(u32, Answer)>() + usage
     }
 }
 

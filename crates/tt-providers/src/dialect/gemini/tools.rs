@@ -1,6 +1,6 @@
 //! Encodes the tools, their names and the rule for calling them (`MAPPING.md`, Tools).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,7 +8,8 @@ use tt_core::Dialect;
 use tt_core::call::conversation::{Conversation, CustomTool, Function, Part, Tool, ToolChoice};
 use tt_core::call::field::Field;
 
-use super::schema;
+use super::schema::{self, Inlining};
+use crate::dialect::aliases::Aliases;
 use crate::dialect::custom_tool;
 use crate::error::RequestError;
 use crate::notes::Notes;
@@ -66,8 +67,6 @@ struct FunctionCallingConfig {
 pub(super) struct Names {
     /// The aliases of the names that Gemini would refuse, by the client's name.
     aliases: HashMap<String, String>,
-    /// The same as pairs (alias, client's name), in the order of first use.
-    order: Vec<(String, String)>,
 }
 
 impl Names {
@@ -79,16 +78,13 @@ impl Names {
             _ => None,
         });
         let all: Vec<&str> = tools.chain(calls).collect();
-        let mut used: HashSet<String> = all.iter().filter(|name| fits(name)).map(|name| (*name).to_owned()).collect();
+        let (fitting, odd): (Vec<&str>, Vec<&str>) = all.into_iter().partition(|name| fits(name));
+        let mut free = Aliases::beside(fitting);
         let mut names = Self::default();
-        for name in all.into_iter().filter(|name| !fits(name)) {
-            if names.aliases.contains_key(name) {
-                continue;
+        for name in odd {
+            if !names.aliases.contains_key(name) {
+                names.aliases.insert(name.to_owned(), free.free(&alike(name)));
             }
-            let alias = alias(name, &used);
-            used.insert(alias.clone());
-            names.order.push((alias.clone(), name.to_owned()));
-            names.aliases.insert(name.to_owned(), alias);
         }
         names
     }
@@ -98,8 +94,9 @@ impl Names {
         self.aliases.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
 
-    pub(super) fn into_aliases(self) -> Vec<(String, String)> {
-        self.order
+    /// The client's names by the aliases.
+    pub(super) fn into_undo(self) -> BTreeMap<String, String> {
+        self.aliases.into_iter().map(|(client, alias)| (alias, client)).collect()
     }
 }
 
@@ -117,23 +114,17 @@ fn may_follow(char: char) -> bool {
 }
 
 /// An alias that resembles the name, since the model reads it.
-fn alias(name: &str, used: &HashSet<String>) -> String {
+fn alike(name: &str) -> String {
     let prefix = if name.starts_with(may_begin) { "" } else { "_" };
     let tame = name.chars().map(|char| if may_follow(char) { char } else { '_' });
-    let base: String = prefix.chars().chain(tame).take(MAX_ALIAS).collect();
-    let mut alias = base.clone();
-    let mut number = 1_u64;
-    while used.contains(&alias) {
-        number = number.saturating_add(1);
-        alias = format!("{base}_{number}");
-    }
-    alias
+    prefix.chars().chain(tame).take(MAX_ALIAS).collect()
 }
 
 /// Encodes the tools: one entry with all functions, and one for each hosted tool of Gemini. Empty without tools.
 pub(super) fn declarations<'a>(
     conversation: &'a Conversation,
     names: &Names,
+    inlining: &mut Inlining,
     notes: &mut Notes,
 ) -> Result<Vec<Entry<'a>>, RequestError> {
     if conversation.tools.iter().any(|tool| tool.cache().is_some()) {
@@ -145,7 +136,7 @@ pub(super) fn declarations<'a>(
             Tool::Function(function) => functions.push(FunctionDeclaration {
                 name: names.sent(&function.name),
                 description: function.description.clone(),
-                parameters_json_schema: parameters(i, function)?,
+                parameters_json_schema: parameters(i, function, inlining)?,
                 response_json_schema: function.response.clone(),
             }),
             Tool::Custom(custom) => functions.push(FunctionDeclaration {
@@ -165,9 +156,11 @@ pub(super) fn declarations<'a>(
     Ok(entries)
 }
 
-fn parameters(i: usize, tool: &Function) -> Result<Option<Value>, RequestError> {
+fn parameters(i: usize, tool: &Function, inlining: &mut Inlining) -> Result<Option<Value>, RequestError> {
     let Some(parameters) = tool.parameters.as_ref().filter(|parameters| !parameters.is_null()) else { return Ok(None) };
-    schema::for_tool(parameters).map(Some).map_err(|reason| RequestError::unsupported(Field::ToolParameters(i), reason))
+    schema::for_tool(parameters, inlining)
+        .map(Some)
+        .map_err(|reason| RequestError::unsupported(Field::ToolParameters(i), reason))
 }
 
 /// The parameters of the function that stands for a custom tool (`MAPPING.md`, Tools).
@@ -185,8 +178,9 @@ fn free_form(i: usize, custom: &CustomTool) -> Result<Value, RequestError> {
 /// Encodes the rule for calling tools; `None` where it is left to Gemini.
 pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Option<ToolConfig>, RequestError> {
     let strict = conversation.tools.iter().any(|tool| matches!(tool, Tool::Function(f) if f.strict == Some(true)));
+    let offered: HashSet<&str> = conversation.tools.iter().filter_map(Tool::name).collect();
     let known = |name: &String| {
-        if conversation.tools.iter().any(|tool| tool.name() == Some(name)) {
+        if offered.contains(name.as_str()) {
             Ok(names.sent(name))
         } else {
             Err(RequestError::unsupported(Field::ToolChoice, format!("{name} is not among the tools")))
@@ -196,7 +190,7 @@ pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Optio
     let (mode, allowed_function_names) = match &conversation.tool_choice {
         // A rule without functions has no effect. `foreign::leave_out` has refused hosted tools of other dialects.
         Some(ToolChoice::Hosted { .. }) => return Ok(None),
-        _ if conversation.tools.iter().all(|tool| tool.name().is_none()) => return Ok(None),
+        _ if offered.is_empty() => return Ok(None),
         // `VALIDATED` is the closest to `strict`: the arguments of calls keep to the schemas.
         None | Some(ToolChoice::Auto) if strict => ("VALIDATED", none()),
         None => return Ok(None),
@@ -230,9 +224,9 @@ mod tests {
         assert_eq!(names.sent("größe"), "gr__e");
         assert_eq!(names.sent(&long), "x".repeat(MAX_ALIAS));
         assert_eq!(names.sent(""), "_");
-        let aliases = names.into_aliases();
-        assert_eq!(aliases.len(), 4);
-        assert!(aliases.iter().all(|(alias, _)| fits(alias)));
-        assert_eq!(aliases.first(), Some(&("_9_lives_2".to_owned(), "9 lives".to_owned())));
+        let undo = names.into_undo();
+        assert_eq!(undo.len(), 4);
+        assert!(undo.keys().all(|alias| fits(alias)));
+        assert_eq!(undo.get("_9_lives_2").map(String::as_str), Some("9 lives"));
     }
 }

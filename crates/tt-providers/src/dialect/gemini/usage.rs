@@ -55,7 +55,10 @@ pub(super) fn reported(raw: &RawValue) -> Option<Reported> {
     if metadata.total_token_count.is_some_and(|total| total != usage.total()) {
         tracing::warn!(sum = usage.total(), total = metadata.total_token_count, "Gemini usage does not add up");
     }
-    Some(Reported { usage, raw: raw.get().to_owned(), service_tier: metadata.service_tier, ..Reported::default() })
+    let mut reported =
+        Reported { usage, raw: raw.get().to_owned(), service_tier: metadata.service_tier, ..Reported::default() };
+    reported.bound();
+    Some(reported)
 }
 
 fn audio(details: &Option<Vec<Modality>>) -> u64 {

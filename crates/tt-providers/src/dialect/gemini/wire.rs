@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::dialect::few::Few;
 use crate::upstream::error::UpstreamError;
 
 /// [`GenerateContentResponse`](https://ai.google.dev/api/generate-content#generatecontentresponse): a whole answer, or
@@ -13,7 +14,7 @@ use crate::upstream::error::UpstreamError;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Response<'a> {
     #[serde(borrow)]
-    pub(super) candidates: Option<Vec<Candidate<'a>>>,
+    pub(super) candidates: Option<Few<Candidate<'a>, 16>>,
     pub(super) prompt_feedback: Option<PromptFeedback>,
     #[serde(borrow)]
     pub(super) usage_metadata: Option<&'a RawValue>,
@@ -61,7 +62,7 @@ pub(super) struct Candidate<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Content<'a> {
     #[serde(borrow)]
-    pub(super) parts: Option<Vec<Part<'a>>>,
+    pub(super) parts: Option<Few<Part<'a>, 1024>>,
 }
 
 /// [`Part`](https://ai.google.dev/api/caching#Part): one of its fields, with a signature and a thought mark beside.
@@ -112,7 +113,7 @@ pub(super) struct TokenLogprob {
 }
 
 impl<'a> Candidate<'a> {
-    pub(super) fn take_parts(&mut self) -> Vec<Part<'a>> {
+    pub(super) fn take_parts(&mut self) -> Few<Part<'a>, 1024> {
         self.content.take().and_then(|content| content.parts).unwrap_or_default()
     }
 }

@@ -10,7 +10,7 @@ use crate::upstream::retry_after::retry_after;
 
 /// Reads an answer with an error status. If the body is no error object, the status line is the message.
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
-    let body: Option<Value> = serde_json::from_slice(body).ok();
+    let body = crate::json::value(body).ok();
     // Gemini's OpenAI endpoint wraps the object in an array, and some hosts send a bare string.
     let top = body.as_ref().map(|body| body.get(0).unwrap_or(body));
     let refused = match top.and_then(|top| top.get("error").or(top.get("message").map(|_| top))) {

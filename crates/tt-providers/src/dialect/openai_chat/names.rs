@@ -1,14 +1,18 @@
 //! Aliases for tool names that OpenAI would refuse, for one request (`MAPPING.md`, Tool names).
 
+use std::collections::{BTreeMap, HashMap};
+
 use tt_core::call::conversation::{Conversation, Part, Tool, ToolChoice};
+
+use crate::dialect::aliases::Aliases;
 
 /// The longest tool name that OpenAI takes, in characters of `A-Za-z0-9_-`
 /// ([function name](https://platform.openai.com/docs/api-reference/chat/create)).
 const LONGEST: usize = 64;
 
-/// The aliases of one request, as pairs: the alias, the name of the client.
+/// The aliases of one request, by the names of the client.
 #[derive(Debug, Default)]
-pub(crate) struct Names(Vec<(String, String)>);
+pub(crate) struct Names(HashMap<String, String>);
 
 impl Names {
     /// Makes an alias for each tool of `conversation` whose name OpenAI would refuse. Other names stay.
@@ -29,38 +33,27 @@ impl Names {
         if all.iter().all(|name| fits(name)) {
             return Self::default();
         }
-        let mut aliases: Vec<(String, String)> = Vec::new();
-        for name in &all {
-            if fits(name) || aliases.iter().any(|(_, client)| client == name) {
-                continue;
+        // The empty name is never free.
+        let mut free = Aliases::beside(all.iter().copied().filter(|name| fits(name)).chain([""]));
+        let mut aliases = HashMap::new();
+        for name in all.into_iter().filter(|name| !fits(name)) {
+            if !aliases.contains_key(name) {
+                let tame = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' });
+                let stem: String = tame.take(LONGEST - 8).collect();
+                aliases.insert(name.to_owned(), free.free(&stem));
             }
-            let stem: String = name
-                .chars()
-                .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
-                .take(LONGEST - 8)
-                .collect();
-            let taken = |name: &String| {
-                all.contains(&name.as_str()) || aliases.iter().any(|(sent, _)| sent == name) || name.is_empty()
-            };
-            let mut alias = stem.clone();
-            let mut counter = 1u32;
-            while taken(&alias) {
-                counter += 1;
-                alias = format!("{stem}_{counter}");
-            }
-            aliases.push((alias, (*name).to_owned()));
         }
         Self(aliases)
     }
 
     /// The name to send for the client's `name`.
     pub(crate) fn sent<'a>(&'a self, name: &'a str) -> &'a str {
-        self.0.iter().find(|(_, client)| client == name).map_or(name, |(sent, _)| sent)
+        self.0.get(name).map_or(name, String::as_str)
     }
 
     /// The aliases in the form that decoding the answer takes them back.
-    pub(crate) fn undo(self) -> Vec<(String, String)> {
-        self.0
+    pub(crate) fn undo(self) -> BTreeMap<String, String> {
+        self.0.into_iter().map(|(client, sent)| (sent, client)).collect()
     }
 }
 

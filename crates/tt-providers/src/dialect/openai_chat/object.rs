@@ -115,6 +115,19 @@ impl<'p> Object<'p> {
     }
 }
 
+/// Reads the objects of a list, which stands at `path`, into a vector that has room for no more.
+pub(crate) fn each<T>(
+    items: Vec<Value>,
+    path: &Path<'_>,
+    mut read: impl FnMut(Object<'_>, usize) -> Result<T, RequestError>,
+) -> Result<Vec<T>, RequestError> {
+    let mut all = Vec::with_capacity(items.len());
+    for (i, item) in items.into_iter().enumerate() {
+        all.push(read(Object::of(item, path.index(i))?, i)?);
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

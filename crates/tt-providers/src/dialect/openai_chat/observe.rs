@@ -3,14 +3,13 @@
 
 use bytes::BytesMut;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::template::Template;
 use super::text::Loose;
 use super::wire::{self, Chunk};
-use super::{error, reply, usage};
-use crate::codec::{self, PublicError, ReplyFacts, Undo};
+use super::{error, reply_text, usage};
+use crate::codec::{self, PublicError, ReplyFacts};
 use crate::tally::Tally;
 use crate::upstream::error::{Refused, UpstreamError, json_error};
 
@@ -66,6 +65,10 @@ impl codec::Observer for StreamObserver {
 
     fn tally(&mut self) -> &Tally {
         self.observer.tally()
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.observer.held_bytes()
     }
 }
 
@@ -159,11 +162,18 @@ impl Observer {
         for text in [&delta.reasoning_content, &delta.content, &delta.refusal] {
             self.tally.text(text.as_str());
         }
-        let calls = delta.tool_calls.iter().flatten().flat_map(|call| [&call.function, &call.custom]);
+        let calls = delta.tool_calls.as_deref().unwrap_or_default();
+        let calls = calls.iter().flat_map(|call| [&call.function, &call.custom]);
         for function in calls.chain([&delta.function_call]).flatten() {
             self.tally.text(function.name.as_str());
             self.tally.text(function.arguments.as_str());
         }
+    }
+
+    /// The memory, in bytes, that is kept between events.
+    pub fn held_bytes(&self) -> usize {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        self.tally.held_bytes() + length(&self.usage) + length(&self.service_tier) + self.template.held_bytes()
     }
 
     /// The account so far.
@@ -183,7 +193,9 @@ impl Observer {
 pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     let unreadable = |e| UpstreamError::Protocol(format!("not a chat completion: {}", json_error(&e)));
     let wire: Wire<'_> = serde_json::from_slice(body).map_err(unreadable)?;
-    let Some(_) = wire.choices.filter(|_| matches!(wire.object.as_str(), "" | "chat.completion")) else {
+    let list = |choices: &&RawValue| choices.get().starts_with('[');
+    let Some(choices) = wire.choices.filter(list).filter(|_| matches!(wire.object.as_str(), "" | "chat.completion"))
+    else {
         return Err(match wire.error {
             Some(raw) => UpstreamError::Refused(Box::new(error::in_stream(&json(raw)))),
             None => UpstreamError::Protocol("not a chat completion: it has no choices".into()),
@@ -191,11 +203,15 @@ pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     };
     let tier = Some(wire.service_tier.as_str()).filter(|tier| !tier.is_empty());
     let usage = wire.usage.and_then(|raw| usage::decode(raw.get(), tier));
-    let output_text = if usage.is_some() { String::new() } else { output_text(body) };
+    let mut tally = Tally::default();
+    if usage.is_none() {
+        reply_text::count(choices, &mut tally);
+    }
     Ok(ReplyFacts {
         usage,
         model: Some(wire.model.as_str()).filter(|model| !model.is_empty()).map(str::to_owned),
-        output_text,
+        output_text: tally.output_text,
+        extra_bytes: tally.extra_bytes,
     })
 }
 
@@ -206,7 +222,8 @@ struct Wire<'a> {
     object: Loose<'a>,
     #[serde(borrow)]
     model: Loose<'a>,
-    choices: Option<Vec<IgnoredAny>>,
+    #[serde(borrow)]
+    choices: Option<&'a RawValue>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -215,19 +232,8 @@ struct Wire<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// The generated text. An answer in a form that is not known counts with all its text: too much is better than nothing.
-fn output_text(body: &[u8]) -> String {
-    let mut tally = Tally::default();
-    let Ok(reply) = reply::decode_reply(body, &Undo::default()) else {
-        tally.text(&String::from_utf8_lossy(body));
-        return tally.output_text;
-    };
-    tally.text(&reply.output_text());
-    tally.output_text
-}
-
 fn json(raw: &RawValue) -> serde_json::Value {
-    serde_json::from_str(raw.get()).unwrap_or_default()
+    crate::json::value(raw.get().as_bytes()).unwrap_or_default()
 }
 
 #[cfg(test)]

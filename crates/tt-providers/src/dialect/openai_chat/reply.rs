@@ -10,15 +10,19 @@ use tt_core::call::reply::{Choice, Reply};
 use tt_core::call::tool::ToolCall;
 
 use super::field;
-use super::object::{Object, Path};
+use super::object::{Object, Path, each};
 use super::request::parts::assistant;
 use super::{citation, error, usage, wire};
 use crate::codec::Undo;
+use crate::dialect::words;
 use crate::error::RequestError;
 use crate::upstream::error::{UpstreamError, json_error};
 
 /// The fields of a message (not of its choice) that `Choice::extra` keeps.
 const OF_MESSAGE: [&str; 2] = ["annotations", "audio"];
+
+/// The most choices of an answer. OpenAI gives no more.
+pub(crate) const MOST_CHOICES: usize = 128;
 
 /// The parts of an answer that the proxy decides, and not the provider.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,7 +74,7 @@ const fn finish_word(reason: FinishReason) -> &'static str {
 pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
     let protocol = |why: String| UpstreamError::Protocol(format!("not a chat completion: {why}"));
     let unreadable = |e| protocol(json_error(&e));
-    let mut fields: Map<String, Value> = serde_json::from_slice(body).map_err(unreadable)?;
+    let mut fields = crate::json::object(body).map_err(unreadable)?;
     if let (None | Some(Value::Null), Some(error)) = (fields.get("choices"), fields.get("error")) {
         return Err(UpstreamError::Refused(Box::new(error::in_stream(error))));
     }
@@ -84,13 +88,13 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
     let mut reply = Object { fields, path: Path::Root };
     let read = |reply: &mut Object<'_>| {
         let choices = reply.list("choices")?.ok_or_else(|| reply.at("choices").missing())?;
-        let path = reply.at("choices");
-        let choices =
-            choices.into_iter().enumerate().map(|(i, value)| choice(Object::of(value, path.index(i))?, i, undo));
+        if choices.len() > MOST_CHOICES {
+            return Err(reply.at("choices").malformed(format!("must hold at most {MOST_CHOICES} choices")));
+        }
         Ok(Reply {
-            choices: choices.collect::<Result<_, RequestError>>()?,
-            id: reply.string("id")?.unwrap_or_default(),
-            model: reply.string("model")?.unwrap_or_default(),
+            choices: each(choices, &reply.at("choices"), |value, i| choice(value, i, undo))?,
+            id: words::name(reply.string("id")?.unwrap_or_default()),
+            model: words::name(reply.string("model")?.unwrap_or_default()),
             created: reply.take("created").and_then(|created| created.as_i64()),
             usage,
             extra: std::mem::take(&mut reply.fields),

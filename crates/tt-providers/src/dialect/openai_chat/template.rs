@@ -26,6 +26,11 @@ impl Template {
         self.chunk.clear();
     }
 
+    /// The length of the kept chunk, in bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.chunk.len()
+    }
+
     /// Keeps `data`, read as `chunk`, if it brings only a piece of text of one choice.
     pub(super) fn learn(&mut self, data: &[u8], chunk: &Chunk<'_>) {
         let Some(text) = only_text(chunk).and_then(|text| place(data, text)) else { return };

@@ -31,7 +31,7 @@ pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
         wire.total_tokens.or_zero().saturating_sub(prompt.saturating_add(wire.completion_tokens.or_zero()));
     let output = wire.completion_tokens.or_zero().saturating_add(billed_apart);
 
-    Some(Reported {
+    let mut reported = Reported {
         usage: Usage {
             input,
             cache_read,
@@ -45,7 +45,9 @@ pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
         raw: raw.to_owned(),
         service_tier: service_tier.map(str::to_owned),
         ..Reported::default()
-    })
+    };
+    reported.bound();
+    Some(reported)
 }
 
 /// Encodes the classes in OpenAI's shape. Tokens that a provider bills beside its top-level counts stay out, as they do

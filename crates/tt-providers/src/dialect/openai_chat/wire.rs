@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use tt_core::call::finish::FinishReason;
 
 use super::text::Loose;
+use crate::dialect::few::Few;
 
 /// The data of the event that ends a stream.
 pub(crate) const DONE: &[u8] = b"[DONE]";
@@ -23,7 +24,7 @@ pub(crate) struct Chunk<'a> {
     #[serde(borrow)]
     pub(crate) model: Loose<'a>,
     #[serde(borrow)]
-    pub(crate) choices: Option<Vec<Choice<'a>>>,
+    pub(crate) choices: Option<Few<Choice<'a>, 128>>,
     #[serde(borrow)]
     pub(crate) usage: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -56,7 +57,7 @@ pub(crate) struct Delta<'a> {
     #[serde(borrow)]
     pub(crate) reasoning_content: Loose<'a>,
     #[serde(borrow)]
-    pub(crate) tool_calls: Option<Vec<Call<'a>>>,
+    pub(crate) tool_calls: Option<Few<Call<'a>, 128>>,
     #[serde(borrow)]
     pub(crate) function_call: Option<Function<'a>>,
     pub(crate) audio: Option<IgnoredAny>,

@@ -239,8 +239,8 @@ fn the_answer_tool_becomes_text_and_a_plain_stop() {
 #[test]
 fn aliases_and_custom_tools_are_undone() {
     let undo = Undo {
-        tool_names: vec![("run_1".into(), "run.sql".into())],
-        custom_tools: vec!["run.sql".into()],
+        tool_names: [("run_1".into(), "run.sql".into())].into(),
+        custom_tools: ["run.sql".into()].into(),
         ..Undo::default()
     };
     let out = stream(&calling("run_1", &["{\"inp", "ut\": \"select \\\"x\\\"\"}"]), undo.clone()).unwrap();

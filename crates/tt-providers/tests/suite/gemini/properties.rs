@@ -67,7 +67,7 @@ fn arbitrary_json() -> impl Strategy<Value = Value> {
 }
 
 fn read_all(data: &[u8]) {
-    let undo = Undo { custom_tools: vec!["STOP".to_owned()], ..Undo::default() };
+    let undo = Undo { custom_tools: ["STOP".to_owned()].into(), ..Undo::default() };
     drop(decode_reply(data, &undo));
     drop(refused(400, &http::HeaderMap::new(), data));
     let mut decoder = decoder(undo);

@@ -326,8 +326,8 @@ fn tools_are_declared_with_whole_schemas() {
         ]}])
     );
     assert_eq!(body["toolConfig"], Value::Null);
-    assert_eq!(encoded.undo.tool_names, [("no_type_".to_owned(), "no type!".to_owned())]);
-    assert_eq!(encoded.undo.custom_tools, ["free"]);
+    assert_eq!(encoded.undo.tool_names, [("no_type_".to_owned(), "no type!".to_owned())].into());
+    assert_eq!(encoded.undo.custom_tools, ["free".to_owned()].into());
 }
 
 #[test]

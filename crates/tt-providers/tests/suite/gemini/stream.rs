@@ -144,8 +144,8 @@ fn what_cannot_be_read_is_a_protocol_error() {
 #[test]
 fn names_and_free_form_input_come_back_as_the_client_knows_them() {
     let undo = Undo {
-        tool_names: vec![("_1_patch".to_owned(), "1 patch".to_owned())],
-        custom_tools: vec!["1 patch".to_owned()],
+        tool_names: [("_1_patch".to_owned(), "1 patch".to_owned())].into(),
+        custom_tools: ["1 patch".to_owned()].into(),
         ..Undo::default()
     };
     let call = json!({"name": "_1_patch", "args": {"input": "*** Begin\n\"x\""}});

@@ -1,5 +1,7 @@
 //! Decodes a Chat Completions request.
 
+use std::collections::{HashMap, HashSet, VecDeque};
+
 use serde_json::{Map, Value};
 use tt_core::Dialect;
 use tt_core::call::conversation::{
@@ -10,9 +12,10 @@ use tt_core::call::extra::Extra;
 use tt_core::call::field::Field;
 
 use super::super::field::ADDRESSEES;
-use super::super::object::{Object, Path};
+use super::super::object::{Object, Path, each};
 use super::parts::{assistant, cache_hint, content, hint_last};
 use crate::error::RequestError;
+use crate::json;
 
 /// The fields without which an answer means the same. Codecs of other dialects leave them out, and note them by name.
 const HARMLESS: [&str; 12] = [
@@ -37,7 +40,7 @@ const HARMLESS: [&str; 12] = [
 /// `InvalidJson` (nesting of more than 128 levels too), `Missing` and `Malformed`, which name the field
 /// (`messages[1].content[0].image_url.url`).
 pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
-    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|e| RequestError::InvalidJson {
+    let fields = json::object(body).map_err(|e| RequestError::InvalidJson {
         reason: if e.is_data() { "it must be an object".into() } else { e.to_string() },
     })?;
     let mut body = Object { fields, path: Path::Root };
@@ -113,18 +116,18 @@ fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, RequestError> {
     if list.is_empty() {
         return Err(path.malformed("must hold at least one message"));
     }
-    // Legacy calls have no ids. These are the (name, made-up id) of those without a result so far.
-    let mut open_calls: Vec<(String, String)> = Vec::new();
-    // The ids of calls of custom tools.
-    let mut custom_calls: Vec<String> = Vec::new();
+    let mut calls = Calls::default();
     let mut messages = Vec::with_capacity(list.len());
     for (i, value) in list.into_iter().enumerate() {
-        let message = message(Object::of(value, path.index(i))?, i, &mut open_calls, &custom_calls)?;
+        let message = message(Object::of(value, path.index(i))?, i, &mut calls)?;
         for part in &message.parts {
             if let Part::ToolCall(call) = part {
                 // A result answers the last call with its id.
-                custom_calls.retain(|id| *id != call.id);
-                custom_calls.extend(call.custom.then(|| call.id.clone()));
+                if call.custom {
+                    calls.custom.insert(call.id.clone());
+                } else {
+                    calls.custom.remove(&call.id);
+                }
             }
         }
         messages.push(message);
@@ -132,12 +135,16 @@ fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, RequestError> {
     Ok(messages)
 }
 
-fn message(
-    mut message: Object<'_>,
-    index: usize,
-    open_calls: &mut Vec<(String, String)>,
-    custom_calls: &[String],
-) -> Result<Message, RequestError> {
+/// The calls of the messages so far, as far as their results need them.
+#[derive(Default)]
+struct Calls {
+    /// The made-up ids of legacy calls without a result, by the name of the function: such calls have no ids.
+    legacy: HashMap<String, VecDeque<String>>,
+    /// The ids of calls of custom tools.
+    custom: HashSet<String>,
+}
+
+fn message(mut message: Object<'_>, index: usize, calls: &mut Calls) -> Result<Message, RequestError> {
     let role_word = message.need_string("role")?;
     let name = message.string("name")?;
     let hint = cache_hint(&mut message)?;
@@ -155,10 +162,13 @@ fn message(
         Role::Assistant => {
             let id = format!("call_function_{index}");
             let parts = assistant(&mut message, &id)?;
-            open_calls.extend(parts.iter().filter_map(|part| match part {
-                Part::ToolCall(call) if call.id == id => Some((call.name.clone(), id.clone())),
-                _ => None,
-            }));
+            for part in &parts {
+                if let Part::ToolCall(call) = part
+                    && call.id == id
+                {
+                    calls.legacy.entry(call.name.clone()).or_default().push_back(id.clone());
+                }
+            }
             parts
         }
         Role::Tool => {
@@ -166,13 +176,13 @@ fn message(
                 message.need_string("tool_call_id")?
             } else {
                 let name = name.as_ref().ok_or_else(|| message.at("name").missing())?;
-                let answered = open_calls.iter().position(|(called, _)| called == name);
-                answered.map_or_else(|| format!("call_function_{index}"), |at| open_calls.remove(at).1)
+                let answered = calls.legacy.get_mut(name).and_then(VecDeque::pop_front);
+                answered.unwrap_or_else(|| format!("call_function_{index}"))
             };
             // A legacy function may answer null.
             let value = if role_word == "tool" { Some(message.need("content")?) } else { message.take("content") };
             let content = content(value, &message.at("content"))?;
-            let custom = custom_calls.contains(&id);
+            let custom = calls.custom.contains(&id);
             vec![Part::ToolResult(ToolResult { id, content, custom, ..ToolResult::default() })]
         }
         Role::System | Role::Developer | Role::User => {
@@ -189,16 +199,12 @@ fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, RequestError> {
     if tools.is_some() && functions.is_some() {
         return Err(body.at("functions").malformed("cannot stand beside tools"));
     }
-    let mut found = Vec::new();
-    let path = body.at("tools");
-    for (i, tool) in tools.unwrap_or_default().into_iter().enumerate() {
-        found.push(one_tool(Object::of(tool, path.index(i))?, i)?);
+    match functions {
+        Some(functions) => {
+            each(functions, &body.at("functions"), |function, _| function_tool(function).map(Tool::Function))
+        }
+        None => each(tools.unwrap_or_default(), &body.at("tools"), one_tool),
     }
-    let path = body.at("functions");
-    for (i, function) in functions.unwrap_or_default().into_iter().enumerate() {
-        found.push(Tool::Function(function_tool(Object::of(function, path.index(i))?)?));
-    }
-    Ok(found)
 }
 
 fn one_tool(mut tool: Object<'_>, index: usize) -> Result<Tool, RequestError> {

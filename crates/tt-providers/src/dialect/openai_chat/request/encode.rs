@@ -1,5 +1,7 @@
 //! Encodes a conversation as a Chat Completions request.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -325,7 +327,8 @@ fn joined(mut parts: Vec<Value>) -> Value {
 }
 
 fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Names, notes: &mut Notes) {
-    let custom = |name: &str| conversation.tools.iter().any(|tool| tool.name() == Some(name) && tool.is_custom());
+    let custom: HashSet<&str> =
+        conversation.tools.iter().filter(|tool| tool.is_custom()).filter_map(Tool::name).collect();
     if conversation.tools.iter().any(|tool| tool.cache().is_some()) {
         notes.dropped(Field::CacheMarks, "");
     }
@@ -334,7 +337,7 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
         body.insert("tools".into(), list.into());
     }
     let pointer = |name: &str| {
-        let kind = if custom(name) { "custom" } else { "function" };
+        let kind = if custom.contains(name) { "custom" } else { "function" };
         json!({"type": kind, kind: {"name": names.sent(name)}})
     };
     let choice = match &conversation.tool_choice {

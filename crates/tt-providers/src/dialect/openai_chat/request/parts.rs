@@ -7,7 +7,7 @@ use tt_core::call::conversation::{
 use tt_core::{Dialect, Provider};
 
 use super::super::citation;
-use super::super::object::{Object, Path};
+use super::super::object::{Object, Path, each};
 use crate::error::RequestError;
 
 /// The origin of `thinking_blocks`. A client sends them back without the name of the model.
@@ -21,9 +21,7 @@ pub(crate) fn content(value: Option<Value>, path: &Path<'_>) -> Result<Vec<Part>
     match value {
         None => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![Part::text(text)]),
-        Some(Value::Array(items)) => {
-            items.into_iter().enumerate().map(|(i, item)| part(Object::of(item, path.index(i))?)).collect()
-        }
+        Some(Value::Array(items)) => each(items, path, |item, _| part(item)),
         Some(_) => Err(path.malformed("must be a string or a list of parts")),
     }
 }
@@ -118,17 +116,22 @@ pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec
         }
     }
     citation::take(&mut message.fields, &mut said);
+    // Histories are long: their parts take no more room than they need.
+    parts.reserve_exact(said.len());
     parts.append(&mut said);
     if let Some(text) = message.string("refusal")? {
+        parts.reserve_exact(1);
         parts.push(Part::Refusal { text });
     }
     let calls = message.list("tool_calls")?.unwrap_or_default();
     let path = message.at("tool_calls");
+    parts.reserve_exact(calls.len());
     for (i, call) in calls.into_iter().enumerate() {
         parts.push(Part::ToolCall(tool_call(Object::of(call, path.index(i))?)?));
     }
     if let Some(call) = message.take("function_call") {
         let mut call = Object::of(call, message.at("function_call"))?;
+        parts.reserve_exact(1);
         parts.push(Part::ToolCall(ToolCall {
             id: legacy_id.to_owned(),
             name: call.need_string("name")?,
@@ -162,8 +165,7 @@ fn thinking(message: &mut Object<'_>) -> Result<Vec<Part>, RequestError> {
     if blocks.is_empty() {
         return Ok(text.filter(|text| !text.is_empty()).map(Part::thinking).into_iter().collect());
     }
-    let path = message.at("thinking_blocks");
-    blocks.into_iter().enumerate().map(|(i, block)| thinking_block(Object::of(block, path.index(i))?)).collect()
+    each(blocks, &message.at("thinking_blocks"), |block, _| thinking_block(block))
 }
 
 pub(crate) fn thinking_block(mut block: Object<'_>) -> Result<Part, RequestError> {

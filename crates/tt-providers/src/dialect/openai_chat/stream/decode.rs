@@ -1,7 +1,9 @@
 //! Decodes chunks to neutral events.
 
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::finish::Finish;
 use tt_core::call::origin::Signature;
@@ -15,11 +17,11 @@ use super::super::text::Loose;
 use super::super::wire::{self, Call, Chunk, Function};
 use super::super::{error, usage};
 use crate::codec::{StreamDecoder, Undo};
+use crate::dialect::held::{Held, MOST_BLOCKS};
+use crate::dialect::words;
 use crate::error::RequestError;
+use crate::json;
 use crate::upstream::error::{UpstreamError, json_error};
-
-/// The most choices, and the most calls in one choice, that are taken. No provider gives so many.
-const CAP: usize = 1024;
 
 /// Decodes a stream, event by event.
 #[derive(Debug, Default)]
@@ -28,7 +30,9 @@ pub struct Decoder {
     started: bool,
     done: bool,
     service_tier: Option<String>,
-    choices: Vec<ChoiceState>,
+    choices: BTreeMap<u32, ChoiceState>,
+    /// The calls of all choices, with their ids and held arguments.
+    held: Held,
 }
 
 /// The progress of one choice. Chunks do not number blocks, so they are numbered here.
@@ -40,7 +44,18 @@ struct ChoiceState {
     next_block: u32,
     /// The open block, which the next piece of the same kind continues.
     open: Option<(u32, Kind)>,
+    /// The calls, in the order in which they began.
     calls: Vec<CallState>,
+    /// The places in `calls`, by the names that the provider gives a call.
+    known: HashMap<CallName, usize>,
+}
+
+/// The name by which later pieces belong to a call.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum CallName {
+    Index(u32),
+    /// The id, for hosts that give no index: a new id begins a new call.
+    Id(String),
 }
 
 /// A kind of block that later chunks may continue.
@@ -53,8 +68,6 @@ enum Kind {
 
 #[derive(Debug)]
 struct CallState {
-    /// The provider's index of the call; `None` for hosts that give none, where a new id begins a new call.
-    index: Option<u32>,
     id: String,
     /// The number of its block; `None` until the name of the tool has come and the block has begun.
     block: Option<u32>,
@@ -68,21 +81,10 @@ impl Decoder {
         Self { undo, ..Self::default() }
     }
 
-    fn choice(&mut self, index: u32) -> Result<usize, UpstreamError> {
-        if let Some(at) = self.choices.iter().position(|choice| choice.index == index) {
-            return Ok(at);
-        }
-        if self.choices.len() == CAP {
-            return Err(UpstreamError::Protocol("too many choices in a stream".into()));
-        }
-        let calls = Vec::new();
-        self.choices.push(ChoiceState { index, finished: false, next_block: 0, open: None, calls });
-        Ok(self.choices.len() - 1)
-    }
-
     fn finish_stream(&mut self, out: &mut Vec<Event>) {
         self.done = true;
-        self.choices.iter_mut().filter(|choice| !choice.finished).for_each(|choice| choice.stop_all(out));
+        let open = self.choices.values_mut().filter(|choice| !choice.finished);
+        open.for_each(|choice| choice.stop_all(&mut self.held, out));
         out.push(Event::Done);
     }
 }
@@ -99,7 +101,7 @@ impl StreamDecoder for Decoder {
         }
         let chunk = Chunk::read(data).map_err(unreadable)?;
         if let Some(raw) = chunk.error {
-            let error: Value = serde_json::from_str(raw.get()).map_err(unreadable)?;
+            let error = json::value(raw.get().as_bytes()).map_err(unreadable)?;
             return Err(UpstreamError::Refused(Box::new(error::in_stream(&error))));
         }
         if let tier @ Loose::Text(_) = &chunk.service_tier {
@@ -110,25 +112,27 @@ impl StreamDecoder for Decoder {
         if !(self.started || choices.is_empty() && chunk.model.as_str().is_empty()) {
             self.started = true;
             out.push(Event::Start {
-                id: chunk.id.as_str().to_owned(),
-                model: chunk.model.as_str().to_owned(),
+                id: words::name(chunk.id.as_str().to_owned()),
+                model: words::name(chunk.model.as_str().to_owned()),
                 created: chunk.created.and_then(|created| created.get().parse().ok()),
             });
         }
         for choice in choices {
-            let at = self.choice(choice.index)?;
-            let (Some(state), undo) = (self.choices.get_mut(at), &self.undo) else { continue };
+            if self.choices.len() >= MOST_BLOCKS && !self.choices.contains_key(&choice.index) {
+                return Err(UpstreamError::Protocol("too many choices in a stream".into()));
+            }
+            let state = self.choices.entry(choice.index).or_insert_with(|| ChoiceState::new(choice.index));
             // Pieces after the finish are ignored.
             if state.finished {
                 continue;
             }
             if let Some(delta) = &choice.delta {
-                state.delta(delta, undo, out)?;
+                state.delta(delta, &self.undo, &mut self.held, out)?;
             }
             let word = choice.finish_reason.as_str();
             if let Some(reason) = wire::finish(word) {
                 state.finished = true;
-                state.stop_all(out);
+                state.stop_all(&mut self.held, out);
                 out.push(Event::Finish { choice: state.index, finish: Finish::in_word(reason, word) });
             }
         }
@@ -142,39 +146,55 @@ impl StreamDecoder for Decoder {
         if self.done {
             return Ok(());
         }
-        if !self.choices.iter().any(|choice| choice.finished) {
+        if !self.choices.values().any(|choice| choice.finished) {
             return Err(UpstreamError::Protocol("the stream ended before its finish reason".into()));
         }
         self.finish_stream(out);
         Ok(())
     }
+
+    fn held_bytes(&self) -> usize {
+        self.held.bytes() + self.choices.len() * size_of::<ChoiceState>()
+    }
 }
 
 impl ChoiceState {
-    fn delta(&mut self, delta: &wire::Delta<'_>, undo: &Undo, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
-        if let Some(text) = words(&delta.reasoning_content)? {
+    fn new(index: u32) -> Self {
+        Self { index, finished: false, next_block: 0, open: None, calls: Vec::new(), known: HashMap::new() }
+    }
+
+    fn delta(
+        &mut self,
+        delta: &wire::Delta<'_>,
+        undo: &Undo,
+        held: &mut Held,
+        out: &mut Vec<Event>,
+    ) -> Result<(), UpstreamError> {
+        if let Some(text) = text(&delta.reasoning_content)? {
             self.more(Kind::Thinking, Delta::Thinking(text), out);
         }
         if let Some(blocks) = delta.thinking_blocks {
             self.thinking_blocks(blocks, out)?;
         }
-        let text = words(&delta.content)?;
+        let content = text(&delta.content)?;
         if let Some(signature) = signature(delta.extra_content) {
             // Signed text is a block of its own, since the signature covers no more than this text.
             let signature = Some(signature);
-            self.whole(Part::Text(Text { text: text.unwrap_or_default(), signature, ..Text::default() }), out);
-        } else if let Some(text) = text {
+            self.whole(Part::Text(Text { text: content.unwrap_or_default(), signature, ..Text::default() }), out);
+        } else if let Some(text) = content {
             self.more(Kind::Text, Delta::Text(text), out);
         }
-        if let Some(text) = words(&delta.refusal)? {
+        if let Some(text) = text(&delta.refusal)? {
             self.more(Kind::Refusal, Delta::Refusal(text), out);
         }
-        for call in delta.tool_calls.iter().flatten() {
-            self.call(call, undo, out)?;
+        for call in delta.tool_calls.as_deref().unwrap_or_default() {
+            self.call(call, undo, held, out)?;
         }
         if let Some(function) = &delta.function_call {
-            let at = if self.calls.is_empty() { self.begin(None, "call_function_0")? } else { 0 };
+            let at = if self.calls.is_empty() { self.begin(None, "call_function_0", held)? } else { 0 };
+            let before = self.kept_bytes(at);
             self.function(at, function, false, None, undo, out)?;
+            held.change(before, self.kept_bytes(at));
         }
         Ok(())
     }
@@ -194,11 +214,15 @@ impl ChoiceState {
         out.extend(self.open.take().map(|(block, _)| Event::BlockStop { choice, block }));
     }
 
-    /// Ends all blocks.
-    fn stop_all(&mut self, out: &mut Vec<Event>) {
+    /// Ends all blocks, and forgets the calls.
+    fn stop_all(&mut self, held: &mut Held, out: &mut Vec<Event>) {
         self.stop(out);
         let choice = self.index;
-        out.extend(self.calls.iter().filter_map(|call| call.block).map(|block| Event::BlockStop { choice, block }));
+        self.known = HashMap::new();
+        for call in std::mem::take(&mut self.calls) {
+            held.close(call.kept_bytes());
+            out.extend(call.block.map(|block| Event::BlockStop { choice, block }));
+        }
     }
 
     /// Emits a block that is whole at once.
@@ -229,33 +253,49 @@ impl ChoiceState {
         }
     }
 
-    fn call(&mut self, call: &Call<'_>, undo: &Undo, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
+    fn call(
+        &mut self,
+        call: &Call<'_>,
+        undo: &Undo,
+        held: &mut Held,
+        out: &mut Vec<Event>,
+    ) -> Result<(), UpstreamError> {
         let id = call.id.as_str();
         let known = match call.index {
-            Some(index) => self.calls.iter().position(|known| known.index == Some(index)),
-            // Without an index, a new id begins a new call, and a piece without an id continues the last call.
+            Some(index) => self.known.get(&CallName::Index(index)).copied(),
+            // A piece with neither continues the last call.
             None if id.is_empty() => self.calls.len().checked_sub(1),
-            None => self.calls.iter().position(|known| known.id == id),
+            None => self.known.get(&CallName::Id(id.to_owned())).copied(),
         };
         let at = match known {
             Some(at) => at,
-            None => self.begin(call.index, id)?,
+            None => self.begin(call.index, id, held)?,
         };
         let (function, custom) = match (&call.function, &call.custom) {
             (_, Some(custom)) => (custom, true),
             (Some(function), None) => (function, false),
             (None, None) => return Ok(()),
         };
-        self.function(at, function, custom, signature(call.extra_content), undo, out)
+        let before = self.kept_bytes(at);
+        self.function(at, function, custom, signature(call.extra_content), undo, out)?;
+        held.change(before, self.kept_bytes(at));
+        Ok(())
     }
 
-    fn begin(&mut self, index: Option<u32>, id: &str) -> Result<usize, UpstreamError> {
+    fn kept_bytes(&self, call: usize) -> usize {
+        self.calls.get(call).map_or(0, CallState::kept_bytes)
+    }
+
+    fn begin(&mut self, index: Option<u32>, id: &str, held: &mut Held) -> Result<usize, UpstreamError> {
         let at = self.calls.len();
-        if at == CAP {
-            return Err(UpstreamError::Protocol("too many tool calls in a stream".into()));
-        }
         let id = if id.is_empty() { format!("call_{}_{at}", self.index) } else { id.to_owned() };
-        self.calls.push(CallState { index, id, block: None, held: String::new() });
+        let call = CallState { id, block: None, held: String::new() };
+        held.open(call.kept_bytes())?;
+        if let Some(index) = index {
+            self.known.entry(CallName::Index(index)).or_insert(at);
+        }
+        self.known.entry(CallName::Id(call.id.clone())).or_insert(at);
+        self.calls.push(call);
         Ok(at)
     }
 
@@ -268,13 +308,13 @@ impl ChoiceState {
         undo: &Undo,
         out: &mut Vec<Event>,
     ) -> Result<(), UpstreamError> {
-        let arguments = words(&function.arguments)?.unwrap_or_default();
+        let arguments = text(&function.arguments)?.unwrap_or_default();
         let Some(state) = self.calls.get_mut(at) else { return Ok(()) };
         state.held.push_str(&arguments);
         let block = match state.block {
             Some(block) => block,
             None => {
-                let Some(name) = words(&function.name)? else { return Ok(()) };
+                let Some(name) = text(&function.name)? else { return Ok(()) };
                 let (id, name) = (state.id.clone(), undo.tool_name(&name).to_owned());
                 let head = ToolCall { id, name, custom, signature, ..ToolCall::default() };
                 let block = self.start(Part::ToolCall(head), out);
@@ -293,9 +333,10 @@ impl ChoiceState {
 
     /// Reads whole thinking blocks, which [`super::Encoder`] writes beside `reasoning_content`.
     fn thinking_blocks(&mut self, blocks: &RawValue, out: &mut Vec<Event>) -> Result<(), UpstreamError> {
-        let blocks: Vec<Map<String, Value>> = serde_json::from_str(blocks.get()).map_err(unreadable)?;
-        for fields in blocks {
-            match thinking_block(Object { fields, path: Path::Root }).map_err(not_a_block)? {
+        let Value::Array(blocks) = json::value(blocks.get().as_bytes()).map_err(unreadable)? else { return Ok(()) };
+        for block in blocks {
+            let block = Object::of(block, Path::Root).and_then(thinking_block).map_err(not_a_block)?;
+            match block {
                 Part::Thinking(Thinking { text, signature, .. }) => {
                     let told = matches!(self.open, Some((_, Kind::Thinking)));
                     let (choice, block) = (self.index, self.of_kind(Kind::Thinking, out));
@@ -314,8 +355,15 @@ impl ChoiceState {
     }
 }
 
+impl CallState {
+    /// The length of the texts that are kept, in bytes. The id is kept twice.
+    fn kept_bytes(&self) -> usize {
+        2 * self.id.len() + self.held.len()
+    }
+}
+
 /// The text of a field; `None` if it is empty. A value of another type is an error, since its contents would be lost.
-fn words(field: &Loose<'_>) -> Result<Option<String>, UpstreamError> {
+fn text(field: &Loose<'_>) -> Result<Option<String>, UpstreamError> {
     match field {
         Loose::Other => Err(UpstreamError::Protocol("a chunk holds something else where text belongs".into())),
         text => Ok(Some(text.as_str()).filter(|text| !text.is_empty()).map(str::to_owned)),
@@ -323,7 +371,7 @@ fn words(field: &Loose<'_>) -> Result<Option<String>, UpstreamError> {
 }
 
 fn signature(extra_content: Option<&RawValue>) -> Option<Signature> {
-    signature_in(&serde_json::from_str(extra_content?.get()).ok()?)
+    signature_in(&json::value(extra_content?.get().as_bytes()).ok()?)
 }
 
 fn unreadable(error: serde_json::Error) -> UpstreamError {

@@ -1,5 +1,8 @@
 //! Encodes neutral events as chunks.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
 use tt_core::Provider;
@@ -12,6 +15,8 @@ use tt_core::usage::Usage;
 use super::super::reply::{EncodeOptions, signed};
 use super::super::{error, usage};
 use crate::codec::{PublicError, StreamEncoder};
+use crate::dialect::held::Held;
+use crate::dialect::words;
 
 /// Writes a stream of `chat.completion.chunk` events, each with the same `id`, `created` and `model`.
 #[derive(Debug)]
@@ -19,18 +24,19 @@ pub struct Encoder {
     options: EncodeOptions,
     /// `data: {…,"choices":[`, the same for all chunks; empty until the stream has begun.
     head: String,
-    choices: Vec<ChoiceState>,
+    choices: BTreeMap<u32, ChoiceState>,
+    /// The number of the open blocks of all choices, and the bytes that are kept of them.
+    held: Held,
     usage: Option<Usage>,
     /// True once `[DONE]` or an error has been written, after which nothing may follow.
     closed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct ChoiceState {
-    index: u32,
     finished: bool,
-    /// The blocks that have begun and not stopped.
-    open: Vec<(u32, Open)>,
+    /// The blocks that have begun and not stopped, by their number.
+    open: BTreeMap<u32, Open>,
     /// The number of calls that have begun, which is the index of the next one.
     calls: u32,
 }
@@ -47,16 +53,35 @@ enum Open {
     Call { call: u32, custom: bool },
 }
 
+impl Open {
+    /// The length of the text that is kept, in bytes.
+    fn kept_bytes(&self) -> usize {
+        match self {
+            Self::Thinking { text, .. } => text.len(),
+            Self::Plain | Self::Call { .. } => 0,
+        }
+    }
+}
+
 impl Encoder {
     /// An encoder at the start of a stream.
     pub fn new(options: EncodeOptions) -> Self {
-        Self { options, head: String::new(), choices: Vec::new(), usage: None, closed: false }
+        Self {
+            options,
+            head: String::new(),
+            choices: BTreeMap::new(),
+            held: Held::default(),
+            usage: None,
+            closed: false,
+        }
     }
 
     fn begin(&mut self, id: &str, model: &str) {
         if self.head.is_empty() {
-            let id = Value::from(self.options.id(id));
-            let (created, model) = (self.options.created, Value::from(self.options.model(model)));
+            // Each chunk repeats them.
+            let id = Value::from(words::name(self.options.id(id)));
+            let (created, model) =
+                (self.options.created, Value::from(words::name(self.options.model(model).to_owned())));
             self.head = format!(
                 r#"data: {{"id":{id},"object":"chat.completion.chunk","created":{created},"model":{model},"choices":["#
             );
@@ -66,15 +91,11 @@ impl Encoder {
     /// The state of a choice. For a new choice this writes the chunk with its role first.
     fn choice(&mut self, index: u32, out: &mut BytesMut) -> Option<&mut ChoiceState> {
         self.begin("", "");
-        let at = match self.choices.iter().position(|choice| choice.index == index) {
-            Some(at) => at,
-            None => {
-                self.choices.push(ChoiceState { index, finished: false, open: Vec::new(), calls: 0 });
-                self.chunk(out, index, None, |out| out.put_slice(br#""role":"assistant","content":"""#));
-                self.choices.len() - 1
-            }
-        };
-        self.choices.get_mut(at)
+        if let Entry::Vacant(new) = self.choices.entry(index) {
+            new.insert(ChoiceState::default());
+            self.chunk(out, index, None, |out| out.put_slice(br#""role":"assistant","content":"""#));
+        }
+        self.choices.get_mut(&index)
     }
 
     /// As [`Encoder::choice`]; `None` if the choice has ended, since no chunk may follow its finish chunk.
@@ -156,7 +177,10 @@ impl Encoder {
             _ => Open::Plain,
         };
         let number = if let Open::Call { call, .. } = open { call } else { 0 };
-        state.open.push((block, open));
+        if let Some(replaced) = state.open.insert(block, open) {
+            self.held.close(replaced.kept_bytes());
+        }
+        self.held.opened(0);
         match head {
             Part::Text(head) => self.text(choice, &head.text, google(head.signature.as_ref()), out),
             Part::Refusal { text } => self.refusal(choice, text, out),
@@ -215,8 +239,7 @@ impl Encoder {
 
     /// The state of an open block; `None` if it is not open.
     fn block(&mut self, choice: u32, block: u32) -> Option<&mut Open> {
-        let state = self.choices.iter_mut().find(|state| state.index == choice)?;
-        state.open.iter_mut().find(|(open, _)| *open == block).map(|(_, open)| open)
+        self.choices.get_mut(&choice)?.open.get_mut(&block)
     }
 
     fn text(&self, choice: u32, text: &str, google: Option<&str>, out: &mut BytesMut) {
@@ -244,6 +267,7 @@ impl Encoder {
         }
         if let Some(Open::Thinking { text: whole, .. }) = self.block(choice, block) {
             whole.push_str(text);
+            self.held.change(0, text.len());
         }
         self.chunk(out, choice, None, |out| field(out, "reasoning_content", text));
     }
@@ -254,6 +278,7 @@ impl Encoder {
         match self.block(choice, block) {
             Some(Open::Thinking { text, .. }) => {
                 let text = std::mem::take(text);
+                self.held.change(text.len(), 0);
                 if signature.of.provider == Provider::Anthropic {
                     let block = json!([{"type": "thinking", "thinking": text, "signature": signature.value}]);
                     self.chunk(out, choice, None, |out| value(out, "thinking_blocks", &block));
@@ -272,7 +297,8 @@ impl Encoder {
 
     fn done(&mut self, out: &mut BytesMut) {
         // A client waits for the finish chunk of every choice that began.
-        let open: Vec<u32> = self.choices.iter().filter(|c| !c.finished).map(|c| c.index).collect();
+        let open: Vec<u32> =
+            self.choices.iter().filter(|(_, choice)| !choice.finished).map(|(index, _)| *index).collect();
         open.into_iter().for_each(|choice| self.finish(choice, FinishReason::Stop, out));
         if let (true, Some(usage)) = (self.options.include_usage, self.usage) {
             self.begin("", "");
@@ -299,8 +325,8 @@ impl StreamEncoder for Encoder {
             Event::BlockStart { choice, block, head } => self.block_start(*choice, *block, head, out),
             Event::Delta { choice, block, delta } => self.delta(*choice, *block, delta, out),
             Event::BlockStop { choice, block } => {
-                if let Some(state) = self.choices.iter_mut().find(|state| state.index == *choice) {
-                    state.open.retain(|(open, _)| open != block);
+                if let Some(open) = self.choices.get_mut(choice).and_then(|state| state.open.remove(block)) {
+                    self.held.close(open.kept_bytes());
                 }
             }
             Event::Finish { choice, finish } => self.finish(*choice, finish.reason, out),
@@ -315,6 +341,10 @@ impl StreamEncoder for Encoder {
             return;
         }
         error::event(error, out);
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held.bytes() + self.choices.len() * size_of::<ChoiceState>() + self.head.len()
     }
 }
 

@@ -298,7 +298,7 @@ fn arguments_wait_for_the_name() {
 
 #[test]
 fn a_renamed_tool_has_its_own_name_again() {
-    let undo = Undo { tool_names: vec![("a_b".into(), "a.b".into())], ..Undo::default() };
+    let undo = Undo { tool_names: [("a_b".into(), "a.b".into())].into(), ..Undo::default() };
     let mut out = Vec::new();
     let data = delta(json!({"tool_calls": [{"index": 0, "id": "x", "function": {"name": "a_b"}}]}));
     Decoder::new(undo).data(data.to_string().as_bytes(), &mut out).unwrap();

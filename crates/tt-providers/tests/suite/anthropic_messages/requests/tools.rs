@@ -43,7 +43,7 @@ fn names_that_do_not_fit_are_aliased_everywhere_and_undone() {
     assert_ne!(alias, "files.read");
     assert_eq!(sent["tool_choice"], json!({"type": "tool", "name": alias}));
     assert_eq!(sent["messages"][1]["content"][0]["name"], alias);
-    assert_eq!(encoded.undo.tool_names, [(alias.to_owned(), "files.read".to_owned())]);
+    assert_eq!(encoded.undo.tool_names, [(alias.to_owned(), "files.read".to_owned())].into());
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn custom_tools_become_functions_with_one_string() {
     let schema = json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]});
     assert_eq!(sent["tools"][0], json!({"name": "sql", "input_schema": schema}));
     assert_eq!(sent["messages"][1]["content"][0]["input"], json!({"input": "select 1"}));
-    assert_eq!(encoded.undo.custom_tools, ["sql"]);
+    assert_eq!(encoded.undo.custom_tools, ["sql".to_owned()].into());
     let grammar = json!({"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: \"x\""}});
     conversation.tools[0] = Tool::Custom(CustomTool { name: name(), format: Some(grammar), ..CustomTool::default() });
     assert_eq!(refused(&conversation, &plain()), "tools[0].custom.format");

@@ -1,0 +1,105 @@
+//! The directory over a store that others write to.
+
+use tokio::runtime::Handle;
+use tt_core::caller::{RequestLimits, Scope};
+use tt_core::{Email, Timestamp};
+use tt_store::{NewApiKey, StoreConfig};
+use tt_testkit::database::TestDb;
+
+use super::*;
+
+const AT: Timestamp = Timestamp::from_millis(1_000);
+
+/// A directory over an empty store.
+async fn directory(db: &TestDb) -> Directory {
+    let store = Store::open(StoreConfig::new(db.url().into(), Handle::current())).unwrap();
+    store.migrate().await.unwrap();
+    let keyring = Keyring::new(&"a secret of thirty-two characters".into(), None).unwrap();
+    Directory::new(store, Arc::new(keyring), Duration::from_secs(60))
+}
+
+async fn user(directory: &Directory, name: &str) -> UserId {
+    let email = Email::parse(&format!("{name}@example.org")).unwrap();
+    directory.store.create_user(email, "$argon2id$x".into(), AT).await.unwrap()
+}
+
+/// Makes an API key, as another process does.
+async fn make_key(directory: &Directory, user: UserId, hash: KeyHash) {
+    let new = NewApiKey {
+        key_hash: hash,
+        name: None,
+        prefix: "tt-x".to_owned(),
+        scopes: vec![Scope::Proxy],
+        allowed_aliases: None,
+        limits: RequestLimits::default(),
+        budget: None,
+        expires_at: None,
+    };
+    directory.store.create_api_key(user, new, AT).await.unwrap();
+}
+
+async fn find(directory: &Directory, hash: KeyHash) -> Option<KnownCaller> {
+    directory.caller(CredentialKind::ApiKey, hash).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_nobody_has_is_asked_for_once_until_something_changes() {
+    let db = TestDb::sqlite();
+    let directory = directory(&db).await;
+    let (ann, hash) = (user(&directory, "ann").await, KeyHash([7; 32]));
+    assert!(find(&directory, hash).await.is_none());
+    // Only the store knows of the key now, and the store is not asked.
+    make_key(&directory, ann, hash).await;
+    assert!(find(&directory, hash).await.is_none());
+    assert!(find(&directory, KeyHash([8; 32])).await.is_none());
+    directory.forget(ann);
+    assert_eq!(find(&directory, hash).await.unwrap().user_id, ann);
+}
+
+#[test]
+fn an_unknown_credential_is_remembered_for_a_short_time() {
+    let unknown = Unknown { changes: 7, at_ms: 1_000 };
+    assert!(unknown.holds(7, 1_000) && unknown.holds(7, 1_000 + UNKNOWN_MS));
+    assert!(!unknown.holds(7, 1_001 + UNKNOWN_MS) && !unknown.holds(8, 1_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn made_up_credentials_take_no_more_than_their_places() {
+    let db = TestDb::sqlite();
+    let directory = directory(&db).await;
+    for n in 0..10 * MOST_UNKNOWN as u64 {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&n.to_le_bytes());
+        directory.unknown.insert((CredentialKind::ApiKey, KeyHash(hash)), Unknown { changes: 0, at_ms: 0 });
+    }
+    assert!(directory.unknown.len() <= MOST_UNKNOWN, "{}", directory.unknown.len());
+    assert_eq!(directory.callers.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_writes_without_pause_keeps_nobody_else_out() {
+    let db = TestDb::sqlite();
+    let directory = Arc::new(directory(&db).await);
+    let (ann, bob, hash) = (user(&directory, "ann").await, user(&directory, "bob").await, KeyHash([7; 32]));
+    make_key(&directory, ann, hash).await;
+    find(&directory, hash).await.unwrap();
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (writer, writing) = (Arc::clone(&directory), Arc::clone(&stop));
+    let writes = std::thread::spawn(move || {
+        while !writing.load(Ordering::Relaxed) {
+            writer.forget(bob);
+        }
+    });
+    // Until the other user writes during a query.
+    let known = loop {
+        directory.forget(ann);
+        let before = directory.slots.changes();
+        assert!(find(&directory, hash).await.is_some());
+        if directory.slots.changes() > before {
+            break directory.callers.get(&(CredentialKind::ApiKey, hash));
+        }
+    };
+    stop.store(true, Ordering::Relaxed);
+    writes.join().unwrap();
+    assert!(known.is_some_and(|known| known.is_current()), "the answer was not remembered");
+}

@@ -1,0 +1,167 @@
+//! The text of a whole answer, read without decoding the rest of it.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::text::Loose;
+use super::wire::{Call, Function};
+use crate::tally::Tally;
+
+/// Adds the generated text of the list `choices` to `tally`. An answer in a form that is not known counts with all its
+/// bytes: too much is better than nothing.
+pub(super) fn count(choices: &RawValue, tally: &mut Tally) {
+    let mut read = Tally::default();
+    match each(choices, |choice: Choice<'_>| choice.count(&mut read)) {
+        Ok(()) => *tally = read,
+        Err(_) => tally.text(choices.get()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    message: Option<Message<'a>>,
+}
+
+/// A message, with its lists as text, so that their elements are read one after another.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Message<'a> {
+    #[serde(borrow)]
+    thinking_blocks: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reasoning_content: Loose<'a>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    refusal: Loose<'a>,
+    #[serde(borrow)]
+    tool_calls: Option<&'a RawValue>,
+    #[serde(borrow)]
+    function_call: Option<Function<'a>>,
+}
+
+/// A part of `content`, or a thinking block.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Part<'a> {
+    #[serde(borrow)]
+    text: Loose<'a>,
+    #[serde(borrow)]
+    refusal: Loose<'a>,
+    #[serde(borrow)]
+    thinking: Loose<'a>,
+}
+
+impl Choice<'_> {
+    fn count(self, tally: &mut Tally) -> Result<(), serde_json::Error> {
+        let Some(message) = self.message else { return Ok(()) };
+        let before = tally.text_bytes();
+        if let Some(blocks) = message.thinking_blocks {
+            each(blocks, |block: Part<'_>| {
+                tally.text(block.thinking.as_str());
+                Ok(())
+            })?;
+        }
+        // The blocks are the same thinking once more.
+        if tally.text_bytes() == before {
+            tally.text(message.reasoning_content.as_str());
+        }
+        match message.content {
+            Some(text) if text.get().starts_with('"') => {
+                tally.text(serde_json::from_str::<Loose<'_>>(text.get())?.as_str());
+            }
+            Some(parts) => each(parts, |part: Part<'_>| {
+                tally.text(part.text.as_str());
+                tally.text(part.refusal.as_str());
+                Ok(())
+            })?,
+            None => {}
+        }
+        tally.text(message.refusal.as_str());
+        if let Some(calls) = message.tool_calls {
+            each(calls, |call: Call<'_>| {
+                [call.function, call.custom].into_iter().flatten().for_each(|call| called(&call, tally));
+                Ok(())
+            })?;
+        }
+        message.function_call.iter().for_each(|call| called(call, tally));
+        Ok(())
+    }
+}
+
+fn called(call: &Function<'_>, tally: &mut Tally) {
+    tally.text(call.name.as_str());
+    tally.text(call.arguments.as_str());
+}
+
+/// Reads the elements of a list one after another, and keeps none.
+fn each<'a, T: Deserialize<'a>>(
+    list: &'a RawValue,
+    read: impl FnMut(T) -> Result<(), serde_json::Error>,
+) -> Result<(), serde_json::Error> {
+    struct Each<T, F>(F, std::marker::PhantomData<T>);
+
+    impl<'de, T, F> Visitor<'de> for Each<T, F>
+    where
+        T: Deserialize<'de>,
+        F: FnMut(T) -> Result<(), serde_json::Error>,
+    {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+            while let Some(element) = list.next_element()? {
+                (self.0)(element).map_err(serde::de::Error::custom)?;
+            }
+            Ok(())
+        }
+    }
+
+    serde_json::Deserializer::from_str(list.get()).deserialize_seq(Each(read, std::marker::PhantomData))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn text(choices: Value) -> String {
+        let raw = serde_json::value::to_raw_value(&choices).unwrap();
+        let mut tally = Tally::default();
+        count(&raw, &mut tally);
+        tally.output_text
+    }
+
+    #[test]
+    fn all_that_the_model_wrote_is_counted_once() {
+        let message = json!({
+            "role": "assistant",
+            "reasoning_content": "think",
+            "thinking_blocks": [{"type": "thinking", "thinking": "think", "signature": "s"}],
+            "content": [{"type": "text", "text": "a\n"}, {"type": "refusal", "refusal": "no"}],
+            "refusal": "!",
+            "tool_calls": [
+                {"id": "1", "function": {"name": "f", "arguments": "{}"}},
+                {"id": "2", "type": "custom", "custom": {"name": "g", "input": "x"}},
+            ],
+            "function_call": {"name": "h", "arguments": "[]"},
+            "other": "not generated",
+        });
+        assert_eq!(text(json!([{"index": 0}, {"message": message}])), "thinka\nno!f{}gxh[]");
+        assert_eq!(text(json!([{"message": {"reasoning_content": "t", "thinking_blocks": []}}])), "t");
+        assert_eq!(text(json!([{"message": {"content": null}}, {"message": {"content": "x"}}])), "x");
+    }
+
+    #[test]
+    fn a_form_that_is_not_known_counts_with_all_its_bytes() {
+        for odd in [json!([{"message": {"content": {"a": "b"}}}]), json!([1]), json!([{"message": "text"}])] {
+            assert_eq!(text(odd.clone()), odd.to_string());
+        }
+    }
+}

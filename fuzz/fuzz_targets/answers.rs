@@ -1,0 +1,4 @@
+//! Fuzzes answers of providers.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| tt_fuzz::answer(input));
