@@ -8,8 +8,10 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
-use tt_core::{RequestId, Timestamp};
+use tt_core::{Caller, RequestId, Timestamp};
+use tt_store::{Actor, Author};
 
+use crate::clock::now;
 use crate::edge::body::{self, Pace};
 use crate::edge::error::ApiError;
 use crate::edge::reader::Reader;
@@ -36,6 +38,11 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.parts.headers
+    }
+
+    /// The author of a change that `caller` makes by this request.
+    pub(crate) fn author(&self, caller: &Caller) -> Author {
+        Author { actor: Actor::User(caller.user_id, caller.api_key_id()), address: Some(self.client), at: now() }
     }
 
     /// The `n`th placeholder of the path, percent-decoded.

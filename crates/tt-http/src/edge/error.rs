@@ -163,6 +163,12 @@ impl ApiError {
         }
     }
 
+    /// There were `limit` calls to `/auth` and `/manage` in a minute, and the next is admitted after `wait`.
+    pub(crate) fn too_many_calls(whose: &str, limit: u64, wait: Duration) -> Self {
+        let message = format!("The limit of {limit} calls a minute to /auth and /manage for {whose} is reached; wait.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded", message).after(wait)
+    }
+
     pub(crate) fn limits_unavailable() -> Self {
         let message = "Limits cannot be checked while Redis is away; try again soon.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", message).after(Duration::from_secs(1))
@@ -488,6 +494,11 @@ impl From<StoreError> for ApiError {
                 }
                 Conflict::ProviderKeyInUse => {
                     Self::conflict("provider_key_in_use", "An alias uses this provider key; change that one first.")
+                }
+                Conflict::QuotaExceeded(quota) => {
+                    let message =
+                        format!("You have {} {quota}, the most there may be; delete one first.", quota.most());
+                    Self::conflict("quota_exceeded", &message)
                 }
             },
             StoreError::Invalid(invalid) => invalid.into(),
