@@ -19,6 +19,7 @@
 mod bound;
 mod dated;
 mod entry;
+mod exact_line;
 mod lines;
 mod read;
 mod reprice;

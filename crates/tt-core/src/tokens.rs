@@ -12,13 +12,12 @@ use std::ops::RangeInclusive;
 
 use crate::plan::InputTokens;
 
-mod bound;
+pub mod bound;
 mod media;
 mod media_bound;
 mod picture;
 mod pieces;
 
-pub use bound::most_of_text;
 pub use media::media_tokens;
 pub use media_bound::most_of_media;
 

@@ -1,6 +1,6 @@
 //! One model of the table: its price sheet, the prices an administrator set over it, and the cost of an answer by them.
 
-use super::lines::ExactLine;
+use super::exact_line::ExactLine;
 use super::sheet::{self, Class, Prices, STANDARD, Sheet};
 use super::unit::PicoPerToken;
 use crate::fee::{Fee, FeeKind, FeeUnit};

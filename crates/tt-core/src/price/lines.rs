@@ -1,5 +1,6 @@
 //! The lines of a cost: what each class of tokens cost, and at which price.
 
+use super::exact_line::ExactLine;
 use super::sheet;
 use super::table::PriceTable;
 use super::unit::PicoPerToken;
@@ -20,23 +21,9 @@ pub struct CostLine {
     pub cost: NanoUsd,
 }
 
-/// A line before it is rounded: amounts in atto-dollars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ExactLine {
-    pub(super) class: &'static str,
-    pub(super) count: u64,
-    pub(super) per_unit: u128,
-}
-
 /// The atto-dollars of a nano-dollar, and of a pico-dollar.
 const PER_NANO: u128 = 1_000_000_000;
 const PER_PICO: u128 = sheet::ONCE;
-
-impl ExactLine {
-    const fn amount(&self) -> u128 {
-        self.per_unit.saturating_mul(self.count as u128)
-    }
-}
 
 impl PriceTable {
     /// The lines of the known cost of a request with these attempts. `None`: this table prices an attempt at another cost than

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::dated;
 use super::entry::{Listed, Mode, ModelEntry, Override};
-use super::lines::ExactLine;
+use super::exact_line::ExactLine;
 use crate::model::ModelFacts;
 use crate::usage::Reported;
 use crate::{NanoUsd, Provider, Timestamp};
