@@ -6,6 +6,7 @@ mod clock;
 mod config;
 mod edge;
 mod health;
+mod key;
 mod manage;
 mod model_list;
 mod models;

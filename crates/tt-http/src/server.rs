@@ -53,6 +53,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken
     // The baseline is read before the directory remembers anything, so that no change falls in between.
     let baseline = changes::baseline(&app).await?;
     changes::refresh_prices(&app).await;
+    app.compute.start()?;
     let close = CancellationToken::new();
     let mut workers = Vec::with_capacity(app.config.workers);
     for number in 0..app.config.workers.max(1) {

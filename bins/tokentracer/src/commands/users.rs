@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tt_core::{Email, Role};
 use tt_crypto::Passwords;
 use tt_http::{check_password, now};
-use tt_store::{Store, User, UserPatch};
+use tt_store::{Author, Store, User, UserPatch};
 
 use crate::config::{Config, Database};
 use crate::data_dir;
@@ -101,7 +101,7 @@ async fn change(store: &Store, name: &str, matches: &ArgMatches) -> Result<(), S
         _ => return Err(format!("users: there is no subcommand {name}")),
     };
     let user = existing(store, matches).await?;
-    let changed = store.update_user(user.id, patch, now()).await.map_err(|error| explain(&error))?;
+    let changed = store.update_user(user.id, patch, Author::operator(now())).await.map_err(|error| explain(&error))?;
     print(&line(&changed))
 }
 
@@ -109,10 +109,10 @@ async fn create(store: &Store, matches: &ArgMatches, control: &Handle) -> Result
     let email = email(matches)?;
     let password = Password::of(matches)?;
     let hash = password.hash(control).await?;
-    let id = store.create_user(email, hash, now()).await.map_err(|error| explain(&error))?;
+    let id = store.create_user(email, hash, Author::operator(now())).await.map_err(|error| explain(&error))?;
     let role = matches.get_flag("admin").then_some(Role::Admin);
     let patch = UserPatch { role, ..UserPatch::default() };
-    let user = store.update_user(id, patch, now()).await.map_err(|error| explain(&error))?;
+    let user = store.update_user(id, patch, Author::operator(now())).await.map_err(|error| explain(&error))?;
     print(&line(&user))?;
     password.print_if_made()
 }
@@ -121,14 +121,14 @@ async fn reset_password(store: &Store, matches: &ArgMatches, control: &Handle) -
     let user = existing(store, matches).await?;
     let password = Password::of(matches)?;
     let hash = password.hash(control).await?;
-    store.set_password(user.id, hash, None, now()).await.map_err(|error| explain(&error))?;
+    store.set_password(user.id, hash, None, Author::operator(now())).await.map_err(|error| explain(&error))?;
     print(&line(&user))?;
     password.print_if_made()
 }
 
 async fn delete(store: &Store, matches: &ArgMatches) -> Result<(), String> {
     let user = existing(store, matches).await?;
-    store.delete_user(user.id, now()).await.map_err(|error| explain(&error))?;
+    store.delete_user(user.id, Author::operator(now())).await.map_err(|error| explain(&error))?;
     print(&line(&user))
 }
 

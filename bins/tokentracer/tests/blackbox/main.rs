@@ -53,6 +53,8 @@ mod secrecy;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod setup;
 #[cfg(test)]
 mod start;

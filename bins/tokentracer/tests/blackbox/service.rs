@@ -20,7 +20,8 @@ async fn health_is_ok_in_text() {
 async fn readiness_names_the_parts() {
     let world = world().await;
     let body = world.client().get("/health/ready").send().await.expect(200).json();
-    fields(&body, &["store", "redis", "journal"]);
+    fields(&body, &["store", "redis", "journal", "memory"]);
+    fields(&body["memory"], &["held_bytes", "max_bytes"]);
     assert_eq!((&body["store"], &body["journal"]), (&json!("ok"), &json!("ok")));
 }
 

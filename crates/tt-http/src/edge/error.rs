@@ -12,6 +12,7 @@ use tt_providers::{PublicError, Refused, RefusedKind, UpstreamError};
 use tt_store::{Conflict, Object, StoreError};
 
 use crate::state::budget_accounts::BudgetAccountsError;
+use crate::state::compute::ComputeError;
 use crate::state::directory::DirectoryError;
 use crate::state::memory_limit::MemoryLimitExceeded;
 
@@ -162,6 +163,12 @@ impl ApiError {
         }
     }
 
+    /// There were `limit` calls to `/auth` and `/manage` in a minute, and the next is admitted after `wait`.
+    pub(crate) fn too_many_calls(whose: &str, limit: u64, wait: Duration) -> Self {
+        let message = format!("The limit of {limit} calls a minute to /auth and /manage for {whose} is reached; wait.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded", message).after(wait)
+    }
+
     pub(crate) fn limits_unavailable() -> Self {
         let message = "Limits cannot be checked while Redis is away; try again soon.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", message).after(Duration::from_secs(1))
@@ -256,6 +263,12 @@ impl ApiError {
     pub(crate) fn body_too_large(cap_bytes: usize) -> Self {
         let message = format!("The body is larger than {cap_bytes} bytes.");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, BODY_TOO_LARGE, message)
+    }
+
+    /// A body within the cap whose many values take more memory than one user may hold.
+    fn too_large_to_read() -> Self {
+        let message = "The body holds so many values that reading it takes more memory than one user may hold.";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "body_too_large", message)
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
@@ -409,7 +422,19 @@ impl From<NoTarget> for ApiError {
 
 impl From<MemoryLimitExceeded> for ApiError {
     fn from(exceeded: MemoryLimitExceeded) -> Self {
-        Self::overloaded().because(exceeded)
+        match exceeded {
+            MemoryLimitExceeded::Full => Self::overloaded().because(exceeded),
+            MemoryLimitExceeded::TooLarge => Self::too_large_to_read(),
+        }
+    }
+}
+
+impl From<ComputeError> for ApiError {
+    fn from(error: ComputeError) -> Self {
+        match error {
+            ComputeError::Busy => Self::overloaded().because(error),
+            ComputeError::Panicked => Self::internal().because(error),
+        }
     }
 }
 
@@ -469,6 +494,11 @@ impl From<StoreError> for ApiError {
                 }
                 Conflict::ProviderKeyInUse => {
                     Self::conflict("provider_key_in_use", "An alias uses this provider key; change that one first.")
+                }
+                Conflict::QuotaExceeded(quota) => {
+                    let message =
+                        format!("You have {} {quota}, the most there may be; delete one first.", quota.most());
+                    Self::conflict("quota_exceeded", &message)
                 }
             },
             StoreError::Invalid(invalid) => invalid.into(),

@@ -31,14 +31,14 @@ use tt_core::record::{AttemptEnded, AttemptStarted, Note, Outcome, Settled, Tota
 use tt_core::usage::Reported;
 use tt_core::{NanoUsd, Provider, UsageSource};
 use tt_ledger::{Durable, Guard, LedgerError};
+use tt_providers::UpstreamError;
 use tt_providers::tally::Tally;
-use tt_providers::{ClientRequest, UpstreamError};
 
+use super::ingress::Inbound;
 use super::request_budget::{self, NotReserved, RequestBudget};
 use crate::clock::now;
 use crate::edge::error::ApiError;
 use crate::edge::reader::Reader;
-use crate::state::token_counter::TokenCounter;
 
 mod estimate;
 mod meter;
@@ -51,8 +51,7 @@ pub(super) struct Accounting {
     guard: Guard,
     /// The caller's budget; `None` if no budget holds for the caller.
     budget: Option<RequestBudget>,
-    request: Arc<ClientRequest>,
-    counter: Arc<TokenCounter>,
+    inbound: Arc<Inbound>,
     arrived: Instant,
     reader: Reader,
 }
@@ -86,14 +85,13 @@ impl Accounting {
     pub(super) fn new(
         mut guard: Guard,
         mut budget: Option<RequestBudget>,
-        request: Arc<ClientRequest>,
-        counter: Arc<TokenCounter>,
+        inbound: Arc<Inbound>,
         arrived: Instant,
     ) -> Self {
         if let Some(budget) = &mut budget {
             budget.watch(&mut guard);
         }
-        Self { guard, budget, request, counter, arrived, reader: Reader::default() }
+        Self { guard, budget, inbound, arrived, reader: Reader::default() }
     }
 
     /// Sets the reader of the answer, which knows why a client has left.
@@ -203,8 +201,10 @@ impl OpenAttempt {
             }
             (UpstreamError::Refused(refused), _) => AttemptEnded::unbilled(Some(refused.status), reason, elapsed),
             (UpstreamError::Connect(_), _) => AttemptEnded::unbilled(None, reason, elapsed),
-            (UpstreamError::Protocol(_) | UpstreamError::Broken(_), Received::Head) => unanswered(Some(200)),
-            (UpstreamError::Protocol(_) | UpstreamError::Broken(_), Received::Nothing)
+            (UpstreamError::Protocol(_) | UpstreamError::Broken(_) | UpstreamError::Unread(_), Received::Head) => {
+                unanswered(Some(200))
+            }
+            (UpstreamError::Protocol(_) | UpstreamError::Broken(_) | UpstreamError::Unread(_), Received::Nothing)
             | (UpstreamError::Timeout(_), _) => unanswered(None),
         };
         self.accounting.guard.attempt_ended(ended);
@@ -237,15 +237,15 @@ impl OpenAttempt {
         self.count(tally, End::Broke(reason))
     }
 
-    /// Settles a request whose client left a stream. The token counter's thread counts what the client had consumed, and
-    /// settles.
+    /// Settles a request whose client left a stream. A thread for long computations counts what the client had consumed,
+    /// and settles.
     pub(super) fn client_left(self, tally: impl Into<Arc<Tally>>) {
         let end = if self.accounting.reader.was_cut() { End::ClientCut } else { End::ClientLeft };
         let (tally, latency_ms) = (tally.into(), self.meter.elapsed_ms());
         let settled = self.settled(&end);
-        let counter = Arc::clone(&self.accounting.counter);
-        counter.run(move |precision| {
-            let usage = estimate(&self.accounting.request, self.meter.provider(), &tally, precision);
+        let inbound = Arc::clone(&self.accounting.inbound);
+        inbound.compute().count(inbound.user(), move |precision| {
+            let usage = estimate(&self.accounting.inbound, self.meter.provider(), &tally, precision);
             let ended = self.meter.ended(end.billed(usage, &tally, latency_ms));
             let mut guard = self.accounting.guard;
             guard.last_attempt_ended(ended);
@@ -259,11 +259,13 @@ impl OpenAttempt {
         let latency_ms = self.meter.elapsed_ms();
         let tally = Arc::new(tally);
         let (done, counted) = oneshot::channel();
-        let (request, provider) = (Arc::clone(&self.accounting.request), self.meter.provider());
+        let (inbound, provider) = (Arc::clone(&self.accounting.inbound), self.meter.provider());
         let answer = Arc::clone(&tally);
-        self.accounting.counter.run(move |precision| {
+        self.accounting.inbound.compute().count(inbound.user(), move |precision| {
             // If the client leaves meanwhile, `Settling` is dropped, and its drop counts again.
-            let _gone = done.send(estimate(&request, provider, &answer, precision));
+            if !done.is_closed() {
+                let _gone = done.send(estimate(&inbound, provider, &answer, precision));
+            }
         });
         Settling(Stage::Counting(Box::new(Counting { attempt: self, counted, tally, end, latency_ms })))
     }
@@ -337,7 +339,7 @@ impl End {
 pub(super) struct Settling(Stage);
 
 enum Stage {
-    /// The token counter counts the usage that the provider did not report.
+    /// A thread for long computations counts the usage that the provider did not report.
     Counting(Box<Counting>),
     /// The request has settled, and the settlement is on its way to the disk.
     Syncing(Pin<Box<dyn Future<Output = ()> + Send>>, Option<NanoUsd>),
@@ -405,7 +407,7 @@ impl Drop for Settling {
 }
 
 impl Counting {
-    /// Settles with the counted usage, `counted`. It is `None` if the token counter failed.
+    /// Settles with the counted usage, `counted`. It is `None` if the count panicked.
     fn settle(self, counted: Option<Reported>) -> Settling {
         let Self { attempt, tally, end, latency_ms, .. } = self;
         let ended = match counted {

@@ -89,6 +89,8 @@ async fn serve(
         tasks.wait().await;
     });
     if drained.await.is_err() {
+        // Every request that is cut settles, and the stop waits for that.
+        app.compute.hurry();
         tracing::warn!(connections = tasks.len(), "the grace period is over: connections are cut");
     }
 }

@@ -11,14 +11,15 @@ use tt_core::BaseUrl;
 use crate::upstream::client::Trust;
 use crate::upstream::resolver::{LookupError, Resolver};
 
-/// The reason for which a host may not be called.
+/// The reason for which a host may not be called. Both reasons read alike, since the difference would tell a user which names
+/// an inner network has.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// The host is, or resolves to, an address that is not public.
-    #[error("the host is not a public address")]
+    #[error("the host has no public address")]
     NotPublic,
     /// The name of the host does not resolve.
-    #[error("the host's name cannot be resolved")]
+    #[error("the host has no public address")]
     Unresolved(#[source] LookupError),
 }
 

@@ -23,6 +23,9 @@ pub enum UpstreamError {
     /// The answer cannot be read, or ended early.
     #[error("unreadable answer: {0}")]
     Protocol(String),
+    /// The answer was not read, for a reason of this process: there is no memory for it.
+    #[error("the answer was not read: {0}")]
+    Unread(String),
     /// The answer is whole but of no use (Gemini `MALFORMED_FUNCTION_CALL`). The provider bills it all the same.
     #[error("unusable answer: {reason}")]
     BadAnswer {
@@ -95,7 +98,7 @@ impl UpstreamError {
     /// time-out leads to the next target at once, since the caller has waited already.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Timeout(_) | Self::Protocol(_) | Self::BadAnswer { .. } => Disposition::FallBack,
+            Self::Timeout(_) | Self::Protocol(_) | Self::Unread(_) | Self::BadAnswer { .. } => Disposition::FallBack,
             Self::Connect(_) | Self::Broken(_) => Disposition::Retry(None),
             Self::Refused(refused) => refused.disposition(),
         }
@@ -120,6 +123,7 @@ impl UpstreamError {
             Self::Timeout(_) => "no more data in time",
             Self::Connect(_) | Self::Broken(_) => "the connection broke",
             Self::BadAnswer { .. } | Self::Protocol(_) => "unreadable",
+            Self::Unread(_) => "no room for the answer",
         }
     }
 }

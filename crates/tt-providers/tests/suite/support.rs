@@ -335,6 +335,7 @@ fn failure(error: &UpstreamError) -> String {
         UpstreamError::Connect(_) => "no connection".to_owned(),
         UpstreamError::Broken(why) => format!("broken connection: {why}"),
         UpstreamError::Protocol(why) => format!("unreadable answer: {why}"),
+        UpstreamError::Unread(why) => format!("an answer that was not read: {why}"),
         UpstreamError::BadAnswer { reason, usage: billed } => {
             format!("unusable answer: {reason}, billed: {}", classes(&billed.usage, &billed.fees))
         }

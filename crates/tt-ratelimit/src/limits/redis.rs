@@ -14,7 +14,7 @@ use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{MissedTickBehavior, interval};
-use tt_core::limits::{Decision, Rule};
+use tt_core::limits::{Decision, Rule, Standing};
 use tt_core::{ApiKeyId, Timestamp, UserId};
 
 use super::memory::{LastMinute, MemoryLimits};
@@ -145,6 +145,22 @@ impl RedisLimits {
             WithoutRedis::Local => self.memory.check(rules, now),
             WithoutRedis::Deny => Decision::Unavailable,
         }
+    }
+
+    /// The state of each of `rules`, as Redis has it. While it is down, as this process has it.
+    pub(super) async fn standings(&self, connection: &Connection, rules: &[Rule], now: Timestamp) -> Vec<Standing> {
+        if let Some(since) = self.connections.closed() {
+            let given = self.given_clock.then_some(now);
+            let read = async {
+                let mut connection = connection.connected()?;
+                within(self.connections.timeout(), self.script.standings(&mut connection, rules, given)).await
+            };
+            match read.await {
+                Ok(standings) => return standings,
+                Err(failure) => self.connections.trip(since, &failure),
+            }
+        }
+        self.memory.standings(rules, now)
     }
 
     async fn decide(&self, connection: &Connection, rules: &[Rule], now: Timestamp) -> Result<Decision, Failure> {
