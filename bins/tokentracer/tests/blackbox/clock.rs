@@ -11,7 +11,7 @@ use tt_testkit::world::{User, question, request_id};
 use tt_testkit::{Client, Program, World};
 
 use crate::expect::{about, now_ms, time};
-use crate::setup::world_stopped;
+use crate::setup::BINARY;
 
 const HOUR: i64 = 3600;
 
@@ -30,7 +30,8 @@ impl Clocked {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/clock.c");
         let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status().unwrap();
         assert!(made.success(), "the clock was not compiled");
-        let world = world_stopped().await;
+        // On the embedded database limits go by the clock of the process; elsewhere by that of Redis.
+        let world = World::of(BINARY).stopped().await;
         let launch = settings.iter().fold(world.launch(), |launch, (name, value)| launch.env(name, *value));
         let text = |path: &PathBuf| path.to_str().unwrap().to_owned();
         let program = launch.env("LD_PRELOAD", text(&library)).env("CLOCK_OFFSET", text(&offset)).start();

@@ -7,7 +7,7 @@ use tt_testkit::world::{Backend, Setup};
 use tt_testkit::{Program, World};
 
 /// The built program.
-const BINARY: &str = env!("CARGO_BIN_EXE_tokentracer");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tokentracer");
 
 /// The backend that the tests run on.
 pub(crate) fn backend() -> Backend {
