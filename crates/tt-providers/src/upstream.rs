@@ -7,3 +7,4 @@ pub mod endpoint;
 pub mod error;
 pub mod resolver;
 pub(crate) mod retry_after;
+pub mod trust;

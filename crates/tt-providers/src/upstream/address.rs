@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tt_core::BaseUrl;
 
-use crate::upstream::client::Trust;
 use crate::upstream::resolver::{LookupError, Resolver};
+use crate::upstream::trust::Trust;
 
 /// The reason for which a host may not be called. Both reasons read alike, since the difference would tell a user which names
 /// an inner network has.

@@ -12,8 +12,9 @@ use tokio::time::timeout;
 
 use crate::codec::Egress;
 use crate::slices::Slices;
-use crate::upstream::client::{Client, Trust};
+use crate::upstream::client::Client;
 use crate::upstream::error::UpstreamError;
+use crate::upstream::trust::Trust;
 
 /// The largest error body that is read, in bytes, and the time limit for reading it.
 const LARGEST_ERROR_BYTES: usize = 64 * 1024;

@@ -22,6 +22,7 @@ use crate::slices::Slices;
 use crate::upstream::address::{AddressError, is_public, literal};
 use crate::upstream::error::{UpstreamError, cut};
 use crate::upstream::resolver::Resolver;
+use crate::upstream::trust::Trust;
 
 /// The time after which an idle connection is closed. Load balancers usually close theirs after 60 s, which would break
 /// a request that is just being sent.
@@ -30,15 +31,6 @@ const IDLE: Duration = Duration::from_secs(50);
 /// The most bytes of an answer that are read at a time. A stream works through as many at once, which must not take a
 /// worker thread long, and a connection holds as many.
 const READ_BYTES: usize = 64 * 1024;
-
-/// The person who chose an address, which decides whether it must be public.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// The operator of the server. Any address is allowed.
-    Operator,
-    /// A user. Only public addresses are allowed, unless [`ClientSettings`] allows private ones.
-    User,
-}
 
 /// Settings of a client's connections.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
-use crate::upstream::client::Trust;
+use crate::upstream::trust::Trust;
 
 /// The longest time that a caller waits for a lookup.
 pub const LONGEST: Duration = Duration::from_secs(5);
