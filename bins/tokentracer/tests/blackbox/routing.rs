@@ -410,8 +410,8 @@ async fn no_message_holds_a_key() {
         world.mock.on(model.as_str(), Behaviour::status_with_body(status, quoting.clone()));
         let answer = user.ask(&format!("openai/{model}"), "hello").await;
         assert!(!answer.text().contains("b7f3c9e1d5"), "{status}: {}", answer.text());
-        let detail = user.session.get(&format!("/manage/logs/{}", request_id(&answer))).send().await.expect(200);
-        assert!(!detail.text().contains("b7f3c9e1d5"), "{status}: {}", detail.text());
+        let detail = user.log(&request_id(&answer)).await.to_string();
+        assert!(!detail.contains("b7f3c9e1d5"), "{status}: {detail}");
     }
     assert!(!world.program().stderr().contains("b7f3c9e1d5"));
 }

@@ -312,7 +312,7 @@ mod tests {
         let mixed = Resolver::by(Handle::current(), |_| Ok(vec![[8, 8, 8, 8].into(), [10, 0, 0, 1].into()]));
         let client = client_with(mixed, Duration::from_secs(5), false);
         let error = client.send(get("http://mixed.example/"), Trust::User).await.unwrap_err();
-        assert!(chain(&error).contains("not a public address"), "{}", chain(&error));
+        assert!(chain(&error).contains("no public address"), "{}", chain(&error));
     }
 
     #[tokio::test]

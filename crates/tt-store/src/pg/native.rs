@@ -56,6 +56,7 @@ pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result
 }
 
 /// Inserts `batch`, in which every row is new. Every batch inserted as `S` has the same table and columns.
+#[expect(clippy::extra_unused_type_parameters, reason = "the same signature as on SQLite")]
 pub(crate) async fn insert_as<S>(c: &mut Conn, batch: Batch) -> Result<()> {
     insert(c, batch, String::new()).await
 }
