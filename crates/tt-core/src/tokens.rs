@@ -6,7 +6,7 @@
 //!
 //! The vocabulary takes about 100 ms and 60 MB to load, so it is loaded on first need (or by [`warm_up`]), and most
 //! questions are settled without it: a text of B bytes has at most B tokens, and at least B / [`LONGEST_TOKEN`].
-//! Counting 100 KB takes about 10 ms: long texts belong on the blocking pool.
+//! Counting 100 KB takes about 10 ms: long texts must not be counted on a worker thread.
 
 use std::ops::RangeInclusive;
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod exactly;
+mod hostile;
 mod logins;
 #[path = "../replicas/setup.rs"]
 #[expect(dead_code, reason = "shared with the tests of replicas, which need more of it")]

@@ -84,6 +84,17 @@ pub(crate) async fn prune_logs(c: &mut Conn, before: Timestamp, _chunk: u32) -> 
     Ok(partitions::drop_oldest(c, before).await?.map_or(Pruned::Nothing, Pruned::Day))
 }
 
+/// The expression of a number in a JSON object that a column holds; 0 where there is none. `column` and `field` are constants
+/// of this crate.
+pub(crate) fn json_number(column: &str, field: &str) -> String {
+    format!("COALESCE(CAST(CAST({column} AS JSON) ->> '{field}' AS BIGINT), 0)")
+}
+
+/// The expression of the value that a JSON object of texts has for the name in parameter 1; NULL where it has none.
+pub(crate) fn json_text(column: &str) -> String {
+    format!("(CAST({column} AS JSON) ->> CAST($1 AS TEXT))")
+}
+
 fn with_values(
     batch: &Batch,
     text: String,

@@ -9,6 +9,7 @@ use tt_core::Provider;
 
 use super::elsewhere::Elsewhere;
 use super::question;
+use super::wait::TICK;
 use crate::MockUpstream;
 use crate::client::{Client, EventStream, Response};
 
@@ -253,6 +254,7 @@ impl User {
                 return row.clone();
             }
             assert!(Instant::now() < until, "no such row within {PATIENCE:?}; there are {rows:#?}");
+            tokio::time::sleep(TICK).await;
         }
     }
 }
