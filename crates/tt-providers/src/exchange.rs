@@ -12,7 +12,7 @@ use tt_core::Dialect;
 use tt_core::call::conversation::Conversation;
 use tt_core::call::field::Field;
 use tt_core::record::Note;
-use tt_core::tokens::bound::most_of_text;
+use tt_core::tokens::most_of_text;
 use tt_core::usage::Reported;
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 //! documents in tt-core's `tokens/media_bound.rs`.
 //!
 //! The tokens of a text are bounded twice. Its bytes cost nothing to know, and are some four times the tokens of English.
-//! Only where that does not fit the budget, tokens are counted (see [`tt_core::tokens::bound::most_of_text`]).
+//! Only where that does not fit the budget, tokens are counted (see [`tt_core::tokens::most_of_text`]).
 
 use tt_core::call::conversation::{Conversation, Format, Part};
 use tt_core::plan::Step;

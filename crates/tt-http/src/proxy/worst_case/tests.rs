@@ -8,7 +8,7 @@ use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use tt_core::call::conversation::{Audio, Document, Image, Media};
 use tt_core::plan::Route;
-use tt_core::tokens::bound::most_of_text;
+use tt_core::tokens::most_of_text;
 use tt_core::usage::Reported;
 use tt_core::{ModelName, Provider, ProviderKeyId};
 use tt_providers::sse::Framer;
