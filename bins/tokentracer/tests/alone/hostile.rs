@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tt_core::Provider;
 use tt_testkit::client::Response;
 use tt_testkit::world::{User, credentials, question, within};
@@ -68,18 +69,13 @@ impl Scene {
 
 /// Sends `body` so many times at once, and waits for the answers, at most five seconds. Then the clients leave.
 async fn flood(client: &Client, path: &str, body: &str, times: usize) -> Vec<u16> {
-    let calls = (0..times).map(|_| {
+    let mut calls = JoinSet::new();
+    for _ in 0..times {
         let call = client.post(path).header("content-type", "application/json").body(body.to_owned());
-        tokio::spawn(tokio::time::timeout(Duration::from_secs(5), call.try_send()))
-    });
-    let calls: Vec<_> = calls.collect();
-    let mut statuses = Vec::new();
-    for call in calls {
-        if let Ok(Ok(Ok(answer))) = call.await {
-            statuses.push(answer.status.as_u16());
-        }
+        calls.spawn(tokio::time::timeout(Duration::from_secs(5), call.try_send()));
     }
-    statuses
+    let answers = calls.join_all().await.into_iter().filter_map(|answer| answer.ok()?.ok());
+    answers.map(|answer| answer.status.as_u16()).collect()
 }
 
 /// A chat completion for the alias `x` with one more field.
@@ -276,15 +272,15 @@ async fn bodies_that_drip_keep_nobody_out() {
         dripping.push(raw);
     }
     let held = async || scene.world.client().get("/health/ready").send().await.expect(200).json();
-    let held = async || held().await["memory"]["held_bytes"].as_u64().unwrap() as usize;
+    let held = async || held().await["memory"]["held_bytes"].as_u64().unwrap();
     // Two bodies of 7 MiB fit into a quarter of the limit.
-    within(Duration::from_secs(10), "the bodies are held", async || held().await >= 14 * MIB).await;
-    assert!(held().await <= LIMIT / 4);
+    within(Duration::from_secs(10), "the bodies are held", async || held().await >= 14 * MIB as u64).await;
+    assert!(held().await <= LIMIT as u64 / 4);
     others_are_served(&scene.world, &other).await;
     let refused = tenant.session.post("/v1/chat/completions").json(&question("x", &"x".repeat(3 * MIB))).send().await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, Some("1")), "{}", refused.text());
     drop(dripping);
-    within(Duration::from_secs(10), "the memory is given back", async || held().await < MIB).await;
+    within(Duration::from_secs(10), "the memory is given back", async || held().await < MIB as u64).await;
     drop(scene.end());
 }
 
