@@ -48,7 +48,7 @@ async fn a_users_changes_are_theirs_to_read_and_an_administrators() {
     assert_eq!(all[0]["detail"], "ann@example.org: rate_limit_minute 7");
     // Neither keys nor passwords are in it.
     let text = Value::from(all).to_string();
-    for secret in [PASSWORD, &key.token, &ann.token, tt_testkit::MockUpstream::key(Provider::OpenAi).as_ref()] {
+    for secret in [PASSWORD, &key.token, &ann.token, tt_testkit::MockUpstream::key(Provider::OpenAi)] {
         assert!(!text.contains(secret));
     }
 }

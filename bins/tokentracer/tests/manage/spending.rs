@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::task::JoinSet;
 use tt_core::{NanoUsd, Provider, Usage, tokens};
 use tt_testkit::client::Response;
 use tt_testkit::mock::Seen;
@@ -67,9 +68,10 @@ impl Stage {
     /// Asks for `body`, and leaves when the provider has got it.
     pub(crate) async fn leave(&self, body: &Value) {
         let before = self.world.sent().len();
-        let running = tokio::spawn(self.key.post("/v1/chat/completions").json(body).try_send());
+        let mut running = JoinSet::new();
+        running.spawn(self.key.post("/v1/chat/completions").json(body).try_send());
         eventually("it is upstream", async || self.world.sent().len() == before + 1).await;
-        running.abort();
+        running.abort_all();
     }
 
     /// The requests that were sent upstream for `model`.

@@ -215,9 +215,10 @@ async fn who_hangs_up_pays_what_was_held() {
     for n in 0..3 {
         let client = cluster.client_of(n);
         let call = client.post("/v1/chat/completions").bearer(&user.token).json(&body()).try_send();
-        let running = tokio::spawn(call);
+        let mut running = JoinSet::new();
+        running.spawn(call);
         within(SEEN_WITHIN, "it is upstream", async || cluster.sent().len() == n + 1).await;
-        running.abort();
+        running.abort_all();
         let charged = i64::try_from(n + 1).unwrap() * one;
         for process in 0..2 {
             within(SEEN_WITHIN, "the hold is charged", async || {
@@ -228,10 +229,11 @@ async fn who_hangs_up_pays_what_was_held() {
     }
     // The fourth runs when its process is killed, so that none of the other six has room.
     let call = cluster.client_of(0).post("/v1/chat/completions").bearer(&user.token).json(&body()).try_send();
-    let running = tokio::spawn(call);
+    let mut running = JoinSet::new();
+    running.spawn(call);
     within(SEEN_WITHIN, "it is upstream", async || cluster.sent().len() == 4).await;
     cluster.kill();
-    assert!(running.await.unwrap().is_err());
+    assert!(running.join_next().await.unwrap().unwrap().is_err());
     for _ in 0..6 {
         ask(&cluster.client_of(1), &user.token).await.expect(429);
     }
