@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio::task::JoinSet;
 use tt_core::{NanoUsd, Provider, Usage, tokens};
 use tt_testkit::client::Response;
 use tt_testkit::mock::Seen;

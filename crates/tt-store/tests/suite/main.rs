@@ -45,6 +45,7 @@ mod partitions;
 mod prices;
 #[cfg(test)]
 mod provider_keys;
+#[cfg(test)]
 mod quotas;
 #[cfg(test)]
 mod ranges;
