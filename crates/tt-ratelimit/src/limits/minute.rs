@@ -79,8 +79,9 @@ impl Minute {
 
     /// Moves the window to `now`. If `now` is a little behind the window, nothing moves: requests are not decided in
     /// the order in which they read the clock. If `now` is a whole window behind, the clock has been set back: then the
-    /// window moves back with it and all counts keep their age. Otherwise nothing would be admitted until the clock has
-    /// caught up again.
+    /// window moves back with it. Otherwise nothing would be admitted until the clock has caught up again. The counts
+    /// become a second younger, because the seconds of the two clocks need not begin at the same moment, and a count must
+    /// not leave the window too early.
     fn advance(&mut self, now: Timestamp) {
         let now = second(now);
         let ahead = now.saturating_sub(self.newest);
@@ -94,7 +95,8 @@ impl Minute {
         } else if ahead <= -BUCKETS {
             let old = std::mem::replace(&mut self.counts, [0; BUCKETS_LEN]);
             for age in 0..BUCKETS {
-                self.counts[slot(now.saturating_sub(age))] = old[slot(self.newest.saturating_sub(age))];
+                let moved = &mut self.counts[slot(now.saturating_sub((age - 1).max(0)))];
+                *moved = moved.saturating_add(old[slot(self.newest.saturating_sub(age))]);
             }
         } else {
             return;

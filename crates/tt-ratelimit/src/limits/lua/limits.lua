@@ -33,7 +33,8 @@ local function minute(key, limit)
     local old = cmsgpack.unpack(packed)
     local last = old[#old - 1]
     if last > second + 60 then
-      for i = 1, #old, 2 do old[i] = old[i] - last + second end
+      -- Counts become a second younger: the seconds of the two clocks need not begin at the same moment.
+      for i = 1, #old, 2 do old[i] = math.min(old[i] - last + second + 1, second) end
       set(key, cmsgpack.pack(old), 62000)
     elseif last > second then
       newest = last

@@ -13,12 +13,12 @@ local today = math.floor(now / 86400000)
 local function minute(packed)
   local kept = cmsgpack.unpack(packed)
   local last = kept[#kept - 1]
-  -- Seconds further ahead than a window are from before the clock was set back, and keep their age.
-  local ahead = last > second + 60 and last - second or 0
-  local newest = math.max(last - ahead, second)
+  -- Seconds further ahead than a window are from before the clock was set back. They are moved as in limits.lua.
+  local ahead = last > second + 60 and last - second - 1 or 0
+  local newest = ahead ~= 0 and second or math.max(last, second)
   local count, reset = 0, 0
   for i = 1, #kept, 2 do
-    local s = kept[i] - ahead
+    local s = ahead ~= 0 and math.min(kept[i] - ahead, second) or kept[i]
     if s > newest - 61 then
       if count == 0 then reset = (s + 61) * 1000 - now end
       count = count + kept[i + 1]
