@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::text::Loose;
 use super::wire::{Call, Function};
+use crate::dialect::text::Loose;
 use crate::tally::Tally;
 
 /// Adds the generated text of the list `choices` to `tally`. An answer in a form that is not known counts with all its
