@@ -67,6 +67,12 @@ pub trait Scanned: Send + Sync + Debug {
     /// [`Field::ToolKind`].
     fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError>;
 
+    /// The place of `field` in the body, for a dialect whose messages and tools are not one for one those of the neutral
+    /// form. `None` where [`Ingress::field`] names it.
+    fn field(&self, _field: &Field) -> Option<String> {
+        None
+    }
+
     /// The facts of a decoded request that bound its cost.
     ///
     /// # Errors

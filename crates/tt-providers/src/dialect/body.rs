@@ -123,6 +123,11 @@ impl<'a> Fields<'a> {
         self.0.is_empty()
     }
 
+    /// The names and values of all fields, in the order of the client.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), *value))
+    }
+
     /// The value of a field; `None` where the object does not have it.
     pub(super) fn value(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)

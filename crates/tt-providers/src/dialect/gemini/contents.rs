@@ -26,6 +26,14 @@ use crate::notes::Notes;
 /// ([documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
+/// The same value in base64, as some clients write signatures.
+const NO_SIGNATURE_BASE64: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
+
+/// True for the value that clients send where they have no signature.
+pub(super) fn is_no_signature(value: &str) -> bool {
+    value == NO_SIGNATURE || value == NO_SIGNATURE_BASE64
+}
+
 /// The encoded messages.
 #[derive(Debug)]
 pub(super) struct Contents<'a> {
