@@ -229,6 +229,8 @@ pub struct Facts {
     pub choices: Option<u64>,
     /// The processing tier that the client asks for.
     pub service_tier: Option<String>,
+    /// The session that the body names; `None` where it names none, or one in a form that cannot be kept.
+    pub session: Option<String>,
 }
 
 /// The target that a request is encoded for.
