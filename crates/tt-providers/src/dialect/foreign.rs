@@ -12,7 +12,7 @@ use tt_core::{Dialect, Provider};
 use crate::error::RequestError;
 use crate::notes::Notes;
 
-const NOT_HERE: &str = "it is in the words of another API";
+const NOT_HERE: &str = "it belongs to another API";
 
 /// Notes or refuses the fields, tools and state of `call` that a provider called in `dialect` does not know.
 ///

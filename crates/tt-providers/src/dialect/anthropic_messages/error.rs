@@ -8,7 +8,7 @@ use tt_core::call::state::StateField;
 
 use crate::codec::PublicError;
 use crate::upstream::error::{Refused, RefusedKind, cut, status_line};
-use crate::upstream::retry_after::retry_after;
+use crate::upstream::retry_after::{retry_after, should_retry};
 
 /// `{"type": "error", "error": {"type", "message"}}` (`types/shared/error_response.py`).
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ pub(super) struct ErrorBody {
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
     let error = serde_json::from_slice(body)
         .map_or_else(|_| ErrorBody { kind: String::new(), message: status_line(status) }, |Envelope { error }| error);
-    Refused { retry_after: retry_after(headers), ..meaning(status, error) }
+    Refused { retry_after: retry_after(headers), should_retry: should_retry(headers), ..meaning(status, error) }
 }
 
 /// Reads an `error` event. It has no status, so its type decides the status.
@@ -94,7 +94,7 @@ fn meaning(status: u16, error: ErrorBody) -> Refused {
         }
         // Anthropic answers 400 when the account has no money left. The stored credential is at fault, not the caller.
         400 if says("credit balance is too low") => (402, Kind::Credential, Some("insufficient_quota")),
-        413 => (400, Kind::Invalid, Some("request_too_large")),
+        413 => (413, Kind::Invalid, Some("request_too_large")),
         401 => (401, Kind::Credential, Some("invalid_api_key")),
         402 => (402, Kind::Credential, Some("insufficient_quota")),
         403 => (403, Kind::Credential, None),
@@ -115,5 +115,6 @@ fn meaning(status: u16, error: ErrorBody) -> Refused {
         code: code.map(str::to_owned),
         param: None,
         retry_after: None,
+        should_retry: None,
     }
 }

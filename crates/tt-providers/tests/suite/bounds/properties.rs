@@ -30,12 +30,13 @@ const FOR_EACH_BYTE: usize = 40;
 /// The memory that small work takes whatever its input, in bytes.
 const SMALL: usize = 256 << 10;
 
-/// The memory that an encoder may add, in bytes: 4 MiB of schemas that references name, and their text.
-const ENCODED: usize = 12 << 20;
+/// The memory that an encoder may add where a schema has references, in bytes: 4 MiB of schemas that they name, and their
+/// text.
+const INLINED: usize = 12 << 20;
 
 /// The memory that an answer, or an event of a stream, may take beyond its length, in bytes: lists of some thousand
 /// elements, of which each is hundreds of bytes in memory.
-const ANSWERED: usize = 8 << 20;
+const ANSWERED: usize = 1 << 20;
 
 const DIALECTS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini];
 
@@ -44,7 +45,7 @@ const DIALECTS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages,
 /// # Panics
 /// If it takes more memory than 40 times the length and `constant` bytes, or if it takes more time than any work that is
 /// nearly linear: 50 ms and 5 µs for each byte, in an optimised build.
-fn bounded<T>(what: &str, length: usize, constant: usize, work: impl Fn() -> T) -> T {
+pub(crate) fn bounded<T>(what: &str, length: usize, constant: usize, work: impl Fn() -> T) -> T {
     let (mut result, mut took) = (None, Duration::MAX);
     let slow = if cfg!(debug_assertions) { 20 } else { 1 };
     let most =
@@ -79,12 +80,15 @@ fn models() -> [(&'static str, Option<ModelFacts>); 2] {
     [("gemini-2.5-flash", None), ("gemini-3-pro-preview", Some(ModelFacts { capabilities, ..ModelFacts::default() }))]
 }
 
-/// Encodes `call` for every dialect and kind of model.
-fn encode(call: &Conversation, length: usize) {
+/// Encodes `call`, which `body` was decoded to, for every dialect and kind of model.
+fn encode(call: &Conversation, body: &[u8]) {
+    let refers = body.windows(4).any(|piece| piece == b"$ref" || piece == br"\u00");
+    let constant = if refers { INLINED } else { SMALL };
     for dialect in DIALECTS {
         for (model, facts) in models() {
             let target = Target { model, facts: facts.as_ref() };
-            let encoded = bounded("encoding a request", length, ENCODED, || codec(dialect).egress.encode(call, target));
+            let encoded =
+                bounded("encoding a request", body.len(), constant, || codec(dialect).egress.encode(call, target));
             match encoded {
                 Ok(encoded) => {
                     serde_json::from_slice::<serde::de::IgnoredAny>(&encoded.body).expect("a request is JSON");
@@ -122,7 +126,7 @@ fn request_of(ingress: &dyn Ingress, body: &Bytes) {
     });
     let Ok(call) = call else { return };
     drop(scanned.fees(&call));
-    encode(&call, body.len());
+    encode(&call, &body);
 }
 
 /// A JSON Schema, as that of a tool and as that of an answer.
@@ -138,7 +142,7 @@ pub(crate) fn schema(text: &[u8]) {
         let body = body.to_string();
         let call =
             tt_providers::openai_chat::request::decode_request(body.as_bytes()).expect("the schema is an object");
-        encode(&call, body.len());
+        encode(&call, body.as_bytes());
     }
 }
 
