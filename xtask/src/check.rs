@@ -1,16 +1,22 @@
-//! The checks that must pass before a change is offered: formatting, lints, documentation, layers, and the crates in
-//! the tree. All are run; those that fail are named.
+//! The checks that must pass before a change is offered: formatting, lints, documentation, layers, the tests of threats,
+//! and the crates in the tree. All are run; those that fail are named.
 
 use crate::run::{Outcome, cargo, cargo_command, status};
-use crate::{deny, layers};
+use crate::{deny, layers, threats};
 
 /// A check and its name.
 type Check = (&'static str, fn() -> Outcome);
 
 /// Runs every check.
 pub(crate) fn all() -> Outcome {
-    let checks: [Check; 5] =
-        [("fmt", format), ("lint", lint), ("doc", document), ("layers", layers::check), ("deny", deny::check)];
+    let checks: [Check; 6] = [
+        ("fmt", format),
+        ("lint", lint),
+        ("doc", document),
+        ("layers", layers::check),
+        ("threats", threats::check),
+        ("deny", deny::check),
+    ];
     let mut failed = Vec::new();
     for (name, check) in checks {
         println!("==> {name}");

@@ -17,6 +17,7 @@ mod program;
 mod run;
 mod soak;
 mod test;
+mod threats;
 
 use std::process::ExitCode;
 
@@ -28,10 +29,11 @@ make <task>, or cargo xtask <task> [arguments]
   run           build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
   test          all tests, on a PostgreSQL and Redis started for them (the black-box ones on SQLite, then on
                 both with two processes); arguments go to cargo test, and then these run once
-  check         formatting, lints, documentation, layers and deny, as CI does
+  check         formatting, lints, documentation, layers, threats and deny, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
   layers        which crate may depend on which, and no circles of files; --circles lists those that there are
+  threats       whether the tests exist that the threats in crates/README.md name
   deny          licences, banned crates, sources and advisories of all crates (deny.toml)
   build         the release binary (the last link takes some minutes)
   deps          fetch crates, and install what the tests need where that is possible
@@ -77,6 +79,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "fmt" => cargo(&["fmt", "--all"]),
         "lint" => check::lint(),
         "layers" => layers::run(rest),
+        "threats" => threats::check(),
         "deny" => deny::check(),
         "build" => cargo(&["build", "--release", "--package", "tokentracer"]),
         "up" => containers::up(rest),

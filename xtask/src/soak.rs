@@ -1,22 +1,32 @@
-//! `cargo xtask soak`: the long form of the tests that attack the ledger, against an optimised build. Each test prints
-//! its seed first and a line with its result last.
+//! `cargo xtask soak`: the long form of the tests that attack the ledger, and the tests of hostile tenants, against an
+//! optimised build. Each test prints a line with its result last; those of the ledger print their seed first.
 
 use crate::run::{Outcome, cargo_command, status};
 use crate::test::with_servers;
 
-/// An attack: the test's name, and the variables that make it long.
+/// An attack: the suite and the name of its tests, and the variables that make it long.
 struct Attack {
     name: &'static str,
+    suite: &'static str,
     test: &'static str,
     variables: &'static [(&'static str, &'static str)],
 }
 
 const ATTACKS: &[Attack] = &[
-    Attack { name: "kill", test: "kill::", variables: &[("TT_SOAK_REQUESTS", "100000"), ("TT_SOAK_KILLS", "50")] },
-    Attack { name: "store", test: "store_away::", variables: &[("TT_SOAK_SECONDS", "60")] },
-    Attack { name: "full", test: "full::", variables: &[("TT_SOAK_TMPFS", "1")] },
-    Attack { name: "aborts", test: "aborts::", variables: &[("TT_SOAK_ABORTS", "10000"), ("TT_SOAK_CLIENTS", "64")] },
+    on_the_ledger("kill", "kill::", &[("TT_SOAK_REQUESTS", "100000"), ("TT_SOAK_KILLS", "50")]),
+    on_the_ledger("store", "store_away::", &[("TT_SOAK_SECONDS", "60")]),
+    on_the_ledger("full", "full::", &[("TT_SOAK_TMPFS", "1")]),
+    on_the_ledger("aborts", "aborts::", &[("TT_SOAK_ABORTS", "10000"), ("TT_SOAK_CLIENTS", "64")]),
+    Attack { name: "hostile", suite: "alone", test: "hostile::", variables: &[] },
 ];
+
+const fn on_the_ledger(
+    name: &'static str,
+    test: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+) -> Attack {
+    Attack { name, suite: "durability", test, variables }
+}
 
 /// Runs one attack, or all of them when no name is given. The words after the name set variables: `TT_SOAK_SEED=1`,
 /// `TT_SOAK_BACKEND=postgres`.
@@ -26,7 +36,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         for attack in &chosen {
             println!("--- {}", attack.name);
             let mut command = cargo_command(&["test", "--profile", "quick", "--package", "tokentracer"]);
-            command.args(["--test", "durability", "--", "--nocapture", "--test-threads=1", attack.test]);
+            command.args(["--test", attack.suite, "--", "--nocapture", "--test-threads=1", attack.test]);
             command.envs(attack.variables.iter().copied()).envs(variables.iter().copied());
             status(servers(&mut command))?;
         }

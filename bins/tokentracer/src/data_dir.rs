@@ -4,12 +4,16 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How deep files lie in the data directory: `journal/<name>/<file>`.
+use crate::secrets;
+
+/// The depth of files in the data directory: `journal/<name>/<file>`.
 const DEPTH: usize = 3;
 
 /// Makes the directory, and keeps it and all that is in it from every other user: prompts, keys and locks are its owner's
-/// alone. Where the operator has given it to somebody else, it keeps its permissions.
+/// alone. Where the operator has given it to somebody else, it keeps its permissions. Secrets that everybody could read
+/// until now are an error.
 pub(crate) fn make(dir: &Path) -> Result<(), String> {
+    secrets::refuse_exposed(dir).map_err(|error| secrets::failed(dir, &error))?;
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -31,27 +31,33 @@ const BAD_SETTINGS: u8 = 2;
 
 fn main() -> ExitCode {
     let matches = cli::command_line().get_matches();
-    match run(&matches) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Settings(faults)) => {
+    let config = match Config::load(&cli::lookup(&matches)) {
+        Ok(config) => config,
+        Err(faults) => {
             complain(&faults);
-            ExitCode::from(BAD_SETTINGS)
+            return ExitCode::from(BAD_SETTINGS);
         }
-        Err(Failure::Command(error)) => {
-            complain(&[error]);
+    };
+    let log = match logging::start(&config.log) {
+        Ok(log) => log,
+        Err(error) => {
+            complain(&[no_threads(&error)]);
+            return ExitCode::from(FAILED);
+        }
+    };
+    match run(config, &matches) {
+        Ok(()) => {
+            log.finish(&[]);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            log.finish(&[error]);
             ExitCode::from(FAILED)
         }
     }
 }
 
-/// The reason why the program ends without success.
-enum Failure {
-    /// A line for each bad setting.
-    Settings(Vec<String>),
-    /// The error of the command, in one line.
-    Command(String),
-}
-
+/// Writes lines to standard error before there is a log.
 fn complain(lines: &[String]) {
     let mut stderr = std::io::stderr().lock();
     for line in lines {
@@ -60,9 +66,12 @@ fn complain(lines: &[String]) {
     }
 }
 
-fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = Config::load(&cli::lookup(matches)).map_err(Failure::Settings)?;
-    logging::start(&config.log);
+fn no_threads(error: &std::io::Error) -> String {
+    format!("cannot start threads: {error}")
+}
+
+/// Runs the command in `matches`. Errors are one line each.
+fn run(config: Config, matches: &ArgMatches) -> Result<(), String> {
     // TLS to providers, PostgreSQL and Redis uses the default provider of the process.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed before");
@@ -72,12 +81,12 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         .thread_name("control")
         .enable_all()
         .build()
-        .map_err(|error| Failure::Command(format!("cannot start threads: {error}")))?;
+        .map_err(|error| no_threads(&error))?;
     let result = match matches.subcommand() {
         None | Some(("serve", _)) => control.block_on(serve::serve(config, control.handle())),
         Some((name, matches)) => control.block_on(commands::run(name, &config, matches, control.handle())),
     };
     // Password hashes and token counts may still run. Nobody waits for their results any more.
     control.shutdown_timeout(Duration::from_secs(1));
-    result.map_err(Failure::Command)
+    result
 }

@@ -21,7 +21,7 @@ pub(crate) fn raise() -> Option<u64> {
     }
 }
 
-/// How many of `connections` fit a limit of open files. Each may have a connection to a provider besides.
+/// The part of `connections` that fits a limit of open files. Each may have a connection to a provider besides.
 pub(crate) fn fitting(connections: usize, limit: Option<u64>) -> usize {
     let Some(limit) = limit else { return connections };
     let for_connections = limit - SET_ASIDE.min(limit / 2);

@@ -10,6 +10,9 @@ use tt_crypto::{Keyring, Sessions};
 
 use crate::config::{Config, Database};
 
+/// The name of the file in the data directory.
+const FILE: &str = "secrets";
+
 /// The secrets that a process works with.
 #[derive(Debug)]
 pub(crate) struct Secrets {
@@ -47,16 +50,18 @@ fn refused(error: tt_crypto::Error) -> String {
     format!("the secrets: {error}")
 }
 
+/// The error of the file, in one line.
+pub(crate) fn failed(data_dir: &Path, error: &io::Error) -> String {
+    format!("DATA_DIR: {}: {error}", data_dir.join(FILE).display())
+}
+
 fn load_with(config: &Config, file: fn(&Path) -> io::Result<Secrets>) -> Result<Secrets, String> {
     let given = &config.secrets;
     let kept = match (&config.database, &given.jwt_secret, &given.encryption_key) {
         (Database::Postgres(_), Some(_), Some(_)) => None,
         // Both are given, so the file matters only for the encryption key before, and may be absent.
         (Database::Sqlite(_), Some(_), Some(_)) => read_file(&config.data_dir).ok(),
-        _ => Some(
-            file(&config.data_dir)
-                .map_err(|error| format!("DATA_DIR: {}/secrets: {error}", config.data_dir.display()))?,
-        ),
+        _ => Some(file(&config.data_dir).map_err(|error| failed(&config.data_dir, &error))?),
     };
     Ok(choose(config, kept))
 }
@@ -87,7 +92,7 @@ fn choose(config: &Config, kept: Option<Secrets>) -> Secrets {
 /// provider key could be opened with new secrets.
 fn read_or_make(data_dir: &Path) -> io::Result<Secrets> {
     match read_file(data_dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(&data_dir.join("secrets")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(&data_dir.join(FILE)),
         read => read,
     }
 }
@@ -97,7 +102,33 @@ fn read_or_make(data_dir: &Path) -> io::Result<Secrets> {
 /// # Errors
 /// If the file does not exist, cannot be read, or does not hold both secrets.
 fn read_file(data_dir: &Path) -> io::Result<Secrets> {
-    read(&fs::read_to_string(data_dir.join("secrets"))?)
+    refuse_exposed(data_dir)?;
+    read(&fs::read_to_string(data_dir.join(FILE))?)
+}
+
+/// Refuses a file that every user of the machine can read. They may have copied it, so to take the permission away without
+/// a word would not be enough.
+///
+/// # Errors
+/// If the file can be read, or written, by others than its owner and group.
+#[cfg(unix)]
+pub(crate) fn refuse_exposed(data_dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = match fs::metadata(data_dir.join(FILE)) {
+        Ok(found) => found.permissions().mode() & 0o777,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if mode & 0o007 == 0 {
+        return Ok(());
+    }
+    let why = format!("every user of this machine can read it (its mode is {mode:o}); after `chmod 600` it is taken");
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn refuse_exposed(_data_dir: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn read(text: &str) -> io::Result<Secrets> {
@@ -166,5 +197,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("secrets"), "JWT_SECRET=abc\n").unwrap();
         assert!(read_or_make(dir.path()).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_everybody_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        read_or_make(dir.path()).unwrap();
+        for (mode, taken) in [(0o600, true), (0o400, true), (0o640, true), (0o604, false), (0o666, false)] {
+            fs::set_permissions(dir.path().join("secrets"), fs::Permissions::from_mode(mode)).unwrap();
+            let read = read_file(dir.path());
+            assert_eq!(read.is_ok(), taken, "{mode:o}: {read:?}");
+        }
     }
 }

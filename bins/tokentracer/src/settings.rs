@@ -44,7 +44,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("ALLOW_PRIVATE_UPSTREAMS", "false", "Allow a user's base_url to be a private address: true or false"),
     setting("SIGNUP", "open", "open: anybody may sign up; closed: nobody"),
     setting("MAX_BODY_BYTES", "33554432", "The largest body of a proxied request"),
-    setting("MAX_BUFFERED_BYTES", "1073741824", "The most bytes of bodies held over all requests"),
+    setting("MAX_BUFFERED_BYTES", "1073741824", "The most bytes of memory held over all requests"),
     setting("MAX_CONNECTIONS", "10000", "The most connections"),
     setting("UPSTREAM_CONNECT_TIMEOUT", "5s", "Time to connect to a provider"),
     setting("UPSTREAM_FIRST_BYTE_TIMEOUT", "120s", "Time to the first event of a stream"),

@@ -25,6 +25,7 @@ pub mod tags;
 pub mod time;
 pub mod tokens;
 pub mod usage;
+pub mod zone;
 
 pub use budget::{Budget, Period};
 pub use caller::{Caller, Role, Scope};
@@ -38,3 +39,4 @@ pub use provider::{Dialect, Provider};
 pub use tags::Tags;
 pub use time::Timestamp;
 pub use usage::{Usage, UsageSource};
+pub use zone::Zone;

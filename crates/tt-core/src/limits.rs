@@ -33,7 +33,7 @@ impl RuleKind {
 /// One limit that holds for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// Which limit it is.
+    /// The kind of the limit.
     pub kind: RuleKind,
     /// The user it is counted for.
     pub user: UserId,

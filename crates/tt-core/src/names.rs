@@ -111,7 +111,28 @@ name!(/// The address of a provider's API: `http` or `https`, a host, no credent
     /// those.
     BaseUrl);
 
+/// True if `authority` is a host, followed by a colon and a port if any.
+fn host_and_port(authority: &str) -> bool {
+    // The colons of an IPv6 address are within brackets.
+    let after_host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) => (!host.is_empty()).then_some(rest),
+        None => authority.find(':').map_or(Some(""), |colon| (colon > 0).then(|| authority.split_at(colon).1)),
+    };
+    let is_port =
+        |text: &str| text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0);
+    match after_host {
+        None => false,
+        Some("") => true,
+        Some(rest) => rest.strip_prefix(':').is_some_and(is_port),
+    }
+}
+
 impl BaseUrl {
+    /// True if the address is one of `https`.
+    pub fn is_https(&self) -> bool {
+        self.as_str().starts_with("https://")
+    }
+
     /// Checks `text` and cuts trailing slashes.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         Self::try_from(text.trim_end_matches('/').to_owned())
@@ -128,6 +149,9 @@ impl BaseUrl {
         }
         if authority.contains('@') {
             return refuse("must not hold credentials");
+        }
+        if !host_and_port(authority) {
+            return refuse("must name a host, and a port from 1 to 65535 if any");
         }
         if text.contains(['?', '#', '\\']) || !text.bytes().all(|b| b.is_ascii_graphic()) {
             return refuse("must be a plain address without query, fragment or blanks");
@@ -170,6 +194,31 @@ mod tests {
     fn base_urls_hold_no_credentials() {
         assert_eq!(BaseUrl::parse("https://api.openai.com/v1/").unwrap().as_str(), "https://api.openai.com/v1");
         for bad in ["ftp://x", "https://", "https://u:p@x", "https://x?y", "https://x y", "https:///x"] {
+            assert!(BaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn base_urls_have_a_host_and_a_possible_port() {
+        for good in [
+            "https://x:1",
+            "https://x:65535/v1",
+            "http://[::1]",
+            "https://[2001:db8::1]:8443/v1",
+            "https://127.0.0.1:80",
+        ] {
+            assert!(BaseUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "https://x:0",
+            "https://x:99999",
+            "https://x:",
+            "https://x:8a",
+            "https://x:+8",
+            "https://:80",
+            "https://[]:80",
+            "https://[::1]x",
+        ] {
             assert!(BaseUrl::parse(bad).is_err(), "{bad}");
         }
     }

@@ -1,6 +1,7 @@
 //! The routing plan: the targets to try for a request, in order. It is a pure function, the same for a request and for
 //! `/manage/route`.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
@@ -195,16 +196,15 @@ fn direct(routes: &Routes, requested: &str) -> Result<Step, NoTarget> {
     })
 }
 
-/// True if a fallback from `alias` to `fallback` would close a cycle among `routes`.
-pub fn closes_cycle(routes: &Routes, alias: AliasId, fallback: AliasId) -> bool {
-    let mut seen = vec![alias];
+/// True if a fallback from `alias` to `fallback` would close a cycle among the fallbacks that `fallback_of` gives.
+pub fn closes_cycle(fallback_of: impl Fn(AliasId) -> Option<AliasId>, alias: AliasId, fallback: AliasId) -> bool {
+    let mut seen = HashSet::from([alias]);
     let mut next = Some(fallback);
     while let Some(id) = next {
-        if seen.contains(&id) {
+        if !seen.insert(id) {
             return true;
         }
-        seen.push(id);
-        next = routes.alias_by_id(id).and_then(|a| a.fallback_alias_id);
+        next = fallback_of(id);
     }
     false
 }

@@ -19,6 +19,8 @@
 mod bound;
 mod dated;
 mod entry;
+mod exact_line;
+mod lines;
 mod read;
 mod reprice;
 mod sheet;
@@ -27,6 +29,7 @@ mod unit;
 
 pub use bound::CostBound;
 pub use entry::{Listed, ModelEntry, Override};
+pub use lines::CostLine;
 pub use read::BadTable;
 pub use table::{PriceTable, bare, canonical};
 pub use unit::PicoPerToken;

@@ -4,7 +4,7 @@ use crate::fee::Fee;
 use crate::plan::Route;
 use crate::record::Outcome;
 use crate::usage::{Usage, UsageSource};
-use crate::{ApiKeyId, Dialect, Invalid, NanoUsd, Provider, RequestId, Tags, Timestamp, UserId};
+use crate::{ApiKeyId, Dialect, Invalid, NanoUsd, Provider, RequestId, Tags, Timestamp, UserId, Zone};
 
 /// A dimension usage can be grouped by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,7 +17,7 @@ pub enum GroupBy {
     Model,
     /// The API key of the request.
     ApiKey,
-    /// The UTC day in which the request arrived.
+    /// The day in which the request arrived, in the time zone of the question.
     Day,
     /// The hour in which the request arrived, in UTC.
     Hour,
@@ -25,6 +25,12 @@ pub enum GroupBy {
     Status,
     /// `primary`, `light` or `fallback`.
     Route,
+    /// The dialect that the client spoke.
+    Dialect,
+    /// The program that asked.
+    Client,
+    /// The session that the client says the request belongs to.
+    Session,
     /// The value of a tag.
     Tag(String),
 }
@@ -42,6 +48,9 @@ impl std::str::FromStr for GroupBy {
             "hour" => Self::Hour,
             "status" => Self::Status,
             "route" => Self::Route,
+            "dialect" => Self::Dialect,
+            "client" => Self::Client,
+            "session" => Self::Session,
             tag => match tag.strip_prefix("tag:") {
                 Some(name) if (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control) => {
                     Self::Tag(name.to_owned())
@@ -49,7 +58,8 @@ impl std::str::FromStr for GroupBy {
                 _ => {
                     return Err(Invalid::new(
                         "group_by",
-                        "must be a list of provider, alias, model, api_key, day, hour, status, route and tag:NAME",
+                        "must be a list of provider, alias, model, api_key, day, hour, status, route, dialect, client, session \
+                         and tag:NAME",
                     ));
                 }
             },
@@ -69,20 +79,36 @@ impl GroupBy {
             Self::Hour => "hour".into(),
             Self::Status => "status".into(),
             Self::Route => "route".into(),
+            Self::Dialect => "dialect".into(),
+            Self::Client => "client".into(),
+            Self::Session => "session".into(),
             Self::Tag(name) => format!("tag:{name}"),
         }
     }
 }
 
-/// A question to the rollups. `from` and `to` lie on full hours; `to` is exclusive.
+/// A question for sums. Both ends of the range are exact to the millisecond.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageQuery {
-    /// The first hour that counts.
+    /// The first moment that counts.
     pub from: Timestamp,
-    /// The hour at which counting ends; it does not count.
+    /// The moment at which counting ends; it does not count.
     pub to: Timestamp,
     /// The dimensions, in the order asked, each once; at most one tag.
     pub group_by: Vec<GroupBy>,
+    /// The zone of [`GroupBy::Day`].
+    pub zone: Zone,
+    /// Only requests with this API key.
+    pub api_key: Option<ApiKeyId>,
+    /// The rows of the log before this moment may be gone; `None`: all are kept.
+    pub rows_since: Option<Timestamp>,
+}
+
+impl UsageQuery {
+    /// A question for all requests of a range, with days in UTC, to a log that keeps all rows.
+    pub const fn new(from: Timestamp, to: Timestamp, group_by: Vec<GroupBy>) -> Self {
+        Self { from, to, group_by, zone: Zone::utc(), api_key: None, rows_since: None }
+    }
 }
 
 /// One group of an answer.
@@ -119,6 +145,14 @@ pub struct UsageSums {
     pub errors: u64,
     /// The number of requests with outcome `cancelled`.
     pub cancelled: u64,
+}
+
+impl UsageSums {
+    /// The sum of the known costs; `None` where requests have a cost and none of it is known.
+    pub fn known_cost(&self) -> Option<NanoUsd> {
+        let nothing_known = self.cost == NanoUsd::ZERO && self.unpriced > 0 && self.unpriced >= self.requests;
+        (!nothing_known).then_some(self.cost)
+    }
 }
 
 /// A question for rows of the request log, newest first. A filter that is `None` lets all rows pass.

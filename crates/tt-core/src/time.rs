@@ -7,7 +7,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::Invalid;
 
-const HOUR_MS: i64 = 3_600_000;
+/// The milliseconds of an hour.
+pub const HOUR_MS: i64 = 3_600_000;
 /// The milliseconds of a UTC day. Days with a leap second count as others.
 pub const DAY_MS: i64 = 86_400_000;
 

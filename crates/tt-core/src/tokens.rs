@@ -6,19 +6,22 @@
 //!
 //! The vocabulary takes about 100 ms and 60 MB to load, so it is loaded on first need (or by [`warm_up`]), and most
 //! questions are settled without it: a text of B bytes has at most B tokens, and at least B / [`LONGEST_TOKEN`].
-//! Counting 100 KB takes about 10 ms: long texts belong on the blocking pool.
+//! Counting 100 KB takes about 10 ms: long texts must not be counted on a worker thread.
 
 use std::ops::RangeInclusive;
 
 use crate::plan::InputTokens;
 
 mod bound;
+mod count;
 mod media;
 mod media_bound;
 mod picture;
 mod pieces;
 
 pub use bound::most_of_text;
+pub use count::count;
+use count::count_piece;
 pub use media::media_tokens;
 pub use media_bound::most_of_media;
 
@@ -31,15 +34,6 @@ pub const OUTPUT_KEPT_BYTES: usize = 256 * 1024;
 /// Loads the tokenizer, so that the first count does not have to.
 pub fn warm_up() {
     count("warm");
-}
-
-/// The number of tokens of `text`.
-///
-/// The text is counted in pieces: exactly, unless it has a run of more than 16 KiB without a place to cut (see
-/// `pieces.rs`).
-/// The time grows with the length alone, whatever the text.
-pub fn count(text: &str) -> u64 {
-    pieces::of(text).map(count_piece).sum()
 }
 
 /// Counts `texts` and adds `media` tokens, up to `bound`: `Exact` below it, `AtLeast(bound)` as soon as it is reached.
@@ -109,11 +103,6 @@ fn shortest(text: &str) -> u64 {
 
 fn bytes(text: &str) -> u64 {
     u64::try_from(text.len()).unwrap_or(u64::MAX)
-}
-
-/// `piece` is one of [`pieces::of`]: short enough for the regex engine, which would panic on a run of a million spaces.
-fn count_piece(piece: &str) -> u64 {
-    u64::try_from(tiktoken_rs::o200k_base_singleton().count_ordinary(piece)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

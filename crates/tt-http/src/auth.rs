@@ -4,4 +4,5 @@ pub(crate) mod account;
 mod credentials;
 mod guesses;
 pub(crate) mod keys;
+pub(crate) mod new_password;
 pub(crate) mod sessions;

@@ -12,6 +12,7 @@ use crate::state::app::App;
 pub(crate) mod changes;
 mod interval;
 mod last_used;
+mod login_failures;
 mod model_refresh;
 mod reconcile;
 pub(crate) mod reseed;
@@ -31,6 +32,7 @@ impl Background {
         let app = || Arc::clone(app);
         all.spawn("changes", stop, changes::run(app(), baseline));
         all.spawn("last_used", stop, last_used::run(app()));
+        all.spawn("login_failures", stop, login_failures::run(app()));
         all.spawn("model_refresh", stop, model_refresh::run(app()));
         all.spawn("reconcile", stop, reconcile::run(app()));
         all.spawn("reseed", stop, reseed::run(app()));
@@ -63,6 +65,7 @@ impl Background {
             }
         }
         self.app.write_last_used().await;
+        self.app.write_login_failures(true).await;
         outcome
     }
 }

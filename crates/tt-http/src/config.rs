@@ -13,7 +13,8 @@ pub struct HttpConfig {
     pub signup_open: bool,
     /// The largest body of a proxied request, in bytes.
     pub max_body_bytes: usize,
-    /// The most bytes of request bodies that the process holds at a time.
+    /// The most memory, in bytes, that the process holds for proxied requests at a time: bodies, their decoded forms,
+    /// answers. One user holds at most a quarter of it.
     pub max_buffered_bytes: usize,
     /// The most client connections at a time; further clients get a 503, on `/health` excepted.
     pub max_connections: usize,

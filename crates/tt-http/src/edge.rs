@@ -7,4 +7,5 @@ pub(crate) mod credentials;
 pub(crate) mod error;
 pub(crate) mod fields;
 pub(crate) mod json;
+pub(crate) mod reader;
 pub(crate) mod reply;

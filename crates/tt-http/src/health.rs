@@ -18,6 +18,14 @@ pub(crate) struct Readiness {
     store: &'static str,
     redis: &'static str,
     journal: &'static str,
+    memory: Memory,
+}
+
+/// The memory that requests hold, and the most that they may hold.
+#[derive(Serialize)]
+struct Memory {
+    held_bytes: usize,
+    max_bytes: usize,
 }
 
 /// `GET /health/ready`: 200 when this process can serve proxied requests, else 503; the body names the part that cannot.
@@ -42,6 +50,7 @@ pub(crate) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), 
             (false, true) => "ok",
             (false, false) => "full",
         },
+        memory: Memory { held_bytes: cx.app.memory.held(), max_bytes: cx.app.memory.most() },
     };
     Ok((status, Json(readiness)))
 }

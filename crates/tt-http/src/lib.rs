@@ -6,6 +6,7 @@ mod clock;
 mod config;
 mod edge;
 mod health;
+mod key;
 mod manage;
 mod model_list;
 mod models;
@@ -15,7 +16,7 @@ mod server;
 mod service;
 mod state;
 
-pub use auth::account::PASSWORD_BYTES;
+pub use auth::new_password::{PasswordFault, check_password};
 pub use clock::now;
 pub use config::{HttpConfig, UpstreamConfig};
 pub use server::{ServerError, serve};

@@ -1,6 +1,7 @@
 //! The handlers of `/manage`, a file a resource.
 
 pub(crate) mod aliases;
+pub(crate) mod audit;
 pub(crate) mod budgets;
 pub(crate) mod decision;
 pub(crate) mod gaps;

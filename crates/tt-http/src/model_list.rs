@@ -51,7 +51,7 @@ impl ModelSource {
         let egress = codec(self.provider.dialect_for(Dialect::OpenAiChat)).egress;
         let page = async {
             let response = ask(client, egress, self.trust, &self.secret, request).await?;
-            let body = collect(response.into_body(), LARGEST_PAGE, PAGE_TIME).await?;
+            let body = collect(response.into_body(), LARGEST_PAGE, PAGE_TIME, |_| Ok(())).await?;
             endpoint::decode_models(self.provider, &body)
         };
         timeout(PAGE_TIME, page).await.map_err(|_| UpstreamError::Timeout(PAGE_TIME))?
@@ -110,6 +110,7 @@ mod tests {
                 code: None,
                 param: None,
                 retry_after: None,
+                should_retry: None,
             }))
         };
         let quoted = asked.reason(&refused(RefusedKind::Server, "no such key: sk-live-secret"));

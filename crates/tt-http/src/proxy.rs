@@ -9,16 +9,18 @@ use std::time::Duration;
 use tt_core::Dialect;
 use tt_core::backoff::backoff;
 use tt_core::plan::{Plan, Step};
+use tt_core::record::{Change, Note};
 use tt_providers::{Disposition, UpstreamError};
 
 use crate::edge::context::Context;
-use crate::edge::error::ApiError;
+use crate::edge::error::{ApiError, LONGEST_MESSAGE, shortened};
 use crate::edge::reply::{Reply, limit_headers};
 use crate::state::directory::{KnownCaller, UserView};
 
 mod accounting;
 mod admit;
 mod attempt;
+mod held_body;
 pub(crate) mod ingress;
 mod relay;
 mod request_budget;
@@ -39,15 +41,16 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(6400);
 /// `POST /v1/chat/completions`.
 pub(crate) async fn chat_completions(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let tags = admit::tags(cx.headers())?;
-    let body = cx.bytes().await?;
-    let inbound = Arc::new(Inbound::read(Dialect::OpenAiChat, &cx.parts, body, &cx.app.control).await?);
+    let body = cx.counted_bytes(&caller).await?;
+    let inbound = Inbound::read(Dialect::OpenAiChat, &cx.parts, body, caller.user_id, &cx.app.compute).await?;
     if !caller.may_name(&inbound.facts().model) {
         return Err(ApiError::alias_not_allowed());
     }
     let view = cx.app.directory.view(&caller).await?;
-    let plan = route::resolve(&cx, &view, &inbound).await?;
+    let plan = route::resolve(&view, &inbound).await?;
     let (accounting, standing) = admit::admit(&cx, &caller, &view, &inbound, &plan, tags).await?;
-    match (Run { cx, view, inbound, failures: Vec::new() }.serve(plan, accounting).await, standing) {
+    let run = Run { cx, view, inbound, failures: Vec::new(), passed_over: Vec::new() };
+    match (run.serve(plan, accounting).await, standing) {
         (Ok(mut reply), Some(standing)) => {
             limit_headers(reply.headers_mut(), standing);
             Ok(reply)
@@ -63,6 +66,8 @@ struct Run {
     view: Arc<UserView>,
     inbound: Arc<Inbound>,
     failures: Vec<Failure>,
+    /// The steps that were skipped since the last attempt, to be noted with the next one.
+    passed_over: Vec<Note>,
 }
 
 /// A step of the plan that did not serve.
@@ -81,15 +86,26 @@ enum Why {
     NotReserved(NotReserved),
 }
 
+impl Why {
+    fn reason(&self) -> String {
+        match self {
+            Self::Failed(error) => error.public_reason(),
+            Self::Unready(reason) => reason.clone(),
+            Self::NotReserved(none) => none.reason(),
+        }
+    }
+}
+
 impl Run {
     /// Tries the plan's steps until one serves. The request settles on every way out.
     async fn serve(mut self, plan: Plan, mut accounting: Accounting) -> Result<Reply, ApiError> {
         for (position, step) in plan.steps.iter().enumerate() {
-            let mut outbound = match self.prepare(step, accounting.reserved_cap()) {
+            let mut outbound = match self.prepare(step, accounting.reserved_cap()).await {
                 Ok(outbound) => outbound,
-                // The client is told what the first target cannot do. A fallback that cannot do it is skipped.
-                Err(unready) if position == 0 => {
-                    return Err(give_up(accounting, unready.into_error(&self.inbound)).await);
+                // The client is told what the first target cannot do. A fallback that cannot do it is skipped, and so is
+                // any target whose key cannot be opened.
+                Err(Unready::Request(unread)) if position == 0 => {
+                    return Err(give_up(accounting, self.inbound.error(unread)).await);
                 }
                 Err(unready) => {
                     self.skipped(step, Why::Unready(unready.reason(&self.inbound)));
@@ -98,7 +114,8 @@ impl Run {
             };
             let mut retries = 0;
             while self.reserve(step, &mut accounting, &mut outbound).await {
-                let (prices, notes) = (self.cx.app.prices.load_full(), outbound.exchange.notes().to_vec());
+                let prices = self.cx.app.prices.load_full();
+                let notes = self.passed_over.drain(..).chain(outbound.exchange.notes().iter().cloned()).collect();
                 let attempt = match accounting.attempt_started(step, outbound.base_url(), notes, prices) {
                     Ok(attempt) => attempt,
                     Err(refused) => {
@@ -134,8 +151,8 @@ impl Run {
     }
 
     /// Puts the request into the step's words, with the key that it needs.
-    fn prepare(&self, step: &Step, cap: Option<u64>) -> Result<Outbound, Unready> {
-        Outbound::prepare(&self.cx, &self.view, &self.inbound, step, cap)
+    async fn prepare(&self, step: &Step, cap: Option<u64>) -> Result<Outbound, Unready> {
+        Outbound::prepare(&self.cx, &self.view, &self.inbound, step, cap).await
     }
 
     /// Reserves what the next attempt may cost, and prepares the attempt again if that pays for fewer tokens than
@@ -148,8 +165,11 @@ impl Run {
                 return false;
             }
         };
-        if cap != outbound.cap {
-            match self.prepare(step, cap) {
+        if cap == outbound.cap {
+            // A count of the tokens may have decoded the request again.
+            self.inbound.forget_decoded().await;
+        } else {
+            match self.prepare(step, cap).await {
                 Ok(capped) => *outbound = capped,
                 Err(unready) => {
                     self.skipped(step, Why::Unready(unready.reason(&self.inbound)));
@@ -161,6 +181,9 @@ impl Run {
     }
 
     fn skipped(&mut self, step: &Step, why: Why) {
+        let (Step { provider, model, .. }, reason) = (step, why.reason());
+        let why_not = format!("{provider} {model} was passed over: {reason}");
+        self.passed_over.push(Note { param: "model".to_owned(), what: Change::Changed, why: why_not });
         self.failures.push(Failure { step: format!("{} {} skipped", step.provider, step.model), why });
     }
 
@@ -172,11 +195,12 @@ impl Run {
 
     fn all_failed(self) -> ApiError {
         let mut tried: Vec<String> = Vec::with_capacity(self.failures.len());
+        // The words of all providers together are no longer than those of one may be: they may quote the request.
+        let most = LONGEST_MESSAGE / self.failures.len().max(1);
         for Failure { step, why } in &self.failures {
             let reason = match why {
-                Why::Failed(error) => error.public_reason(),
-                Why::Unready(reason) => reason.clone(),
-                Why::NotReserved(none) => none.reason(),
+                Why::Failed(error @ UpstreamError::Refused(_)) => shortened(error.public_reason(), most),
+                why => why.reason(),
             };
             tried.push(format!("{step}: {reason}"));
         }

@@ -12,9 +12,11 @@ use crate::edge::context::Context;
 use crate::edge::credentials::Need;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Reply;
-use crate::manage::{aliases, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif};
+use crate::manage::{
+    aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif,
+};
 use crate::state::directory::KnownCaller;
-use crate::{health, models};
+use crate::{health, key, models};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 
@@ -49,6 +51,11 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// True for a call that the limit of calls to `/auth` and `/manage` counts.
+    pub(crate) fn is_for_accounts(&self) -> bool {
+        self.pattern.starts_with("/auth/") || self.pattern.starts_with("/manage/")
+    }
+
     /// True if the answer is one caller's own, or holds a credential. No cache may keep such an answer.
     pub(crate) fn takes_or_gives_credentials(&self) -> bool {
         matches!(self.handler, Handler::Authed(..)) || self.pattern.starts_with("/auth/")
@@ -97,6 +104,9 @@ static ROUTES: &[Route] = &[
     route(Method::POST,   "/auth/key",                  SMALL,      authed!(Session, keys::create)),
     route(Method::GET,    "/auth/keys",                 NONE,       authed!(Session, keys::list)),
     route(Method::DELETE, "/auth/keys/{id}",            NONE,       authed!(Session, keys::revoke)),
+    route(Method::POST,   "/auth/keys/{id}/rotate",     SMALL,      authed!(Session, keys::rotate)),
+    route(Method::GET,    "/auth/sessions",             NONE,       authed!(Session, sessions::list)),
+    route(Method::DELETE, "/auth/sessions/{id}",        NONE,       authed!(Session, sessions::end)),
     route(Method::POST,   "/auth/password",             SMALL,      authed!(Session, account::change_password)),
     route(Method::POST,   "/auth/logout",               SMALL,      authed!(Session, sessions::logout)),
 
@@ -129,11 +139,14 @@ static ROUTES: &[Route] = &[
 
     route(Method::GET,    "/manage/whatif",             NONE,       authed!(Manage, whatif::whatif)),
 
+    route(Method::GET,    "/manage/audit",              NONE,       authed!(Manage, audit::list)),
+
     route(Method::GET,    "/manage/prices",             NONE,       authed!(Manage, prices::list)),
     route(Method::POST,   "/manage/prices/rerate",      SMALL,      authed!(Manage, prices::rerate)),
     route(Method::PUT,    "/manage/prices/{provider}/{*model}", SMALL, authed!(Manage, prices::set)),
 
     proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::chat_completions)),
+    proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show)),
     proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list)),
     proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),
 ];

@@ -11,13 +11,16 @@ use hyper::body::Incoming;
 use tt_core::{Causes, RequestId};
 
 use crate::clock;
-use crate::edge::client_address::client_address;
+use crate::edge::client_address::{client_address, warn_of_untrusted_proxy};
 use crate::edge::context::Context;
-use crate::edge::credentials;
+use crate::edge::credentials::{self, Need};
 use crate::edge::error::ApiError;
+use crate::edge::reader::Reader;
 use crate::edge::reply::{IntoReply, Reply, error_reply};
 use crate::routes::{self, Cap, Handler, Route};
 use crate::state::app::App;
+use crate::state::call_limit::MOST_CALLS;
+use crate::state::directory::KnownCaller;
 use crate::state::worker::Worker;
 
 /// The largest headers of a request, the bytes of names and values together.
@@ -26,17 +29,20 @@ pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
 /// The longest URI, in bytes.
 const LONGEST_URI: usize = 8 * 1024;
 
-/// Answers one request. It never fails: every error has an answer.
+/// Answers one request of the client at the address `peer`, which reads the answer as `reader`. It never fails: every
+/// error has an answer.
 pub(crate) async fn serve_request(
     app: Arc<App>,
     worker: Arc<Worker>,
     peer: IpAddr,
+    reader: Reader,
     request: Request<Incoming>,
 ) -> Reply {
     let arrived = Instant::now();
     let since_epoch = clock::since_epoch();
     let id = clock::request_id(since_epoch);
     let (parts, body) = request.into_parts();
+    warn_of_untrusted_proxy(&app.untrusted_proxy_told, peer, &parts.headers, &app.config.trusted_proxies);
     let (method, path) = (parts.method.clone(), parts.uri.path().len());
     let cx = Context {
         worker,
@@ -44,6 +50,7 @@ pub(crate) async fn serve_request(
         arrived_at: clock::timestamp(since_epoch),
         arrived,
         client: client_address(peer, &parts.headers, &app.config.trusted_proxies),
+        reader,
         parts,
         body: Some(body),
         params: Vec::new(),
@@ -144,14 +151,37 @@ async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, Api
     cx.params = params;
     cx.cap_bytes = match row.cap {
         Cap::Bytes(bytes) => bytes,
-        Cap::Proxy => cx.app.config.max_body_bytes,
+        // A body that its user may never hold is refused as too large, and not as too much just now.
+        Cap::Proxy => cx.app.config.max_body_bytes.min(cx.app.memory.most_of_user()),
     };
     let result = match row.handler {
-        Handler::Public(handler) => handler(cx).await,
-        Handler::Authed(need, handler) => match credentials::authenticate(&cx, need).await {
+        Handler::Public(handler) => match admit_stranger(&cx, row) {
+            Ok(()) => handler(cx).await,
+            Err(error) => Err(error),
+        },
+        Handler::Authed(need, handler) => match authenticate(&cx, need, row).await {
             Ok(caller) => handler(cx, caller).await,
             Err(error) => Err(error),
         },
     };
     (Some(row), result)
+}
+
+/// The caller of a request, whose calls to `/auth` and `/manage` are limited.
+async fn authenticate(cx: &Context, need: Need, row: &Route) -> Result<KnownCaller, ApiError> {
+    let caller = credentials::authenticate(cx, need).await?;
+    if row.is_for_accounts() {
+        let admitted = cx.app.call_limit.admit_user(caller.user_id, cx.arrived_at).await;
+        admitted.map_err(|wait| ApiError::too_many_calls("your account", MOST_CALLS, wait))?;
+    }
+    Ok(caller)
+}
+
+/// Refuses a client without a credential whose address calls `/auth` too often.
+fn admit_stranger(cx: &Context, row: &Route) -> Result<(), ApiError> {
+    if !row.is_for_accounts() {
+        return Ok(());
+    }
+    let admitted = cx.app.call_limit.admit_address(cx.client, cx.arrived);
+    admitted.map_err(|wait| ApiError::too_many_calls("this address", MOST_CALLS, wait))
 }

@@ -2,12 +2,14 @@
 
 pub(crate) mod app;
 pub(crate) mod budget_accounts;
+pub(crate) mod call_limit;
+pub(crate) mod compute;
 pub(crate) mod directory;
 pub(crate) mod last_used;
+pub(crate) mod login_failures;
 pub(crate) mod login_throttle;
 pub(crate) mod memory_limit;
 pub(crate) mod model_refresh_queue;
 pub(crate) mod prices;
 pub(crate) mod sealing;
-pub(crate) mod token_counter;
 pub(crate) mod worker;

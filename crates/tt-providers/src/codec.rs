@@ -235,6 +235,8 @@ pub struct Facts {
     pub choices: Option<u64>,
     /// The processing tier that the client asks for.
     pub service_tier: Option<String>,
+    /// The session that the body names; `None` where it names none, or one in a form that cannot be kept.
+    pub session: Option<String>,
 }
 
 /// The target that a request is encoded for.
@@ -270,6 +272,13 @@ pub struct Undo {
 }
 
 impl Undo {
+    /// The memory that this takes, in bytes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let names = self.tool_names.iter().map(|(sent, client)| 2 * size_of::<String>() + sent.len() + client.len());
+        let custom = self.custom_tools.iter().map(|name| size_of::<String>() + name.len());
+        names.sum::<usize>() + custom.sum::<usize>()
+    }
+
     /// The name by which the client knows the tool that the provider calls `sent`.
     pub fn tool_name<'a>(&'a self, sent: &'a str) -> &'a str {
         self.tool_names.get(sent).map_or(sent, String::as_str)

@@ -5,7 +5,7 @@
 //! Nothing here does I/O.
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tt_core::Dialect;
@@ -28,14 +28,14 @@ mod text;
 
 pub use stream::{AnswerStream, Step};
 
-/// A client's request: its bytes, the facts that a scan found in them, and the decoded call. It is decoded at most
-/// once, when it is needed.
+/// A client's request: its bytes, the facts that a scan found in them, and the call while it is decoded. It is decoded
+/// when it is needed, and kept until [`ClientRequest::take_call`].
 #[derive(Debug)]
 pub struct ClientRequest {
     ingress: &'static dyn Ingress,
     scanned: Box<dyn Scanned>,
     body: Bytes,
-    call: OnceLock<Arc<Conversation>>,
+    call: Mutex<Option<Arc<Conversation>>>,
 }
 
 impl ClientRequest {
@@ -45,7 +45,7 @@ impl ClientRequest {
     /// As [`Ingress::scan`].
     pub fn read(ingress: &'static dyn Ingress, head: &Head<'_>, body: Bytes) -> Result<Self, RequestError> {
         let scanned = ingress.scan(head, &body)?;
-        Ok(Self { ingress, scanned, body, call: OnceLock::new() })
+        Ok(Self { ingress, scanned, body, call: Mutex::default() })
     }
 
     /// The dialect of the client.
@@ -63,21 +63,34 @@ impl ClientRequest {
         &self.body
     }
 
-    /// True if the call has been decoded.
-    pub fn is_decoded(&self) -> bool {
-        self.call.get().is_some()
-    }
-
-    /// The decoded call. The first use decodes it, which takes long for a large body.
+    /// The decoded call. It is decoded if it has not been, which takes long for a large body and takes up to
+    /// [`decoded_bytes`](crate::decoded_bytes) of memory.
     ///
     /// # Errors
     /// As [`Scanned::decode`].
     pub fn call(&self) -> Result<Arc<Conversation>, RequestError> {
-        if let Some(call) = self.call.get() {
+        if let Some(call) = self.kept().as_ref() {
             return Ok(Arc::clone(call));
         }
         let call = Arc::new(self.scanned.decode(&self.body)?);
-        Ok(Arc::clone(self.call.get_or_init(|| call)))
+        Ok(Arc::clone(self.kept().get_or_insert(call)))
+    }
+
+    /// As [`ClientRequest::call`], and keeps it no longer.
+    ///
+    /// # Errors
+    /// As [`Scanned::decode`].
+    pub fn take_call(&self) -> Result<Arc<Conversation>, RequestError> {
+        self.forget_call().map_or_else(|| self.scanned.decode(&self.body).map(Arc::new), Ok)
+    }
+
+    /// The decoded call, if it has been decoded. It is kept no longer.
+    pub fn forget_call(&self) -> Option<Arc<Conversation>> {
+        self.kept().take()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Arc<Conversation>>> {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The facts that bound the request's cost, for a caller with a budget. Decodes the call if it has not been.
@@ -179,7 +192,8 @@ impl Exchange {
         let (body, notes, way) = if dialect == request.ingress.dialect() {
             (request.scanned.splice(&request.body, target.model, cap), Vec::new(), Way::PassThrough)
         } else {
-            let mut call = request.call()?;
+            // A body of many small values takes much more memory decoded. It is decoded again for another target.
+            let mut call = request.take_call()?;
             if cap.is_some() {
                 Arc::make_mut(&mut call).sampling.max_output_tokens = cap;
             }
@@ -219,6 +233,19 @@ impl Exchange {
     /// for a request that passes through.
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// The memory in bytes that the request for the provider takes beside the client's body, and all that is kept of it
+    /// for the answer.
+    pub fn held_bytes(&self) -> usize {
+        let notes: usize = self.notes.iter().map(|note| size_of::<Note>() + note.param.len() + note.why.len()).sum();
+        match &self.way {
+            Way::PassThrough => notes,
+            Way::Translated { undo, .. } => {
+                let body = self.body.iter().map(Bytes::len).sum::<usize>();
+                body + notes + undo.held_bytes()
+            }
+        }
     }
 
     /// Reads a whole answer with a success status and writes it for the client.

@@ -30,5 +30,6 @@ pub use error::RequestError;
 pub use exchange::{Answer, AnswerStream, ClientRequest, Exchange};
 pub use json::decoded_bytes;
 pub use slices::Slices;
-pub use upstream::client::{Client, ClientSettings, Trust};
+pub use upstream::client::{Client, ClientSettings};
 pub use upstream::error::{Disposition, Refused, RefusedKind, UpstreamError};
+pub use upstream::trust::Trust;

@@ -66,6 +66,11 @@ impl Framer {
         }
     }
 
+    /// The bytes that are kept for events that have not come out.
+    pub fn held_bytes(&self) -> usize {
+        self.carry.len() + self.chunks.iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// The next whole event; `None`: push more.
     ///
     /// # Errors

@@ -5,4 +5,6 @@ pub mod call;
 pub mod client;
 pub mod endpoint;
 pub mod error;
+pub mod resolver;
 pub(crate) mod retry_after;
+pub mod trust;

@@ -43,8 +43,7 @@ fn main() {
             ("by provider and alias", vec![GroupBy::Provider, GroupBy::Alias]),
             ("by day and model", vec![GroupBy::Day, GroupBy::Model]),
         ] {
-            let query =
-                UsageQuery { from: Timestamp::from_millis(0), to: Timestamp::from_millis(TODAY + DAY), group_by };
+            let query = UsageQuery::new(Timestamp::from_millis(0), Timestamp::from_millis(TODAY + DAY), group_by);
             let (requests, sums, median) = measure(&store, query).await;
             println!("{store:?}: {rows:8} rows, one user's {requests} {name}: {sums} groups in {median:?}");
         }

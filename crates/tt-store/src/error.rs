@@ -69,6 +69,38 @@ pub enum Conflict {
     /// An alias uses this provider key.
     #[error("an alias uses this provider key")]
     ProviderKeyInUse,
+    /// The user has as many objects of a kind as a user may have.
+    #[error("the user has as many {0} as a user may have")]
+    QuotaExceeded(Quota),
+}
+
+/// The kinds of objects of which a user may have a limited number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Quota {
+    /// Aliases.
+    #[error("aliases")]
+    Aliases,
+    /// API keys that are neither revoked nor expired.
+    #[error("API keys")]
+    ApiKeys,
+    /// Provider keys.
+    #[error("provider keys")]
+    ProviderKeys,
+}
+
+impl Quota {
+    /// The most objects of this kind that a user may have.
+    pub const fn most(self) -> u32 {
+        match self {
+            Self::Aliases | Self::ApiKeys => 1000,
+            Self::ProviderKeys => 200,
+        }
+    }
+
+    /// Refuses one more object for a user who has `count` already.
+    pub(crate) fn admit(self, count: i64) -> Result<()> {
+        if count < i64::from(self.most()) { Ok(()) } else { Err(StoreError::Conflict(Conflict::QuotaExceeded(self))) }
+    }
 }
 
 /// A violated constraint.

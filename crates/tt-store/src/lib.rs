@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use tt_core::{Email, Timestamp};
-//! use tt_store::{Store, StoreConfig};
+//! use tt_store::{Author, Store, StoreConfig};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let folder = tempfile::tempdir()?;
@@ -12,7 +12,7 @@
 //! let user = runtime.block_on(async {
 //!     store.migrate().await?;
 //!     let email = Email::parse("ann@example.org")?;
-//!     let id = store.create_user(email, "a hash made elsewhere".into(), Timestamp::from_millis(0)).await?;
+//!     let id = store.create_user(email, "a hash made elsewhere".into(), Author::operator(Timestamp::from_millis(0))).await?;
 //!     store.user(id).await
 //! })?;
 //! assert_eq!(user.map(|user| user.email.to_string()).as_deref(), Some("ann@example.org"));
@@ -34,6 +34,7 @@
 #[macro_use]
 mod transaction;
 
+mod audit;
 mod batch;
 mod classes;
 mod config;
@@ -42,6 +43,7 @@ mod error;
 mod location;
 mod migrate;
 mod pg;
+mod pieces;
 mod pool;
 mod rerate;
 mod rollup;
@@ -50,14 +52,16 @@ mod sqlite;
 mod store;
 mod stored_attempts;
 mod tls;
+mod usage_sql;
 mod view;
 
+pub use audit::{Action, Actor, AuditEntry, AuditQuery, Author, Failures};
 pub use config::StoreConfig;
-pub use error::{Conflict, Object, Result, Source, StoreError};
+pub use error::{Conflict, Object, Quota, Result, Source, StoreError};
 pub use rerate::{Place, Repriced, Rerate, Rerated};
 pub use store::{Store, StoreCall};
 pub use view::{
-    AliasPatch, ApiKeyInfo, Change, Login, ModelList, NewAlias, NewApiKey, NewProviderKey, ProviderKeyInfo,
-    ProviderKeyPatch, Pruned, RecordedUsage, RequestCount, Routing, SealedKey, StoredSecret, UsageScope, User,
-    UserPatch,
+    AliasPatch, ApiKeyInfo, Change, Login, ModelList, NewAlias, NewApiKey, NewProviderKey, NewSession, ProviderKeyInfo,
+    ProviderKeyPatch, Pruned, RecordedUsage, RequestCount, Rotation, Routing, SealedKey, SessionInfo, StoredSecret,
+    UsageScope, User, UserPatch,
 };

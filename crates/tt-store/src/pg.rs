@@ -21,6 +21,9 @@ pub(crate) mod aliases;
 #[path = "repo/api_keys.rs"]
 pub(crate) mod api_keys;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/audit.rs"]
+pub(crate) mod audit;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/changes.rs"]
 pub(crate) mod changes;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]

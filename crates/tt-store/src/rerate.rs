@@ -146,7 +146,7 @@ impl Held {
         Ok(Change {
             created_at: self.created_at,
             request_id: self.request_id,
-            attempts: stored_attempts::json(&attempts)?,
+            attempts: stored_attempts::json(attempts)?,
             cost,
             unpriced,
             saved,

@@ -25,6 +25,7 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
     }
 }
 
@@ -53,6 +54,7 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
         budget_nano -> Nullable<BigInt>,
         budget_period -> Nullable<Text>,
+        grace_ends_at -> Nullable<BigInt>,
     }
 }
 
@@ -253,6 +255,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        at -> BigInt,
+        user_id -> Nullable<BigInt>,
+        actor -> Nullable<Text>,
+        action -> Text,
+        object -> Text,
+        detail -> Text,
+        address -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     installation (one) {
         one -> BigInt,
         name -> Text,
@@ -307,6 +322,7 @@ mod tests {
                 spending,
                 journal_cursors,
                 price_overrides,
+                audit,
                 installation
             )
         };

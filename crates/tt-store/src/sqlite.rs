@@ -20,6 +20,8 @@ pub(crate) type Conn = SyncConnectionWrapper<diesel::SqliteConnection>;
 pub(crate) mod aliases;
 #[path = "repo/api_keys.rs"]
 pub(crate) mod api_keys;
+#[path = "repo/audit.rs"]
+pub(crate) mod audit;
 #[path = "repo/changes.rs"]
 pub(crate) mod changes;
 #[path = "repo/gaps.rs"]

@@ -30,6 +30,7 @@ macro_rules! call {
     }};
 }
 
+mod audit;
 mod keys;
 mod ledger;
 mod prices;

@@ -8,7 +8,7 @@ use tt_core::fee::Fee;
 use tt_core::routing::{Alias, KeyRef};
 use tt_core::{
     AliasId, AliasName, ApiKeyId, BaseUrl, Email, KeyHash, Label, ModelName, NanoUsd, Provider, ProviderKeyId,
-    RequestId, Role, Scope, SealId, Sealed, Timestamp, Usage, UsageSource, UserId,
+    RequestId, Role, Scope, SealId, Sealed, SessionId, Timestamp, Usage, UsageSource, UserId,
 };
 
 /// A user without secrets.
@@ -98,12 +98,46 @@ pub struct ApiKeyInfo {
     pub budget: Option<Budget>,
     /// The creation time of the key.
     pub created_at: Timestamp,
-    /// The end of the key's validity; `None`: it does not expire.
+    /// The end of the key's validity, or of the grace after it was replaced if that is earlier; `None`: it does not
+    /// expire.
     pub expires_at: Option<Timestamp>,
     /// The time of the last use, to about a minute; `None`: never used.
     pub last_used_at: Option<Timestamp>,
     /// The time of the revocation; `None`: the key is not revoked.
     pub revoked_at: Option<Timestamp>,
+}
+
+/// A new API key in the place of another one, which works for some time beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// The hash of the new key.
+    pub key_hash: KeyHash,
+    /// The first characters of the new key.
+    pub prefix: String,
+    /// The time that the old key still works, in milliseconds; 0: it is revoked at once.
+    pub grace_ms: i64,
+}
+
+/// A session that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewSession {
+    /// The session's id.
+    pub id: SessionId,
+    /// True if the oldest sessions of the user ended to make room for this one.
+    pub ended_oldest: bool,
+}
+
+/// A session as its user sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionInfo {
+    /// The session's id.
+    pub id: SessionId,
+    /// The time of the login.
+    pub created_at: Timestamp,
+    /// The time of the last use, to about a minute; `None`: never used.
+    pub last_used_at: Option<Timestamp>,
+    /// The time at which the session ends.
+    pub expires_at: Timestamp,
 }
 
 /// A provider key to store.

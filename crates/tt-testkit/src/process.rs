@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ pub struct Launch {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     data: Option<PathBuf>,
+    stderr_unread: bool,
 }
 
 /// A running program. Dropping it kills it.
@@ -36,6 +37,8 @@ pub struct Program {
     /// Removed with the program, where it is the test's own.
     _own_data: Option<tempfile::TempDir>,
     errors: Arc<Mutex<String>>,
+    /// The standard error, while nobody reads it.
+    unread: Option<ChildStderr>,
     /// Closed when the standard error has been read to its end.
     errors_end: Receiver<()>,
     lines: Receiver<String>,
@@ -44,7 +47,13 @@ pub struct Program {
 impl Launch {
     /// `binary` is the path of the built program: `env!("CARGO_BIN_EXE_tokentracer")`.
     pub fn new(binary: impl AsRef<OsStr>) -> Self {
-        Self { binary: PathBuf::from(binary.as_ref()), arguments: Vec::new(), environment: BTreeMap::new(), data: None }
+        Self {
+            binary: PathBuf::from(binary.as_ref()),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            data: None,
+            stderr_unread: false,
+        }
     }
 
     /// One more argument.
@@ -62,6 +71,12 @@ impl Launch {
     /// A data directory that outlives the program, for a test that starts it twice. Otherwise it gets a fresh one.
     pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.data = Some(directory.into());
+        self
+    }
+
+    /// Leaves its standard error, a pipe that is soon full, unread until [`Program::read_stderr`].
+    pub fn stderr_unread(mut self) -> Self {
+        self.stderr_unread = true;
         self
     }
 
@@ -86,15 +101,7 @@ impl Launch {
         };
         let mut command = self.command(&data);
         let mut child = command.spawn().map_err(|error| error.to_string())?;
-        let errors = Arc::new(Mutex::new(String::new()));
-        let (errors_open, errors_end) = mpsc::channel();
-        if let Some(stderr) = child.stderr.take() {
-            let into = Arc::clone(&errors);
-            std::thread::spawn(move || {
-                collect(stderr, &into);
-                drop(errors_open);
-            });
-        }
+        let unread = child.stderr.take();
         let (send, lines) = mpsc::channel();
         if let Some(stdout) = child.stdout.take() {
             std::thread::spawn(move || {
@@ -105,7 +112,19 @@ impl Launch {
                 }
             });
         }
-        let mut program = Program { child, address: String::new(), data, _own_data: own, errors, errors_end, lines };
+        let mut program = Program {
+            child,
+            address: String::new(),
+            data,
+            _own_data: own,
+            errors: Arc::default(),
+            unread,
+            errors_end: mpsc::channel().1,
+            lines,
+        };
+        if !self.stderr_unread {
+            program.read_stderr();
+        }
         let line = match program.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => return Err(format!("it said nothing: {}", program.stderr())),
@@ -186,6 +205,18 @@ impl Program {
     /// The program's standard error so far.
     pub fn stderr(&self) -> String {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins to read a standard error that was left unread.
+    pub fn read_stderr(&mut self) {
+        let Some(stderr) = self.unread.take() else { return };
+        let (open, end) = mpsc::channel();
+        let into = Arc::clone(&self.errors);
+        std::thread::spawn(move || {
+            collect(stderr, &into);
+            drop(open);
+        });
+        self.errors_end = end;
     }
 
     /// The next line of its standard output after the first, if one comes in time.

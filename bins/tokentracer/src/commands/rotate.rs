@@ -9,7 +9,8 @@ use clap::Command;
 use tokio::runtime::Handle;
 use tt_core::ProviderKeyId;
 use tt_crypto::Keyring;
-use tt_store::Store;
+use tt_http::now;
+use tt_store::{Action, Author, Store};
 
 use crate::config::Config;
 use crate::secrets::Secrets;
@@ -54,6 +55,11 @@ pub(crate) async fn run(config: &Config, control: &Handle) -> Result<(), String>
             current: again.current.saturating_sub(count.resealed),
             ..again
         };
+    }
+    if count.resealed > 0 {
+        let (object, detail) = ("provider keys".to_owned(), format!("{} sealed anew", count.resealed));
+        let noted = store.note_action(Author::operator(now()), Action::SecretsRotated, object, detail).await;
+        noted.map_err(|error| explain(&error))?;
     }
     store.close();
     report(&count)

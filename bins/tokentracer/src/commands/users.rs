@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 use tt_core::{Email, Role};
 use tt_crypto::Passwords;
-use tt_http::{PASSWORD_BYTES, now};
-use tt_store::{Store, User, UserPatch};
+use tt_http::{check_password, now};
+use tt_store::{Author, Store, User, UserPatch};
 
 use crate::config::{Config, Database};
 use crate::data_dir;
@@ -101,7 +101,7 @@ async fn change(store: &Store, name: &str, matches: &ArgMatches) -> Result<(), S
         _ => return Err(format!("users: there is no subcommand {name}")),
     };
     let user = existing(store, matches).await?;
-    let changed = store.update_user(user.id, patch, now()).await.map_err(|error| explain(&error))?;
+    let changed = store.update_user(user.id, patch, Author::operator(now())).await.map_err(|error| explain(&error))?;
     print(&line(&changed))
 }
 
@@ -109,10 +109,10 @@ async fn create(store: &Store, matches: &ArgMatches, control: &Handle) -> Result
     let email = email(matches)?;
     let password = Password::of(matches)?;
     let hash = password.hash(control).await?;
-    let id = store.create_user(email, hash, now()).await.map_err(|error| explain(&error))?;
+    let id = store.create_user(email, hash, Author::operator(now())).await.map_err(|error| explain(&error))?;
     let role = matches.get_flag("admin").then_some(Role::Admin);
     let patch = UserPatch { role, ..UserPatch::default() };
-    let user = store.update_user(id, patch, now()).await.map_err(|error| explain(&error))?;
+    let user = store.update_user(id, patch, Author::operator(now())).await.map_err(|error| explain(&error))?;
     print(&line(&user))?;
     password.print_if_made()
 }
@@ -121,14 +121,14 @@ async fn reset_password(store: &Store, matches: &ArgMatches, control: &Handle) -
     let user = existing(store, matches).await?;
     let password = Password::of(matches)?;
     let hash = password.hash(control).await?;
-    store.set_password(user.id, hash, None, now()).await.map_err(|error| explain(&error))?;
+    store.set_password(user.id, hash, None, Author::operator(now())).await.map_err(|error| explain(&error))?;
     print(&line(&user))?;
     password.print_if_made()
 }
 
 async fn delete(store: &Store, matches: &ArgMatches) -> Result<(), String> {
     let user = existing(store, matches).await?;
-    store.delete_user(user.id, now()).await.map_err(|error| explain(&error))?;
+    store.delete_user(user.id, Author::operator(now())).await.map_err(|error| explain(&error))?;
     print(&line(&user))
 }
 
@@ -161,13 +161,14 @@ impl Password {
         }
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).map_err(|error| format!("standard input: {error}"))?;
-        let text = line.trim_end_matches(['\r', '\n']).to_owned();
-        if PASSWORD_BYTES.contains(&text.len()) {
-            Ok(Self { text: SecretString::from(text), made: false })
-        } else {
-            let (least, most) = (PASSWORD_BYTES.start(), PASSWORD_BYTES.end());
-            Err(format!("the password on standard input must be {least} to {most} bytes"))
-        }
+        Self::given(&line)
+    }
+
+    /// The password on a line of standard input.
+    fn given(line: &str) -> Result<Self, String> {
+        let text = line.trim_end_matches(['\r', '\n']);
+        check_password(text).map_err(|fault| format!("the password on standard input {fault}"))?;
+        Ok(Self { text: SecretString::from(text), made: false })
     }
 
     async fn hash(&self, control: &Handle) -> Result<SecretString, String> {
@@ -199,4 +200,17 @@ fn line(user: &User) -> String {
 
 fn print(line: &str) -> Result<(), String> {
     writeln!(std::io::stdout(), "{line}").map_err(|error| format!("standard output: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_is_short_or_common_is_refused() {
+        for (line, fault) in [("short\n", "8 to 1024 bytes"), ("12345678\r\n", "most common")] {
+            assert!(Password::given(line).is_err_and(|refused| refused.contains(fault)), "{line}");
+        }
+        assert_eq!(Password::given("correct horse\n").unwrap().text.expose_secret(), "correct horse");
+    }
 }

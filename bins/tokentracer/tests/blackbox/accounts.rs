@@ -37,16 +37,30 @@ async fn passwords_are_8_to_1024_bytes() {
     let world = world().await;
     let client = world.client();
     for (number, length) in [8, 1024].into_iter().enumerate() {
-        let body = credentials(&format!("fits{number}@example.org"), &"x".repeat(length));
+        let body = credentials(&format!("fits{number}@example.org"), &"xy".repeat(length / 2));
         client.post("/auth/signup").json(&body).send().await.expect(201);
         client.post("/auth/login").json(&body).send().await.expect(200);
     }
     // Four characters of two bytes each are eight bytes.
-    client.post("/auth/signup").json(&credentials("bytes@example.org", "ääää")).send().await.expect(201);
+    client.post("/auth/signup").json(&credentials("bytes@example.org", "äöäö")).send().await.expect(201);
     for length in [0, 7, 1025] {
         let body = credentials("long@example.org", &"x".repeat(length));
         let answer = client.post("/auth/signup").json(&body).send().await;
         error_about(&answer, 400, "invalid_field", "password");
+    }
+}
+
+#[tokio::test]
+async fn the_most_common_passwords_are_refused() {
+    let world = world().await;
+    let user = world.bare_user().await;
+    for common in ["12345678", "Password", "aaaaaaaaaaaa"] {
+        let body = credentials("common@example.org", common);
+        let answer = world.client().post("/auth/signup").json(&body).send().await;
+        error_about(&answer, 400, "invalid_field", "password");
+        let body = json!({"current_password": PASSWORD, "new_password": common});
+        let answer = user.session.post("/auth/password").json(&body).send().await;
+        error_about(&answer, 400, "invalid_field", "new_password");
     }
 }
 

@@ -197,3 +197,63 @@ async fn a_key_for_some_aliases_names_no_others_but_follows_their_fallbacks() {
     assert_eq!(ids, ["first"]);
     error(&api.get("/v1/models/second").send().await, 403, "alias_not_allowed");
 }
+
+#[tokio::test]
+async fn a_key_is_replaced_by_one_like_it_and_works_until_its_grace_is_over() {
+    let world = world().await;
+    let user = world.user().await;
+    user.alias("fast", Provider::OpenAi, "mock-small").await;
+    let wish = json!({
+        "name": "ci", "expires_in_days": 7, "scopes": ["manage", "proxy"], "allowed_aliases": ["fast"],
+        "rate_limit_minute": 30, "rate_limit_daily": 400, "budget_usd": 5, "budget_period": "month",
+    });
+    let old = key(&user, &wish).await;
+    let path = format!("/auth/keys/{}/rotate", old["id"]);
+    let new = user.session.post(&path).send().await.expect(200).json();
+    fields(&new, &["token", "id", "name", "prefix", "expires_at"]);
+    assert!(new["id"] != old["id"] && new["token"] != old["token"] && new["name"] == "ci", "{new}");
+    about(time(&new["expires_at"]), now_ms() + 7 * DAY_MS);
+    for token in [&old["token"], &new["token"]] {
+        user.anonymous().bearer(token.as_str().unwrap()).get("/manage/aliases").send().await.expect(200);
+    }
+    let (mut was, mut is) = (listed(&user, &old["id"]).await, listed(&user, &new["id"]).await);
+    about(time(&was["expires_at"]), now_ms() + DAY_MS);
+    assert!(was["revoked_at"].is_null());
+    for own in ["id", "prefix", "created_at", "expires_at", "last_used_at"] {
+        (was[own], is[own]) = (Value::Null, Value::Null);
+    }
+    assert_eq!(was, is, "all else is the same");
+
+    // Revoking it still works at once, and so does a grace of nothing.
+    user.session.delete(&format!("/auth/keys/{}", old["id"])).send().await.expect(204);
+    error(&user.session.post(&path).send().await, 404, "api_key_not_found");
+    let path = format!("/auth/keys/{}/rotate", new["id"]);
+    let third = user.session.post(&path).json(&json!({"grace_hours": 0})).send().await.expect(200).json();
+    for (token, status) in [(&old, 401), (&new, 401), (&third, 200)] {
+        let client = user.anonymous().bearer(token["token"].as_str().unwrap());
+        client.get("/auth/me").send().await.expect(status);
+    }
+    assert!(!listed(&user, &new["id"]).await["revoked_at"].is_null());
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_rotation_is_named_and_changes_nothing() {
+    let world = world().await;
+    let (ann, bob) = (world.bare_user().await, world.bare_user().await);
+    let path = format!("/auth/keys/{}/rotate", ann.api_key_id());
+    for body in
+        [json!({"grace_hours": -1}), json!({"grace_hours": 721}), json!({"grace_hours": 1.5}), json!({"grace": 1})]
+    {
+        let answer = ann.session.post(&path).json(&body).send().await;
+        let param = if body.get("grace").is_some() { "grace" } else { "grace_hours" };
+        error_about(&answer, 400, "invalid_field", param);
+    }
+    error(&bob.session.post(&path).send().await, 404, "api_key_not_found");
+    error(&ann.session.post("/auth/keys/x/rotate").send().await, 404, "api_key_not_found");
+    error(&ann.api().post(&path).send().await, 403, "forbidden");
+    let keys = ann.session.get("/auth/keys").send().await.expect(200).json();
+    assert_eq!(keys.as_array().unwrap().len(), 1);
+    about(time(&keys[0]["expires_at"]), now_ms() + 365 * DAY_MS);
+    ann.session.post(&path).json(&json!({"grace_hours": 720})).send().await.expect(200);
+    about(time(&listed(&ann, &json!(ann.api_key_id())).await["expires_at"]), now_ms() + 30 * DAY_MS);
+}

@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_testkit::World;
 use tt_testkit::client::{Client, Response};
-use tt_testkit::world::{User, eventually, question};
+use tt_testkit::world::{User, eventually, question, request_id};
+use tt_testkit::{Behaviour, World};
 
 use crate::expect::{alike, error, error_about};
 use crate::setup::{world, world_with};
@@ -339,9 +339,36 @@ async fn tags_of_two_headers_are_one_list() {
     let user = world.user().await;
     let answer = tagged(&user, b"team=search\r\nX-TokenTracer-Tags: feature=summary").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert_eq!(user.logs().await[0]["tags"], json!({"team": "search", "feature": "summary"}));
+    user.row_when(|row| row["tags"] == json!({"team": "search", "feature": "summary"})).await;
     let answer = tagged(&user, b"team=search\r\nX-TokenTracer-Tags: team=ads").await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[tokio::test]
+async fn what_a_provider_says_at_length_is_cut_and_keeps_nobodys_row_out() {
+    let world = world().await;
+    let (ann, bob) = (world.user().await, world.user().await);
+    // Every backslash is two bytes here, and four in the row's JSON.
+    let filling = "\\\\".repeat(2 << 20);
+    let answer = format!(
+        r#"{{"id":"x","object":"chat.completion","created":1,"model":"{}","choices":[{{"index":0,"finish_reason":"stop",
+        "message":{{"role":"assistant","content":"hi"}}}}],
+        "usage":{{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"x":"{filling}"}}}}"#,
+        "m".repeat(5_000)
+    );
+    world.mock.on("mock-long", Behaviour::status_with_body(200, answer));
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(request_id(&ann.ask("openai/mock-long", "hello").await.expect(200)));
+    }
+    let id = request_id(&bob.ask("openai/mock-small", "hello").await.expect(200));
+    assert_eq!(bob.row_when(|row| row["request_id"] == id.as_str()).await["outcome"], "ok");
+    for id in ids {
+        ann.row_when(|row| row["request_id"] == id.as_str()).await;
+        let row = ann.log(&id).await;
+        assert_eq!((&row["input_tokens"], &row["output_tokens"]), (&json!(3), &json!(2)), "the numbers are lost");
+        assert!(row["usage_raw"].to_string().len() <= 16 << 10 && row.to_string().len() < 64 << 10, "the row is long");
+    }
 }
 
 #[tokio::test]

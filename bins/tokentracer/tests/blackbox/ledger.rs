@@ -209,13 +209,17 @@ async fn the_detail_has_the_reason_the_chain_and_the_usage_as_sent() {
         let answer = user.ask("fast", "one two three").await.expect(200);
         let detail = user.log(&request_id(&answer)).await;
         let mut names = ROW.to_vec();
-        names.extend(["route_reason", "usage_raw", "price_version", "notes", "attempt_list", "chain"]);
+        names.extend(["route_reason", "usage_raw", "price_version", "notes", "cost_lines", "attempt_list", "chain"]);
         fields(&detail, &names);
         assert!(detail["route_reason"].as_str().unwrap().contains("fast"));
         assert!(detail["price_version"].as_str().is_some_and(|version| version.starts_with("20")));
         for (field, value) in own.as_object().unwrap() {
             assert_eq!(detail["usage_raw"][field], *value, "{provider} {field}: {}", detail["usage_raw"]);
         }
+        let lines = detail["cost_lines"].as_array().unwrap();
+        lines.iter().for_each(|line| fields(line, &["class", "tokens", "usd_per_million", "usd"]));
+        let sum: i64 = lines.iter().map(|line| crate::prices::nano_of(&line["usd"])).sum();
+        assert_eq!((lines.len(), sum), (2, crate::prices::nano_of(&detail["cost_usd"])), "{lines:?}");
         let attempts = detail["attempt_list"].as_array().unwrap();
         assert_eq!(attempts.len(), 1);
         for field in ["provider", "model", "status", "error", "latency_ms", "usage", "cost_usd"] {

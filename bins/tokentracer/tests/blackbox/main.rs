@@ -14,6 +14,9 @@ mod bad_input;
 #[cfg(test)]
 mod cancelled;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod clock;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod credentials;
@@ -34,6 +37,8 @@ mod lifecycle;
 #[cfg(test)]
 mod light;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod passthrough;
@@ -47,6 +52,8 @@ mod routing;
 mod secrecy;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod setup;
 #[cfg(test)]

@@ -77,22 +77,27 @@ async fn an_address_in_the_own_network_is_refused() {
     let world = world().await;
     let user = world.user().await;
     let id = user.provider_key(Provider::OpenAi);
+    let mut answers = std::collections::BTreeMap::new();
     for address in [
-        "http://127.0.0.1:9/v1",
-        "http://localhost/v1",
-        "http://[::1]/v1",
-        "http://10.0.0.1",
+        "https://127.0.0.1:9/v1",
+        "https://localhost/v1",
+        "https://[::1]/v1",
+        "https://10.0.0.1",
         "https://192.168.1.1/v1",
-        "http://172.16.0.1",
-        "http://169.254.169.254/latest",
-        "http://0.0.0.0",
-        "http://100.64.0.1",
-        "http://[fe80::1]",
-        "http://[fd00::1]",
-        "http://[::ffff:127.0.0.1]",
-        "http://2130706433/",
-        "http://0x7f.1/",
-        "http://017700000001/",
+        "https://172.16.0.1",
+        "https://169.254.169.254/latest",
+        "https://0.0.0.0",
+        "https://100.64.0.1",
+        "https://[fe80::1]",
+        "https://[fd00::1]",
+        "https://[::ffff:127.0.0.1]",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://017700000001/",
+        "http://8.8.8.8/v1",
+        "https://8.8.8.8:0/v1",
+        "https://8.8.8.8:99999/v1",
+        "https://no-such-host.invalid",
         "ftp://example.org",
         "file:///etc/passwd",
         "example.org",
@@ -106,10 +111,13 @@ async fn an_address_in_the_own_network_is_refused() {
         let body = json!({"provider": "openai", "api_key": "sk-x", "base_url": address});
         let answer = user.session.post("/manage/providers").json(&body).send().await;
         error_about(&answer, 400, "invalid_field", "base_url");
+        answers.insert(address, answer.json()["error"]["message"].to_string());
         let body = json!({"api_key": "sk-x", "base_url": address});
         let answer = user.session.patch(&format!("/manage/providers/{id}")).json(&body).send().await;
         error_about(&answer, 400, "invalid_field", "base_url");
     }
+    // Nobody learns here which names an inner network has.
+    assert_eq!(answers["https://no-such-host.invalid"], answers["https://10.0.0.1"]);
     // The refused changes were not saved: the key still works.
     user.ask("openai/mock-small", "hello").await.expect(200);
 }

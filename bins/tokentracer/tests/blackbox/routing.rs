@@ -222,7 +222,10 @@ async fn a_stream_without_content_is_a_failed_attempt() {
 #[tokio::test]
 async fn the_callers_own_error_is_answered_at_once() {
     let world = world().await;
-    for (provider, status) in [(OpenAi, 400), (OpenAi, 422), (OpenAi, 413), (Anthropic, 400), (Gemini, 400)] {
+    for (provider, status) in [(OpenAi, 400), (OpenAi, 422), (Anthropic, 400), (Gemini, 400)]
+        .into_iter()
+        .chain(tt_testkit::world::PROVIDERS.map(|provider| (provider, 413)))
+    {
         let user = world.user().await;
         let model = format!("mock-status-{status}");
         with_fallback(&user, provider, &model).await;
@@ -232,6 +235,7 @@ async fn the_callers_own_error_is_answered_at_once() {
             assert!(text.contains("as it was told to"), "the provider's words are lost: {text}");
             let body: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(body["error"]["type"], "invalid_request_error", "{text}");
+            assert!(status != 413 || body["error"]["code"] == "body_too_large", "{text}");
         }
         assert_eq!(asked(&world, "mock-good"), good, "{provider} {status}: the fallback was asked");
         let rows = user.logs().await;
@@ -346,6 +350,53 @@ async fn the_wait_that_a_provider_asks_for_is_passed_on() {
 }
 
 #[tokio::test]
+async fn a_providers_advice_on_another_try_is_passed_on() {
+    let world = world().await;
+    let user = world.user().await;
+    let at = "Wed, 21 Oct 2026 07:28:00 GMT";
+    let later = "Wed, 21 Oct 2026 07:29:30 GMT";
+    let busy = || Behaviour::status(429);
+    for (behaviour, status, wait, again) in [
+        (busy().header("retry-after-ms", "2500"), 429, Some("3"), None),
+        (busy().header("date", at).header("retry-after", later), 429, Some("90"), None),
+        (busy().header("retry-after", "17").header("x-should-retry", "false"), 429, Some("17"), Some("false")),
+        (Behaviour::status(400).header("x-should-retry", "false"), 400, None, Some("false")),
+        (Behaviour::status(422).header("x-should-retry", "true"), 422, None, Some("true")),
+        // All that may be tried has been tried.
+        (Behaviour::status(503).header("x-should-retry", "true"), 502, None, Some("false")),
+    ] {
+        world.mock.on("mock-advising", behaviour);
+        let answer = user.ask("openai/mock-advising", "hello").await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!((answer.header("retry-after"), answer.header("x-should-retry")), (wait, again), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_holds_no_more_than_300_characters_of_what_was_sent() {
+    let world = world().await;
+    let user = world.user().await;
+    let quoting = json!({"error": {"message": "\u{e9}".repeat(2_000), "type": "t", "code": null}}).to_string();
+    user.chain(&[(OpenAi, "mock-one"), (OpenAi, "mock-two"), (OpenAi, "mock-three")]).await;
+    for status in [400, 404, 429, 500] {
+        for model in ["mock-one", "mock-two", "mock-three"] {
+            world.mock.on(model, Behaviour::status_with_body(status, quoting.clone()));
+        }
+        let answer = user.ask("a0", "hello").await;
+        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        let quoted = message.matches('\u{e9}').count();
+        assert!((1..=300).contains(&quoted), "{status}: {quoted} characters are quoted: {message}");
+    }
+    let long = "z".repeat(5_000);
+    let body = json!({"model": "gemini/mock-small", "messages": [
+        {"role": "user", "content": "x"}, {"role": "tool", "tool_call_id": long, "content": "x"}
+    ]});
+    let answer = user.complete(&body).await;
+    let quoted = answer.text().matches('z').count();
+    assert!(answer.status == 400 && quoted <= 300, "{quoted} characters are quoted: {}", answer.text());
+}
+
+#[tokio::test]
 async fn no_message_holds_a_key() {
     let world = world().await;
     let user = world.user().await;
@@ -359,8 +410,8 @@ async fn no_message_holds_a_key() {
         world.mock.on(model.as_str(), Behaviour::status_with_body(status, quoting.clone()));
         let answer = user.ask(&format!("openai/{model}"), "hello").await;
         assert!(!answer.text().contains("b7f3c9e1d5"), "{status}: {}", answer.text());
-        let detail = user.session.get(&format!("/manage/logs/{}", request_id(&answer))).send().await.expect(200);
-        assert!(!detail.text().contains("b7f3c9e1d5"), "{status}: {}", detail.text());
+        let detail = user.log(&request_id(&answer)).await.to_string();
+        assert!(!detail.contains("b7f3c9e1d5"), "{status}: {detail}");
     }
     assert!(!world.program().stderr().contains("b7f3c9e1d5"));
 }

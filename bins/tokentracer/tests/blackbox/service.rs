@@ -2,10 +2,10 @@
 
 use http::Method;
 use serde_json::json;
-use tt_testkit::world::{PASSWORD, request_id};
+use tt_testkit::world::{PASSWORD, eventually, request_id};
 
 use crate::expect::{assert_request_id, error, fields};
-use crate::setup::world;
+use crate::setup::{world, world_with};
 
 #[tokio::test]
 async fn health_is_ok_in_text() {
@@ -20,8 +20,26 @@ async fn health_is_ok_in_text() {
 async fn readiness_names_the_parts() {
     let world = world().await;
     let body = world.client().get("/health/ready").send().await.expect(200).json();
-    fields(&body, &["store", "redis", "journal"]);
+    fields(&body, &["store", "redis", "journal", "memory"]);
+    fields(&body["memory"], &["held_bytes", "max_bytes"]);
     assert_eq!((&body["store"], &body["journal"]), (&json!("ok"), &json!("ok")));
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_warned_of_once() {
+    let warned = "TRUSTED_PROXIES is not set";
+    let world = world().await;
+    let client = world.client();
+    client.get("/health").send().await.expect(200);
+    assert!(!world.program().stderr().contains(warned));
+    for _ in 0..3 {
+        client.get("/health").header("x-forwarded-for", "192.0.2.1").send().await.expect(200);
+    }
+    eventually("the warning", async || world.program().stderr().contains(warned)).await;
+    assert_eq!(world.program().stderr().matches(warned).count(), 1);
+    let trusting = world_with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    trusting.client().get("/health").header("x-forwarded-for", "192.0.2.1").send().await.expect(200);
+    assert!(!trusting.program().stderr().contains(warned));
 }
 
 #[tokio::test]

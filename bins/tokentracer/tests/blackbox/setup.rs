@@ -3,11 +3,11 @@
 
 use tt_testkit::process::Launch;
 use tt_testkit::redis::RedisServer;
-use tt_testkit::world::Backend;
+use tt_testkit::world::{Backend, Setup};
 use tt_testkit::{Program, World};
 
 /// The built program.
-const BINARY: &str = env!("CARGO_BIN_EXE_tokentracer");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tokentracer");
 
 /// The backend that the tests run on.
 pub(crate) fn backend() -> Backend {
@@ -26,9 +26,18 @@ pub(crate) async fn world() -> World {
 
 /// The program running with these settings.
 pub(crate) async fn world_with(settings: &[(&str, &str)]) -> World {
-    let setup = World::of(BINARY).envs(settings);
+    setup().envs(settings).start().await
+}
+
+/// The world of a program that the test starts itself.
+pub(crate) async fn world_stopped() -> World {
+    setup().stopped().await
+}
+
+fn setup() -> Setup {
+    let setup = World::of(BINARY);
     match backend() {
-        Backend::Sqlite => setup.start().await,
-        Backend::Postgres => setup.backend(Backend::Postgres).redis(RedisServer::start()).processes(2).start().await,
+        Backend::Sqlite => setup,
+        Backend::Postgres => setup.backend(Backend::Postgres).redis(RedisServer::start()).processes(2),
     }
 }

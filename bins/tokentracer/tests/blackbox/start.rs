@@ -1,5 +1,7 @@
 //! Starts that must fail, each with one clear line for each fault and a status that is not zero.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -61,9 +63,22 @@ fn a_database_file_that_is_none_is_told() {
 #[test]
 fn damaged_secrets_are_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("secrets"), "nonsense").unwrap();
-    one_line(program().data_dir(dir.path()), &["secrets"]);
-    assert_eq!(std::fs::read_to_string(dir.path().join("secrets")).unwrap(), "nonsense");
+    let secrets = dir.path().join("secrets");
+    std::fs::write(&secrets, "nonsense").unwrap();
+    std::fs::set_permissions(&secrets, Permissions::from_mode(0o600)).unwrap();
+    one_line(program().data_dir(dir.path()), &["secrets", "JWT_SECRET"]);
+    assert_eq!(std::fs::read_to_string(&secrets).unwrap(), "nonsense");
+}
+
+#[test]
+fn secrets_that_everybody_can_read_stop_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let secrets = dir.path().join("secrets");
+    drop(program().data_dir(dir.path()).start());
+    std::fs::set_permissions(&secrets, Permissions::from_mode(0o644)).unwrap();
+    one_line(program().data_dir(dir.path()), &["DATA_DIR", secrets.to_str().unwrap(), "chmod 600"]);
+    std::fs::set_permissions(&secrets, Permissions::from_mode(0o600)).unwrap();
+    drop(program().data_dir(dir.path()).start());
 }
 
 #[test]

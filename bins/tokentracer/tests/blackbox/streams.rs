@@ -290,6 +290,7 @@ async fn a_reader_that_takes_nothing_is_cut_and_a_slow_one_that_keeps_taking_is_
     assert!(begun.elapsed() >= timeout, "cut after {:?}", begun.elapsed());
     let row = user.row_when(|row| row["model"] == "mock-long").await;
     assert_eq!((&row["status"], &row["outcome"]), (&json!(499), &json!("cancelled")), "{row}");
+    assert!(row["error"].as_str().unwrap().contains("CLIENT_WRITE_TIMEOUT"), "{row}");
     drop(stalled);
 
     let mut slow = user.ask_stream("openai/mock-slow", "hello").await;

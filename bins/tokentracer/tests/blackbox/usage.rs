@@ -129,9 +129,31 @@ async fn from_and_to_bound_the_sums() {
     ] {
         assert_eq!(!usage(&user, query).await.is_empty(), any, "{query}");
     }
-    // Both snap outward to full hours: the minute of a request finds it.
-    let at = user.logs().await[0]["created_at"].as_str().unwrap().to_owned();
-    assert!(!usage(&user, &format!("?from={at}&to={at}")).await.is_empty());
+    // Both are exact: the moment of a request parts it from those before, and it is in one of two ranges that meet.
+    let requests = async |query: &str| {
+        let groups = usage(&user, &format!("?group_by=&{query}")).await;
+        groups[0]["requests"].as_u64().unwrap()
+    };
+    let all = requests("").await;
+    for (newer, row) in (1..).zip(user.logs().await) {
+        let at = row["created_at"].as_str().unwrap();
+        assert_eq!(requests(&format!("from={at}&to={at}")).await, 0);
+        let (before, since) = (requests(&format!("to={at}")).await, requests(&format!("from={at}")).await);
+        assert_eq!(before + since, all);
+        assert!(since >= newer, "{since} since the {newer}th");
+        // The same moment in another zone, its plus sign escaped or not.
+        let local = at.replace('Z', "+00:00");
+        for local in [local.replace('+', "%2B"), local] {
+            assert_eq!(requests(&format!("from={local}")).await, since, "{local}");
+        }
+    }
+    error_about(
+        &user.session.get("/manage/usage?from=2001-01-01T00:30:00Z").send().await,
+        400,
+        "invalid_field",
+        "from",
+    );
+    error_about(&user.session.get("/manage/usage?to=2001-01-01T00:30:00Z").send().await, 400, "invalid_field", "to");
 }
 
 #[tokio::test]
@@ -162,6 +184,9 @@ async fn what_is_wrong_with_a_query_is_named() {
         ("?group_by=colour", "group_by"),
         ("?group_by=provider,provider", "group_by"),
         ("?group_by=tag:", "group_by"),
+        ("?tz=Europe/Nowhere", "tz"),
+        ("?tz=%2B01:00", "tz"),
+        ("?group_by=session&from=2001-01-01", "from"),
         ("?format=xml", "format"),
         ("?from=soon", "from"),
         ("?to=1", "to"),

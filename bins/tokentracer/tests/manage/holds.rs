@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tt_testkit::Behaviour;
 use tt_testkit::world::{error_code, eventually, question};
 

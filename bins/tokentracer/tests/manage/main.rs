@@ -2,14 +2,19 @@
 //! sums and logs, prices.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod bodies;
 mod budgets;
+mod call_limit;
 mod cli;
 mod export;
 mod hanging_up;
 mod holds;
+mod key;
+mod lost_key;
 mod models;
 mod prices;
+mod quotas;
 mod route;
 mod setup;
 mod spending;

@@ -67,9 +67,10 @@ impl Stage {
     /// Asks for `body`, and leaves when the provider has got it.
     pub(crate) async fn leave(&self, body: &Value) {
         let before = self.world.sent().len();
-        let running = tokio::spawn(self.key.post("/v1/chat/completions").json(body).try_send());
+        let mut running = JoinSet::new();
+        running.spawn(self.key.post("/v1/chat/completions").json(body).try_send());
         eventually("it is upstream", async || self.world.sent().len() == before + 1).await;
-        running.abort();
+        running.abort_all();
     }
 
     /// The requests that were sent upstream for `model`.

@@ -10,7 +10,10 @@ use tt_testkit::{Client, World};
 
 use crate::setup::world;
 
-const DIMENSIONS: [&str; 9] = ["provider", "alias", "model", "api_key", "day", "hour", "status", "route", "tag:team"];
+const DIMENSIONS: [&str; 12] = [
+    "provider", "alias", "model", "api_key", "day", "hour", "status", "route", "dialect", "client", "session",
+    "tag:team",
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 struct Sums {
@@ -60,6 +63,7 @@ async fn stage() -> (World, User) {
     let two = ann.new_api_key(&json!({"name": "two"})).await.client;
     let call = async |client: &Client, model: &str, text: &str, tags: &str, status: u16| {
         let call = client.post("/v1/chat/completions").json(&question(model, text));
+        let call = call.header("x-tokentracer-session", if text == "hello" { "short" } else { "long" });
         let call = if tags.is_empty() { call } else { call.header("x-tokentracer-tags", tags) };
         call.send().await.expect(status);
     };
@@ -117,6 +121,8 @@ async fn groups_by_every_dimension_and_pair_add_up_to_the_whole() {
         ]
     );
     assert_eq!(requests("status").await, [(json!(200), 6), (json!(400), 1)]);
+    assert_eq!(requests("session").await, [(json!("long"), 6), (json!("short"), 1)]);
+    assert_eq!(requests("dialect").await, [(json!("openai_chat"), 7)]);
     assert_eq!(requests("route").await, [(json!("light"), 1), (json!("primary"), 6)]);
     assert_eq!(requests("api_key").await, [(Value::Null, 2), (json!(1), 3), (json!(2), 2)]);
     assert_eq!(
@@ -135,6 +141,27 @@ async fn groups_by_every_dimension_and_pair_add_up_to_the_whole() {
     }
     let nothing = bob.session.get("/manage/usage?group_by=").send().await.expect(200).json();
     assert_eq!(nothing[0]["requests"], 0);
+}
+
+#[tokio::test]
+async fn a_day_is_one_of_the_zone_asked_for() {
+    let (_world, ann) = stage().await;
+    let newest = ann.logs().await[0]["created_at"].as_str().unwrap().to_owned();
+    let at = tt_core::Timestamp::parse("at", &newest).unwrap();
+    // Zones without summer time: their days are known without a table.
+    for (zone, minutes) in
+        [("Etc/GMT%2B12", -720), ("Asia/Kolkata", 330), ("Asia/Kathmandu", 345), ("Pacific/Kiritimati", 840)]
+    {
+        let path = format!("/manage/usage?group_by=day,session&tz={zone}");
+        let rows = ann.session.get(&path).send().await.expect(200).json();
+        let day = at.plus_millis(minutes * 60_000).rfc3339();
+        let days: BTreeSet<&str> = rows.as_array().unwrap().iter().map(|row| row["day"].as_str().unwrap()).collect();
+        assert!(days.contains(day.split('T').next().unwrap()), "{zone}: {days:?} lacks {day}");
+        let path = format!("/manage/usage?group_by=day&tz={zone}");
+        let requests = ann.session.get(&path).send().await.expect(200).json();
+        let sum: u64 = requests.as_array().unwrap().iter().map(|row| row["requests"].as_u64().unwrap()).sum();
+        assert_eq!(sum, 7, "{zone}");
+    }
 }
 
 #[tokio::test]

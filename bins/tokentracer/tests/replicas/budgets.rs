@@ -42,11 +42,15 @@ fn nano(amount: &Value) -> i64 {
 /// Limit, spent and held of the user's own budget, as one process tells it; `None` while it cannot.
 async fn used(client: &Client, token: &str) -> Option<(i64, i64, i64)> {
     let answer = client.get("/manage/budgets").bearer(token).send().await;
-    if answer.status == 503 {
-        assert_eq!(answer.error_code(), "limits_unavailable");
-        return None;
+    match answer.status.as_u16() {
+        503 => assert_eq!(answer.error_code(), "limits_unavailable"),
+        429 => assert_eq!(answer.error_code(), "rate_limit_exceeded"),
+        _ => return told(&answer.expect(200).json()),
     }
-    let shown = answer.expect(200).json();
+    None
+}
+
+fn told(shown: &Value) -> Option<(i64, i64, i64)> {
     (!shown["limit_usd"].is_null())
         .then(|| (nano(&shown["limit_usd"]), nano(&shown["spent_usd"]), nano(&shown["held_usd"])))
 }
@@ -85,8 +89,8 @@ async fn poll(client: Client, token: String, stop: Arc<AtomicBool>) -> Vec<(i64,
     let mut answers = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         answers.extend(used(&client, &token).await);
-        // As often as it can, and not so that nothing else gets its turn.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        // A user may call each process 600 times a minute.
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     answers
 }
@@ -211,9 +215,10 @@ async fn who_hangs_up_pays_what_was_held() {
     for n in 0..3 {
         let client = cluster.client_of(n);
         let call = client.post("/v1/chat/completions").bearer(&user.token).json(&body()).try_send();
-        let running = tokio::spawn(call);
+        let mut running = JoinSet::new();
+        running.spawn(call);
         within(SEEN_WITHIN, "it is upstream", async || cluster.sent().len() == n + 1).await;
-        running.abort();
+        running.abort_all();
         let charged = i64::try_from(n + 1).unwrap() * one;
         for process in 0..2 {
             within(SEEN_WITHIN, "the hold is charged", async || {
@@ -224,16 +229,18 @@ async fn who_hangs_up_pays_what_was_held() {
     }
     // The fourth runs when its process is killed, so that none of the other six has room.
     let call = cluster.client_of(0).post("/v1/chat/completions").bearer(&user.token).json(&body()).try_send();
-    let running = tokio::spawn(call);
+    let mut running = JoinSet::new();
+    running.spawn(call);
     within(SEEN_WITHIN, "it is upstream", async || cluster.sent().len() == 4).await;
     cluster.kill();
-    assert!(running.await.unwrap().is_err());
+    assert!(running.join_next().await.unwrap().unwrap().is_err());
     for _ in 0..6 {
         ask(&cluster.client_of(1), &user.token).await.expect(429);
     }
     cluster.start_again();
     let mut both = Vec::new();
-    within(Duration::from_secs(30), "the hold of the dead process is charged", async || {
+    // What it had stored and not yet posted counts twice until it is looked into, a minute later.
+    within(Duration::from_secs(150), "the hold of the dead process is charged", async || {
         used(&cluster.client_of(1), &user.token).await == Some((4 * one + one / 2, 4 * one, 0))
     })
     .await;

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use tt_core::UserId;
 use tt_crypto::Sessions;
-use tt_store::{Store, StoreConfig};
+use tt_store::{Author, Store, StoreConfig};
 use tt_testkit::client::Response;
 use tt_testkit::world::{PASSWORD, credentials};
 use tt_testkit::{Client, World};
@@ -164,7 +164,7 @@ async fn a_token_that_names_another_user_than_its_session_is_a_wrong_one() {
     let sessions = Sessions::new(&secret.into()).unwrap();
     for (sub, status) in [(ann.id, 200), (bob.id, 401)] {
         let issued = sessions.issue(UserId(sub), now).unwrap();
-        store.create_session(UserId(ann.id), issued.jti_hash, now, issued.expires_at).await.unwrap();
+        store.create_session(UserId(ann.id), issued.jti_hash, issued.expires_at, Author::operator(now)).await.unwrap();
         let token = issued.token.expose_secret();
         let answer = world.client().get("/auth/me").bearer(token).send().await;
         assert_eq!(answer.status, status, "{}", answer.text());

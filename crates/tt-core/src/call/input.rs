@@ -8,7 +8,7 @@ use crate::{Provider, tokens};
 
 impl Conversation {
     /// Input tokens, counted up to `bound` (`u64::MAX`: all of them); media by the rule of `provider`. May load the
-    /// tokenizer, and takes about 10 ms for 100 KB: long conversations belong on the blocking pool.
+    /// tokenizer, and takes about 10 ms for 100 KB: long conversations must not be counted on a worker thread.
     pub fn input_up_to(&self, provider: Provider, bound: u64) -> InputTokens {
         tokens::count_up_to(self.texts(), self.media_tokens(provider), bound)
     }

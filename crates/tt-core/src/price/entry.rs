@@ -1,5 +1,6 @@
 //! One model of the table: its price sheet, the prices an administrator set over it, and the cost of an answer by them.
 
+use super::exact_line::ExactLine;
 use super::sheet::{self, Class, Prices, STANDARD, Sheet};
 use super::unit::PicoPerToken;
 use crate::fee::{Fee, FeeKind, FeeUnit};
@@ -105,7 +106,13 @@ impl ModelEntry {
     /// The cost of the tokens of one pass of an answer, in atto-dollars, which hold it exactly even where a multiple in
     /// thousandths applies. `None` when tokens have no price.
     pub(super) fn atto(&self, usage: &Usage, answer: &Reported, at: Timestamp) -> Option<u128> {
-        let (prices, millionths) = match self.override_at(at) {
+        let (prices, millionths) = self.in_force(usage, answer, at);
+        Some(prices.charge(usage)?.saturating_mul(millionths))
+    }
+
+    /// The prices of one pass of an answer, and the multiple of them in millionths.
+    fn in_force(&self, usage: &Usage, answer: &Reported, at: Timestamp) -> (Prices, u128) {
+        match self.override_at(at) {
             Some(set) => (set.prices(), sheet::ONCE),
             None => {
                 let tier = self.sheet.tier(answer.service_tier.as_deref());
@@ -114,8 +121,30 @@ impl ModelEntry {
                     self.sheet.millionths(answer.modifiers.iter().map(String::as_str)),
                 )
             }
+        }
+    }
+
+    /// The lines of what [`Self::atto`] sums up.
+    pub(super) fn lines(&self, usage: &Usage, answer: &Reported, at: Timestamp) -> Option<Vec<ExactLine>> {
+        let (prices, millionths) = self.in_force(usage, answer, at);
+        let used = sheet::parts(usage).into_iter().filter(|(count, _)| *count > 0);
+        let line = |(count, class): (u64, Class)| {
+            let per_unit = u128::from(prices.charged(class)?).saturating_mul(millionths);
+            Some(ExactLine { class: class.shown(), count, per_unit })
         };
-        Some(prices.charge(usage)?.saturating_mul(millionths))
+        used.map(line).collect()
+    }
+
+    /// The lines of what [`Self::fees`] sums up.
+    pub(super) fn fee_lines(&self, fees: &[Fee]) -> Option<Vec<ExactLine>> {
+        let line = |fee: &Fee| match (fee.kind, fee.unit) {
+            (FeeKind::WebSearch, FeeUnit::Query) => {
+                let per_unit = u128::from(self.sheet.web_search?).saturating_mul(sheet::ONCE);
+                Some(ExactLine { class: "web_search", count: fee.count, per_unit })
+            }
+            _ => None,
+        };
+        fees.iter().filter(|fee| fee.count > 0).map(line).collect()
     }
 
     /// The cost of the fees beside tokens, in atto-dollars; `None` when one of them has no price.

@@ -25,6 +25,19 @@ impl Class {
     /// The names in the table, each at the position of its class.
     pub(super) const NAMES: [&str; Self::COUNT] =
         ["input", "output", "cache_read", "cache_write", "cache_write_1h", "audio_input", "audio_output"];
+
+    /// The name in the API.
+    pub(super) const fn shown(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::CacheRead => "cache_read",
+            Self::CacheWrite5m => "cache_write_5m",
+            Self::CacheWrite1h => "cache_write_1h",
+            Self::AudioInput => "audio_input",
+            Self::AudioOutput => "audio_output",
+        }
+    }
 }
 
 /// Prices by class, pico-dollars per token; `None`: not listed.
@@ -63,21 +76,26 @@ impl Prices {
     /// The cost of the tokens, in pico-dollars; `None` when tokens are of a class without a price. A sum too large for
     /// the type is held at the type's end.
     pub(super) fn charge(&self, usage: &Usage) -> Option<u128> {
-        // Audio is part of the input or output. If a provider reports more audio than there is, the text must not
-        // become negative.
-        let (audio_in, audio_out) = (usage.audio_input.min(usage.input), usage.audio_output.min(usage.output));
-        [
-            (usage.input - audio_in, Class::Input),
-            (audio_in, Class::AudioInput),
-            (usage.cache_read, Class::CacheRead),
-            (usage.cache_write_5m.saturating_add(usage.cache_write_30m), Class::CacheWrite5m),
-            (usage.cache_write_1h.saturating_add(usage.cache_write_12h), Class::CacheWrite1h),
-            (usage.output - audio_out, Class::Output),
-            (audio_out, Class::AudioOutput),
-        ]
-        .into_iter()
-        .try_fold(0_u128, |sum, (tokens, class)| Some(sum.saturating_add(times(tokens, self.charged(class))?)))
+        parts(usage)
+            .into_iter()
+            .try_fold(0_u128, |sum, (tokens, class)| Some(sum.saturating_add(times(tokens, self.charged(class))?)))
     }
+}
+
+/// The tokens of a usage by the class that they are priced as.
+pub(super) fn parts(usage: &Usage) -> [(u64, Class); Class::COUNT] {
+    // Audio is part of the input or output. If a provider reports more audio than there is, the text must not
+    // become negative.
+    let (audio_in, audio_out) = (usage.audio_input.min(usage.input), usage.audio_output.min(usage.output));
+    [
+        (usage.input - audio_in, Class::Input),
+        (audio_in, Class::AudioInput),
+        (usage.cache_read, Class::CacheRead),
+        (usage.cache_write_5m.saturating_add(usage.cache_write_30m), Class::CacheWrite5m),
+        (usage.cache_write_1h.saturating_add(usage.cache_write_12h), Class::CacheWrite1h),
+        (usage.output - audio_out, Class::Output),
+        (audio_out, Class::AudioOutput),
+    ]
 }
 
 /// The cost of `count` tokens at `price`: 0 for no tokens, whatever the price, and `None` for tokens without a price.

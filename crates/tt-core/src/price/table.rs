@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::dated;
 use super::entry::{Listed, Mode, ModelEntry, Override};
+use super::exact_line::ExactLine;
 use crate::model::ModelFacts;
 use crate::usage::Reported;
 use crate::{NanoUsd, Provider, Timestamp};
@@ -111,9 +112,29 @@ impl PriceTable {
         })
     }
 
+    /// The lines of what [`Self::cost`] sums up.
+    pub(super) fn exact_lines(&self, entry: &ModelEntry, reported: &Reported, at: Timestamp) -> Option<Vec<ExactLine>> {
+        let mut lines = entry.lines(&reported.usage, reported, at)?;
+        for pass in &reported.beside {
+            let entry = match pass.model.as_deref() {
+                Some(model) => self.lookup(entry.provider, model)?,
+                None => entry,
+            };
+            lines.extend(entry.lines(&pass.usage, reported, at)?);
+        }
+        lines.extend(entry.fee_lines(&reported.fees)?);
+        Some(lines)
+    }
+
     /// The entry that a request is billed by. An override of either name goes before the shipped table: one for
     /// `gpt-4o` must hold although every answer names a snapshot of it.
-    fn billed(&self, provider: Provider, asked: &str, served: Option<&str>, at: Timestamp) -> Option<&ModelEntry> {
+    pub(super) fn billed(
+        &self,
+        provider: Provider,
+        asked: &str,
+        served: Option<&str>,
+        at: Timestamp,
+    ) -> Option<&ModelEntry> {
         let name = canonical(provider, asked, served);
         let served = self.lookup(provider, name);
         if name == asked {

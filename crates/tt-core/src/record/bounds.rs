@@ -1,5 +1,6 @@
-//! How much of what providers and clients say a record keeps. A record is held in memory, written to a journal and sent
-//! to the database together with those of other users, so no text in it may have the size that a provider chose.
+//! Bounds of the texts of providers and clients that a record keeps. A record is held in memory, written to a journal
+//! and sent to the database together with those of other users, so no text in it may have the size that a provider
+//! chose.
 
 use crate::fee::Fee;
 use crate::record::{Attempt, AttemptEnded, AttemptStarted, Change, Intent, Note, Settled, Settlement};
@@ -215,7 +216,7 @@ fn plain(text: &str, most: usize) -> String {
     text.chars().take(most).map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
-/// What is kept of a usage object that is too long: JSON of at most [`RAW_BYTES`].
+/// The kept part of a usage object that is too long: JSON of at most [`RAW_BYTES`].
 fn beginning(raw: &str) -> String {
     let (mut text, end) = (format!(r#"{{"bytes":{},"begins":""#, raw.len()), "\"}");
     for c in raw.chars() {

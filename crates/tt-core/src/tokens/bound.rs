@@ -4,7 +4,8 @@
 //! in scripts other than Latin, so only ASCII is counted: with o200k_base, twice, because other vocabularies take more
 //! tokens for the same text.
 
-use super::{count, pieces};
+use super::count::count;
+use super::pieces;
 
 /// The shortest run of one character that counts for more than its tokens. A vocabulary has single tokens for the runs
 /// that its makers met often (o200k_base: up to 128 spaces), and another one has not.

@@ -5,17 +5,15 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tt_core::caller::Proof;
 use tt_core::{Email, Role, Timestamp, UserId};
+use tt_store::{Action, Actor, Author};
 
 use crate::auth::credentials::Credentials;
-use crate::auth::guesses;
+use crate::auth::{guesses, new_password};
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
-
-/// The length that a password may have, in bytes.
-pub const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
 
 #[derive(Serialize)]
 pub(crate) struct Created {
@@ -33,16 +31,13 @@ pub(crate) async fn signup(mut cx: Context) -> Result<(StatusCode, Json<Created>
     check_password("password", &password)?;
     let attempt = cx.app.login_throttle.begin_signup(cx.client, cx.arrived).map_err(ApiError::signup_throttled)?;
     let hash = guesses::looked_at(&cx, &attempt, cx.app.passwords.hash(password).await.map_err(ApiError::from))?;
-    let id = cx.app.store.create_user(email, SecretString::from(hash), now()).await?;
+    let by = Author { actor: Actor::Newcomer, address: Some(cx.client), at: now() };
+    let id = cx.app.store.create_user(email, SecretString::from(hash), by).await?;
     Ok((StatusCode::CREATED, Json(Created { message: "User created", id })))
 }
 
 fn check_password(field: &'static str, password: &SecretString) -> Result<(), ApiError> {
-    if PASSWORD_BYTES.contains(&password.expose_secret().len()) {
-        Ok(())
-    } else {
-        Err(ApiError::invalid_field(field, "must be 8 to 1024 bytes"))
-    }
+    new_password::check_password(password.expose_secret()).map_err(|fault| ApiError::invalid_field(field, fault))
 }
 
 #[derive(Serialize)]
@@ -89,6 +84,8 @@ pub(crate) async fn change_password(mut cx: Context, caller: KnownCaller) -> Res
         Ok(cx.app.passwords.verify(current_password, hash.as_ref().map(ExposeSecret::expose_secret)).await?)
     };
     if !guesses::looked_at(&cx, &attempt, looked.await)? {
+        let account = Some(caller.user_id);
+        cx.app.login_failures.note(account, cx.client, Action::PasswordChangeFailed, cx.arrived);
         return Err(ApiError::invalid_field("current_password", "is wrong"));
     }
     cx.app.login_throttle.succeeded(attempt);
@@ -97,7 +94,7 @@ pub(crate) async fn change_password(mut cx: Context, caller: KnownCaller) -> Res
         Proof::ApiKey { .. } => None,
     };
     let hash = cx.app.passwords.hash(new_password).await?;
-    cx.app.store.set_password(caller.user_id, SecretString::from(hash), keep, now()).await?;
+    cx.app.store.set_password(caller.user_id, SecretString::from(hash), keep, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,10 +4,10 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tt_core::budget::Period;
 use tt_core::caller::RequestLimits;
-use tt_core::time::DAY_MS;
+use tt_core::time::{DAY_MS, HOUR_MS};
 use tt_core::{AliasName, ApiKeyId, Label, NanoUsd, Scope, Timestamp};
 use tt_crypto::ApiKey;
-use tt_store::{ApiKeyInfo, NewApiKey};
+use tt_store::{ApiKeyInfo, NewApiKey, Rotation};
 
 use crate::clock::now;
 use crate::edge::context::Context;
@@ -20,6 +20,10 @@ use crate::state::directory::KnownCaller;
 /// The days that an API key lasts when its owner does not say, and the most that an owner may ask for.
 const KEY_DAYS: u32 = 365;
 const MOST_KEY_DAYS: u32 = 36_500;
+
+/// The hours that a key works after it was replaced when its owner does not say, and the most that an owner may ask for.
+const GRACE_HOURS: u32 = 24;
+const MOST_GRACE_HOURS: u32 = 720;
 
 /// The most aliases a key may be limited to.
 const MOST_ALLOWED: usize = 1000;
@@ -74,7 +78,7 @@ pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<Json<
         expires_at,
     };
     let (name, prefix) = (new.name.clone(), new.prefix.clone());
-    let id = cx.app.store.create_api_key(caller.user_id, new, now).await?;
+    let id = cx.app.store.create_api_key(caller.user_id, new, cx.author(&caller)).await?;
     Ok(Json(NewKey { token: key.expose().to_owned(), id, name, prefix, expires_at }))
 }
 
@@ -142,10 +146,34 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<Ke
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
 }
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RotationWish {
+    grace_hours: Option<u32>,
+}
+
+/// `POST /auth/keys/{id}/rotate`: makes a key with the name, scopes and limits of another one, which works until the grace
+/// is over. This reply is the only one that ever shows the new key.
+pub(crate) async fn rotate(mut cx: Context, caller: KnownCaller) -> Result<Json<NewKey>, ApiError> {
+    let old = ApiKeyId(cx.id_param(0, "api_key")?);
+    let wish: RotationWish = cx.json_or_default().await?;
+    let hours = wish.grace_hours.unwrap_or(GRACE_HOURS);
+    if hours > MOST_GRACE_HOURS {
+        return Err(ApiError::invalid_field("grace_hours", "must be 0 to 720"));
+    }
+    let key = ApiKey::generate()?;
+    let grace_ms = i64::from(hours) * HOUR_MS;
+    let new = Rotation { key_hash: key.hash(), prefix: key.prefix(), grace_ms };
+    let made = cx.app.store.rotate_api_key(caller.user_id, old, new, cx.author(&caller)).await?;
+    cx.app.directory.forget(caller.user_id);
+    let ApiKeyInfo { id, name, prefix, expires_at, .. } = made;
+    Ok(Json(NewKey { token: key.expose().to_owned(), id, name, prefix, expires_at }))
+}
+
 /// `DELETE /auth/keys/{id}`: revokes an API key.
 pub(crate) async fn revoke(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ApiKeyId(cx.id_param(0, "api_key")?);
-    cx.app.store.revoke_api_key(caller.user_id, id, now()).await?;
+    cx.app.store.revoke_api_key(caller.user_id, id, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,10 +1,11 @@
-//! `/auth/login` and `/auth/logout`: session tokens.
+//! `/auth/login`, `/auth/logout` and `/auth/sessions`: session tokens.
 
 use http::StatusCode;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use tt_core::caller::Proof;
-use tt_core::{Causes, Email, Timestamp};
+use tt_core::{Causes, Email, SessionId, Timestamp};
+use tt_store::{Action, Actor, Author, SessionInfo};
 
 use crate::auth::credentials::Credentials;
 use crate::auth::guesses;
@@ -33,15 +34,23 @@ pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
         };
         let hash = found.as_ref().map(|login| login.password_hash.expose_secret());
         let right = cx.app.passwords.verify(password, hash).await?;
-        Ok(found.filter(|login| right && !login.disabled))
+        Ok(found.ok_or(None).and_then(|login| if right && !login.disabled { Ok(login) } else { Err(Some(login.id)) }))
     };
-    let Some(login) = guesses::looked_at(&cx, &attempt, looked.await)? else {
-        return Err(ApiError::wrong_login());
+    let login = match guesses::looked_at(&cx, &attempt, looked.await)? {
+        Ok(login) => login,
+        Err(account) => {
+            cx.app.login_failures.note(account, cx.client, Action::LoginFailed, cx.arrived);
+            return Err(ApiError::wrong_login());
+        }
     };
     cx.app.login_throttle.succeeded(attempt);
     let now = now();
     let issued = cx.app.sessions.issue(login.id, now)?;
-    cx.app.store.create_session(login.id, issued.jti_hash, now, issued.expires_at).await?;
+    let by = Author { actor: Actor::User(login.id, None), address: Some(cx.client), at: now };
+    let begun = cx.app.store.create_session(login.id, issued.jti_hash, issued.expires_at, by).await?;
+    if begun.ended_oldest {
+        cx.app.directory.forget(login.id);
+    }
     if let Some(email) = email
         && let Err(error) = cx.app.store.note_address(login.id, guesses::address_hash(&cx, &email), now).await
     {
@@ -54,8 +63,40 @@ pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
 /// `POST /auth/logout`: ends the session of the token that the request carries.
 pub(crate) async fn logout(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     if let Proof::Session(id) = caller.proof {
-        cx.app.store.revoke_session(caller.user_id, id, now()).await?;
+        cx.app.store.revoke_session(caller.user_id, id, cx.author(&caller)).await?;
         cx.app.directory.forget(caller.user_id);
     }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Serialize)]
+pub(crate) struct SessionView {
+    id: SessionId,
+    created_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+    expires_at: Timestamp,
+    /// True for the session of the request itself.
+    current: bool,
+}
+
+/// `GET /auth/sessions`: the caller's sessions that have not ended.
+pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<SessionView>>, ApiError> {
+    cx.app.write_last_used().await;
+    let sessions = cx.app.store.sessions(caller.user_id, cx.arrived_at).await?;
+    let view = |session: SessionInfo| SessionView {
+        id: session.id,
+        created_at: session.created_at,
+        last_used_at: session.last_used_at,
+        expires_at: session.expires_at,
+        current: caller.proof == Proof::Session(session.id),
+    };
+    Ok(Json(sessions.into_iter().map(view).collect()))
+}
+
+/// `DELETE /auth/sessions/{id}`: ends one of the caller's sessions.
+pub(crate) async fn end(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
+    let id = SessionId(cx.id_param(0, "session")?);
+    cx.app.store.revoke_session(caller.user_id, id, cx.author(&caller)).await?;
+    cx.app.directory.forget(caller.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,4 @@
-//! Writes down when API keys were last used.
+//! Writes down when API keys and sessions were last used.
 
 use std::sync::Arc;
 use std::time::Duration;

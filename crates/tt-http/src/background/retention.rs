@@ -49,9 +49,7 @@ pub(super) async fn run(app: Arc<App>) {
         logged("there is no room yet for the next days' request logs", store.make_log_days(now, DAYS_AHEAD).await);
         let unknown = now.plus_millis(-KNOWN_FOR_MS);
         logged("addresses that no longer sign in could not be dropped", store.prune_addresses(unknown).await);
-        if app.log_retention_days > 0 {
-            logged("old request logs could not be dropped", drop_old_logs(&app).await);
-        }
+        logged("old request logs could not be dropped", drop_old_logs(&app).await);
     }
 }
 
@@ -64,7 +62,7 @@ fn logged<T>(what_failed: &'static str, result: Result<T, StoreError>) {
 
 /// Drops request logs that are older than `LOG_RETENTION_DAYS`.
 async fn drop_old_logs(app: &App) -> Result<(), StoreError> {
-    let before = now().plus_millis(-i64::from(app.log_retention_days) * DAY_MS).day();
+    let Some(before) = app.rows_since() else { return Ok(()) };
     let (mut rows, mut days, mut tries) = (0, 0, TRIES);
     loop {
         match app.store.prune_logs(before, LOGS_CHUNK).await {

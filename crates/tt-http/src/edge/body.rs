@@ -1,5 +1,4 @@
-//! Reads the body of a request: up to a cap, at a least rate, with a deadline for silence, within the memory limit of the
-//! process.
+//! Reads the body of a request: up to a cap, at a least rate, with a deadline for silence.
 
 use std::time::Duration;
 
@@ -9,14 +8,6 @@ use hyper::body::Body;
 use tokio::time::Instant;
 
 use crate::edge::error::ApiError;
-use crate::state::memory_limit::{MemoryLimit, MemoryShare};
-
-/// A body read in full. It holds its share of the memory limit until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Buffered {
-    pub(crate) bytes: Bytes,
-    _share: MemoryShare,
-}
 
 /// The time in which a body may come at any rate.
 const ANY_RATE: Duration = Duration::from_secs(30);
@@ -51,17 +42,17 @@ impl Pace {
 }
 
 /// Reads `body` to its end. A length that the client announces can only get the body refused: memory is taken as bytes
-/// arrive.
+/// arrive. `hold` is told the number of bytes so far, before they are kept.
 ///
 /// # Errors
-/// When the body is longer than `cap_bytes` (413), slower than `pace` (408), broken off or badly framed (400),
-/// or too much for the memory limit (503).
+/// When the body is longer than `cap_bytes` (413), slower than `pace` (408), broken off or badly framed (400), and
+/// whatever `hold` refuses.
 pub(crate) async fn read<B>(
     mut body: B,
     cap_bytes: usize,
     pace: Pace,
-    memory: &MemoryLimit,
-) -> Result<Buffered, ApiError>
+    mut hold: impl FnMut(usize) -> Result<(), ApiError>,
+) -> Result<Bytes, ApiError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -70,7 +61,6 @@ where
     if announced > cap_bytes as u64 {
         return Err(ApiError::body_too_large(cap_bytes));
     }
-    let mut share = memory.share();
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     loop {
@@ -83,7 +73,7 @@ where
         if total > cap_bytes {
             return Err(ApiError::body_too_large(cap_bytes));
         }
-        share.grow_to(total)?;
+        hold(total)?;
         // Most bodies arrive in one piece, which is kept without a copy.
         match &first {
             None => first = Some(data),
@@ -97,8 +87,7 @@ where
             }
         }
     }
-    let bytes = if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() };
-    Ok(Buffered { bytes, _share: share })
+    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
 }
 
 #[cfg(test)]
@@ -121,7 +110,7 @@ mod tests {
             (sent < pieces).then_some((Ok::<_, Infallible>(piece), sent + 1))
         });
         let body = StreamBody::new(Box::pin(drip));
-        read(body, usize::MAX, PACE, &MemoryLimit::new(usize::MAX)).await.map(|read| read.bytes.len())
+        read(body, usize::MAX, PACE, |_| Ok(())).await.map(|read| read.len())
     }
 
     #[tokio::test]

@@ -1,9 +1,12 @@
 //! The client's address, also behind proxies that forward it in `X-Forwarded-For`.
 
 use std::net::IpAddr;
+use std::sync::Once;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The client's address. When the peer is a trusted proxy, that is the last address in `X-Forwarded-For` that is not a
 /// trusted proxy itself; else it is the peer's. Addresses that the client itself put into the header are never believed.
@@ -13,7 +16,7 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
     if trusted.is_empty() || !is_trusted(&peer) {
         return peer;
     }
-    let hops = headers.get_all("x-forwarded-for");
+    let hops = headers.get_all(FORWARDED_FOR);
     let mut hops: Vec<&str> = hops.iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
     let mut client = peer;
     while let Some(hop) = hops.pop() {
@@ -25,6 +28,20 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
         }
     }
     client
+}
+
+/// Warns, the first time that `told` allows, if a request was forwarded while no proxy is `trusted`.
+pub(crate) fn warn_of_untrusted_proxy(told: &Once, peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) {
+    if told.is_completed() || !trusted.is_empty() || !headers.contains_key(FORWARDED_FOR) {
+        return;
+    }
+    told.call_once(|| {
+        tracing::warn!(
+            %peer,
+            "a request has X-Forwarded-For, and TRUSTED_PROXIES is not set: if a proxy forwards requests to this server, \
+             name it there; otherwise the limits of one address hold for all clients of the proxy together"
+        );
+    });
 }
 
 #[cfg(test)]

@@ -4,14 +4,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::{HeaderMap, header};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
-use tt_core::{RequestId, Timestamp};
+use tt_core::{Caller, RequestId, Timestamp};
+use tt_store::{Actor, Author};
 
-use crate::edge::body::{self, Buffered, Pace};
+use crate::clock::now;
+use crate::edge::body::{self, Pace};
 use crate::edge::error::ApiError;
+use crate::edge::reader::Reader;
 use crate::state::app::App;
+use crate::state::directory::KnownCaller;
+use crate::state::memory_limit::{Part, RequestMemory};
 use crate::state::worker::Worker;
 
 /// One request: its client, its time, and the part of it that is still to be read.
@@ -22,6 +28,7 @@ pub(crate) struct Context {
     pub(crate) arrived_at: Timestamp,
     pub(crate) arrived: Instant,
     pub(crate) client: IpAddr,
+    pub(crate) reader: Reader,
     pub(crate) parts: http::request::Parts,
     pub(crate) body: Option<Incoming>,
     pub(crate) params: Vec<String>,
@@ -31,6 +38,11 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.parts.headers
+    }
+
+    /// The author of a change that `caller` makes by this request.
+    pub(crate) fn author(&self, caller: &Caller) -> Author {
+        Author { actor: Actor::User(caller.user_id, caller.api_key_id()), address: Some(self.client), at: now() }
     }
 
     /// The `n`th placeholder of the path, percent-decoded.
@@ -65,11 +77,31 @@ impl Context {
         Ok(values)
     }
 
-    /// The body, within the cap of the route.
+    /// The body of a request that is proxied, or planned as if it were, and the memory that it holds.
+    ///
+    /// # Errors
+    /// As [`Context::bytes`], and when the body is too much for the memory limit (503, or 413 if it always is).
+    pub(crate) async fn counted_bytes(&mut self, caller: &KnownCaller) -> Result<(Bytes, RequestMemory), ApiError> {
+        let memory = self.app.memory.request(caller.memory());
+        let bytes = self.read(|bytes| Ok(memory.hold(Part::Body, bytes)?)).await?;
+        Ok((bytes, memory))
+    }
+
+    /// The body, within the cap of the route, which is small: it is not counted against the memory limit. As many bodies
+    /// are read at a time as there are connections, and a limit for all of them together could be used up by one client,
+    /// so that nobody else could log in.
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    async fn bytes(&mut self) -> Result<Bytes, ApiError> {
+        self.read(|_| Ok(())).await
+    }
+
+    /// Reads the body. `hold` is told its growing size.
     ///
     /// # Errors
     /// When the request declares a content type that is not JSON, and whatever [`body::read`] refuses.
-    pub(crate) async fn bytes(&mut self) -> Result<Buffered, ApiError> {
+    async fn read(&mut self, hold: impl FnMut(usize) -> Result<(), ApiError>) -> Result<Bytes, ApiError> {
         if let Some(kind) = self.parts.headers.get(header::CONTENT_TYPE) {
             let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
             let json = kind.eq_ignore_ascii_case("application/json")
@@ -80,18 +112,18 @@ impl Context {
         }
         let incoming = self.body.take().ok_or_else(ApiError::internal)?;
         let pace = Pace::with_idle(self.app.config.client_body_idle_timeout);
-        body::read(incoming, self.cap_bytes, pace, &self.app.memory).await
+        body::read(incoming, self.cap_bytes, pace, hold).await
     }
 
     /// The body as JSON of type `T`. The error names the first field that is unknown, missing, mistyped or given twice.
     pub(crate) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
         let body = self.bytes().await?;
-        crate::edge::json::parse(&body.bytes)
+        crate::edge::json::parse(&body)
     }
 
     /// As [`Context::json`]; an empty body gives the default of `T`.
     pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T, ApiError> {
         let body = self.bytes().await?;
-        if body.bytes.is_empty() { Ok(T::default()) } else { crate::edge::json::parse(&body.bytes) }
+        if body.is_empty() { Ok(T::default()) } else { crate::edge::json::parse(&body) }
     }
 }

@@ -53,9 +53,7 @@ pub(crate) async fn authenticate(cx: &Context, need: Need) -> Result<KnownCaller
             _ => "This API key does not have the scope that the call needs.",
         }));
     }
-    if let Some(key) = caller.api_key_id() {
-        cx.app.last_used.note(key, cx.arrived_at);
-    }
+    cx.app.last_used.note(&caller.proof, cx.arrived_at);
     Ok(caller)
 }
 

@@ -12,13 +12,15 @@ use tt_providers::{PublicError, Refused, RefusedKind, UpstreamError};
 use tt_store::{Conflict, Object, StoreError};
 
 use crate::state::budget_accounts::BudgetAccountsError;
+use crate::state::compute::ComputeError;
 use crate::state::directory::DirectoryError;
 use crate::state::memory_limit::MemoryLimitExceeded;
 
 /// The longest message a client is shown, in characters: it may hold what the client sent, or a provider's words about it.
-const LONGEST_MESSAGE: usize = 300;
+pub(crate) const LONGEST_MESSAGE: usize = 300;
 
-/// The longest list of failed attempts, in characters. It consists of our words, and of a short piece of each provider's.
+/// The longest list of failed attempts, in characters. It consists of our words, and of [`LONGEST_MESSAGE`] characters of
+/// all providers' together.
 const LONGEST_LIST_OF_ATTEMPTS: usize = 1000;
 
 /// An error as a client sees it. Its source goes to the log and never to the client.
@@ -55,6 +57,8 @@ impl std::ops::Deref for ApiError {
 const INVALID: &str = "invalid_request_error";
 const UPSTREAM: &str = "upstream_error";
 const SERVER: &str = "server_error";
+/// The code of a body that is larger than this server, or the provider, takes.
+const BODY_TOO_LARGE: &str = "body_too_large";
 /// The code of an error by which the server refuses more work than it can do.
 const OVERLOADED: &str = "overloaded";
 
@@ -159,6 +163,12 @@ impl ApiError {
         }
     }
 
+    /// There were `limit` calls to `/auth` and `/manage` in a minute, and the next is admitted after `wait`.
+    pub(crate) fn too_many_calls(whose: &str, limit: u64, wait: Duration) -> Self {
+        let message = format!("The limit of {limit} calls a minute to /auth and /manage for {whose} is reached; wait.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded", message).after(wait)
+    }
+
     pub(crate) fn limits_unavailable() -> Self {
         let message = "Limits cannot be checked while Redis is away; try again soon.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", message).after(Duration::from_secs(1))
@@ -169,7 +179,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "limits_unavailable", why).after(Duration::from_secs(1))
     }
 
-    /// A budget does not cover what the request may cost. `which` says the budget's period and its owner.
+    /// A budget does not cover what the request of the time `at` may cost. `which` says the budget's period and its owner.
     pub(crate) fn budget_exceeded(
         which: &str,
         limit: NanoUsd,
@@ -177,6 +187,7 @@ impl ApiError {
         held: NanoUsd,
         asked: NanoUsd,
         resets_at: Option<Timestamp>,
+        at: Timestamp,
     ) -> Self {
         let resets =
             resets_at.map_or_else(|| "It does not reset".to_owned(), |at| format!("It resets at {}", at.rfc3339()));
@@ -184,7 +195,12 @@ impl ApiError {
             "The budget of {limit} USD {which} does not cover this request, which may cost up to {asked} USD: {spent} \
              USD are spent and {held} USD are held for requests under way. {resets}."
         );
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", "budget_exceeded", message).not_again()
+        let mut error =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", "budget_exceeded", message).not_again();
+        error.0.retry_after = resets_at.map(|resets_at| {
+            Duration::from_millis(u64::try_from(resets_at.millis().saturating_sub(at.millis())).unwrap_or(0))
+        });
+        error
     }
 
     pub(crate) fn model_unpriced() -> Self {
@@ -246,6 +262,12 @@ impl ApiError {
 
     pub(crate) fn body_too_large(cap_bytes: usize) -> Self {
         let message = format!("The body is larger than {cap_bytes} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, BODY_TOO_LARGE, message)
+    }
+
+    /// A body within the cap whose many values take more memory than one user may hold.
+    fn too_large_to_read() -> Self {
+        let message = "The body holds so many values that reading it takes more memory than one user may hold.";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "body_too_large", message)
     }
 
@@ -292,9 +314,15 @@ impl ApiError {
     /// An error in the caller's request that a provider reported, with the provider's status and message.
     pub(crate) fn refused(refused: &Refused) -> Self {
         let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let code = refused.code.clone().unwrap_or_else(|| "invalid_field".to_owned());
+        let code = match &refused.code {
+            // The providers have different codes for this, and some hosts have none.
+            _ if status == StatusCode::PAYLOAD_TOO_LARGE => BODY_TOO_LARGE.to_owned(),
+            Some(code) => code.clone(),
+            None => "invalid_field".to_owned(),
+        };
         let mut error = Self::new(status, INVALID, code, refused.message.clone());
         error.0.param = refused.param.clone().map(|param| shortened(param, LONGEST_MESSAGE));
+        error.0.should_retry = refused.should_retry;
         error
     }
 
@@ -316,7 +344,9 @@ impl ApiError {
                 Self::new(StatusCode::BAD_REQUEST, INVALID, "context_length_exceeded", "").about("messages")
             }
             Some(UpstreamError::Refused(refused)) if refused.status == 429 => {
-                let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "upstream_rate_limited", "");
+                let mut error =
+                    Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "upstream_rate_limited", "");
+                error.0.should_retry = refused.should_retry;
                 match refused.retry_after {
                     Some(wait) => error.after(wait),
                     None => error,
@@ -363,7 +393,7 @@ impl ApiError {
 }
 
 /// The first `most` characters of `text`.
-fn shortened(mut text: String, most: usize) -> String {
+pub(crate) fn shortened(mut text: String, most: usize) -> String {
     if let Some((cut, _)) = text.char_indices().nth(most) {
         text.truncate(cut);
     }
@@ -392,7 +422,19 @@ impl From<NoTarget> for ApiError {
 
 impl From<MemoryLimitExceeded> for ApiError {
     fn from(exceeded: MemoryLimitExceeded) -> Self {
-        Self::overloaded().because(exceeded)
+        match exceeded {
+            MemoryLimitExceeded::Full => Self::overloaded().because(exceeded),
+            MemoryLimitExceeded::TooLarge => Self::too_large_to_read(),
+        }
+    }
+}
+
+impl From<ComputeError> for ApiError {
+    fn from(error: ComputeError) -> Self {
+        match error {
+            ComputeError::Busy => Self::overloaded().because(error),
+            ComputeError::Panicked => Self::internal().because(error),
+        }
     }
 }
 
@@ -452,6 +494,11 @@ impl From<StoreError> for ApiError {
                 }
                 Conflict::ProviderKeyInUse => {
                     Self::conflict("provider_key_in_use", "An alias uses this provider key; change that one first.")
+                }
+                Conflict::QuotaExceeded(quota) => {
+                    let message =
+                        format!("You have {} {quota}, the most there may be; delete one first.", quota.most());
+                    Self::conflict("quota_exceeded", &message)
                 }
             },
             StoreError::Invalid(invalid) => invalid.into(),

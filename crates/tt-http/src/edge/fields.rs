@@ -1,7 +1,7 @@
 //! Fields that several calls take.
 
 use tt_core::budget::{Budget, Period};
-use tt_core::{Label, NanoUsd};
+use tt_core::{Label, NanoUsd, Timestamp};
 
 use crate::edge::error::ApiError;
 
@@ -26,6 +26,11 @@ pub(crate) fn limit(field: &'static str, wish: Option<u64>) -> Result<u64, ApiEr
         limit if limit <= LARGEST_LIMIT => Ok(limit),
         _ => Err(ApiError::invalid_field(field, "is out of range")),
     }
+}
+
+/// A time in a query. Its offset may have a blank where the client meant `+`: that is what an unescaped `+` means in a query.
+pub(crate) fn moment(field: &'static str, text: &str) -> Result<Timestamp, ApiError> {
+    Ok(Timestamp::parse(field, &text.replace(' ', "+"))?)
 }
 
 /// The number of rows that a page is to have.

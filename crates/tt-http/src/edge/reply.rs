@@ -19,7 +19,7 @@ use crate::edge::error::ApiError;
 pub(crate) enum ReplyBody {
     /// Bytes that are known in full; `None` when there are none, or when they have been sent.
     Full(Option<Bytes>),
-    /// A stream whose end is not known, such as a provider's.
+    /// Bytes that come one after the other, such as a provider's stream.
     Stream(Box<dyn Body<Data = Bytes, Error = Infallible> + Send + Unpin>),
 }
 
@@ -161,7 +161,12 @@ pub(crate) fn whole_seconds(wait: std::time::Duration) -> u64 {
 
 /// A reply whose body is JSON text already.
 pub(crate) fn json_bytes(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(ReplyBody::full(body));
+    json_reply(status, ReplyBody::full(body))
+}
+
+/// A reply whose body gives JSON text.
+pub(crate) fn json_reply(status: StatusCode, body: ReplyBody) -> Reply {
+    let mut reply = Response::new(body);
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     reply

@@ -6,7 +6,6 @@ use tt_core::routing::{Alias, DEFAULT_LIGHT_THRESHOLD};
 use tt_core::{AliasId, AliasName, ModelName, Provider, ProviderKeyId, Timestamp};
 use tt_store::{AliasPatch, NewAlias};
 
-use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::json::nullable;
@@ -93,7 +92,7 @@ pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<Ali
         light_model_threshold: threshold(wish.light_model_threshold.unwrap_or(DEFAULT_LIGHT_THRESHOLD))?,
         light_model: light_model(wish.light_model)?,
     };
-    let alias = cx.app.store.upsert_alias(caller.user_id, new, now()).await?;
+    let alias = cx.app.store.upsert_alias(caller.user_id, new, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     Ok(Json(alias.into()))
 }
@@ -134,7 +133,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
     if patch == AliasPatch::default() {
         return Err(ApiError::missing_field("target_model"));
     }
-    let alias = cx.app.store.patch_alias(caller.user_id, name, patch, now()).await?;
+    let alias = cx.app.store.patch_alias(caller.user_id, name, patch, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     Ok(Json(alias.into()))
 }
@@ -142,7 +141,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
 /// `DELETE /manage/aliases/{alias}`: deletes an alias.
 pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let name = named(&cx)?;
-    cx.app.store.delete_alias(caller.user_id, name, now()).await?;
+    cx.app.store.delete_alias(caller.user_id, name, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -66,7 +66,7 @@ pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<Bud
     let BudgetWish { limit_usd, period } = cx.json().await?;
     let own = fields::budget(["limit_usd", "period"], limit_usd, period)?
         .ok_or_else(|| ApiError::missing_field("limit_usd"))?;
-    cx.app.store.set_own_budget(caller.user_id, own, now()).await?;
+    cx.app.store.set_own_budget(caller.user_id, own, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     let (rules, at) = (rules(caller.user_id, UserBudgets { own, ..caller.budgets }), now());
     let read = async {
@@ -93,7 +93,7 @@ fn rules(user: UserId, budgets: UserBudgets) -> Vec<BudgetRule> {
 }
 
 /// Reads the usage of each rule in the periods of `at`.
-async fn used(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
+pub(crate) async fn used(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
     let mut used = cx.app.budget_accounts.standing(rules, at).await?;
     for _ in 0..READ_AGAIN {
         let over = |(rule, used): (&BudgetRule, &Used)| used.spent.plus(used.held) > rule.limit;

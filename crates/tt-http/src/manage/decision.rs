@@ -1,7 +1,5 @@
 //! `POST /manage/route`: the plan for a chat completion and an estimate of its cost, without sending it.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use tt_core::call::conversation::Conversation;
 use tt_core::plan::{self, InputTokens, Plan, Route};
@@ -49,8 +47,8 @@ struct Alternative {
 /// `POST /manage/route`: the plan that `POST /v1/chat/completions` would follow, made by the same functions. The input is
 /// counted in full. Whether the target would accept the request's parameters is not checked.
 pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<Decision>, ApiError> {
-    let body = cx.bytes().await?;
-    let inbound = Arc::new(Inbound::read(Dialect::OpenAiChat, &cx.parts, body, &cx.app.control).await?);
+    let body = cx.counted_bytes(&caller).await?;
+    let inbound = Inbound::read(Dialect::OpenAiChat, &cx.parts, body, caller.user_id, &cx.app.compute).await?;
     let asked = &inbound.facts().model;
     if !caller.may_name(asked) {
         return Err(ApiError::alias_not_allowed());
@@ -58,9 +56,7 @@ pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<D
     let view = cx.app.directory.view(&caller).await?;
     // Pictures are counted by the rule of the named alias's provider, as the proxy counts them.
     let provider = first(&plan::plan(&view.routes, asked, InputTokens::AtLeast(0))?)?.provider;
-    let conversation = inbound.conversation(&cx.app.control).await?;
-    let counted = cx.app.control.spawn_blocking(move || Input::of(&conversation, provider)).await;
-    let input = counted.map_err(|_| ApiError::internal())?;
+    let input = inbound.count(move |conversation| Input::of(conversation, provider)).await?;
 
     let plan = plan::plan(&view.routes, asked, InputTokens::Exact(input.tokens(provider)))?;
     let step = first(&plan)?;

@@ -7,6 +7,7 @@ use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Timestamp, UsageSource};
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
+use crate::edge::fields::moment;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
@@ -71,8 +72,8 @@ pub(crate) struct View {
 pub(crate) async fn gaps(cx: Context, caller: KnownCaller) -> Result<Json<View>, ApiError> {
     let [from, to] = cx.query(["from", "to"])?;
     let query = GapQuery {
-        from: from.map(|text| Timestamp::parse("from", &text)).transpose()?,
-        to: to.map(|text| Timestamp::parse("to", &text)).transpose()?,
+        from: from.map(|text| moment("from", &text)).transpose()?,
+        to: to.map(|text| moment("to", &text)).transpose()?,
         limit: MOST,
     };
     cx.app.wait_for_drain().await;

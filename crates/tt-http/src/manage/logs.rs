@@ -3,13 +3,14 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tt_core::plan::Route;
+use tt_core::price::{CostLine, PicoPerToken};
 use tt_core::query::{LogDetail, LogQuery, LogRow};
 use tt_core::record::{Attempt, Note, Outcome, PlannedStep};
 use tt_core::{ApiKeyId, NanoUsd, Provider, RequestId, Tags, Timestamp, Usage, UsageSource};
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
-use crate::edge::fields::page_size;
+use crate::edge::fields::{moment, page_size};
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
@@ -115,8 +116,8 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>,
         status: status
             .map(|text| text.parse::<u16>().map_err(|_| ApiError::invalid_field("status", "must be an HTTP status")))
             .transpose()?,
-        from: from.map(|text| Timestamp::parse("from", &text)).transpose()?,
-        to: to.map(|text| Timestamp::parse("to", &text)).transpose()?,
+        from: from.map(|text| moment("from", &text)).transpose()?,
+        to: to.map(|text| moment("to", &text)).transpose()?,
     };
     cx.app.wait_for_drain().await;
     let mut rows = cx.app.store.logs(caller.user_id, query).await?;
@@ -153,7 +154,23 @@ pub(crate) struct Detail {
     price_version: Option<String>,
     /// The things that the targets could not express, over all attempts: each thing once.
     notes: Vec<Note>,
+    /// The lines that add up to the cost. It is empty where no cost is known, and where prices have changed since.
+    cost_lines: Vec<LineView>,
     attempt_list: Vec<AttemptView>,
+}
+
+#[derive(Serialize)]
+struct LineView {
+    class: &'static str,
+    tokens: u64,
+    usd_per_million: PicoPerToken,
+    usd: NanoUsd,
+}
+
+impl From<CostLine> for LineView {
+    fn from(line: CostLine) -> Self {
+        Self { class: line.class, tokens: line.count, usd_per_million: line.price, usd: line.cost }
+    }
 }
 
 #[derive(Serialize)]
@@ -198,6 +215,7 @@ pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Detail
     let found = cx.app.store.log_detail(caller.user_id, id).await?;
     let LogDetail { row, route_reason, chain, attempts, notes } =
         found.ok_or_else(|| ApiError::not_found("request"))?;
+    let lines = cx.app.prices.load().cost_lines(&attempts);
     let last = attempts.last().and_then(|attempt| attempt.ended.as_ref());
     Ok(Json(Detail {
         row: Row::from(row),
@@ -206,6 +224,7 @@ pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Detail
         route_reason,
         chain,
         notes,
+        cost_lines: lines.unwrap_or_default().into_iter().map(LineView::from).collect(),
         attempt_list: attempts.into_iter().map(AttemptView::from).collect(),
     }))
 }

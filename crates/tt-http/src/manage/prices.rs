@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tt_core::price::{self, Listed, Override, PicoPerToken};
 use tt_core::{ModelName, NanoUsd, Provider, Timestamp};
-use tt_store::{Repriced, Rerate, StoreError};
+use tt_store::{Action, Repriced, Rerate, StoreError};
 
 use crate::clock::now;
 use crate::edge::context::Context;
@@ -130,7 +130,7 @@ pub(crate) async fn set(mut cx: Context, caller: KnownCaller) -> Result<Json<Ent
         effective_from: effective_from.unwrap_or_else(now),
     };
     let entry = Entry::from(&new);
-    cx.app.store.set_price(new, now()).await?;
+    cx.app.store.set_price(new, cx.author(&caller)).await?;
     cx.app.prices.outdate();
     match cx.app.refresh_prices().await {
         // The price is stored. The task that follows changes reads it as soon as the store answers again.
@@ -191,6 +191,9 @@ pub(crate) async fn rerate(mut cx: Context, caller: KnownCaller) -> Result<Json<
         }
     }
     if !dry_run {
+        let object = format!("requests from {} to {}", from.rfc3339(), to.rfc3339());
+        let by = cx.author(&caller);
+        cx.app.store.note_action(by, Action::PricesRerated, object, String::new()).await?;
         cx.app.budget_accounts.repriced().await?;
     }
     Ok(Json(sums.into()))

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use tt_core::{BaseUrl, Label, Provider, ProviderKeyId, Timestamp};
 use tt_store::{NewProviderKey, ProviderKeyInfo, ProviderKeyPatch};
 
-use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::fields;
@@ -61,7 +60,7 @@ pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<(Stat
     };
     let (seal_id, sealed) = sealing::seal(&cx.app.keyring, caller.user_id, provider, base_url.as_ref(), &api_key)?;
     let new = NewProviderKey { provider, label: name, base_url, seal_id, sealed };
-    let info = cx.app.store.create_provider_key(caller.user_id, new, now()).await?;
+    let info = cx.app.store.create_provider_key(caller.user_id, new, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     cx.app.model_refresh.saved(caller.user_id, info.key.id);
     Ok((StatusCode::CREATED, Json(info.into())))
@@ -77,15 +76,22 @@ fn provider_secret(text: SecretString) -> Result<SecretString, ApiError> {
     Ok(SecretString::from(trimmed))
 }
 
-/// An address that a user gives. It must not be a private one unless the operator allows that; the check is repeated at
+/// An address that a user gives. It must be a public one over TLS, unless the operator allows others; the check of the host is repeated at
 /// every connection, since a name may resolve to another address by then.
 async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
     let url = BaseUrl::parse(text)?;
-    if !app.config.upstream.allow_private {
-        let resolved = tt_providers::upstream::address::resolve_public(&url).await;
-        resolved.map_err(|error| ApiError::invalid_field("base_url", error))?;
+    if app.config.upstream.allow_private {
+        return Ok(url);
     }
-    Ok(url)
+    if !url.is_https() {
+        return Err(ApiError::invalid_field("base_url", "must begin with https://, since the key is sent there"));
+    }
+    // A name that does not exist and one with a private address are answered alike, so that nobody learns the names of an
+    // inner network.
+    match tt_providers::upstream::address::resolve_public(&app.resolver, &url).await {
+        Ok(()) => Ok(url),
+        Err(_) => Err(ApiError::invalid_field("base_url", "must name a host with a public address")),
+    }
 }
 
 /// `GET /manage/providers`: the caller's provider keys, without the keys themselves.
@@ -138,7 +144,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
         }
     }
     let another_secret = patch.secret.is_some();
-    let info = cx.app.store.update_provider_key(caller.user_id, id, patch, now()).await?;
+    let info = cx.app.store.update_provider_key(caller.user_id, id, patch, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     if another_secret {
         cx.app.model_refresh.saved(caller.user_id, id);
@@ -149,7 +155,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
 /// `DELETE /manage/providers/{id}`: deletes a provider key.
 pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
-    cx.app.store.delete_provider_key(caller.user_id, id, now()).await?;
+    cx.app.store.delete_provider_key(caller.user_id, id, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,4 @@
-//! `/manage/usage`: sums over requests, read from the hourly rollups.
+//! `/manage/usage`: sums over requests.
 
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
@@ -6,11 +6,12 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tt_core::query::{GroupBy, UsageGroup, UsageQuery};
 use tt_core::spreadsheet::text_cell;
-use tt_core::{NanoUsd, Timestamp};
+use tt_core::{Timestamp, Zone};
 
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
+use crate::edge::fields::moment;
 use crate::edge::reply::{Reply, ReplyBody, json_bytes};
 use crate::state::directory::KnownCaller;
 
@@ -30,16 +31,30 @@ const SUMS: [&str; 10] = [
 
 /// `GET /manage/usage`: the sums, by the dimensions that the caller names, as JSON or CSV.
 pub(crate) async fn usage(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
-    let [from, to, group_by, format] = cx.query(["from", "to", "group_by", "format"])?;
+    let [from, to, group_by, tz, format] = cx.query(["from", "to", "group_by", "tz", "format"])?;
     let csv = match format.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
         Some(_) => return Err(ApiError::invalid_field("format", "must be json or csv")),
     };
+    let group_by = dimensions(group_by.as_deref().unwrap_or("provider,alias"))?;
+    let rows_since = cx.app.rows_since();
+    // Sums by session are read from rows, so that without a `from` they begin with the rows.
+    let first = if group_by.contains(&GroupBy::Session) { rows_since } else { None };
     let query = UsageQuery {
-        from: from.map_or(Ok(Timestamp::from_millis(0)), |text| Timestamp::parse("from", &text))?.hour(),
-        to: to.map_or(Ok(now().plus_millis(1)), |text| Timestamp::parse("to", &text))?.hour_up(),
-        group_by: dimensions(group_by.as_deref().unwrap_or("provider,alias"))?,
+        from: match from {
+            Some(text) => moment("from", &text)?,
+            None => first.unwrap_or(Timestamp::from_millis(0)),
+        },
+        // Without a `to` the current hour counts whole, which needs no rows.
+        to: match to {
+            Some(text) => moment("to", &text)?,
+            None => now().plus_millis(1).hour_up(),
+        },
+        zone: tz.map_or(Ok(Zone::utc()), |name| Zone::parse("tz", &name))?,
+        api_key: None,
+        rows_since,
+        group_by,
     };
     cx.app.wait_for_drain().await;
     let groups = cx.app.store.usage(caller.user_id, query.clone()).await?;
@@ -97,7 +112,6 @@ fn as_json(dimensions: &[GroupBy], groups: &[UsageGroup]) -> Result<Reply, ApiEr
 /// The sums as JSON numbers.
 fn sums(group: &UsageGroup) -> [String; 10] {
     let sums = &group.sums;
-    let nothing_known = sums.cost == NanoUsd::ZERO && sums.unpriced > 0 && sums.unpriced >= sums.requests;
     [
         sums.requests.to_string(),
         sums.input_tokens.to_string(),
@@ -106,7 +120,7 @@ fn sums(group: &UsageGroup) -> [String; 10] {
         sums.output_tokens.to_string(),
         sums.reasoning_tokens.to_string(),
         // A sum of costs of which none is known is not 0 but unknown.
-        if nothing_known { "null".to_owned() } else { sums.cost.to_string() },
+        sums.known_cost().map_or_else(|| "null".to_owned(), |cost| cost.to_string()),
         sums.saved.to_string(),
         sums.errors.to_string(),
         sums.cancelled.to_string(),
@@ -139,6 +153,7 @@ fn csv_text(dimensions: &[GroupBy], groups: &[UsageGroup]) -> Result<Vec<u8>, cs
 
 #[cfg(test)]
 mod tests {
+    use tt_core::NanoUsd;
     use tt_core::query::UsageSums;
 
     use super::*;

@@ -5,7 +5,6 @@ use tt_core::budget::Period;
 use tt_core::{Email, NanoUsd, Role, Timestamp, UserId};
 use tt_store::{User, UserPatch};
 
-use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::credentials;
 use crate::edge::error::ApiError;
@@ -104,7 +103,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
     if id == caller.user_id && (patch.disabled == Some(true) || patch.role == Some(Role::User)) {
         return Err(ApiError::own_account());
     }
-    let user = cx.app.store.update_user(id, patch, now()).await?;
+    let user = cx.app.store.update_user(id, patch, cx.author(&caller)).await?;
     cx.app.directory.forget(id);
     if patch.budget.is_some() {
         cx.app.budget_accounts.budget_set(id).await?;

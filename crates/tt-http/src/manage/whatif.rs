@@ -10,6 +10,7 @@ use tt_store::{RecordedUsage, UsageScope};
 use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
+use crate::edge::fields::moment;
 use crate::edge::reply::Json;
 use crate::manage::logs::{Tokens, alias_filter};
 use crate::state::directory::KnownCaller;
@@ -40,8 +41,8 @@ pub(crate) async fn whatif(cx: Context, caller: KnownCaller) -> Result<Json<What
     let [from, to, alias, model] = cx.query(["from", "to", "alias", "model"])?;
     let today = now();
     let scope = UsageScope {
-        from: from.map_or(Ok(Timestamp::from_millis(0)), |text| Timestamp::parse("from", &text))?,
-        to: to.map_or(Ok(today.plus_millis(1)), |text| Timestamp::parse("to", &text))?,
+        from: from.map_or(Ok(Timestamp::from_millis(0)), |text| moment("from", &text))?,
+        to: to.map_or(Ok(today.plus_millis(1)), |text| moment("to", &text))?,
         alias: alias.map(alias_filter).transpose()?,
     };
     let name = model.ok_or_else(|| ApiError::missing_field("model"))?;

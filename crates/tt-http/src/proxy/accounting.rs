@@ -8,7 +8,7 @@
 //! | [`OpenAttempt::failed`] | unbilled, unanswered, or billed in part: see there | stays open |
 //! | [`OpenAttempt::whole`] | the provider's usage, or a count (`estimated`) | `ok`, 200 |
 //! | [`OpenAttempt::broke`] | a count (`partial`), with the error | `error`, 200 |
-//! | [`OpenAttempt::client_left`] | a count (`partial`), with the error | `cancelled`, 499 |
+//! | [`OpenAttempt::client_left`] | a count (`partial`), with the error | `cancelled`, 499; the error of a client that was cut says so |
 //! | [`Accounting::nothing_served`] | has ended before | `error`, the client's status |
 //! | any of these values is dropped | unanswered, if it is open | `cancelled`, 499 |
 //!
@@ -31,13 +31,14 @@ use tt_core::record::{AttemptEnded, AttemptStarted, Note, Outcome, Settled, Tota
 use tt_core::usage::Reported;
 use tt_core::{NanoUsd, Provider, UsageSource};
 use tt_ledger::{Durable, Guard, LedgerError};
+use tt_providers::UpstreamError;
 use tt_providers::tally::Tally;
-use tt_providers::{ClientRequest, UpstreamError};
 
+use super::ingress::Inbound;
 use super::request_budget::{self, NotReserved, RequestBudget};
 use crate::clock::now;
 use crate::edge::error::ApiError;
-use crate::state::token_counter::TokenCounter;
+use crate::edge::reader::Reader;
 
 mod estimate;
 mod meter;
@@ -50,9 +51,9 @@ pub(super) struct Accounting {
     guard: Guard,
     /// The caller's budget; `None` if no budget holds for the caller.
     budget: Option<RequestBudget>,
-    request: Arc<ClientRequest>,
-    counter: Arc<TokenCounter>,
+    inbound: Arc<Inbound>,
     arrived: Instant,
+    reader: Reader,
 }
 
 /// The account of a request while one of its attempts is under way.
@@ -84,14 +85,19 @@ impl Accounting {
     pub(super) fn new(
         mut guard: Guard,
         mut budget: Option<RequestBudget>,
-        request: Arc<ClientRequest>,
-        counter: Arc<TokenCounter>,
+        inbound: Arc<Inbound>,
         arrived: Instant,
     ) -> Self {
         if let Some(budget) = &mut budget {
             budget.watch(&mut guard);
         }
-        Self { guard, budget, request, counter, arrived }
+        Self { guard, budget, inbound, arrived, reader: Reader::default() }
+    }
+
+    /// Sets the reader of the answer, which knows why a client has left.
+    pub(super) fn read_by(mut self, reader: Reader) -> Self {
+        self.reader = reader;
+        self
     }
 
     /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt
@@ -195,8 +201,10 @@ impl OpenAttempt {
             }
             (UpstreamError::Refused(refused), _) => AttemptEnded::unbilled(Some(refused.status), reason, elapsed),
             (UpstreamError::Connect(_), _) => AttemptEnded::unbilled(None, reason, elapsed),
-            (UpstreamError::Protocol(_) | UpstreamError::Broken(_), Received::Head) => unanswered(Some(200)),
-            (UpstreamError::Protocol(_) | UpstreamError::Broken(_), Received::Nothing)
+            (UpstreamError::Protocol(_) | UpstreamError::Broken(_) | UpstreamError::Unread(_), Received::Head) => {
+                unanswered(Some(200))
+            }
+            (UpstreamError::Protocol(_) | UpstreamError::Broken(_) | UpstreamError::Unread(_), Received::Nothing)
             | (UpstreamError::Timeout(_), _) => unanswered(None),
         };
         self.accounting.guard.attempt_ended(ended);
@@ -229,14 +237,15 @@ impl OpenAttempt {
         self.count(tally, End::Broke(reason))
     }
 
-    /// Settles a request whose client left a stream. The token counter's thread counts what the client had consumed, and
-    /// settles.
+    /// Settles a request whose client left a stream. A thread for long computations counts what the client had consumed,
+    /// and settles.
     pub(super) fn client_left(self, tally: impl Into<Arc<Tally>>) {
-        let (tally, end, latency_ms) = (tally.into(), End::ClientLeft, self.meter.elapsed_ms());
+        let end = if self.accounting.reader.was_cut() { End::ClientCut } else { End::ClientLeft };
+        let (tally, latency_ms) = (tally.into(), self.meter.elapsed_ms());
         let settled = self.settled(&end);
-        let counter = Arc::clone(&self.accounting.counter);
-        counter.run(move |precision| {
-            let usage = estimate(&self.accounting.request, self.meter.provider(), &tally, precision);
+        let inbound = Arc::clone(&self.accounting.inbound);
+        inbound.compute().count(inbound.user(), move |precision| {
+            let usage = estimate(&self.accounting.inbound, self.meter.provider(), &tally, precision);
             let ended = self.meter.ended(end.billed(usage, &tally, latency_ms));
             let mut guard = self.accounting.guard;
             guard.last_attempt_ended(ended);
@@ -250,11 +259,13 @@ impl OpenAttempt {
         let latency_ms = self.meter.elapsed_ms();
         let tally = Arc::new(tally);
         let (done, counted) = oneshot::channel();
-        let (request, provider) = (Arc::clone(&self.accounting.request), self.meter.provider());
+        let (inbound, provider) = (Arc::clone(&self.accounting.inbound), self.meter.provider());
         let answer = Arc::clone(&tally);
-        self.accounting.counter.run(move |precision| {
+        self.accounting.inbound.compute().count(inbound.user(), move |precision| {
             // If the client leaves meanwhile, `Settling` is dropped, and its drop counts again.
-            let _gone = done.send(estimate(&request, provider, &answer, precision));
+            if !done.is_closed() {
+                let _gone = done.send(estimate(&inbound, provider, &answer, precision));
+            }
         });
         Settling(Stage::Counting(Box::new(Counting { attempt: self, counted, tally, end, latency_ms })))
     }
@@ -273,7 +284,7 @@ impl OpenAttempt {
         let (status, outcome) = match end {
             End::Whole => (200, Outcome::Ok),
             End::Broke(_) => (200, Outcome::Error),
-            End::ClientLeft => (499, Outcome::Cancelled),
+            End::ClientLeft | End::ClientCut => (499, Outcome::Cancelled),
         };
         Settled {
             status: Some(status),
@@ -294,6 +305,8 @@ enum End {
     Broke(String),
     /// The client left.
     ClientLeft,
+    /// The client took nothing for too long, so its connection was cut.
+    ClientCut,
 }
 
 impl End {
@@ -302,6 +315,9 @@ impl End {
             Self::Whole => None,
             Self::Broke(reason) => Some(reason.clone()),
             Self::ClientLeft => Some("the client left".to_owned()),
+            Self::ClientCut => {
+                Some("the client took nothing of the answer for CLIENT_WRITE_TIMEOUT and was cut".to_owned())
+            }
         }
     }
 
@@ -309,7 +325,7 @@ impl End {
     fn billed(&self, usage: Reported, tally: &Tally, latency_ms: u64) -> Billed {
         let source = match self {
             Self::Whole => UsageSource::Estimated,
-            Self::Broke(_) | Self::ClientLeft => UsageSource::Partial,
+            Self::Broke(_) | Self::ClientLeft | Self::ClientCut => UsageSource::Partial,
         };
         Billed { error: self.error(), source, usage, served_model: tally.served_model.clone(), latency_ms }
     }
@@ -323,7 +339,7 @@ impl End {
 pub(super) struct Settling(Stage);
 
 enum Stage {
-    /// The token counter counts the usage that the provider did not report.
+    /// A thread for long computations counts the usage that the provider did not report.
     Counting(Box<Counting>),
     /// The request has settled, and the settlement is on its way to the disk.
     Syncing(Pin<Box<dyn Future<Output = ()> + Send>>, Option<NanoUsd>),
@@ -391,7 +407,7 @@ impl Drop for Settling {
 }
 
 impl Counting {
-    /// Settles with the counted usage, `counted`. It is `None` if the token counter failed.
+    /// Settles with the counted usage, `counted`. It is `None` if the count panicked.
     fn settle(self, counted: Option<Reported>) -> Settling {
         let Self { attempt, tally, end, latency_ms, .. } = self;
         let ended = match counted {

@@ -33,8 +33,8 @@ pub(super) async fn admit(
     let standing = count(cx, caller).await?;
     let intent = intent(cx, caller, inbound, plan, tags);
     let guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
-    let (request, counter) = (Arc::clone(inbound.request()), Arc::clone(&cx.app.token_counter));
-    Ok((Accounting::new(guard, budget, request, counter, cx.arrived), standing))
+    let accounting = Accounting::new(guard, budget, Arc::clone(inbound), cx.arrived).read_by(cx.reader.clone());
+    Ok((accounting, standing))
 }
 
 /// The tags of a request.

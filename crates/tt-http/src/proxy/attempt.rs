@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use http::Response;
 use hyper::body::Incoming;
 use secrecy::SecretString;
@@ -12,24 +13,28 @@ use tt_core::plan::Step;
 use tt_core::{BaseUrl, Dialect};
 use tt_providers::tally::Tally;
 use tt_providers::upstream::{call, endpoint};
-use tt_providers::{Answer, Exchange, RequestError, Target, Trust, UpstreamError, codec};
+use tt_providers::{Answer, Exchange, Target, Trust, UpstreamError, codec, decoded_bytes};
 
 use super::accounting::{Failed, OpenAttempt, Received};
-use super::ingress::Inbound;
+use super::held_body::HeldBody;
+use super::ingress::{Inbound, Unread};
 use super::relay::Relay;
 use super::response_head;
 use crate::edge::context::Context;
-use crate::edge::error::ApiError;
 use crate::edge::reply::{Reply, ReplyBody};
 use crate::state::directory::UserView;
+use crate::state::memory_limit::Part;
 
 /// The largest plain answer that is taken from a provider, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
+/// Answers larger than this, in bytes, are read on the threads for long computations.
+const LARGE_TO_READ: usize = 64 * 1024;
+
 /// A request that is ready to be sent to one target, once or several times.
 #[derive(Clone)]
 pub(super) struct Outbound {
-    pub(super) exchange: Exchange,
+    pub(super) exchange: Arc<Exchange>,
     dialect: Dialect,
     base_url: BaseUrl,
     trust: Trust,
@@ -42,15 +47,15 @@ pub(super) struct Outbound {
 /// The reason why a request cannot be sent to a target.
 #[derive(Debug)]
 pub(super) enum Unready {
-    /// The target cannot serve the request.
-    Request(RequestError),
+    /// The request cannot be put into the target's words.
+    Request(Unread),
     /// The stored key cannot be opened.
     Key,
 }
 
-impl From<RequestError> for Unready {
-    fn from(error: RequestError) -> Self {
-        Self::Request(error)
+impl From<Unread> for Unready {
+    fn from(unread: Unread) -> Self {
+        Self::Request(unread)
     }
 }
 
@@ -58,23 +63,17 @@ impl Unready {
     /// The reason in words, for the list of the targets that were tried.
     pub(super) fn reason(&self, inbound: &Inbound) -> String {
         match self {
-            Self::Request(error) => inbound.request().describe(error),
+            Self::Request(Unread::Request(error)) => inbound.request().describe(error),
+            Self::Request(Unread::Memory(exceeded)) => exceeded.to_string(),
+            Self::Request(Unread::Compute(error)) => error.to_string(),
             Self::Key => "its stored key cannot be opened; save the key again".to_owned(),
-        }
-    }
-
-    /// The error for the client, if this is the first target of the plan.
-    pub(super) fn into_error(self, inbound: &Inbound) -> ApiError {
-        match self {
-            Self::Request(error) => inbound.malformed(error),
-            Self::Key => ApiError::internal(),
         }
     }
 }
 
 impl Outbound {
     /// Puts `inbound` into the step's words. `cap` takes the place of the most output tokens that the client asked for.
-    pub(super) fn prepare(
+    pub(super) async fn prepare(
         cx: &Context,
         view: &UserView,
         inbound: &Arc<Inbound>,
@@ -83,13 +82,25 @@ impl Outbound {
     ) -> Result<Self, Unready> {
         let key = view.keys.get(&step.key).ok_or(Unready::Key)?;
         let dialect = step.provider.dialect_for(inbound.dialect());
-        let prices = cx.app.prices.load();
-        let model = step.model.as_str();
-        // A request that passes through is not encoded for its target.
-        let facts = if dialect == inbound.dialect() { None } else { prices.facts(step.provider, model) };
-        let target = Target { model, facts };
         let made = (cx.arrived_at.millis() / 1000, cx.id.0);
-        let exchange = Exchange::new(inbound.request(), dialect, target, cap, made)?;
+        let exchange = if dialect == inbound.dialect() {
+            let target = Target { model: step.model.as_str(), facts: None };
+            inbound.splice(|request| Exchange::new(request, dialect, target, cap, made)).await?
+        } else {
+            let (prices, provider, model) = (cx.app.prices.load_full(), step.provider, step.model.clone());
+            let write = move |request: &_| {
+                let model = model.as_str();
+                let target = Target { model, facts: prices.facts(provider, model) };
+                Exchange::new(request, dialect, target, cap, made)
+            };
+            if inbound.is_large() {
+                // A box, because the future of every request has room for this one.
+                Box::pin(inbound.encode_elsewhere(write)).await?
+            } else {
+                inbound.encode_here(write)?
+            }
+        };
+        let exchange = Arc::new(exchange);
         key.used.store(true, Ordering::Relaxed);
         let (base_url, trust) = cx.app.config.upstream.address(step.provider, key.base_url.as_ref());
         let (secret, inbound) = (key.secret.clone(), Arc::clone(inbound));
@@ -134,20 +145,42 @@ async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttem
     let whole = async {
         let response = head(cx, &outbound, step).await?;
         received = Received::Head;
-        call::collect(response.into_body(), LARGEST_ANSWER, upstream.idle_timeout).await
+        let hold = |bytes| outbound.inbound.memory().hold(Part::Answer, bytes).map_err(UpstreamError::from);
+        call::collect(response.into_body(), LARGEST_ANSWER, upstream.idle_timeout, hold).await
     };
     let body = match timeout(upstream.total_timeout, whole).await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) => return Err(attempt.failed(error, received)),
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(upstream.total_timeout), received)),
     };
-    let Answer { body, usage, served_model, tally } = match outbound.exchange.reply(body) {
+    let Answer { body, usage, served_model, tally } = match read_answer(cx, &outbound, body).await {
         Ok(answer) => answer,
         Err(error) => return Err(attempt.failed(error, Received::Head)),
     };
     let (attempts, tally) = (attempt.number(), Tally { usage, served_model, ..tally });
+    let body = HeldBody::of_answer(body, outbound.inbound.memory());
     let cost = attempt.whole(Cow::Owned(tally)).await;
     Ok(response_head::plain(step, attempts, outbound.cap.is_some(), cost, body))
+}
+
+/// Reads a whole answer and writes it for the client.
+async fn read_answer(cx: &Context, outbound: &Outbound, body: Bytes) -> Result<Answer, UpstreamError> {
+    let answer = if body.len() > LARGE_TO_READ {
+        let (exchange, inbound) = (Arc::clone(&outbound.exchange), Arc::clone(&outbound.inbound));
+        let read = move || {
+            // The decoded answer and the one for the client live beside the one that was received.
+            let room = decoded_bytes(&body).saturating_add(body.len());
+            inbound.memory().hold(Part::Decoded, room)?;
+            let answer = exchange.reply(body);
+            inbound.memory().release(Part::Decoded);
+            answer
+        };
+        Box::pin(cx.app.compute.run(outbound.inbound.user(), read)).await.map_err(UpstreamError::from).flatten()?
+    } else {
+        outbound.exchange.reply(body)?
+    };
+    outbound.inbound.memory().hold(Part::Answer, answer.body.len())?;
+    Ok(answer)
 }
 
 async fn stream(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttempt) -> Result<Reply, Box<Failed>> {
@@ -161,7 +194,7 @@ async fn stream(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAtte
     let Outbound { exchange, inbound, secret, cap, .. } = outbound;
     let attempts = attempt.number();
     let idle_timeout = cx.app.config.upstream.idle_timeout;
-    let relay = Relay::new(response.into_body(), exchange.stream(), attempt, inbound, secret, idle_timeout);
+    let relay = Relay::new(response.into_body(), &exchange, attempt, inbound, secret, idle_timeout);
     let relay = relay.open(deadline, limit).await?;
     Ok(response_head::stream(step, attempts, cap.is_some(), ReplyBody::Stream(relay)))
 }

@@ -1,55 +1,125 @@
-//! The client's request as its dialect read it, with its share of the memory limit. Large bodies are read and counted on
-//! the blocking pool, because a worker thread must not block that long.
+//! The client's request as its dialect read it, with the memory that it holds.
+//!
+//! **Invariant:** nothing that takes long runs on a worker thread: a large body is scanned, decoded, encoded and counted
+//! on the threads for long computations.
+//! **Invariant:** the decoded body lives until the request has been encoded, not while a provider thinks.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio::runtime::Handle;
+use bytes::Bytes;
 use tt_core::call::conversation::Conversation;
 use tt_core::plan::InputTokens;
-use tt_core::{Dialect, Provider};
-use tt_providers::{ClientRequest, CostFacts, Facts, Head, Ingress, RequestError, codec};
+use tt_core::{Dialect, Provider, UserId};
+use tt_providers::{ClientRequest, Exchange, Facts, Head, Ingress, RequestError, codec, decoded_bytes};
 
-use crate::edge::body::Buffered;
 use crate::edge::error::ApiError;
+use crate::state::compute::{Compute, ComputeError};
+use crate::state::memory_limit::{MemoryLimitExceeded, Part, RequestMemory};
 
-/// Bodies larger than this, in bytes, are read on the blocking pool of the control plane.
-const LARGE_BYTES: usize = 256 * 1024;
+/// Bodies larger than this, in bytes, are scanned on the threads for long computations.
+const LARGE_TO_SCAN: usize = 256 * 1024;
+
+/// Bodies larger than this, in bytes, are decoded there.
+const LARGE_TO_DECODE: usize = 64 * 1024;
+
+/// Bodies that take more memory than this, in bytes, once they are decoded, are decoded there too.
+const LARGE_DECODED: usize = 256 * 1024;
+
+/// Bodies up to this size, in bytes, are taken to need [`MOST_DECODED`] of memory for each byte. Counting what they need
+/// would save less than it takes.
+const SMALL: usize = 512;
+const MOST_DECODED: usize = 40;
+
+/// The most input tokens that are counted, of a request whose provider reported none: twice what any model reads.
+const MOST_COUNTED: u64 = 2_000_000;
 
 /// A proxied request as the client sent it.
 pub(crate) struct Inbound {
     request: Arc<ClientRequest>,
-    /// Holds the request's share of the memory limit until the request is dropped.
-    _buffered: Buffered,
+    user: UserId,
+    memory: RequestMemory,
+    compute: Arc<Compute>,
+    /// The memory in bytes that the decoded body takes at most, once it is known.
+    decoded_bytes: OnceLock<usize>,
+}
+
+/// The reason why a request cannot be read or written.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// It is not what the client's or the provider's dialect can say.
+    Request(RequestError),
+    /// There is no memory for it.
+    Memory(MemoryLimitExceeded),
+    /// It could not be computed.
+    Compute(ComputeError),
+}
+
+impl From<RequestError> for Unread {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<MemoryLimitExceeded> for Unread {
+    fn from(exceeded: MemoryLimitExceeded) -> Self {
+        Self::Memory(exceeded)
+    }
+}
+
+impl From<ComputeError> for Unread {
+    fn from(error: ComputeError) -> Self {
+        Self::Compute(error)
+    }
 }
 
 impl Inbound {
-    /// Scans a request in `dialect`, on the blocking pool when it is large.
+    /// Scans a request of `user` in `dialect`.
     ///
     /// # Errors
-    /// When the dialect has no ingress, or the scan finds an error of the client's.
+    /// When the dialect has no ingress, the scan finds an error of the client's, or too much is asked of the server.
     pub(crate) async fn read(
         dialect: Dialect,
         parts: &http::request::Parts,
-        buffered: Buffered,
-        control: &Handle,
-    ) -> Result<Self, ApiError> {
+        (body, memory): (Bytes, RequestMemory),
+        user: UserId,
+        compute: &Arc<Compute>,
+    ) -> Result<Arc<Self>, ApiError> {
         let ingress = codec(dialect).ingress.ok_or_else(ApiError::internal)?;
-        let body = buffered.bytes.clone();
-        let request = if body.len() > LARGE_BYTES {
+        let (request, memory) = if body.len() > LARGE_TO_SCAN {
             let (uri, headers) = (parts.uri.clone(), parts.headers.clone());
-            blocking(control, move || ClientRequest::read(ingress, &Head { uri: &uri, headers: &headers }, body))
-                .await?
+            let scan = move || (ClientRequest::read(ingress, &Head { uri: &uri, headers: &headers }, body), memory);
+            compute.run(user, scan).await?
         } else {
-            ClientRequest::read(ingress, &Head { uri: &parts.uri, headers: &parts.headers }, body)
+            (ClientRequest::read(ingress, &Head { uri: &parts.uri, headers: &parts.headers }, body), memory)
         };
         let request = request.map_err(|error| malformed(ingress, error))?;
-        Ok(Self { request: Arc::new(request), _buffered: buffered })
+        Ok(Arc::new(Self::new(request, user, memory, Arc::clone(compute))))
+    }
+
+    /// A request of `user` that has been scanned.
+    pub(super) fn new(request: ClientRequest, user: UserId, memory: RequestMemory, compute: Arc<Compute>) -> Self {
+        Self { request: Arc::new(request), user, memory, compute, decoded_bytes: OnceLock::new() }
     }
 
     /// The request as its dialect read it.
     pub(crate) fn request(&self) -> &Arc<ClientRequest> {
         &self.request
+    }
+
+    /// The user who sent it.
+    pub(crate) fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// The threads for long computations.
+    pub(super) fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    /// The memory that it holds.
+    pub(crate) fn memory(&self) -> &RequestMemory {
+        &self.memory
     }
 
     /// The facts that the scan found.
@@ -67,53 +137,173 @@ impl Inbound {
         malformed(self.request.ingress(), error)
     }
 
-    /// The conversation, decoded if it has not been: on the blocking pool when the body is large.
-    pub(crate) async fn conversation(&self, control: &Handle) -> Result<Arc<Conversation>, ApiError> {
-        self.read_in_full(control, |request| request.call()).await
+    /// The client's error, if the request could not be read or written.
+    pub(super) fn error(&self, unread: Unread) -> ApiError {
+        match unread {
+            Unread::Request(error) => self.malformed(error),
+            Unread::Memory(exceeded) => exceeded.into(),
+            Unread::Compute(error) => error.into(),
+        }
     }
 
-    /// The facts that bound the request's cost, decoded as [`Inbound::conversation`].
-    pub(crate) async fn fees(&self, control: &Handle) -> Result<CostFacts, ApiError> {
-        self.read_in_full(control, |request| request.fees()).await
+    /// Decodes the request, and keeps it decoded until it is encoded.
+    ///
+    /// # Errors
+    /// When it cannot be read, or too much is asked of the server.
+    pub(crate) async fn decode(self: &Arc<Self>) -> Result<(), ApiError> {
+        self.read_in_full(|request| request.call().map(|_| ())).await
     }
 
-    /// The most tokens that the request's text can be for any model, counted on the blocking pool.
-    pub(crate) async fn most_text_tokens(&self, control: &Handle) -> Result<u64, ApiError> {
-        let request = Arc::clone(&self.request);
-        blocking(control, move || request.most_text_tokens()).await?.map_err(|error| self.malformed(error))
-    }
-
-    /// True if the body is so large that work on it is done on the blocking pool.
-    pub(crate) fn is_large(&self) -> bool {
-        self.request.body().len() > LARGE_BYTES
-    }
-
-    async fn read_in_full<T: Send + 'static>(
-        &self,
-        control: &Handle,
-        read: fn(&ClientRequest) -> Result<T, RequestError>,
-    ) -> Result<T, ApiError> {
-        let found = if self.request.body().len() > LARGE_BYTES && !self.request.is_decoded() {
-            let request = Arc::clone(&self.request);
-            blocking(control, move || read(&request)).await?
-        } else {
-            read(&self.request)
-        };
-        found.map_err(|error| self.malformed(error))
-    }
-
-    /// The input's tokens for `provider`, as exactly as a comparison with each of `thresholds` needs. If the lengths of
-    /// the texts do not decide it, tokens are counted on the blocking pool, since the tokenizer takes a while to load.
+    /// The input's tokens for `provider`, as exactly as a comparison with each of `thresholds` needs.
+    ///
+    /// # Errors
+    /// As [`Inbound::decode`].
     pub(crate) async fn input_tokens(
-        &self,
+        self: &Arc<Self>,
         provider: Provider,
         thresholds: RangeInclusive<u64>,
-        control: &Handle,
     ) -> Result<InputTokens, ApiError> {
-        let conversation = self.conversation(control).await?;
-        match conversation.input_by_length(provider, thresholds.clone()) {
+        let most = *thresholds.end();
+        let by_length = move |request: &ClientRequest| Ok(request.call()?.input_by_length(provider, thresholds));
+        match self.read_in_full(by_length).await? {
             Some(settled) => Ok(settled),
-            None => blocking(control, move || conversation.input_up_to(provider, *thresholds.end())).await,
+            None => self.count(move |call| call.input_up_to(provider, most)).await,
+        }
+    }
+
+    /// Counts something of the decoded request, on the threads for long computations: the tokenizer takes a while to load.
+    ///
+    /// # Errors
+    /// As [`Inbound::decode`].
+    pub(crate) async fn count<T: Send + 'static>(
+        self: &Arc<Self>,
+        count: impl FnOnce(&Conversation) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let inbound = Arc::clone(self);
+        let counted =
+            self.compute.run(self.user, move || inbound.decoded(|request| request.call().map(|call| count(&call))));
+        counted.await.map_err(Unread::from).flatten().map_err(|unread| self.error(unread))
+    }
+
+    /// The input's tokens for `provider`, counted at once and at most [`MOST_COUNTED`]. It is `None` if the request cannot
+    /// be read, or if there is no memory for it.
+    pub(super) fn count_at_once(&self, provider: Provider) -> Option<InputTokens> {
+        let counted = self.decoded(|request| Ok(request.take_call()?.input_up_to(provider, MOST_COUNTED)));
+        self.memory.release(Part::Decoded);
+        counted.ok()
+    }
+
+    /// Writes a small request for a target by `write`, and keeps it decoded no longer.
+    ///
+    /// # Errors
+    /// When it cannot be written for that target, or there is no memory for it.
+    pub(super) fn encode_here(
+        &self,
+        write: impl FnOnce(&Arc<ClientRequest>) -> Result<Exchange, RequestError>,
+    ) -> Result<Exchange, Unread> {
+        let exchange = self.decoded(|_| write(&self.request));
+        self.memory.release(Part::Decoded);
+        let held = exchange.as_ref().map_or(0, Exchange::held_bytes);
+        self.memory.hold(Part::Encoded, held)?;
+        exchange
+    }
+
+    /// As [`Inbound::encode_here`], on the threads for long computations, for a request that [`Inbound::is_large`].
+    ///
+    /// # Errors
+    /// As [`Inbound::encode_here`], and when too many of the user's computations wait.
+    pub(super) async fn encode_elsewhere(
+        self: &Arc<Self>,
+        write: impl FnOnce(&Arc<ClientRequest>) -> Result<Exchange, RequestError> + Send + 'static,
+    ) -> Result<Exchange, Unread> {
+        let inbound = Arc::clone(self);
+        let encode = move || {
+            // While it is written, the request may take as much as it takes decoded once more.
+            inbound.memory.hold(Part::Encoded, inbound.decoded_bytes())?;
+            inbound.encode_here(write)
+        };
+        self.compute.run(self.user, encode).await?
+    }
+
+    /// Writes the request by `write` for a target that speaks the client's dialect, which needs nothing decoded.
+    ///
+    /// # Errors
+    /// Whatever `write` returns.
+    pub(super) async fn splice(
+        &self,
+        write: impl FnOnce(&Arc<ClientRequest>) -> Result<Exchange, RequestError>,
+    ) -> Result<Exchange, Unread> {
+        self.forget_decoded().await;
+        Ok(write(&self.request)?)
+    }
+
+    /// The most tokens that the request's text can be for any model, counted on the threads for long computations.
+    ///
+    /// # Errors
+    /// As [`Inbound::decode`].
+    pub(super) async fn most_text_tokens(self: &Arc<Self>) -> Result<u64, ApiError> {
+        let inbound = Arc::clone(self);
+        let counted = self.compute.run(self.user, move || inbound.decoded(ClientRequest::most_text_tokens));
+        counted.await.map_err(Unread::from).flatten().map_err(|unread| self.error(unread))
+    }
+
+    /// Keeps the request decoded no longer. A large one is freed elsewhere: its many values take a worker thread long.
+    pub(super) async fn forget_decoded(&self) {
+        if let Some(call) = self.request.forget_call() {
+            if self.is_large() {
+                // If too many computations wait, it is freed here.
+                let _freed = Box::pin(self.compute.run(self.user, move || drop(call))).await;
+            }
+            self.memory.release(Part::Decoded);
+        }
+    }
+
+    /// Reads something of the decoded request, on the threads for long computations if it is large. The request stays
+    /// decoded.
+    ///
+    /// # Errors
+    /// When it cannot be read, or too much is asked of the server.
+    pub(super) async fn read_in_full<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&ClientRequest) -> Result<T, RequestError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let found = if self.is_large() {
+            let inbound = Arc::clone(self);
+            self.compute.run(self.user, move || inbound.decoded(read)).await.map_err(Unread::from).flatten()
+        } else {
+            self.decoded(read)
+        };
+        found.map_err(|unread| self.error(unread))
+    }
+
+    /// Runs `read`, which may decode the request, once there is memory for that.
+    fn decoded<T>(&self, read: impl FnOnce(&ClientRequest) -> Result<T, RequestError>) -> Result<T, Unread> {
+        self.memory.hold(Part::Decoded, self.decoded_bytes())?;
+        Ok(read(&self.request)?)
+    }
+
+    /// True if reading the request in full takes a worker thread too long.
+    pub(super) fn is_large(&self) -> bool {
+        self.request.body().len() > LARGE_TO_DECODE || self.decoded_bytes() > LARGE_DECODED
+    }
+
+    /// The memory in bytes that the decoded body takes at most. Finding out takes a pass over the body.
+    fn decoded_bytes(&self) -> usize {
+        let body = self.request.body();
+        if body.len() <= SMALL {
+            return body.len() * MOST_DECODED;
+        }
+        *self.decoded_bytes.get_or_init(|| decoded_bytes(body))
+    }
+}
+
+impl Drop for Inbound {
+    /// Frees a large decoded body elsewhere: a worker thread would take long for its many values.
+    fn drop(&mut self) {
+        if let Some(call) = self.request.forget_call()
+            && self.is_large()
+        {
+            self.compute.count(self.user, move |_| drop(call));
         }
     }
 }
@@ -126,12 +316,4 @@ fn malformed(ingress: &dyn Ingress, error: RequestError) -> ApiError {
         RequestError::Malformed { field, reason } => ApiError::invalid_field(ingress.field(&field), reason),
         RequestError::Unsupported { field, reason } => ApiError::unsupported_parameter(&ingress.field(&field), &reason),
     }
-}
-
-/// Runs `work` on the control plane's blocking pool.
-async fn blocking<T: Send + 'static>(
-    control: &Handle,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ApiError> {
-    control.spawn_blocking(work).await.map_err(|_| ApiError::internal())
 }

@@ -16,13 +16,18 @@ use hyper::body::{Body, Frame, Incoming};
 use secrecy::SecretString;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tt_providers::exchange::Step;
-use tt_providers::sse::Framer;
+use tt_providers::sse::{Frame as SseFrame, Framer};
 use tt_providers::upstream::call::error_without_secret;
-use tt_providers::{AnswerStream, UpstreamError};
+use tt_providers::{Exchange, UpstreamError};
 
 use super::accounting::{Failed, OpenAttempt, Received, Settling};
 use super::ingress::Inbound;
 use crate::edge::error::ApiError;
+use crate::state::memory_limit::Part;
+
+mod answer;
+
+use answer::{Answering, Took};
 
 mod turn;
 
@@ -35,6 +40,9 @@ const HOLD_BYTES: usize = 64 * 1024;
 
 /// Frames that are ready are joined up to this size before they are written.
 const JOIN_BYTES: usize = 64 * 1024;
+
+/// The bytes by which a stream must grow or shrink before its memory is counted again.
+const COUNT_BYTES: usize = 4096;
 
 /// The time that a provider has to end its body after the end of its stream. If it does, the connection can be used again.
 const END_OF_BODY: Duration = Duration::from_millis(5);
@@ -64,15 +72,21 @@ enum Ending {
 pub(super) struct Relay {
     upstream: Incoming,
     framer: Framer,
-    answer: AnswerStream,
+    answer: Answering,
     out: BytesMut,
+    /// The bytes that were last given to the client's connection, which may still hold them.
+    given: usize,
+    /// The bytes that are counted against the memory limit for the answer.
+    counted: usize,
     state: State,
+    /// True if the body of the provider has ended.
+    body_ended: bool,
     /// The attempt whose answer this is. It is taken when the request settles.
     attempt: Option<OpenAttempt>,
     /// True if content has come. From the first of it on the stream is the client's, and no other attempt follows.
     content: bool,
-    /// The request, held for its share of the memory limit.
-    _inbound: Arc<Inbound>,
+    /// The request, by which the memory of the stream is counted.
+    inbound: Arc<Inbound>,
     /// The provider key, which is removed from the provider's errors.
     secret: SecretString,
     idle: Pin<Box<Sleep>>,
@@ -84,7 +98,7 @@ pub(super) struct Relay {
 impl Relay {
     pub(super) fn new(
         upstream: Incoming,
-        answer: AnswerStream,
+        exchange: &Exchange,
         attempt: OpenAttempt,
         inbound: Arc<Inbound>,
         secret: SecretString,
@@ -93,12 +107,15 @@ impl Relay {
         Box::new(Self {
             upstream,
             framer: Framer::default(),
-            answer,
+            answer: Answering::new(exchange.stream()),
             out: BytesMut::new(),
+            given: 0,
+            counted: 0,
             state: State::Flowing,
+            body_ended: false,
             attempt: Some(attempt),
             content: false,
-            _inbound: inbound,
+            inbound,
             secret,
             idle: Box::pin(sleep_until(Instant::now() + idle_timeout)),
             idle_timeout,
@@ -135,47 +152,78 @@ impl Relay {
         }
     }
 
-    /// Takes one piece from the provider and works it into `out`.
+    /// Works one event of the provider's into `out`, or takes more bytes from the provider.
     fn poll_upstream(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), UpstreamError>> {
-        let step = match Pin::new(&mut self.upstream).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => self.take(data),
-                Err(_trailers) => Ok(()),
-            },
-            Poll::Ready(Some(Err(_))) => Err(UpstreamError::Broken("in the middle of the stream".to_owned())),
-            Poll::Ready(None) => self.body_ended(),
-            Poll::Pending => {
-                ready!(self.idle.as_mut().poll(cx));
-                Err(UpstreamError::Timeout(self.idle_timeout))
+        let step = match self.answer.poll_large(cx, &mut self.out) {
+            Poll::Ready(Some(took)) => {
+                // The provider was not listened to meanwhile.
+                self.idle.as_mut().reset(Instant::now() + self.idle_timeout);
+                self.took(took).and_then(|()| self.count_memory())
             }
+            Poll::Ready(None) => ready!(self.poll_event(cx)),
+            Poll::Pending => return Poll::Pending,
         };
         Poll::Ready(step.map_err(|error| error_without_secret(error, &self.secret)))
     }
 
-    fn take(&mut self, data: Bytes) -> Result<(), UpstreamError> {
-        self.idle.as_mut().reset(Instant::now() + self.idle_timeout);
-        self.framer.push(data);
-        while let Some(frame) = self.framer.next() {
-            let step = self.answer.frame(&frame?, &mut self.out)?;
-            self.note(step);
-            if step.done {
-                return self.finish();
-            }
+    fn poll_event(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), UpstreamError>> {
+        if let Some(frame) = self.framer.next() {
+            return Poll::Ready(frame.and_then(|frame| self.take(frame)));
         }
-        Ok(())
+        if self.body_ended {
+            return Poll::Ready(self.end_of_body());
+        }
+        Poll::Ready(match Pin::new(&mut self.upstream).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    self.idle.as_mut().reset(Instant::now() + self.idle_timeout);
+                    self.framer.push(data);
+                }
+                self.count_memory()
+            }
+            Poll::Ready(Some(Err(_))) => Err(UpstreamError::Broken("in the middle of the stream".to_owned())),
+            Poll::Ready(None) => {
+                self.body_ended = true;
+                self.framer.finish().map_or(Ok(()), |frame| self.take(frame))
+            }
+            Poll::Pending => {
+                ready!(self.idle.as_mut().poll(cx));
+                Err(UpstreamError::Timeout(self.idle_timeout))
+            }
+        })
     }
 
-    fn body_ended(&mut self) -> Result<(), UpstreamError> {
-        if let Some(frame) = self.framer.finish() {
-            let step = self.answer.frame(&frame, &mut self.out)?;
-            self.note(step);
-            if step.done {
-                return self.finish();
-            }
+    /// Reads one event: here, or, if it is large, on the threads for long computations.
+    fn take(&mut self, frame: SseFrame) -> Result<(), UpstreamError> {
+        match self.answer.frame(frame, &mut self.out, &self.inbound) {
+            Some(took) => self.took(took),
+            None => Ok(()),
         }
-        let step = self.answer.body_ended(&mut self.out)?;
+    }
+
+    fn took(&mut self, took: Took) -> Result<(), UpstreamError> {
+        let step = took?;
+        self.note(step);
+        if step.done { self.finish() } else { Ok(()) }
+    }
+
+    fn end_of_body(&mut self) -> Result<(), UpstreamError> {
+        let step = self.answer.here()?.body_ended(&mut self.out)?;
         self.note(step);
         self.finish()
+    }
+
+    /// Counts the memory that the stream holds.
+    ///
+    /// # Errors
+    /// When there is no memory for a stream that has grown large.
+    fn count_memory(&mut self) -> Result<(), UpstreamError> {
+        let held = self.framer.held_bytes() + self.answer.held_bytes() + self.out.len() + self.given;
+        if held.abs_diff(self.counted) > COUNT_BYTES {
+            self.inbound.memory().hold(Part::Answer, held)?;
+            self.counted = held;
+        }
+        Ok(())
     }
 
     fn note(&mut self, step: Step) {
@@ -204,7 +252,10 @@ impl Relay {
         tracing::warn!(provider = %attempt.provider(), why = error.kind(), "a stream broke");
         let reason = error.public_reason();
         let mut event = BytesMut::new();
-        self.answer.broke(&ApiError::stream_broke(error, &reason).public(), &mut event);
+        // Without the state of the answer, which only a panic takes along, the stream just ends.
+        if let Ok(answer) = self.answer.here() {
+            answer.broke(&ApiError::stream_broke(error, &reason).public(), &mut event);
+        }
         let settling = attempt.broke(self.answer.tally().clone(), reason);
         self.end_after(settling, Ending::Broken(event));
     }
@@ -220,7 +271,11 @@ impl Relay {
 
     fn end(&mut self, ending: &Ending) {
         match ending {
-            Ending::Whole => self.answer.end(&mut self.out),
+            Ending::Whole => {
+                if let Ok(answer) = self.answer.here() {
+                    answer.end(&mut self.out);
+                }
+            }
             Ending::Broken(event) => self.out.extend_from_slice(event),
         }
         self.state = State::Settled;
@@ -277,6 +332,7 @@ impl Relay {
     }
 
     fn give(&mut self) -> Poll<Option<Bytes>> {
+        self.given = self.out.len();
         self.turn.restart();
         Poll::Ready(Some(self.out.split().freeze()))
     }

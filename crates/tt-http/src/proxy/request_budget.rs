@@ -117,20 +117,21 @@ impl RequestBudget {
         let rules = caller.budget_rules();
         let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
         // A box, because every caller's future has room for this one.
-        Box::pin(Self::open_under(rules, first, cx, caller, view, inbound)).await.map(Some)
+        Box::pin(Self::open_under(rules, (first, plan), cx, caller, view, inbound)).await.map(Some)
     }
 
-    /// As [`RequestBudget::open`], for a caller under `rules` whose first attempt is at `first`.
+    /// As [`RequestBudget::open`], for a caller under `rules` whose first attempt is at the step `first` of `plan`.
     async fn open_under(
         rules: BudgetRules,
-        first: &Step,
+        (first, plan): (&Step, &Plan),
         cx: &Context,
         caller: &KnownCaller,
         view: &Arc<UserView>,
         inbound: &Arc<Inbound>,
     ) -> Result<Self, ApiError> {
         // A request that passes through is read too, because the cost of one that cannot be read has no bound.
-        let fees = inbound.fees(&cx.app.control).await?;
+        let targets: Vec<_> = plan.steps.iter().map(|step| (step.provider, step.model.clone())).collect();
+        let bounds = inbound.read_in_full(|request| Bounds::of(request, targets)).await?;
         let mut budget = Self {
             app: Arc::clone(&cx.app),
             worker: cx.worker.budgets.clone(),
@@ -141,7 +142,7 @@ impl RequestBudget {
             rules,
             inbound: Arc::clone(inbound),
             view: Arc::clone(view),
-            bounds: Bounds::of(inbound.request(), fees).map_err(|error| inbound.malformed(error))?,
+            bounds,
             admitted: None,
             held: None,
             cap: Arc::new(AtomicU64::new(u64::MAX)),
@@ -184,7 +185,7 @@ impl RequestBudget {
         if let Err(Refusal { left, .. }) = reserved
             && self.may_fit_when_counted(step, left)
         {
-            let tokens = self.inbound.most_text_tokens(&self.app.control).await.map_err(NotReserved::Refused)?;
+            let tokens = self.inbound.most_text_tokens().await.map_err(NotReserved::Refused)?;
             self.bounds.counted(tokens);
             reserved = self.ask(step, settled).await?;
         }
@@ -239,7 +240,7 @@ impl RequestBudget {
                 let rule = self.rules.iter().find(|rule| rule.kind == kind);
                 let resets_at = rule.and_then(|rule| rule.period.resets_at(self.created_at));
                 let which = rule.map_or_else(String::new, describe);
-                let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at);
+                let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at, self.created_at);
                 Ok(Err(Refusal { left: limit.minus(spent).minus(held), error }))
             }
             // `BudgetAccounts` never returns these.

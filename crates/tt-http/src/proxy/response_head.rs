@@ -1,12 +1,11 @@
 //! The head of an answer that a target served. It names the target, the route and the cost.
 
-use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use tt_core::NanoUsd;
 use tt_core::plan::Step;
 
-use crate::edge::reply::{Reply, ReplyBody, json_bytes};
+use crate::edge::reply::{Reply, ReplyBody, json_reply};
 
 const ALIAS: HeaderName = HeaderName::from_static("x-tokentracer-alias");
 const PROVIDER: HeaderName = HeaderName::from_static("x-tokentracer-provider");
@@ -17,8 +16,8 @@ const CAPPED: HeaderName = HeaderName::from_static("x-tokentracer-budget-capped"
 const COST: HeaderName = HeaderName::from_static("x-tokentracer-cost-usd");
 
 /// A plain answer. `cost` is absent from its head when the price is unknown.
-pub(super) fn plain(step: &Step, attempts: usize, capped: bool, cost: Option<NanoUsd>, body: Bytes) -> Reply {
-    let mut reply = json_bytes(StatusCode::OK, body);
+pub(super) fn plain(step: &Step, attempts: usize, capped: bool, cost: Option<NanoUsd>, body: ReplyBody) -> Reply {
+    let mut reply = json_reply(StatusCode::OK, body);
     target(&mut reply, step, attempts, capped);
     if let Some(cost) = cost.and_then(|cost| HeaderValue::try_from(cost.to_string()).ok()) {
         reply.headers_mut().insert(COST, cost);

@@ -6,18 +6,17 @@ use tt_core::plan::{self, InputTokens, Plan, Step};
 use tt_core::record::PlannedStep;
 
 use super::ingress::Inbound;
-use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::state::directory::UserView;
 
 /// Plans the request. Its input is counted only if the alias has a light model, and only as far as that model's
 /// thresholds ask.
-pub(super) async fn resolve(cx: &Context, view: &UserView, inbound: &Arc<Inbound>) -> Result<Plan, ApiError> {
+pub(super) async fn resolve(view: &UserView, inbound: &Arc<Inbound>) -> Result<Plan, ApiError> {
     let model = &inbound.facts().model;
     let input = match plan::thresholds(&view.routes, model) {
         Some(thresholds) => {
             let alias = view.routes.alias(model).ok_or_else(ApiError::internal)?;
-            inbound.input_tokens(alias.provider, thresholds, &cx.app.control).await?
+            inbound.input_tokens(alias.provider, thresholds).await?
         }
         None => InputTokens::AtLeast(0),
     };
@@ -26,7 +25,7 @@ pub(super) async fn resolve(cx: &Context, view: &UserView, inbound: &Arc<Inbound
     // admitted.
     let ingress = inbound.dialect();
     if plan.steps.first().is_some_and(|step| step.provider.dialect_for(ingress) != ingress) {
-        inbound.conversation(&cx.app.control).await?;
+        inbound.decode().await?;
     }
     Ok(plan)
 }

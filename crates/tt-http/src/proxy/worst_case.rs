@@ -5,13 +5,11 @@
 //! The tokens of a text are bounded twice. Its bytes cost nothing to know, and are some four times the tokens of English.
 //! Only where that does not fit the budget, tokens are counted (see [`tt_core::tokens::most_of_text`]).
 
-use std::sync::Arc;
-
 use tt_core::call::conversation::{Conversation, Format, Part};
 use tt_core::plan::Step;
 use tt_core::price::{CostBound, PriceTable};
 use tt_core::tokens::{LONGEST_TOKEN, most_of_media};
-use tt_core::{Dialect, NanoUsd, Timestamp};
+use tt_core::{Dialect, ModelName, NanoUsd, Provider, Timestamp};
 use tt_providers::{ClientRequest, CostFacts, RequestError, codec};
 
 /// Input tokens that a provider may bill beside the text of a body.
@@ -21,18 +19,55 @@ const ADDED: u64 = 64;
 /// shape of the answer, which may be sent as a tool or in words, or asks for citations.
 const ADDED_WITH_TOOLS: u64 = 1024;
 
-/// The facts of a request that bound its cost at any target.
+/// The facts of a request that bound its cost at the targets of its plan.
 #[derive(Debug)]
 pub(super) struct Bounds {
     /// The client's dialect.
     ingress: Dialect,
-    call: Arc<Conversation>,
+    contents: Contents,
     /// The facts that the client's dialect found.
     fees: CostFacts,
     text: TextBound,
     max_output_tokens: Option<u64>,
     choices: u64,
     service_tier: Option<String>,
+}
+
+/// The facts of a decoded request. They are kept in its place, since it may take much memory.
+#[derive(Debug)]
+struct Contents {
+    /// The most tokens of all pictures, sound and documents at each target; `None` where only the context window bounds
+    /// them.
+    media_tokens: Vec<((Provider, ModelName), Option<u64>)>,
+    has_sound: bool,
+    /// True if a provider may add instructions to the request: for tools, for a shape of the answer, for citations.
+    has_tools: bool,
+    audio_output: bool,
+}
+
+impl Contents {
+    fn of(call: &Conversation, fees: CostFacts, targets: impl IntoIterator<Item = (Provider, ModelName)>) -> Self {
+        let media_tokens = |(provider, model): (Provider, ModelName)| {
+            let mut media = call.media().map(|part| most_of_media(part, provider, model.as_str()));
+            let known = (!fees.by_reference).then_some(0);
+            let tokens =
+                known.and_then(|none: u64| media.try_fold(none, |sum, tokens| Some(sum.saturating_add(tokens?))));
+            ((provider, model), tokens)
+        };
+        let cites = |part: &Part| matches!(part, Part::Document(document) if document.citations);
+        Self {
+            media_tokens: targets.into_iter().map(media_tokens).collect(),
+            has_sound: call.media().any(|part| matches!(part, Part::Audio(_) | Part::Video(_))),
+            has_tools: !call.tools.is_empty() || call.format != Format::Text || call.media().any(cites),
+            audio_output: call.audio_output,
+        }
+    }
+
+    /// The most tokens of all pictures, sound and documents at the target of `step`.
+    fn media_tokens(&self, step: &Step) -> Option<u64> {
+        let is_asked = |(provider, model): &(Provider, ModelName)| *provider == step.provider && *model == step.model;
+        self.media_tokens.iter().find(|(target, _)| is_asked(target)).and_then(|(_, tokens)| *tokens)
+    }
 }
 
 /// The bound of the tokens of a request's text.
@@ -67,15 +102,18 @@ pub(super) enum Unbounded {
 }
 
 impl Bounds {
-    /// The bounds of `request`, in which its dialect found `fees`.
+    /// The bounds of `request` at each of `targets`.
     ///
     /// # Errors
-    /// As [`ClientRequest::call`].
-    pub(super) fn of(request: &ClientRequest, fees: CostFacts) -> Result<Self, RequestError> {
-        let (facts, bytes) = (request.facts(), request.text_bytes()?);
+    /// As [`ClientRequest::fees`].
+    pub(super) fn of(
+        request: &ClientRequest,
+        targets: impl IntoIterator<Item = (Provider, ModelName)>,
+    ) -> Result<Self, RequestError> {
+        let (facts, fees, bytes) = (request.facts(), request.fees()?, request.text_bytes()?);
         Ok(Self {
             ingress: request.ingress().dialect(),
-            call: request.call()?,
+            contents: Contents::of(&*request.call()?, fees, targets),
             fees,
             text: TextBound { bytes, tokens: bytes, may_be_counted: true },
             max_output_tokens: facts.max_output_tokens,
@@ -107,7 +145,7 @@ impl Bounds {
     /// Notes that so many bytes of text were encoded for a provider. Returns true if the bound has grown: the text of
     /// messages stays as it is, but schemas grow when their references are resolved.
     pub(super) fn encoded(&mut self, bytes: u64) -> bool {
-        let has_grown = self.has_tools() && bytes > self.text.bytes;
+        let has_grown = self.contents.has_tools && bytes > self.text.bytes;
         if has_grown {
             self.text = TextBound { bytes, tokens: bytes, may_be_counted: false };
         }
@@ -155,8 +193,8 @@ impl Bounds {
         let facts = prices.facts(provider, model);
         let window = facts.and_then(|facts| facts.context_window);
         let output = self.max_output_tokens.or(facts.and_then(|facts| facts.max_output));
-        let added = if self.has_tools() { ADDED + ADDED_WITH_TOOLS } else { ADDED };
-        let all = self.media_tokens(step).map(|media| media.saturating_add(text_tokens).saturating_add(added));
+        let added = if self.contents.has_tools { ADDED + ADDED_WITH_TOOLS } else { ADDED };
+        let all = self.contents.media_tokens(step).map(|media| media.saturating_add(text_tokens).saturating_add(added));
         let input = [all, window].into_iter().flatten().min();
         let bound = CostBound {
             input_tokens: input.unwrap_or(text_tokens),
@@ -164,8 +202,8 @@ impl Bounds {
             choices: self.choices,
             service_tier: self.service_tier.as_deref(),
             cache_write: self.fees.cache_write,
-            audio_input: self.fees.by_reference || self.has_sound(),
-            audio_output: self.call.audio_output,
+            audio_input: self.fees.by_reference || self.contents.has_sound,
+            audio_output: self.contents.audio_output,
             region,
         };
         // A missing price is reported first, because the client cannot bound the cost by another request then.
@@ -175,23 +213,6 @@ impl Bounds {
             (_, None) => Err(Unbounded::Output),
             (Some(_), Some(_)) => Ok(WorstCase { bound, cost }),
         }
-    }
-
-    /// The most tokens of all pictures, sound and documents; `None` where only the context window bounds them.
-    fn media_tokens(&self, step: &Step) -> Option<u64> {
-        let mut media = self.call.media().map(|part| most_of_media(part, step.provider, step.model.as_str()));
-        let known = (!self.fees.by_reference).then_some(0);
-        known.and_then(|none: u64| media.try_fold(none, |sum, tokens| Some(sum.saturating_add(tokens?))))
-    }
-
-    fn has_sound(&self) -> bool {
-        self.call.media().any(|part| matches!(part, Part::Audio(_) | Part::Video(_)))
-    }
-
-    /// True if a provider may add instructions to the request: for tools, for a shape of the answer, for citations.
-    fn has_tools(&self) -> bool {
-        let cites = |part: &Part| matches!(part, Part::Document(document) if document.citations);
-        !self.call.tools.is_empty() || self.call.format != Format::Text || self.call.media().any(cites)
     }
 }
 

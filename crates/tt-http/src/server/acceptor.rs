@@ -1,4 +1,4 @@
-//! Accepts connections on the control plane and hands each to the worker that serves the fewest.
+//! Accepts connections on the control plane and hands each to the worker that serves the fewest and is not stuck.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::connection::Accepted;
+use crate::server::entrance;
 use crate::server::places::Places;
 use crate::server::turned_away::TurnedAway;
 use crate::server::worker::WorkerThread;
@@ -31,7 +32,12 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Accepts until `stop`. Past `MAX_CONNECTIONS`, or past those that one address may have, a connection is told that there
 /// are too many. Returns early when a worker thread has ended, since nothing can be served by it any more.
-pub(super) async fn run(app: &Arc<App>, listener: &TcpListener, workers: &[WorkerThread], stop: &CancellationToken) {
+pub(super) async fn run(
+    app: &Arc<App>,
+    listener: &TcpListener,
+    workers: &mut [WorkerThread],
+    stop: &CancellationToken,
+) {
     let most = app.config.max_connections;
     let (places, turned_away) = (Places::new(most, MOST_OF_ONE_ADDRESS), TurnedAway::beside(most));
     let mut told: Option<Instant> = None;
@@ -48,8 +54,9 @@ pub(super) async fn run(app: &Arc<App>, listener: &TcpListener, workers: &[Worke
             continue;
         };
         let Ok(socket) = socket.into_std() else { continue };
-        let Some(worker) = workers.iter().min_by_key(|worker| worker.connections()) else { break };
-        if worker.hand_over(Accepted { socket, peer, place }).await.is_err() {
+        let entrances = workers.iter_mut().map(|worker| &mut worker.entrance);
+        let Some(entrance) = entrance::choose(entrances, Instant::now()) else { break };
+        if entrance.hand_over(Accepted { socket, peer, place }).await.is_err() {
             if !stop.is_cancelled() {
                 tracing::error!("a worker thread has ended: the server stops");
             }

@@ -26,6 +26,8 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::edge::reader::Reader;
+
 /// The requests of one connection. A request counts as begun when hyper has read its head, and as over when hyper has
 /// taken the whole of its answer.
 #[derive(Debug, Clone, Default)]
@@ -113,6 +115,7 @@ pub(crate) struct TimedSocket<S> {
     socket: S,
     times: Times,
     requests: Requests,
+    reader: Reader,
     /// The number of requests that were over when the phase began.
     over: u64,
     phase: Phase,
@@ -130,13 +133,15 @@ pub(crate) struct TimedSocket<S> {
 
 impl<S> TimedSocket<S> {
     /// A socket that has just been connected, and whose client has `times.head` for its first request's head.
-    pub(crate) fn new(socket: S, times: Times, requests: Requests) -> Self {
+    /// When it is cut because its client takes nothing, `reader` is told so.
+    pub(crate) fn new(socket: S, times: Times, requests: Requests, reader: Reader) -> Self {
         let now = Instant::now();
         let until = now + times.head;
         Self {
             socket,
             times,
             requests,
+            reader,
             over: 0,
             phase: Phase::Head { until },
             written_at: now,
@@ -219,7 +224,9 @@ impl<S> TimedSocket<S> {
     /// Fails when the client has taken nothing for too long.
     fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waits_since.get_or_insert_with(Instant::now);
-        self.poll_deadline(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        ready!(self.poll_deadline(cx));
+        self.reader.cut();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -323,7 +330,7 @@ mod tests {
         let mut server = JoinSet::new();
         server.spawn(async move {
             let requests = Requests::default();
-            let socket = TimedSocket::new(far, times, requests.clone());
+            let socket = TimedSocket::new(far, times, requests.clone(), Reader::default());
             let service = service_fn(move |_| {
                 let (answering, answer) = (requests.begin(), answer.clone());
                 async move {
@@ -449,9 +456,10 @@ mod tests {
         let write = 2 * HEAD;
         let (near, far) = tokio::io::duplex(500);
         let times = Times { head: HEAD, idle: Duration::from_secs(60), write };
-        let (mut reader, mut writer) = (near, TimedSocket::new(far, times, Requests::default()));
+        let (mut reader, mut writer) = (near, TimedSocket::new(far, times, Requests::default(), Reader::default()));
         // A request is being answered all the while.
         let _answering = writer.requests.begin();
+        assert!(!writer.reader.was_cut());
         let mut taken = [0; 500];
         for _ in 0..3 {
             // The provider says nothing for longer than a client may take nothing.
@@ -462,6 +470,7 @@ mod tests {
         let begun = Instant::now();
         let failed = tokio::time::timeout(Duration::from_secs(20), writer.write_all(&[b'x'; 2000])).await.unwrap();
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(writer.reader.was_cut());
         assert!(begun.elapsed() >= write, "cut after {:?}", begun.elapsed());
     }
 
@@ -484,7 +493,7 @@ mod tests {
         let mut server = JoinSet::new();
         server.spawn(async move {
             let requests = Requests::default();
-            let socket = TimedSocket::new(far, times, requests.clone());
+            let socket = TimedSocket::new(far, times, requests.clone(), Reader::default());
             let service = service_fn(move |_| {
                 let body = Endless(requests.begin());
                 async move { Ok::<_, Infallible>(Response::new(body)) }
@@ -507,7 +516,7 @@ mod tests {
     async fn after_an_answer(head: Duration, idle: Duration) -> (TimedSocket<DuplexStream>, DuplexStream) {
         let (near, far) = tokio::io::duplex(1 << 16);
         let requests = Requests::default();
-        let mut socket = TimedSocket::new(far, Times { head, idle, write: idle }, requests.clone());
+        let mut socket = TimedSocket::new(far, Times { head, idle, write: idle }, requests.clone(), Reader::default());
         drop(requests.begin());
         socket.write_all(b"hello").await.unwrap();
         (socket, near)

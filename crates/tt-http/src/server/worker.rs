@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use hyper_util::server::graceful::GracefulShutdown;
@@ -13,21 +12,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::server::connection::{self, Accepted};
+use crate::server::entrance::{Connections, Entrance, entrance};
 use crate::state::app::App;
 use crate::state::worker::Worker;
 
-/// Connections handed to a worker that it has not taken up yet; when so many wait, the acceptor waits too.
-const MOST_HANDED_OVER: usize = 1024;
-
 /// A running worker, as the acceptor sees it.
 pub(super) struct WorkerThread {
-    hand_over: mpsc::Sender<Accepted>,
-    connections: Arc<AtomicUsize>,
+    pub(super) entrance: Entrance<Accepted>,
     thread: JoinHandle<()>,
 }
-
-/// The worker's thread has ended.
-pub(super) struct Ended;
 
 impl WorkerThread {
     /// Starts worker `number`. From `stop` on it takes up no new connection, and ends after the grace period at the
@@ -38,9 +31,7 @@ impl WorkerThread {
     pub(super) fn start(number: usize, app: Arc<App>, stop: CancellationToken) -> io::Result<Self> {
         let client = tt_providers::Client::new(app.client_settings()).map_err(io::Error::other)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (hand_over, accepted) = mpsc::channel(MOST_HANDED_OVER);
-        let connections = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&connections);
+        let (entrance, accepted, connections) = entrance();
         let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
             runtime.block_on(async {
                 let worker = Worker {
@@ -49,27 +40,16 @@ impl WorkerThread {
                     budgets: app.budget_accounts.counters().worker().await,
                     ledger: app.ledger.worker(number),
                 };
-                serve(app, Arc::new(worker), accepted, count, stop).await;
+                serve(app, Arc::new(worker), accepted, connections, stop).await;
             });
             // Dropping the runtime drops the requests that still run, and their guards settle them.
         })?;
-        Ok(Self { hand_over, connections, thread })
+        Ok(Self { entrance, thread })
     }
 
-    /// The number of the worker's connections, those on their way to it included.
-    pub(super) fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
-    }
-
-    /// Hands the worker a connection, once it has room for one.
-    pub(super) async fn hand_over(&self, accepted: Accepted) -> Result<(), Ended> {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        self.hand_over.send(accepted).await.map_err(|_| Ended)
-    }
-
-    /// Blocks until the thread ends. Returns false if it panicked.
-    pub(super) fn join(self) -> bool {
-        self.thread.join().is_ok()
+    /// The thread, which ends after its stop and the grace period.
+    pub(super) fn into_thread(self) -> JoinHandle<()> {
+        self.thread
     }
 }
 
@@ -78,7 +58,7 @@ async fn serve(
     app: Arc<App>,
     worker: Arc<Worker>,
     mut accepted: mpsc::Receiver<Accepted>,
-    connections: Arc<AtomicUsize>,
+    connections: Connections,
     stop: CancellationToken,
 ) {
     let graceful = GracefulShutdown::new();
@@ -95,11 +75,11 @@ async fn serve(
             next = accepted.recv() => next,
         };
         let Some(Accepted { socket, peer, place }) = next else { break };
-        let counted = Counted(Arc::clone(&connections));
+        let taken = connections.taken();
         let Ok(socket) = TcpStream::from_std(socket) else { continue };
         let served = connection::serve(Arc::clone(&app), Arc::clone(&worker), peer.ip(), socket, graceful.watcher());
         tasks.spawn(async move {
-            let _until_its_end = (place, counted);
+            let _until_its_end = (place, taken);
             served.await;
         });
     }
@@ -109,15 +89,8 @@ async fn serve(
         tasks.wait().await;
     });
     if drained.await.is_err() {
+        // Every request that is cut settles, and the stop waits for that.
+        app.compute.hurry();
         tracing::warn!(connections = tasks.len(), "the grace period is over: connections are cut");
-    }
-}
-
-/// Counts a connection down when it ends, however it does.
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,27 +1,32 @@
 //! The application: everything that all requests share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Once};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tt_core::Causes;
 use tt_core::price::PriceTable;
+use tt_core::time::DAY_MS;
+use tt_core::{Causes, Timestamp};
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
 use tt_providers::ClientSettings;
+use tt_providers::upstream::resolver::Resolver;
 use tt_ratelimit::{Limiter, OutputQuantiles};
 use tt_store::{Store, StoreError};
 
+use crate::clock::now;
 use crate::config::HttpConfig;
 use crate::state::budget_accounts::BudgetAccounts;
+use crate::state::call_limit::CallLimit;
+use crate::state::compute::Compute;
 use crate::state::directory::Directory;
-use crate::state::last_used::LastUsed;
+use crate::state::last_used::{LastUsed, Uses};
+use crate::state::login_failures::LoginFailures;
 use crate::state::login_throttle::LoginThrottle;
 use crate::state::memory_limit::MemoryLimit;
 use crate::state::model_refresh_queue::ModelRefreshQueue;
 use crate::state::prices::Prices;
-use crate::state::token_counter::TokenCounter;
 
 /// The longest time that a reader of the log waits for requests that have just settled to be stored.
 const READ_YOUR_WRITES: Duration = Duration::from_millis(500);
@@ -68,13 +73,19 @@ pub struct App {
     pub(crate) learned: OutputQuantiles,
     pub(crate) prices: Prices,
     pub(crate) control: Handle,
+    /// Looks up the hosts of providers, for every worker.
+    pub(crate) resolver: Resolver,
     pub(crate) config: HttpConfig,
     pub(crate) directory: Directory,
     pub(crate) memory: MemoryLimit,
-    pub(crate) token_counter: Arc<TokenCounter>,
+    pub(crate) compute: Arc<Compute>,
     pub(crate) last_used: LastUsed,
     pub(crate) model_refresh: ModelRefreshQueue,
     pub(crate) login_throttle: LoginThrottle,
+    /// Completed when the operator has been warned of a proxy that is not trusted.
+    pub(crate) untrusted_proxy_told: Once,
+    pub(crate) login_failures: LoginFailures,
+    pub(crate) call_limit: CallLimit,
     pub(crate) log_retention_days: u32,
     draining: AtomicBool,
 }
@@ -98,10 +109,13 @@ impl App {
         Arc::new(Self {
             directory: Directory::new(store.clone(), Arc::clone(&keyring), config.directory_max_stale),
             memory: MemoryLimit::new(config.max_buffered_bytes),
-            token_counter: Arc::new(TokenCounter::start()),
+            compute: Arc::new(Compute::new()),
             last_used: LastUsed::default(),
             model_refresh: ModelRefreshQueue::default(),
             login_throttle: LoginThrottle::default(),
+            untrusted_proxy_told: Once::new(),
+            login_failures: LoginFailures::new(Instant::now()),
+            call_limit: CallLimit::default(),
             store,
             passwords,
             sessions,
@@ -111,6 +125,7 @@ impl App {
             budget_accounts,
             learned: OutputQuantiles::new(MOST_LEARNED),
             prices: Prices::new(prices),
+            resolver: Resolver::system(control.clone()),
             control,
             config,
             log_retention_days,
@@ -130,25 +145,54 @@ impl App {
     /// The settings of the client by which a worker calls providers.
     pub(crate) fn client_settings(&self) -> ClientSettings {
         let upstream = &self.config.upstream;
-        ClientSettings { connect_timeout: upstream.connect_timeout, allow_private_upstreams: upstream.allow_private }
+        ClientSettings {
+            resolver: self.resolver.clone(),
+            connect_timeout: upstream.connect_timeout,
+            allow_private_upstreams: upstream.allow_private,
+        }
     }
 
-    /// Writes down when API keys were last used. When the store fails, the times so far are lost, and a key's next use is
-    /// noted again.
+    /// Writes down when API keys and sessions were last used. When the store fails, the times so far are lost, and the next
+    /// use of a credential is noted again.
     pub(crate) async fn write_last_used(&self) {
-        // One writer at a time, so that a caller who lists keys after this does not miss what another still writes.
+        // One writer at a time, so that a caller who lists credentials after this does not miss what another still writes.
         let _writing = self.last_used.writing.lock().await;
-        let used = self.last_used.take();
-        if !used.is_empty()
-            && let Err(error) = self.store.touch_last_used(used).await
+        let Uses { api_keys, sessions } = self.last_used.take();
+        let written = async {
+            if !api_keys.is_empty() {
+                self.store.touch_last_used(api_keys).await?;
+            }
+            if !sessions.is_empty() {
+                self.store.touch_sessions(sessions).await?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(error = %Causes(&error), "the last use of API keys and sessions could not be written");
+        }
+    }
+
+    /// Writes failed logins to the audit trail: all of them if `all` is true, else those that may be written in this minute.
+    /// When the store fails, those that were taken are lost, and the log says how many.
+    pub(crate) async fn write_login_failures(&self, all: bool) {
+        let failures = self.login_failures.take(all, Instant::now());
+        let count: u64 = failures.iter().map(|group| u64::from(group.count)).sum();
+        if !failures.is_empty()
+            && let Err(error) = self.store.note_failures(failures, now()).await
         {
-            tracing::warn!(error = %Causes(&error), "the last use of API keys could not be written");
+            tracing::warn!(error = %Causes(&error), count, "failed logins could not be written to the audit trail");
         }
     }
 
     /// Reads the prices that administrators have set, when they may have changed since the last read.
     pub(crate) async fn refresh_prices(&self) -> Result<(), StoreError> {
         self.prices.refresh(|| self.store.price_overrides()).await
+    }
+
+    /// The moment from which on all rows of the log are kept; `None`: they are kept for ever.
+    pub(crate) fn rows_since(&self) -> Option<Timestamp> {
+        let days = i64::from(self.log_retention_days);
+        (days > 0).then(|| now().plus_millis(-days * DAY_MS).day())
     }
 
     /// Waits until every settled request is in the store, half a second at most, so that callers find their own requests

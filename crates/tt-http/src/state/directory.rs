@@ -18,6 +18,7 @@ use tt_crypto::Keyring;
 use tt_store::{Store, StoreError};
 
 use crate::state::directory::slots::{Slot, Slots};
+use crate::state::memory_limit::UserMemory;
 
 mod slots;
 mod user_view;
@@ -85,6 +86,11 @@ impl KnownCaller {
     /// True if nothing has changed since the store was asked.
     fn is_current(&self) -> bool {
         self.slot.is_at(self.generation)
+    }
+
+    /// The memory that the requests of the caller's user hold.
+    pub(crate) fn memory(&self) -> Arc<UserMemory> {
+        Arc::clone(self.slot.memory())
     }
 }
 

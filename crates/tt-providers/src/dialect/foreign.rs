@@ -12,7 +12,7 @@ use tt_core::{Dialect, Provider};
 use crate::error::RequestError;
 use crate::notes::Notes;
 
-const NOT_HERE: &str = "it is in the words of another API";
+const NOT_HERE: &str = "it belongs to another API";
 
 /// Notes or refuses the fields, tools and state of `call` that a provider called in `dialect` does not know.
 ///
@@ -114,6 +114,19 @@ pub(super) fn keeps(
     }
     notes.dropped(at.clone(), "only the provider that made it can read it");
     Ok(false)
+}
+
+/// The text that stands for a block of another provider inside the result of a tool; `None` for a block without one, and
+/// for a block that may go to `provider`, called in `dialect`.
+pub(super) fn in_words<'a>(
+    opaque: &'a Opaque,
+    (dialect, provider): (Dialect, Provider),
+    at: &Field,
+    notes: &mut Notes,
+) -> Option<&'a str> {
+    let text = opaque.text.as_deref().filter(|_| !(opaque.pending || opaque.of.is(dialect, provider)))?;
+    notes.changed(at.clone(), "sent as its text");
+    Some(text)
 }
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ fn one_dialect_passes_through_as_it_is() {
     let exchange = exchange(&plain(), Dialect::OpenAiChat, None);
     assert_eq!(exchange.path(), "/chat/completions");
     assert_eq!(sent(&exchange)["model"], "upstream");
-    assert!(!exchange.request.is_decoded());
+    assert!(exchange.request.kept().is_none());
+    assert_eq!(exchange.held_bytes(), 0, "the client's bytes are sent");
     let body =
         Bytes::from_static(br#"{"model":"m","choices":[{"message":{"content":"hi"}}],  "usage":{"prompt_tokens":1}}"#);
     let answer = exchange.reply(body.clone()).unwrap();
@@ -89,10 +90,20 @@ fn a_cap_takes_the_place_of_what_was_asked_for() {
 }
 
 #[test]
-fn the_call_is_decoded_once_and_kept() {
+fn the_call_is_kept_until_it_is_taken() {
     let request = request(&plain()).unwrap();
-    assert!(!request.is_decoded());
-    assert!(Arc::ptr_eq(&request.call().unwrap(), &request.call().unwrap()));
+    let call = request.call().unwrap();
+    assert!(Arc::ptr_eq(&call, &request.call().unwrap()));
+    assert!(Arc::ptr_eq(&call, &request.take_call().unwrap()));
+    assert!(request.kept().is_none());
+    assert_eq!(request.take_call().unwrap(), call, "it is decoded again");
+}
+
+#[test]
+fn only_the_encoded_request_is_kept_of_one_that_was_translated() {
+    let exchange = exchange(&plain(), Dialect::AnthropicMessages, Some(9));
+    assert!(exchange.request.kept().is_none());
+    assert_eq!(exchange.held_bytes() as u64, exchange.body().len());
 }
 
 #[test]

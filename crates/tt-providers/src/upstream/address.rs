@@ -8,15 +8,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tt_core::BaseUrl;
 
-/// The reason for which a host may not be called.
+use crate::upstream::resolver::{LookupError, Resolver};
+use crate::upstream::trust::Trust;
+
+/// The reason for which a host may not be called. Both reasons read alike, since the difference would tell a user which names
+/// an inner network has.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// The host is, or resolves to, an address that is not public.
-    #[error("the host is not a public address")]
+    #[error("the host has no public address")]
     NotPublic,
     /// The name of the host does not resolve.
-    #[error("the host's name cannot be resolved")]
-    Unresolved(#[source] std::io::Error),
+    #[error("the host has no public address")]
+    Unresolved(#[source] LookupError),
 }
 
 /// True if `ip` is an address of the public internet: not one of the blocks reserved for other purposes
@@ -65,24 +69,18 @@ const fn is_public_v6(ip: Ipv6Addr) -> bool {
 /// checks again at every connection, since the addresses of a name change.
 ///
 /// # Errors
-/// `NotPublic` if any address is not public, `Unresolved` if there is none.
-pub async fn resolve_public(url: &BaseUrl) -> Result<(), AddressError> {
-    let invalid = || AddressError::Unresolved(std::io::Error::from(std::io::ErrorKind::InvalidInput));
+/// `NotPublic` if any address is not public, `Unresolved` if there is none, or if none is found within
+/// [`LONGEST`](crate::upstream::resolver::LONGEST).
+pub async fn resolve_public(resolver: &Resolver, url: &BaseUrl) -> Result<(), AddressError> {
+    let invalid = || AddressError::Unresolved(LookupError::none());
     let uri: http::Uri = url.as_str().parse().map_err(|_| invalid())?;
     let host = uri.host().ok_or_else(invalid)?;
     match literal(host) {
         Some(ip) if is_public(ip) => Ok(()),
         Some(_) => Err(AddressError::NotPublic),
         None => {
-            let found = tokio::net::lookup_host((host, 0)).await.map_err(AddressError::Unresolved)?;
-            let mut any = false;
-            for address in found {
-                any = true;
-                if !is_public(address.ip()) {
-                    return Err(AddressError::NotPublic);
-                }
-            }
-            if any { Ok(()) } else { Err(AddressError::Unresolved(std::io::ErrorKind::NotFound.into())) }
+            let found = resolver.addresses(host, Trust::User).await.map_err(AddressError::Unresolved)?;
+            if found.iter().all(|address| is_public(address.ip())) { Ok(()) } else { Err(AddressError::NotPublic) }
         }
     }
 }
@@ -164,14 +162,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_base_url_is_checked_by_name_and_by_address() {
+        let resolver = Resolver::system(tokio::runtime::Handle::current());
         for bad in ["http://127.0.0.1:1", "http://[::1]/v1", "http://localhost", "https://[::ffff:10.0.0.1]"] {
-            let found = resolve_public(&BaseUrl::parse(bad).unwrap()).await;
+            let found = resolve_public(&resolver, &BaseUrl::parse(bad).unwrap()).await;
             assert!(matches!(found, Err(AddressError::NotPublic)), "{bad}: {found:?}");
         }
         // Other spellings of 127.0.0.1, which only the system's resolver reads as addresses.
         for bad in ["http://2130706433", "http://0x7f.1", "http://127.1"] {
-            assert!(resolve_public(&BaseUrl::parse(bad).unwrap()).await.is_err(), "{bad}");
+            assert!(resolve_public(&resolver, &BaseUrl::parse(bad).unwrap()).await.is_err(), "{bad}");
         }
-        assert!(resolve_public(&BaseUrl::parse("https://8.8.8.8/v1").unwrap()).await.is_ok());
+        assert!(resolve_public(&resolver, &BaseUrl::parse("https://8.8.8.8/v1").unwrap()).await.is_ok());
     }
 }

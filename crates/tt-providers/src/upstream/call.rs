@@ -12,8 +12,9 @@ use tokio::time::timeout;
 
 use crate::codec::Egress;
 use crate::slices::Slices;
-use crate::upstream::client::{Client, Trust};
+use crate::upstream::client::Client;
 use crate::upstream::error::UpstreamError;
+use crate::upstream::trust::Trust;
 
 /// The largest error body that is read, in bytes, and the time limit for reading it.
 const LARGEST_ERROR_BYTES: usize = 64 * 1024;
@@ -45,18 +46,24 @@ pub async fn ask(
         return Err(UpstreamError::Protocol(format!("status {}", parts.status.as_u16())));
     }
     // The body explains the status. If it cannot be read, the status alone makes the error.
-    let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR_BYTES, ERROR_TIME)).await;
+    let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR_BYTES, ERROR_TIME, |_| Ok(()))).await;
     let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), secret);
     let refused = egress.refused(parts.status.as_u16(), &parts.headers, &body);
     Err(UpstreamError::Refused(Box::new(refused)))
 }
 
-/// Reads a body in full. `idle` is the longest time that may pass without a byte.
+/// Reads a body in full. `idle` is the longest time that may pass without a byte. `hold` is told the number of bytes so
+/// far, before they are kept.
 ///
 /// # Errors
-/// `Protocol` for a body of more than `cap_bytes`, `Timeout` after `idle` without a byte, `Broken` for a body that
-/// ended early.
-pub async fn collect(mut body: Incoming, cap_bytes: usize, idle: Duration) -> Result<Bytes, UpstreamError> {
+/// `Protocol` for a body of more than `cap_bytes`, `Timeout` after `idle` without a byte, `Broken` for a body that ended
+/// early, and whatever `hold` refuses.
+pub async fn collect(
+    mut body: Incoming,
+    cap_bytes: usize,
+    idle: Duration,
+    mut hold: impl FnMut(usize) -> Result<(), UpstreamError>,
+) -> Result<Bytes, UpstreamError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     loop {
@@ -64,9 +71,11 @@ pub async fn collect(mut body: Incoming, cap_bytes: usize, idle: Duration) -> Re
         let Some(frame) = frame else { break };
         let frame = frame.map_err(|_| UpstreamError::Broken("in the middle of the answer".to_owned()))?;
         let Ok(data) = frame.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > cap_bytes {
+        let total = first.len() + rest.len() + data.len();
+        if total > cap_bytes {
             return Err(UpstreamError::Protocol(format!("the answer is larger than {cap_bytes} bytes")));
         }
+        hold(total)?;
         if first.is_empty() && rest.is_empty() {
             first = data;
         } else {
@@ -114,7 +123,8 @@ mod tests {
         assert_eq!(without_secret(body, &secret), "wrong key: [key]");
         let message = "sk-live-secret is wrong".to_owned();
         let kind = RefusedKind::Invalid;
-        let refused = Refused { status: 400, kind, message, code: None, param: None, retry_after: None };
+        let refused =
+            Refused { status: 400, kind, message, code: None, param: None, retry_after: None, should_retry: None };
         let error = error_without_secret(UpstreamError::Refused(Box::new(refused)), &secret);
         assert_eq!(error.public_reason(), "400 [key] is wrong");
         assert_eq!(struck_out("a short one", &SecretString::from("short")), None);

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower_service::Service;
@@ -21,23 +21,22 @@ use tower_service::Service;
 use crate::slices::Slices;
 use crate::upstream::address::{AddressError, is_public, literal};
 use crate::upstream::error::{UpstreamError, cut};
+use crate::upstream::resolver::Resolver;
+use crate::upstream::trust::Trust;
 
 /// The time after which an idle connection is closed. Load balancers usually close theirs after 60 s, which would break
 /// a request that is just being sent.
 const IDLE: Duration = Duration::from_secs(50);
 
-/// The person who chose an address, which decides whether it must be public.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// The operator of the server. Any address is allowed.
-    Operator,
-    /// A user. Only public addresses are allowed, unless [`ClientSettings`] allows private ones.
-    User,
-}
+/// The most bytes of an answer that are read at a time. A stream works through as many at once, which must not take a
+/// worker thread long, and a connection holds as many.
+const READ_BYTES: usize = 64 * 1024;
 
 /// Settings of a client's connections.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ClientSettings {
+    /// Looks up the hosts' names. It is shared with other clients.
+    pub resolver: Resolver,
     /// The time limit for a new connection: name lookup, TCP and TLS together.
     pub connect_timeout: Duration,
     /// True if users may choose private addresses (`ALLOW_PRIVATE_UPSTREAMS`).
@@ -48,10 +47,10 @@ pub struct ClientSettings {
 /// needs a client of its own.
 #[derive(Debug, Clone)]
 pub struct Client {
-    open: Pool,
+    operator: Pool,
     /// A separate pool for addresses that users chose, so that their requests never reuse a connection whose address
     /// was not checked.
-    guarded: Option<Pool>,
+    users: Pool,
 }
 
 type Pool = legacy::Client<Connector, Slices>;
@@ -62,8 +61,7 @@ impl Client {
     /// # Errors
     /// The error of the TLS library if it refuses its own defaults, which only a broken build does.
     pub fn new(settings: ClientSettings) -> Result<Self, rustls::Error> {
-        let guarded = if settings.allow_private_upstreams { None } else { Some(pool(settings, true)?) };
-        Ok(Self { open: pool(settings, false)?, guarded })
+        Ok(Self { operator: pool(&settings, Trust::Operator)?, users: pool(&settings, Trust::User)? })
     }
 
     /// Sends a request and waits for the head of the answer. Only connecting has a deadline; the caller sets the one
@@ -72,16 +70,18 @@ impl Client {
     /// # Errors
     /// `Connect` when nothing was sent; `Broken` when the connection broke or was no HTTP after that.
     pub async fn send(&self, request: Request<Slices>, trust: Trust) -> Result<Response<Incoming>, UpstreamError> {
-        let pool = match (trust, &self.guarded) {
-            (Trust::User, Some(guarded)) => guarded,
-            (Trust::Operator, _) | (Trust::User, None) => &self.open,
+        let pool = match trust {
+            Trust::Operator => &self.operator,
+            Trust::User => &self.users,
         };
         pool.request(request).await.map_err(failed)
     }
 }
 
-fn pool(settings: ClientSettings, guarded: bool) -> Result<Pool, rustls::Error> {
-    let mut http = HttpConnector::new_with_resolver(Resolver { system: GaiResolver::new(), guarded });
+fn pool(settings: &ClientSettings, trust: Trust) -> Result<Pool, rustls::Error> {
+    let guarded = trust == Trust::User && !settings.allow_private_upstreams;
+    let hosts = Hosts { resolver: settings.resolver.clone(), trust, guarded };
+    let mut http = HttpConnector::new_with_resolver(hosts);
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_keepalive(Some(Duration::from_secs(60)));
@@ -95,6 +95,7 @@ fn pool(settings: ClientSettings, guarded: bool) -> Result<Pool, rustls::Error> 
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
+        .http1_max_buf_size(READ_BYTES)
         .build(connector))
 }
 
@@ -125,7 +126,7 @@ fn failed(error: legacy::Error) -> UpstreamError {
 /// Opens connections within the deadline. A guarded connector refuses addresses that are not public.
 #[derive(Clone)]
 struct Connector {
-    https: HttpsConnector<HttpConnector<Resolver>>,
+    https: HttpsConnector<HttpConnector<Hosts>>,
     guarded: bool,
     timeout: Duration,
 }
@@ -152,27 +153,27 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// The resolver of the system. A guarded one refuses a name if any of its addresses is not public.
+/// The resolver of one pool. A guarded one refuses a name if any of its addresses is not public.
 #[derive(Clone)]
-struct Resolver {
-    system: GaiResolver,
+struct Hosts {
+    resolver: Resolver,
+    trust: Trust,
     guarded: bool,
 }
 
-impl Service<Name> for Resolver {
+impl Service<Name> for Hosts {
     type Response = std::vec::IntoIter<std::net::SocketAddr>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.system.poll_ready(cx).map_err(Into::into)
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let found = self.system.call(name);
-        let guarded = self.guarded;
+        let Self { resolver, trust, guarded } = self.clone();
         Box::pin(async move {
-            let found: Vec<_> = found.await?.collect();
+            let found = resolver.addresses(name.as_str(), trust).await?;
             if guarded && found.iter().any(|address| !is_public(address.ip())) {
                 return Err(AddressError::NotPublic.into());
             }
@@ -187,11 +188,16 @@ mod tests {
     use http_body_util::{BodyExt, Limited};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio::runtime::Handle;
 
     use super::*;
 
     fn client(allow_private_upstreams: bool) -> Client {
-        Client::new(ClientSettings { connect_timeout: Duration::from_secs(5), allow_private_upstreams }).unwrap()
+        client_with(Resolver::system(Handle::current()), Duration::from_secs(5), allow_private_upstreams)
+    }
+
+    fn client_with(resolver: Resolver, connect_timeout: Duration, allow_private_upstreams: bool) -> Client {
+        Client::new(ClientSettings { resolver, connect_timeout, allow_private_upstreams }).unwrap()
     }
 
     fn get(address: &str) -> Request<Slices> {
@@ -244,7 +250,7 @@ mod tests {
             let error = client(false).send(get(&format!("http://{host}:{port}/")), Trust::User).await.unwrap_err();
             assert!(matches!(&error, UpstreamError::Connect(_)), "{host}: {error:?}");
             // The odd spelling is an address only to some resolvers.
-            assert!(host == "2130706433" || chain(&error).contains("not a public address"), "{}", chain(&error));
+            assert!(host == "2130706433" || chain(&error).contains("no public address"), "{}", chain(&error));
         }
         let refused = tokio::time::timeout(Duration::from_millis(1), listener.accept()).await;
         assert!(refused.is_err(), "a connection was made");
@@ -278,14 +284,39 @@ mod tests {
     async fn a_silent_handshake_ends_at_the_connect_timeout() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("https://{}/", listener.local_addr().unwrap());
-        let settings = ClientSettings { connect_timeout: Duration::from_millis(50), allow_private_upstreams: false };
-        let error = Client::new(settings).unwrap().send(get(&address), Trust::Operator).await.unwrap_err();
+        let client = client_with(Resolver::system(Handle::current()), Duration::from_millis(50), false);
+        let error = client.send(get(&address), Trust::Operator).await.unwrap_err();
         assert!(matches!(&error, UpstreamError::Connect(_)), "{error:?}");
         assert!(chain(&error).contains("elapsed"), "{}", chain(&error));
     }
 
-    #[test]
-    fn a_call_may_move_between_threads() {
+    #[tokio::test]
+    async fn a_name_that_is_not_resolved_in_time_is_no_connection() {
+        let (never, gate) = std::sync::mpsc::channel::<()>();
+        let gate = std::sync::Mutex::new(gate);
+        let hanging = Resolver::by(Handle::current(), move |_| {
+            let _ended = gate.lock().map(|gate| gate.recv());
+            Ok(Vec::new())
+        });
+        let client = client_with(hanging, Duration::from_millis(50), false);
+        for trust in [Trust::Operator, Trust::User] {
+            let error = client.send(get("http://slow.example/"), trust).await.unwrap_err();
+            assert!(matches!(&error, UpstreamError::Connect(_)), "{error:?}");
+            assert!(chain(&error).contains("elapsed"), "{}", chain(&error));
+        }
+        drop(never);
+    }
+
+    #[tokio::test]
+    async fn a_users_name_is_refused_if_any_of_its_addresses_is_private() {
+        let mixed = Resolver::by(Handle::current(), |_| Ok(vec![[8, 8, 8, 8].into(), [10, 0, 0, 1].into()]));
+        let client = client_with(mixed, Duration::from_secs(5), false);
+        let error = client.send(get("http://mixed.example/"), Trust::User).await.unwrap_err();
+        assert!(chain(&error).contains("no public address"), "{}", chain(&error));
+    }
+
+    #[tokio::test]
+    async fn a_call_may_move_between_threads() {
         fn is_send<T: Send>(_: &T) {}
         is_send(&client(false).send(get("http://localhost/"), Trust::User));
     }

@@ -23,6 +23,9 @@ pub enum UpstreamError {
     /// The answer cannot be read, or ended early.
     #[error("unreadable answer: {0}")]
     Protocol(String),
+    /// The answer was not read, for a reason of this process: there is no memory for it.
+    #[error("the answer was not read: {0}")]
+    Unread(String),
     /// The answer is whole but of no use (Gemini `MALFORMED_FUNCTION_CALL`). The provider bills it all the same.
     #[error("unusable answer: {reason}")]
     BadAnswer {
@@ -50,6 +53,8 @@ pub struct Refused {
     pub param: Option<String>,
     /// The wait that the provider asks for before the next request; at most a day.
     pub retry_after: Option<Duration>,
+    /// The provider's own word (`x-should-retry`) on whether the same request may succeed later.
+    pub should_retry: Option<bool>,
 }
 
 /// The kind of an error that a provider reported.
@@ -93,7 +98,7 @@ impl UpstreamError {
     /// time-out leads to the next target at once, since the caller has waited already.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Timeout(_) | Self::Protocol(_) | Self::BadAnswer { .. } => Disposition::FallBack,
+            Self::Timeout(_) | Self::Protocol(_) | Self::Unread(_) | Self::BadAnswer { .. } => Disposition::FallBack,
             Self::Connect(_) | Self::Broken(_) => Disposition::Retry(None),
             Self::Refused(refused) => refused.disposition(),
         }
@@ -118,6 +123,7 @@ impl UpstreamError {
             Self::Timeout(_) => "no more data in time",
             Self::Connect(_) | Self::Broken(_) => "the connection broke",
             Self::BadAnswer { .. } | Self::Protocol(_) => "unreadable",
+            Self::Unread(_) => "no room for the answer",
         }
     }
 }
@@ -184,7 +190,8 @@ mod tests {
     fn a_stored_keys_fault_is_not_told_in_the_providers_words() {
         let refused = |kind, status| {
             let message = "the key sk-secret is wrong.".to_owned();
-            let refused = Refused { status, kind, message, code: None, param: None, retry_after: None };
+            let refused =
+                Refused { status, kind, message, code: None, param: None, retry_after: None, should_retry: None };
             UpstreamError::Refused(Box::new(refused)).public_reason()
         };
         assert_eq!(

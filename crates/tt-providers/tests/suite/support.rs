@@ -66,6 +66,13 @@ impl Model {
     }
 }
 
+impl Model {
+    /// The model as the target of a request.
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { model: self.name, facts: self.facts.as_ref() }
+    }
+}
+
 /// A request of the client, encoded for a provider.
 pub(crate) struct Sent {
     pub(crate) body: Vec<u8>,
@@ -335,6 +342,7 @@ fn failure(error: &UpstreamError) -> String {
         UpstreamError::Connect(_) => "no connection".to_owned(),
         UpstreamError::Broken(why) => format!("broken connection: {why}"),
         UpstreamError::Protocol(why) => format!("unreadable answer: {why}"),
+        UpstreamError::Unread(why) => format!("an answer that was not read: {why}"),
         UpstreamError::BadAnswer { reason, usage: billed } => {
             format!("unusable answer: {reason}, billed: {}", classes(&billed.usage, &billed.fees))
         }
@@ -349,7 +357,7 @@ fn failure(error: &UpstreamError) -> String {
 }
 
 fn refused_line(refused: &Refused) -> String {
-    let Refused { status, kind, message, code, param, retry_after } = refused;
+    let Refused { status, kind, message, code, param, retry_after, should_retry } = refused;
     let mut line = format!("refused {status} {kind:?}");
     for (name, value) in [("code", code), ("param", param)] {
         if let Some(value) = value {
@@ -358,6 +366,9 @@ fn refused_line(refused: &Refused) -> String {
     }
     if let Some(wait) = retry_after {
         write!(line, " wait {wait:?}").unwrap();
+    }
+    if let Some(again) = should_retry {
+        write!(line, " again {again}").unwrap();
     }
     format!("{line} {message:?}")
 }

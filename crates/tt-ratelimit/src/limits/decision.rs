@@ -39,6 +39,16 @@ pub(super) enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The state of a rule with this limit, as long as the request that the verdict is about is not counted.
+    pub(super) const fn standing(self, limit: u64) -> Standing {
+        match self {
+            Self::Room { remaining, reset } => Standing { limit, remaining: remaining + 1, reset },
+            Self::Full { retry_after } => Standing { limit, remaining: 0, reset: retry_after },
+        }
+    }
+}
+
 /// Collects the verdicts of all rules: the fewest remaining requests and the longest wait. Of equal verdicts the first
 /// stands.
 #[derive(Debug, Default)]

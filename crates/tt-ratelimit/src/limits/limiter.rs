@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tt_core::limits::{Decision, Rule};
+use tt_core::limits::{Decision, Rule, Standing};
 use tt_core::{ApiKeyId, Timestamp, UserId};
 
 use super::memory::MemoryLimits;
@@ -62,6 +62,16 @@ impl Limiter {
         }
     }
 
+    /// The Redis that has been told of all requests that were admitted before it, by the time since when it has its
+    /// counters. `None` while there is no such Redis.
+    #[cfg(test)]
+    pub(super) async fn told(&self) -> Option<u64> {
+        match &self.0 {
+            Backend::Memory(_) => None,
+            Backend::Redis(redis) => redis.told().await,
+        }
+    }
+
     /// The state of Redis, for `/health/ready`.
     pub fn redis_state(&self) -> RedisState {
         match &self.0 {
@@ -82,6 +92,11 @@ enum WorkerBackend {
 }
 
 impl LimitWorker {
+    /// A handle of new limits that hold in this process alone. Its checks never wait.
+    pub fn memory() -> Self {
+        Self(WorkerBackend::Memory(Arc::new(MemoryLimits::new())))
+    }
+
     /// Decides a request by all `rules`: it is counted by every one of them or by none. The rules must be of one
     /// caller, as [`tt_core::limits::rules`] gives them. Without rules the answer is [`Decision::Admit`] and nothing is
     /// counted.
@@ -96,6 +111,17 @@ impl LimitWorker {
         match &self.0 {
             WorkerBackend::Memory(memory) => memory.check(rules, now),
             WorkerBackend::Redis(redis, connection) => redis.check(connection, rules, now).await,
+        }
+    }
+
+    /// The state of each of `rules`, in their order; nothing is counted. While Redis is down it is that of this process.
+    pub async fn standings(&self, rules: &[Rule], now: Timestamp) -> Vec<Standing> {
+        if rules.is_empty() {
+            return Vec::new();
+        }
+        match &self.0 {
+            WorkerBackend::Memory(memory) => memory.standings(rules, now),
+            WorkerBackend::Redis(redis, connection) => redis.standings(connection, rules, now).await,
         }
     }
 }

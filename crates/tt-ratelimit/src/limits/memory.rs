@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tt_core::limits::{Decision, Rule};
+use tt_core::limits::{Decision, Rule, Standing};
 use tt_core::{ApiKeyId, Timestamp, UserId};
 
 use super::day::{Day, day_number};
@@ -70,6 +70,13 @@ impl MemoryLimits {
             shard.count(rules, now);
         }
         decision
+    }
+
+    /// The state of each of `rules`, which are of one user.
+    pub(super) fn standings(&self, rules: &[Rule], now: Timestamp) -> Vec<Standing> {
+        let Some(first) = rules.first() else { return Vec::new() };
+        let mut shard = self.shard(first.user);
+        rules.iter().map(|rule| shard.verdict(rule, now).standing(rule.limit)).collect()
     }
 
     /// Shows the counters of `rules` the time of a request that Redis has refused, so that a clock which was set back

@@ -14,7 +14,7 @@ use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{MissedTickBehavior, interval};
-use tt_core::limits::{Decision, Rule};
+use tt_core::limits::{Decision, Rule, Standing};
 use tt_core::{ApiKeyId, Timestamp, UserId};
 
 use super::memory::{LastMinute, MemoryLimits};
@@ -147,6 +147,22 @@ impl RedisLimits {
         }
     }
 
+    /// The state of each of `rules`, as Redis has it. While it is down, as this process has it.
+    pub(super) async fn standings(&self, connection: &Connection, rules: &[Rule], now: Timestamp) -> Vec<Standing> {
+        if let Some(since) = self.connections.closed() {
+            let given = self.given_clock.then_some(now);
+            let read = async {
+                let mut connection = connection.connected()?;
+                within(self.connections.timeout(), self.script.standings(&mut connection, rules, given)).await
+            };
+            match read.await {
+                Ok(standings) => return standings,
+                Err(failure) => self.connections.trip(since, &failure),
+            }
+        }
+        self.memory.standings(rules, now)
+    }
+
     async fn decide(&self, connection: &Connection, rules: &[Rule], now: Timestamp) -> Result<Decision, Failure> {
         let given = self.given_clock.then_some(now);
         let mut connection = connection.connected()?;
@@ -164,6 +180,14 @@ impl RedisLimits {
         if let Err(failure) = seeded.await {
             self.connections.trip(since, &failure);
         }
+    }
+
+    /// The time since when the Redis has its counters that has been told of all admitted requests; `None` until the
+    /// first heartbeat, and while requests are told.
+    #[cfg(test)]
+    pub(super) async fn told(&self) -> Option<u64> {
+        let telling = self.telling.lock().await;
+        telling.known_since.filter(|_| telling.untold.is_empty())
     }
 
     /// Checks whether Redis has lost its counters, and then adds to them what this process has admitted in the last

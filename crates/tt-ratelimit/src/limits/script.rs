@@ -22,11 +22,12 @@ const LUA_MAX: u64 = 1 << 53;
 /// A seeded day is kept for this long: the day itself, and an hour more in case the clock is set back.
 const SEED_MS: u64 = 25 * 3_600_000;
 
-/// `limits.lua`, `seed.lua` and `seed_minute.lua`. They are called by their hashes, and loaded when Redis does not have them.
+/// `limits.lua`, `standing.lua`, `seed.lua` and `seed_minute.lua`. They are called by their hashes, and loaded when Redis does not have them.
 #[derive(Debug)]
 pub(super) struct LimitScript {
     keys: Keys,
     decide: Script,
+    standing: Script,
     seed: Script,
     seed_minute: Script,
     since: SinceMark,
@@ -36,6 +37,7 @@ impl LimitScript {
     pub(super) fn new(keys: Keys) -> Self {
         Self {
             decide: Script::new(include_str!("lua/limits.lua")),
+            standing: Script::new(include_str!("lua/standing.lua")),
             seed: Script::new(include_str!("lua/seed.lua")),
             seed_minute: Script::new(include_str!("lua/seed_minute.lua")),
             since: SinceMark::new(keys.shared("limits:since")),
@@ -50,15 +52,27 @@ impl LimitScript {
         rules: &[Rule],
         given: Option<Timestamp>,
     ) -> RedisResult<Decision> {
-        let mut call = self.call(given);
-        for rule in rules {
-            let window = Window::of(rule.kind);
-            add(&mut call, &self.key(rule.user, rule.key, window), window, rule.limit);
-        }
+        let call = self.call(&self.decide, rules, given);
         let reply: Vec<u64> = call.invoke_async(connection).await?;
         read(rules, &reply).ok_or_else(|| {
             RedisError::from((ErrorKind::UnexpectedReturnType, "the limits script gave an answer of the wrong shape"))
         })
+    }
+
+    /// Reads the state of each of `rules`, of which there must be one at least. `given` replaces the clock of Redis.
+    pub(super) async fn standings(
+        &self,
+        connection: &mut MultiplexedConnection,
+        rules: &[Rule],
+        given: Option<Timestamp>,
+    ) -> RedisResult<Vec<Standing>> {
+        let reply: Vec<(u64, u64)> = self.call(&self.standing, rules, given).invoke_async(connection).await?;
+        let standing = |(rule, (count, reset)): (&Rule, (u64, u64))| Standing {
+            limit: rule.limit,
+            remaining: rule.limit.saturating_sub(count),
+            reset: Duration::from_millis(reset),
+        };
+        Ok(rules.iter().zip(reply).map(standing).collect())
     }
 
     /// Adds what a process has admitted in the last minute.
@@ -110,12 +124,16 @@ impl LimitScript {
         }
     }
 
-    fn call(&self, given: Option<Timestamp>) -> ScriptInvocation<'_> {
-        let mut call = self.decide.prepare_invoke();
+    fn call<'a>(&self, script: &'a Script, rules: &[Rule], given: Option<Timestamp>) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
         match given {
             Some(now) => call.arg(now.millis()),
             None => call.arg(""),
         };
+        for rule in rules {
+            let window = Window::of(rule.kind);
+            add(&mut call, &self.key(rule.user, rule.key, window), window, rule.limit);
+        }
         call
     }
 }

@@ -56,6 +56,7 @@ pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result
 }
 
 /// Inserts `batch`, in which every row is new. Every batch inserted as `S` has the same table and columns.
+#[expect(clippy::extra_unused_type_parameters, reason = "the same signature as on SQLite")]
 pub(crate) async fn insert_as<S>(c: &mut Conn, batch: Batch) -> Result<()> {
     insert(c, batch, String::new()).await
 }
@@ -82,6 +83,17 @@ pub(crate) async fn make_days(c: &mut Conn, times: impl IntoIterator<Item = Time
 /// Drops the oldest day, if it lies before the day of `before`.
 pub(crate) async fn prune_logs(c: &mut Conn, before: Timestamp, _chunk: u32) -> Result<Pruned> {
     Ok(partitions::drop_oldest(c, before).await?.map_or(Pruned::Nothing, Pruned::Day))
+}
+
+/// The expression of a number in a JSON object that a column holds; 0 where there is none. `column` and `field` are constants
+/// of this crate.
+pub(crate) fn json_number(column: &str, field: &str) -> String {
+    format!("COALESCE(CAST(CAST({column} AS JSON) ->> '{field}' AS BIGINT), 0)")
+}
+
+/// The expression of the value that a JSON object of texts has for the name in parameter 1; NULL where it has none.
+pub(crate) fn json_text(column: &str) -> String {
+    format!("(CAST({column} AS JSON) ->> CAST($1 AS TEXT))")
 }
 
 fn with_values(

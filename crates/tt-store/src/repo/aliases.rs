@@ -1,14 +1,17 @@
 //! Aliases, and a call that reads everything that routing needs of a user.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use tt_core::plan::closes_cycle;
-use tt_core::routing::{Alias, Routes};
+use tt_core::routing::Alias;
 use tt_core::{AliasId, AliasName, Invalid, ProviderKeyId, Timestamp, UserId};
 
 use super::Conn;
+use crate::audit::{Action, Author};
 use crate::decode;
-use crate::error::{Conflict, Constraint, Object, Result, StoreError, on_violation};
+use crate::error::{Conflict, Constraint, Object, Quota, Result, StoreError, on_violation};
 use crate::schema::{model_aliases, provider_keys};
 use crate::view::{AliasPatch, NewAlias, Routing};
 
@@ -41,12 +44,29 @@ fn alias((row, provider): (Row, String)) -> Result<Alias> {
     })
 }
 
-/// The user's aliases, by id.
-pub(crate) async fn list(c: &mut Conn, user: UserId) -> Result<Vec<Alias>> {
-    let rows: Vec<(Row, String)> = model_aliases::table
-        .inner_join(provider_keys::table.on(
+macro_rules! with_keys {
+    () => {
+        model_aliases::table.inner_join(provider_keys::table.on(
             provider_keys::user_id.eq(model_aliases::user_id).and(provider_keys::id.eq(model_aliases::provider_key_id)),
         ))
+    };
+}
+
+/// The user's alias of this name.
+async fn named(c: &mut Conn, user: UserId, name: AliasName) -> Result<Option<Alias>> {
+    let row: Option<(Row, String)> = with_keys!()
+        .filter(model_aliases::user_id.eq(user.0))
+        .filter(model_aliases::alias.eq(name.as_str()))
+        .select((Row::as_select(), provider_keys::provider))
+        .first(c)
+        .await
+        .optional()?;
+    row.map(alias).transpose()
+}
+
+/// The user's aliases, by id.
+pub(crate) async fn list(c: &mut Conn, user: UserId) -> Result<Vec<Alias>> {
+    let rows: Vec<(Row, String)> = with_keys!()
         .filter(model_aliases::user_id.eq(user.0))
         .order(model_aliases::id)
         .select((Row::as_select(), provider_keys::provider))
@@ -92,27 +112,28 @@ impl<'a> Columns<'a> {
 }
 
 /// Makes the alias, or replaces the one of the same name, which keeps its id.
-pub(crate) async fn upsert(c: &mut Conn, user: UserId, new: NewAlias, now: Timestamp) -> Result<Alias> {
+pub(crate) async fn upsert(c: &mut Conn, user: UserId, new: NewAlias, by: Author) -> Result<Alias> {
     tx!(c, {
         super::native::lock_user(c, user.0).await?;
-        let own = list(c, user).await?;
-        let replaced = own.iter().find(|alias| alias.name == new.name).map(|alias| alias.id);
-        write(c, user, own, replaced, new, now).await
+        let own = model_aliases::table.filter(model_aliases::user_id.eq(user.0));
+        let replaced: Option<i64> = own
+            .filter(model_aliases::alias.eq(new.name.as_str()))
+            .select(model_aliases::id)
+            .first(c)
+            .await
+            .optional()?;
+        if replaced.is_none() {
+            Quota::Aliases.admit(own.count().get_result(c).await?)?;
+        }
+        write(c, user, replaced.map(AliasId), new, by, Action::AliasSaved).await
     })
 }
 
 /// Changes the alias of this name.
-pub(crate) async fn patch(
-    c: &mut Conn,
-    user: UserId,
-    name: AliasName,
-    patch: AliasPatch,
-    now: Timestamp,
-) -> Result<Alias> {
+pub(crate) async fn patch(c: &mut Conn, user: UserId, name: AliasName, patch: AliasPatch, by: Author) -> Result<Alias> {
     tx!(c, {
         super::native::lock_user(c, user.0).await?;
-        let own = list(c, user).await?;
-        let old = own.iter().find(|alias| alias.name == name).cloned().ok_or(StoreError::NotFound(Object::Alias))?;
+        let old = named(c, user, name).await?.ok_or(StoreError::NotFound(Object::Alias))?;
         let new = NewAlias {
             name: patch.name.unwrap_or(old.name),
             target_model: patch.target_model.unwrap_or(old.target_model),
@@ -122,30 +143,24 @@ pub(crate) async fn patch(
             light_model_threshold: patch.light_model_threshold.unwrap_or(old.light_model_threshold),
             light_model: patch.light_model.unwrap_or(old.light_model),
         };
-        write(c, user, own, Some(old.id), new, now).await
+        write(c, user, Some(old.id), new, by, Action::AliasUpdated).await
     })
 }
 
-/// Writes the alias `id` (`None`: a new one) after checking it against `own`, the user's aliases.
+/// Writes the alias `id` (`None`: a new one) after checking it against the user's other aliases.
 async fn write(
     c: &mut Conn,
     user: UserId,
-    own: Vec<Alias>,
     id: Option<AliasId>,
     new: NewAlias,
-    now: Timestamp,
+    by: Author,
+    action: Action,
 ) -> Result<Alias> {
+    let now = by.at;
     let key = super::provider_keys::provider(c, user, new.provider_key_id).await?;
     let provider = key.ok_or(StoreError::NotFound(Object::ProviderKey))?;
     if let Some(fallback) = new.fallback_alias_id {
-        let routes = Routes::new(own, []);
-        if routes.alias_by_id(fallback).is_none() {
-            return Err(StoreError::NotFound(Object::Alias));
-        }
-        // A new alias cannot close a cycle, since no other falls back to it yet.
-        if id.is_some_and(|id| closes_cycle(&routes, id, fallback)) {
-            return Err(Invalid::new("fallback_alias_id", "must not lead back to the alias itself").into());
-        }
+        check_fallback(c, user, id, fallback).await?;
     }
     let columns = Columns::of(&new, now);
     let row: Row = match id {
@@ -167,12 +182,36 @@ async fn write(
         }
     }
     .map_err(on_violation(Constraint::Unique, Conflict::AliasTaken))?;
+    let detail = format!("{}/{} with provider_key {}", provider, new.target_model, new.provider_key_id);
+    super::audit::note(c, &by, action, format!("alias {}", new.name), detail).await?;
     super::changes::note(c, user, now).await?;
     alias((row, provider))
 }
 
+/// Refuses a fallback that is not an alias of the user's, or that leads back to the alias `id`.
+async fn check_fallback(c: &mut Conn, user: UserId, id: Option<AliasId>, fallback: AliasId) -> Result<()> {
+    use model_aliases::{fallback_alias_id, user_id};
+    let own = model_aliases::table.filter(user_id.eq(user.0));
+    let found: Option<i64> =
+        own.filter(model_aliases::id.eq(fallback.0)).select(model_aliases::id).first(c).await.optional()?;
+    found.ok_or(StoreError::NotFound(Object::Alias))?;
+    // A new alias cannot close a cycle, since no other falls back to it yet.
+    let Some(id) = id else { return Ok(()) };
+    let fallbacks: Vec<(i64, i64)> = own
+        .filter(fallback_alias_id.is_not_null())
+        .select((model_aliases::id, fallback_alias_id.assume_not_null()))
+        .load(c)
+        .await?;
+    let fallbacks: HashMap<AliasId, AliasId> =
+        fallbacks.into_iter().map(|(from, to)| (AliasId(from), AliasId(to))).collect();
+    if closes_cycle(|alias| fallbacks.get(&alias).copied(), id, fallback) {
+        return Err(Invalid::new("fallback_alias_id", "must not lead back to the alias itself").into());
+    }
+    Ok(())
+}
+
 /// Deletes an alias. It is refused if another alias falls back to this one.
-pub(crate) async fn delete(c: &mut Conn, user: UserId, name: AliasName, now: Timestamp) -> Result<()> {
+pub(crate) async fn delete(c: &mut Conn, user: UserId, name: AliasName, by: Author) -> Result<()> {
     tx!(c, {
         let gone = diesel::delete(
             model_aliases::table
@@ -185,6 +224,7 @@ pub(crate) async fn delete(c: &mut Conn, user: UserId, name: AliasName, now: Tim
         if gone == 0 {
             return Err(StoreError::NotFound(Object::Alias));
         }
-        super::changes::note(c, user, now).await
+        super::audit::note(c, &by, Action::AliasDeleted, format!("alias {name}"), String::new()).await?;
+        super::changes::note(c, user, by.at).await
     })
 }

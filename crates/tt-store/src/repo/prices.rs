@@ -6,6 +6,7 @@ use tt_core::Timestamp;
 use tt_core::price::{Override, PicoPerToken};
 
 use super::Conn;
+use crate::audit::{Action, Author};
 use crate::decode;
 use crate::error::{Result, StoreError};
 use crate::schema::price_overrides;
@@ -53,7 +54,7 @@ pub(crate) async fn overrides(c: &mut Conn) -> Result<Vec<Override>> {
 }
 
 /// Sets prices. They replace those of the same model from the same moment on.
-pub(crate) async fn set(c: &mut Conn, new: Override, now: Timestamp) -> Result<()> {
+pub(crate) async fn set(c: &mut Conn, new: Override, by: Author) -> Result<()> {
     use price_overrides::{effective_from, model, provider};
     let column = |price: PicoPerToken| i64::try_from(price.0).map_err(StoreError::corrupt);
     let row = Row {
@@ -65,8 +66,10 @@ pub(crate) async fn set(c: &mut Conn, new: Override, now: Timestamp) -> Result<(
         cache_write_1h: new.cache_write_1h.map(column).transpose()?,
         effective_from: new.effective_from.millis(),
         model: new.model,
-        created_at: now.millis(),
+        created_at: by.at.millis(),
     };
+    let object = format!("price {}/{}", row.provider, row.model);
+    let detail = format!("from {} on", new.effective_from.rfc3339());
     tx!(c, {
         diesel::insert_into(price_overrides::table)
             .values(&row)
@@ -75,6 +78,7 @@ pub(crate) async fn set(c: &mut Conn, new: Override, now: Timestamp) -> Result<(
             .set(&row)
             .execute(c)
             .await?;
-        super::changes::note(c, Change::PRICES, now).await
+        super::audit::note(c, &by, Action::PriceSet, object, detail).await?;
+        super::changes::note(c, Change::PRICES, by.at).await
     })
 }

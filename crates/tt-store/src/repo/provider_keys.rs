@@ -6,8 +6,9 @@ use tt_core::routing::KeyRef;
 use tt_core::{ProviderKeyId, SealId, Sealed, Timestamp, UserId};
 
 use super::Conn;
+use crate::audit::{Action, Author};
 use crate::decode;
-use crate::error::{Conflict, Constraint, Object, Result, StoreError, on_violation};
+use crate::error::{Conflict, Constraint, Object, Quota, Result, StoreError, on_violation};
 use crate::schema::{provider_keys, provider_models};
 use crate::view::{NewProviderKey, ProviderKeyInfo, ProviderKeyPatch, SealedKey, StoredSecret};
 
@@ -42,8 +43,14 @@ impl TryFrom<Row> for ProviderKeyInfo {
 }
 
 /// Stores a key.
-pub(crate) async fn create(c: &mut Conn, user: UserId, new: NewProviderKey, now: Timestamp) -> Result<ProviderKeyInfo> {
+pub(crate) async fn create(c: &mut Conn, user: UserId, new: NewProviderKey, by: Author) -> Result<ProviderKeyInfo> {
+    let now = by.at;
+    let detail = new.base_url.as_ref().map_or_else(String::new, |url| format!(" at {url}"));
+    let detail = format!("{}{detail}", new.provider);
     tx!(c, {
+        super::native::lock_user(c, user.0).await?;
+        let own = provider_keys::table.filter(provider_keys::user_id.eq(user.0));
+        Quota::ProviderKeys.admit(own.count().get_result(c).await?)?;
         let row: Row = diesel::insert_into(provider_keys::table)
             .values((
                 provider_keys::user_id.eq(user.0),
@@ -58,6 +65,8 @@ pub(crate) async fn create(c: &mut Conn, user: UserId, new: NewProviderKey, now:
             .returning(Row::as_returning())
             .get_result(c)
             .await?;
+        let object = format!("provider_key {}", row.id);
+        super::audit::note(c, &by, Action::ProviderKeyCreated, object, detail).await?;
         super::changes::note(c, user, now).await?;
         row.try_into()
     })
@@ -121,9 +130,13 @@ pub(crate) async fn update(
     user: UserId,
     id: ProviderKeyId,
     patch: ProviderKeyPatch,
-    now: Timestamp,
+    by: Author,
 ) -> Result<ProviderKeyInfo> {
     tx!(c, {
+        let now = by.at;
+        let what =
+            [(patch.secret.is_some(), "key"), (patch.base_url.is_some(), "base_url"), (patch.label.is_some(), "label")];
+        let what: Vec<&str> = what.into_iter().filter(|(changed, _)| *changed).map(|(_, name)| name).collect();
         let elsewhere = patch.secret.is_some() || patch.base_url.is_some();
         let (seal_id, sealed) = patch.secret.map(|(id, sealed)| (id.0, sealed.0)).unzip();
         let changes = Changes {
@@ -142,6 +155,8 @@ pub(crate) async fn update(
         .await
         .optional()?;
         let row = row.ok_or(StoreError::NotFound(Object::ProviderKey))?;
+        let detail = format!("changed: {}", what.join(", "));
+        super::audit::note(c, &by, Action::ProviderKeyUpdated, format!("provider_key {id}"), detail).await?;
         if elsewhere {
             forget_models(c, user, id).await?;
         }
@@ -162,7 +177,7 @@ async fn forget_models(c: &mut Conn, user: UserId, id: ProviderKeyId) -> Result<
 }
 
 /// Deletes a key. It is refused if an alias uses the key.
-pub(crate) async fn delete(c: &mut Conn, user: UserId, id: ProviderKeyId, now: Timestamp) -> Result<()> {
+pub(crate) async fn delete(c: &mut Conn, user: UserId, id: ProviderKeyId, by: Author) -> Result<()> {
     tx!(c, {
         forget_models(c, user, id).await?;
         let gone = diesel::delete(
@@ -174,7 +189,8 @@ pub(crate) async fn delete(c: &mut Conn, user: UserId, id: ProviderKeyId, now: T
         if gone == 0 {
             return Err(StoreError::NotFound(Object::ProviderKey));
         }
-        super::changes::note(c, user, now).await
+        super::audit::note(c, &by, Action::ProviderKeyDeleted, format!("provider_key {id}"), String::new()).await?;
+        super::changes::note(c, user, by.at).await
     })
 }
 

@@ -1,5 +1,4 @@
-//! Sums over the hourly rollups. The SQL is text that is made of this file's constants only: a day is an expression,
-//! and diesel cannot group by expressions.
+//! Sums over requests: from the hourly sums, and from rows where a range or a local day divides an hour.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +6,16 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use tt_core::query::{GroupBy, UsageGroup, UsageQuery, UsageSums};
-use tt_core::{ApiKeyId, NanoUsd, Timestamp, UserId};
+use tt_core::time::HOUR_MS;
+use tt_core::zone::{Offset, hours_with_midnight};
+use tt_core::{ApiKeyId, Invalid, NanoUsd, Timestamp, UserId, Zone};
 
 use super::Conn;
 use crate::decode::count;
 use crate::error::Result;
-use crate::rollup::{SUMS, Sums};
+use crate::pieces::Pieces;
+use crate::rollup::Sums;
+use crate::usage_sql::{Statement, Words};
 use crate::view::RequestCount;
 
 /// One group. A dimension that was not asked for is '' or 0.
@@ -28,6 +31,12 @@ struct Row {
     model: String,
     #[diesel(sql_type = Text)]
     route: String,
+    #[diesel(sql_type = Text)]
+    dialect: String,
+    #[diesel(sql_type = Text)]
+    client: String,
+    #[diesel(sql_type = Text)]
+    session: String,
     #[diesel(sql_type = Text)]
     tag_value: String,
     #[diesel(sql_type = BigInt)]
@@ -62,17 +71,17 @@ struct Row {
     cancelled: i64,
 }
 
-/// The dimensions: for each the [`GroupBy`], its column in the answer, its type and its expression in the table.
-const DIMENSIONS: [(GroupBy, &str, &str, &str); 8] = [
-    (GroupBy::Provider, "provider", "TEXT", "provider"),
-    (GroupBy::Alias, "alias", "TEXT", "alias"),
-    (GroupBy::Model, "model", "TEXT", "model"),
-    (GroupBy::Route, "route", "TEXT", "route"),
-    (GroupBy::ApiKey, "api_key_id", "BIGINT", "api_key_id"),
-    (GroupBy::Status, "status", "BIGINT", "status"),
-    (GroupBy::Day, "day", "BIGINT", "hour - hour % 86400000"),
-    (GroupBy::Hour, "hour", "BIGINT", "hour"),
-];
+/// The most hours that a zone's days may divide in one question, and the most sessions that one answer lists.
+const MOST_SPLIT: usize = 4000;
+const MOST_SESSIONS: usize = 10_000;
+
+#[derive(QueryableByName)]
+struct SpanRow {
+    #[diesel(sql_type = BigInt)]
+    first: i64,
+    #[diesel(sql_type = BigInt)]
+    last: i64,
+}
 
 /// A group's value of one dimension. The order of values is the order in which groups are listed.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Clone)]
@@ -105,6 +114,9 @@ impl Row {
             GroupBy::Alias => Value::Text(self.alias.clone()),
             GroupBy::Model => Value::Text(self.model.clone()),
             GroupBy::Route => Value::Text(self.route.clone()),
+            GroupBy::Dialect => Value::Text(self.dialect.clone()),
+            GroupBy::Client => Value::Text(self.client.clone()),
+            GroupBy::Session => Value::Text(self.session.clone()),
             GroupBy::ApiKey => Value::Number(self.api_key_id),
             GroupBy::Status => Value::Number(self.status),
             GroupBy::Day => Value::Day(self.day),
@@ -131,61 +143,78 @@ impl Row {
     }
 }
 
-/// The query of one rollup. `$1` is the user, `$2` from, `$3` to, `$4` the tag name: SQLite numbers parameters by first
-/// appearance.
-fn select(by: &[GroupBy], tagged: bool) -> String {
-    let mut columns = Vec::new();
-    let mut groups = Vec::new();
-    for (dimension, name, kind, expression) in &DIMENSIONS {
-        if by.contains(dimension) {
-            columns.push(format!("{expression} AS {name}"));
-            groups.push((*expression).to_owned());
-        } else {
-            let none = if *kind == "TEXT" { "''" } else { "0" };
-            columns.push(format!("CAST({none} AS {kind}) AS {name}"));
-        }
-    }
-    let (table, also) = if tagged {
-        columns.push("CAST(1 AS BIGINT) AS tagged, tag_value".to_owned());
-        groups.push("tag_value".to_owned());
-        ("usage_tags_hourly", " AND tag_name = $4")
-    } else {
-        columns.push("CAST(0 AS BIGINT) AS tagged, CAST('' AS TEXT) AS tag_value".to_owned());
-        ("usage_hourly", "")
-    };
-    // A SUM of BIGINTs is NUMERIC on PostgreSQL.
-    columns.extend(SUMS.map(|name| format!("CAST(COALESCE(SUM({name}), 0) AS BIGINT) AS {name}")));
-    let groups = if groups.is_empty() { String::new() } else { format!(" GROUP BY {}", groups.join(", ")) };
-    format!("SELECT {} FROM {table} WHERE user_id = $1 AND hour >= $2 AND hour < $3{also}{groups}", columns.join(", "))
-}
-
 /// The sums that `query` asks for, in the order of its dimensions. By tag, requests without the tag are a group of
 /// their own, so that the groups add up to the whole.
 pub(crate) async fn usage(c: &mut Conn, user: UserId, query: UsageQuery) -> Result<Vec<UsageGroup>> {
+    snapshot!(c, {
+        let by_session = query.group_by.contains(&GroupBy::Session);
+        let (pieces, offsets) = if by_session {
+            let pieces = Pieces::of_rows(query.from, query.to, query.rows_since);
+            let why = "must not lie before the oldest row of the log where sums are grouped by session";
+            (pieces.ok_or_else(|| Invalid::new("from", why))?, query.zone.offsets(query.from, query.to))
+        } else {
+            let (offsets, split) = days(c, user, &query).await?;
+            (Pieces::of(query.from, query.to, &split, query.rows_since)?, offsets)
+        };
+        if by_session && pieces.rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = load(c, user, &query, &pieces, &offsets).await?;
+        if by_session && rows.len() > MOST_SESSIONS {
+            return Err(Invalid::new("group_by", "has more sessions in this range than one answer lists").into());
+        }
+        Ok(grouped(&query, &rows))
+    })
+}
+
+/// The offsets of the query's zone, and the hours in which a local day begins. Both cover the hours for which there are sums,
+/// so that a range without an end asks for no more.
+async fn days(c: &mut Conn, user: UserId, query: &UsageQuery) -> Result<(Vec<Offset>, Vec<Timestamp>)> {
+    if !query.group_by.contains(&GroupBy::Day) || query.zone == Zone::utc() {
+        return Ok((Zone::utc().offsets(query.from, query.to), Vec::new()));
+    }
+    let SpanRow { first, last } = diesel::sql_query(
+        "SELECT CAST(COALESCE(MIN(hour), 0) AS BIGINT) AS first, CAST(COALESCE(MAX(hour), 0) AS BIGINT) AS last \
+         FROM usage_hourly WHERE user_id = $1",
+    )
+    .bind::<BigInt, _>(user.0)
+    .get_result(c)
+    .await?;
+    // Whole hours: the part of an hour outside the range is taken away from its sum, which must be of one day too.
+    let from = query.from.max(Timestamp::from_millis(first)).hour();
+    let to = query.to.min(Timestamp::from_millis(last).plus_millis(HOUR_MS)).hour_up();
+    let offsets = query.zone.offsets(from, to);
+    let split = hours_with_midnight(&offsets, from, to);
+    if split.len() > MOST_SPLIT {
+        return Err(
+            Invalid::new("tz", "has days that divide too many hours of this range; choose a shorter one").into()
+        );
+    }
+    Ok((offsets, split))
+}
+
+/// Reads all parts of the sums in one statement, and so at one moment.
+async fn load(c: &mut Conn, user: UserId, query: &UsageQuery, pieces: &Pieces, offsets: &[Offset]) -> Result<Vec<Row>> {
     let tag = query.group_by.iter().find_map(|by| match by {
         GroupBy::Tag(name) => Some(name.clone()),
         _ => None,
     });
-    let whole = select(&query.group_by, false);
-    // Both rollups are read in one statement, and so at one moment: their difference is then the requests without the
-    // tag.
-    let text = match &tag {
-        Some(_) => format!("{} UNION ALL {whole}", select(&query.group_by, true)),
-        None => whole,
-    };
-    let mut statement = diesel::sql_query(text)
-        .into_boxed()
-        .bind::<BigInt, _>(user.0)
-        .bind::<BigInt, _>(query.from.hour().millis())
-        .bind::<BigInt, _>(query.to.hour_up().millis());
-    if let Some(name) = tag.clone() {
+    let words = Words { json_number: super::native::json_number, json_text: super::native::json_text };
+    let statement = Statement { words, user, query, pieces, offsets };
+    let limit = if query.group_by.contains(&GroupBy::Session) { Some(MOST_SESSIONS + 1) } else { None };
+    let mut statement = diesel::sql_query(statement.text(tag.is_some(), limit)).into_boxed();
+    if let Some(name) = tag {
         statement = statement.bind::<Text, _>(name);
     }
-    let rows: Vec<Row> = statement.load(c).await?;
+    Ok(statement.load(c).await?)
+}
+
+/// The groups of `rows`, which are parts of them.
+fn grouped(query: &UsageQuery, rows: &[Row]) -> Vec<UsageGroup> {
     let key = |row: &Row| query.group_by.iter().map(|by| row.value(by)).collect::<Vec<_>>();
     let mut groups: BTreeMap<Vec<Value>, Sums> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.tagged == 0) {
-        groups.insert(key(row), row.sums());
+        groups.entry(key(row)).or_default().add(&row.sums());
     }
     for row in rows.iter().filter(|row| row.tagged != 0) {
         let values = key(row);
@@ -194,18 +223,17 @@ pub(crate) async fn usage(c: &mut Conn, user: UserId, query: UsageQuery) -> Resu
             .zip(&query.group_by)
             .map(|(value, by)| if matches!(by, GroupBy::Tag(_)) { Value::Untagged } else { value.clone() })
             .collect();
-        if let Some(rest) = groups.get_mut(&untagged) {
-            rest.subtract(&row.sums());
-        }
-        groups.insert(values, row.sums());
+        groups.entry(untagged).or_default().subtract(&row.sums());
+        groups.entry(values).or_default().add(&row.sums());
     }
-    if tag.is_some() {
+    // Rows that were taken away from the sum of an hour may have been all of a group.
+    if !query.group_by.is_empty() {
         groups.retain(|_, sums| sums.requests != 0);
     }
-    Ok(groups
+    groups
         .into_iter()
         .map(|(key, sums)| UsageGroup { key: key.into_iter().map(Value::shown).collect(), sums: usage_sums(&sums) })
-        .collect())
+        .collect()
 }
 
 fn usage_sums(sums: &Sums) -> UsageSums {

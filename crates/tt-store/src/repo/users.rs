@@ -7,6 +7,7 @@ use tt_core::budget::Budget;
 use tt_core::{Email, SessionId, Timestamp, UserId};
 
 use super::Conn;
+use crate::audit::{Action, Author};
 use crate::decode;
 use crate::error::{Conflict, Constraint, Object, Result, StoreError, on_violation};
 use crate::schema::{api_keys, known_addresses, model_aliases, provider_keys, provider_models, sessions, users};
@@ -52,19 +53,23 @@ pub(crate) async fn create(
     c: &mut Conn,
     email: Email,
     password_hash: secrecy::SecretString,
-    now: Timestamp,
+    by: Author,
 ) -> Result<UserId> {
-    diesel::insert_into(users::table)
-        .values((
-            users::email.eq(email.as_str()),
-            users::password_hash.eq(password_hash.expose_secret()),
-            users::created_at.eq(now.millis()),
-        ))
-        .returning(users::id)
-        .get_result(c)
-        .await
-        .map(UserId)
-        .map_err(on_violation(Constraint::Unique, Conflict::EmailTaken))
+    tx!(c, {
+        let id = diesel::insert_into(users::table)
+            .values((
+                users::email.eq(email.as_str()),
+                users::password_hash.eq(password_hash.expose_secret()),
+                users::created_at.eq(by.at.millis()),
+            ))
+            .returning(users::id)
+            .get_result(c)
+            .await
+            .map(UserId)
+            .map_err(on_violation(Constraint::Unique, Conflict::EmailTaken))?;
+        super::audit::note_new_user(c, &by, id, email.as_str()).await?;
+        Ok(id)
+    })
 }
 
 /// The part of the user with this address that a login needs.
@@ -124,7 +129,7 @@ struct Changes {
 }
 
 /// Changes a user and returns the result; an empty patch changes nothing.
-pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, now: Timestamp) -> Result<User> {
+pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, by: Author) -> Result<User> {
     let budget = patch.budget.map(decode::budget_columns);
     let changes = Changes {
         role: patch.role.map(tt_core::Role::as_str),
@@ -137,14 +142,38 @@ pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, now: Time
     tx!(c, {
         if patch != UserPatch::default() {
             diesel::update(users::table.find(id.0)).set(changes).execute(c).await?;
-            super::changes::note(c, id, now).await?;
+            super::changes::note(c, id, by.at).await?;
         }
-        by_id(c, id).await?.ok_or(StoreError::NotFound(Object::User))
+        let user = by_id(c, id).await?.ok_or(StoreError::NotFound(Object::User))?;
+        if patch != UserPatch::default() {
+            let detail = format!("{}: {}", user.email, changed(&patch));
+            super::audit::note(c, &by, Action::UserUpdated, format!("user {id}"), detail).await?;
+        }
+        Ok(user)
     })
 }
 
+/// A patch in words.
+fn changed(patch: &UserPatch) -> String {
+    let mut words = Vec::new();
+    words.extend(patch.role.map(|role| format!("role {}", role.as_str())));
+    words.extend(patch.disabled.map(|disabled| if disabled { "disabled" } else { "enabled" }.to_owned()));
+    words.extend(patch.rate_limit_minute.map(|limit| format!("rate_limit_minute {limit}")));
+    words.extend(patch.rate_limit_daily.map(|limit| format!("rate_limit_daily {limit}")));
+    words.extend(patch.budget.map(in_words));
+    words.join(", ")
+}
+
+/// A budget in words.
+fn in_words(budget: Option<Budget>) -> String {
+    match budget {
+        Some(Budget { limit, period }) => format!("budget {limit} USD, period {}", period.as_str()),
+        None => "no budget".to_owned(),
+    }
+}
+
 /// Sets the user's own budget; `None` removes it.
-pub(crate) async fn set_own_budget(c: &mut Conn, id: UserId, budget: Option<Budget>, now: Timestamp) -> Result<()> {
+pub(crate) async fn set_own_budget(c: &mut Conn, id: UserId, budget: Option<Budget>, by: Author) -> Result<()> {
     let (nano, period) = decode::budget_columns(budget);
     tx!(c, {
         let changed = diesel::update(users::table.find(id.0))
@@ -154,7 +183,8 @@ pub(crate) async fn set_own_budget(c: &mut Conn, id: UserId, budget: Option<Budg
         if changed == 0 {
             return Err(StoreError::NotFound(Object::User));
         }
-        super::changes::note(c, id, now).await
+        super::audit::note(c, &by, Action::BudgetSet, format!("user {id}"), in_words(budget)).await?;
+        super::changes::note(c, id, by.at).await
     })
 }
 
@@ -164,7 +194,7 @@ pub(crate) async fn set_password(
     id: UserId,
     password_hash: secrecy::SecretString,
     keep: Option<SessionId>,
-    now: Timestamp,
+    by: Author,
 ) -> Result<()> {
     tx!(c, {
         let changed = diesel::update(users::table.find(id.0))
@@ -181,16 +211,18 @@ pub(crate) async fn set_password(
                 // Ids begin at 1: -1 keeps none.
                 .filter(sessions::id.ne(keep.map_or(-1, |session| session.0))),
         )
-        .set(sessions::revoked_at.eq(now.millis()))
+        .set(sessions::revoked_at.eq(by.at.millis()))
         .execute(c)
         .await?;
-        super::changes::note(c, id, now).await
+        super::audit::note(c, &by, Action::PasswordChanged, format!("user {id}"), String::new()).await?;
+        super::changes::note(c, id, by.at).await
     })
 }
 
 /// Deletes a user and all that is theirs but the ledger, whose sums must go on adding up.
-pub(crate) async fn delete(c: &mut Conn, id: UserId, now: Timestamp) -> Result<()> {
+pub(crate) async fn delete(c: &mut Conn, id: UserId, by: Author) -> Result<()> {
     tx!(c, {
+        let user = by_id(c, id).await?.ok_or(StoreError::NotFound(Object::User))?;
         // In one statement, since aliases fall back to each other.
         diesel::delete(model_aliases::table.filter(model_aliases::user_id.eq(id.0))).execute(c).await?;
         diesel::delete(provider_models::table.filter(provider_models::user_id.eq(id.0))).execute(c).await?;
@@ -201,6 +233,7 @@ pub(crate) async fn delete(c: &mut Conn, id: UserId, now: Timestamp) -> Result<(
         if diesel::delete(users::table.find(id.0)).execute(c).await? == 0 {
             return Err(StoreError::NotFound(Object::User));
         }
-        super::changes::note(c, id, now).await
+        super::audit::note(c, &by, Action::UserDeleted, format!("user {id}"), user.email.to_string()).await?;
+        super::changes::note(c, id, by.at).await
     })
 }

@@ -114,6 +114,17 @@ pub(crate) async fn prune_logs(c: &mut Conn, before: Timestamp, chunk: u32) -> R
     Ok(if rows == 0 { Pruned::Nothing } else { Pruned::Rows(rows) })
 }
 
+/// The expression of a number in a JSON object that a column holds; 0 where there is none. `column` and `field` are constants
+/// of this crate.
+pub(crate) fn json_number(column: &str, field: &str) -> String {
+    format!("COALESCE(json_extract({column}, '$.{field}'), 0)")
+}
+
+/// The expression of the value that a JSON object of texts has for the name in parameter 1; NULL where it has none.
+pub(crate) fn json_text(column: &str) -> String {
+    format!("(SELECT value FROM json_each({column}) WHERE key = CAST($1 AS TEXT))")
+}
+
 /// Splits `rows` into pieces of the sizes in [`CHUNKS`].
 fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;

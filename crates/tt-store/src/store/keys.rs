@@ -3,14 +3,16 @@
 use tt_core::{ApiKeyId, Caller, KeyHash, ProviderKeyId, Sealed, Timestamp, UserId};
 
 use super::{Store, StoreCall};
+use crate::audit::Author;
 use crate::view::{
-    ApiKeyInfo, ModelList, NewApiKey, NewProviderKey, ProviderKeyInfo, ProviderKeyPatch, SealedKey, StoredSecret,
+    ApiKeyInfo, ModelList, NewApiKey, NewProviderKey, ProviderKeyInfo, ProviderKeyPatch, Rotation, SealedKey,
+    StoredSecret,
 };
 
 impl Store {
-    /// Stores an API key.
-    pub fn create_api_key(&self, user: UserId, new: NewApiKey, now: Timestamp) -> StoreCall<ApiKeyId> {
-        call!(self, write, api_keys::create(user, new, now))
+    /// Stores an API key. `Conflict(QuotaExceeded)`.
+    pub fn create_api_key(&self, user: UserId, new: NewApiKey, by: Author) -> StoreCall<ApiKeyId> {
+        call!(self, write, api_keys::create(user, new, by))
     }
 
     /// The user's API keys by id, revoked and expired ones too.
@@ -18,9 +20,21 @@ impl Store {
         call!(self, read, api_keys::list(user))
     }
 
+    /// One of the user's API keys.
+    pub fn api_key(&self, user: UserId, key: ApiKeyId) -> StoreCall<Option<ApiKeyInfo>> {
+        call!(self, read, api_keys::one(user, key))
+    }
+
+    /// Puts a new API key in the place of `key`, which works until its grace is over; returns the new one. It has the name,
+    /// scopes, aliases, limits and budget of the old one, and is valid for as long as that was made for.
+    /// `NotFound(ApiKey)`, also for one that has ended; `Conflict(QuotaExceeded)`.
+    pub fn rotate_api_key(&self, user: UserId, key: ApiKeyId, new: Rotation, by: Author) -> StoreCall<ApiKeyInfo> {
+        call!(self, write, api_keys::rotate(user, key, new, by))
+    }
+
     /// Revokes an API key. One that is revoked already stays so. `NotFound(ApiKey)`.
-    pub fn revoke_api_key(&self, user: UserId, key: ApiKeyId, now: Timestamp) -> StoreCall<()> {
-        call!(self, write, api_keys::revoke(user, key, now))
+    pub fn revoke_api_key(&self, user: UserId, key: ApiKeyId, by: Author) -> StoreCall<()> {
+        call!(self, write, api_keys::revoke(user, key, by))
     }
 
     /// The caller that the API key belongs to; `None` when there is no such key, it was revoked, or its user is
@@ -34,9 +48,9 @@ impl Store {
         call!(self, write, api_keys::touch(uses))
     }
 
-    /// Stores a provider key.
-    pub fn create_provider_key(&self, user: UserId, new: NewProviderKey, now: Timestamp) -> StoreCall<ProviderKeyInfo> {
-        call!(self, write, provider_keys::create(user, new, now))
+    /// Stores a provider key. `Conflict(QuotaExceeded)`.
+    pub fn create_provider_key(&self, user: UserId, new: NewProviderKey, by: Author) -> StoreCall<ProviderKeyInfo> {
+        call!(self, write, provider_keys::create(user, new, by))
     }
 
     /// The user's provider keys, by id.
@@ -55,14 +69,14 @@ impl Store {
         user: UserId,
         key: ProviderKeyId,
         patch: ProviderKeyPatch,
-        now: Timestamp,
+        by: Author,
     ) -> StoreCall<ProviderKeyInfo> {
-        call!(self, write, provider_keys::update(user, key, patch, now))
+        call!(self, write, provider_keys::update(user, key, patch, by))
     }
 
     /// Deletes a provider key. `NotFound(ProviderKey)`, `Conflict(ProviderKeyInUse)`.
-    pub fn delete_provider_key(&self, user: UserId, key: ProviderKeyId, now: Timestamp) -> StoreCall<()> {
-        call!(self, write, provider_keys::delete(user, key, now))
+    pub fn delete_provider_key(&self, user: UserId, key: ProviderKeyId, by: Author) -> StoreCall<()> {
+        call!(self, write, provider_keys::delete(user, key, by))
     }
 
     /// Sealed secrets of all users by id, at most `limit`, beginning after `after` (0: with the first). The rotation of

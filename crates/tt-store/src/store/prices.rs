@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use tt_core::UserId;
 use tt_core::price::{Override, PriceTable};
-use tt_core::{Timestamp, UserId};
 
 use super::{Store, StoreCall};
+use crate::audit::Author;
 use crate::rerate::{Place, Rerate, Rerated};
 use crate::view::{RecordedUsage, UsageScope};
 
@@ -17,8 +18,8 @@ impl Store {
     }
 
     /// Sets prices for a model; those set for it from the same moment on are replaced. For admins.
-    pub fn set_price(&self, new: Override, now: Timestamp) -> StoreCall<()> {
-        call!(self, write, prices::set(new, now))
+    pub fn set_price(&self, new: Override, by: Author) -> StoreCall<()> {
+        call!(self, write, prices::set(new, by))
     }
 
     /// Prices recorded requests of all users again by `prices`, each at its own time; their rows, attempts and sums

@@ -5,12 +5,13 @@ use tt_core::budget::Budget;
 use tt_core::{Caller, Email, KeyHash, SessionId, Timestamp, UserId};
 
 use super::{Store, StoreCall};
-use crate::view::{Change, Login, User, UserPatch};
+use crate::audit::Author;
+use crate::view::{Change, Login, NewSession, SessionInfo, User, UserPatch};
 
 impl Store {
     /// Adds a user with role `user`. `Conflict(EmailTaken)`.
-    pub fn create_user(&self, email: Email, password_hash: SecretString, now: Timestamp) -> StoreCall<UserId> {
-        call!(self, write, users::create(email, password_hash, now))
+    pub fn create_user(&self, email: Email, password_hash: SecretString, by: Author) -> StoreCall<UserId> {
+        call!(self, write, users::create(email, password_hash, by))
     }
 
     /// The part of the user with this address that a login needs. A disabled user is returned too.
@@ -40,13 +41,13 @@ impl Store {
 
     /// Changes role, limits, the administrators' budget or whether the user may do anything. For admins.
     /// `NotFound(User)`.
-    pub fn update_user(&self, user: UserId, patch: UserPatch, now: Timestamp) -> StoreCall<User> {
-        call!(self, write, users::update(user, patch, now))
+    pub fn update_user(&self, user: UserId, patch: UserPatch, by: Author) -> StoreCall<User> {
+        call!(self, write, users::update(user, patch, by))
     }
 
     /// Sets the user's own budget; `None` removes it. `NotFound(User)`.
-    pub fn set_own_budget(&self, user: UserId, budget: Option<Budget>, now: Timestamp) -> StoreCall<()> {
-        call!(self, write, users::set_own_budget(user, budget, now))
+    pub fn set_own_budget(&self, user: UserId, budget: Option<Budget>, by: Author) -> StoreCall<()> {
+        call!(self, write, users::set_own_budget(user, budget, by))
     }
 
     /// Sets another password; every session of the user ends, except `keep`. `NotFound(User)`.
@@ -55,25 +56,26 @@ impl Store {
         user: UserId,
         password_hash: SecretString,
         keep: Option<SessionId>,
-        now: Timestamp,
+        by: Author,
     ) -> StoreCall<()> {
-        call!(self, write, users::set_password(user, password_hash, keep, now))
+        call!(self, write, users::set_password(user, password_hash, keep, by))
     }
 
     /// Deletes the user with their sessions, keys and aliases. Their rows in the ledger stay. `NotFound(User)`.
-    pub fn delete_user(&self, user: UserId, now: Timestamp) -> StoreCall<()> {
-        call!(self, write, users::delete(user, now))
+    pub fn delete_user(&self, user: UserId, by: Author) -> StoreCall<()> {
+        call!(self, write, users::delete(user, by))
     }
 
-    /// Adds a session that ends at `expires_at`. It is identified by the hash of its jti.
+    /// Adds a session that ends at `expires_at`. It is identified by the hash of its jti. Where the user has 50 sessions
+    /// already, the oldest ends.
     pub fn create_session(
         &self,
         user: UserId,
         jti_hash: KeyHash,
-        now: Timestamp,
         expires_at: Timestamp,
-    ) -> StoreCall<SessionId> {
-        call!(self, write, sessions::create(user, jti_hash, now, expires_at))
+        by: Author,
+    ) -> StoreCall<NewSession> {
+        call!(self, write, sessions::create(user, jti_hash, expires_at, by))
     }
 
     /// The caller that the session belongs to; `None` when there is no such session, it was revoked, or its user is
@@ -82,9 +84,19 @@ impl Store {
         call!(self, read, sessions::caller(jti_hash))
     }
 
+    /// The user's sessions that live at `now`, by id.
+    pub fn sessions(&self, user: UserId, now: Timestamp) -> StoreCall<Vec<SessionInfo>> {
+        call!(self, read, sessions::list(user, now))
+    }
+
+    /// Records when sessions were last used. An earlier time than the recorded one, or an unknown session, changes nothing.
+    pub fn touch_sessions(&self, uses: Vec<(SessionId, Timestamp)>) -> StoreCall<()> {
+        call!(self, write, sessions::touch(uses))
+    }
+
     /// Ends a session. One that has ended already stays so. `NotFound(Session)`.
-    pub fn revoke_session(&self, user: UserId, session: SessionId, now: Timestamp) -> StoreCall<()> {
-        call!(self, write, sessions::revoke(user, session, now))
+    pub fn revoke_session(&self, user: UserId, session: SessionId, by: Author) -> StoreCall<()> {
+        call!(self, write, sessions::revoke(user, session, by))
     }
 
     /// Deletes sessions that expired before `before`; returns their number.

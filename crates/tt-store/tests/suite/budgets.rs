@@ -11,7 +11,7 @@ use tt_core::record::Attempt;
 use tt_core::{ApiKeyId, KeyHash, NanoUsd, Provider, Timestamp, Usage, UsageSource, UserId};
 use tt_store::{NewApiKey, Object, Rerate, StoreError, UserPatch};
 
-use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, new_api_key, request_id};
+use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, by, new_api_key, request_id};
 
 on_both!(
     budgets_are_seen_by_every_caller_and_taken_away,
@@ -56,9 +56,9 @@ async fn spent(f: &Fixture, user: UserId, key: Option<i64>, period: Period, now:
 async fn budgets_are_seen_by_every_caller_and_taken_away(f: &Fixture) {
     let ann = f.sign_up("ann").await;
     let of_key = budget(0, Period::Total);
-    f.create_api_key(ann, NewApiKey { budget: Some(of_key), ..new_api_key(1) }, at(0)).await.unwrap();
-    f.create_api_key(ann, new_api_key(2), at(0)).await.unwrap();
-    f.create_session(ann, KeyHash([3; 32]), at(0), at(100)).await.unwrap();
+    f.create_api_key(ann, NewApiKey { budget: Some(of_key), ..new_api_key(1) }, by(at(0))).await.unwrap();
+    f.create_api_key(ann, new_api_key(2), by(at(0))).await.unwrap();
+    f.create_session(ann, KeyHash([3; 32]), at(100), by(at(0))).await.unwrap();
     assert_eq!(f.api_keys(ann).await.unwrap().iter().map(|key| key.budget).collect::<Vec<_>>(), [Some(of_key), None]);
 
     let seen = async || {
@@ -80,19 +80,19 @@ async fn budgets_are_seen_by_every_caller_and_taken_away(f: &Fixture) {
     let (own, admin) = (budget(5, Period::Day), budget(Budget::MOST.0, Period::Month));
     let patch = UserPatch { budget: Some(Some(admin)), ..UserPatch::default() };
     let changes = f.latest_change().await.unwrap();
-    assert_eq!(f.update_user(ann, patch, at(1)).await.unwrap().budgets.admin, Some(admin));
-    f.set_own_budget(ann, Some(own), at(1)).await.unwrap();
+    assert_eq!(f.update_user(ann, patch, by(at(1))).await.unwrap().budgets.admin, Some(admin));
+    f.set_own_budget(ann, Some(own), by(at(1))).await.unwrap();
     assert_eq!(f.changes_since(changes, 9).await.unwrap().len(), 2, "others must hear of both");
     let both = UserBudgets { own: Some(own), admin: Some(admin) };
     assert_eq!(seen().await, both);
     // Other changes leave them alone, and neither takes the other away.
-    f.update_user(ann, UserPatch { disabled: Some(false), ..UserPatch::default() }, at(2)).await.unwrap();
+    f.update_user(ann, UserPatch { disabled: Some(false), ..UserPatch::default() }, by(at(2))).await.unwrap();
     assert_eq!(seen().await, both);
-    f.set_own_budget(ann, None, at(3)).await.unwrap();
+    f.set_own_budget(ann, None, by(at(3))).await.unwrap();
     assert_eq!(seen().await, UserBudgets { own: None, ..both });
-    f.update_user(ann, UserPatch { budget: Some(None), ..UserPatch::default() }, at(4)).await.unwrap();
+    f.update_user(ann, UserPatch { budget: Some(None), ..UserPatch::default() }, by(at(4))).await.unwrap();
     assert_eq!(seen().await, UserBudgets::default());
-    let nobody = f.set_own_budget(UserId(99), Some(own), at(5)).await;
+    let nobody = f.set_own_budget(UserId(99), Some(own), by(at(5))).await;
     assert!(matches!(nobody, Err(StoreError::NotFound(Object::User))), "{nobody:?}");
 }
 
@@ -212,12 +212,12 @@ async fn replicas_spend_at_once_without_loss(f: &Fixture) {
 async fn only_what_a_budget_counts_is_told(f: &Fixture) {
     let (ann, bob, cem) = (f.sign_up("ann").await, f.sign_up("bob").await, f.sign_up("cem").await);
     let admin = UserPatch { budget: Some(Some(budget(9, Period::Month))), ..UserPatch::default() };
-    f.update_user(ann, admin, at(0)).await.unwrap();
-    f.set_own_budget(ann, Some(budget(9, Period::Day)), at(0)).await.unwrap();
+    f.update_user(ann, admin, by(at(0))).await.unwrap();
+    f.set_own_budget(ann, Some(budget(9, Period::Day)), by(at(0))).await.unwrap();
     let of_key = Some(budget(9, Period::Total));
-    let key = f.create_api_key(bob, NewApiKey { budget: of_key, ..new_api_key(1) }, at(0)).await.unwrap();
-    let bare = f.create_api_key(bob, new_api_key(2), at(0)).await.unwrap();
-    let other = f.create_api_key(bob, NewApiKey { budget: of_key, ..new_api_key(3) }, at(0)).await.unwrap();
+    let key = f.create_api_key(bob, NewApiKey { budget: of_key, ..new_api_key(1) }, by(at(0))).await.unwrap();
+    let bare = f.create_api_key(bob, new_api_key(2), by(at(0))).await.unwrap();
+    let other = f.create_api_key(bob, NewApiKey { budget: of_key, ..new_api_key(3) }, by(at(0))).await.unwrap();
     record(f, &[cost(ann, None, 0, 1, 10), cost(bob, Some(key.0), 0, 2, 200), cost(bob, Some(bare.0), 0, 3, 3_000)])
         .await;
 

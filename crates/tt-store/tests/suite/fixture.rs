@@ -10,7 +10,7 @@ use tt_core::{
     AliasName, ApiKeyId, Dialect, Email, KeyHash, ModelName, NanoUsd, Provider, ProviderKeyId, RequestId, Scope,
     SealId, Sealed, Tags, Timestamp, Usage, UsageSource, UserId,
 };
-use tt_store::{NewAlias, NewApiKey, NewProviderKey, Store, StoreConfig};
+use tt_store::{Author, NewAlias, NewApiKey, NewProviderKey, Store, StoreConfig};
 use tt_testkit::database::TestDb;
 
 /// 2026-11-23T12:00:00Z, a full hour.
@@ -20,6 +20,11 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 
 pub(crate) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(NOON + millis)
+}
+
+/// A change that the operator makes at a time.
+pub(crate) fn by(at: Timestamp) -> Author {
+    Author::operator(at)
 }
 
 /// A store whose database is deleted with it.
@@ -62,11 +67,11 @@ impl Fixture {
 
     pub(crate) async fn sign_up(&self, name: &str) -> UserId {
         let email = Email::parse(&format!("{name}@example.org")).unwrap();
-        self.create_user(email, "$argon2id$x".into(), at(0)).await.unwrap()
+        self.create_user(email, "$argon2id$x".into(), by(at(0))).await.unwrap()
     }
 
     pub(crate) async fn provider_key(&self, user: UserId, provider: Provider, seal: &str) -> ProviderKeyId {
-        self.create_provider_key(user, new_provider_key(provider, seal), at(0)).await.unwrap().key.id
+        self.create_provider_key(user, new_provider_key(provider, seal), by(at(0))).await.unwrap().key.id
     }
 }
 
@@ -139,6 +144,7 @@ pub(crate) struct Request {
     pub(crate) tags: String,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) client: Option<&'static str>,
+    pub(crate) session: &'static str,
 }
 
 impl Request {
@@ -155,6 +161,7 @@ impl Request {
             error: None,
             tags: String::new(),
             client: Some("codex"),
+            session: "session-1",
             attempts: vec![attempt(
                 Provider::OpenAi,
                 Usage {
@@ -191,7 +198,7 @@ impl Request {
                 }],
                 tags: Tags::parse(&self.tags).unwrap(),
                 client: self.client.map(str::to_owned),
-                session: Some("session-1".to_owned()),
+                session: Some(self.session.to_owned()),
                 agent: Some("agent-1".to_owned()),
                 trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
             },

@@ -51,7 +51,7 @@ async fn a_row_that_postgres_refuses_is_a_refusal_and_is_stored_without_its_text
 }
 
 fn whole(user_day: i64) -> UsageQuery {
-    UsageQuery { from: at(-user_day), to: at(user_day), group_by: Vec::new() }
+    UsageQuery::new(at(-user_day), at(user_day), Vec::new())
 }
 
 async fn total(f: &Fixture, user: UserId) -> UsageSums {

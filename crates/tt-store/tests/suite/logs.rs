@@ -110,7 +110,7 @@ async fn old_days_are_dropped(f: &Fixture) {
     let left = f.logs(ANN, LogQuery { limit: 50, ..LogQuery::default() }).await.unwrap();
     assert_eq!(ids(&left), [request_id(-11 * HOUR, 99)], "the day that `before` lies in stays");
     assert!(f.log_detail(ANN, request_id(-DAY, 0)).await.unwrap().is_none());
-    let query = tt_core::query::UsageQuery { from: at(-2 * DAY), to: at(DAY), group_by: Vec::new() };
+    let query = tt_core::query::UsageQuery::new(at(-2 * DAY), at(DAY), Vec::new());
     assert_eq!(f.usage(ANN, query).await.unwrap()[0].sums.requests, 26, "the sums stay");
 }
 

@@ -26,6 +26,8 @@ macro_rules! on_both {
 #[cfg(test)]
 mod aliases;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod fixture;
@@ -43,6 +45,10 @@ mod partitions;
 mod prices;
 #[cfg(test)]
 mod provider_keys;
+#[cfg(test)]
+mod quotas;
+#[cfg(test)]
+mod ranges;
 #[cfg(test)]
 mod runtime;
 #[cfg(test)]

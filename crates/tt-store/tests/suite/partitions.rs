@@ -58,7 +58,7 @@ fn a_day(days: i64, n: u8) -> Request {
 }
 
 async fn usage(f: &Fixture) -> u64 {
-    let query = UsageQuery { from: at(-20_000 * DAY), to: at(20_000 * DAY), group_by: Vec::new() };
+    let query = UsageQuery::new(at(-20_000 * DAY), at(20_000 * DAY), Vec::new());
     f.usage(ANN, query).await.unwrap()[0].sums.requests
 }
 

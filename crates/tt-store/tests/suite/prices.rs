@@ -9,7 +9,7 @@ use tt_core::record::Settlement;
 use tt_core::{NanoUsd, Provider, Usage, UsageSource, UserId};
 use tt_store::{Place, Repriced, Rerate, Store, StoreError, UsageScope};
 
-use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, request_id};
+use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, by, request_id};
 use crate::ledger::{added, any_request, expected};
 use crate::migrations::execute;
 
@@ -68,33 +68,33 @@ async fn rerate(store: &Store, prices: &Arc<PriceTable>, dry_run: bool) -> Vec<R
 
 async fn sums(store: &Store, user: UserId, group_by: &[&str]) -> Vec<UsageGroup> {
     let group_by = group_by.iter().map(|name| name.parse().unwrap()).collect();
-    store.usage(user, UsageQuery { from: at(-30 * DAY), to: at(30 * DAY), group_by }).await.unwrap()
+    store.usage(user, UsageQuery::new(at(-30 * DAY), at(30 * DAY), group_by)).await.unwrap()
 }
 
 async fn prices_from_the_same_moment_are_replaced(f: &Fixture) {
     assert_eq!(f.price_overrides().await.unwrap(), []);
-    f.set_price(set("b", 5, 10), at(0)).await.unwrap();
-    f.set_price(set("b", 6, 9), at(1)).await.unwrap();
-    f.set_price(set("a/x", 1, 0), at(2)).await.unwrap();
-    f.set_price(set("b", i64::MAX.unsigned_abs() / 3, 10), at(3)).await.unwrap();
+    f.set_price(set("b", 5, 10), by(at(0))).await.unwrap();
+    f.set_price(set("b", 6, 9), by(at(1))).await.unwrap();
+    f.set_price(set("a/x", 1, 0), by(at(2))).await.unwrap();
+    f.set_price(set("b", i64::MAX.unsigned_abs() / 3, 10), by(at(3))).await.unwrap();
     let again = Override { cache_read: None, ..set("b", 8, 10) };
-    f.set_price(again.clone(), at(4)).await.unwrap();
+    f.set_price(again.clone(), by(at(4))).await.unwrap();
     assert_eq!(f.price_overrides().await.unwrap(), [set("a/x", 1, 0), set("b", 6, 9), again.clone()]);
-    let too_high = f.set_price(set("b", u64::MAX / 3, 10), at(5)).await;
+    let too_high = f.set_price(set("b", u64::MAX / 3, 10), by(at(5))).await;
     assert!(matches!(too_high, Err(StoreError::Query(_))), "{too_high:?}");
     assert_eq!(f.price_overrides().await.unwrap().last(), Some(&again));
 }
 
 async fn one_unreadable_price_refuses_the_list(f: &Fixture) {
-    f.set_price(set("a", 1, 0), at(0)).await.unwrap();
-    f.set_price(set("b", 1, 0), at(0)).await.unwrap();
+    f.set_price(set("a", 1, 0), by(at(0))).await.unwrap();
+    f.set_price(set("b", 1, 0), by(at(0))).await.unwrap();
     for broken in ["output = -1", "cache_write_1h = -1", "provider = 'nobody'"] {
         execute(f.url(), &format!("UPDATE price_overrides SET {broken} WHERE model = 'b'")).await;
         let read = f.price_overrides().await;
         assert!(matches!(read, Err(StoreError::Query(_))), "{broken}: {read:?}");
         execute(f.url(), "DELETE FROM price_overrides WHERE model = 'b'").await;
         assert_eq!(f.price_overrides().await.unwrap().len(), 1);
-        f.set_price(set("b", 1, 0), at(0)).await.unwrap();
+        f.set_price(set("b", 1, 0), by(at(0))).await.unwrap();
     }
 }
 
@@ -102,7 +102,7 @@ async fn another_process_is_told_of_a_price(f: &Fixture) {
     let ann = f.sign_up("ann").await;
     f.provider_key(ann, Provider::OpenAi, "s").await;
     let before = f.latest_change().await.unwrap();
-    f.set_price(set("a", 1, 0), at(5)).await.unwrap();
+    f.set_price(set("a", 1, 0), by(at(5))).await.unwrap();
     let changes = f.another().changes_since(before, 9).await.unwrap();
     assert_eq!(
         changes.iter().map(|change| (change.of_prices(), change.created_at)).collect::<Vec<_>>(),

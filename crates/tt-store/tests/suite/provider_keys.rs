@@ -3,7 +3,7 @@
 use tt_core::{BaseUrl, Label, Provider, ProviderKeyId, SealId, Sealed, UserId};
 use tt_store::{Conflict, NewProviderKey, Object, ProviderKeyPatch, StoreError};
 
-use crate::fixture::{Fixture, alias_name, at, new_alias, new_provider_key};
+use crate::fixture::{Fixture, alias_name, at, by, new_alias, new_provider_key};
 
 on_both!(
     a_key_reads_back_as_it_was_stored,
@@ -23,7 +23,7 @@ async fn a_key_reads_back_as_it_was_stored(f: &Fixture) {
         base_url: Some(BaseUrl::parse("https://llm.example.org/v1").unwrap()),
         ..new_provider_key(Provider::Anthropic, "s1")
     };
-    let info = f.create_provider_key(ann, new.clone(), at(4)).await.unwrap();
+    let info = f.create_provider_key(ann, new.clone(), by(at(4))).await.unwrap();
     assert_eq!((info.key.provider, &info.key.base_url), (Provider::Anthropic, &new.base_url));
     assert_eq!((&info.label, info.created_at), (&new.label, at(4)));
     assert_eq!(f.provider_keys(ann).await.unwrap(), std::slice::from_ref(&info));
@@ -41,13 +41,13 @@ async fn keys_are_their_users_alone(f: &Fixture) {
         assert!(matches!(result, Err(StoreError::NotFound(Object::ProviderKey))), "{result:?}");
     };
     let patch = ProviderKeyPatch { label: Some(None), ..ProviderKeyPatch::default() };
-    not_found(f.update_provider_key(bob, key, patch, at(1)).await.map(drop));
-    not_found(f.delete_provider_key(bob, key, at(1)).await);
+    not_found(f.update_provider_key(bob, key, patch, by(at(1))).await.map(drop));
+    not_found(f.delete_provider_key(bob, key, by(at(1))).await);
     not_found(f.claim_model_refresh(bob, key, at(0), at(1), at(2)).await.map(drop));
     not_found(f.save_models(bob, key, vec!["m".to_owned()], at(1)).await);
     assert_eq!(f.provider_keys(ann).await.unwrap().len(), 1);
-    assert!(f.create_provider_key(UserId(99), new_provider_key(Provider::OpenAi, "s2"), at(0)).await.is_err());
-    assert!(f.create_provider_key(bob, new_provider_key(Provider::OpenAi, "s1"), at(0)).await.is_err(), "seal ids");
+    assert!(f.create_provider_key(UserId(99), new_provider_key(Provider::OpenAi, "s2"), by(at(0))).await.is_err());
+    assert!(f.create_provider_key(bob, new_provider_key(Provider::OpenAi, "s1"), by(at(0))).await.is_err(), "seal ids");
 }
 
 async fn a_patch_changes_and_empties_fields(f: &Fixture) {
@@ -59,12 +59,12 @@ async fn a_patch_changes_and_empties_fields(f: &Fixture) {
     let patch =
         ProviderKeyPatch { label: Some(label.clone()), base_url: Some(url.clone()), secret: Some(secret.clone()) };
     let start = f.latest_change().await.unwrap();
-    let info = f.update_provider_key(ann, key, patch, at(1)).await.unwrap();
+    let info = f.update_provider_key(ann, key, patch, by(at(1))).await.unwrap();
     assert_eq!((&info.label, &info.key.base_url), (&label, &url));
     let sealed = f.sealed_key(ann, key).await.unwrap().unwrap();
     assert_eq!((sealed.seal_id, sealed.sealed), secret);
     let info = f
-        .update_provider_key(ann, key, ProviderKeyPatch { label: Some(None), ..ProviderKeyPatch::default() }, at(2))
+        .update_provider_key(ann, key, ProviderKeyPatch { label: Some(None), ..ProviderKeyPatch::default() }, by(at(2)))
         .await
         .unwrap();
     assert_eq!((info.label, info.key.base_url), (None, url));
@@ -76,21 +76,21 @@ async fn a_key_in_use_is_not_deleted(f: &Fixture) {
     let ann = f.sign_up("ann").await;
     let key = f.provider_key(ann, Provider::OpenAi, "s1").await;
     f.save_models(ann, key, vec!["m".to_owned()], at(0)).await.unwrap();
-    f.upsert_alias(ann, new_alias("a", key), at(0)).await.unwrap();
-    let refused = f.delete_provider_key(ann, key, at(1)).await;
+    f.upsert_alias(ann, new_alias("a", key), by(at(0))).await.unwrap();
+    let refused = f.delete_provider_key(ann, key, by(at(1))).await;
     assert!(matches!(refused, Err(StoreError::Conflict(Conflict::ProviderKeyInUse))), "{refused:?}");
     assert_eq!(f.model_lists(ann).await.unwrap().len(), 1, "a refused delete leaves all as it was");
-    f.delete_alias(ann, alias_name("a"), at(2)).await.unwrap();
-    f.delete_provider_key(ann, key, at(3)).await.unwrap();
+    f.delete_alias(ann, alias_name("a"), by(at(2))).await.unwrap();
+    f.delete_provider_key(ann, key, by(at(3))).await.unwrap();
     assert!(f.provider_keys(ann).await.unwrap().is_empty());
-    let gone = f.delete_provider_key(ann, key, at(4)).await;
+    let gone = f.delete_provider_key(ann, key, by(at(4))).await;
     assert!(matches!(gone, Err(StoreError::NotFound(Object::ProviderKey))));
 }
 
 async fn ids_are_never_given_twice(f: &Fixture) {
     let ann = f.sign_up("ann").await;
     let first = f.provider_key(ann, Provider::OpenAi, "s1").await;
-    f.delete_provider_key(ann, first, at(1)).await.unwrap();
+    f.delete_provider_key(ann, first, by(at(1))).await.unwrap();
     assert!(f.provider_key(ann, Provider::OpenAi, "s2").await > first);
 }
 
@@ -141,9 +141,11 @@ async fn a_changed_key_forgets_its_models(f: &Fixture) {
     let key = f.provider_key(ann, Provider::OpenAi, "s1").await;
     f.save_models(ann, key, vec!["m".to_owned()], at(0)).await.unwrap();
     let label = ProviderKeyPatch { label: Some(None), ..ProviderKeyPatch::default() };
-    f.update_provider_key(ann, key, label, at(1)).await.unwrap();
+    f.update_provider_key(ann, key, label, by(at(1))).await.unwrap();
     assert_eq!(f.model_lists(ann).await.unwrap().len(), 1);
     let secret = Some((SealId("s2".to_owned()), Sealed("v1.new".to_owned())));
-    f.update_provider_key(ann, key, ProviderKeyPatch { secret, ..ProviderKeyPatch::default() }, at(2)).await.unwrap();
+    f.update_provider_key(ann, key, ProviderKeyPatch { secret, ..ProviderKeyPatch::default() }, by(at(2)))
+        .await
+        .unwrap();
     assert!(f.model_lists(ann).await.unwrap().is_empty());
 }

@@ -9,7 +9,7 @@ use tt_core::{Email, KeyHash, UserId};
 use tt_store::{Store, StoreConfig, StoreError};
 use tt_testkit::database::TestDb;
 
-use crate::fixture::{Fixture, Request, at, new_api_key, request_id};
+use crate::fixture::{Fixture, Request, at, by, new_api_key, request_id};
 
 on_both!(
     a_dropped_call_is_finished,
@@ -55,7 +55,7 @@ async fn a_current_thread_runtime_can_call_it(f: &Fixture) {
     let worker = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let id = store.create_api_key(ann, new_api_key(1), at(0)).await.unwrap();
+            let id = store.create_api_key(ann, new_api_key(1), by(at(0))).await.unwrap();
             let caller = store.caller_by_key(KeyHash([1; 32])).await.unwrap().unwrap();
             assert!(matches!(caller.proof, Proof::ApiKey { id: proven, .. } if proven == id));
             // Dropping a call here must neither panic nor block.
@@ -72,7 +72,7 @@ async fn the_store_can_be_shared_between_tasks(f: &Fixture) {
     for n in 0..32_u8 {
         let store = Store::clone(f);
         tasks.spawn(async move {
-            store.create_api_key(ann, new_api_key(n), at(0)).await.unwrap();
+            store.create_api_key(ann, new_api_key(n), by(at(0))).await.unwrap();
             store.caller_by_key(KeyHash([n; 32])).await.unwrap().unwrap();
         });
     }

@@ -20,7 +20,7 @@ async fn migrated() -> (TestDb, Store, Value) {
     let db = TestDb::postgres().await;
     execute(db.url(), DUMP).await;
     let store = open(&db);
-    assert_eq!(store.migrate().await.unwrap(), 2, "two migrations since");
+    assert_eq!(store.migrate().await.unwrap(), 3, "three migrations since");
     (db, store, serde_json::from_str(EXPECTED).unwrap())
 }
 
@@ -129,10 +129,10 @@ async fn sums_of_version_0_1_read_as_they_did_and_go_on() {
     for (by, was) in expected["usage"].as_object().unwrap() {
         let names: Vec<&str> = by.split(',').collect();
         let group_by: Vec<GroupBy> = names.iter().map(|name| name.parse().unwrap()).collect();
-        let groups = store.usage(ANN, UsageQuery { from, to, group_by }).await.unwrap();
+        let groups = store.usage(ANN, UsageQuery::new(from, to, group_by)).await.unwrap();
         assert_sums(&groups, was, &names);
     }
-    let whole = || async { store.usage(ANN, UsageQuery { from, to, group_by: Vec::new() }).await.unwrap()[0].sums };
+    let whole = || async { store.usage(ANN, UsageQuery::new(from, to, Vec::new())).await.unwrap()[0].sums };
     let before = whole().await;
     let new = Request { tags: "team=ads".to_owned(), ..Request::new(ANN, 0, 1) };
     assert_eq!(store.record(vec![new.settlement()], Vec::new()).await.unwrap(), 1);

@@ -9,7 +9,7 @@ use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt};
 on_both!(
     groups_come_in_the_order_asked,
     days_and_hours_are_named,
-    bounds_snap_to_hours,
+    bounds_are_exact,
     sums_are_their_users_alone,
     outcomes_and_unknown_prices_are_apart,
     the_untagged_are_a_group,
@@ -26,7 +26,7 @@ async fn record(f: &Fixture, requests: &[Request]) {
 /// The groups' keys and requests, "-" for none.
 async fn groups(f: &Fixture, by: &str, from: i64, to: i64) -> Vec<(String, u64)> {
     let group_by = by.split(',').map(|name| name.parse::<GroupBy>().unwrap()).collect();
-    let groups = f.usage(ANN, UsageQuery { from: at(from), to: at(to), group_by }).await.unwrap();
+    let groups = f.usage(ANN, UsageQuery::new(at(from), at(to), group_by)).await.unwrap();
     let key = |key: Vec<Option<String>>| {
         key.into_iter().map(|part| part.unwrap_or_else(|| "-".to_owned())).collect::<Vec<_>>().join("/")
     };
@@ -79,13 +79,14 @@ async fn days_and_hours_are_named(f: &Fixture) {
     assert_eq!(got, pairs(&expected));
 }
 
-async fn bounds_snap_to_hours(f: &Fixture) {
+async fn bounds_are_exact(f: &Fixture) {
     record(f, &[Request::new(ANN, -1, 1), Request::new(ANN, 10, 2), Request::new(ANN, HOUR, 3)]).await;
     assert_eq!(groups(f, "alias", 0, HOUR).await, pairs(&[("main", 1)]));
     assert_eq!(groups(f, "alias", -1, HOUR).await, pairs(&[("main", 2)]));
-    assert_eq!(groups(f, "alias", 20, HOUR + 1).await, pairs(&[("main", 2)]));
+    assert_eq!(groups(f, "alias", 11, HOUR + 1).await, pairs(&[("main", 1)]));
+    assert_eq!(groups(f, "alias", 10, HOUR).await, pairs(&[("main", 1)]));
     assert_eq!(groups(f, "alias", 2 * HOUR, DAY).await, []);
-    let nothing = UsageQuery { from: at(DAY), to: at(2 * DAY), group_by: Vec::new() };
+    let nothing = UsageQuery::new(at(DAY), at(2 * DAY), Vec::new());
     assert_eq!(f.usage(ANN, nothing).await.unwrap()[0].sums.requests, 0);
 }
 
@@ -109,7 +110,7 @@ async fn outcomes_and_unknown_prices_are_apart(f: &Fixture) {
         ],
     )
     .await;
-    let query = UsageQuery { from: at(0), to: at(HOUR), group_by: Vec::new() };
+    let query = UsageQuery::new(at(0), at(HOUR), Vec::new());
     let sums = f.usage(ANN, query).await.unwrap()[0].sums;
     assert_eq!((sums.requests, sums.errors, sums.cancelled, sums.unpriced), (4, 1, 1, 2));
     assert_eq!((sums.cost, sums.saved), (NanoUsd(2_000), NanoUsd(15)));
@@ -125,7 +126,7 @@ async fn the_untagged_are_a_group(f: &Fixture) {
     let got = groups(f, "alias,tag:team", -DAY, DAY).await;
     assert_eq!(got, pairs(&[("a/x", 1), ("a/y", 1), ("a/-", 1), ("b/-", 1)]));
     assert_eq!(groups(f, "tag:none", -DAY, DAY).await, pairs(&[("-", 4)]));
-    // Where all requests are tagged, there is no empty group for the rest.
+    // If all requests are tagged, there is no empty group for the rest.
     assert_eq!(groups(f, "alias,tag:env", -DAY, DAY).await, pairs(&[("a/p", 2), ("a/-", 1), ("b/-", 1)]));
 }
 

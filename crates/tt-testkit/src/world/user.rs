@@ -9,6 +9,7 @@ use tt_core::Provider;
 
 use super::elsewhere::Elsewhere;
 use super::question;
+use super::wait::TICK;
 use crate::MockUpstream;
 use crate::client::{Client, EventStream, Response};
 
@@ -224,12 +225,19 @@ impl User {
         self.api().post("/v1/chat/completions").json(body).stream().await
     }
 
-    /// The row of the request with this id.
+    /// The row of the request with this id, once it is stored: the server waits for that for half a second only, which a
+    /// busy machine may exceed.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// If there is no such row within ten seconds.
     pub async fn log(&self, request_id: &str) -> Value {
-        self.session.get(&format!("/manage/logs/{request_id}")).send().await.expect(200).json()
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.session.get(&format!("/manage/logs/{request_id}")).send().await;
+            if answer.status != 404 || Instant::now() >= until {
+                return answer.expect(200).json();
+            }
+        }
     }
 
     /// The newest rows of the log, newest first, at most 500.
@@ -253,6 +261,7 @@ impl User {
                 return row.clone();
             }
             assert!(Instant::now() < until, "no such row within {PATIENCE:?}; there are {rows:#?}");
+            tokio::time::sleep(TICK).await;
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// The time that a test waits between two looks.
-const TICK: Duration = Duration::from_millis(10);
+/// The time that a test waits between two looks. A user may make 600 calls to `/manage` in a minute, and a test may look for
+/// ten seconds.
+pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// Looks again and again until `holds` is true; returns the time that took.
 ///

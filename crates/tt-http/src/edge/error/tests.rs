@@ -19,6 +19,7 @@ fn refused_with(status: u16, kind: RefusedKind, code: Option<&str>, retry_after:
         code: code.map(str::to_owned),
         param: code.map(|_| "messages[0]".to_owned()),
         retry_after,
+        should_retry: None,
     }
 }
 
@@ -50,9 +51,13 @@ fn every_error() -> Vec<(String, ApiError)> {
                 usd(1),
                 usd(2),
                 Some(Timestamp::from_millis(1_800_000_000_000)),
+                Timestamp::from_millis(1_799_999_999_001),
             ),
         ),
-        ("budget_exceeded, once", ApiError::budget_exceeded("in all", usd(5), usd(4), usd(1), usd(2), None)),
+        (
+            "budget_exceeded, once",
+            ApiError::budget_exceeded("in all", usd(5), usd(4), usd(1), usd(2), None, Timestamp::from_millis(0)),
+        ),
         ("model_unpriced", ApiError::model_unpriced()),
         ("forbidden", ApiError::forbidden("Administrators only.")),
         ("own_account", ApiError::own_account()),
@@ -109,6 +114,10 @@ fn every_failure() -> Vec<(&'static str, UpstreamError)> {
         ("timeout 408", refused(408, RefusedKind::Timeout, None, None)),
         ("conflict", refused(409, RefusedKind::Conflict, None, None)),
         ("rate limited", refused(429, RefusedKind::RateLimited, None, None)),
+        ("rate limited, by a provider that says not to try again", {
+            let kept = refused_with(429, RefusedKind::RateLimited, None, None);
+            UpstreamError::Refused(Box::new(Refused { should_retry: Some(false), ..kept }))
+        }),
         ("rate limited for 34.4 s", refused(429, RefusedKind::RateLimited, Some("rate_limit_exceeded"), wait(34_400))),
         ("server 500", refused(500, RefusedKind::Server, None, None)),
         ("server 503 for 3 s", refused(503, RefusedKind::Server, Some("overloaded"), wait(3_000))),
@@ -156,6 +165,11 @@ fn golden_refusals_passed_on() {
             let error = ApiError::refused(&refused_with(status, RefusedKind::Invalid, code, None));
             text.push_str(&shown(&format!("{status} {}", code.unwrap_or("without a code")), error));
         }
+    }
+    let said = refused_with(400, RefusedKind::Invalid, None, None);
+    for again in [true, false] {
+        let error = ApiError::refused(&Refused { should_retry: Some(again), ..said.clone() });
+        text.push_str(&shown(&format!("400, to be tried again: {again}"), error));
     }
     compare("refusals", &text);
 }

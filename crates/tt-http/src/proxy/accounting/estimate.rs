@@ -3,16 +3,16 @@
 use tt_core::plan::InputTokens;
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Provider, tokens};
-use tt_providers::ClientRequest;
 use tt_providers::tally::Tally;
 
-use crate::state::token_counter::Precision;
+use crate::proxy::ingress::Inbound;
+use crate::state::compute::Precision;
 
 /// The bytes of text that count as one token, where the tokenizer would take too long.
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// The usage of an attempt. Numbers that the provider reported are kept, and the others are counted.
-pub(super) fn estimate(request: &ClientRequest, provider: Provider, tally: &Tally, precision: Precision) -> Reported {
+pub(super) fn estimate(inbound: &Inbound, provider: Provider, tally: &Tally, precision: Precision) -> Reported {
     let text = tally.output_text.as_str();
     let output = match precision {
         Precision::Tokens => tokens::estimate_kept_output(text, tally.extra_bytes),
@@ -25,18 +25,24 @@ pub(super) fn estimate(request: &ClientRequest, provider: Provider, tally: &Tall
             Reported { usage, ..reported.clone() }
         }
         None => Reported {
-            usage: Usage { input: input_tokens(request, provider, precision), output, ..Usage::default() },
+            usage: Usage { input: input_tokens(inbound, provider, precision), output, ..Usage::default() },
             ..Reported::default()
         },
     }
 }
 
-fn input_tokens(request: &ClientRequest, provider: Provider, precision: Precision) -> u64 {
+fn input_tokens(inbound: &Inbound, provider: Provider, precision: Precision) -> u64 {
+    let by_length = bytes_to_tokens(inbound.request().body().len() as u64);
     let counted = match precision {
-        Precision::Tokens => request.call().ok().map(|c| c.input_up_to(provider, u64::MAX)),
+        Precision::Tokens => inbound.count_at_once(provider),
         Precision::Bytes => None,
     };
-    counted.map_or_else(|| bytes_to_tokens(request.body().len() as u64), InputTokens::counted)
+    match counted {
+        Some(InputTokens::Exact(tokens)) => tokens,
+        // The count stopped, because no model reads as much.
+        Some(InputTokens::AtLeast(tokens) | InputTokens::AtMost(tokens)) => tokens.max(by_length),
+        None => by_length,
+    }
 }
 
 const fn bytes_to_tokens(bytes: u64) -> u64 {

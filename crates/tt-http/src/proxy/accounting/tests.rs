@@ -8,16 +8,17 @@ use tt_core::record::{Intent, Settlement};
 use tt_core::usage::Usage;
 use tt_core::{Dialect, ModelName, ProviderKeyId, RequestId, Tags, Timestamp, UserId};
 use tt_ledger::Ledger;
-use tt_providers::{Head, Refused, RefusedKind, codec};
+use tt_providers::{ClientRequest, Head, Refused, RefusedKind, codec};
 
 use super::*;
+use crate::state::compute::Compute;
+use crate::state::memory_limit::MemoryLimit;
 
 /// The one settlement of a request after `act` on its account.
 async fn settlement(act: impl AsyncFnOnce(Accounting)) -> Settlement {
     let (ledger, drain) = Ledger::new(10, now);
     let guard = ledger.open(intent()).unwrap();
-    let (request, counter) = (Arc::new(request()), Arc::new(TokenCounter::start()));
-    act(Accounting::new(guard, None, request, counter, Instant::now())).await;
+    act(Accounting::new(guard, None, Arc::new(inbound()), Instant::now())).await;
     drop(ledger);
     let stored = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&stored);
@@ -53,11 +54,14 @@ fn intent() -> Intent {
     }
 }
 
-fn request() -> ClientRequest {
+fn inbound() -> Inbound {
     let body = r#"{"model":"a","messages":[{"role":"user","content":"How tall is the Eiffel tower?"}]}"#;
     let (uri, headers) = (Uri::from_static("/v1/chat/completions"), HeaderMap::new());
     let ingress = codec(Dialect::OpenAiChat).ingress.unwrap();
-    ClientRequest::read(ingress, &Head { uri: &uri, headers: &headers }, body.into()).unwrap()
+    let request = ClientRequest::read(ingress, &Head { uri: &uri, headers: &headers }, body.into()).unwrap();
+    let compute = Compute::new();
+    compute.start().unwrap();
+    Inbound::new(request, UserId(1), MemoryLimit::new(1 << 30).request(Arc::default()), Arc::new(compute))
 }
 
 fn attempt(accounting: Accounting) -> OpenAttempt {
@@ -141,6 +145,18 @@ async fn a_stream_that_the_client_leaves_is_counted_from_its_first_content_on() 
 }
 
 #[tokio::test]
+async fn a_client_that_took_nothing_for_too_long_is_told_from_one_that_left() {
+    let settled = settlement(async |accounting| {
+        let reader = Reader::default();
+        let attempt = attempt(accounting.read_by(reader.clone()));
+        reader.cut();
+        attempt.client_left(tally(true));
+    });
+    let rows = rows(&settled.await);
+    assert!(rows.starts_with("499 cancelled the client took nothing of the answer for CLIENT_WRITE_TIMEOUT"), "{rows}");
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_is_counted_and_the_row_says_why() {
     let settled = settlement(async |accounting| {
         let cost = attempt(accounting).broke(tally(true), "it broke".to_owned()).await;
@@ -177,6 +193,7 @@ async fn a_failed_attempt_is_billed_by_what_is_known() {
             code: None,
             param: None,
             retry_after: None,
+            should_retry: None,
         }))
     };
     let broken = || UpstreamError::Broken("it broke".to_owned());

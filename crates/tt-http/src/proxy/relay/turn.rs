@@ -89,7 +89,8 @@ mod tests {
     #[tokio::test]
     async fn a_task_that_is_ready_runs_before_the_turn_ends() {
         let (sender, mut chunks) = tokio::sync::mpsc::channel(1);
-        let sending = tokio::spawn(async move {
+        let mut sending = tokio::task::JoinSet::new();
+        sending.spawn(async move {
             for chunk in 0..100 {
                 sender.send(chunk).await.unwrap();
             }
@@ -104,7 +105,7 @@ mod tests {
             if !together.is_empty() && turn.has_passed(cx) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        sending.await.unwrap();
+        sending.join_all().await;
         assert_eq!(together, (0..100).collect::<Vec<_>>());
     }
 }

@@ -1,6 +1,7 @@
 //! The bounds of requests, held against what providers billed for recorded ones.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Uri};
@@ -38,14 +39,14 @@ fn today() -> Timestamp {
     Timestamp::parse("now", "2026-11-23T12:00:00Z").unwrap()
 }
 
-fn bounds(request: &ClientRequest) -> Bounds {
-    Bounds::of(request, request.fees().unwrap()).unwrap()
+fn bounds(request: &ClientRequest, step: &Step) -> Bounds {
+    Bounds::of(request, [(step.provider, step.model.clone())]).unwrap()
 }
 
 /// The hold of `body` at a model, by its bytes and by a count.
 fn holds(provider: Provider, model: &str, body: &Value) -> [Result<NanoUsd, Unbounded>; 2] {
     let (request, prices, step) = (request(body), PriceTable::builtin().unwrap(), step(provider, model));
-    let mut bounds = bounds(&request);
+    let mut bounds = bounds(&request, &step);
     let cost = |bounds: &Bounds| bounds.worst_case(&prices, &step, None, today()).map(|worst| worst.cost);
     let by_bytes = cost(&bounds);
     bounds.counted(request.most_text_tokens().unwrap());
@@ -87,7 +88,9 @@ fn no_recorded_chat_completion_was_billed_above_its_hold() {
         let model = recording["expected"]["model"].clone();
         body.as_object_mut().unwrap().entry("model").or_insert(model);
         let (request, id) = (request(&body), &recording["id"]);
-        let (asked, Ok(fees)) = (request.facts().model.clone(), request.fees()) else {
+        let asked = request.facts().model.clone();
+        let step = step(Provider::OpenAi, &asked);
+        let Ok(mut bounds) = Bounds::of(&request, [(step.provider, step.model.clone())]) else {
             refused += 1;
             continue;
         };
@@ -95,7 +98,6 @@ fn no_recorded_chat_completion_was_billed_above_its_hold() {
         let exchange = Exchange::new(&request, Dialect::OpenAiChat, target, None, (0, uuid::Uuid::nil())).unwrap();
         let Some((usage, served)) = billed(&exchange, &recording["response"]) else { continue };
         let Some(cost) = prices.price(Provider::OpenAi, &asked, served.as_deref(), &usage, today()) else { continue };
-        let (mut bounds, step) = (Bounds::of(&request, fees).unwrap(), step(Provider::OpenAi, &asked));
         for by in ["bytes", "count"] {
             let worst = bounds.worst_case(&prices, &step, None, today()).unwrap();
             let tokens = usage.usage.total_input();
@@ -279,7 +281,7 @@ fn a_body_that_grew_when_it_was_encoded_is_held_for_as_it_is_sent() {
     let tools = json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]});
     let request = request(&asks(&json!("hi"), &tools));
     let (prices, step) = (PriceTable::builtin().unwrap(), step(Provider::Gemini, "gemini-2.5-flash"));
-    let mut bounds = bounds(&request);
+    let mut bounds = bounds(&request, &step);
     let length = request.text_bytes().unwrap();
     let tokens = |bounds: &Bounds| bounds.worst_case(&prices, &step, None, today()).unwrap().bound.input_tokens;
     assert_eq!(tokens(&bounds), length + ADDED + ADDED_WITH_TOOLS);
@@ -288,6 +290,6 @@ fn a_body_that_grew_when_it_was_encoded_is_held_for_as_it_is_sent() {
     assert_eq!(tokens(&bounds), length + 500 + ADDED + ADDED_WITH_TOOLS);
     assert!(!bounds.may_be_counted(), "a count of the client's body says nothing of it");
     // What has no tools does not grow.
-    let mut plain = self::bounds(&self::request(&asks(&json!("hi"), &json!({}))));
+    let mut plain = self::bounds(&self::request(&asks(&json!("hi"), &json!({}))), &step);
     assert!(!plain.encoded(1_000_000));
 }

@@ -11,6 +11,7 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
 use tt_core::UserId;
 
 use crate::state::directory::user_view::UserView;
+use crate::state::memory_limit::UserMemory;
 
 /// The slot of one user.
 pub(super) struct Slot {
@@ -20,6 +21,7 @@ pub(super) struct Slot {
     evicted: AtomicBool,
     view: Mutex<Option<(u64, Arc<UserView>)>>,
     filling: tokio::sync::Mutex<()>,
+    memory: Arc<UserMemory>,
 }
 
 impl Slot {
@@ -29,6 +31,7 @@ impl Slot {
             evicted: AtomicBool::new(false),
             view: Mutex::default(),
             filling: tokio::sync::Mutex::default(),
+            memory: Arc::default(),
         }
     }
 
@@ -46,6 +49,12 @@ impl Slot {
     pub(super) fn view(&self) -> Option<Arc<UserView>> {
         let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         view.as_ref().filter(|(filled, _)| self.is_at(*filled)).map(|(_, view)| Arc::clone(view))
+    }
+
+    /// The memory that the user's requests hold. It begins anew when the slot has left the cache, which happens to users
+    /// who have not been seen for longest.
+    pub(super) fn memory(&self) -> &Arc<UserMemory> {
+        &self.memory
     }
 
     /// Remembers the user's view.

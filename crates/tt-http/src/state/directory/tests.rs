@@ -3,12 +3,12 @@
 use tokio::runtime::Handle;
 use tt_core::caller::{RequestLimits, Scope};
 use tt_core::{Email, Timestamp};
-use tt_store::{NewApiKey, StoreConfig};
+use tt_store::{Author, NewApiKey, StoreConfig};
 use tt_testkit::database::TestDb;
 
 use super::*;
 
-const AT: Timestamp = Timestamp::from_millis(1_000);
+const BY: Author = Author::operator(Timestamp::from_millis(1_000));
 
 /// A directory over an empty store.
 async fn directory(db: &TestDb) -> Directory {
@@ -20,7 +20,7 @@ async fn directory(db: &TestDb) -> Directory {
 
 async fn user(directory: &Directory, name: &str) -> UserId {
     let email = Email::parse(&format!("{name}@example.org")).unwrap();
-    directory.store.create_user(email, "$argon2id$x".into(), AT).await.unwrap()
+    directory.store.create_user(email, "$argon2id$x".into(), BY).await.unwrap()
 }
 
 /// Makes an API key, as another process does.
@@ -35,7 +35,7 @@ async fn make_key(directory: &Directory, user: UserId, hash: KeyHash) {
         budget: None,
         expires_at: None,
     };
-    directory.store.create_api_key(user, new, AT).await.unwrap();
+    directory.store.create_api_key(user, new, BY).await.unwrap();
 }
 
 async fn find(directory: &Directory, hash: KeyHash) -> Option<KnownCaller> {

@@ -1,10 +1,14 @@
-//! Reads Anthropic's errors: answers with an error status, and events in a stream (`MAPPING.md`, Errors).
+//! Reads and writes Anthropic's errors: answers with an error status, and events in a stream (`MAPPING.md`, Errors).
 
+use bytes::BytesMut;
 use http::HeaderMap;
 use serde::Deserialize;
+use serde_json::json;
+use tt_core::call::state::StateField;
 
+use crate::codec::PublicError;
 use crate::upstream::error::{Refused, RefusedKind, cut, status_line};
-use crate::upstream::retry_after::retry_after;
+use crate::upstream::retry_after::{retry_after, should_retry};
 
 /// `{"type": "error", "error": {"type", "message"}}` (`types/shared/error_response.py`).
 #[derive(Deserialize)]
@@ -26,7 +30,7 @@ pub(super) struct ErrorBody {
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
     let error = serde_json::from_slice(body)
         .map_or_else(|_| ErrorBody { kind: String::new(), message: status_line(status) }, |Envelope { error }| error);
-    Refused { retry_after: retry_after(headers), ..meaning(status, error) }
+    Refused { retry_after: retry_after(headers), should_retry: should_retry(headers), ..meaning(status, error) }
 }
 
 /// Reads an `error` event. It has no status, so its type decides the status.
@@ -46,6 +50,41 @@ pub(super) fn in_stream(error: ErrorBody) -> Refused {
     meaning(status, error)
 }
 
+/// Writes an error as the body of an answer: `{"type": "error", "error": {…}}`.
+///
+/// Anthropic's SDKs keep conversations at the provider by `thread`, and do without it after an error whose details say so.
+pub(super) fn encode(error: &PublicError<'_>) -> Vec<u8> {
+    let mut inner = json!({"type": kind(error), "message": error.message});
+    if error.code == "unsupported_parameter" && error.param == Some(StateField::Thread.as_str()) {
+        inner["details"] = json!({"error_code": "thread_unsupported_request", "unsupported": ["thread"]});
+    }
+    let whole = json!({"type": "error", "error": inner});
+    whole.to_string().into_bytes()
+}
+
+/// The class of an error in Anthropic's words (`types/shared/error_object.py`).
+fn kind(error: &PublicError<'_>) -> &'static str {
+    match error.status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        504 => "timeout_error",
+        503 | 529 => "overloaded_error",
+        400..=499 => "invalid_request_error",
+        _ => "api_error",
+    }
+}
+
+/// Writes an error as the last event of a stream.
+pub(super) fn event(error: &PublicError<'_>, out: &mut BytesMut) {
+    out.extend_from_slice(b"event: error\ndata: ");
+    out.extend_from_slice(&encode(error));
+    out.extend_from_slice(b"\n\n");
+}
+
 fn meaning(status: u16, error: ErrorBody) -> Refused {
     use RefusedKind as Kind;
     let says = |words| error.message.contains(words);
@@ -55,7 +94,7 @@ fn meaning(status: u16, error: ErrorBody) -> Refused {
         }
         // Anthropic answers 400 when the account has no money left. The stored credential is at fault, not the caller.
         400 if says("credit balance is too low") => (402, Kind::Credential, Some("insufficient_quota")),
-        413 => (400, Kind::Invalid, Some("request_too_large")),
+        413 => (413, Kind::Invalid, Some("request_too_large")),
         401 => (401, Kind::Credential, Some("invalid_api_key")),
         402 => (402, Kind::Credential, Some("insufficient_quota")),
         403 => (403, Kind::Credential, None),
@@ -76,5 +115,6 @@ fn meaning(status: u16, error: ErrorBody) -> Refused {
         code: code.map(str::to_owned),
         param: None,
         retry_after: None,
+        should_retry: None,
     }
 }

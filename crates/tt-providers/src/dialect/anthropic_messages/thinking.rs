@@ -126,7 +126,7 @@ pub(super) fn decide(target: Target<'_>, asked: Asked<'_>, notes: &mut Notes) ->
     decided
 }
 
-const NEAREST: &str = "sent as the nearest there is";
+const NEAREST: &str = "sent as the nearest value that the model takes";
 
 /// The effort under Anthropic's name.
 fn word(effort: Effort, target: Target<'_>, notes: &mut Notes) -> &'static str {

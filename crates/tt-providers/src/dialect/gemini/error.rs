@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::codec::PublicError;
 
 use crate::upstream::error::{Refused, RefusedKind, UpstreamError, cut, status_line};
-use crate::upstream::retry_after::{retry_after, seconds};
+use crate::upstream::retry_after::{retry_after, seconds, should_retry};
 
 #[derive(Debug, Deserialize)]
 struct Envelope {
@@ -64,7 +64,15 @@ pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused 
         .or_else(|| retry_after(headers));
     let param =
         error.details.into_iter().flat_map(|detail| detail.field_violations).find_map(|violation| violation.field);
-    Refused { status, kind, message, code: code.map(str::to_owned), param, retry_after }
+    Refused {
+        status,
+        kind,
+        message,
+        code: code.map(str::to_owned),
+        param,
+        retry_after,
+        should_retry: should_retry(headers),
+    }
 }
 
 /// Reads an error that came with status 200 in place of an answer. Its `code` stands for the status.

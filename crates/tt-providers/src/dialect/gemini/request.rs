@@ -264,7 +264,7 @@ fn thinking_config(
         (Some(effort), _) => match family.thinking(effort) {
             Some(amount) => {
                 if asked.effort.is_none() && asked.level.is_none() || amount.is_only_near(effort) {
-                    notes.changed(Field::Effort, "sent as the nearest there is");
+                    notes.changed(Field::Effort, "sent as the nearest value that the model takes");
                 }
                 match amount {
                     ThinkingAmount::Budget(tokens) => config.thinking_budget = Some(i64::from(tokens)),

@@ -103,6 +103,7 @@ impl Scan {
                 max_output_tokens,
                 choices,
                 service_tier: tier.transpose()?.flatten().map(|tier| tier.to_ascii_lowercase()),
+                session: None,
             },
             model_at,
             limit,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::codec::PublicError;
 use crate::upstream::error::{Refused, RefusedKind, cut, status_line};
-use crate::upstream::retry_after::retry_after;
+use crate::upstream::retry_after::{retry_after, should_retry};
 
 /// Reads an answer with an error status. If the body is no error object, the status line is the message.
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
@@ -18,7 +18,7 @@ pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused 
         Some(Value::String(message)) => plain(status, message),
         _ => plain(status, &nameless(status)),
     };
-    Refused { retry_after: retry_after(headers), ..refused }
+    Refused { retry_after: retry_after(headers), should_retry: should_retry(headers), ..refused }
 }
 
 /// Reads an error that came inside a stream, where the HTTP status was already 200.
@@ -86,12 +86,20 @@ fn of_object(status: u16, error: &Map<String, Value>) -> Refused {
         Some("context_length_exceeded") if status < 500 => RefusedKind::ContextLength,
         _ => kind_of(status),
     };
-    Refused { status, kind, message, code, param: text("param"), retry_after: None }
+    Refused { status, kind, message, code, param: text("param"), retry_after: None, should_retry: None }
 }
 
 fn plain(status: u16, message: &str) -> Refused {
     let code = (status == 404).then(|| "model_not_found".to_owned());
-    Refused { status, kind: kind_of(status), message: cut(message), code, param: None, retry_after: None }
+    Refused {
+        status,
+        kind: kind_of(status),
+        message: cut(message),
+        code,
+        param: None,
+        retry_after: None,
+        should_retry: None,
+    }
 }
 
 /// The kind of error for a status, where neither code nor message says more.

@@ -102,6 +102,7 @@ impl Scan {
                 max_output_tokens: max_output_tokens.or(max_tokens),
                 choices: optional(raw("n"), "n", whole)?,
                 service_tier: optional(raw("service_tier"), "service_tier", "must be a string")?,
+                session: None,
             },
             include_usage,
             legacy_functions: raw("functions").is_some() || raw("function_call").is_some(),

@@ -31,7 +31,7 @@ fn statuses_mean_what_they_mean_to_a_caller() {
         (404, "not_found_error", 404, RefusedKind::NotFound, Some("model_not_found")),
         (408, "timeout_error", 408, RefusedKind::Timeout, None),
         (409, "conflict_error", 409, RefusedKind::Conflict, None),
-        (413, "request_too_large", 400, RefusedKind::Invalid, Some("request_too_large")),
+        (413, "request_too_large", 413, RefusedKind::Invalid, Some("request_too_large")),
         (422, "invalid_request_error", 422, RefusedKind::Invalid, None),
         (429, "rate_limit_error", 429, RefusedKind::RateLimited, Some("rate_limit_exceeded")),
         (500, "api_error", 500, RefusedKind::Server, None),

@@ -76,3 +76,9 @@ fn texts() {
         properties::text(piece.repeat(1000).as_bytes());
     }
 }
+
+#[test]
+#[should_panic(expected = "takes 401 bytes of memory, 400 are allowed")]
+fn memory_beyond_the_bound_is_a_fault() {
+    properties::bounded("a list", 10, 0, || vec![0_u8; 401]);
+}

@@ -16,7 +16,7 @@ use tt_core::call::conversation::Conversation;
 use tt_core::client::AskedBy;
 use tt_core::model::{Capabilities, ModelFacts};
 use tt_core::{BaseUrl, Dialect, Provider, Tags};
-use tt_providers::codec::{Head, StreamEncoder, Target, Undo};
+use tt_providers::codec::{Head, Ingress, StreamEncoder, Target, Undo};
 use tt_providers::openai_chat::{observe, reply, stream};
 use tt_providers::provider::api;
 use tt_providers::sse::{Frame, Framer};
@@ -30,12 +30,13 @@ const FOR_EACH_BYTE: usize = 40;
 /// The memory that small work takes whatever its input, in bytes.
 const SMALL: usize = 256 << 10;
 
-/// The memory that an encoder may add, in bytes: 4 MiB of schemas that references name, and their text.
-const ENCODED: usize = 12 << 20;
+/// The memory that an encoder may add where a schema has references, in bytes: 4 MiB of schemas that they name, and their
+/// text.
+const INLINED: usize = 12 << 20;
 
 /// The memory that an answer, or an event of a stream, may take beyond its length, in bytes: lists of some thousand
 /// elements, of which each is hundreds of bytes in memory.
-const ANSWERED: usize = 8 << 20;
+const ANSWERED: usize = 1 << 20;
 
 const DIALECTS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini];
 
@@ -44,7 +45,7 @@ const DIALECTS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages,
 /// # Panics
 /// If it takes more memory than 40 times the length and `constant` bytes, or if it takes more time than any work that is
 /// nearly linear: 50 ms and 5 µs for each byte, in an optimised build.
-fn bounded<T>(what: &str, length: usize, constant: usize, work: impl Fn() -> T) -> T {
+pub(crate) fn bounded<T>(what: &str, length: usize, constant: usize, work: impl Fn() -> T) -> T {
     let (mut result, mut took) = (None, Duration::MAX);
     let slow = if cfg!(debug_assertions) { 20 } else { 1 };
     let most =
@@ -79,12 +80,15 @@ fn models() -> [(&'static str, Option<ModelFacts>); 2] {
     [("gemini-2.5-flash", None), ("gemini-3-pro-preview", Some(ModelFacts { capabilities, ..ModelFacts::default() }))]
 }
 
-/// Encodes `call` for every dialect and kind of model.
-fn encode(call: &Conversation, length: usize) {
+/// Encodes `call`, which `body` was decoded to, for every dialect and kind of model.
+fn encode(call: &Conversation, body: &[u8]) {
+    let refers = body.windows(4).any(|piece| piece == b"$ref" || piece == br"\u00");
+    let constant = if refers { INLINED } else { SMALL };
     for dialect in DIALECTS {
         for (model, facts) in models() {
             let target = Target { model, facts: facts.as_ref() };
-            let encoded = bounded("encoding a request", length, ENCODED, || codec(dialect).egress.encode(call, target));
+            let encoded =
+                bounded("encoding a request", body.len(), constant, || codec(dialect).egress.encode(call, target));
             match encoded {
                 Ok(encoded) => {
                     serde_json::from_slice::<serde::de::IgnoredAny>(&encoded.body).expect("a request is JSON");
@@ -99,16 +103,19 @@ fn encode(call: &Conversation, length: usize) {
 /// The body of a client's request: scanned, passed through, decoded, and encoded for every dialect.
 pub(crate) fn request(body: &[u8]) {
     let body = Bytes::copy_from_slice(body);
-    let ingress = codec(Dialect::OpenAiChat).ingress.expect("clients of Chat Completions are served");
+    DIALECTS.into_iter().filter_map(|dialect| codec(dialect).ingress).for_each(|ingress| request_of(ingress, &body));
+}
+
+fn request_of(ingress: &dyn Ingress, body: &Bytes) {
     let (uri, headers) = (Uri::from_static("/"), HeaderMap::new());
     let head = Head { uri: &uri, headers: &headers };
-    let scanned = bounded("scanning a body", body.len(), SMALL, || ingress.scan(&head, &body));
+    let scanned = bounded("scanning a body", body.len(), SMALL, || ingress.scan(&head, body));
     let Ok(scanned) = scanned else { return };
-    black_box(scanned.splice(&body, "model", Some(5)).to_vec());
-    let bound = decoded_bytes(&body);
+    black_box(scanned.splice(body, "model", Some(5)).to_vec());
+    let bound = decoded_bytes(body);
     let call = bounded("decoding a request", body.len(), SMALL, || {
         let mut call = None;
-        let counted = allocation_counter::measure(|| call = Some(scanned.decode(&body)));
+        let counted = allocation_counter::measure(|| call = Some(scanned.decode(body)));
         assert!(
             counted.bytes_max <= bound as u64,
             "{} bytes decode to {}, bound {bound}",
@@ -119,7 +126,7 @@ pub(crate) fn request(body: &[u8]) {
     });
     let Ok(call) = call else { return };
     drop(scanned.fees(&call));
-    encode(&call, body.len());
+    encode(&call, &body);
 }
 
 /// A JSON Schema, as that of a tool and as that of an answer.
@@ -135,7 +142,7 @@ pub(crate) fn schema(text: &[u8]) {
         let body = body.to_string();
         let call =
             tt_providers::openai_chat::request::decode_request(body.as_bytes()).expect("the schema is an object");
-        encode(&call, body.len());
+        encode(&call, body.as_bytes());
     }
 }
 
@@ -147,6 +154,12 @@ pub(crate) fn answer(input: &[u8]) {
     let undo = undo();
     let decoded = bounded("decoding an answer", body.len(), ANSWERED, || egress.decode_reply(body, &undo));
     if let Ok(decoded) = decoded {
+        for client in DIALECTS {
+            let Some(exchange) = exchange(client, dialect) else { continue };
+            drop(bounded("an answer for a client", body.len(), ANSWERED, || {
+                exchange.reply(Bytes::copy_from_slice(body))
+            }));
+        }
         let options = reply::EncodeOptions::default();
         let written = bounded("encoding an answer", body.len(), ANSWERED, || reply::encode_reply(&decoded, &options));
         serde_json::from_slice::<serde::de::IgnoredAny>(&written).expect("an answer is JSON");
@@ -168,7 +181,10 @@ pub(crate) fn stream(input: &[u8]) {
     let body = Bytes::copy_from_slice(body);
     let dialect = dialect(*kind);
     let length = body.len();
-    bounded("a stream", length, ANSWERED, || answer_stream(&mut exchange(dialect).stream(), &body));
+    for client in DIALECTS {
+        let Some(exchange) = exchange(client, dialect) else { continue };
+        bounded("a stream", length, ANSWERED, || answer_stream(&mut exchange.stream(), &body));
+    }
     if dialect == Dialect::OpenAiChat {
         bounded("a translated stream", length, ANSWERED, || translate(&body));
     }
@@ -283,15 +299,21 @@ fn undo() -> Undo {
     }
 }
 
-/// The exchange of a stream for a client of Chat Completions with a provider of `dialect`.
-fn exchange(dialect: Dialect) -> Exchange {
-    let body = r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}],
-        "tools":[{"type":"custom","custom":{"name":"g"}}]}"#;
+/// The exchange of a stream for a client of `client` with a provider of `dialect`; `None` for a client's dialect that is not
+/// served. The tool is one of Chat Completions, since the other dialects have no custom ones.
+fn exchange(client: Dialect, dialect: Dialect) -> Option<Exchange> {
+    let ingress = codec(client).ingress?;
+    let body = match client {
+        Dialect::OpenAiChat => {
+            r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}],
+            "tools":[{"type":"custom","custom":{"name":"g"}}]}"#
+        }
+        _ => r#"{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#,
+    };
     let (uri, headers) = (Uri::from_static("/"), HeaderMap::new());
-    let ingress = codec(Dialect::OpenAiChat).ingress.expect("clients of Chat Completions are served");
     let head = Head { uri: &uri, headers: &headers };
     let request = ClientRequest::read(ingress, &head, Bytes::from_static(body.as_bytes())).expect("it is a request");
     let target = Target { model: "m", facts: None };
     let exchange = Exchange::new(&Arc::new(request), dialect, target, None, (0, Uuid::nil()));
-    exchange.expect("every dialect takes the request")
+    Some(exchange.expect("every dialect takes the request"))
 }

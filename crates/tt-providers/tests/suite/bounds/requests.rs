@@ -126,9 +126,9 @@ fn requests() -> Vec<(&'static str, Make)> {
 #[test]
 fn encoding_grows_no_faster_than_the_request() {
     for (name, make) in requests() {
-        let calls = [500, 2000].map(|n| (n, call(&make(n))));
+        let calls = [2000, 8000].map(|n| (n, call(&make(n))));
         for dialect in DIALECTS {
-            grows_no_faster_than_its_input(&format!("{name} to {dialect:?}"), [500, 2000], |size| {
+            grows_no_faster_than_its_input(&format!("{name} to {dialect:?}"), [2000, 8000], |size| {
                 encoding(dialect, &calls.iter().find(|(n, _)| *n == size).unwrap().1)
             });
         }
@@ -138,8 +138,8 @@ fn encoding_grows_no_faster_than_the_request() {
 #[test]
 fn decoding_grows_no_faster_than_the_request() {
     for (name, make) in requests() {
-        let bodies = [500, 2000].map(|n| (n, make(n).to_string()));
-        grows_no_faster_than_its_input(name, [500, 2000], |size| {
+        let bodies = [2000, 8000].map(|n| (n, make(n).to_string()));
+        grows_no_faster_than_its_input(name, [2000, 8000], |size| {
             let body = &bodies.iter().find(|(n, _)| *n == size).unwrap().1;
             timed(|| openai::decode_request(body.as_bytes()))
         });
@@ -149,13 +149,13 @@ fn decoding_grows_no_faster_than_the_request() {
 #[test]
 fn hosted_tools_of_another_api_are_noted_in_one_pass() {
     let hosted = |of| Tool::Hosted(HostedTool { of, kind: "k".into(), raw: json!({}) });
-    let calls = [500, 2000].map(|n| {
+    let calls = [2000, 8000].map(|n| {
         let mut tools: Vec<Tool> = (0..n).map(|_| hosted(Dialect::Gemini)).collect();
         tools.extend(call(&request(json!({"tools": [function("f")]}))).tools);
         (n, Conversation { tools, ..call(&request(json!({}))) })
     });
     for dialect in [Dialect::OpenAiChat, Dialect::AnthropicMessages] {
-        grows_no_faster_than_its_input("hosted tools", [500, 2000], |size| {
+        grows_no_faster_than_its_input("hosted tools", [2000, 8000], |size| {
             encoding(dialect, &calls.iter().find(|(n, _)| *n == size).unwrap().1)
         });
     }
@@ -201,7 +201,7 @@ fn encoding_takes_memory_as_the_request_does() {
     let facts = facts();
     let target = Target { model: "m", facts: Some(&facts) };
     for (name, make) in requests() {
-        let body = make(2000);
+        let body = make(1000);
         let (call, sent) = (call(&body), body.to_string().len());
         for dialect in DIALECTS {
             let took = peak(|| api::encode_request(dialect, &call, target));

@@ -90,6 +90,7 @@ fn the_facts_that_decide_the_price_are_scanned_in_both_spellings() {
             max_output_tokens: Some(9),
             choices: Some(2),
             service_tier: Some("flex".into()),
+            session: None,
         };
         assert_eq!(*request(&body).facts(), want);
     }

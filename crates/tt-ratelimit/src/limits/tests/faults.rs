@@ -67,6 +67,19 @@ async fn shares_within_two_seconds(server: &RedisServer, worker: &LimitWorker) {
     }
 }
 
+/// Waits until `limiter` has told a Redis other than `before` all that it admitted; returns which.
+async fn told_another(limiter: &Limiter, before: Option<u64>) -> Option<u64> {
+    let began = Instant::now();
+    loop {
+        let told = limiter.told().await;
+        if told.is_some() && told != before {
+            return told;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "Redis is not told");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[test]
 fn killed_the_process_limits_by_itself_and_shares_again_once_it_is_back() {
     let mut server = RedisServer::start();
@@ -124,11 +137,12 @@ fn restarted_it_learns_what_each_process_has_admitted() {
             assert!(admitted(&worker.check(&rules, NOW).await) && admitted(&second.check(&rules, NOW).await));
         }
         // Both have seen this Redis before it is lost.
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let (known, other_known) = (told_another(limiter, None).await, told_another(&other, None).await);
         server.kill();
         server.restart();
         // No request is sent meanwhile: the limiters find out by themselves.
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        told_another(limiter, known).await;
+        told_another(&other, other_known).await;
         assert_eq!((limiter.redis_state(), other.redis_state()), (RedisState::Up, RedisState::Up));
         assert!(limiter.redis_recoveries() > 0 && other.redis_recoveries() > 0);
         for one in [&worker, &second, &worker] {
@@ -142,15 +156,15 @@ fn restarted_it_learns_what_each_process_has_admitted() {
 #[test]
 fn emptied_while_it_serves_it_learns_what_was_admitted_before() {
     let server = RedisServer::start();
-    with_limiter(patient(&server), async |_, worker| {
+    with_limiter(patient(&server), async |limiter, worker| {
         let rules = [user_minute(UserId(1), 30)];
         for _ in 0..30 {
             assert!(admitted(&worker.check(&rules, NOW).await));
         }
-        tokio::time::sleep(Duration::from_millis(2500)).await;
+        let known = told_another(limiter, None).await;
         let mut redis = Client::open(server.url()).unwrap().get_connection().unwrap();
         let () = cmd("FLUSHALL").query(&mut redis).unwrap();
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        told_another(limiter, known).await;
         let other = Limiter::redis(patient(&server), Handle::current()).worker().await;
         assert!(!admitted(&other.check(&rules, NOW).await));
     });

@@ -51,6 +51,12 @@ impl Harness {
         self.runtime.block_on(self.worker.check(rules, Timestamp::from_millis(at_ms)))
     }
 
+    /// For each rule the number of requests left, and the milliseconds until there are more.
+    pub(super) fn standings(&self, rules: &[Rule], at_ms: i64) -> Vec<(u64, u128)> {
+        let standings = self.runtime.block_on(self.worker.standings(rules, Timestamp::from_millis(at_ms)));
+        standings.into_iter().map(|standing| (standing.remaining, standing.reset.as_millis())).collect()
+    }
+
     pub(super) fn admits(&self, rules: &[Rule], at_ms: i64) -> bool {
         admitted(&self.check(rules, at_ms))
     }

@@ -31,6 +31,7 @@ on_both!(
     a_seeded_day_counts_once_and_only_today,
     a_clock_a_little_behind_admits_nothing_more,
     a_clock_that_was_set_back_locks_nobody_out,
+    a_look_at_the_rules_counts_nothing,
 );
 
 const NOON: i64 = MIDNIGHT + DAY_MS / 2;
@@ -255,4 +256,23 @@ fn a_clock_that_was_set_back_locks_nobody_out(harness: &Harness) {
     assert!(harness.admits(&rules, NOON + 3 * DAY_MS) && harness.admits(&rules, NOON + 3 * DAY_MS));
     assert_eq!(harness.check(&rules, NOON), deny(RuleKind::UserDay, 2, DAY_MS / 2));
     assert_eq!(harness.check(&rules, NOON + DAY_MS), admit(2, 1, DAY_MS / 2));
+}
+
+fn a_look_at_the_rules_counts_nothing(harness: &Harness) {
+    let user = harness.user();
+    let rules = [user_minute(user, 3), user_day(user, 5), key_minute(user, 7, 2)];
+    let left = |at| harness.standings(&rules, at).iter().map(|(left, _)| *left).collect::<Vec<_>>();
+    assert_eq!(harness.standings(&[], NOON), []);
+    for _ in 0..10 {
+        assert_eq!(left(NOON), [3, 5, 2]);
+    }
+    assert!(harness.admits(&rules, NOON) && harness.admits(&rules, NOON + 10_000));
+    let standings = harness.standings(&rules, NOON + 20_000);
+    assert_eq!(standings, [(1, 41_000), (3, u128::try_from(DAY_MS / 2).unwrap() - 20_000), (0, 41_000)]);
+    assert_eq!(harness.standings(&[key_minute(user, 8, 2)], NOON + 20_000)[0].0, 2);
+    // A limit that was lowered under the count leaves nothing, and no less.
+    assert_eq!(harness.standings(&[user_minute(user, 1)], NOON + 20_000)[0].0, 0);
+    // The first leaves the window, and the next day is another.
+    assert_eq!(left(NOON + 61_000), [2, 3, 1]);
+    assert_eq!(left(NOON + DAY_MS), [3, 5, 2]);
 }

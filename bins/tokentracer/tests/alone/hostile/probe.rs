@@ -1,0 +1,107 @@
+//! Probes beside a hostile scene: the delay of `/health` on connections of their own, and the memory of the process.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tt_testkit::Program;
+
+/// The connections of the probe. They are more than there are workers, so that each worker serves some.
+const CONNECTIONS: usize = 8;
+
+/// The pause between two requests of the probe.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// The longest delay of 99 in 100 requests, and of any. Unoptimised code takes ten times as long and more, beside
+/// whatever else the machine does, so the second bound only shows that no worker stops for good.
+const P99: Duration = if cfg!(debug_assertions) { Duration::from_secs(2) } else { Duration::from_millis(50) };
+const LONGEST: Duration = if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_millis(250) };
+
+/// The memory that a process may take beside its limit, in bytes: its own, and what the system's buffers need.
+const BESIDE: usize = 64 << 20;
+
+/// Asks for `/health` all the time, on a thread of its own.
+pub(super) struct Probe {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Duration>>,
+}
+
+impl Probe {
+    /// Begins to ask the program at `address`.
+    pub(super) fn start(address: &str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let sockets: Vec<_> = (0..CONNECTIONS).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut delays = Vec::new();
+            for socket in sockets.iter().cycle() {
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+                let asked = Instant::now();
+                // The program has ended if nothing comes: the test's own requests show why.
+                let Ok(()) = ask(socket) else { break };
+                delays.push(asked.elapsed());
+                std::thread::sleep(PAUSE);
+            }
+            delays
+        });
+        Self { stop, thread }
+    }
+
+    /// Stops, and fails if an answer took too long.
+    pub(super) fn end(self, scene: &str) {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut delays = self.thread.join().unwrap();
+        delays.sort_unstable();
+        let (longest, p99) = (*delays.last().unwrap(), *delays.get(delays.len() * 99 / 100).unwrap());
+        println!("{scene}: {} requests of /health, p99 {p99:?}, longest {longest:?}", delays.len());
+        assert!(p99 <= P99 && longest <= LONGEST, "{scene}: a worker stopped: p99 {p99:?}, longest {longest:?}");
+    }
+}
+
+fn ask(mut socket: &TcpStream) -> std::io::Result<()> {
+    socket.write_all(b"GET /health HTTP/1.1\r\nHost: probe\r\n\r\n")?;
+    let (mut answer, mut buffer) = (Vec::new(), [0; 1024]);
+    while !answer.ends_with(b"\r\n\r\nOK") {
+        let read = socket.read(&mut buffer)?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        answer.extend_from_slice(buffer.get(..read).unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// The memory of a process, from now on.
+pub(super) struct Memory {
+    process: u32,
+    idle: usize,
+}
+
+impl Memory {
+    /// Takes note of the memory that `program` has now.
+    pub(super) fn of(program: &Program) -> Self {
+        let memory = Self { process: program.id(), idle: 0 };
+        // Sets the peak back. Where the system does not allow that, the peak is the one since the start.
+        let _may_fail = std::fs::write(format!("/proc/{}/clear_refs", program.id()), "5");
+        Self { idle: memory.read("VmRSS:"), ..memory }
+    }
+
+    /// Fails if the process took more memory than its limit allows, of `limit` bytes.
+    pub(super) fn check(&self, scene: &str, limit: usize) {
+        let (peak, most) = (self.read("VmHWM:"), self.idle + limit + limit / 4 + BESIDE);
+        let mib = |bytes: usize| bytes >> 20;
+        println!("{scene}: idle {} MiB, peak {} MiB, allowed {} MiB", mib(self.idle), mib(peak), mib(most));
+        assert!(peak <= most, "{scene}: {} MiB of memory, of {} allowed", mib(peak), mib(most));
+    }
+
+    fn read(&self, name: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+}

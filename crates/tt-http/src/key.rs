@@ -1,0 +1,147 @@
+//! `/v1/key`: the credential of the request itself: what it may do, and what it has spent.
+
+use serde::Serialize;
+use tt_core::budget::{BudgetKind, BudgetRule, Period};
+use tt_core::caller::Proof;
+use tt_core::limits::{self, Rule, Standing};
+use tt_core::query::{UsageQuery, UsageSums};
+use tt_core::{Causes, Label, NanoUsd, Scope, Timestamp};
+use tt_ratelimit::Used;
+
+use crate::clock::now;
+use crate::edge::context::Context;
+use crate::edge::error::ApiError;
+use crate::edge::reply::Json;
+use crate::manage::budgets;
+use crate::state::directory::KnownCaller;
+
+#[derive(Serialize)]
+pub(crate) struct KeyView {
+    /// The id of the API key or of the session.
+    id: i64,
+    name: Option<Label>,
+    prefix: Option<String>,
+    scopes: Vec<Scope>,
+    expires_at: Option<Timestamp>,
+    limits: Vec<LimitView>,
+    budgets: Vec<BudgetView>,
+    usage: Usage,
+}
+
+#[derive(Serialize)]
+struct LimitView {
+    rule: &'static str,
+    limit: u64,
+    remaining: u64,
+    /// The time at which `remaining` grows; `null` while nothing is used.
+    resets_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct BudgetView {
+    scope: &'static str,
+    limit_usd: NanoUsd,
+    period: Period,
+    /// `null` while it is not known.
+    spent_usd: Option<NanoUsd>,
+    held_usd: Option<NanoUsd>,
+    resets_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Usage {
+    today: Sums,
+    month: Sums,
+}
+
+#[derive(Serialize)]
+struct Sums {
+    requests: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+    cost_usd: Option<NanoUsd>,
+}
+
+impl From<UsageSums> for Sums {
+    fn from(sums: UsageSums) -> Self {
+        Self {
+            requests: sums.requests,
+            input_tokens: sums.input_tokens,
+            output_tokens: sums.output_tokens,
+            cost_usd: sums.known_cost(),
+        }
+    }
+}
+
+/// `GET /v1/key`: the API key or the session of the request. The usage is that of the API key, with a session that of the
+/// user.
+pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<KeyView>, ApiError> {
+    let at = now();
+    let (id, name, prefix, scopes) = match &caller.proof {
+        Proof::ApiKey { id, scopes, .. } => {
+            let key = cx.app.store.api_key(caller.user_id, *id).await?.ok_or_else(ApiError::invalid_credentials)?;
+            (id.0, key.name, Some(key.prefix), scopes.clone())
+        }
+        Proof::Session(id) => (id.0, None, None, vec![Scope::Proxy, Scope::Manage]),
+    };
+    let rules = limits::rules(&caller, cx.app.config.default_limits);
+    let standings = cx.worker.limits.standings(&rules, at).await;
+    cx.app.wait_for_drain().await;
+    let usage = Usage {
+        today: usage(&cx, &caller, at.day()).await?,
+        month: usage(&cx, &caller, Period::Month.start(at)).await?,
+    };
+    Ok(Json(KeyView {
+        id,
+        name,
+        prefix,
+        scopes,
+        expires_at: caller.expires_at,
+        limits: rules.iter().zip(standings).map(|(rule, standing)| limit(rule, standing, at)).collect(),
+        budgets: budgets(&cx, &caller, at).await,
+        usage,
+    }))
+}
+
+/// The usage since `since`, which is on a full hour.
+async fn usage(cx: &Context, caller: &KnownCaller, since: Timestamp) -> Result<Sums, ApiError> {
+    let until = now().plus_millis(1).hour_up();
+    let query = UsageQuery { api_key: caller.api_key_id(), ..UsageQuery::new(since, until, Vec::new()) };
+    let groups = cx.app.store.usage(caller.user_id, query).await?;
+    Ok(groups.first().map(|group| group.sums).unwrap_or_default().into())
+}
+
+fn limit(rule: &Rule, standing: Standing, at: Timestamp) -> LimitView {
+    let reset_ms = i64::try_from(standing.reset.as_millis()).unwrap_or(i64::MAX);
+    LimitView {
+        rule: rule.kind.as_str(),
+        limit: standing.limit,
+        remaining: standing.remaining,
+        resets_at: (standing.remaining < standing.limit).then(|| at.plus_millis(reset_ms)),
+    }
+}
+
+/// The budgets that hold. What is used of them is not known while the counters are away: that is no reason to say nothing.
+async fn budgets(cx: &Context, caller: &KnownCaller, at: Timestamp) -> Vec<BudgetView> {
+    let rules = caller.budget_rules();
+    let used: Vec<Option<Used>> = match budgets::used(cx, &rules, at).await {
+        Ok(used) => used.into_iter().map(Some).collect(),
+        Err(error) => {
+            tracing::debug!(error = %Causes(&error), "what is used of budgets cannot be told");
+            vec![None; rules.len()]
+        }
+    };
+    let view = |(rule, used): (&BudgetRule, Option<Used>)| BudgetView {
+        scope: match rule.kind {
+            BudgetKind::Key => "key",
+            BudgetKind::UserOwn => "user",
+            BudgetKind::UserAdmin => "admin",
+        },
+        limit_usd: rule.limit,
+        period: rule.period,
+        spent_usd: used.map(|used| used.spent),
+        held_usd: used.map(|used| used.held),
+        resets_at: rule.period.resets_at(at),
+    };
+    rules.iter().zip(used).map(view).collect()
+}
