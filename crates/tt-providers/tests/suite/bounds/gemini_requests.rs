@@ -22,7 +22,7 @@ fn list(piece: &str, bytes: usize) -> String {
 }
 
 /// Bodies of about `bytes` bytes that take as much memory as bodies can.
-fn hostile(bytes: usize) -> Vec<String> {
+pub(super) fn hostile(bytes: usize) -> Vec<String> {
     let pieces = [
         "0",
         "{}",

@@ -40,6 +40,9 @@ const ANSWERED: usize = 1 << 20;
 
 const DIALECTS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini];
 
+/// A path that names a model and asks for a stream, as Gemini's clients write it; the other dialects read neither there.
+const STREAM: &str = "/v1beta/models/m:streamGenerateContent?alt=sse";
+
 /// Runs `work` on an input of `length` bytes.
 ///
 /// # Panics
@@ -107,7 +110,7 @@ pub(crate) fn request(body: &[u8]) {
 }
 
 fn request_of(ingress: &dyn Ingress, body: &Bytes) {
-    let (uri, headers) = (Uri::from_static("/"), HeaderMap::new());
+    let (uri, headers) = (Uri::from_static(STREAM), HeaderMap::new());
     let head = Head { uri: &uri, headers: &headers };
     let scanned = bounded("scanning a body", body.len(), SMALL, || ingress.scan(&head, body));
     let Ok(scanned) = scanned else { return };
@@ -308,9 +311,12 @@ fn exchange(client: Dialect, dialect: Dialect) -> Option<Exchange> {
             r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}],
             "tools":[{"type":"custom","custom":{"name":"g"}}]}"#
         }
-        _ => r#"{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#,
+        Dialect::AnthropicMessages => {
+            r#"{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#
+        }
+        Dialect::Gemini => r#"{"contents":[{"parts":[{"text":"x"}]}]}"#,
     };
-    let (uri, headers) = (Uri::from_static("/"), HeaderMap::new());
+    let (uri, headers) = (Uri::from_static(STREAM), HeaderMap::new());
     let head = Head { uri: &uri, headers: &headers };
     let request = ClientRequest::read(ingress, &head, Bytes::from_static(body.as_bytes())).expect("it is a request");
     let target = Target { model: "m", facts: None };
