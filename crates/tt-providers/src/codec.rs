@@ -67,6 +67,12 @@ pub trait Scanned: Send + Sync + Debug {
     /// [`Field::ToolKind`].
     fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError>;
 
+    /// The place of `field` in the body, for a dialect whose messages and tools are not one for one those of the neutral
+    /// form. `None` where [`Ingress::field`] names it.
+    fn field(&self, _field: &Field) -> Option<String> {
+        None
+    }
+
     /// The facts of a decoded request that bound its cost.
     ///
     /// # Errors
@@ -229,6 +235,8 @@ pub struct Facts {
     pub choices: Option<u64>,
     /// The processing tier that the client asks for.
     pub service_tier: Option<String>,
+    /// The session that the body names; `None` where it names none, or one in a form that cannot be kept.
+    pub session: Option<String>,
 }
 
 /// The target that a request is encoded for.

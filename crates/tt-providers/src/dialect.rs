@@ -7,12 +7,17 @@ use crate::codec::Codec;
 mod addressed;
 mod aliases;
 pub(crate) mod anthropic_messages;
+mod body;
 mod custom_tool;
+mod elements;
 mod few;
 mod foreign;
 pub(crate) mod gemini;
 mod held;
+mod object;
+mod opaque;
 pub mod openai_chat;
+mod text;
 mod waiting_calls;
 mod words;
 

@@ -131,9 +131,14 @@ impl ClientRequest {
         Ok(text::pieces(&body, &call).into_iter().fold(0, |sum: u64, text| sum.saturating_add(most_of_text(text))))
     }
 
+    /// The name of a field as the client wrote it.
+    pub fn field(&self, field: &Field) -> String {
+        self.scanned.field(field).unwrap_or_else(|| self.ingress.field(field))
+    }
+
     /// The error in one line, with its field named as the client wrote it.
     pub fn describe(&self, error: &RequestError) -> String {
-        error.in_words(|field| self.ingress.field(field))
+        error.in_words(|field| self.field(field))
     }
 }
 
@@ -194,7 +199,7 @@ impl Exchange {
             }
             let encoded = egress.encode(&call, target)?;
             let text_bytes = text::bytes(encoded.body.len() as u64, &call);
-            let notes = encoded.notes.named(|field| request.ingress.field(field));
+            let notes = encoded.notes.named(|field| request.field(field));
             if !notes.is_empty() {
                 tracing::debug!(model = target.model, ?notes, "parameters left out or changed");
             }

@@ -36,6 +36,8 @@ pub enum StateField {
     ContextManagement,
     /// The models that the provider tries when this one fails (Anthropic `fallbacks`).
     Fallbacks,
+    /// A conversation that the provider keeps, of which the client sends only the new messages (Anthropic `thread`).
+    Thread,
     /// The preview features to switch on (Anthropic `betas`).
     Betas,
     /// The name of cached contents at the provider (Gemini `cachedContent`).
@@ -57,6 +59,7 @@ impl StateField {
             Self::McpServers => "mcp_servers",
             Self::ContextManagement => "context_management",
             Self::Fallbacks => "fallbacks",
+            Self::Thread => "thread",
             Self::Betas => "betas",
             Self::CachedContent => "cachedContent",
             Self::SafetySettings => "safetySettings",
@@ -75,6 +78,7 @@ impl StateField {
             | Self::Container
             | Self::McpServers
             | Self::Fallbacks
+            | Self::Thread
             | Self::CachedContent => false,
         }
     }

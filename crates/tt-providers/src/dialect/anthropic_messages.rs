@@ -1,26 +1,42 @@
-//! Anthropic Messages, for providers only: encodes requests from the neutral form, and decodes answers, streams and
-//! errors to it.
+//! Anthropic Messages, for clients and for providers.
+//!
+//! Towards clients, [`scan`] and [`decode`] read requests, and [`encode_reply`] and [`encode_stream`] write answers;
+//! towards providers, [`request`] writes requests, and [`reply`] and [`stream`] read answers. [`observe`] watches answers
+//! that pass through.
 //!
 //! Sources: the official SDK's types (`anthropic` 2.12.0) and platform.claude.com/docs.
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
+use tt_core::Dialect;
 use tt_core::call::conversation::Conversation;
+use tt_core::call::field::Field;
 use tt_core::call::reply::Reply;
 
-use crate::codec::{Codec, CostFacts, Egress, Encoded, StreamDecoder, Target, Undo};
+use crate::codec::{
+    Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
+    StreamDecoder, StreamEncoder, Target, Undo,
+};
 use crate::error::RequestError;
+use crate::slices::Slices;
 use crate::upstream::error::{Refused, UpstreamError};
 
+mod answer;
 mod blocks;
+mod decode;
+mod encode_reply;
+mod encode_stream;
 mod error;
 mod fees;
+mod field;
 mod messages;
-mod opaque;
+mod observe;
 mod reply;
 mod request;
+mod scan;
 mod schema;
 mod stream;
 mod thinking;
@@ -28,12 +44,70 @@ mod tools;
 mod usage;
 mod wire;
 
-/// The codec of Anthropic Messages. Clients of the dialect are not served yet.
-pub(crate) const CODEC: Codec = Codec { ingress: None, egress: &AnthropicMessages };
+/// The codec of Anthropic Messages, with both sides.
+pub(crate) const CODEC: Codec = Codec { ingress: Some(&AnthropicMessages), egress: &AnthropicMessages };
 
-/// The implementation of the side of the provider.
+/// The implementation of both sides.
 #[derive(Debug)]
 struct AnthropicMessages;
+
+impl Ingress for AnthropicMessages {
+    fn dialect(&self) -> Dialect {
+        Dialect::AnthropicMessages
+    }
+
+    fn scan(&self, _: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError> {
+        Ok(Box::new(scan::Scan::of(body)?))
+    }
+
+    fn encode_error(&self, error: &PublicError<'_>) -> Bytes {
+        error::encode(error).into()
+    }
+
+    fn field(&self, field: &Field) -> String {
+        field::name(field)
+    }
+}
+
+impl Scanned for scan::Scan {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
+        decode::decode_request(body)
+    }
+
+    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
+        fees::fees(call)
+    }
+
+    fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
+        self.splice(body, model, cap)
+    }
+
+    fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
+        observe::observe_reply(body)
+    }
+
+    fn observer(&self) -> Box<dyn Observer> {
+        Box::new(observe::StreamObserver::default())
+    }
+
+    fn encode_reply(&self, reply: &Reply, context: &ReplyContext) -> Bytes {
+        encode_reply::encode_reply(reply, &context.into()).into()
+    }
+
+    fn stream_encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {
+        Box::new(encode_stream::Encoder::new((&context).into()))
+    }
+}
+
+impl From<&ReplyContext> for answer::Options {
+    fn from(context: &ReplyContext) -> Self {
+        Self { fallback_id: context.id.simple().to_string(), fallback_model: context.model.clone() }
+    }
+}
 
 impl Egress for AnthropicMessages {
     fn path(&self, _: &str, _: bool) -> Result<Cow<'static, str>, RequestError> {

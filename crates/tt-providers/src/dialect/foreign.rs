@@ -116,6 +116,19 @@ pub(super) fn keeps(
     Ok(false)
 }
 
+/// The text that stands for a block of another provider inside the result of a tool; `None` for a block without one, and
+/// for a block that may go to `provider`, called in `dialect`.
+pub(super) fn in_words<'a>(
+    opaque: &'a Opaque,
+    (dialect, provider): (Dialect, Provider),
+    at: &Field,
+    notes: &mut Notes,
+) -> Option<&'a str> {
+    let text = opaque.text.as_deref().filter(|_| !(opaque.pending || opaque.of.is(dialect, provider)))?;
+    notes.changed(at.clone(), "sent as its text");
+    Some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -1,44 +1,117 @@
-//! Gemini [`generateContent` and `streamGenerateContent`](https://ai.google.dev/api/generate-content), for providers
-//! only: encodes requests from the neutral form, and decodes answers, streams and errors to it.
+//! Gemini [`generateContent` and `streamGenerateContent`](https://ai.google.dev/api/generate-content), for clients and for
+//! providers.
 //!
 //! The path of a call, and not the body, holds the model and the choice between a whole answer and a stream.
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
+use tt_core::Dialect;
 use tt_core::call::conversation::Conversation;
+use tt_core::call::field::Field;
 use tt_core::call::reply::Reply;
 
-use crate::codec::{Codec, CostFacts, Egress, Encoded, StreamDecoder, Target, Undo};
+use crate::codec::{
+    Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
+    StreamDecoder, StreamEncoder, Target, Undo,
+};
 use crate::error::RequestError;
+use crate::slices::Slices;
 use crate::upstream::error::{Refused, UpstreamError};
 
 mod addressed;
+mod answer;
+mod answer_stream;
 mod call_ids;
 mod contents;
+mod decode;
 mod error;
 mod family;
 mod fees;
+mod field;
 mod finish;
 mod logprobs;
 mod media;
+mod node;
+mod observe;
 mod parts;
 mod path;
+mod places;
 mod reply;
 mod request;
+mod scan;
 mod schema;
 mod stream;
 mod tools;
 mod usage;
 mod wire;
 
-/// The codec of Gemini. Clients of the dialect are not served yet.
-pub(crate) const CODEC: Codec = Codec { ingress: None, egress: &Gemini };
+/// The codec of Gemini, with both sides.
+pub(crate) const CODEC: Codec = Codec { ingress: Some(&Gemini), egress: &Gemini };
 
-/// The implementation of the side of the provider.
+/// The implementation of both sides.
 #[derive(Debug)]
 struct Gemini;
+
+impl Ingress for Gemini {
+    fn dialect(&self) -> Dialect {
+        Dialect::Gemini
+    }
+
+    fn scan(&self, head: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError> {
+        Ok(Box::new(scan::Scan::of(head, body)?))
+    }
+
+    fn encode_error(&self, error: &PublicError<'_>) -> Bytes {
+        error::encode(error).into()
+    }
+
+    fn field(&self, field: &Field) -> String {
+        field::name(field)
+    }
+}
+
+impl Scanned for scan::Scan {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
+        let (call, places) = decode::decode_request(body, &self.facts)?;
+        self.places.get_or_init(|| places);
+        Ok(call)
+    }
+
+    fn field(&self, field: &Field) -> Option<String> {
+        self.places.get()?.name(field)
+    }
+
+    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
+        fees::fees(call)
+    }
+
+    fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
+        self.splice_capped(body, model, cap)
+    }
+
+    fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
+        observe::observe_reply(body)
+    }
+
+    fn observer(&self) -> Box<dyn Observer> {
+        Box::new(observe::StreamObserver::default())
+    }
+
+    fn encode_reply(&self, reply: &Reply, context: &ReplyContext) -> Bytes {
+        answer::encode_reply(reply, context).into()
+    }
+
+    fn stream_encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {
+        Box::new(answer_stream::Encoder::new(context))
+    }
+}
 
 impl Egress for Gemini {
     fn path(&self, model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError> {

@@ -23,7 +23,6 @@ mod error;
 mod fees;
 mod field;
 mod names;
-mod object;
 pub mod observe;
 pub mod reply;
 mod reply_text;
@@ -31,7 +30,6 @@ pub mod request;
 pub mod scan;
 pub mod stream;
 mod template;
-mod text;
 pub mod usage;
 mod wire;
 

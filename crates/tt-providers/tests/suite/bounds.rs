@@ -8,6 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 mod answers;
 mod corpus;
 mod decoded;
+mod gemini_requests;
 mod properties;
 mod requests;
 mod schemas;

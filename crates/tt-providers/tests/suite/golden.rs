@@ -5,9 +5,10 @@
 
 mod answers;
 mod errors;
+mod messages;
 mod requests;
 mod streams;
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -66,6 +66,13 @@ impl Model {
     }
 }
 
+impl Model {
+    /// The model as the target of a request.
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { model: self.name, facts: self.facts.as_ref() }
+    }
+}
+
 /// A request of the client, encoded for a provider.
 pub(crate) struct Sent {
     pub(crate) body: Vec<u8>,

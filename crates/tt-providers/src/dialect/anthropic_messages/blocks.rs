@@ -13,9 +13,9 @@ use tt_core::call::field::Field;
 use tt_core::{Dialect, Provider};
 
 use super::super::foreign;
-use super::opaque::opaque;
 use super::tools::Names;
 use super::wire::{Block, CacheControl, Citations, Content, Input, Source};
+use crate::dialect::opaque::opaque;
 use crate::error::RequestError;
 use crate::notes::Notes;
 

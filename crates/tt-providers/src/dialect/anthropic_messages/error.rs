@@ -1,8 +1,12 @@
-//! Reads Anthropic's errors: answers with an error status, and events in a stream (`MAPPING.md`, Errors).
+//! Reads and writes Anthropic's errors: answers with an error status, and events in a stream (`MAPPING.md`, Errors).
 
+use bytes::BytesMut;
 use http::HeaderMap;
 use serde::Deserialize;
+use serde_json::json;
+use tt_core::call::state::StateField;
 
+use crate::codec::PublicError;
 use crate::upstream::error::{Refused, RefusedKind, cut, status_line};
 use crate::upstream::retry_after::{retry_after, should_retry};
 
@@ -44,6 +48,41 @@ pub(super) fn in_stream(error: ErrorBody) -> Refused {
         _ => 500,
     };
     meaning(status, error)
+}
+
+/// Writes an error as the body of an answer: `{"type": "error", "error": {…}}`.
+///
+/// Anthropic's SDKs keep conversations at the provider by `thread`, and do without it after an error whose details say so.
+pub(super) fn encode(error: &PublicError<'_>) -> Vec<u8> {
+    let mut inner = json!({"type": kind(error), "message": error.message});
+    if error.code == "unsupported_parameter" && error.param == Some(StateField::Thread.as_str()) {
+        inner["details"] = json!({"error_code": "thread_unsupported_request", "unsupported": ["thread"]});
+    }
+    let whole = json!({"type": "error", "error": inner});
+    whole.to_string().into_bytes()
+}
+
+/// The class of an error in Anthropic's words (`types/shared/error_object.py`).
+fn kind(error: &PublicError<'_>) -> &'static str {
+    match error.status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        504 => "timeout_error",
+        503 | 529 => "overloaded_error",
+        400..=499 => "invalid_request_error",
+        _ => "api_error",
+    }
+}
+
+/// Writes an error as the last event of a stream.
+pub(super) fn event(error: &PublicError<'_>, out: &mut BytesMut) {
+    out.extend_from_slice(b"event: error\ndata: ");
+    out.extend_from_slice(&encode(error));
+    out.extend_from_slice(b"\n\n");
 }
 
 fn meaning(status: u16, error: ErrorBody) -> Refused {

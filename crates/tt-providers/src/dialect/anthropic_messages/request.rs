@@ -10,13 +10,13 @@ use tt_core::call::field::Field;
 
 use super::super::foreign;
 use super::messages::Turns;
-use super::opaque::opaque;
 use super::tools::{Names, Tools};
 use super::wire::{
     Block, CacheControl, ClientTool, Content, Metadata, OutputConfig, OutputFormat, Request, Tool, ToolChoice, Turn,
 };
 use super::{messages, schema, thinking, tools};
 use crate::codec::{Encoded, Target};
+use crate::dialect::opaque::opaque;
 use crate::error::RequestError;
 use crate::notes::Notes;
 

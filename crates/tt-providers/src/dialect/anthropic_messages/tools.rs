@@ -8,11 +8,11 @@ use tt_core::Dialect;
 use tt_core::call::conversation::{Conversation, CustomTool, Function, Tool as Offered, ToolChoice as Wanted};
 use tt_core::call::field::Field;
 
-use super::opaque::opaque;
 use super::schema;
 use super::wire::{CacheControl, ClientTool, Tool, ToolChoice};
 use crate::codec::Undo;
 use crate::dialect::custom_tool;
+use crate::dialect::opaque::opaque;
 use crate::error::RequestError;
 use crate::notes::Notes;
 

@@ -99,6 +99,11 @@ impl Running {
         }
     }
 
+    /// The memory that the fields take, in bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The usage so far; `None` before the first report.
     pub(super) fn reported(&self) -> Option<Reported> {
         let raw = || serde_json::to_string(&self.fields).unwrap_or_default();

@@ -4,6 +4,10 @@
 //! all recordings. A client needs an id for every call, so a random one is made where Gemini gives none. It must not go
 //! back to Gemini, which does not know it. Nothing else in this crate is random.
 
+use serde_json::value::RawValue;
+
+use crate::dialect::waiting_calls::WaitingCalls;
+
 /// The prefix of a random id. OpenAI's own ids have it too: neither kind comes from Gemini.
 const MADE_UP: &str = "call_";
 
@@ -18,6 +22,81 @@ pub(super) fn make_up() -> String {
 /// True if Gemini gave this id, which must then come back with the call and its result.
 pub(super) fn from_gemini(id: &str) -> bool {
     !id.is_empty() && !id.starts_with(MADE_UP) && !id.starts_with(ANTHROPIC)
+}
+
+/// The calls of a client's history, which may have no ids. A call without one gets an id from its place, so that the same
+/// history gives the same ids. A result is paired with its call by the id where both have one, else by name and order.
+///
+/// Names and ids are compared as the client wrote them.
+#[derive(Debug, Default)]
+pub(super) struct Calls<'a> {
+    /// The ids of the calls of the current turn, and whether each has its result.
+    calls: Vec<(String, bool)>,
+    by_id: WaitingCalls<'a>,
+    by_name: WaitingCalls<'a>,
+    /// The index of the content with the last calls.
+    at: Option<usize>,
+}
+
+impl<'a> Calls<'a> {
+    /// Takes note that the content `at` is the model's. Calls of the content just before belong to the same turn.
+    pub(super) fn turn(&mut self, at: usize) {
+        if self.at.is_none_or(|last| last + 1 != at) {
+            self.calls.clear();
+            self.by_id.clear();
+            self.by_name.clear();
+        }
+        self.at = Some(at);
+    }
+
+    /// The id of a call at the place `at` (content and part): the one `given`, else one made of the place.
+    pub(super) fn called(
+        &mut self,
+        given: Option<String>,
+        (id, name): (Option<&'a RawValue>, Option<&'a RawValue>),
+        (content, part): (usize, usize),
+    ) -> String {
+        let number = self.calls.len();
+        if let (Some(id), true) = (id, given.is_some()) {
+            self.by_id.add(id.get(), number);
+        }
+        if let Some(name) = name {
+            self.by_name.add(name.get(), number);
+        }
+        let id = given.unwrap_or_else(|| placed(content, part));
+        self.calls.push((id.clone(), false));
+        id
+    }
+
+    /// The id of the call that a result answers. A result that answers none keeps its own id.
+    pub(super) fn answered(
+        &mut self,
+        given: Option<String>,
+        (id, name): (Option<&'a RawValue>, Option<&'a RawValue>),
+        (content, part): (usize, usize),
+    ) -> String {
+        // A call that was answered by its id still waits under its name, and the other way round.
+        let calls = &self.calls;
+        let next = |waiting: &mut WaitingCalls<'a>, key: Option<&'a RawValue>| loop {
+            let number = waiting.answer(key?.get())?;
+            if calls.get(number).is_some_and(|(_, answered)| !answered) {
+                return Some(number);
+            }
+        };
+        let number = next(&mut self.by_id, id).or_else(|| next(&mut self.by_name, name));
+        match number.and_then(|number| self.calls.get_mut(number)) {
+            Some((id, answered)) => {
+                *answered = true;
+                id.clone()
+            }
+            None => given.unwrap_or_else(|| placed(content, part)),
+        }
+    }
+}
+
+/// The id of a call to which neither Gemini nor the client gave one.
+fn placed(content: usize, part: usize) -> String {
+    format!("{MADE_UP}{content}_{part}")
 }
 
 #[cfg(test)]

@@ -26,6 +26,14 @@ use crate::notes::Notes;
 /// ([documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
+/// The same value in base64, as some clients write signatures.
+const NO_SIGNATURE_BASE64: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
+
+/// True for the value that clients send where they have no signature.
+pub(super) fn is_no_signature(value: &str) -> bool {
+    value == NO_SIGNATURE || value == NO_SIGNATURE_BASE64
+}
+
 /// The encoded messages.
 #[derive(Debug)]
 pub(super) struct Contents<'a> {
@@ -68,11 +76,19 @@ pub(super) fn encode<'a>(
     let mut calls_at = 0;
     for (i, message) in conversation.messages.iter().enumerate() {
         encoder.note_dropped(message);
-        if matches!(message.role, Role::User | Role::Assistant) {
+        let answers = message.role == Role::User && message.parts.iter().any(is_result);
+        if matches!(message.role, Role::User | Role::Assistant) && !answers {
             encoder.close_results(calls_at)?;
         }
         match message.role {
             Role::System | Role::Developer => encoder.instructions(i, message)?,
+            Role::User if answers => {
+                encoder.results(i, message)?;
+                if !message.parts.iter().all(is_result) {
+                    encoder.close_results(calls_at)?;
+                    encoder.user(i, message)?;
+                }
+            }
             Role::User => encoder.user(i, message)?,
             Role::Assistant => {
                 encoder.assistant(i, message)?;
@@ -206,8 +222,10 @@ impl<'a> Encoder<'a, '_> {
                 Said::Thinking(_) | Said::Redacted { .. } => {
                     self.notes.dropped(Field::Thinking, "thinking is the assistant's alone");
                 }
-                Said::ToolCall(_) | Said::ToolResult(_) => {
-                    return Err(misplaced(i, j, "calls and results of tools do not belong in a user message"));
+                // Results stand in a content of their own, before what the user says.
+                Said::ToolResult(_) => {}
+                Said::ToolCall(_) => {
+                    return Err(misplaced(i, j, "calls of tools do not belong in a user message"));
                 }
             }
         }
@@ -278,6 +296,9 @@ impl<'a> Encoder<'a, '_> {
     fn results(&mut self, i: usize, message: &'a Message) -> Result<(), RequestError> {
         for (j, said) in message.parts.iter().enumerate() {
             let Said::ToolResult(ToolResult { id, content, is_error, .. }) = said else {
+                if message.role == Role::User {
+                    continue;
+                }
                 return Err(misplaced(i, j, "a tool message holds the result of a call"));
             };
             let Some(waiting) = self.waiting.answer(id) else {
@@ -320,8 +341,14 @@ impl<'a> Encoder<'a, '_> {
                     self.beside.push(part);
                 }
                 Said::Opaque(opaque) => {
-                    let part = self.opaque(i, j, opaque)?;
-                    self.beside.extend(part);
+                    let (here, at) = ((Dialect::Gemini, Provider::Gemini), Field::Part { message: i, part: j });
+                    match foreign::in_words(opaque, here, &at, self.notes) {
+                        Some(text) => texts.push(text),
+                        None => {
+                            let part = self.opaque(i, j, opaque)?;
+                            self.beside.extend(part);
+                        }
+                    }
                 }
                 _ => return Err(misplaced(i, j, "a tool's result holds text, pictures and files")),
             }
@@ -359,6 +386,10 @@ impl<'a> Encoder<'a, '_> {
             _ => self.contents.push(Content { role, parts, results: false }),
         }
     }
+}
+
+fn is_result(part: &Said) -> bool {
+    matches!(part, Said::ToolResult(_))
 }
 
 impl Output {

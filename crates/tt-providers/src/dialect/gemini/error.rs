@@ -1,10 +1,14 @@
-//! Reads Gemini's errors (`MAPPING.md`, Errors).
+//! Reads and writes Gemini's errors (`MAPPING.md`, Errors).
 //!
 //! `{"error": {"code", "message", "status", "details"}}`, sometimes wrapped in an array, and plain JSON even where the
 //! content type says event stream.
 
+use bytes::BytesMut;
 use http::HeaderMap;
 use serde::Deserialize;
+use serde_json::json;
+
+use crate::codec::PublicError;
 
 use crate::upstream::error::{Refused, RefusedKind, UpstreamError, cut, status_line};
 use crate::upstream::retry_after::{retry_after, seconds, should_retry};
@@ -75,6 +79,50 @@ pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused 
 pub(super) fn in_answer(body: &[u8]) -> UpstreamError {
     let code = parse(body).and_then(|error| error.code).filter(|code| (400..600).contains(code)).unwrap_or(500);
     UpstreamError::Refused(Box::new(refused(code, &HeaderMap::new(), body)))
+}
+
+/// Writes an error as the body of an answer: Google's object, with the stable code of this proxy as the reason, and the
+/// field at fault.
+pub(super) fn encode(error: &PublicError<'_>) -> Vec<u8> {
+    let mut details = vec![json!({
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": error.code.to_ascii_uppercase(),
+        "domain": "tokentracer",
+    })];
+    if let Some(field) = error.param {
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [{"field": field, "description": error.message}],
+        }));
+    }
+    let (code, message) = (error.status, error.message);
+    let error = json!({"error": {"code": code, "message": message, "status": word(code), "details": details}});
+    error.to_string().into_bytes()
+}
+
+/// Writes an error as the last event of a stream.
+pub(super) fn event(error: &PublicError<'_>, out: &mut BytesMut) {
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(&encode(error));
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// Google's word for a status ([`google.rpc.Code`](https://cloud.google.com/apis/design/errors#error_codes)).
+const fn word(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        402 => "FAILED_PRECONDITION",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        405 | 501 => "UNIMPLEMENTED",
+        408 | 504 => "DEADLINE_EXCEEDED",
+        409 => "ABORTED",
+        429 => "RESOURCE_EXHAUSTED",
+        499 => "CANCELLED",
+        502 | 503 => "UNAVAILABLE",
+        500.. => "INTERNAL",
+        _ => "INVALID_ARGUMENT",
+    }
 }
 
 fn parse(body: &[u8]) -> Option<Status> {

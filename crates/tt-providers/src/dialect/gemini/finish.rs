@@ -46,6 +46,17 @@ impl Ending {
     }
 }
 
+/// The `finishReason` for a finish.
+pub(super) const fn word(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop | FinishReason::ToolCalls => "STOP",
+        FinishReason::Length | FinishReason::ContextWindow => "MAX_TOKENS",
+        FinishReason::ContentFilter | FinishReason::Refusal => "SAFETY",
+        FinishReason::Continuation => "CONTINUATION",
+        FinishReason::PauseTurn | FinishReason::Compaction | FinishReason::Incomplete => "OTHER",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

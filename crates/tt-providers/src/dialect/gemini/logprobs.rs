@@ -1,4 +1,4 @@
-//! Converts Gemini's log probabilities to OpenAI's shape.
+//! Converts log probabilities between Gemini's shape and OpenAI's.
 
 use serde_json::{Value, json};
 
@@ -24,6 +24,20 @@ pub(super) fn openai(result: LogprobsResult) -> Option<Value> {
     Some(json!({"content": content, "refusal": null}))
 }
 
+/// `logprobsResult` for log probabilities in OpenAI's shape; `None` where there are none.
+pub(super) fn gemini(openai: &Value) -> Option<Value> {
+    let content = openai.get("content")?.as_array()?;
+    let one = |entry: &Value| json!({"token": entry["token"], "logProbability": entry["logprob"]});
+    let others = |entry: &Value| {
+        let others = entry["top_logprobs"].as_array().map(Vec::as_slice).unwrap_or_default();
+        json!({"candidates": others.iter().map(one).collect::<Value>()})
+    };
+    Some(json!({
+        "topCandidates": content.iter().map(others).collect::<Value>(),
+        "chosenCandidates": content.iter().map(one).collect::<Value>(),
+    }))
+}
+
 fn one(token: TokenLogprob) -> Option<Value> {
     let text = token.token.unwrap_or_default();
     let bytes = (text.len() <= LONGEST_LISTED).then_some(text.as_bytes());
@@ -46,6 +60,9 @@ mod tests {
         let hi = json!({"token": "Hi", "logprob": -0.25, "bytes": [72, 105]});
         let mut entry = hi.clone();
         entry["top_logprobs"] = json!([hi, {"token": "Yo", "logprob": -2, "bytes": [89, 111]}]);
-        assert_eq!(openai(result), Some(json!({"content": [entry], "refusal": null})));
+        let shape = json!({"content": [entry], "refusal": null});
+        assert_eq!(openai(result).as_ref(), Some(&shape));
+        let back = serde_json::from_value(gemini(&shape).unwrap()).unwrap();
+        assert_eq!(openai(back), Some(shape));
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn media(part: &Part) -> Option<MediaPart<'_>> {
 }
 
 /// The media type that the extension in an address suggests. The address is not fetched to find out.
-fn by_extension(url: &str) -> Option<&'static str> {
+pub(super) fn by_extension(url: &str) -> Option<&'static str> {
     let path = url.split(['?', '#']).next()?;
     let (_, extension) = path.rsplit('/').next()?.rsplit_once('.')?;
     Some(match extension.to_ascii_lowercase().as_str() {

@@ -78,7 +78,7 @@ fn call_of(call: wire::FunctionCall<'_>, signature: Option<Signature>, undo: &Un
 }
 
 /// Removes the white space between the tokens of valid JSON. All else stays as it is: a number keeps its digits.
-fn compact(json: &str) -> String {
+pub(super) fn compact(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let (mut quoted, mut escaped) = (false, false);
     for char in json.chars() {

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tt_core::Usage;
 use tt_core::usage::Reported;
 
@@ -61,6 +62,26 @@ pub(super) fn reported(raw: &RawValue) -> Option<Reported> {
     Some(reported)
 }
 
+/// Writes usage as Gemini counts it: the caches are parts of the prompt, and thinking is no part of the candidates.
+pub(super) fn encode(usage: &Usage) -> Value {
+    let thoughts = usage.reasoning.unwrap_or(0);
+    let mut out = json!({
+        "promptTokenCount": usage.total_input().saturating_sub(usage.tool_prompt),
+        "candidatesTokenCount": usage.output.saturating_sub(thoughts),
+        "totalTokenCount": usage.total(),
+    });
+    for (name, count) in [
+        ("cachedContentTokenCount", usage.cache_read),
+        ("thoughtsTokenCount", thoughts),
+        ("toolUsePromptTokenCount", usage.tool_prompt),
+    ] {
+        if count > 0 {
+            out[name] = count.into();
+        }
+    }
+    out
+}
+
 fn audio(details: &Option<Vec<Modality>>) -> u64 {
     details
         .iter()
@@ -90,6 +111,17 @@ mod tests {
         let usage = reported.usage;
         assert_eq!((usage.input, usage.cache_read, usage.output), (396, 1122, 387));
         assert_eq!((usage.audio_input, usage.reasoning, usage.total()), (42, Some(185), 1905));
+    }
+
+    #[test]
+    fn usage_is_written_as_it_is_read() {
+        let usage =
+            Usage { input: 7, cache_read: 5, output: 9, reasoning: Some(4), tool_prompt: 2, ..Usage::default() };
+        let raw = serde_json::value::to_raw_value(&encode(&usage)).unwrap();
+        assert_eq!(reported(&raw).unwrap().usage, usage);
+        // Written caches are part of the prompt.
+        let written = encode(&Usage { input: 1, cache_write_1h: 10, output: 1, ..Usage::default() });
+        assert_eq!(written, json!({"promptTokenCount": 11, "candidatesTokenCount": 1, "totalTokenCount": 12}));
     }
 
     #[test]

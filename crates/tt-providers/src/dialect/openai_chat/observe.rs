@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::template::Template;
-use super::text::Loose;
 use super::wire::{self, Chunk};
 use super::{error, reply_text, usage};
 use crate::codec::{self, PublicError, ReplyFacts};
+use crate::dialect::text::Loose;
 use crate::tally::Tally;
 use crate::upstream::error::{Refused, UpstreamError, json_error};
 

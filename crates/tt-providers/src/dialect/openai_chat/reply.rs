@@ -10,10 +10,10 @@ use tt_core::call::reply::{Choice, Reply};
 use tt_core::call::tool::ToolCall;
 
 use super::field;
-use super::object::{Object, Path, each};
 use super::request::parts::assistant;
 use super::{citation, error, usage, wire};
 use crate::codec::Undo;
+use crate::dialect::object::{Object, Path, each};
 use crate::dialect::words;
 use crate::error::RequestError;
 use crate::upstream::error::{UpstreamError, json_error};

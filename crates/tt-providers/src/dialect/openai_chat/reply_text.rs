@@ -1,11 +1,11 @@
 //! The text of a whole answer, read without decoding the rest of it.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::text::Loose;
 use super::wire::{Call, Function};
+use crate::dialect::elements::each;
+use crate::dialect::text::Loose;
 use crate::tally::Tally;
 
 /// Adds the generated text of the list `choices` to `tally`. An answer in a form that is not known counts with all its
@@ -94,35 +94,6 @@ impl Choice<'_> {
 fn called(call: &Function<'_>, tally: &mut Tally) {
     tally.text(call.name.as_str());
     tally.text(call.arguments.as_str());
-}
-
-/// Reads the elements of a list one after another, and keeps none.
-fn each<'a, T: Deserialize<'a>>(
-    list: &'a RawValue,
-    read: impl FnMut(T) -> Result<(), serde_json::Error>,
-) -> Result<(), serde_json::Error> {
-    struct Each<T, F>(F, std::marker::PhantomData<T>);
-
-    impl<'de, T, F> Visitor<'de> for Each<T, F>
-    where
-        T: Deserialize<'de>,
-        F: FnMut(T) -> Result<(), serde_json::Error>,
-    {
-        type Value = ();
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a list")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-            while let Some(element) = list.next_element()? {
-                (self.0)(element).map_err(serde::de::Error::custom)?;
-            }
-            Ok(())
-        }
-    }
-
-    serde_json::Deserializer::from_str(list.get()).deserialize_seq(Each(read, std::marker::PhantomData))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! fields of tools, calls and parts; bare base64 files, which become `data:` addresses; and unknown top-level fields.
 
 mod decode;
+mod effort;
 mod encode;
 pub(super) mod parts;
 

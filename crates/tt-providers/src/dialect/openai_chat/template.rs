@@ -4,8 +4,8 @@
 //! chunk of which all other bytes are the same, and whose text is a JSON string without escapes, is the same document
 //! but for that string, so it has the meaning of the first one.
 
-use super::text::Loose;
 use super::wire::Chunk;
+use crate::dialect::text::Loose;
 
 /// The longest chunk that is kept, in bytes: comparing a longer one is not worth its cost.
 const LONGEST: usize = 4096;

@@ -8,8 +8,8 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use tt_core::call::finish::FinishReason;
 
-use super::text::Loose;
 use crate::dialect::few::Few;
+use crate::dialect::text::Loose;
 
 /// The data of the event that ends a stream.
 pub(crate) const DONE: &[u8] = b"[DONE]";

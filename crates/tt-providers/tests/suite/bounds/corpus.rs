@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::decoded::hostile;
-use super::properties;
+use super::{gemini_requests, properties};
 use crate::fixtures::Recording;
 
 /// The inputs under `fixtures/fuzz/` for one target, which a run of the fuzzer begins with too.
@@ -23,6 +23,7 @@ fn for_each_dialect(body: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 
 #[test]
 fn requests() {
+    gemini_requests::hostile(2000).iter().step_by(7).for_each(|body| properties::request(body.as_bytes()));
     found("requests").iter().for_each(|input| properties::request(input));
     hostile(4000).iter().for_each(|(_, body)| properties::request(body.as_bytes()));
 }

@@ -1,8 +1,12 @@
 //! `decoded_bytes` is never less than what decoding takes, and not absurdly more for the bodies that clients send.
 
+use bytes::Bytes;
+use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use tt_core::Dialect;
-use tt_providers::decoded_bytes;
+use tt_core::call::conversation::Conversation;
+use tt_providers::codec::Head;
+use tt_providers::{RequestError, decoded_bytes};
 
 use super::peak;
 use crate::api::{self, Undo, openai};
@@ -32,7 +36,7 @@ const PIECES: [&str; 20] = [
 ];
 
 /// Objects that a part, a message, a tool or a choice may be made of, and the field that holds a list of them.
-const TYPED: [(&str, &str); 16] = [
+const TYPED: [(&str, &str); 22] = [
     ("messages", r#"{"role":"user","content":""}"#),
     ("messages", r#"{"role":"assistant"}"#),
     ("messages", r#"{"role":"user","content":[{"type":"text","text":""}]}"#),
@@ -40,6 +44,12 @@ const TYPED: [(&str, &str); 16] = [
     ("messages", r#"{"role":"assistant","tool_calls":[{"id":"","function":{"name":""}}]}"#),
     ("messages", r#"{"role":"assistant","function_call":{"name":""}}"#),
     ("messages", r#"{"role":"assistant","content":"","annotations":[{"a":[0]}]}"#),
+    ("messages", r#"{"role":"assistant","content":[{"type":"tool_use","id":"","name":"","input":{"":[0]}}]}"#),
+    ("messages", r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":""}]}"#),
+    ("messages", r#"{"role":"assistant","content":[{"type":"x_tool_use"}]}"#),
+    ("system", r#"{"type":"text","text":""}"#),
+    ("tools", r#"{"name":"a","input_schema":{}}"#),
+    ("tools", r#"{"type":"a"}"#),
     ("tools", r#"{"type":"function","function":{"name":"a"}}"#),
     ("tools", r#"{"type":"custom","custom":{"name":"a"}}"#),
     ("functions", r#"{"name":"a"}"#),
@@ -67,15 +77,25 @@ pub(super) fn hostile(bytes: usize) -> Vec<(String, String)> {
         let text = format!(r#"{{"model":"m","{name}":{}}}"#, list(piece, bytes));
         (format!("{name}: {piece}"), text)
     }));
-    let parts =
-        |piece: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":{}}}]}}"#, list(piece, bytes));
+    let parts_of = |block: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{block}]}}]}}"#);
+    let parts = |piece: &str| {
+        let content = list(piece, bytes);
+        format!(r#"{{"model":"m","messages":[{{"role":"user","content":{content}}}]}}"#)
+    };
     for piece in [
         r#"{"type":"text","text":""}"#,
         r#"{"type":"refusal","refusal":""}"#,
         r#"{"type":"image_url","image_url":{"url":"http://"}}"#,
         r#"{"type":"file","file":{"file_id":""}}"#,
+        r#"{"type":"x"}"#,
+        r#"{"type":"x","x":[0,0,0,0,0,0,0,0]}"#,
+        r#"{"type":"tool_use","id":"","name":"","input":{"":[0,0,0,0,0,0,0,0,0,0,0,0]}}"#,
     ] {
         bodies.push((format!("content: {piece}"), parts(piece)));
+    }
+    for block in ["x", "tool_use"] {
+        let block = format!(r#"{{"type":"{block}","id":"","name":"","input":{{"":{}}}}}"#, list("0", bytes));
+        bodies.push((format!("one block of {}", block.get(..30).unwrap_or_default()), parts_of(&block)));
     }
     let keys: String = (0..bytes / 9).map(|n| format!(r#""{n:x}":0,"#)).collect();
     bodies.push(body("metadata", &format!("{{{keys}\"\":0}}")));
@@ -88,11 +108,20 @@ pub(super) fn hostile(bytes: usize) -> Vec<(String, String)> {
     bodies
 }
 
+/// Decodes a request of Anthropic Messages, without its scan.
+fn messages_request(body: &[u8]) -> Result<Conversation, RequestError> {
+    let ingress = tt_providers::codec(Dialect::AnthropicMessages).ingress.unwrap();
+    let (uri, headers) = (Uri::from_static("/"), HeaderMap::new());
+    let scanned = ingress.scan(&Head { uri: &uri, headers: &headers }, &Bytes::from_static(br#"{"model":"m"}"#))?;
+    scanned.decode(body)
+}
+
 /// What decoding `body` takes, as a request and as an answer of each dialect.
 fn decoding(body: &[u8]) -> Vec<(&'static str, usize)> {
     let reply = |dialect| peak(|| api::decode_reply(dialect, body, &Undo::default()));
     vec![
         ("a request", peak(|| openai::decode_request(body))),
+        ("a request of Messages", peak(|| messages_request(body))),
         ("an answer of OpenAI", reply(Dialect::OpenAiChat)),
         ("an answer of Anthropic", reply(Dialect::AnthropicMessages)),
         ("an answer of Gemini", reply(Dialect::Gemini)),

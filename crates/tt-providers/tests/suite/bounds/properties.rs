@@ -16,7 +16,7 @@ use tt_core::call::conversation::Conversation;
 use tt_core::client::AskedBy;
 use tt_core::model::{Capabilities, ModelFacts};
 use tt_core::{BaseUrl, Dialect, Provider, Tags};
-use tt_providers::codec::{Head, StreamEncoder, Target, Undo};
+use tt_providers::codec::{Head, Ingress, StreamEncoder, Target, Undo};
 use tt_providers::openai_chat::{observe, reply, stream};
 use tt_providers::provider::api;
 use tt_providers::sse::{Frame, Framer};
@@ -39,6 +39,9 @@ const INLINED: usize = 12 << 20;
 const ANSWERED: usize = 1 << 20;
 
 const DIALECTS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini];
+
+/// A path that names a model and asks for a stream, as Gemini's clients write it; the other dialects read neither there.
+const STREAM: &str = "/v1beta/models/m:streamGenerateContent?alt=sse";
 
 /// Runs `work` on an input of `length` bytes.
 ///
@@ -103,16 +106,19 @@ fn encode(call: &Conversation, body: &[u8]) {
 /// The body of a client's request: scanned, passed through, decoded, and encoded for every dialect.
 pub(crate) fn request(body: &[u8]) {
     let body = Bytes::copy_from_slice(body);
-    let ingress = codec(Dialect::OpenAiChat).ingress.expect("clients of Chat Completions are served");
-    let (uri, headers) = (Uri::from_static("/"), HeaderMap::new());
+    DIALECTS.into_iter().filter_map(|dialect| codec(dialect).ingress).for_each(|ingress| request_of(ingress, &body));
+}
+
+fn request_of(ingress: &dyn Ingress, body: &Bytes) {
+    let (uri, headers) = (Uri::from_static(STREAM), HeaderMap::new());
     let head = Head { uri: &uri, headers: &headers };
-    let scanned = bounded("scanning a body", body.len(), SMALL, || ingress.scan(&head, &body));
+    let scanned = bounded("scanning a body", body.len(), SMALL, || ingress.scan(&head, body));
     let Ok(scanned) = scanned else { return };
-    black_box(scanned.splice(&body, "model", Some(5)).to_vec());
-    let bound = decoded_bytes(&body);
+    black_box(scanned.splice(body, "model", Some(5)).to_vec());
+    let bound = decoded_bytes(body);
     let call = bounded("decoding a request", body.len(), SMALL, || {
         let mut call = None;
-        let counted = allocation_counter::measure(|| call = Some(scanned.decode(&body)));
+        let counted = allocation_counter::measure(|| call = Some(scanned.decode(body)));
         assert!(
             counted.bytes_max <= bound as u64,
             "{} bytes decode to {}, bound {bound}",
@@ -151,6 +157,12 @@ pub(crate) fn answer(input: &[u8]) {
     let undo = undo();
     let decoded = bounded("decoding an answer", body.len(), ANSWERED, || egress.decode_reply(body, &undo));
     if let Ok(decoded) = decoded {
+        for client in DIALECTS {
+            let Some(exchange) = exchange(client, dialect) else { continue };
+            drop(bounded("an answer for a client", body.len(), ANSWERED, || {
+                exchange.reply(Bytes::copy_from_slice(body))
+            }));
+        }
         let options = reply::EncodeOptions::default();
         let written = bounded("encoding an answer", body.len(), ANSWERED, || reply::encode_reply(&decoded, &options));
         serde_json::from_slice::<serde::de::IgnoredAny>(&written).expect("an answer is JSON");
@@ -172,7 +184,10 @@ pub(crate) fn stream(input: &[u8]) {
     let body = Bytes::copy_from_slice(body);
     let dialect = dialect(*kind);
     let length = body.len();
-    bounded("a stream", length, ANSWERED, || answer_stream(&mut exchange(dialect).stream(), &body));
+    for client in DIALECTS {
+        let Some(exchange) = exchange(client, dialect) else { continue };
+        bounded("a stream", length, ANSWERED, || answer_stream(&mut exchange.stream(), &body));
+    }
     if dialect == Dialect::OpenAiChat {
         bounded("a translated stream", length, ANSWERED, || translate(&body));
     }
@@ -287,15 +302,24 @@ fn undo() -> Undo {
     }
 }
 
-/// The exchange of a stream for a client of Chat Completions with a provider of `dialect`.
-fn exchange(dialect: Dialect) -> Exchange {
-    let body = r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}],
-        "tools":[{"type":"custom","custom":{"name":"g"}}]}"#;
-    let (uri, headers) = (Uri::from_static("/"), HeaderMap::new());
-    let ingress = codec(Dialect::OpenAiChat).ingress.expect("clients of Chat Completions are served");
+/// The exchange of a stream for a client of `client` with a provider of `dialect`; `None` for a client's dialect that is not
+/// served. The tool is one of Chat Completions, since the other dialects have no custom ones.
+fn exchange(client: Dialect, dialect: Dialect) -> Option<Exchange> {
+    let ingress = codec(client).ingress?;
+    let body = match client {
+        Dialect::OpenAiChat => {
+            r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}],
+            "tools":[{"type":"custom","custom":{"name":"g"}}]}"#
+        }
+        Dialect::AnthropicMessages => {
+            r#"{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#
+        }
+        Dialect::Gemini => r#"{"contents":[{"parts":[{"text":"x"}]}]}"#,
+    };
+    let (uri, headers) = (Uri::from_static(STREAM), HeaderMap::new());
     let head = Head { uri: &uri, headers: &headers };
     let request = ClientRequest::read(ingress, &head, Bytes::from_static(body.as_bytes())).expect("it is a request");
     let target = Target { model: "m", facts: None };
     let exchange = Exchange::new(&Arc::new(request), dialect, target, None, (0, Uuid::nil()));
-    exchange.expect("every dialect takes the request")
+    Some(exchange.expect("every dialect takes the request"))
 }

@@ -12,8 +12,8 @@ use tt_core::call::extra::Extra;
 use tt_core::call::field::Field;
 
 use super::super::field::ADDRESSEES;
-use super::super::object::{Object, Path, each};
 use super::parts::{assistant, cache_hint, content, hint_last};
+use crate::dialect::object::{Object, Path, each};
 use crate::error::RequestError;
 use crate::json;
 

@@ -6,16 +6,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tt_core::call::conversation::{
-    Audio, Conversation, Document, Effort, Format, Image, Media, Message, Part, Role, Sampling, Text, Tool, ToolCall,
+    Audio, Conversation, Document, Format, Image, Media, Message, Part, Role, Sampling, Text, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
 use tt_core::call::field::Field;
 use tt_core::{Dialect, Provider};
 
-use super::super::super::foreign;
 use super::super::citation;
 use super::super::names::Names;
+use super::effort;
 use crate::codec::{Encoded, Target, Undo};
+use crate::dialect::foreign;
+use crate::dialect::opaque::opaque;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -37,6 +39,9 @@ const PASSED_ON: [&str; 13] = [
     "web_search_options",
 ];
 
+/// The target of this encoder.
+const HERE: (Dialect, Provider) = (Dialect::OpenAiChat, Provider::OpenAi);
+
 /// The most stop sequences that OpenAI takes.
 const STOPS: usize = 4;
 
@@ -57,11 +62,8 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     format(&mut body, &conversation.format);
     sampling(&mut body, &conversation.sampling, &mut notes)?;
     put(&mut body, "parallel_tool_calls", conversation.parallel_tool_calls);
-    put(&mut body, "reasoning_effort", conversation.thinking.nearest_effort().map(effort));
-    if conversation.thinking.in_other_words() {
-        notes.changed(Field::Effort, "sent as the nearest effort");
-    }
-    put(&mut body, "safety_identifier", conversation.end_user.as_deref());
+    put(&mut body, "reasoning_effort", effort::effort(conversation, target, &mut notes));
+    put(&mut body, "safety_identifier", conversation.end_user.as_deref().map(|user| end_user(user, &mut notes)));
     put(&mut body, "service_tier", conversation.service_tier.as_deref());
     put(&mut body, "prompt_cache_key", conversation.cache.key.as_deref());
     put(&mut body, "prompt_cache_retention", conversation.cache.retention.as_deref());
@@ -92,6 +94,18 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     }
     let undo = Undo { tool_names: names.undo(), ..Undo::default() };
     Ok(Encoded { body: Value::Object(body).to_string().into_bytes(), undo, notes })
+}
+
+/// The longest id of an end user that OpenAI takes, in characters.
+const LONGEST_END_USER: usize = 64;
+
+/// The id of the end user, or a hash of it where it is too long.
+fn end_user(user: &str, notes: &mut Notes) -> String {
+    if user.chars().count() <= LONGEST_END_USER {
+        return user.to_owned();
+    }
+    notes.changed(Field::EndUser, "hashed, since it is longer than 64 characters");
+    opaque(user).to_string()
 }
 
 fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
@@ -144,6 +158,11 @@ impl Messages<'_> {
         if message.role == Role::Tool {
             return Ok(());
         }
+        // Other dialects send results and more of the user's words in one message: the pictures stand between them.
+        let says_more = message.parts.iter().any(|part| !matches!(part, Part::ToolResult(_)));
+        if says_more && !pictures.is_empty() {
+            encoded.push(json!({"role": "user", "content": std::mem::take(pictures)}));
+        }
         let mut out = Map::new();
         let role = match message.role {
             Role::System => "system",
@@ -165,8 +184,9 @@ impl Messages<'_> {
             }
         }
         if message.role != Role::Assistant {
-            // A user message with nothing but tool results has been written above.
-            if content.is_empty() && !message.parts.is_empty() {
+            // A user message with nothing but tool results has been written above. A system prompt without parts stands
+            // for none.
+            if content.is_empty() && (!message.parts.is_empty() || message.role == Role::System) {
                 return Ok(());
             }
             out.insert("content".into(), joined(content));
@@ -224,6 +244,11 @@ impl Messages<'_> {
         for part in &result.content {
             match part {
                 Part::Text(_) => texts.extend(self.part(part, at)?),
+                Part::Opaque(opaque)
+                    if let Some(text) = foreign::in_words(opaque, HERE, &Field::Content(at), self.notes) =>
+                {
+                    texts.push(json!({"type": "text", "text": text}));
+                }
                 other => pictures.extend(self.part(other, at)?),
             }
         }
@@ -275,8 +300,7 @@ impl Messages<'_> {
                 return Ok(None);
             }
             Part::Opaque(opaque) => {
-                let here = (Dialect::OpenAiChat, Provider::OpenAi);
-                foreign::keeps(opaque, here, &Field::Content(at), self.notes)?;
+                foreign::keeps(opaque, HERE, &Field::Content(at), self.notes)?;
                 return Ok(None);
             }
             Part::ToolCall(_) | Part::ToolResult(_) | Part::Refusal { .. } => return Ok(None),
@@ -411,16 +435,4 @@ fn sampling(body: &mut Map<String, Value>, sampling: &Sampling, notes: &mut Note
         body.insert("stop".into(), sampling.stop.clone().into());
     }
     Ok(())
-}
-
-const fn effort(effort: Effort) -> &'static str {
-    match effort {
-        Effort::None => "none",
-        Effort::Minimal => "minimal",
-        Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::XHigh => "xhigh",
-        Effort::Max => "max",
-    }
 }

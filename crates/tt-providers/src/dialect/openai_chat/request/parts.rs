@@ -7,7 +7,7 @@ use tt_core::call::conversation::{
 use tt_core::{Dialect, Provider};
 
 use super::super::citation;
-use super::super::object::{Object, Path, each};
+use crate::dialect::object::{Object, Path, each};
 use crate::error::RequestError;
 
 /// The origin of `thinking_blocks`. A client sends them back without the name of the model.

@@ -91,6 +91,18 @@ impl<'p> Object<'p> {
         }
     }
 
+    /// A list of strings; empty where it is absent.
+    pub(crate) fn strings(&mut self, name: &str) -> Result<Vec<String>, RequestError> {
+        let items = self.list(name)?.unwrap_or_default();
+        let path = self.at(name);
+        let mut all = Vec::with_capacity(items.len());
+        for (i, item) in items.into_iter().enumerate() {
+            let Value::String(text) = item else { return Err(path.index(i).malformed("must be a string")) };
+            all.push(text);
+        }
+        Ok(all)
+    }
+
     pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, RequestError> {
         match self.take(name) {
             None => Ok(None),

@@ -1,4 +1,4 @@
-//! Hashed names that replace names of the client which Anthropic would refuse or should not see.
+//! Hashed names that replace names of the client which a provider would refuse or should not see.
 
 use uuid::Uuid;
 

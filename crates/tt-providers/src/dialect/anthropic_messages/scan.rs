@@ -1,0 +1,147 @@
+//! The facts of a Messages body that must be known before it is planned and paid for, and the body with only the model's
+//! name and, where a budget asks for it, the output limit changed.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use tt_core::call::field::Field;
+use tt_core::client::identifier;
+
+use crate::codec::Facts;
+use crate::dialect::body::{self, Fields, optional, spliced};
+use crate::error::RequestError;
+use crate::slices::Slices;
+
+/// The keys that decide the price and the model. Other spellings of them are refused.
+const PRICED: [&str; 6] = ["model", "stream", "max_tokens", "service_tier", "speed", "inference_geo"];
+
+/// The facts of a body, good for that body only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scan {
+    pub(super) facts: Facts,
+    /// The place of the value of `model`, quotes included.
+    model_at: Range<usize>,
+    /// The place of the value of `max_tokens`; `None` where the client left it out.
+    limit_at: Option<Range<usize>>,
+}
+
+impl Scan {
+    /// Scans `body`, which must be one JSON value. Values are skipped without recursion.
+    ///
+    /// # Errors
+    /// `InvalidJson`; `Missing` without a `model`; `Malformed`, naming the field, for a key that stands twice or differs
+    /// from a priced one by case only, and for values of the wrong type.
+    pub(super) fn of(body: &Bytes) -> Result<Self, RequestError> {
+        let text = body::text(body)?;
+        let fields = Fields::of(text, "", &PRICED)?;
+        let model = fields.value("model").ok_or_else(|| RequestError::missing(Field::Model))?;
+        let limit = fields.value("max_tokens");
+        let max_output_tokens = optional(limit, "max_tokens", "must be a whole number")?;
+        Ok(Self {
+            facts: Facts {
+                model: body::model(model)?,
+                stream: optional(fields.value("stream"), "stream", "must be true or false")?.unwrap_or(false),
+                max_output_tokens,
+                choices: None,
+                service_tier: optional(fields.value("service_tier"), "service_tier", "must be a string")?,
+                session: fields.value("metadata").and_then(|metadata| session(metadata.get())),
+            },
+            model_at: body::place(text, model),
+            limit_at: limit.map(|limit| body::place(text, limit)),
+        })
+    }
+
+    /// The request for `upstream_model`: slices of `body`, which must be the body that was scanned. `cap` replaces the
+    /// output limit (in tokens) that the client asked for.
+    pub(super) fn splice(&self, body: &Bytes, upstream_model: &str, cap: Option<u64>) -> Slices {
+        let mut model = serde_json::Value::from(upstream_model).to_string();
+        let mut edits = Vec::with_capacity(2);
+        match (cap, &self.limit_at) {
+            (Some(cap), Some(at)) => edits.push((at.clone(), cap.to_string().into())),
+            (Some(cap), None) => model.push_str(&format!(r#","max_tokens":{cap}"#)),
+            (None, _) => {}
+        }
+        edits.push((self.model_at.clone(), model.into()));
+        spliced(body, edits)
+    }
+}
+
+/// The session in `metadata`: Claude Code writes JSON with a `session_id` into `user_id`, older versions
+/// `user_…_session_<id>`.
+fn session(metadata: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        user_id: String,
+    }
+    #[derive(Deserialize)]
+    struct UserId {
+        session_id: String,
+    }
+    let Metadata { user_id } = serde_json::from_str(metadata).ok()?;
+    match serde_json::from_str(&user_id) {
+        Ok(UserId { session_id }) => identifier(&session_id),
+        Err(_) => identifier(user_id.rsplit_once("_session_")?.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(body: &str) -> Result<Scan, RequestError> {
+        Scan::of(&Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    fn spliced(body: &str, cap: Option<u64>) -> String {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        String::from_utf8(Scan::of(&body).unwrap().splice(&body, "up", cap).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn only_the_model_and_a_cap_change() {
+        let body = "{ \"max_tokens\" : 9,\n\"messages\":[{\"model\":1}], \"model\":\"m\\u006f\" ,\"x\":1.50}";
+        let with = |model: &str, limit: &str| body.replace("\"m\\u006f\"", model).replace(" 9,", limit);
+        assert_eq!(spliced(body, None), with("\"up\"", " 9,"));
+        assert_eq!(spliced(body, Some(5)), with("\"up\"", " 5,"));
+        assert_eq!(spliced(r#"{"model":"m"}"#, Some(5)), r#"{"model":"up","max_tokens":5}"#);
+    }
+
+    #[test]
+    fn the_facts_are_those_of_the_top_level() {
+        let body = r#"{"model":"m","stream":true,"max_tokens":7,"service_tier":"standard_only","messages":[]}"#;
+        let facts = scan(body).unwrap().facts;
+        assert_eq!((facts.model.as_str(), facts.stream, facts.max_output_tokens), ("m", true, Some(7)));
+        assert_eq!(facts.service_tier.as_deref(), Some("standard_only"));
+    }
+
+    #[test]
+    fn what_two_readers_could_read_in_two_ways_is_refused() {
+        for (body, named) in [
+            (r#"{"model":"a","model":"b"}"#, "model"),
+            (r#"{"model":"a","Max_tokens":1}"#, "Max_tokens"),
+            (r#"{"model":"a","max_tokens":-1}"#, "max_tokens"),
+            (r#"{"model":"a","stream":"yes"}"#, "stream"),
+            (r#"{"model":5}"#, "model"),
+        ] {
+            match scan(body) {
+                Err(RequestError::Malformed { field, .. }) => assert_eq!(field, Field::written(named)),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+        assert_eq!(scan("{}"), Err(RequestError::missing(Field::Model)));
+        assert!(matches!(scan("[]"), Err(RequestError::InvalidJson { .. })));
+    }
+
+    #[test]
+    fn the_session_of_a_coding_agent_is_found() {
+        let with = |user_id: &str| {
+            let body = serde_json::json!({"model": "m", "metadata": {"user_id": user_id}}).to_string();
+            scan(&body).unwrap().facts.session
+        };
+        assert_eq!(with(r#"{"device_id":"d","session_id":"s-1"}"#).as_deref(), Some("s-1"));
+        assert_eq!(with("user_abc_account__session_s-2").as_deref(), Some("s-2"));
+        assert_eq!(with("someone"), None);
+        assert_eq!(scan(r#"{"model":"m","metadata":5}"#).unwrap().facts.session, None);
+    }
+}

@@ -1,0 +1,140 @@
+//! Writes a whole answer for a client of Gemini, and the parts of answers for streams too.
+
+use serde_json::{Map, Value, json};
+use tt_core::Provider;
+use tt_core::call::citation::{Citation, Source};
+use tt_core::call::conversation::{Audio, Document, Image, Media, Part, Signature, Text, ToolCall, Video};
+use tt_core::call::finish::FinishReason;
+use tt_core::call::reply::{Choice, Reply};
+
+use super::{finish, logprobs, usage};
+use crate::codec::ReplyContext;
+
+/// Writes an answer as the body of `generateContent`.
+pub(super) fn encode_reply(reply: &Reply, context: &ReplyContext) -> Vec<u8> {
+    let mut body = Map::new();
+    let candidates: Vec<Value> = reply.choices.iter().map(candidate).collect();
+    body.insert("candidates".to_owned(), candidates.into());
+    if let Some(reported) = &reply.usage {
+        body.insert("usageMetadata".to_owned(), usage::encode(&reported.usage));
+    }
+    body.insert("modelVersion".to_owned(), model(&reply.model, context).into());
+    body.insert("responseId".to_owned(), id(&reply.id, context).into());
+    Value::Object(body).to_string().into_bytes()
+}
+
+/// The model that answered, or the one that was called where the provider names none.
+pub(super) fn model<'a>(given: &'a str, context: &'a ReplyContext) -> &'a str {
+    if given.is_empty() { &context.model } else { given }
+}
+
+/// The provider's id, or that of the request where it gives none.
+pub(super) fn id(given: &str, context: &ReplyContext) -> String {
+    if given.is_empty() { context.id.simple().to_string() } else { given.to_owned() }
+}
+
+fn candidate(choice: &Choice) -> Value {
+    let mut citations = Vec::new();
+    let parts: Vec<Value> = choice.parts.iter().filter_map(part).collect();
+    for part in &choice.parts {
+        if let Part::Text(text) = part {
+            citations.extend(&text.citations);
+        }
+    }
+    let reason = choice.finish.as_ref().map(|finish| finish.reason).unwrap_or_default();
+    let mut out = Map::new();
+    out.insert("content".to_owned(), json!({"parts": parts, "role": "model"}));
+    out.insert("finishReason".to_owned(), finish::word(reason).into());
+    if reason == FinishReason::Refusal {
+        out.insert("finishMessage".to_owned(), "the model refused to answer".into());
+    }
+    out.insert("index".to_owned(), choice.index.into());
+    if let Some(chunks) = grounding(&citations) {
+        out.insert("groundingMetadata".to_owned(), chunks);
+    }
+    if let Some(result) = choice.logprobs.as_ref().and_then(logprobs::gemini) {
+        out.insert("logprobsResult".to_owned(), result);
+    }
+    Value::Object(out)
+}
+
+/// The pages that an answer cites; `None` where it cites none.
+fn grounding(citations: &[&Citation]) -> Option<Value> {
+    let chunks: Vec<Value> = citations
+        .iter()
+        .filter_map(|citation| match &citation.source {
+            Source::Url { url, title } => Some(json!({"web": {"uri": url, "title": title}})),
+            Source::Document { .. } | Source::File { .. } => None,
+        })
+        .collect();
+    (!chunks.is_empty()).then(|| json!({"groundingChunks": chunks}))
+}
+
+/// A part of an answer. `None` for a part without contents, and for one that only another provider can read.
+pub(super) fn part(part: &Part) -> Option<Value> {
+    match part {
+        Part::Text(Text { text, signature, .. }) => {
+            let signature = google(signature.as_ref());
+            (!text.is_empty() || signature.is_some()).then(|| text_part(text, false, signature))
+        }
+        Part::Refusal { text } => (!text.is_empty()).then(|| text_part(text, false, None)),
+        Part::Thinking(thinking) => {
+            let (text, signature) =
+                (thinking.texts().collect::<Vec<_>>().join("\n\n"), google(thinking.signature.as_ref()));
+            (!text.is_empty() || signature.is_some()).then(|| text_part(&text, true, signature))
+        }
+        Part::ToolCall(call) => Some(call_part(call)),
+        Part::Image(Image { media, signature, .. }) => inline(media, google(signature.as_ref())),
+        Part::Audio(Audio { media, .. })
+        | Part::Video(Video { media, .. })
+        | Part::Document(Document { media, .. }) => inline(media, None),
+        Part::ToolResult(_) | Part::Redacted { .. } | Part::Opaque(_) => None,
+    }
+}
+
+/// The value of a signature that Google made; `None` for any other.
+pub(super) fn google(signature: Option<&Signature>) -> Option<&str> {
+    signature.filter(|signature| signature.of.provider == Provider::Gemini).map(|signature| signature.value.as_str())
+}
+
+pub(super) fn text_part(text: &str, thought: bool, signature: Option<&str>) -> Value {
+    let mut out = json!({"text": text});
+    if thought {
+        out["thought"] = true.into();
+    }
+    if let Some(signature) = signature {
+        out["thoughtSignature"] = signature.into();
+    }
+    out
+}
+
+/// A call with all its arguments.
+pub(super) fn call_part(call: &ToolCall) -> Value {
+    let mut out = json!({"functionCall": {"id": call.id, "name": call.name, "args": arguments(&call.arguments)}});
+    if let Some(signature) = google(call.signature.as_ref()) {
+        out["thoughtSignature"] = signature.into();
+    }
+    out
+}
+
+/// The arguments, which must be an object. Text that is none stands under `arguments`, so that nothing that the model
+/// wrote is lost.
+fn arguments(text: &str) -> Value {
+    let text = text.trim();
+    if text.is_empty() || text == "null" {
+        return json!({});
+    }
+    match crate::json::value(text.as_bytes()) {
+        Ok(object @ Value::Object(_)) => object,
+        _ => json!({"arguments": text}),
+    }
+}
+
+fn inline(media: &Media, signature: Option<&str>) -> Option<Value> {
+    let Media::Inline { mime, data } = media else { return None };
+    let mut out = json!({"inlineData": {"mimeType": mime, "data": data}});
+    if let Some(signature) = signature {
+        out["thoughtSignature"] = signature.into();
+    }
+    Some(out)
+}

@@ -1,0 +1,225 @@
+//! Writes a streamed answer for a client of Gemini.
+//!
+//! Each event is a whole `GenerateContentResponse`. A call is written when it is complete, with all its arguments. The
+//! finish reason and the usage come in the last event. There is no closing mark and no comment: Google's Python library
+//! cannot read either.
+
+use std::collections::BTreeMap;
+
+use bytes::{BufMut, BytesMut};
+use serde_json::{Value, json};
+use tt_core::call::conversation::{Part, ToolCall};
+use tt_core::call::event::{Delta, Event};
+use tt_core::call::finish::FinishReason;
+use tt_core::usage::Usage;
+
+use super::answer::{self, call_part, google, part, text_part};
+use super::{error, finish, usage};
+use crate::codec::{PublicError, ReplyContext, StreamEncoder};
+use crate::dialect::held::Held;
+use crate::dialect::words;
+
+/// Writes the events of one stream, each with the same `modelVersion` and `responseId`.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    context: ReplyContext,
+    /// `"modelVersion":…,"responseId":…}` with which each event ends; empty until the stream has begun.
+    tail: String,
+    choices: BTreeMap<u32, ChoiceState>,
+    /// The number of the open blocks of all choices, and the bytes that are kept of them.
+    held: Held,
+    usage: Option<Usage>,
+    /// True once the end or an error has been written, after which nothing may follow.
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct ChoiceState {
+    finish: Option<FinishReason>,
+    /// The blocks that have begun and not stopped, by their number.
+    open: BTreeMap<u32, Open>,
+}
+
+/// The state of an open block.
+#[derive(Debug)]
+enum Open {
+    /// Text, a refusal, or a block that is written at once or not at all.
+    Plain,
+    Thinking,
+    /// A call, whose arguments are collected.
+    Call(Box<ToolCall>),
+}
+
+impl Open {
+    /// The length of the text that is kept, in bytes.
+    fn kept_bytes(&self) -> usize {
+        match self {
+            Self::Call(call) => size_of::<ToolCall>() + call.id.len() + call.name.len() + call.arguments.len(),
+            Self::Plain | Self::Thinking => 0,
+        }
+    }
+}
+
+impl Encoder {
+    pub(super) fn new(context: ReplyContext) -> Self {
+        Self {
+            context,
+            tail: String::new(),
+            choices: BTreeMap::new(),
+            held: Held::default(),
+            usage: None,
+            closed: false,
+        }
+    }
+
+    fn begin(&mut self, id: &str, model: &str) {
+        if self.tail.is_empty() {
+            let model = Value::from(words::name(answer::model(model, &self.context).to_owned()));
+            let id = Value::from(words::name(answer::id(id, &self.context)));
+            self.tail = format!(r#","modelVersion":{model},"responseId":{id}}}"#);
+        }
+    }
+
+    /// Writes an event with one part of one choice.
+    fn part(&mut self, choice: u32, part: &Value, out: &mut BytesMut) {
+        self.begin("", "");
+        out.put_slice(br#"data: {"candidates":[{"content":{"parts":["#);
+        write(out, part);
+        out.put_slice(br#"],"role":"model"},"index":"#);
+        write(out, &choice);
+        out.put_slice(b"}]");
+        self.end_event(out);
+    }
+
+    fn end_event(&self, out: &mut BytesMut) {
+        out.put_slice(self.tail.as_bytes());
+        out.put_slice(b"\r\n\r\n");
+    }
+
+    fn text(&mut self, choice: u32, text: &str, thought: bool, out: &mut BytesMut) {
+        if !text.is_empty() {
+            self.part(choice, &text_part(text, thought, None), out);
+        }
+    }
+
+    /// The state of a choice; `None` if the choice has ended.
+    fn choice(&mut self, choice: u32) -> Option<&mut ChoiceState> {
+        Some(self.choices.entry(choice).or_default()).filter(|choice| choice.finish.is_none())
+    }
+
+    fn block_start(&mut self, choice: u32, block: u32, head: &Part, out: &mut BytesMut) {
+        let Some(state) = self.choice(choice) else { return };
+        let open = match head {
+            Part::ToolCall(call) => Open::Call(Box::new(call.clone())),
+            Part::Thinking(_) => Open::Thinking,
+            _ => Open::Plain,
+        };
+        let kept = open.kept_bytes();
+        if let Some(replaced) = state.open.insert(block, open) {
+            self.held.close(replaced.kept_bytes());
+        }
+        self.held.opened(kept);
+        if !matches!(head, Part::ToolCall(_))
+            && let Some(part) = part(head)
+        {
+            self.part(choice, &part, out);
+        }
+    }
+
+    fn delta(&mut self, choice: u32, block: u32, delta: &Delta, out: &mut BytesMut) {
+        let Some(open) = self.choice(choice).and_then(|choice| choice.open.get_mut(&block)) else { return };
+        match (delta, open) {
+            (Delta::Arguments(text), Open::Call(call)) => {
+                call.arguments.push_str(text);
+                self.held.change(0, text.len());
+            }
+            (Delta::Signature(signature), Open::Call(call)) => call.signature = Some(signature.clone()),
+            (Delta::Text(text) | Delta::Refusal(text), _) => self.text(choice, text, false, out),
+            (Delta::Thinking(text) | Delta::Summary { text, .. }, _) => self.text(choice, text, true, out),
+            (Delta::Signature(signature), open) => {
+                let thought = matches!(open, Open::Thinking);
+                if let Some(signature) = google(Some(signature)) {
+                    self.part(choice, &text_part("", thought, Some(signature)), out);
+                }
+            }
+            // A stream of Gemini has no field for them.
+            (Delta::Arguments(_) | Delta::Citation(_) | Delta::Bytes(_) | Delta::Raw(_), _) => {}
+        }
+    }
+
+    fn block_stop(&mut self, choice: u32, block: u32, out: &mut BytesMut) {
+        let Some(open) = self.choices.get_mut(&choice).and_then(|choice| choice.open.remove(&block)) else { return };
+        self.held.close(open.kept_bytes());
+        if let Open::Call(call) = open {
+            self.part(choice, &call_part(&call), out);
+        }
+    }
+
+    fn finish(&mut self, choice: u32, reason: FinishReason, out: &mut BytesMut) {
+        let Some(state) = self.choice(choice) else { return };
+        // A call that did not stop is written all the same.
+        let open: Vec<u32> = state.open.keys().copied().collect();
+        open.into_iter().for_each(|block| self.block_stop(choice, block, out));
+        if let Some(state) = self.choice(choice) {
+            state.finish = Some(reason);
+        }
+    }
+
+    /// Writes the last event: the finish reasons of all choices, and the usage.
+    fn done(&mut self, out: &mut BytesMut) {
+        self.begin("", "");
+        let begun: Vec<u32> = self.choices.keys().copied().collect();
+        begun.into_iter().for_each(|choice| self.finish(choice, FinishReason::Stop, out));
+        if self.choices.is_empty() {
+            self.choices.insert(0, ChoiceState { finish: Some(FinishReason::Stop), ..ChoiceState::default() });
+        }
+        let candidates = self.choices.iter().map(|(index, choice)| {
+            let word = finish::word(choice.finish.unwrap_or_default());
+            let content = json!({"parts": [{"text": ""}], "role": "model"});
+            json!({"content": content, "finishReason": word, "index": index})
+        });
+        let candidates: Value = candidates.collect();
+        out.put_slice(br#"data: {"candidates":"#);
+        write(out, &candidates);
+        if let Some(usage) = self.usage {
+            out.put_slice(br#","usageMetadata":"#);
+            write(out, &usage::encode(&usage));
+        }
+        self.end_event(out);
+        self.closed = true;
+    }
+}
+
+impl StreamEncoder for Encoder {
+    fn event(&mut self, event: &Event, out: &mut BytesMut) {
+        if self.closed {
+            return;
+        }
+        match event {
+            Event::Start { id, model, .. } => self.begin(id, model),
+            Event::BlockStart { choice, block, head } => self.block_start(*choice, *block, head, out),
+            Event::Delta { choice, block, delta } => self.delta(*choice, *block, delta, out),
+            Event::BlockStop { choice, block } => self.block_stop(*choice, *block, out),
+            Event::Finish { choice, finish } => self.finish(*choice, finish.reason, out),
+            Event::Usage(reported) => self.usage = Some(reported.usage),
+            Event::Ping => {}
+            Event::Done => self.done(out),
+        }
+    }
+
+    fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut) {
+        if !std::mem::replace(&mut self.closed, true) {
+            error::event(error, out);
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held.bytes() + self.choices.len() * size_of::<ChoiceState>() + self.tail.len()
+    }
+}
+
+/// Writes a JSON value. Writing to memory does not fail.
+fn write<T: serde::Serialize + ?Sized>(out: &mut BytesMut, value: &T) {
+    let written = serde_json::to_writer(out.writer(), value);
+    debug_assert!(written.is_ok(), "{written:?}");
+}

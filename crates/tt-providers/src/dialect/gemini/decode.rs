@@ -1,0 +1,110 @@
+//! Decodes a client's request (`MAPPING.md`, Clients of Gemini).
+//!
+//! The body is read piece by piece as text. Only values that the neutral form keeps as values, such as schemas, are
+//! held as such.
+
+mod config;
+mod contents;
+mod left_over;
+mod lowered;
+mod tools;
+
+use serde_json::value::RawValue;
+use tt_core::Dialect;
+use tt_core::call::conversation::{CachePlan, Conversation, Image, Part, State, StateField};
+use tt_core::call::extra::Extra;
+
+use self::left_over::keep;
+use super::node::Node;
+use super::places::Places;
+use crate::codec::Facts;
+use crate::dialect::object::Path;
+use crate::error::RequestError;
+
+/// The fields that are read.
+const KNOWN: [&str; 10] = [
+    "model",
+    "contents",
+    "systemInstruction",
+    "tools",
+    "toolConfig",
+    "generationConfig",
+    "safetySettings",
+    "cachedContent",
+    "serviceTier",
+    "store",
+];
+
+/// The fields without which an answer means the same. Codecs of other dialects leave them out, and note them by name.
+pub(super) const HARMLESS: [&str; 6] = [
+    "labels",
+    "toolConfig.includeServerSideToolInvocations",
+    "toolConfig.retrievalConfig",
+    "generationConfig.enableEnhancedCivicAnswers",
+    "generationConfig.responseModalities",
+    "generationConfig.speechConfig",
+];
+
+/// Decodes the request that the scan has read: `facts` has what stands in the path.
+///
+/// # Errors
+/// `InvalidJson`, `Missing` and `Malformed`, which name the field (`contents[0].parts[1].inlineData.mimeType`).
+pub(super) fn decode_request(body: &[u8], facts: &Facts) -> Result<(Conversation, Places), RequestError> {
+    let body: &RawValue =
+        serde_json::from_slice(body).map_err(|error| RequestError::InvalidJson { reason: error.to_string() })?;
+    let body = Node::of(body, Path::Root)?;
+    let mut places = Places::default();
+    let mut extra = Extra { of: Some(Dialect::Gemini), harmless: &HARMLESS, ..Extra::default() };
+    for (name, value) in body.others(&KNOWN) {
+        keep(&mut extra, name.to_owned(), value);
+    }
+    let tools = tools::tools(&body, &mut places.tools)?;
+    let tool_choice = tools::choice(&body, &mut extra)?;
+    let mut messages = contents::messages(&body, &mut places.messages)?;
+    let config = config::config(&body, &mut extra)?;
+    if let Some(detail) = config.detail {
+        let parts = messages.iter_mut().flat_map(|message| &mut message.parts);
+        for part in parts {
+            if let Part::Image(Image { detail: own @ None, .. }) = part {
+                *own = Some(detail.to_owned());
+            }
+        }
+    }
+    let call = Conversation {
+        model: facts.model.clone(),
+        messages,
+        tools,
+        tool_choice,
+        parallel_tool_calls: None,
+        format: config.format,
+        sampling: config.sampling,
+        thinking: config.thinking,
+        cache: CachePlan::default(),
+        state: state(&body)?,
+        end_user: None,
+        service_tier: tier(&body)?,
+        stream: facts.stream,
+        audio_output: config.audio_output,
+        extra,
+    };
+    Ok((call, places))
+}
+
+fn state(body: &Node<'_, '_>) -> Result<State, RequestError> {
+    let mut fields = Vec::new();
+    for (field, name) in [(StateField::CachedContent, "cachedContent"), (StateField::SafetySettings, "safetySettings")]
+    {
+        let value = body.value(name)?.filter(|value| value.as_array().is_none_or(|list| !list.is_empty()));
+        fields.extend(value.map(|value| (field, value)));
+    }
+    let of = (!fields.is_empty()).then_some(Dialect::Gemini);
+    Ok(State { of, store: body.flag("store")?, fields })
+}
+
+/// The processing tier in OpenAI's words.
+fn tier(body: &Node<'_, '_>) -> Result<Option<String>, RequestError> {
+    Ok(body.string("serviceTier")?.map(|tier| match tier.to_ascii_lowercase().as_str() {
+        "standard" => "default".to_owned(),
+        other => other.to_owned(),
+    }))
+}

@@ -1,0 +1,226 @@
+//! Watches an answer that passes through to a client of Gemini, and takes note of its usage, its model, its finish reason
+//! and enough of its text.
+
+use std::collections::BTreeMap;
+
+use bytes::BytesMut;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::{error, usage};
+use crate::codec::{self, PublicError, ReplyFacts, Seen};
+use crate::dialect::few::Few;
+use crate::dialect::text::Loose;
+use crate::tally::Tally;
+use crate::upstream::error::{UpstreamError, json_error};
+
+/// An answer, or an event of a streamed one: the fields that are read, without copying.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    candidates: Option<Few<Candidate<'a>, 16>>,
+    #[serde(borrow)]
+    prompt_feedback: Option<Feedback<'a>>,
+    #[serde(borrow)]
+    usage_metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    model_version: Loose<'a>,
+    error: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Feedback<'a> {
+    #[serde(borrow)]
+    block_reason: Loose<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Candidate<'a> {
+    #[serde(borrow)]
+    content: Option<Content<'a>>,
+    #[serde(borrow)]
+    finish_reason: Loose<'a>,
+    index: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Content<'a> {
+    #[serde(borrow)]
+    parts: Option<Few<Part<'a>, 1024>>,
+}
+
+/// A part. A field of another kind than these, such as the code of Gemini's own tools, is content too.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Part<'a> {
+    #[serde(borrow)]
+    text: Loose<'a>,
+    #[serde(borrow)]
+    function_call: Option<Call<'a>>,
+    #[serde(borrow)]
+    executable_code: Option<Code<'a>>,
+    inline_data: Option<IgnoredAny>,
+    code_execution_result: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Call<'a> {
+    #[serde(borrow)]
+    name: Loose<'a>,
+    #[serde(borrow)]
+    args: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Code<'a> {
+    #[serde(borrow)]
+    code: Loose<'a>,
+}
+
+impl<'a> Chunk<'a> {
+    fn read(data: &'a [u8]) -> Result<Self, UpstreamError> {
+        // Without this check serde would read a list as the fields in their order.
+        if data.first() != Some(&b'{') {
+            return Err(UpstreamError::Protocol("not an answer of Gemini: it is not an object".to_owned()));
+        }
+        let chunk: Self = serde_json::from_slice(data)
+            .map_err(|error| UpstreamError::Protocol(format!("not an answer of Gemini: {}", json_error(&error))))?;
+        if chunk.error.is_some() { Err(error::in_answer(data)) } else { Ok(chunk) }
+    }
+
+    fn blocked(&self) -> bool {
+        self.prompt_feedback.as_ref().is_some_and(|feedback| feedback.block_reason.is_filled())
+    }
+}
+
+impl Part<'_> {
+    fn is_content(&self) -> bool {
+        self.text.is_filled()
+            || self.function_call.is_some()
+            || self.executable_code.is_some()
+            || self.inline_data.is_some()
+            || self.code_execution_result.is_some()
+    }
+
+    fn count(&self, tally: &mut Tally) {
+        tally.text(self.text.as_str());
+        if let Some(call) = &self.function_call {
+            tally.text(call.name.as_str());
+            tally.text(call.args.map_or("", RawValue::get));
+        }
+        if let Some(code) = &self.executable_code {
+            tally.text(code.code.as_str());
+        }
+    }
+}
+
+/// Reads a whole answer with a success status.
+///
+/// # Errors
+/// `Refused` when it is an error object all the same; `Protocol` when it has neither candidates nor a reason for which the
+/// prompt was blocked.
+pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
+    let body = body.trim_ascii();
+    let answer = Chunk::read(body)?;
+    let candidates = answer.candidates.as_deref().unwrap_or_default();
+    if candidates.is_empty() && !answer.blocked() {
+        return Err(UpstreamError::Protocol("not an answer of Gemini: it has no candidates".to_owned()));
+    }
+    let usage = answer.usage_metadata.and_then(usage::reported);
+    let mut tally = Tally::default();
+    if usage.is_none() {
+        let parts = candidates.iter().filter_map(|candidate| candidate.content.as_ref()?.parts.as_deref()).flatten();
+        parts.for_each(|part| part.count(&mut tally));
+    }
+    Ok(ReplyFacts {
+        usage,
+        model: Some(answer.model_version.as_str()).filter(|model| !model.is_empty()).map(str::to_owned),
+        output_text: tally.output_text,
+        extra_bytes: tally.extra_bytes,
+    })
+}
+
+/// Watches a stream on its way to a client.
+#[derive(Debug, Default)]
+pub(super) struct StreamObserver {
+    tally: Tally,
+    /// The last usage object as sent, not yet decoded: Gemini sends one with every event.
+    usage: Option<String>,
+    /// For each candidate that has begun, whether it has ended.
+    candidates: BTreeMap<u32, bool>,
+}
+
+/// The most candidates of a stream. Gemini gives eight.
+const MOST_CANDIDATES: usize = 128;
+
+impl codec::Observer for StreamObserver {
+    fn data(&mut self, data: &[u8]) -> Result<Seen, UpstreamError> {
+        let data = data.trim_ascii();
+        if data.is_empty() {
+            return Ok(Seen::default());
+        }
+        let chunk = Chunk::read(data)?;
+        self.tally.model(chunk.model_version.as_str());
+        if let Some(raw) = chunk.usage_metadata.map(RawValue::get).filter(|raw| raw.starts_with('{')) {
+            let kept = self.usage.get_or_insert_default();
+            kept.clear();
+            kept.push_str(raw);
+        }
+        let mut seen = Seen::default();
+        if chunk.blocked() {
+            self.candidates.entry(0).or_insert(true);
+            seen.content = true;
+        }
+        for (position, candidate) in (0u32..).zip(chunk.candidates.as_deref().unwrap_or_default()) {
+            let parts = candidate.content.as_ref().and_then(|content| content.parts.as_deref()).unwrap_or_default();
+            for part in parts {
+                seen.content |= part.is_content();
+                part.count(&mut self.tally);
+            }
+            let index = candidate.index.unwrap_or(position);
+            if self.candidates.len() >= MOST_CANDIDATES && !self.candidates.contains_key(&index) {
+                return Err(UpstreamError::Protocol("too many candidates in a stream".to_owned()));
+            }
+            let ended = self.candidates.entry(index).or_default();
+            *ended |= candidate.finish_reason.is_filled();
+            seen.content |= *ended;
+        }
+        self.tally.finished |= self.candidates.values().any(|ended| *ended);
+        Ok(seen)
+    }
+
+    /// Gemini has no end mark: a stream is whole when each candidate has a finish reason.
+    fn body_ended(&mut self) -> Result<(), UpstreamError> {
+        if self.candidates.is_empty() || self.candidates.values().any(|ended| !ended) {
+            return Err(UpstreamError::Protocol("the stream ended without a finishReason".to_owned()));
+        }
+        self.tally.done = true;
+        Ok(())
+    }
+
+    fn end(&mut self, _: &mut BytesMut) {}
+
+    fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut) {
+        error::event(error, out);
+    }
+
+    fn tally(&mut self) -> &Tally {
+        if let Some(raw) = self.usage.take() {
+            let read = serde_json::from_str::<&RawValue>(&raw).ok().and_then(usage::reported);
+            self.tally.usage = read.or(self.tally.usage.take());
+        }
+        &self.tally
+    }
+
+    fn held_bytes(&self) -> usize {
+        let usage = self.usage.as_ref().map_or(0, String::len);
+        self.tally.held_bytes() + usage + self.candidates.len() * size_of::<(u32, bool)>()
+    }
+}

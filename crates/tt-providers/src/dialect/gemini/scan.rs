@@ -1,0 +1,176 @@
+//! The facts of a request that must be known before it is planned and paid for, and the body with only its output limit
+//! changed.
+//!
+//! The path names the model and says whether the answer is a stream; the body holds all else.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tt_core::call::field::Field;
+
+use super::node;
+use super::places::Places;
+use crate::codec::{Facts, Head};
+use crate::dialect::body::{self, Fields, malformed, spliced};
+use crate::error::RequestError;
+use crate::slices::Slices;
+
+/// The keys that decide the price and the model, in both spellings. Others that differ from them by case only are
+/// refused.
+const PRICED: [&str; 5] = ["generationConfig", "generation_config", "serviceTier", "service_tier", "model"];
+
+/// The keys of `generationConfig` that decide the price.
+const PRICED_CONFIG: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"];
+
+/// The facts of a request, good for that request only.
+#[derive(Debug)]
+pub(super) struct Scan {
+    pub(super) facts: Facts,
+    /// The place of `model`, which some clients send in the body too, quotes included.
+    model_at: Option<Range<usize>>,
+    limit: Limit,
+    /// The places of messages and tools in the body; empty until the body has been decoded.
+    pub(super) places: OnceLock<Places>,
+}
+
+/// The way to set the output limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Limit {
+    /// The value in this range is replaced.
+    Replace(Range<usize>),
+    /// `null` in this range, which stands for the whole configuration, is replaced.
+    Null(Range<usize>),
+    /// The field is added at this offset, behind the opening brace of the configuration. `empty`: nothing follows.
+    InConfig { at: usize, empty: bool },
+    /// The configuration is added at this offset, behind the opening brace of the body. `empty`: nothing follows.
+    InBody { at: usize, empty: bool },
+}
+
+impl Scan {
+    /// Scans a request. Values are skipped without recursion, so that nesting of any depth is safe here.
+    ///
+    /// # Errors
+    /// `Malformed`, naming the field, for a path that is no call of a model, a key that stands twice (in two spellings
+    /// too) or differs from a priced one by case only, and for values of the wrong type; `InvalidJson`.
+    pub(super) fn of(head: &Head<'_>, body: &Bytes) -> Result<Self, RequestError> {
+        let (model, stream) = called(head)?;
+        let text = body::text(body)?;
+        let fields = Fields::of(text, "", &PRICED)?;
+        let raw = |name| node::raw(&fields, name).map_err(|reason| malformed(name, reason));
+        let model_at = match raw("model")? {
+            Some(value) => {
+                body::model(value)?;
+                Some(body::place(text, value))
+            }
+            None => None,
+        };
+        let opening = |within: Range<usize>| {
+            text.get(within.clone()).and_then(|text| text.find('{')).map_or(within.end, |at| within.start + at + 1)
+        };
+        let (mut max_output_tokens, mut choices) = (None, None);
+        let limit =
+            match node::raw(&fields, "generationConfig").map_err(|reason| malformed("generationConfig", reason))? {
+                Some(config) => {
+                    if !config.get().starts_with('{') {
+                        return Err(malformed("generationConfig", "must be an object"));
+                    }
+                    let inner = Fields::of(config.get(), "generationConfig", &PRICED_CONFIG)?;
+                    let limit = config_field(&inner, "maxOutputTokens")?;
+                    max_output_tokens = limit.map(|raw| count(raw, "generationConfig.maxOutputTokens")).transpose()?;
+                    choices = config_field(&inner, "candidateCount")?
+                        .map(|raw| count(raw, "generationConfig.candidateCount"))
+                        .transpose()?;
+                    // A field that is null keeps its place.
+                    match written(&inner, "maxOutputTokens") {
+                        Some(value) => Limit::Replace(body::place(text, value)),
+                        None => Limit::InConfig { at: opening(body::place(text, config)), empty: inner.is_empty() },
+                    }
+                }
+                None => match written(&fields, "generationConfig") {
+                    Some(null) => Limit::Null(body::place(text, null)),
+                    None => Limit::InBody { at: opening(0..text.len()), empty: fields.is_empty() },
+                },
+            };
+        let tier = raw("serviceTier")?.map(|raw| body::typed::<String>(raw, "serviceTier", "must be a string"));
+        Ok(Self {
+            facts: Facts {
+                model,
+                stream,
+                max_output_tokens,
+                choices,
+                service_tier: tier.transpose()?.flatten().map(|tier| tier.to_ascii_lowercase()),
+                session: None,
+            },
+            model_at,
+            limit,
+            places: OnceLock::new(),
+        })
+    }
+
+    /// The request as slices of `body`, which must be the body that was scanned. The model is in the path; a body that
+    /// names it too gets `model`. `cap` replaces the output limit (in tokens) that the client asked for.
+    pub(super) fn splice_capped(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
+        let mut edits = Vec::new();
+        if let Some(at) = &self.model_at {
+            let whole = if model.contains('/') { model.to_owned() } else { format!("models/{model}") };
+            edits.push((at.clone(), serde_json::Value::from(whole).to_string().into()));
+        }
+        let comma = |empty: bool| if empty { "" } else { "," };
+        if let Some(cap) = cap {
+            let (at, text) = match &self.limit {
+                Limit::Replace(at) => (at.clone(), cap.to_string()),
+                Limit::Null(at) => (at.clone(), format!(r#"{{"maxOutputTokens":{cap}}}"#)),
+                Limit::InConfig { at, empty } => (*at..*at, format!(r#""maxOutputTokens":{cap}{}"#, comma(*empty))),
+                Limit::InBody { at, empty } => {
+                    (*at..*at, format!(r#""generationConfig":{{"maxOutputTokens":{cap}}}{}"#, comma(*empty)))
+                }
+            };
+            edits.push((at, text.into()));
+        }
+        spliced(body, edits)
+    }
+}
+
+/// The model that the path names, and whether its method streams: `…/models/{model}:{method}`, where the model may be
+/// `provider/model`.
+///
+/// # Errors
+/// `Malformed` for another path, and for a stream that is to come as one JSON array (without `alt=sse`).
+fn called(head: &Head<'_>) -> Result<(String, bool), RequestError> {
+    let no_call = || malformed("model", "the path must be models/{model}:generateContent or :streamGenerateContent");
+    let (_, call) = head.uri.path().split_once("/models/").ok_or_else(no_call)?;
+    let (model, method) = call.rsplit_once(':').ok_or_else(no_call)?;
+    let model = percent_decode_str(model).decode_utf8().map_err(|_| no_call())?;
+    let stream = match method {
+        "generateContent" => false,
+        "streamGenerateContent" => true,
+        _ => return Err(no_call()),
+    };
+    if model.is_empty() {
+        return Err(no_call());
+    }
+    let mut query = head.uri.query().unwrap_or_default().split('&');
+    if stream && !query.any(|pair| matches!(pair, "alt=sse" | "$alt=sse" | "%24alt=sse")) {
+        return Err(malformed("alt", "must be sse: a stream is an event stream here, and no JSON array"));
+    }
+    Ok((model.into_owned(), stream))
+}
+
+fn config_field<'a>(config: &Fields<'a>, name: &str) -> Result<Option<&'a RawValue>, RequestError> {
+    node::raw(config, name).map_err(|reason| malformed(&format!("generationConfig.{name}"), reason))
+}
+
+/// The value of a field in either spelling, null included.
+fn written<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a RawValue> {
+    fields.entries().find(|(key, _)| node::spells(key, name)).map(|(_, value)| value)
+}
+
+/// A number that bounds the cost. Gemini takes 0 for its default, so 0 is refused.
+fn count(raw: &RawValue, param: &str) -> Result<u64, RequestError> {
+    let number = u64::deserialize(raw).ok().filter(|number| *number > 0);
+    number.ok_or_else(|| RequestError::malformed(Field::written(param), "must be a whole number above 0"))
+}
