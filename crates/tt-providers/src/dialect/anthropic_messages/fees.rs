@@ -39,8 +39,8 @@ pub(super) fn fees(call: &Conversation) -> Result<CostFacts, RequestError> {
             return Err(RequestError::unknown_fee(Field::HostedTool(index)));
         }
     }
-    let extra = call.extra.fields_of(Dialect::AnthropicMessages).into_iter().flatten();
-    for (name, _) in extra.filter(|(name, value)| !(value.is_null() || FREE_EXTRA.contains(&name.as_str()))) {
+    let mut extra = call.extra.fields_of(Dialect::AnthropicMessages).into_iter().flatten();
+    if let Some((name, _)) = extra.find(|(name, value)| !(value.is_null() || FREE_EXTRA.contains(&name.as_str()))) {
         return Err(RequestError::unknown_fee(Field::Written(name.chars().take(LONGEST_NAME).collect())));
     }
     let mut by_reference = false;
