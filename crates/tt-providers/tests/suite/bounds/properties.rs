@@ -129,7 +129,7 @@ fn request_of(ingress: &dyn Ingress, body: &Bytes) {
     });
     let Ok(call) = call else { return };
     drop(scanned.fees(&call));
-    encode(&call, &body);
+    encode(&call, body);
 }
 
 /// A JSON Schema, as that of a tool and as that of an answer.
