@@ -41,6 +41,8 @@ mod log;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod passthrough;
 #[cfg(test)]
 mod prices;
