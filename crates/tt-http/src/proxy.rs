@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tt_core::Dialect;
 use tt_core::backoff::backoff;
 use tt_core::plan::{Plan, Step};
 use tt_core::record::{Change, Note};
@@ -38,11 +37,12 @@ use request_budget::NotReserved;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(6400);
 
-/// `POST /v1/chat/completions`.
-pub(crate) async fn chat_completions(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
+/// A call of a model: `POST /v1/chat/completions` and `POST /v1/messages`, each in the dialect of its path.
+pub(crate) async fn complete(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
+    let dialect = cx.dialect.ok_or_else(ApiError::internal)?;
     let tags = admit::tags(cx.headers())?;
     let body = cx.counted_bytes(&caller).await?;
-    let inbound = Inbound::read(Dialect::OpenAiChat, &cx.parts, body, caller.user_id, &cx.app.compute).await?;
+    let inbound = Inbound::read(dialect, &cx.parts, body, caller.user_id, &cx.app.compute).await?;
     if !caller.may_name(&inbound.facts().model) {
         return Err(ApiError::alias_not_allowed());
     }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::LazyLock;
 
-use http::Method;
+use http::{HeaderName, Method};
 use tt_core::Dialect;
 
 use crate::auth::{account, keys, sessions};
@@ -56,6 +56,12 @@ impl Route {
         self.pattern.starts_with("/auth/") || self.pattern.starts_with("/manage/")
     }
 
+    /// The header that may hold an API key here beside `Authorization`, as Anthropic's clients send it.
+    pub(crate) fn key_header(&self) -> Option<HeaderName> {
+        let takes = self.dialect == Some(ANTHROPIC) || self.pattern.starts_with("/v1/models");
+        takes.then_some(HeaderName::from_static("x-api-key"))
+    }
+
     /// True if the answer is one caller's own, or holds a credential. No cache may keep such an answer.
     pub(crate) fn takes_or_gives_credentials(&self) -> bool {
         matches!(self.handler, Handler::Authed(..)) || self.pattern.starts_with("/auth/")
@@ -88,6 +94,7 @@ const fn proxied(dialect: Dialect, method: Method, pattern: &'static str, cap: C
 }
 
 const OPENAI: Dialect = Dialect::OpenAiChat;
+const ANTHROPIC: Dialect = Dialect::AnthropicMessages;
 
 const NONE: Cap = Cap::Bytes(0);
 const SMALL: Cap = Cap::Bytes(16 * 1024);
@@ -145,7 +152,8 @@ static ROUTES: &[Route] = &[
     route(Method::POST,   "/manage/prices/rerate",      SMALL,      authed!(Manage, prices::rerate)),
     route(Method::PUT,    "/manage/prices/{provider}/{*model}", SMALL, authed!(Manage, prices::set)),
 
-    proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::chat_completions)),
+    proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
+    proxied(ANTHROPIC, Method::POST, "/v1/messages",      Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
     proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show)),
     proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list)),
     proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),
@@ -169,6 +177,11 @@ static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| 
     }
     router
 });
+
+/// True for the paths at which coding agents ask by `HEAD`, without a credential, if there is a server.
+pub(crate) fn is_probe(path: &str) -> bool {
+    path == "/" || path == "/api/hello" || path == "/v1" || path.starts_with("/v1/")
+}
 
 /// The row for a request, and the values of its path's placeholders, percent-decoded. `HEAD` is answered wherever `GET` is:
 /// the reply is the same, and hyper sends all of it but the body.

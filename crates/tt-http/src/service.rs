@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tt_core::{Causes, RequestId};
+use tt_core::{Causes, Dialect, RequestId};
 
 use crate::clock;
 use crate::edge::client_address::{client_address, warn_of_untrusted_proxy};
@@ -55,6 +55,7 @@ pub(crate) async fn serve_request(
         body: Some(body),
         params: Vec::new(),
         cap_bytes: 0,
+        dialect: None,
         app: Arc::clone(&app),
     };
     let (row, result) = dispatch(cx).await;
@@ -71,6 +72,11 @@ pub(crate) async fn serve_request(
         ms = arrived.elapsed().as_millis(), "answered"
     );
     complete(&mut reply, id, since_epoch, row.is_none_or(Route::takes_or_gives_credentials));
+    if row.is_some_and(|row| row.dialect == Some(Dialect::AnthropicMessages))
+        && let Some(id) = reply.headers().get("x-request-id").cloned()
+    {
+        reply.headers_mut().insert("request-id", id);
+    }
     if app.draining() {
         reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -144,11 +150,15 @@ async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, Api
     if header_bytes > MOST_HEADER_BYTES {
         return (None, Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_reply()));
     }
+    if cx.parts.method == Method::HEAD && routes::is_probe(cx.parts.uri.path()) {
+        return (None, Ok(StatusCode::OK.into_reply()));
+    }
     let (row, params) = match routes::find(&cx.parts.method, cx.parts.uri.path()) {
         Ok(found) => found,
         Err(error) => return (None, Err(error)),
     };
     cx.params = params;
+    cx.dialect = row.dialect;
     cx.cap_bytes = match row.cap {
         Cap::Bytes(bytes) => bytes,
         // A body that its user may never hold is refused as too large, and not as too much just now.
@@ -169,7 +179,7 @@ async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, Api
 
 /// The caller of a request, whose calls to `/auth` and `/manage` are limited.
 async fn authenticate(cx: &Context, need: Need, row: &Route) -> Result<KnownCaller, ApiError> {
-    let caller = credentials::authenticate(cx, need).await?;
+    let caller = credentials::authenticate(cx, need, row.key_header()).await?;
     if row.is_for_accounts() {
         let admitted = cx.app.call_limit.admit_user(caller.user_id, cx.arrived_at).await;
         admitted.map_err(|wait| ApiError::too_many_calls("your account", MOST_CALLS, wait))?;

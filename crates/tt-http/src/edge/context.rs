@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
-use tt_core::{Caller, RequestId, Timestamp};
+use tt_core::{Caller, Dialect, RequestId, Timestamp};
 use tt_store::{Actor, Author};
 
 use crate::clock::now;
@@ -33,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) body: Option<Incoming>,
     pub(crate) params: Vec<String>,
     pub(crate) cap_bytes: usize,
+    /// The dialect of the client, on the paths that have one.
+    pub(crate) dialect: Option<Dialect>,
 }
 
 impl Context {

@@ -1,6 +1,7 @@
 //! Credentials: finds the one that a request carries and its owner, and checks that the call takes it.
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
+use http::header::{self, HeaderName};
 use tt_core::Role;
 use tt_core::caller::{Proof, Scope};
 use tt_crypto::ApiKey;
@@ -26,8 +27,15 @@ pub(crate) enum Need {
 ///
 /// # Errors
 /// When there is no credential (401), it is wrong, expired or revoked (401), or it is not one that the call takes (403).
-pub(crate) async fn authenticate(cx: &Context, need: Need) -> Result<KnownCaller, ApiError> {
-    let token = bearer(cx.headers())?;
+pub(crate) async fn authenticate(
+    cx: &Context,
+    need: Need,
+    key_header: Option<HeaderName>,
+) -> Result<KnownCaller, ApiError> {
+    let token = match key_header.filter(|name| alone(cx.headers(), name)) {
+        Some(name) => key(cx.headers(), &name)?,
+        None => bearer(cx.headers())?,
+    };
     let (kind, hash, user) = match ApiKey::parse(token) {
         Some(key) => (CredentialKind::ApiKey, key.hash(), None),
         None if token.starts_with("tt-") => return Err(ApiError::invalid_credentials()),
@@ -55,6 +63,18 @@ pub(crate) async fn authenticate(cx: &Context, need: Need) -> Result<KnownCaller
     }
     cx.app.last_used.note(&caller.proof, cx.arrived_at);
     Ok(caller)
+}
+
+/// True if the key stands in the header `name` and not in `Authorization`, which comes first where both are sent.
+fn alone(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.contains_key(name) && !headers.contains_key(header::AUTHORIZATION)
+}
+
+/// The API key in the header `name`; two such headers are a wrong credential.
+fn key<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(ApiError::invalid_credentials()) };
+    value.to_str().map(str::trim).map_err(|_| ApiError::invalid_credentials())
 }
 
 /// The token after `Bearer`. No header, or one of another scheme, is a missing credential; two headers are a wrong one.

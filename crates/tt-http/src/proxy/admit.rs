@@ -74,7 +74,7 @@ fn intent(cx: &Context, caller: &KnownCaller, inbound: &Inbound, plan: &Plan, ta
         chain: plan.steps.iter().map(planned).collect(),
         tags,
         client: asked_by.client.map(|client| client.as_str().to_owned()),
-        session: asked_by.session,
+        session: asked_by.session.or_else(|| inbound.facts().session.clone()),
         agent: asked_by.agent,
         trace_id: asked_by.trace_id,
     }

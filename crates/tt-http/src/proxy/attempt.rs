@@ -135,7 +135,10 @@ pub(super) async fn send(
 async fn head(cx: &Context, outbound: &Outbound, step: &Step) -> Result<Response<Incoming>, UpstreamError> {
     let Outbound { exchange, dialect, base_url, trust, secret, .. } = outbound;
     let (path, body) = (exchange.path(), exchange.body().clone());
-    let request = endpoint::call_request(step.provider, base_url.as_str(), path, secret, body)?;
+    let mut request = endpoint::call_request(step.provider, base_url.as_str(), path, secret, body)?;
+    if *dialect == outbound.inbound.dialect() {
+        endpoint::pass_on(step.provider, cx.headers(), &mut request);
+    }
     call::ask(&cx.worker.client, codec(*dialect).egress, *trust, secret, request).await
 }
 

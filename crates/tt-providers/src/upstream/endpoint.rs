@@ -1,7 +1,7 @@
 //! Builds requests to providers, and reads the list of models that a provider answers with.
 
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
-use http::{Method, Request, Uri};
+use http::{HeaderMap, Method, Request, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -29,6 +29,19 @@ pub fn call_request(
     let mut request = request(provider, Method::POST, &address, key, body)?;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(request)
+}
+
+/// Adds the client's headers that `provider` reads beside the body, for a request that passes through: for Anthropic every
+/// `anthropic-*` header, which choose the version of the API and its beta features.
+pub fn pass_on(provider: Provider, headers: &HeaderMap, request: &mut Request<Slices>) {
+    let Some(prefix) = api(provider).passed_on else { return };
+    let to = request.headers_mut();
+    for name in headers.keys().filter(|name| name.as_str().starts_with(prefix)) {
+        to.remove(name);
+        for value in headers.get_all(name) {
+            to.append(name, value.clone());
+        }
+    }
 }
 
 /// Builds the request for the list of models that a key may call: the first page, or the page after the cursor `after`.
@@ -148,6 +161,39 @@ mod tests {
             assert_eq!(headers["accept-encoding"], "identity");
             assert!(headers["user-agent"].to_str().unwrap().starts_with("tokentracer/"));
             assert_eq!(headers.contains_key("anthropic-version"), provider == Provider::Anthropic);
+        }
+    }
+
+    #[test]
+    fn only_anthropic_gets_the_headers_that_begin_with_its_name() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("anthropic-version", "2026-10-21"),
+            ("anthropic-beta", "one"),
+            ("anthropic-beta", "two"),
+            ("x-api-key", "tt-client"),
+            ("openai-organization", "org"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let key = SecretString::from("sk-own");
+        let sent = |provider| {
+            let mut request = call_request(provider, "https://h.example", "/x", &key, Slices::default()).unwrap();
+            pass_on(provider, &headers, &mut request);
+            request.headers().clone()
+        };
+        let anthropic = sent(Provider::Anthropic);
+        assert_eq!(
+            (&anthropic["anthropic-version"], &anthropic["x-api-key"]),
+            (&"2026-10-21".parse().unwrap(), &"sk-own".parse().unwrap())
+        );
+        assert_eq!(anthropic.get_all("anthropic-version").iter().count(), 1);
+        assert_eq!(anthropic.get_all("anthropic-beta").iter().collect::<Vec<_>>(), ["one", "two"]);
+        for provider in [Provider::OpenAi, Provider::Gemini] {
+            let headers = sent(provider);
+            assert!(
+                headers.keys().all(|name| !name.as_str().starts_with("anthropic-") && name != "openai-organization")
+            );
         }
     }
 
