@@ -3,7 +3,7 @@
 //! The system's resolver (`getaddrinfo`, with `/etc/hosts` and `nsswitch.conf`) blocks its thread, without an end that the
 //! caller sets: a host whose name servers do not answer holds a thread for half a minute. So lookups have a bounded
 //! number of threads, of which the hosts that users chose have their own half, and callers stop waiting after
-//! [`LONGEST`]. Callers who ask for one host share one lookup, and an answer serves for [`KEPT`].
+//! [`LONGEST`]. Callers who ask for one host share one lookup, and an answer serves for half a minute.
 
 use std::collections::HashMap;
 use std::io;
