@@ -1,7 +1,7 @@
 //! The checks that must pass before a change is offered: formatting, lints, documentation, layers, the tests of threats,
-//! and the crates in the tree. All are run; those that fail are named.
+//! the lock file of `fuzz/`, and the crates in the tree. All are run; those that fail are named.
 
-use crate::run::{Outcome, cargo, cargo_command, status};
+use crate::run::{Outcome, cargo, cargo_command, output, status};
 use crate::{deny, layers, threats};
 
 /// A check and its name.
@@ -9,12 +9,13 @@ type Check = (&'static str, fn() -> Outcome);
 
 /// Runs every check.
 pub(crate) fn all() -> Outcome {
-    let checks: [Check; 6] = [
+    let checks: [Check; 7] = [
         ("fmt", format),
         ("lint", lint),
         ("doc", document),
         ("layers", layers::check),
         ("threats", threats::check),
+        ("fuzz", fuzz),
         ("deny", deny::check),
     ];
     let mut failed = Vec::new();
@@ -42,4 +43,10 @@ pub(crate) fn lint() -> Outcome {
 /// Builds the documentation; a warning (a link to nothing, for one) is an error here and nowhere else.
 fn document() -> Outcome {
     status(cargo_command(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+/// Checks that the lock file of `fuzz/`, a workspace of its own, fits the packages of this one, which it is built with.
+fn fuzz() -> Outcome {
+    let arguments = ["metadata", "--locked", "--format-version", "1", "--manifest-path", "fuzz/Cargo.toml"];
+    output(&mut cargo_command(&arguments)).map(drop)
 }

@@ -31,7 +31,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let host = host()?;
     let target = target_directory()?.join("fuzz");
     // Flags are not for build scripts, which run without libFuzzer: cargo keeps them apart once a system is named.
-    let mut build = cargo_command(&["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--target", &host]);
+    let manifest = ["--locked", "--manifest-path", "fuzz/Cargo.toml"];
+    let mut build = cargo_command(&["build", "--release", "--target", &host]);
+    build.args(manifest);
     status(build.env("RUSTFLAGS", COVERAGE).env("CARGO_TARGET_DIR", &target))?;
     let programs = target.join(&host).join("release");
     for name in chosen {
