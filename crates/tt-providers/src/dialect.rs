@@ -6,6 +6,7 @@ use crate::codec::Codec;
 
 mod addressed;
 mod aliases;
+mod anthropic_fields;
 pub(crate) mod anthropic_messages;
 mod body;
 mod custom_tool;

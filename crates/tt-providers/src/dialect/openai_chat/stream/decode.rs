@@ -11,10 +11,11 @@ use tt_core::call::part::{Part, Text, Thinking};
 use tt_core::call::tool::ToolCall;
 
 use super::super::field;
-use super::super::request::parts::{signature_in, thinking_block};
+use super::super::request::parts::signature_in;
 use super::super::wire::{self, Call, Chunk, Function};
 use super::super::{error, usage};
 use crate::codec::{StreamDecoder, Undo};
+use crate::dialect::anthropic_fields::thinking_block;
 use crate::dialect::held::{Held, MOST_BLOCKS};
 use crate::dialect::object::{Object, Path};
 use crate::dialect::text::Loose;
