@@ -18,6 +18,7 @@ mod held;
 mod object;
 mod opaque;
 pub mod openai_chat;
+mod signatures;
 mod text;
 mod waiting_calls;
 mod words;

@@ -8,15 +8,17 @@ use std::collections::BTreeMap;
 
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
+use tt_core::Provider;
 use tt_core::call::conversation::{Part, ToolCall};
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::finish::FinishReason;
 use tt_core::usage::Usage;
 
-use super::answer::{self, call_part, google, part, text_part};
+use super::answer::{self, call_part, part, text_part};
 use super::{error, finish, usage};
 use crate::codec::{PublicError, ReplyContext, StreamEncoder};
 use crate::dialect::held::Held;
+use crate::dialect::signatures::made_by;
 use crate::dialect::words;
 
 /// Writes the events of one stream, each with the same `modelVersion` and `responseId`.
@@ -138,7 +140,7 @@ impl Encoder {
             (Delta::Thinking(text) | Delta::Summary { text, .. }, _) => self.text(choice, text, true, out),
             (Delta::Signature(signature), open) => {
                 let thought = matches!(open, Open::Thinking);
-                if let Some(signature) = google(Some(signature)) {
+                if let Some(signature) = made_by(Provider::Gemini, Some(signature)) {
                     self.part(choice, &text_part("", thought, Some(signature)), out);
                 }
             }

@@ -16,6 +16,7 @@ use super::super::reply::{EncodeOptions, signed};
 use super::super::{error, usage};
 use crate::codec::{PublicError, StreamEncoder};
 use crate::dialect::held::Held;
+use crate::dialect::signatures::made_by;
 use crate::dialect::words;
 
 /// Writes a stream of `chat.completion.chunk` events, each with the same `id`, `created` and `model`.
@@ -182,7 +183,7 @@ impl Encoder {
         }
         self.held.opened(0);
         match head {
-            Part::Text(head) => self.text(choice, &head.text, google(head.signature.as_ref()), out),
+            Part::Text(head) => self.text(choice, &head.text, made_by(Provider::Gemini, head.signature.as_ref()), out),
             Part::Refusal { text } => self.refusal(choice, text, out),
             Part::Thinking(head) => {
                 head.texts().for_each(|text| self.thinking(choice, block, text, out));
@@ -195,7 +196,7 @@ impl Encoder {
                 self.chunk(out, choice, None, |out| value(out, "thinking_blocks", &block));
             }
             Part::ToolCall(tool) => {
-                let signature = google(tool.signature.as_ref());
+                let signature = made_by(Provider::Gemini, tool.signature.as_ref());
                 self.tool_call(choice, number, (&tool.id, &tool.name), tool.custom, signature, out);
                 if !tool.arguments.is_empty() {
                     self.tool_arguments(choice, number, tool.custom, &tool.arguments, out);
@@ -279,12 +280,12 @@ impl Encoder {
             Some(Open::Thinking { text, .. }) => {
                 let text = std::mem::take(text);
                 self.held.change(text.len(), 0);
-                if signature.of.provider == Provider::Anthropic {
-                    let block = json!([{"type": "thinking", "thinking": text, "signature": signature.value}]);
+                if let Some(signature) = made_by(Provider::Anthropic, Some(signature)) {
+                    let block = json!([{"type": "thinking", "thinking": text, "signature": signature}]);
                     self.chunk(out, choice, None, |out| value(out, "thinking_blocks", &block));
                 }
             }
-            Some(Open::Plain) => self.text(choice, "", google(Some(signature)), out),
+            Some(Open::Plain) => self.text(choice, "", made_by(Provider::Gemini, Some(signature)), out),
             Some(Open::Call { .. }) | None => {}
         }
     }
@@ -346,11 +347,6 @@ impl StreamEncoder for Encoder {
     fn held_bytes(&self) -> usize {
         self.held.bytes() + self.choices.len() * size_of::<ChoiceState>() + self.head.len()
     }
-}
-
-/// The value of a signature that Google made, which has a field of its own; `None` for any other.
-fn google(signature: Option<&Signature>) -> Option<&str> {
-    signature.filter(|signature| signature.of.provider == Provider::Gemini).map(|signature| signature.value.as_str())
 }
 
 fn field(out: &mut BytesMut, name: &str, text: &str) {
