@@ -12,6 +12,8 @@
 
 use std::fmt;
 
+use bytes::{BufMut, BytesMut};
+use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -132,6 +134,12 @@ pub(crate) fn compact(value: &Value) -> String {
     let written = serde_json::to_writer(&mut text, value);
     debug_assert!(counted.is_ok() && written.is_ok());
     String::from_utf8(text).unwrap_or_default()
+}
+
+/// Appends `value` to `out` as JSON text. Writing to memory does not fail.
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T, out: &mut BytesMut) {
+    let written = serde_json::to_writer(out.writer(), value);
+    debug_assert!(written.is_ok(), "{written:?}");
 }
 
 /// Reads a JSON object.

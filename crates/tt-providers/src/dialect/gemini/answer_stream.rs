@@ -20,6 +20,7 @@ use crate::codec::{PublicError, ReplyContext, StreamEncoder};
 use crate::dialect::held::Held;
 use crate::dialect::signatures::made_by;
 use crate::dialect::words;
+use crate::json;
 
 /// Writes the events of one stream, each with the same `modelVersion` and `responseId`.
 #[derive(Debug)]
@@ -86,9 +87,9 @@ impl Encoder {
     fn part(&mut self, choice: u32, part: &Value, out: &mut BytesMut) {
         self.begin("", "");
         out.put_slice(br#"data: {"candidates":[{"content":{"parts":["#);
-        write(out, part);
+        json::write(part, out);
         out.put_slice(br#"],"role":"model"},"index":"#);
-        write(out, &choice);
+        json::write(&choice, out);
         out.put_slice(b"}]");
         self.end_event(out);
     }
@@ -182,10 +183,10 @@ impl Encoder {
         });
         let candidates: Value = candidates.collect();
         out.put_slice(br#"data: {"candidates":"#);
-        write(out, &candidates);
+        json::write(&candidates, out);
         if let Some(usage) = self.usage {
             out.put_slice(br#","usageMetadata":"#);
-            write(out, &usage::encode(&usage));
+            json::write(&usage::encode(&usage), out);
         }
         self.end_event(out);
         self.closed = true;
@@ -218,10 +219,4 @@ impl StreamEncoder for Encoder {
     fn held_bytes(&self) -> usize {
         self.held.bytes() + self.choices.len() * size_of::<ChoiceState>() + self.tail.len()
     }
-}
-
-/// Writes a JSON value. Writing to memory does not fail.
-fn write<T: serde::Serialize + ?Sized>(out: &mut BytesMut, value: &T) {
-    let written = serde_json::to_writer(out.writer(), value);
-    debug_assert!(written.is_ok(), "{written:?}");
 }
