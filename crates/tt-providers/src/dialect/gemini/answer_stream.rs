@@ -18,8 +18,8 @@ use super::answer::{self, call_part, part, text_part};
 use super::{error, finish, usage};
 use crate::codec::{PublicError, ReplyContext, StreamEncoder};
 use crate::dialect::held::Held;
+use crate::dialect::short_name::short_name;
 use crate::dialect::signatures::made_by;
-use crate::dialect::words;
 use crate::json;
 
 /// Writes the events of one stream, each with the same `modelVersion` and `responseId`.
@@ -77,8 +77,8 @@ impl Encoder {
 
     fn begin(&mut self, id: &str, model: &str) {
         if self.tail.is_empty() {
-            let model = Value::from(words::name(answer::model(model, &self.context).to_owned()));
-            let id = Value::from(words::name(answer::id(id, &self.context)));
+            let model = Value::from(short_name(answer::model(model, &self.context).to_owned()));
+            let id = Value::from(short_name(answer::id(id, &self.context)));
             self.tail = format!(r#","modelVersion":{model},"responseId":{id}}}"#);
         }
     }

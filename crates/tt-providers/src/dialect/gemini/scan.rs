@@ -114,7 +114,7 @@ impl Scan {
 
     /// The request as slices of `body`, which must be the body that was scanned. The model is in the path; a body that
     /// names it too gets `model`. `cap` replaces the output limit (in tokens) that the client asked for.
-    pub(super) fn splice_capped(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
+    pub(super) fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
         let mut edits = Vec::new();
         if let Some(at) = &self.model_at {
             let whole = if model.contains('/') { model.to_owned() } else { format!("models/{model}") };

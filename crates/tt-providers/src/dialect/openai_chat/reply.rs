@@ -14,8 +14,8 @@ use super::request::parts::assistant;
 use super::{citation, error, usage, wire};
 use crate::codec::Undo;
 use crate::dialect::object::{Object, Path, each};
+use crate::dialect::short_name::short_name;
 use crate::dialect::signatures::made_by;
-use crate::dialect::words;
 use crate::error::RequestError;
 use crate::upstream::error::{UpstreamError, json_error};
 
@@ -94,8 +94,8 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
         }
         Ok(Reply {
             choices: each(choices, &reply.at("choices"), |value, i| choice(value, i, undo))?,
-            id: words::name(reply.string("id")?.unwrap_or_default()),
-            model: words::name(reply.string("model")?.unwrap_or_default()),
+            id: short_name(reply.string("id")?.unwrap_or_default()),
+            model: short_name(reply.string("model")?.unwrap_or_default()),
             created: reply.take("created").and_then(|created| created.as_i64()),
             usage,
             extra: std::mem::take(&mut reply.fields),

@@ -16,8 +16,8 @@ use super::super::reply::{EncodeOptions, signed};
 use super::super::{error, usage};
 use crate::codec::{PublicError, StreamEncoder};
 use crate::dialect::held::Held;
+use crate::dialect::short_name::short_name;
 use crate::dialect::signatures::made_by;
-use crate::dialect::words;
 use crate::json;
 
 /// Writes a stream of `chat.completion.chunk` events, each with the same `id`, `created` and `model`.
@@ -81,9 +81,9 @@ impl Encoder {
     fn begin(&mut self, id: &str, model: &str) {
         if self.head.is_empty() {
             // Each chunk repeats them.
-            let id = Value::from(words::name(self.options.id(id)));
+            let id = Value::from(short_name(self.options.id(id)));
             let (created, model) =
-                (self.options.created, Value::from(words::name(self.options.model(model).to_owned())));
+                (self.options.created, Value::from(short_name(self.options.model(model).to_owned())));
             self.head = format!(
                 r#"data: {{"id":{id},"object":"chat.completion.chunk","created":{created},"model":{model},"choices":["#
             );
