@@ -310,6 +310,20 @@ pub struct ReplyFacts {
     pub extra_bytes: u64,
 }
 
+impl ReplyFacts {
+    /// The facts of an answer of `model`, which is empty where the provider names none. `text` counts the generated text,
+    /// and is called only where there is no usage.
+    pub(crate) fn new(usage: Option<Reported>, model: &str, text: impl FnOnce() -> Tally) -> Self {
+        let counted = if usage.is_none() { text() } else { Tally::default() };
+        Self {
+            usage,
+            model: (!model.is_empty()).then(|| model.to_owned()),
+            output_text: counted.output_text,
+            extra_bytes: counted.extra_bytes,
+        }
+    }
+}
+
 /// The facts that bound the cost of a request, beside its length, its media and [`Facts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CostFacts {

@@ -6,6 +6,7 @@ use crate::codec::Codec;
 
 mod addressed;
 mod aliases;
+mod anthropic_fields;
 pub(crate) mod anthropic_messages;
 mod body;
 mod custom_tool;
@@ -13,13 +14,14 @@ mod elements;
 mod few;
 mod foreign;
 pub(crate) mod gemini;
+mod hashed;
 mod held;
 mod object;
-mod opaque;
 pub mod openai_chat;
+mod short_name;
+mod signatures;
 mod text;
 mod waiting_calls;
-mod words;
 
 /// The codec of a dialect.
 pub const fn codec(dialect: Dialect) -> &'static Codec {

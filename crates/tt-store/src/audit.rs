@@ -8,10 +8,10 @@ use tt_core::{ApiKeyId, Timestamp, UserId};
 /// The most characters of an entry's object and of its detail.
 pub(crate) const LONGEST: usize = 300;
 
-/// Who makes a change, from where, and when.
+/// The author of a change, with the address and the time of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Author {
-    /// Who makes the change.
+    /// The person or the command that makes the change.
     pub actor: Actor,
     /// The address that the change was asked for from; `None`: from the command line.
     pub address: Option<IpAddr>,
@@ -26,7 +26,7 @@ impl Author {
     }
 }
 
-/// Who makes a change.
+/// The person or the command that makes a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
     /// A user, with a session or with an API key.
@@ -123,7 +123,7 @@ pub struct Failures {
     pub user: Option<UserId>,
     /// The address that tried; `None`: many addresses, of which each is no entry of its own any more.
     pub address: Option<IpAddr>,
-    /// What failed.
+    /// The action that failed.
     pub action: Action,
     /// The number of tries.
     pub count: u32,

@@ -43,7 +43,6 @@ mod error;
 mod location;
 mod migrate;
 mod pg;
-mod pieces;
 mod pool;
 mod rerate;
 mod rollup;
@@ -52,6 +51,7 @@ mod sqlite;
 mod store;
 mod stored_attempts;
 mod tls;
+mod usage_range;
 mod usage_sql;
 mod view;
 

@@ -3,8 +3,11 @@
 //! and each would cost time at every write and room for as long as the row is kept.
 //!
 //! Attempts are read back by the types of tt-core, in which a missing field holds nothing.
+//!
+//! The types here have the fields of those in tt-core, which serde reads from there (`remote`). A field that is added in
+//! tt-core is added here too: the test below names every field, and fails if one is not read back.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tt_core::fee::Fee;
 use tt_core::plan::Route;
 use tt_core::record::{self, Note};
@@ -15,75 +18,99 @@ use crate::decode;
 use crate::error::Result;
 
 /// The JSON of `attempts`.
-pub(crate) fn json(attempts: &[record::Attempt]) -> Result<String> {
-    decode::json(&attempts.iter().map(Attempt::of).collect::<Vec<_>>())
+pub(crate) fn json<'a>(attempts: &'a [record::Attempt]) -> Result<String> {
+    let attempt = |record::Attempt { started, ended }: &'a record::Attempt| Attempt {
+        started,
+        ended: ended.as_ref().map(Closed),
+    };
+    decode::json(&attempts.iter().map(attempt).collect::<Vec<_>>())
 }
 
 #[derive(Serialize)]
 struct Attempt<'a> {
-    started: Started<'a>,
+    #[serde(with = "Started")]
+    started: &'a record::AttemptStarted,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<Ended<'a>>,
+    ended: Option<Closed<'a>>,
 }
 
+/// The end of an attempt, in the form of [`Ended`].
 #[derive(Serialize)]
-struct Started<'a> {
-    alias: &'a str,
+struct Closed<'a>(#[serde(with = "Ended")] &'a record::AttemptEnded);
+
+#[derive(Serialize)]
+#[serde(remote = "record::AttemptStarted")]
+struct Started {
+    alias: String,
     route: Route,
     provider: Provider,
     provider_key_id: ProviderKeyId,
-    model: &'a str,
+    model: String,
     started_at: Timestamp,
-    #[serde(skip_serializing_if = "<[Note]>::is_empty")]
-    notes: &'a [Note],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<Note>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<NanoUsd>,
 }
 
 #[derive(Serialize)]
-struct Ended<'a> {
+#[serde(remote = "record::AttemptEnded")]
+struct Ended {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
+    error: Option<String>,
     latency_ms: u64,
     source: UsageSource,
-    usage: Reported<'a>,
+    #[serde(with = "Reported")]
+    usage: usage::Reported,
     #[serde(skip_serializing_if = "Option::is_none")]
-    served_model: Option<&'a str>,
+    served_model: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<NanoUsd>,
     #[serde(skip_serializing_if = "Option::is_none")]
     saved: Option<NanoUsd>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    price_version: Option<&'a str>,
+    price_version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    instead_of: Option<&'a str>,
+    instead_of: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Reported<'a> {
-    usage: Usage,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    raw: &'a str,
+#[serde(remote = "usage::Reported")]
+struct Reported {
+    #[serde(with = "Usage")]
+    usage: usage::Usage,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    raw: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    service_tier: Option<&'a str>,
+    service_tier: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "passes")]
+    beside: Vec<usage::BilledBeside>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    beside: Vec<BilledBeside<'a>>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    modifiers: &'a [String],
-    #[serde(skip_serializing_if = "<[Fee]>::is_empty")]
-    fees: &'a [Fee],
+    modifiers: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fees: Vec<Fee>,
+}
+
+/// Writes each of `beside` in the form of [`BilledBeside`].
+fn passes<S: Serializer>(beside: &[usage::BilledBeside], to: S) -> std::result::Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Pass<'a>(#[serde(with = "BilledBeside")] &'a usage::BilledBeside);
+    to.collect_seq(beside.iter().map(Pass))
 }
 
 #[derive(Serialize)]
-struct BilledBeside<'a> {
+#[serde(remote = "usage::BilledBeside")]
+struct BilledBeside {
     #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    usage: Usage,
+    model: Option<String>,
+    #[serde(with = "Usage")]
+    usage: usage::Usage,
 }
 
 #[derive(Serialize)]
+#[serde(remote = "usage::Usage")]
 struct Usage {
     #[serde(skip_serializing_if = "is_zero")]
     input: u64,
@@ -120,121 +147,6 @@ struct Usage {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 const fn is_zero(count: &u64) -> bool {
     *count == 0
-}
-
-// Each function names all fields of the type that it reads, so that the compiler points here when one is added.
-
-impl<'a> Attempt<'a> {
-    fn of(attempt: &'a record::Attempt) -> Self {
-        let record::Attempt { started, ended } = attempt;
-        Self { started: Started::of(started), ended: ended.as_ref().map(Ended::of) }
-    }
-}
-
-impl<'a> Started<'a> {
-    fn of(started: &'a record::AttemptStarted) -> Self {
-        let record::AttemptStarted { alias, route, provider, provider_key_id, model, started_at, notes, held } =
-            started;
-        Self {
-            alias,
-            route: *route,
-            provider: *provider,
-            provider_key_id: *provider_key_id,
-            model,
-            started_at: *started_at,
-            notes,
-            held: *held,
-        }
-    }
-}
-
-impl<'a> Ended<'a> {
-    fn of(ended: &'a record::AttemptEnded) -> Self {
-        let record::AttemptEnded {
-            status,
-            error,
-            latency_ms,
-            source,
-            usage,
-            served_model,
-            cost,
-            saved,
-            price_version,
-            instead_of,
-        } = ended;
-        Self {
-            status: *status,
-            error: error.as_deref(),
-            latency_ms: *latency_ms,
-            source: *source,
-            usage: Reported::of(usage),
-            served_model: served_model.as_deref(),
-            cost: *cost,
-            saved: *saved,
-            price_version: price_version.as_deref(),
-            instead_of: instead_of.as_deref(),
-        }
-    }
-}
-
-impl<'a> Reported<'a> {
-    fn of(reported: &'a usage::Reported) -> Self {
-        let usage::Reported { usage, raw, service_tier, beside, modifiers, fees } = reported;
-        Self {
-            usage: Usage::of(usage),
-            raw,
-            service_tier: service_tier.as_deref(),
-            beside: beside.iter().map(BilledBeside::of).collect(),
-            modifiers,
-            fees,
-        }
-    }
-}
-
-impl<'a> BilledBeside<'a> {
-    fn of(pass: &'a usage::BilledBeside) -> Self {
-        let usage::BilledBeside { model, usage } = pass;
-        Self { model: model.as_deref(), usage: Usage::of(usage) }
-    }
-}
-
-impl Usage {
-    const fn of(usage: &usage::Usage) -> Self {
-        let usage::Usage {
-            input,
-            cache_read,
-            cache_write_5m,
-            cache_write_1h,
-            output,
-            reasoning,
-            audio_input,
-            audio_output,
-            tool_prompt,
-            cache_write_30m,
-            cache_write_12h,
-            cached_audio,
-            image_input,
-            image_output,
-            video_input,
-        } = *usage;
-        Self {
-            input,
-            cache_read,
-            cache_write_5m,
-            cache_write_1h,
-            output,
-            reasoning,
-            audio_input,
-            audio_output,
-            tool_prompt,
-            cache_write_30m,
-            cache_write_12h,
-            cached_audio,
-            image_input,
-            image_output,
-            video_input,
-        }
-    }
 }
 
 #[cfg(test)]

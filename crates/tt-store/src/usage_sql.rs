@@ -6,8 +6,8 @@ use tt_core::query::{GroupBy, UsageQuery};
 use tt_core::time::{DAY_MS, HOUR_MS};
 use tt_core::zone::Offset;
 
-use crate::pieces::{Piece, Pieces};
 use crate::rollup::{OTHER, SUMS};
+use crate::usage_range::{Piece, Pieces};
 
 /// The most that one row adds to a sum that is computed from rows, far above any real request. A provider's host may claim
 /// any number, and a sum that overflowed would be an error.

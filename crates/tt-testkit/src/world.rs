@@ -405,6 +405,33 @@ pub fn question(model: &str, text: &str) -> Value {
     serde_json::json!({"model": model, "messages": [{"role": "user", "content": text}]})
 }
 
+/// As [`question`], to be answered as a stream.
+pub fn streamed_question(model: &str, text: &str) -> Value {
+    let mut body = question(model, text);
+    body["stream"] = Value::Bool(true);
+    body
+}
+
+/// The JSON object `body` with the fields of the object `more`, which take the place of those of the same name.
+///
+/// # Panics
+/// If `more` is no object.
+#[track_caller]
+pub fn with_fields(mut body: Value, more: &Value) -> Value {
+    for (name, value) in more.as_object().unwrap_or_else(|| panic!("no object: {more}")) {
+        body[name] = value.clone();
+    }
+    body
+}
+
+/// The head of a chat completion with a body of `length` bytes, for a bare socket.
+pub fn chat_head(token: &str, length: usize) -> String {
+    format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
+
 /// The id of a request, which its answer carries.
 ///
 /// # Panics

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tt_core::Provider;
-use tt_testkit::client::Response;
-use tt_testkit::world::{User, credentials, question, within};
+use tt_testkit::world::{User, chat_head, credentials, question, streamed_question, within};
 use tt_testkit::{Client, World};
 
 use crate::ALONE;
@@ -88,7 +87,7 @@ fn empty_objects(bytes: usize) -> String {
     format!("[{}{{}}]", "{},".repeat(bytes / 3))
 }
 
-/// Checks that another user is served while somebody does harm: a chat, and a login.
+/// Checks that another user is served while somebody does harm: two chats, and a login.
 async fn others_are_served(world: &World, other: &User) {
     let begun = Instant::now();
     other.ask("openai/mock-small", "hello").await.expect(200);
@@ -96,6 +95,11 @@ async fn others_are_served(world: &World, other: &User) {
     world.client().post("/auth/login").json(&credentials(&other.email)).send().await.expect(200);
     let took = begun.elapsed();
     assert!(took <= SERVED, "others waited {took:?}");
+}
+
+/// The bytes that the program holds for bodies and answers.
+async fn held_bytes(world: &World) -> u64 {
+    world.client().get("/health/ready").send().await.expect(200).json()["memory"]["held_bytes"].as_u64().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +114,7 @@ async fn bodies_of_many_small_values_take_no_more_than_the_limit() {
         let statuses = flood(&tenant.session, "/v1/chat/completions", &large, 4).await;
         assert!(!statuses.is_empty() && statuses.iter().all(|status| [413, 503].contains(status)), "{statuses:?}");
         let statuses = flood(&tenant.session, "/v1/chat/completions", &small, 24).await;
-        assert!(statuses.iter().all(|status| [400, 503].contains(status)), "{statuses:?}");
+        assert!(!statuses.is_empty() && statuses.iter().all(|status| [400, 503].contains(status)), "{statuses:?}");
     };
     tokio::join!(flood, others_are_served(&scene.world, &other));
     drop(scene.end());
@@ -209,9 +213,7 @@ async fn streams_of_open_blocks_take_no_more_than_the_limit() {
     }
     let host = Host::start(Answer::Stream(pieces.into()));
     let (tenant, other) = (scene.tenant("ann", Provider::Anthropic, &host).await, scene.world.user().await);
-    let mut body = question("x", "hello");
-    body["stream"] = json!(true);
-    let body = body.to_string();
+    let body = streamed_question("x", "hello").to_string();
     tokio::join!(flood(&tenant.session, "/v1/chat/completions", &body, 4), others_are_served(&scene.world, &other));
     drop(scene.end());
 }
@@ -234,21 +236,12 @@ async fn large_events_stop_no_worker_and_reach_the_client() {
     for (name, provider, events) in [("ann", Provider::OpenAi, openai), ("bob", Provider::Gemini, gemini)] {
         let host = Host::start(Answer::Stream(vec![(events.into_bytes(), 1)].into()));
         let tenant = scene.tenant(name, provider, &host).await;
-        let mut body = question("x", "hello");
-        body["stream"] = json!(true);
-        let body = body.to_string();
-        let read = async {
-            let mut raw = tenant.anonymous().raw().await;
-            let head = format!(
-                "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
-                tenant.token,
-                body.len()
-            );
-            raw.write([head.as_bytes(), body.as_bytes()].concat()).await;
-            let came = raw.read_until("\"content\":\"end\"", Duration::from_secs(30)).await;
-            assert!(came.contains(&text) && came.contains("\"content\":\"end\""), "{name}: {} bytes came", came.len());
-        };
-        read.await;
+        let body = streamed_question("x", "hello").to_string();
+        let mut raw = tenant.anonymous().raw().await;
+        raw.write(chat_head(&tenant.token, body.len()) + &body).await;
+        let came = raw.read_until("\"content\":\"end\"", Duration::from_secs(30)).await;
+        assert!(came.contains(&text) && came.contains("\"content\":\"end\""), "{name}: {} bytes came", came.len());
+        drop(raw);
         tokio::join!(flood(&tenant.session, "/v1/chat/completions", &body, 6), others_are_served(&scene.world, &other));
     }
     drop(scene.end());
@@ -263,24 +256,19 @@ async fn bodies_that_drip_keep_nobody_out() {
     let mut dripping = Vec::new();
     for _ in 0..12 {
         let mut raw = tenant.anonymous().raw().await;
-        let head = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
-            tenant.token,
-            8 * MIB
-        );
-        raw.write([head.as_bytes(), &vec![b' '; 7 * MIB]].concat()).await;
+        raw.write(chat_head(&tenant.token, 8 * MIB) + &" ".repeat(7 * MIB)).await;
         dripping.push(raw);
     }
-    let held = async || scene.world.client().get("/health/ready").send().await.expect(200).json();
-    let held = async || held().await["memory"]["held_bytes"].as_u64().unwrap();
     // Two bodies of 7 MiB fit into a quarter of the limit.
-    within(Duration::from_secs(10), "the bodies are held", async || held().await >= 14 * MIB as u64).await;
-    assert!(held().await <= LIMIT as u64 / 4);
+    within(Duration::from_secs(10), "the bodies are held", async || held_bytes(&scene.world).await >= 14 * MIB as u64)
+        .await;
+    assert!(held_bytes(&scene.world).await <= LIMIT as u64 / 4);
     others_are_served(&scene.world, &other).await;
     let refused = tenant.session.post("/v1/chat/completions").json(&question("x", &"x".repeat(3 * MIB))).send().await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, Some("1")), "{}", refused.text());
     drop(dripping);
-    within(Duration::from_secs(10), "the memory is given back", async || held().await < MIB as u64).await;
+    within(Duration::from_secs(10), "the memory is given back", async || held_bytes(&scene.world).await < MIB as u64)
+        .await;
     drop(scene.end());
 }
 
@@ -293,13 +281,13 @@ async fn the_preview_of_a_route_keeps_nobody_waiting() {
     let body = question("x", &"a word and another ".repeat(MIB / 19)).to_string();
     let flood = async {
         let statuses = flood(&tenant.session, "/manage/route", &body, 17).await;
-        assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
+        assert!(!statuses.is_empty() && statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
     };
-    let wait = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    let served = async {
+        within(Duration::from_secs(10), "previews run", async || held_bytes(&scene.world).await >= MIB as u64).await;
         others_are_served(&scene.world, &other).await;
     };
-    tokio::join!(flood, wait);
+    tokio::join!(flood, served);
     drop(scene.end());
 }
 
@@ -310,8 +298,7 @@ async fn tokens_that_one_user_makes_to_be_counted_keep_nobody_waiting() {
     let chunk = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"}}]}\n\n";
     let host = Host::start(Answer::Stream(vec![(chunk.to_vec(), 1)].into()));
     let (tenant, other) = (scene.tenant("ann", Provider::OpenAi, &host).await, scene.world.user().await);
-    let mut body = question("x", &"a word and another ".repeat(MIB / 19));
-    body["stream"] = json!(true);
+    let body = streamed_question("x", &"a word and another ".repeat(MIB / 19));
     let mut streams = Vec::new();
     for _ in 0..10 {
         let mut stream = tenant.session.post("/v1/chat/completions").json(&body).stream().await;
@@ -320,8 +307,7 @@ async fn tokens_that_one_user_makes_to_be_counted_keep_nobody_waiting() {
     }
     drop(streams);
     let begun = Instant::now();
-    let answer: Response = other.ask("openai/mock-no-usage", "hello").await;
-    assert_eq!(answer.status, 200);
+    other.ask("openai/mock-no-usage", "hello").await.expect(200);
     let waited = begun.elapsed();
     assert!(waited <= SERVED, "a count of a few words waited {waited:?}");
     let mut world = scene.end();

@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::json;
 use tt_testkit::World;
 use tt_testkit::client::{Call, Response};
-use tt_testkit::world::{User, question};
+use tt_testkit::world::{User, chat_head, question};
 
 use crate::expect::error;
 use crate::setup::{world, world_with};
@@ -374,11 +374,7 @@ async fn what_is_no_http_gets_400_or_nothing() {
 async fn requests_on_one_connection_do_not_disturb_each_other() {
     let (world, user) = stage().await;
     let body = question("fast", "hello").to_string();
-    let good = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
-        user.api_key(),
-        body.len()
-    );
+    let good = chat_head(user.api_key(), body.len()) + &body;
     let bad = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n";
     let last = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let mut raw = user.anonymous().raw().await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tt_core::Provider::{Anthropic, Gemini, OpenAi};
 use tt_testkit::Behaviour;
-use tt_testkit::world::{User, question};
+use tt_testkit::world::{User, chat_head, question, streamed_question};
 
 use crate::prices::nano_of;
 use crate::setup::{world, world_with};
@@ -19,11 +19,7 @@ fn endless() -> Behaviour {
 
 fn raw_request(user: &User, body: &Value) -> String {
     let body = body.to_string();
-    format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        user.api_key(),
-        body.len(),
-    )
+    chat_head(user.api_key(), body.len()) + &body
 }
 
 #[tokio::test]
@@ -60,8 +56,7 @@ async fn a_connection_that_is_reset_or_half_closed_counts_as_gone() {
         let model = format!("mock-endless-{half_close}");
         world.mock.on(model.as_str(), endless());
         user.alias(&model, OpenAi, &model).await;
-        let mut body = question(&model, "one two three");
-        body["stream"] = json!(true);
+        let body = streamed_question(&model, "one two three");
         let mut raw = user.anonymous().raw().await;
         raw.write(raw_request(&user, &body)).await;
         let head = raw.read_until("t3", Duration::from_secs(10)).await;

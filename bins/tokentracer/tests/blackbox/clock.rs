@@ -63,7 +63,7 @@ async fn a_clock_that_is_set_back_does_not_stop_the_minute() {
     }
     ask().await.expect(429);
     clocked.set(-HOUR);
-    // Whatever the limit makes of the jump, a minute later it is over.
+    // The limit may refuse because of the jump, but for a minute at most.
     ask().await;
     clocked.set(-HOUR + 61);
     let answer = ask().await.expect(200);

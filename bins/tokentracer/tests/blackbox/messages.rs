@@ -4,16 +4,13 @@ use http::Method;
 use serde_json::{Value, json};
 use tt_core::Provider::{self, Anthropic};
 use tt_testkit::client::{Call, Response};
-use tt_testkit::world::{PROVIDERS, User, request_id};
+use tt_testkit::world::{PROVIDERS, User, question, request_id, with_fields};
 
 use crate::setup::world;
 
 fn asked(provider: Provider, more: Value) -> Value {
-    let mut body = json!({
-        "model": format!("{provider}/mock-small"), "max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}],
-    });
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    body
+    let body = with_fields(question(&format!("{provider}/mock-small"), "Hello"), &json!({"max_tokens": 100}));
+    with_fields(body, &more)
 }
 
 fn call(user: &User, body: &Value) -> Call {

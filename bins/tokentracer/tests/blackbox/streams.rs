@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tt_core::Provider::{self, Anthropic, Gemini, OpenAi};
 use tt_testkit::Behaviour;
 use tt_testkit::client::{Event, RawConnection};
-use tt_testkit::world::{PROVIDERS, User, World, question};
+use tt_testkit::world::{PROVIDERS, User, World, streamed_question};
 
 use crate::expect::fields;
 use crate::setup::{world, world_with};
@@ -24,8 +24,7 @@ fn text(events: &[Event]) -> String {
 }
 
 fn streamed(model: &str, options: Value) -> Value {
-    let mut body = question(model, "one two three");
-    body["stream"] = json!(true);
+    let mut body = streamed_question(model, "one two three");
     if !options.is_null() {
         body["stream_options"] = options;
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tt_testkit::Behaviour;
-use tt_testkit::world::eventually;
+use tt_testkit::world::{eventually, with_fields};
 
-use crate::spending::{MINI, Stage, capped, exceeded, worst};
+use crate::stage::{MINI, Stage, capped, exceeded, worst};
 
 #[tokio::test]
 async fn who_hangs_up_pays_what_was_held() {
@@ -68,8 +68,7 @@ async fn an_answer_that_breaks_or_never_comes_is_charged_for_each_attempt() {
     for (n, (behaviour, more, status, attempts)) in cases.into_iter().enumerate() {
         stage.world.mock.clear_behaviours();
         stage.world.mock.on(MINI, behaviour);
-        let mut body = capped("openai/gpt-4o-mini", 100);
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let body = with_fields(capped("openai/gpt-4o-mini", 100), &more);
         let one = worst(&body, 100);
         stage.budget(1_000_000_000).await;
         let before = stage.used().await.0;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tt_testkit::Behaviour;
-use tt_testkit::world::{error_code, eventually, question};
+use tt_testkit::world::{error_code, eventually, question, with_fields};
 
-use crate::spending::{INPUT, MINI, OUTPUT, Stage, between, capped, counted, exceeded, worst};
+use crate::stage::{INPUT, MINI, OUTPUT, Stage, between, capped, counted, exceeded, worst};
 
 /// A picture of one pixel.
 const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
@@ -100,11 +100,7 @@ async fn a_request_of_unbounded_cost_is_refused_under_a_budget_only() {
         (json!({"nobody_knows_this": 1}), "nobody_knows_this"),
         (json!({"extra_body": {"anthropic": {"mcp_servers": []}}}), "extra_body.anthropic.mcp_servers"),
     ];
-    let with = |more: &Value| {
-        let mut body = capped("openai/gpt-4o-mini", 100);
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        body
-    };
+    let with = |more: &Value| with_fields(capped("openai/gpt-4o-mini", 100), more);
     stage.budget(1_000_000_000).await;
     for (more, param) in &cases {
         let refused = stage.ask(&with(more)).await.expect(400).json();

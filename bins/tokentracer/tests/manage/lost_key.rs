@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use tt_core::Provider;
-use tt_testkit::MockUpstream;
 use tt_testkit::world::{question, request_id};
 
 use crate::setup::world;
@@ -12,7 +11,7 @@ const LOST: &str = "openai mock-small was passed over: its stored key cannot be 
 #[tokio::test]
 async fn a_key_that_cannot_be_opened_is_passed_over_and_named() {
     let mut world = world().await;
-    let user = world.user().await;
+    let mut user = world.user().await;
     user.alias("x", Provider::OpenAi, "mock-small").await;
     world.stop();
     let path = world.data_dir().join("secrets");
@@ -24,7 +23,8 @@ async fn a_key_that_cannot_be_opened_is_passed_over_and_named() {
     std::fs::write(&path, secrets.lines().map(other).collect::<String>()).unwrap();
     world.start_again();
 
-    let session = world.log_in(&user.email).await;
+    world.find_again(&mut user);
+    let session = &user.session;
     let ask = async || session.post("/v1/chat/completions").json(&question("x", "hello")).send().await;
     let refused = ask().await;
     let error = refused.json()["error"].clone();
@@ -34,21 +34,15 @@ async fn a_key_that_cannot_be_opened_is_passed_over_and_named() {
         message.contains("openai mock-small skipped: its stored key cannot be opened; save the key again"),
         "{message}"
     );
-    let row = session.get(&format!("/manage/logs/{}", request_id(&refused))).send().await.expect(200).json();
+    let row = user.log(&request_id(&refused)).await;
     assert!(row["error"].as_str().unwrap().contains("its stored key cannot be opened"), "{row}");
 
-    let key = json!({"provider": "anthropic", "api_key": MockUpstream::key(Provider::Anthropic)});
-    let key = session.post("/manage/providers").json(&key).send().await.expect(201).json();
-    let back = json!({"alias": "back", "target_model": "mock-small", "provider_key_id": key["id"]});
-    let back = session.post("/manage/aliases").json(&back).send().await.expect(200).json();
-    let first = json!({
-        "alias": "x", "target_model": "mock-small", "provider_key_id": user.provider_key(Provider::OpenAi),
-        "fallback_alias_id": back["id"],
-    });
-    session.post("/manage/aliases").json(&first).send().await.expect(200);
+    let key = user.add_provider_key(Provider::Anthropic).await;
+    let back = user.save_alias(&json!({"alias": "back", "target_model": "mock-small", "provider_key_id": key})).await;
+    user.alias_with("x", Provider::OpenAi, "mock-small", json!({"fallback_alias_id": back})).await;
     let served = ask().await.expect(200);
     assert_eq!(served.header("x-tokentracer-provider"), Some("anthropic"));
     assert_eq!(served.header("x-tokentracer-route"), Some("fallback"));
-    let row = session.get(&format!("/manage/logs/{}", request_id(&served))).send().await.expect(200).json();
+    let row = user.log(&request_id(&served)).await;
     assert!(row["notes"].as_array().unwrap().iter().any(|note| note["why"] == LOST), "{row}");
 }

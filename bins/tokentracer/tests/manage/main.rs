@@ -18,6 +18,7 @@ mod quotas;
 mod route;
 mod setup;
 mod spending;
+mod stage;
 mod usage;
 mod users;
 mod whatif;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tt_core::Provider;
 use tt_testkit::World;
-use tt_testkit::world::{User, error_code, question};
+use tt_testkit::world::{User, error_code, question, with_fields};
 
 use crate::setup::setup;
 
@@ -69,8 +69,7 @@ async fn the_estimate_is_exact_by_the_price_list() {
     let key = ann.add_provider_key(Provider::OpenAi).await;
     ann.save_alias(&json!({"alias": "a", "target_model": "gpt-4o", "provider_key_id": key})).await;
     let cost = async |more: Value| {
-        let mut body = question("a", "hello world");
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let body = with_fields(question("a", "hello world"), &more);
         let text = ann.session.post("/manage/route").json(&body).send().await.expect(200).text();
         let rest = text.split("\"estimated_cost_usd\":").nth(1).unwrap().to_owned();
         rest.split(',').next().unwrap().to_owned()

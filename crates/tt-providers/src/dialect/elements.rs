@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::tally::Tally;
+
 /// Reads the elements of a list one after another, and keeps none.
 pub(super) fn each<'a, T: Deserialize<'a>>(
     list: &'a RawValue,
@@ -31,4 +33,17 @@ pub(super) fn each<'a, T: Deserialize<'a>>(
     }
 
     serde_json::Deserializer::from_str(list.get()).deserialize_seq(Each(read, std::marker::PhantomData))
+}
+
+/// The account of the generated text in a list of an answer, to which `count` adds each element. A list in a form that is
+/// not known counts with all its bytes: too much is better than nothing.
+pub(super) fn text_of<'a, T: Deserialize<'a>>(
+    list: &'a RawValue,
+    mut count: impl FnMut(T, &mut Tally) -> Result<(), serde_json::Error>,
+) -> Tally {
+    let mut read = Tally::default();
+    match each(list, |element| count(element, &mut read)) {
+        Ok(()) => read,
+        Err(_) => Tally::of(list.get()),
+    }
 }

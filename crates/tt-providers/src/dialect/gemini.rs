@@ -1,5 +1,5 @@
 //! Gemini [`generateContent` and `streamGenerateContent`](https://ai.google.dev/api/generate-content), for clients and for
-//! providers.
+//! providers. The service has no route for clients of Gemini yet: only tests reach their side.
 //!
 //! The path of a call, and not the body, holds the model and the choice between a whole answer and a stream.
 
@@ -93,7 +93,7 @@ impl Scanned for scan::Scan {
     }
 
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
-        self.splice_capped(body, model, cap)
+        self.splice(body, model, cap)
     }
 
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {

@@ -72,7 +72,7 @@ impl Scanned for scan::Scan {
     }
 
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
-        self.splice_capped(body, model, cap)
+        self.splice(body, model, cap)
     }
 
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {

@@ -113,7 +113,7 @@ pub(crate) fn decode_request(body: &[u8]) -> Result<Conversation, String> {
 pub(crate) fn pass_through(body: &[u8], model: &str) -> Result<Vec<u8>, String> {
     let body = Bytes::copy_from_slice(body);
     let scan = Scan::of(&body).map_err(|error| refused_request(&error))?;
-    Ok(scan.splice_capped(&body, model, None).to_vec())
+    Ok(scan.splice(&body, model, None).to_vec())
 }
 
 /// The request that an answer made by hand belongs to, as far as it changes how the answer is shown.

@@ -202,29 +202,31 @@ impl RedisBudgets {
         let stale = self
             .on_control(async |connection| {
                 let (limit, mut redis) = (self.control_timeout(), connection.connected()?);
-                let (mut alive, mut stale) = (HashMap::new(), BTreeMap::new());
+                let mut found = BTreeMap::new();
                 let mut cursor = Some(SCAN_START.to_owned());
                 while let Some(at) = cursor {
-                    let (next, found) = within(limit, self.script.charges(&mut redis, user, before, &at)).await?;
+                    let (next, some) = within(limit, self.script.charges(&mut redis, user, before, &at)).await?;
+                    found.extend(some.into_iter().map(|one| (one.charge.request, one)));
                     cursor = next;
-                    for one in found {
-                        if one.process == self.process {
-                            // An answer that came too late may have left a charge that this process does not know.
-                            if self.outbox.is_unknown(one.charge.request) {
-                                leaked.push((user, one.charge.request));
-                            }
-                            continue;
+                }
+                let (mut alive, mut stale) = (HashMap::new(), Vec::new());
+                for one in found.into_values() {
+                    if one.process == self.process {
+                        // An answer that came too late may have left a charge that this process does not know.
+                        if self.outbox.is_unknown(one.charge.request) {
+                            leaked.push((user, one.charge.request));
                         }
-                        if !alive.contains_key(&one.process) {
-                            let is_alive = within(limit, self.script.is_alive(&mut redis, &one.process)).await?;
-                            alive.insert(one.process.clone(), is_alive);
-                        }
-                        if alive.get(&one.process) == Some(&false) {
-                            stale.insert(one.charge.request, one.charge);
-                        }
+                        continue;
+                    }
+                    if !alive.contains_key(&one.process) {
+                        let is_alive = within(limit, self.script.is_alive(&mut redis, &one.process)).await?;
+                        alive.insert(one.process.clone(), is_alive);
+                    }
+                    if alive.get(&one.process) == Some(&false) {
+                        stale.push(one.charge);
                     }
                 }
-                Ok(stale.into_values().collect())
+                Ok(stale)
             })
             .await;
         if !leaked.is_empty() {

@@ -22,7 +22,8 @@ const LUA_MAX: u64 = 1 << 53;
 /// A seeded day is kept for this long: the day itself, and an hour more in case the clock is set back.
 const SEED_MS: u64 = 25 * 3_600_000;
 
-/// `limits.lua`, `standing.lua`, `seed.lua` and `seed_minute.lua`. They are called by their hashes, and loaded when Redis does not have them.
+/// `limits.lua`, `standing.lua`, `seed.lua` and `seed_minute.lua`. They are called by their hashes, and loaded when Redis
+/// does not have them.
 #[derive(Debug)]
 pub(super) struct LimitScript {
     keys: Keys,
@@ -36,10 +37,10 @@ pub(super) struct LimitScript {
 impl LimitScript {
     pub(super) fn new(keys: Keys) -> Self {
         Self {
-            decide: Script::new(include_str!("lua/limits.lua")),
-            standing: Script::new(include_str!("lua/standing.lua")),
+            decide: with_common(include_str!("lua/limits.lua")),
+            standing: with_common(include_str!("lua/standing.lua")),
             seed: Script::new(include_str!("lua/seed.lua")),
-            seed_minute: Script::new(include_str!("lua/seed_minute.lua")),
+            seed_minute: with_common(include_str!("lua/seed_minute.lua")),
             since: SinceMark::new(keys.shared("limits:since")),
             keys,
         }
@@ -138,10 +139,15 @@ impl LimitScript {
     }
 }
 
+/// The script of this text, which begins with the functions of `common.lua`.
+fn with_common(text: &str) -> Script {
+    Script::new(&format!("{}\n{text}", include_str!("lua/common.lua")))
+}
+
 /// Decides a request under a counter that belongs to nobody, with a limit it never reaches.
 pub(crate) fn probe(keys: &Keys) -> Probe {
     let args = vec![String::new(), window_arg(Window::Minute).to_owned(), LUA_MAX.to_string()];
-    Probe::new(Script::new(include_str!("lua/limits.lua")), keys.shared("{probe}:minute"), args)
+    Probe::new(with_common(include_str!("lua/limits.lua")), keys.shared("{probe}:minute"), args)
 }
 
 fn add(call: &mut ScriptInvocation<'_>, key: &str, window: Window, limit: u64) {

@@ -13,8 +13,8 @@ use tt_core::{ApiKeyId, Invalid, NanoUsd, Timestamp, UserId, Zone};
 use super::Conn;
 use crate::decode::count;
 use crate::error::Result;
-use crate::pieces::Pieces;
 use crate::rollup::Sums;
+use crate::usage_range::Pieces;
 use crate::usage_sql::{Statement, Words};
 use crate::view::RequestCount;
 

@@ -68,7 +68,7 @@ async fn every_change_leaves_an_entry(f: &Fixture) {
     );
     assert_eq!(shown.len(), 16);
     assert!(shown[3].2.starts_with(&replaced), "{}", shown[3].2);
-    let mut expected = [
+    let expected = [
         ("user.signed_up", of_user.as_str(), ""),
         ("login", &of_session, ""),
         ("api_key.created", &of_key, "scopes proxy; never expires"),
@@ -86,7 +86,6 @@ async fn every_change_leaves_an_entry(f: &Fixture) {
         ("session.ended", &of_session, ""),
         ("user.deleted", &of_user, "ann@example.org"),
     ];
-    expected[3].2 = shown[3].2;
     assert_eq!(shown, expected);
     for (number, entry) in all.iter().enumerate() {
         let operators = [12, 15].contains(&number);

@@ -256,8 +256,9 @@ pub(crate) fn expected(settlements: &[Settlement], user: UserId) -> UsageSums {
     sums
 }
 
-pub(crate) fn added(groups: &[tt_core::query::UsageGroup]) -> UsageSums {
-    groups.iter().fold(UsageSums::default(), |a, group| {
+/// The sums of all `groups` together.
+pub(crate) fn added<'a>(groups: impl IntoIterator<Item = &'a tt_core::query::UsageGroup>) -> UsageSums {
+    groups.into_iter().fold(UsageSums::default(), |a, group| {
         let b = group.sums;
         UsageSums {
             requests: a.requests + b.requests,

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use tt_core::Provider;
 
 use super::elsewhere::Elsewhere;
-use super::question;
 use super::wait::TICK;
+use super::{question, streamed_question, with_fields};
 use crate::MockUpstream;
 use crate::client::{Client, EventStream, Response};
 
@@ -175,11 +175,8 @@ impl User {
     /// # Panics
     /// If the server refuses it, or the user has no key of `provider`.
     pub async fn alias_with(&self, alias: &str, provider: Provider, model: &str, more: Value) -> i64 {
-        let mut body = json!({"alias": alias, "target_model": model, "provider_key_id": self.provider_key(provider)});
-        for (name, value) in more.as_object().into_iter().flatten() {
-            body[name] = value.clone();
-        }
-        self.save_alias(&body).await
+        let body = json!({"alias": alias, "target_model": model, "provider_key_id": self.provider_key(provider)});
+        self.save_alias(&with_fields(body, &more)).await
     }
 
     /// Makes aliases for `models`, named `a0`, `a1` and so on; each falls back to the next.
@@ -215,9 +212,7 @@ impl User {
 
     /// As [`Self::ask`], streamed.
     pub async fn ask_stream(&self, model: &str, text: &str) -> EventStream {
-        let mut body = question(model, text);
-        body["stream"] = json!(true);
-        self.complete_stream(&body).await
+        self.complete_stream(&streamed_question(model, text)).await
     }
 
     /// A chat completion whose `body` asks for a stream, through the API key.

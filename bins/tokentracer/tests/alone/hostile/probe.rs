@@ -1,6 +1,6 @@
 //! Probes beside a hostile scene: the delay of `/health` on connections of their own, and the memory of the process.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,13 +20,16 @@ const PAUSE: Duration = Duration::from_millis(2);
 const P99: Duration = if cfg!(debug_assertions) { Duration::from_secs(2) } else { Duration::from_millis(50) };
 const LONGEST: Duration = if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_millis(250) };
 
+/// The time after which the probe no longer waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The memory that a process may take beside its limit, in bytes: its own, and what the system's buffers need.
 const BESIDE: usize = 64 << 20;
 
 /// Asks for `/health` all the time, on a thread of its own.
 pub(super) struct Probe {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Duration>>,
+    thread: JoinHandle<io::Result<Vec<Duration>>>,
 }
 
 impl Probe {
@@ -34,6 +37,7 @@ impl Probe {
     pub(super) fn start(address: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let sockets: Vec<_> = (0..CONNECTIONS).map(|_| TcpStream::connect(address).unwrap()).collect();
+        sockets.iter().for_each(|socket| socket.set_read_timeout(Some(PATIENCE)).unwrap());
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut delays = Vec::new();
@@ -42,20 +46,20 @@ impl Probe {
                     break;
                 }
                 let asked = Instant::now();
-                // The program has ended if nothing comes: the test's own requests show why.
-                let Ok(()) = ask(socket) else { break };
+                ask(socket)?;
                 delays.push(asked.elapsed());
                 std::thread::sleep(PAUSE);
             }
-            delays
+            Ok(delays)
         });
         Self { stop, thread }
     }
 
-    /// Stops, and fails if an answer took too long.
+    /// Stops, and fails if an answer took too long or did not come.
     pub(super) fn end(self, scene: &str) {
         self.stop.store(true, Ordering::Relaxed);
-        let mut delays = self.thread.join().unwrap();
+        let delays = self.thread.join().unwrap();
+        let mut delays = delays.unwrap_or_else(|error| panic!("{scene}: /health was not answered: {error}"));
         delays.sort_unstable();
         let (longest, p99) = (*delays.last().unwrap(), *delays.get(delays.len() * 99 / 100).unwrap());
         println!("{scene}: {} requests of /health, p99 {p99:?}, longest {longest:?}", delays.len());
@@ -63,13 +67,13 @@ impl Probe {
     }
 }
 
-fn ask(mut socket: &TcpStream) -> std::io::Result<()> {
+fn ask(mut socket: &TcpStream) -> io::Result<()> {
     socket.write_all(b"GET /health HTTP/1.1\r\nHost: probe\r\n\r\n")?;
     let (mut answer, mut buffer) = (Vec::new(), [0; 1024]);
     while !answer.ends_with(b"\r\n\r\nOK") {
         let read = socket.read(&mut buffer)?;
         if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         answer.extend_from_slice(buffer.get(..read).unwrap_or_default());
     }

@@ -8,6 +8,8 @@ use tt_core::call::origin::Signature;
 use tt_core::call::tool::ToolCall;
 use tt_core::usage::Usage;
 
+use crate::dialect::signatures::made_by;
+
 /// The parts of an answer that the proxy decides.
 #[derive(Debug, Clone)]
 pub(super) struct Options {
@@ -30,12 +32,9 @@ impl Options {
     }
 }
 
-/// The value of a signature that Anthropic made; empty for any other, which the client could only send back in vain.
+/// The value of a signature that Anthropic made; empty for any other.
 pub(super) fn signature(signature: Option<&Signature>) -> &str {
-    match signature {
-        Some(Signature { of, value }) if of.provider == Provider::Anthropic => value,
-        _ => "",
-    }
+    made_by(Provider::Anthropic, signature).unwrap_or_default()
 }
 
 /// The input of a call, which is an object for every client. Arguments that are none stand under `arguments` in it, so that

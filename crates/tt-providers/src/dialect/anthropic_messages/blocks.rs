@@ -15,7 +15,7 @@ use tt_core::{Dialect, Provider};
 use super::super::foreign;
 use super::tools::Names;
 use super::wire::{Block, CacheControl, Citations, Content, Input, Source};
-use crate::dialect::opaque::opaque;
+use crate::dialect::hashed::hashed;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -47,7 +47,7 @@ pub(super) fn call_id(id: &str) -> Cow<'_, str> {
     if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         Cow::Borrowed(id)
     } else {
-        Cow::Owned(format!("call_{}", opaque(id).simple()))
+        Cow::Owned(format!("call_{}", hashed(id).simple()))
     }
 }
 

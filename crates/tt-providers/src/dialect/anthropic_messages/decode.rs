@@ -11,6 +11,7 @@ use tt_core::call::conversation::{
 };
 use tt_core::call::extra::Extra;
 
+use crate::dialect::anthropic_fields::cache_mark;
 use crate::dialect::object::{Object, Path};
 use crate::error::RequestError;
 use crate::json;
@@ -50,7 +51,7 @@ pub(super) fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> 
     let (tool_choice, parallel_tool_calls) = tools::choice(&mut body, &tools)?;
     let thinking = thinking(&mut body)?;
     let (effort, format) = output_config(&mut body)?;
-    let cache = CachePlan { automatic: blocks::cache_mark(&mut body)?, ..CachePlan::default() };
+    let cache = CachePlan { automatic: cache_mark(&mut body)?, ..CachePlan::default() };
     let end_user = end_user(&mut body)?;
     let mut call = Conversation {
         model,

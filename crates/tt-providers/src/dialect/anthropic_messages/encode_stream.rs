@@ -17,7 +17,7 @@ use super::answer::{self, Options};
 use super::error;
 use crate::codec::{PublicError, StreamEncoder};
 use crate::dialect::held::Held;
-use crate::dialect::words;
+use crate::dialect::short_name::short_name;
 use crate::json;
 
 /// Writes one stream.
@@ -108,7 +108,7 @@ impl Encoder {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        let (id, model) = (words::name(self.options.id(id)), words::name(self.options.model(model).to_owned()));
+        let (id, model) = (short_name(self.options.id(id)), short_name(self.options.model(model).to_owned()));
         let message = json!({
             "id": id, "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": null,
             "stop_sequence": null, "usage": answer::usage(&self.usage),
@@ -344,12 +344,11 @@ fn thinking_head() -> Value {
     json!({"type": "thinking", "thinking": "", "signature": ""})
 }
 
-/// Writes one event. Writing to memory does not fail.
+/// Writes one event.
 fn event(out: &mut BytesMut, name: &str, data: &Value) {
     out.put_slice(b"event: ");
     out.put_slice(name.as_bytes());
     out.put_slice(b"\ndata: ");
-    let written = serde_json::to_writer(out.writer(), data);
-    debug_assert!(written.is_ok(), "{written:?}");
+    json::write(data, out);
     out.put_slice(b"\n\n");
 }

@@ -47,7 +47,7 @@ pub(super) fn fees(call: &Conversation) -> Result<CostFacts, RequestError> {
     for (field, value) in &call.state.fields {
         match field {
             StateField::Betas => {}
-            // What is cut from the conversation makes it cheaper; a summary of it is written by the model.
+            // A cut makes the conversation cheaper. Any other edit may be a summary, which the model writes for a fee.
             StateField::ContextManagement if only_clears(value) => {}
             StateField::Thread => by_reference = true,
             _ => return Err(RequestError::unknown_fee(Field::State(*field))),

@@ -8,7 +8,7 @@ use super::error::{self, ErrorBody};
 use super::reply::unreadable;
 use super::usage::{self, Running};
 use crate::codec::{Observer, PublicError, ReplyFacts, Seen};
-use crate::dialect::elements::each;
+use crate::dialect::elements::text_of;
 use crate::dialect::text::Loose;
 use crate::json;
 use crate::tally::Tally;
@@ -179,30 +179,12 @@ pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
         let usage = json::object(raw.get().as_bytes()).ok()?;
         Some(usage::reported(&usage, raw.get().to_owned()))
     });
-    let mut tally = Tally::default();
-    if usage.is_none() {
-        count(content, &mut tally);
-    }
-    Ok(ReplyFacts {
-        usage,
-        model: Some(message.model.as_str()).filter(|model| !model.is_empty()).map(str::to_owned),
-        output_text: tally.output_text,
-        extra_bytes: tally.extra_bytes,
-    })
-}
-
-/// Adds the generated text of a list of blocks. A list in a form that is not known counts with all its bytes: too much is
-/// better than nothing.
-fn count(content: &RawValue, tally: &mut Tally) {
-    let mut read = Tally::default();
-    let counted = each(content, |block: Piece<'_>| {
-        block.count(&mut read);
-        Ok(())
-    });
-    match counted {
-        Ok(()) => *tally = read,
-        Err(_) => tally.text(content.get()),
-    }
+    Ok(ReplyFacts::new(usage, message.model.as_str(), || {
+        text_of(content, |block: Piece<'_>, tally| {
+            block.count(tally);
+            Ok(())
+        })
+    }))
 }
 
 fn refused(error: Option<&RawValue>) -> UpstreamError {

@@ -12,7 +12,8 @@ use tt_core::{Dialect, Provider};
 
 use super::usage;
 use crate::codec::Undo;
-use crate::dialect::{custom_tool, words};
+use crate::dialect::custom_tool;
+use crate::dialect::short_name::short_name;
 use crate::json;
 use crate::upstream::error::UpstreamError;
 
@@ -79,7 +80,7 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
     }
     let mut parts = Vec::new();
     let mut answered = false;
-    let model = words::name(message.model);
+    let model = short_name(message.model);
     let of = origin(&model);
     for raw in message.content {
         let part = block(raw, &of, undo)?;
@@ -99,7 +100,7 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
         Some(usage::reported(&usage, raw.get().to_owned()))
     });
     Ok(Reply {
-        id: words::name(message.id),
+        id: short_name(message.id),
         model,
         created: None,
         choices: vec![Choice { index: 0, parts, finish, logprobs: None, extra: Map::new() }],

@@ -16,7 +16,7 @@ use super::wire::{
 };
 use super::{messages, schema, thinking, tools};
 use crate::codec::{Encoded, Target};
-use crate::dialect::opaque::opaque;
+use crate::dialect::hashed::hashed;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -120,7 +120,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         top_p,
         top_k,
         stop_sequences: stop_sequences(conversation, &mut notes),
-        metadata: conversation.end_user.as_deref().map(|user| Metadata { user_id: opaque(user).to_string() }),
+        metadata: conversation.end_user.as_deref().map(|user| Metadata { user_id: hashed(user).to_string() }),
         service_tier: service_tier(conversation, &mut notes),
         // The value that the client addressed to Anthropic is sent as it is.
         cache_control: conversation.cache.automatic.filter(|_| !marks_all).map(CacheControl::from),

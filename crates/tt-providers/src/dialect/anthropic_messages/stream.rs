@@ -16,8 +16,9 @@ use super::error::{self, ErrorBody};
 use super::reply::{detail, finish, origin, refusal as refusal_words, unreadable};
 use super::usage::Running;
 use crate::codec::{StreamDecoder, Undo};
+use crate::dialect::custom_tool;
 use crate::dialect::held::Held;
-use crate::dialect::{custom_tool, words};
+use crate::dialect::short_name::short_name;
 use crate::json;
 use crate::upstream::error::UpstreamError;
 
@@ -182,9 +183,9 @@ impl Decoder {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
-        let model = words::name(message.model);
+        let model = short_name(message.model);
         self.of = origin(&model);
-        out.push(Event::Start { id: words::name(message.id), model, created: None });
+        out.push(Event::Start { id: short_name(message.id), model, created: None });
         self.count(message.usage, out);
     }
 

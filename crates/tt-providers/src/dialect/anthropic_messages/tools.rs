@@ -12,7 +12,7 @@ use super::schema;
 use super::wire::{CacheControl, ClientTool, Tool, ToolChoice};
 use crate::codec::Undo;
 use crate::dialect::custom_tool;
-use crate::dialect::opaque::opaque;
+use crate::dialect::hashed::hashed;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -49,7 +49,7 @@ pub(super) fn fitting(name: &str) -> String {
         return name.to_owned();
     }
     // The beginning of the name is for the model to read; the hash of the whole name makes the alias unique.
-    let id = opaque(name).simple().to_string();
+    let id = hashed(name).simple().to_string();
     let stem: String = name.chars().map(|c| if fits(c) { c } else { '_' }).take(LONGEST_NAME - id.len() - 1).collect();
     format!("{stem}_{id}")
 }

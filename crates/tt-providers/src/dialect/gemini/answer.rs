@@ -3,12 +3,13 @@
 use serde_json::{Map, Value, json};
 use tt_core::Provider;
 use tt_core::call::citation::{Citation, Source};
-use tt_core::call::conversation::{Audio, Document, Image, Media, Part, Signature, Text, ToolCall, Video};
+use tt_core::call::conversation::{Audio, Document, Image, Media, Part, Text, ToolCall, Video};
 use tt_core::call::finish::FinishReason;
 use tt_core::call::reply::{Choice, Reply};
 
 use super::{finish, logprobs, usage};
 use crate::codec::ReplyContext;
+use crate::dialect::signatures::made_by;
 
 /// Writes an answer as the body of `generateContent`.
 pub(super) fn encode_reply(reply: &Reply, context: &ReplyContext) -> Vec<u8> {
@@ -74,27 +75,24 @@ fn grounding(citations: &[&Citation]) -> Option<Value> {
 pub(super) fn part(part: &Part) -> Option<Value> {
     match part {
         Part::Text(Text { text, signature, .. }) => {
-            let signature = google(signature.as_ref());
+            let signature = made_by(Provider::Gemini, signature.as_ref());
             (!text.is_empty() || signature.is_some()).then(|| text_part(text, false, signature))
         }
         Part::Refusal { text } => (!text.is_empty()).then(|| text_part(text, false, None)),
         Part::Thinking(thinking) => {
-            let (text, signature) =
-                (thinking.texts().collect::<Vec<_>>().join("\n\n"), google(thinking.signature.as_ref()));
+            let (text, signature) = (
+                thinking.texts().collect::<Vec<_>>().join("\n\n"),
+                made_by(Provider::Gemini, thinking.signature.as_ref()),
+            );
             (!text.is_empty() || signature.is_some()).then(|| text_part(&text, true, signature))
         }
         Part::ToolCall(call) => Some(call_part(call)),
-        Part::Image(Image { media, signature, .. }) => inline(media, google(signature.as_ref())),
+        Part::Image(Image { media, signature, .. }) => inline(media, made_by(Provider::Gemini, signature.as_ref())),
         Part::Audio(Audio { media, .. })
         | Part::Video(Video { media, .. })
         | Part::Document(Document { media, .. }) => inline(media, None),
         Part::ToolResult(_) | Part::Redacted { .. } | Part::Opaque(_) => None,
     }
-}
-
-/// The value of a signature that Google made; `None` for any other.
-pub(super) fn google(signature: Option<&Signature>) -> Option<&str> {
-    signature.filter(|signature| signature.of.provider == Provider::Gemini).map(|signature| signature.value.as_str())
 }
 
 pub(super) fn text_part(text: &str, thought: bool, signature: Option<&str>) -> Value {
@@ -111,7 +109,7 @@ pub(super) fn text_part(text: &str, thought: bool, signature: Option<&str>) -> V
 /// A call with all its arguments.
 pub(super) fn call_part(call: &ToolCall) -> Value {
     let mut out = json!({"functionCall": {"id": call.id, "name": call.name, "args": arguments(&call.arguments)}});
-    if let Some(signature) = google(call.signature.as_ref()) {
+    if let Some(signature) = made_by(Provider::Gemini, call.signature.as_ref()) {
         out["thoughtSignature"] = signature.into();
     }
     out

@@ -8,16 +8,19 @@ use std::collections::BTreeMap;
 
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
+use tt_core::Provider;
 use tt_core::call::conversation::{Part, ToolCall};
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::finish::FinishReason;
 use tt_core::usage::Usage;
 
-use super::answer::{self, call_part, google, part, text_part};
+use super::answer::{self, call_part, part, text_part};
 use super::{error, finish, usage};
 use crate::codec::{PublicError, ReplyContext, StreamEncoder};
 use crate::dialect::held::Held;
-use crate::dialect::words;
+use crate::dialect::short_name::short_name;
+use crate::dialect::signatures::made_by;
+use crate::json;
 
 /// Writes the events of one stream, each with the same `modelVersion` and `responseId`.
 #[derive(Debug)]
@@ -74,8 +77,8 @@ impl Encoder {
 
     fn begin(&mut self, id: &str, model: &str) {
         if self.tail.is_empty() {
-            let model = Value::from(words::name(answer::model(model, &self.context).to_owned()));
-            let id = Value::from(words::name(answer::id(id, &self.context)));
+            let model = Value::from(short_name(answer::model(model, &self.context).to_owned()));
+            let id = Value::from(short_name(answer::id(id, &self.context)));
             self.tail = format!(r#","modelVersion":{model},"responseId":{id}}}"#);
         }
     }
@@ -84,9 +87,9 @@ impl Encoder {
     fn part(&mut self, choice: u32, part: &Value, out: &mut BytesMut) {
         self.begin("", "");
         out.put_slice(br#"data: {"candidates":[{"content":{"parts":["#);
-        write(out, part);
+        json::write(part, out);
         out.put_slice(br#"],"role":"model"},"index":"#);
-        write(out, &choice);
+        json::write(&choice, out);
         out.put_slice(b"}]");
         self.end_event(out);
     }
@@ -138,7 +141,7 @@ impl Encoder {
             (Delta::Thinking(text) | Delta::Summary { text, .. }, _) => self.text(choice, text, true, out),
             (Delta::Signature(signature), open) => {
                 let thought = matches!(open, Open::Thinking);
-                if let Some(signature) = google(Some(signature)) {
+                if let Some(signature) = made_by(Provider::Gemini, Some(signature)) {
                     self.part(choice, &text_part("", thought, Some(signature)), out);
                 }
             }
@@ -180,10 +183,10 @@ impl Encoder {
         });
         let candidates: Value = candidates.collect();
         out.put_slice(br#"data: {"candidates":"#);
-        write(out, &candidates);
+        json::write(&candidates, out);
         if let Some(usage) = self.usage {
             out.put_slice(br#","usageMetadata":"#);
-            write(out, &usage::encode(&usage));
+            json::write(&usage::encode(&usage), out);
         }
         self.end_event(out);
         self.closed = true;
@@ -216,10 +219,4 @@ impl StreamEncoder for Encoder {
     fn held_bytes(&self) -> usize {
         self.held.bytes() + self.choices.len() * size_of::<ChoiceState>() + self.tail.len()
     }
-}
-
-/// Writes a JSON value. Writing to memory does not fail.
-fn write<T: serde::Serialize + ?Sized>(out: &mut BytesMut, value: &T) {
-    let written = serde_json::to_writer(out.writer(), value);
-    debug_assert!(written.is_ok(), "{written:?}");
 }

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::codec::PublicError;
-
 use crate::upstream::error::{Refused, RefusedKind, UpstreamError, cut, status_line};
 use crate::upstream::retry_after::{retry_after, seconds, should_retry};
 

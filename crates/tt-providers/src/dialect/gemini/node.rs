@@ -7,6 +7,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
+use tt_core::call::field::Field;
 
 use crate::dialect::body::Fields;
 use crate::dialect::object::Path;
@@ -26,10 +27,8 @@ impl<'a, 'p> Node<'a, 'p> {
     /// `Malformed` for any other value, and for a name that stands twice.
     pub(super) fn of(value: &'a RawValue, path: Path<'p>) -> Result<Self, RequestError> {
         let fields = Fields::of(value.get(), "", &[]).map_err(|error| match error {
-            RequestError::Malformed { field, reason } => match field {
-                tt_core::call::field::Field::Written(name) => path.field(&name).malformed(reason),
-                other => RequestError::Malformed { field: other, reason },
-            },
+            RequestError::Malformed { field: Field::Written(name), reason } => path.field(&name).malformed(reason),
+            malformed @ RequestError::Malformed { .. } => malformed,
             _ => path.malformed("must be an object of at most 512 fields"),
         })?;
         Ok(Self { fields, path })

@@ -134,17 +134,12 @@ pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
         return Err(UpstreamError::Protocol("not an answer of Gemini: it has no candidates".to_owned()));
     }
     let usage = answer.usage_metadata.and_then(usage::reported);
-    let mut tally = Tally::default();
-    if usage.is_none() {
+    Ok(ReplyFacts::new(usage, answer.model_version.as_str(), || {
         let parts = candidates.iter().filter_map(|candidate| candidate.content.as_ref()?.parts.as_deref()).flatten();
+        let mut tally = Tally::default();
         parts.for_each(|part| part.count(&mut tally));
-    }
-    Ok(ReplyFacts {
-        usage,
-        model: Some(answer.model_version.as_str()).filter(|model| !model.is_empty()).map(str::to_owned),
-        output_text: tally.output_text,
-        extra_bytes: tally.extra_bytes,
-    })
+        tally
+    }))
 }
 
 /// Watches a stream on its way to a client.

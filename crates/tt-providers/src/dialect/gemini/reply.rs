@@ -13,7 +13,7 @@ use super::wire::{Candidate, Response};
 use super::{error, logprobs, usage};
 use crate::codec::Undo;
 use crate::dialect::few::Few;
-use crate::dialect::words;
+use crate::dialect::short_name::short_name;
 use crate::upstream::error::UpstreamError;
 
 /// Decodes the body of a 200 answer of `generateContent`.
@@ -29,7 +29,7 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
     }
     let usage = response.usage_metadata.and_then(usage::reported);
     let candidates = response.candidates.unwrap_or_default();
-    let model = words::name(response.model_version.unwrap_or_default());
+    let model = short_name(response.model_version.unwrap_or_default());
     let choices = if candidates.is_empty() {
         // Gemini answers a blocked prompt with status 200 and no candidate. The client gets an empty message.
         if response.prompt_feedback.and_then(|feedback| feedback.block_reason).is_none() {
@@ -42,7 +42,7 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
         decode_choices(candidates, &of, undo).map_err(|reason| bad(reason, usage.clone()))?
     };
     Ok(Reply {
-        id: words::name(response.response_id.unwrap_or_default()),
+        id: short_name(response.response_id.unwrap_or_default()),
         model,
         created: response.create_time.as_deref().and_then(seconds),
         choices,

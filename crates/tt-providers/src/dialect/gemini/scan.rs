@@ -10,7 +10,6 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tt_core::call::field::Field;
 
 use super::node;
 use super::places::Places;
@@ -50,6 +49,26 @@ enum Limit {
     InBody { at: usize, empty: bool },
 }
 
+impl Limit {
+    /// The way to set the limit in `text`, whose fields are `fields`. `config` is the configuration with its own fields.
+    fn of(text: &str, fields: &Fields<'_>, config: Option<&(&RawValue, Fields<'_>)>) -> Self {
+        let opening = |within: Range<usize>| {
+            text.get(within.clone()).and_then(|text| text.find('{')).map_or(within.end, |at| within.start + at + 1)
+        };
+        // A field that is null keeps its place.
+        match config {
+            Some((config, inner)) => match written(inner, "maxOutputTokens") {
+                Some(value) => Self::Replace(body::place(text, value)),
+                None => Self::InConfig { at: opening(body::place(text, config)), empty: inner.is_empty() },
+            },
+            None => match written(fields, "generationConfig") {
+                Some(null) => Self::Null(body::place(text, null)),
+                None => Self::InBody { at: opening(0..text.len()), empty: fields.is_empty() },
+            },
+        }
+    }
+}
+
 impl Scan {
     /// Scans a request. Values are skipped without recursion, so that nesting of any depth is safe here.
     ///
@@ -68,33 +87,15 @@ impl Scan {
             }
             None => None,
         };
-        let opening = |within: Range<usize>| {
-            text.get(within.clone()).and_then(|text| text.find('{')).map_or(within.end, |at| within.start + at + 1)
+        let config = match raw("generationConfig")? {
+            Some(config) if config.get().starts_with('{') => {
+                Some((config, Fields::of(config.get(), "generationConfig", &PRICED_CONFIG)?))
+            }
+            Some(_) => return Err(malformed("generationConfig", "must be an object")),
+            None => None,
         };
-        let (mut max_output_tokens, mut choices) = (None, None);
-        let limit =
-            match node::raw(&fields, "generationConfig").map_err(|reason| malformed("generationConfig", reason))? {
-                Some(config) => {
-                    if !config.get().starts_with('{') {
-                        return Err(malformed("generationConfig", "must be an object"));
-                    }
-                    let inner = Fields::of(config.get(), "generationConfig", &PRICED_CONFIG)?;
-                    let limit = config_field(&inner, "maxOutputTokens")?;
-                    max_output_tokens = limit.map(|raw| count(raw, "generationConfig.maxOutputTokens")).transpose()?;
-                    choices = config_field(&inner, "candidateCount")?
-                        .map(|raw| count(raw, "generationConfig.candidateCount"))
-                        .transpose()?;
-                    // A field that is null keeps its place.
-                    match written(&inner, "maxOutputTokens") {
-                        Some(value) => Limit::Replace(body::place(text, value)),
-                        None => Limit::InConfig { at: opening(body::place(text, config)), empty: inner.is_empty() },
-                    }
-                }
-                None => match written(&fields, "generationConfig") {
-                    Some(null) => Limit::Null(body::place(text, null)),
-                    None => Limit::InBody { at: opening(0..text.len()), empty: fields.is_empty() },
-                },
-            };
+        let count = |name| config.as_ref().map_or(Ok(None), |(_, fields)| config_count(fields, name));
+        let (max_output_tokens, choices) = (count("maxOutputTokens")?, count("candidateCount")?);
         let tier = raw("serviceTier")?.map(|raw| body::typed::<String>(raw, "serviceTier", "must be a string"));
         Ok(Self {
             facts: Facts {
@@ -106,14 +107,14 @@ impl Scan {
                 session: None,
             },
             model_at,
-            limit,
+            limit: Limit::of(text, &fields, config.as_ref()),
             places: OnceLock::new(),
         })
     }
 
     /// The request as slices of `body`, which must be the body that was scanned. The model is in the path; a body that
     /// names it too gets `model`. `cap` replaces the output limit (in tokens) that the client asked for.
-    pub(super) fn splice_capped(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
+    pub(super) fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
         let mut edits = Vec::new();
         if let Some(at) = &self.model_at {
             let whole = if model.contains('/') { model.to_owned() } else { format!("models/{model}") };
@@ -160,17 +161,15 @@ fn called(head: &Head<'_>) -> Result<(String, bool), RequestError> {
     Ok((model.into_owned(), stream))
 }
 
-fn config_field<'a>(config: &Fields<'a>, name: &str) -> Result<Option<&'a RawValue>, RequestError> {
-    node::raw(config, name).map_err(|reason| malformed(&format!("generationConfig.{name}"), reason))
+/// A number of the configuration that bounds the cost. Gemini takes 0 for its default, so 0 is refused.
+fn config_count(config: &Fields<'_>, name: &str) -> Result<Option<u64>, RequestError> {
+    let fault = |reason| malformed(&format!("generationConfig.{name}"), reason);
+    let Some(raw) = node::raw(config, name).map_err(fault)? else { return Ok(None) };
+    let number = u64::deserialize(raw).ok().filter(|number| *number > 0);
+    number.map(Some).ok_or_else(|| fault("must be a whole number above 0"))
 }
 
 /// The value of a field in either spelling, null included.
 fn written<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a RawValue> {
     fields.entries().find(|(key, _)| node::spells(key, name)).map(|(_, value)| value)
-}
-
-/// A number that bounds the cost. Gemini takes 0 for its default, so 0 is refused.
-fn count(raw: &RawValue, param: &str) -> Result<u64, RequestError> {
-    let number = u64::deserialize(raw).ok().filter(|number| *number > 0);
-    number.ok_or_else(|| RequestError::malformed(Field::written(param), "must be a whole number above 0"))
 }

@@ -19,7 +19,7 @@ use super::wire::{Candidate, Response};
 use super::{error, reply, usage};
 use crate::codec::{StreamDecoder, Undo};
 use crate::dialect::held::MOST_BLOCKS;
-use crate::dialect::words;
+use crate::dialect::short_name::short_name;
 use crate::upstream::error::UpstreamError;
 
 /// Turns the data of a stream's events into neutral events.
@@ -67,10 +67,10 @@ impl Decoder {
         let from = out.len();
         if !self.started {
             self.started = true;
-            let model = words::name(chunk.model_version.unwrap_or_default());
+            let model = short_name(chunk.model_version.unwrap_or_default());
             self.of = origin(&model);
             out.push(Event::Start {
-                id: words::name(chunk.response_id.unwrap_or_default()),
+                id: short_name(chunk.response_id.unwrap_or_default()),
                 model,
                 created: chunk.create_time.as_deref().and_then(reply::seconds),
             });

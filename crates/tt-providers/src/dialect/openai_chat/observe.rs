@@ -203,16 +203,7 @@ pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     };
     let tier = Some(wire.service_tier.as_str()).filter(|tier| !tier.is_empty());
     let usage = wire.usage.and_then(|raw| usage::decode(raw.get(), tier));
-    let mut tally = Tally::default();
-    if usage.is_none() {
-        reply_text::count(choices, &mut tally);
-    }
-    Ok(ReplyFacts {
-        usage,
-        model: Some(wire.model.as_str()).filter(|model| !model.is_empty()).map(str::to_owned),
-        output_text: tally.output_text,
-        extra_bytes: tally.extra_bytes,
-    })
+    Ok(ReplyFacts::new(usage, wire.model.as_str(), || reply_text::count(choices)))
 }
 
 #[derive(Deserialize, Default)]

@@ -14,7 +14,8 @@ use super::request::parts::assistant;
 use super::{citation, error, usage, wire};
 use crate::codec::Undo;
 use crate::dialect::object::{Object, Path, each};
-use crate::dialect::words;
+use crate::dialect::short_name::short_name;
+use crate::dialect::signatures::made_by;
 use crate::error::RequestError;
 use crate::upstream::error::{UpstreamError, json_error};
 
@@ -93,8 +94,8 @@ pub fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
         }
         Ok(Reply {
             choices: each(choices, &reply.at("choices"), |value, i| choice(value, i, undo))?,
-            id: words::name(reply.string("id")?.unwrap_or_default()),
-            model: words::name(reply.string("model")?.unwrap_or_default()),
+            id: short_name(reply.string("id")?.unwrap_or_default()),
+            model: short_name(reply.string("model")?.unwrap_or_default()),
             created: reply.take("created").and_then(|created| created.as_i64()),
             usage,
             extra: std::mem::take(&mut reply.fields),
@@ -174,8 +175,8 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
             Part::Thinking(part) => {
                 let text = part.texts().collect::<Vec<_>>().join("\n\n");
                 thought.get_or_insert_default().push_str(&text);
-                if let Some(signature) = part.signature.as_ref().filter(|s| s.of.provider == Provider::Anthropic) {
-                    blocks.push(json!({"type": "thinking", "thinking": text, "signature": signature.value}));
+                if let Some(signature) = made_by(Provider::Anthropic, part.signature.as_ref()) {
+                    blocks.push(json!({"type": "thinking", "thinking": text, "signature": signature}));
                 }
             }
             Part::Redacted { data, of } if of.provider == Provider::Anthropic => {
@@ -206,8 +207,8 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     if !blocks.is_empty() {
         message.insert("thinking_blocks".into(), blocks.into());
     }
-    if let Some(signature) = signature.filter(|signature| signature.of.provider == Provider::Gemini) {
-        message.insert("extra_content".into(), signed(&signature.value));
+    if let Some(signature) = made_by(Provider::Gemini, signature) {
+        message.insert("extra_content".into(), signed(signature));
     }
     match calls.as_slice() {
         [] => {}
@@ -248,8 +249,8 @@ fn encode_call(call: &ToolCall) -> Value {
     } else {
         json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
     };
-    if let Some(signature) = call.signature.as_ref().filter(|signature| signature.of.provider == Provider::Gemini) {
-        out["extra_content"] = signed(&signature.value);
+    if let Some(signature) = made_by(Provider::Gemini, call.signature.as_ref()) {
+        out["extra_content"] = signed(signature);
     }
     out
 }

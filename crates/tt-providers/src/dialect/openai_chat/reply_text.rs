@@ -4,18 +4,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::wire::{Call, Function};
-use crate::dialect::elements::each;
+use crate::dialect::elements::{each, text_of};
 use crate::dialect::text::Loose;
 use crate::tally::Tally;
 
-/// Adds the generated text of the list `choices` to `tally`. An answer in a form that is not known counts with all its
-/// bytes: too much is better than nothing.
-pub(super) fn count(choices: &RawValue, tally: &mut Tally) {
-    let mut read = Tally::default();
-    match each(choices, |choice: Choice<'_>| choice.count(&mut read)) {
-        Ok(()) => *tally = read,
-        Err(_) => tally.text(choices.get()),
-    }
+/// The account of the generated text in the list `choices`.
+pub(super) fn count(choices: &RawValue) -> Tally {
+    text_of(choices, Choice::count)
 }
 
 #[derive(Deserialize)]
@@ -104,9 +99,7 @@ mod tests {
 
     fn text(choices: Value) -> String {
         let raw = serde_json::value::to_raw_value(&choices).unwrap();
-        let mut tally = Tally::default();
-        count(&raw, &mut tally);
-        tally.output_text
+        count(&raw).output_text
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Scan {
 
     /// The request for `upstream_model`: slices of `body`, which must be the body that was scanned. A stream always
     /// asks for usage. `cap` replaces the output limit (in tokens) that the client asked for.
-    pub fn splice_capped(&self, body: &Bytes, upstream_model: &str, cap: Option<u64>) -> Slices {
+    pub fn splice(&self, body: &Bytes, upstream_model: &str, cap: Option<u64>) -> Slices {
         let mut model = serde_json::Value::from(upstream_model).to_string();
         let mut edits: Vec<(Range<usize>, Bytes)> = Vec::new();
         match &self.usage {

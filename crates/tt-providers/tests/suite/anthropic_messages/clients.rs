@@ -1,4 +1,4 @@
-//! What holds for every client of Anthropic Messages, whatever provider answers.
+//! The rules for every client of Anthropic Messages, whichever provider answers.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -116,7 +116,7 @@ fn messages_request(body: &[u8]) -> Result<Conversation, RequestError> {
     scanned.decode(body)
 }
 
-/// What decoding `body` takes, as a request and as an answer of each dialect.
+/// The memory that decoding `body` takes, as a request and as an answer of each dialect.
 fn decoding(body: &[u8]) -> Vec<(&'static str, usize)> {
     let reply = |dialect| peak(|| api::decode_reply(dialect, body, &Undo::default()));
     vec![

@@ -1,4 +1,4 @@
-//! What must hold for any input of a client or a provider: nothing panics, no memory beyond 40 times the input and a
+//! The properties of any input of a client or a provider: nothing panics, no memory beyond 40 times the input and a
 //! constant, no time beyond a constant for each byte.
 //!
 //! The package `fuzz/` makes inputs for these functions for as long as one likes; the tests beside this file give them a

@@ -1,6 +1,6 @@
 -- Raises a day's count to what the store knows of it. A count that is higher, or of a later day, stays.
 --
--- KEYS[1]  the counter, in the format of limits.lua: NUMBER:COUNT
+-- KEYS[1]  the counter, in the format of common.lua: NUMBER:COUNT
 -- ARGV     the day's number, its count, milliseconds to keep it
 
 local number, count = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -1,15 +1,9 @@
 -- Adds what a process has admitted in the last minute, after Redis has lost its counters.
 --
--- KEYS[1]  the counter, in the format of limits.lua
--- ARGV[1]  now in Unix milliseconds, for tests; otherwise empty, and the clock of Redis counts
+-- KEYS[1]  the counter, in the format of common.lua
+-- ARGV[1]  as common.lua has it
 -- ARGV     then an age in seconds and the requests of that age, and so on; ages are 0 to 60
 
-local now = tonumber(ARGV[1])
-if not now then
-  local t = redis.call('TIME')
-  now = t[1] * 1000 + math.floor(t[2] / 1000)
-end
-local second = math.floor(now / 1000)
 local counts, seconds = {}, {}
 local function add(at, count)
   if not counts[at] then

@@ -3,18 +3,14 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
-use tt_core::call::conversation::{
-    CacheTtl, Document, Image, Media, Opaque, Origin, Part, Signature, Text, Thinking, ToolCall, ToolResult,
-};
-use tt_core::{Dialect, Provider};
+use tt_core::Provider;
+use tt_core::call::conversation::{Document, Image, Media, Opaque, Part, Text, ToolCall, ToolResult};
 
 use super::citations::citations;
+use crate::dialect::anthropic_fields::{ANTHROPIC, cache_mark, thinking_block};
 use crate::dialect::object::{Object, Path};
 use crate::error::RequestError;
 use crate::json;
-
-/// The origin of what only Anthropic can read. A client sends it back without the name of the model.
-const ANTHROPIC: Origin = Origin::of(Dialect::AnthropicMessages, Provider::Anthropic);
 
 /// Reads `content`: a string, or a list of blocks. `null` gives no parts.
 pub(super) fn content(value: Option<Value>, path: &Path<'_>) -> Result<Vec<Part>, RequestError> {
@@ -64,15 +60,7 @@ fn block(mut block: Object<'_>, answered: &HashSet<String>) -> Result<Part, Requ
         "document" if !mixed(&block) => document(block),
         "tool_use" => tool_use(block),
         "tool_result" => tool_result(block),
-        "thinking" => {
-            let signature = block.string("signature")?.filter(|value| !value.is_empty());
-            Ok(Part::Thinking(Thinking {
-                text: block.string("thinking")?.unwrap_or_default(),
-                signature: signature.map(|value| Signature { of: ANTHROPIC, value }),
-                ..Thinking::default()
-            }))
-        }
-        "redacted_thinking" => Ok(Part::Redacted { data: block.need_string("data")?, of: ANTHROPIC }),
+        "thinking" | "redacted_thinking" => thinking_block(block),
         _ => Ok(Part::Opaque(opaque(block, answered))),
     }
 }
@@ -154,19 +142,5 @@ fn source_of(mut source: Object<'_>) -> Result<Media, RequestError> {
             _ => Err(source.at("content").malformed("must be a string or a list of content blocks")),
         },
         _ => Err(source.at("type").malformed("must be base64, text, url, file or content")),
-    }
-}
-
-/// Takes a cache mark.
-pub(super) fn cache_mark(owner: &mut Object<'_>) -> Result<Option<CacheTtl>, RequestError> {
-    let Some(control) = owner.take("cache_control") else { return Ok(None) };
-    let mut control = Object::of(control, owner.at("cache_control"))?;
-    if control.need_string("type")? != "ephemeral" {
-        return Err(control.at("type").malformed("must be ephemeral"));
-    }
-    match control.string("ttl")?.as_deref() {
-        None | Some("5m") => Ok(Some(CacheTtl::FiveMinutes)),
-        Some("1h") => Ok(Some(CacheTtl::OneHour)),
-        Some(_) => Err(control.at("ttl").malformed("must be 5m or 1h")),
     }
 }

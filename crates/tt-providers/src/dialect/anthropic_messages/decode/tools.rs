@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use tt_core::Dialect;
 use tt_core::call::conversation::{Function, HostedTool, Tool, ToolChoice};
 
-use super::blocks::cache_mark;
+use crate::dialect::anthropic_fields::cache_mark;
 use crate::dialect::object::{Object, each};
 use crate::error::RequestError;
 

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tt_core::Provider;
 use tt_core::call::conversation::{
-    Document, Image, Media, Message, Opaque, Part, Role, Signature, Text, Thinking, ToolCall, ToolResult, Video,
+    Audio, Document, Image, Media, Message, Opaque, Part, Role, Signature, Text, Thinking, ToolCall, ToolResult, Video,
 };
 
 use super::config::detail;
@@ -240,7 +240,7 @@ fn stored(file: &Node<'_, '_>, part: &Node<'_, '_>) -> Result<Part, RequestError
     };
     let read = match kind.as_str() {
         "image" => Part::Image(Image::new(media)),
-        "audio" => Part::Audio(tt_core::call::conversation::Audio::new(media)),
+        "audio" => Part::Audio(Audio::new(media)),
         "video" => Part::Video(Video { media, metadata: None }),
         _ => Part::Document(Document::new(media)),
     };

@@ -17,7 +17,7 @@ use super::super::names::Names;
 use super::effort;
 use crate::codec::{Encoded, Target, Undo};
 use crate::dialect::foreign;
-use crate::dialect::opaque::opaque;
+use crate::dialect::hashed::hashed;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -105,7 +105,7 @@ fn end_user(user: &str, notes: &mut Notes) -> String {
         return user.to_owned();
     }
     notes.changed(Field::EndUser, "hashed, since it is longer than 64 characters");
-    opaque(user).to_string()
+    hashed(user).to_string()
 }
 
 fn put(body: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {

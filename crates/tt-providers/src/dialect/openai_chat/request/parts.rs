@@ -2,16 +2,14 @@
 
 use serde_json::Value;
 use tt_core::call::conversation::{
-    Audio, CacheTtl, Document, Image, Media, Origin, Part, Signature, Text, Thinking, ToolCall, ToolResult,
+    Audio, CacheTtl, Document, Image, Media, Origin, Part, Signature, Text, ToolCall, ToolResult,
 };
 use tt_core::{Dialect, Provider};
 
 use super::super::citation;
+use crate::dialect::anthropic_fields::{cache_mark, thinking_block};
 use crate::dialect::object::{Object, Path, each};
 use crate::error::RequestError;
-
-/// The origin of `thinking_blocks`. A client sends them back without the name of the model.
-const ANTHROPIC: Origin = Origin::of(Dialect::AnthropicMessages, Provider::Anthropic);
 
 /// The origin of the signatures in `extra_content.google`.
 const GEMINI: Origin = Origin::of(Dialect::Gemini, Provider::Gemini);
@@ -71,16 +69,7 @@ fn part(mut part: Object<'_>) -> Result<Part, RequestError> {
 /// `prompt_cache_breakpoint`.
 pub(crate) fn cache_hint(owner: &mut Object<'_>) -> Result<Option<CacheTtl>, RequestError> {
     let breakpoint = owner.take("prompt_cache_breakpoint").map(|_| CacheTtl::FiveMinutes);
-    let Some(control) = owner.take("cache_control") else { return Ok(breakpoint) };
-    let mut control = Object::of(control, owner.at("cache_control"))?;
-    if control.need_string("type")? != "ephemeral" {
-        return Err(control.at("type").malformed("must be ephemeral"));
-    }
-    match control.string("ttl")?.as_deref() {
-        None | Some("5m") => Ok(Some(CacheTtl::FiveMinutes)),
-        Some("1h") => Ok(Some(CacheTtl::OneHour)),
-        Some(_) => Err(control.at("ttl").malformed("must be 5m or 1h")),
-    }
+    Ok(cache_mark(owner)?.or(breakpoint))
 }
 
 /// Puts the cache mark of a message on its last part that can hold one and has none.
@@ -166,21 +155,6 @@ fn thinking(message: &mut Object<'_>) -> Result<Vec<Part>, RequestError> {
         return Ok(text.filter(|text| !text.is_empty()).map(Part::thinking).into_iter().collect());
     }
     each(blocks, &message.at("thinking_blocks"), |block, _| thinking_block(block))
-}
-
-pub(crate) fn thinking_block(mut block: Object<'_>) -> Result<Part, RequestError> {
-    match block.need_string("type")?.as_str() {
-        "thinking" => {
-            let signature = block.string("signature")?.filter(|value| !value.is_empty());
-            Ok(Part::Thinking(Thinking {
-                text: block.string("thinking")?.unwrap_or_default(),
-                signature: signature.map(|value| Signature { of: ANTHROPIC, value }),
-                ..Thinking::default()
-            }))
-        }
-        "redacted_thinking" => Ok(Part::Redacted { data: block.need_string("data")?, of: ANTHROPIC }),
-        _ => Err(block.at("type").malformed("must be thinking or redacted_thinking")),
-    }
 }
 
 /// Takes `extra_content.google.thought_signature`, as Google's OpenAI endpoint writes it. Other fields of

@@ -12,7 +12,7 @@ fn scan(body: &str) -> Result<Scan, RequestError> {
 
 fn spliced(body: &str) -> String {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    String::from_utf8(Scan::of(&body).unwrap().splice_capped(&body, "up", None).to_vec()).unwrap()
+    String::from_utf8(Scan::of(&body).unwrap().splice(&body, "up", None).to_vec()).unwrap()
 }
 
 fn refused(body: &str) -> String {
@@ -68,7 +68,7 @@ fn a_stream_always_asks_for_usage() {
 #[test]
 fn large_parts_are_not_copied() {
     let body = Bytes::from(format!(r#"{{"messages":["{}"],"model":"m","x":1}}"#, "a".repeat(1000)));
-    let slices = Scan::of(&body).unwrap().splice_capped(&body, "up", None);
+    let slices = Scan::of(&body).unwrap().splice(&body, "up", None);
     let parts: Vec<&Bytes> = slices.iter().collect();
     assert_eq!(parts[0].as_ptr(), body.as_ptr());
     assert_eq!(parts.len(), 3);
@@ -77,7 +77,7 @@ fn large_parts_are_not_copied() {
 #[test]
 fn a_model_name_is_escaped() {
     let body = Bytes::from_static(br#"{"model":"m"}"#);
-    let sent = Scan::of(&body).unwrap().splice_capped(&body, "a\"b\\", None);
+    let sent = Scan::of(&body).unwrap().splice(&body, "a\"b\\", None);
     assert_eq!(sent.to_vec(), br#"{"model":"a\"b\\"}"#);
 }
 
@@ -85,7 +85,7 @@ fn a_model_name_is_escaped() {
 fn a_cap_replaces_every_limit_or_adds_one() {
     let capped = |text: &str| {
         let body = Bytes::copy_from_slice(text.as_bytes());
-        String::from_utf8(Scan::of(&body).unwrap().splice_capped(&body, "up", Some(7)).to_vec()).unwrap()
+        String::from_utf8(Scan::of(&body).unwrap().splice(&body, "up", Some(7)).to_vec()).unwrap()
     };
     assert_eq!(capped(r#"{"model":"m"}"#), r#"{"model":"up","max_completion_tokens":7}"#);
     assert_eq!(
@@ -225,7 +225,7 @@ proptest! {
 
         let found = Scan::of(&body).unwrap();
         prop_assert_eq!(&found.facts.model, &model);
-        let sent = Bytes::from(found.splice_capped(&body, &upstream, None).to_vec());
+        let sent = Bytes::from(found.splice(&body, &upstream, None).to_vec());
 
         input.insert("model".into(), upstream.clone().into());
         if stream == Some(true) {
@@ -235,6 +235,6 @@ proptest! {
         }
         prop_assert_eq!(serde_json::from_slice::<Value>(&sent).unwrap(), Value::Object(input));
         // The result needs no further change: no key stands twice, and usage is asked for.
-        prop_assert_eq!(Scan::of(&sent).unwrap().splice_capped(&sent, &upstream, None).to_vec(), sent.to_vec());
+        prop_assert_eq!(Scan::of(&sent).unwrap().splice(&sent, &upstream, None).to_vec(), sent.to_vec());
     }
 }

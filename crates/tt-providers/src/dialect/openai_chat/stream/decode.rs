@@ -11,14 +11,15 @@ use tt_core::call::part::{Part, Text, Thinking};
 use tt_core::call::tool::ToolCall;
 
 use super::super::field;
-use super::super::request::parts::{signature_in, thinking_block};
+use super::super::request::parts::signature_in;
 use super::super::wire::{self, Call, Chunk, Function};
 use super::super::{error, usage};
 use crate::codec::{StreamDecoder, Undo};
+use crate::dialect::anthropic_fields::thinking_block;
 use crate::dialect::held::{Held, MOST_BLOCKS};
 use crate::dialect::object::{Object, Path};
+use crate::dialect::short_name::short_name;
 use crate::dialect::text::Loose;
-use crate::dialect::words;
 use crate::error::RequestError;
 use crate::json;
 use crate::upstream::error::{UpstreamError, json_error};
@@ -112,8 +113,8 @@ impl StreamDecoder for Decoder {
         if !(self.started || choices.is_empty() && chunk.model.as_str().is_empty()) {
             self.started = true;
             out.push(Event::Start {
-                id: words::name(chunk.id.as_str().to_owned()),
-                model: words::name(chunk.model.as_str().to_owned()),
+                id: short_name(chunk.id.as_str().to_owned()),
+                model: short_name(chunk.model.as_str().to_owned()),
                 created: chunk.created.and_then(|created| created.get().parse().ok()),
             });
         }

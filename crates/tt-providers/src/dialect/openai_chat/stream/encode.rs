@@ -16,7 +16,9 @@ use super::super::reply::{EncodeOptions, signed};
 use super::super::{error, usage};
 use crate::codec::{PublicError, StreamEncoder};
 use crate::dialect::held::Held;
-use crate::dialect::words;
+use crate::dialect::short_name::short_name;
+use crate::dialect::signatures::made_by;
+use crate::json;
 
 /// Writes a stream of `chat.completion.chunk` events, each with the same `id`, `created` and `model`.
 #[derive(Debug)]
@@ -79,9 +81,9 @@ impl Encoder {
     fn begin(&mut self, id: &str, model: &str) {
         if self.head.is_empty() {
             // Each chunk repeats them.
-            let id = Value::from(words::name(self.options.id(id)));
+            let id = Value::from(short_name(self.options.id(id)));
             let (created, model) =
-                (self.options.created, Value::from(words::name(self.options.model(model).to_owned())));
+                (self.options.created, Value::from(short_name(self.options.model(model).to_owned())));
             self.head = format!(
                 r#"data: {{"id":{id},"object":"chat.completion.chunk","created":{created},"model":{model},"choices":["#
             );
@@ -107,11 +109,11 @@ impl Encoder {
     fn chunk(&self, out: &mut BytesMut, choice: u32, finish: Option<&str>, delta: impl FnOnce(&mut BytesMut)) {
         out.put_slice(self.head.as_bytes());
         out.put_slice(br#"{"index":"#);
-        write(out, &choice);
+        json::write(&choice, out);
         out.put_slice(br#","delta":{"#);
         delta(out);
         out.put_slice(br#"},"logprobs":null,"finish_reason":"#);
-        write(out, &finish);
+        json::write(&finish, out);
         out.put_slice(if self.options.include_usage { b"}],\"usage\":null}\n\n" } else { b"}]}\n\n" });
     }
 
@@ -127,7 +129,7 @@ impl Encoder {
         if self.options.legacy_functions {
             if call == 0 {
                 let function = json!({"name": name, "arguments": ""});
-                self.chunk(out, choice, None, |out| value(out, "function_call", &function));
+                self.chunk(out, choice, None, |out| field(out, "function_call", &function));
             }
             return;
         }
@@ -139,7 +141,7 @@ impl Encoder {
         if let Some(signature) = signature {
             tool["extra_content"] = signed(signature);
         }
-        self.chunk(out, choice, None, |out| value(out, "tool_calls", &json!([tool])));
+        self.chunk(out, choice, None, |out| field(out, "tool_calls", &json!([tool])));
     }
 
     fn tool_arguments(&self, choice: u32, call: u32, custom: bool, json: &str, out: &mut BytesMut) {
@@ -156,7 +158,7 @@ impl Encoder {
         let (object, name) = if custom { ("custom", "input") } else { ("function", "arguments") };
         self.chunk(out, choice, None, |out| {
             out.put_slice(br#""tool_calls":[{"index":"#);
-            write(out, &call);
+            json::write(&call, out);
             out.put_slice(b",\"");
             out.put_slice(object.as_bytes());
             out.put_slice(b"\":{");
@@ -182,7 +184,7 @@ impl Encoder {
         }
         self.held.opened(0);
         match head {
-            Part::Text(head) => self.text(choice, &head.text, google(head.signature.as_ref()), out),
+            Part::Text(head) => self.text(choice, &head.text, made_by(Provider::Gemini, head.signature.as_ref()), out),
             Part::Refusal { text } => self.refusal(choice, text, out),
             Part::Thinking(head) => {
                 head.texts().for_each(|text| self.thinking(choice, block, text, out));
@@ -192,10 +194,10 @@ impl Encoder {
             }
             Part::Redacted { data, of } if of.provider == Provider::Anthropic => {
                 let block = json!([{"type": "redacted_thinking", "data": data}]);
-                self.chunk(out, choice, None, |out| value(out, "thinking_blocks", &block));
+                self.chunk(out, choice, None, |out| field(out, "thinking_blocks", &block));
             }
             Part::ToolCall(tool) => {
-                let signature = google(tool.signature.as_ref());
+                let signature = made_by(Provider::Gemini, tool.signature.as_ref());
                 self.tool_call(choice, number, (&tool.id, &tool.name), tool.custom, signature, out);
                 if !tool.arguments.is_empty() {
                     self.tool_arguments(choice, number, tool.custom, &tool.arguments, out);
@@ -250,7 +252,7 @@ impl Encoder {
             field(out, "content", text);
             if let Some(signature) = google {
                 out.put_slice(b",");
-                value(out, "extra_content", &signed(signature));
+                field(out, "extra_content", &signed(signature));
             }
         });
     }
@@ -279,12 +281,12 @@ impl Encoder {
             Some(Open::Thinking { text, .. }) => {
                 let text = std::mem::take(text);
                 self.held.change(text.len(), 0);
-                if signature.of.provider == Provider::Anthropic {
-                    let block = json!([{"type": "thinking", "thinking": text, "signature": signature.value}]);
-                    self.chunk(out, choice, None, |out| value(out, "thinking_blocks", &block));
+                if let Some(signature) = made_by(Provider::Anthropic, Some(signature)) {
+                    let block = json!([{"type": "thinking", "thinking": text, "signature": signature}]);
+                    self.chunk(out, choice, None, |out| field(out, "thinking_blocks", &block));
                 }
             }
-            Some(Open::Plain) => self.text(choice, "", google(Some(signature)), out),
+            Some(Open::Plain) => self.text(choice, "", made_by(Provider::Gemini, Some(signature)), out),
             Some(Open::Call { .. }) | None => {}
         }
     }
@@ -304,7 +306,7 @@ impl Encoder {
             self.begin("", "");
             out.put_slice(self.head.as_bytes());
             out.put_slice(b"],");
-            value(out, "usage", &usage::encode(&usage));
+            field(out, "usage", &usage::encode(&usage));
             out.put_slice(b"}\n\n");
         }
         out.put_slice(b"data: [DONE]\n\n");
@@ -348,24 +350,10 @@ impl StreamEncoder for Encoder {
     }
 }
 
-/// The value of a signature that Google made, which has a field of its own; `None` for any other.
-fn google(signature: Option<&Signature>) -> Option<&str> {
-    signature.filter(|signature| signature.of.provider == Provider::Gemini).map(|signature| signature.value.as_str())
-}
-
-fn field(out: &mut BytesMut, name: &str, text: &str) {
-    value(out, name, text);
-}
-
-fn value<T: serde::Serialize + ?Sized>(out: &mut BytesMut, name: &str, value: &T) {
+/// Writes a field of an object.
+fn field<T: serde::Serialize + ?Sized>(out: &mut BytesMut, name: &str, value: &T) {
     out.put_slice(b"\"");
     out.put_slice(name.as_bytes());
     out.put_slice(b"\":");
-    write(out, value);
-}
-
-/// Writes a JSON value. Writing to memory does not fail.
-fn write<T: serde::Serialize + ?Sized>(out: &mut BytesMut, value: &T) {
-    let written = serde_json::to_writer(out.writer(), value);
-    debug_assert!(written.is_ok(), "{written:?}");
+    json::write(value, out);
 }

@@ -5,7 +5,7 @@ const LONGEST: usize = 255;
 
 /// `name`, or its beginning where it is longer than any real name: it stands in every chunk for the client and in the
 /// origin of every signature.
-pub(super) fn name(mut name: String) -> String {
+pub(super) fn short_name(mut name: String) -> String {
     if name.len() > LONGEST {
         name.truncate(name.floor_char_boundary(LONGEST));
         name.shrink_to_fit();
@@ -19,7 +19,7 @@ mod tests {
 
     #[test]
     fn only_a_name_of_unreal_length_is_cut() {
-        assert_eq!(name("claude".to_owned()), "claude");
-        assert_eq!(name("é".repeat(500)).len(), 254);
+        assert_eq!(short_name("claude".to_owned()), "claude");
+        assert_eq!(short_name("é".repeat(500)).len(), 254);
     }
 }
