@@ -176,10 +176,7 @@ impl Inbound {
         self: &Arc<Self>,
         count: impl FnOnce(&Conversation) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let inbound = Arc::clone(self);
-        let counted =
-            self.compute.run(self.user, move || inbound.decoded(|request| request.call().map(|call| count(&call))));
-        counted.await.map_err(Unread::from).flatten().map_err(|unread| self.error(unread))
+        self.decoded_elsewhere(|request| request.call().map(|call| count(&call))).await
     }
 
     /// The input's tokens for `provider`, counted at once and at most [`MOST_COUNTED`]. It is `None` if the request cannot
@@ -239,9 +236,7 @@ impl Inbound {
     /// # Errors
     /// As [`Inbound::decode`].
     pub(super) async fn most_text_tokens(self: &Arc<Self>) -> Result<u64, ApiError> {
-        let inbound = Arc::clone(self);
-        let counted = self.compute.run(self.user, move || inbound.decoded(ClientRequest::most_text_tokens));
-        counted.await.map_err(Unread::from).flatten().map_err(|unread| self.error(unread))
+        self.decoded_elsewhere(ClientRequest::most_text_tokens).await
     }
 
     /// Keeps the request decoded no longer. A large one is freed elsewhere: its many values take a worker thread long.
@@ -264,13 +259,21 @@ impl Inbound {
         self: &Arc<Self>,
         read: impl FnOnce(&ClientRequest) -> Result<T, RequestError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let found = if self.is_large() {
-            let inbound = Arc::clone(self);
-            self.compute.run(self.user, move || inbound.decoded(read)).await.map_err(Unread::from).flatten()
+        if self.is_large() {
+            self.decoded_elsewhere(read).await
         } else {
-            self.decoded(read)
-        };
-        found.map_err(|unread| self.error(unread))
+            self.decoded(read).map_err(|unread| self.error(unread))
+        }
+    }
+
+    /// As [`Inbound::decoded`], on the threads for long computations.
+    async fn decoded_elsewhere<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&ClientRequest) -> Result<T, RequestError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let inbound = Arc::clone(self);
+        let found = self.compute.run(self.user, move || inbound.decoded(read)).await;
+        found.map_err(Unread::from).flatten().map_err(|unread| self.error(unread))
     }
 
     /// Runs `read`, which may decode the request, once there is memory for that.
