@@ -119,3 +119,14 @@ fn base64(bytes: &[u8]) -> String {
     });
     groups.collect()
 }
+
+/// The header of a picture of this size in pixels, as a part of a request.
+#[cfg(test)]
+fn png(width: u32, height: u32, detail: Option<&str>) -> crate::call::part::Part {
+    use crate::call::media::Media;
+    use crate::call::part::{Image, Part};
+
+    let header = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &width.to_be_bytes(), &height.to_be_bytes()];
+    let media = Media::Inline { mime: "image/png".into(), data: base64(&header.concat()) };
+    Part::Image(Image { detail: detail.map(Into::into), ..Image::new(media) })
+}

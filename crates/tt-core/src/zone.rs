@@ -2,7 +2,7 @@
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use crate::time::DAY_MS;
+use crate::time::{DAY_MS, HOUR_MS};
 use crate::{Invalid, Timestamp};
 
 /// A time zone.
@@ -83,7 +83,7 @@ pub fn hours_with_midnight(offsets: &[Offset], from: Timestamp, to: Timestamp) -
     hours.dedup();
     // A day that ends with the hour splits nothing.
     hours.retain(|hour| {
-        let last = hour.hour().plus_millis(crate::time::HOUR_MS - 1);
+        let last = hour.plus_millis(HOUR_MS - 1);
         local_day(offsets, *hour) != local_day(offsets, last)
     });
     hours
@@ -92,7 +92,6 @@ pub fn hours_with_midnight(offsets: &[Offset], from: Timestamp, to: Timestamp) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::HOUR_MS;
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse("t", text).unwrap()

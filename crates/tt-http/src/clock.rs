@@ -13,6 +13,11 @@ pub fn now() -> Timestamp {
     timestamp(since_epoch())
 }
 
+/// The end of the current hour. Sums up to it count the hour whole, which needs no rows.
+pub(crate) fn end_of_hour() -> Timestamp {
+    now().plus_millis(1).hour_up()
+}
+
 /// The time since the Unix epoch by the wall clock, which may be set in either direction at any time.
 pub(crate) fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! `/v1/key`: the credential of the request itself: what it may do, and what it has spent.
+//! `/v1/key`: the credential of the request itself, with its scopes, its limits, its budgets and its usage.
 
 use serde::Serialize;
 use tt_core::budget::{BudgetKind, BudgetRule, Period};
@@ -8,7 +8,7 @@ use tt_core::query::{UsageQuery, UsageSums};
 use tt_core::{Causes, Label, NanoUsd, Scope, Timestamp};
 use tt_ratelimit::Used;
 
-use crate::clock::now;
+use crate::clock::{end_of_hour, now};
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
@@ -105,8 +105,7 @@ pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<KeyVie
 
 /// The usage since `since`, which is on a full hour.
 async fn usage(cx: &Context, caller: &KnownCaller, since: Timestamp) -> Result<Sums, ApiError> {
-    let until = now().plus_millis(1).hour_up();
-    let query = UsageQuery { api_key: caller.api_key_id(), ..UsageQuery::new(since, until, Vec::new()) };
+    let query = UsageQuery { api_key: caller.api_key_id(), ..UsageQuery::new(since, end_of_hour(), Vec::new()) };
     let groups = cx.app.store.usage(caller.user_id, query).await?;
     Ok(groups.first().map(|group| group.sums).unwrap_or_default().into())
 }
@@ -121,7 +120,7 @@ fn limit(rule: &Rule, standing: Standing, at: Timestamp) -> LimitView {
     }
 }
 
-/// The budgets that hold. What is used of them is not known while the counters are away: that is no reason to say nothing.
+/// The budgets that hold. They are shown also while the counters are away, without their usage, which nobody knows then.
 async fn budgets(cx: &Context, caller: &KnownCaller, at: Timestamp) -> Vec<BudgetView> {
     let rules = caller.budget_rules();
     let used: Vec<Option<Used>> = match budgets::used(cx, &rules, at).await {

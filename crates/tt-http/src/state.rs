@@ -10,6 +10,7 @@ pub(crate) mod login_failures;
 pub(crate) mod login_throttle;
 pub(crate) mod memory_limit;
 pub(crate) mod model_refresh_queue;
+pub(crate) mod network;
 pub(crate) mod prices;
 pub(crate) mod sealing;
 pub(crate) mod worker;

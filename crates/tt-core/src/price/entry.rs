@@ -137,12 +137,9 @@ impl ModelEntry {
 
     /// The lines of what [`Self::fees`] sums up.
     pub(super) fn fee_lines(&self, fees: &[Fee]) -> Option<Vec<ExactLine>> {
-        let line = |fee: &Fee| match (fee.kind, fee.unit) {
-            (FeeKind::WebSearch, FeeUnit::Query) => {
-                let per_unit = u128::from(self.sheet.web_search?).saturating_mul(sheet::ONCE);
-                Some(ExactLine { class: "web_search", count: fee.count, per_unit })
-            }
-            _ => None,
+        let line = |fee: &Fee| {
+            let (class, price) = self.fee_price(fee)?;
+            Some(ExactLine { class, count: fee.count, per_unit: u128::from(price).saturating_mul(sheet::ONCE) })
         };
         fees.iter().filter(|fee| fee.count > 0).map(line).collect()
     }
@@ -150,12 +147,17 @@ impl ModelEntry {
     /// The cost of the fees beside tokens, in atto-dollars; `None` when one of them has no price.
     pub(super) fn fees(&self, fees: &[Fee]) -> Option<u128> {
         fees.iter().try_fold(0_u128, |sum, fee| {
-            let price = match (fee.kind, fee.unit) {
-                (FeeKind::WebSearch, FeeUnit::Query) => self.sheet.web_search,
-                _ => None,
-            };
+            let price = self.fee_price(fee).map(|(_, price)| price);
             Some(sum.saturating_add(sheet::times(fee.count, price)?.saturating_mul(sheet::ONCE)))
         })
+    }
+
+    /// The class of a fee in the API, and the price of one unit of it in pico-dollars; `None` when it has no price.
+    fn fee_price(&self, fee: &Fee) -> Option<(&'static str, u64)> {
+        match (fee.kind, fee.unit) {
+            (FeeKind::WebSearch, FeeUnit::Query) => Some(("web_search", self.sheet.web_search?)),
+            _ => None,
+        }
     }
 
     pub(super) fn listed(&self, set: Option<&Override>, at: Timestamp) -> Listed<'_> {

@@ -8,7 +8,7 @@ use super::dated;
 use super::entry::{Listed, Mode, ModelEntry, Override};
 use super::exact_line::ExactLine;
 use crate::model::ModelFacts;
-use crate::usage::Reported;
+use crate::usage::{Reported, Usage};
 use crate::{NanoUsd, Provider, Timestamp};
 
 /// All prices: the shipped table with the overrides of one moment. It is immutable; a change makes a new table.
@@ -102,28 +102,38 @@ impl PriceTable {
     }
 
     fn atto(&self, entry: &ModelEntry, reported: &Reported, at: Timestamp) -> Option<u128> {
-        let own = entry.atto(&reported.usage, reported, at)?.saturating_add(entry.fees(&reported.fees)?);
-        reported.beside.iter().try_fold(own, |sum, pass| {
-            let entry = match pass.model.as_deref() {
-                Some(model) => self.lookup(entry.provider, model)?,
-                None => entry,
-            };
-            Some(sum.saturating_add(entry.atto(&pass.usage, reported, at)?))
+        self.passes(entry, reported).try_fold(entry.fees(&reported.fees)?, |sum, pass| {
+            let (entry, usage) = pass?;
+            Some(sum.saturating_add(entry.atto(usage, reported, at)?))
         })
     }
 
     /// The lines of what [`Self::cost`] sums up.
     pub(super) fn exact_lines(&self, entry: &ModelEntry, reported: &Reported, at: Timestamp) -> Option<Vec<ExactLine>> {
-        let mut lines = entry.lines(&reported.usage, reported, at)?;
-        for pass in &reported.beside {
+        let mut lines = Vec::new();
+        for pass in self.passes(entry, reported) {
+            let (entry, usage) = pass?;
+            lines.extend(entry.lines(usage, reported, at)?);
+        }
+        lines.extend(entry.fee_lines(&reported.fees)?);
+        Some(lines)
+    }
+
+    /// The passes of an answer, each with the entry that prices it: first the model's own, then those billed beside it.
+    /// A pass is `None` if the table does not list its model.
+    fn passes<'a>(
+        &'a self,
+        entry: &'a ModelEntry,
+        reported: &'a Reported,
+    ) -> impl Iterator<Item = Option<(&'a ModelEntry, &'a Usage)>> {
+        let beside = reported.beside.iter().map(move |pass| {
             let entry = match pass.model.as_deref() {
                 Some(model) => self.lookup(entry.provider, model)?,
                 None => entry,
             };
-            lines.extend(entry.lines(&pass.usage, reported, at)?);
-        }
-        lines.extend(entry.fee_lines(&reported.fees)?);
-        Some(lines)
+            Some((entry, &pass.usage))
+        });
+        std::iter::once(Some((entry, &reported.usage))).chain(beside)
     }
 
     /// The entry that a request is billed by. An override of either name goes before the shipped table: one for

@@ -136,14 +136,8 @@ fn sound_bytes_per_second(sound: &Encoded<'_>) -> u64 {
 mod tests {
     use Provider::{Anthropic, Gemini, OpenAi};
 
-    use super::super::base64;
+    use super::super::{base64, png};
     use super::*;
-
-    fn picture(width: u32, height: u32, detail: Option<&str>) -> Part {
-        let header = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &width.to_be_bytes(), &height.to_be_bytes()];
-        let media = Media::Inline { mime: "image/png".into(), data: base64(&header.concat()) };
-        Part::Image(Image { detail: detail.map(Into::into), ..Image::new(media) })
-    }
 
     fn at_url() -> Media {
         Media::url("https://example.org/x")
@@ -168,12 +162,12 @@ mod tests {
             (Gemini, 769, 384, 516),
             (Gemini, 1536, 1536, 1032),
         ] {
-            assert_eq!(media_tokens(&picture(width, height, None), provider), tokens, "{provider} {width}x{height}");
+            assert_eq!(media_tokens(&png(width, height, None), provider), tokens, "{provider} {width}x{height}");
         }
-        assert_eq!(media_tokens(&picture(4096, 4096, Some("low")), OpenAi), 85);
-        assert_eq!(media_tokens(&picture(1024, 1024, Some("high")), OpenAi), 765);
+        assert_eq!(media_tokens(&png(4096, 4096, Some("low")), OpenAi), 85);
+        assert_eq!(media_tokens(&png(1024, 1024, Some("high")), OpenAi), 765);
         for provider in Provider::ALL {
-            assert!(media_tokens(&picture(u32::MAX, u32::MAX, None), provider) > 0);
+            assert!(media_tokens(&png(u32::MAX, u32::MAX, None), provider) > 0);
         }
     }
 

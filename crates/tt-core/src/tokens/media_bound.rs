@@ -34,8 +34,9 @@ pub fn most_of_media(part: &Part, provider: Provider, model: &str) -> Option<u64
         Part::Document(Document { media: Media::Inline { mime, data }, .. }) if mime.starts_with("text/") => {
             Encoded(data.as_bytes()).len()
         }
-        Part::Audio(_) | Part::Video(_) => return None,
-        Part::Document(Document { media: Media::Inline { .. } | Media::Url { .. } | Media::FileId { .. }, .. }) => {
+        Part::Audio(_)
+        | Part::Video(_)
+        | Part::Document(Document { media: Media::Inline { .. } | Media::Url { .. } | Media::FileId { .. }, .. }) => {
             return None;
         }
         Part::Document(Document { media: Media::Text(_), .. })
@@ -171,15 +172,9 @@ fn pcm_bytes_per_second(sound: &Encoded<'_>) -> Option<u64> {
 mod tests {
     use Provider::{Anthropic, Gemini, OpenAi};
 
-    use super::super::{base64, media_tokens};
+    use super::super::{base64, media_tokens, png};
     use super::*;
     use crate::call::part::Video;
-
-    fn picture(width: u32, height: u32, detail: Option<&str>) -> Part {
-        let header = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &width.to_be_bytes(), &height.to_be_bytes()];
-        let media = Media::Inline { mime: "image/png".into(), data: base64(&header.concat()) };
-        Part::Image(Image { detail: detail.map(Into::into), ..Image::new(media) })
-    }
 
     #[test]
     fn pictures_are_bounded_by_the_rule_of_the_model() {
@@ -201,10 +196,10 @@ mod tests {
             (Gemini, "gemini-2.5-flash", 960, 540, 7 * 258),
             (Gemini, "gemini-3.1-pro-preview", 1, 1, 1120),
         ] {
-            let most = most_of_media(&picture(width, height, None), provider, model);
+            let most = most_of_media(&png(width, height, None), provider, model);
             assert_eq!(most, Some(tokens + AROUND), "{model} {width}x{height}");
         }
-        assert_eq!(most_of_media(&picture(4096, 4096, Some("low")), OpenAi, "gpt-4o"), Some(85 + AROUND));
+        assert_eq!(most_of_media(&png(4096, 4096, Some("low")), OpenAi, "gpt-4o"), Some(85 + AROUND));
     }
 
     #[test]
@@ -242,7 +237,7 @@ mod tests {
                 u32::MAX,
             ];
             for (width, height) in sides.iter().flat_map(|width| sides.map(|height| (*width, height))) {
-                let part = picture(width, height, None);
+                let part = png(width, height, None);
                 assert!(of(&part) <= of(&unknown), "{model} {width}x{height}");
                 // The estimate goes by the rules of a provider's first models, and scales nothing down.
                 let patches = model == "gpt-5-nano" || model == "gpt-5.4";

@@ -4,7 +4,8 @@ use tt_core::{Email, KeyHash};
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
-use crate::state::login_throttle::{KNOWN_FOR_MS, Try, network};
+use crate::state::login_throttle::{KNOWN_FOR_MS, Try};
+use crate::state::network::network;
 
 /// Admits a guess; `email` is `None` where the client sent a text that is no email address. Before it refuses one, it asks
 /// the store whether the address has signed in to the account before, perhaps through another process.

@@ -34,7 +34,10 @@ pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
         };
         let hash = found.as_ref().map(|login| login.password_hash.expose_secret());
         let right = cx.app.passwords.verify(password, hash).await?;
-        Ok(found.ok_or(None).and_then(|login| if right && !login.disabled { Ok(login) } else { Err(Some(login.id)) }))
+        Ok(match found {
+            Some(login) if right && !login.disabled => Ok(login),
+            other => Err(other.map(|login| login.id)),
+        })
     };
     let login = match guesses::looked_at(&cx, &attempt, looked.await)? {
         Ok(login) => login,

@@ -1,4 +1,4 @@
-//! `/manage/audit`: who signed in, or failed to, and who changed what.
+//! `/manage/audit`: the audit trail: logins, failed logins and changes, each with its author.
 
 use serde::Serialize;
 use tt_core::{Role, Timestamp};

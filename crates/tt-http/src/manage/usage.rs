@@ -8,7 +8,7 @@ use tt_core::query::{GroupBy, UsageGroup, UsageQuery};
 use tt_core::spreadsheet::text_cell;
 use tt_core::{Timestamp, Zone};
 
-use crate::clock::now;
+use crate::clock::end_of_hour;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::fields::moment;
@@ -46,10 +46,9 @@ pub(crate) async fn usage(cx: Context, caller: KnownCaller) -> Result<Reply, Api
             Some(text) => moment("from", &text)?,
             None => first.unwrap_or(Timestamp::from_millis(0)),
         },
-        // Without a `to` the current hour counts whole, which needs no rows.
         to: match to {
             Some(text) => moment("to", &text)?,
-            None => now().plus_millis(1).hour_up(),
+            None => end_of_hour(),
         },
         zone: tz.map_or(Ok(Zone::utc()), |name| Zone::parse("tz", &name))?,
         api_key: None,

@@ -53,6 +53,7 @@ pub(super) struct Accounting {
     budget: Option<RequestBudget>,
     inbound: Arc<Inbound>,
     arrived: Instant,
+    /// The reader of the answer, which knows why a client has left.
     reader: Reader,
 }
 
@@ -81,23 +82,19 @@ pub(super) enum Received<'a> {
 }
 
 impl Accounting {
-    /// Opens the account of a request that arrived at `arrived`. From here on `guard` tells `budget` what attempts cost.
+    /// Opens the account of a request that arrived at `arrived`, whose answer goes to `reader`. From here on `guard` tells
+    /// `budget` what attempts cost.
     pub(super) fn new(
         mut guard: Guard,
         mut budget: Option<RequestBudget>,
         inbound: Arc<Inbound>,
         arrived: Instant,
+        reader: Reader,
     ) -> Self {
         if let Some(budget) = &mut budget {
             budget.watch(&mut guard);
         }
-        Self { guard, budget, inbound, arrived, reader: Reader::default() }
-    }
-
-    /// Sets the reader of the answer, which knows why a client has left.
-    pub(super) fn read_by(mut self, reader: Reader) -> Self {
-        self.reader = reader;
-        self
+        Self { guard, budget, inbound, arrived, reader }
     }
 
     /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt

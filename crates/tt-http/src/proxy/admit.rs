@@ -33,7 +33,7 @@ pub(super) async fn admit(
     let standing = count(cx, caller).await?;
     let intent = intent(cx, caller, inbound, plan, tags);
     let guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
-    let accounting = Accounting::new(guard, budget, Arc::clone(inbound), cx.arrived).read_by(cx.reader.clone());
+    let accounting = Accounting::new(guard, budget, Arc::clone(inbound), cx.arrived, cx.reader.clone());
     Ok((accounting, standing))
 }
 

@@ -9,9 +9,10 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tt_core::call::conversation::Conversation;
+use tt_core::call::field::Field;
 use tt_core::plan::InputTokens;
 use tt_core::{Dialect, Provider, UserId};
-use tt_providers::{ClientRequest, Exchange, Facts, Head, Ingress, RequestError, codec, decoded_bytes};
+use tt_providers::{ClientRequest, Exchange, Facts, Head, RequestError, codec, decoded_bytes};
 
 use crate::edge::error::ApiError;
 use crate::state::compute::{Compute, ComputeError};
@@ -93,7 +94,7 @@ impl Inbound {
         } else {
             (ClientRequest::read(ingress, &Head { uri: &parts.uri, headers: &parts.headers }, body), memory)
         };
-        let request = request.map_err(|error| malformed(ingress, error))?;
+        let request = request.map_err(|error| malformed(error, |field| ingress.field(field)))?;
         Ok(Arc::new(Self::new(request, user, memory, Arc::clone(compute))))
     }
 
@@ -132,15 +133,11 @@ impl Inbound {
         self.request.ingress().dialect()
     }
 
-    /// The client's error, with the field at fault in the client's words.
-    pub(crate) fn malformed(&self, error: RequestError) -> ApiError {
-        malformed(self.request.ingress(), error)
-    }
-
-    /// The client's error, if the request could not be read or written.
+    /// The client's error, if the request could not be read or written. The field at fault has the name that the client
+    /// wrote.
     pub(super) fn error(&self, unread: Unread) -> ApiError {
         match unread {
-            Unread::Request(error) => self.malformed(error),
+            Unread::Request(error) => malformed(error, |field| self.request.field(field)),
             Unread::Memory(exceeded) => exceeded.into(),
             Unread::Compute(error) => error.into(),
         }
@@ -179,10 +176,7 @@ impl Inbound {
         self: &Arc<Self>,
         count: impl FnOnce(&Conversation) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let inbound = Arc::clone(self);
-        let counted =
-            self.compute.run(self.user, move || inbound.decoded(|request| request.call().map(|call| count(&call))));
-        counted.await.map_err(Unread::from).flatten().map_err(|unread| self.error(unread))
+        self.decoded_elsewhere(|request| request.call().map(|call| count(&call))).await
     }
 
     /// The input's tokens for `provider`, counted at once and at most [`MOST_COUNTED`]. It is `None` if the request cannot
@@ -242,9 +236,7 @@ impl Inbound {
     /// # Errors
     /// As [`Inbound::decode`].
     pub(super) async fn most_text_tokens(self: &Arc<Self>) -> Result<u64, ApiError> {
-        let inbound = Arc::clone(self);
-        let counted = self.compute.run(self.user, move || inbound.decoded(ClientRequest::most_text_tokens));
-        counted.await.map_err(Unread::from).flatten().map_err(|unread| self.error(unread))
+        self.decoded_elsewhere(ClientRequest::most_text_tokens).await
     }
 
     /// Keeps the request decoded no longer. A large one is freed elsewhere: its many values take a worker thread long.
@@ -267,13 +259,21 @@ impl Inbound {
         self: &Arc<Self>,
         read: impl FnOnce(&ClientRequest) -> Result<T, RequestError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let found = if self.is_large() {
-            let inbound = Arc::clone(self);
-            self.compute.run(self.user, move || inbound.decoded(read)).await.map_err(Unread::from).flatten()
+        if self.is_large() {
+            self.decoded_elsewhere(read).await
         } else {
-            self.decoded(read)
-        };
-        found.map_err(|unread| self.error(unread))
+            self.decoded(read).map_err(|unread| self.error(unread))
+        }
+    }
+
+    /// As [`Inbound::decoded`], on the threads for long computations.
+    async fn decoded_elsewhere<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&ClientRequest) -> Result<T, RequestError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let inbound = Arc::clone(self);
+        let found = self.compute.run(self.user, move || inbound.decoded(read)).await;
+        found.map_err(Unread::from).flatten().map_err(|unread| self.error(unread))
     }
 
     /// Runs `read`, which may decode the request, once there is memory for that.
@@ -308,12 +308,12 @@ impl Drop for Inbound {
     }
 }
 
-/// The client's own error, answered with 400.
-fn malformed(ingress: &dyn Ingress, error: RequestError) -> ApiError {
+/// The client's own error, answered with 400. `name` names the field at fault.
+fn malformed(error: RequestError, name: impl Fn(&Field) -> String) -> ApiError {
     match error {
         RequestError::InvalidJson { reason } => ApiError::invalid_json(&reason),
-        RequestError::Missing { field } => ApiError::missing_field(&ingress.field(&field)),
-        RequestError::Malformed { field, reason } => ApiError::invalid_field(ingress.field(&field), reason),
-        RequestError::Unsupported { field, reason } => ApiError::unsupported_parameter(&ingress.field(&field), &reason),
+        RequestError::Missing { field } => ApiError::missing_field(&name(&field)),
+        RequestError::Malformed { field, reason } => ApiError::invalid_field(name(&field), reason),
+        RequestError::Unsupported { field, reason } => ApiError::unsupported_parameter(&name(&field), &reason),
     }
 }

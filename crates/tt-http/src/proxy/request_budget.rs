@@ -9,7 +9,7 @@ use tt_core::price::CostBound;
 use tt_core::record::{Attempt, Totals};
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UsageSource, UserId};
 use tt_ledger::Guard;
-use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate, Reservation};
+use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate};
 
 use super::ingress::Inbound;
 use super::worst_case::{Bounds, Unbounded};
@@ -17,7 +17,7 @@ use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::state::app::App;
-use crate::state::budget_accounts::BudgetAccountsError;
+use crate::state::budget_accounts::{BudgetAccountsError, Held, Shortfall};
 use crate::state::directory::{KnownCaller, UserView};
 
 /// The reservation of one request. If it is dropped before a guard watches over it, the reservation is voided.
@@ -227,25 +227,25 @@ impl RequestBudget {
             rules: &self.rules,
         };
         let ask = CostEstimate { worst: worst.cost, p99: learned };
-        match self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await? {
-            Reservation::Held { amount, capped } => {
-                let cap = capped.then(|| {
-                    let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
-                    // A call that asks for no output at all would be an error upstream.
-                    cap.unwrap_or(1).max(1)
-                });
-                Ok(Ok(Hold { amount, cap }))
-            }
-            Reservation::Refused { kind, limit, spent, held, asked } => {
-                let rule = self.rules.iter().find(|rule| rule.kind == kind);
-                let resets_at = rule.and_then(|rule| rule.period.resets_at(self.created_at));
-                let which = rule.map_or_else(String::new, describe);
-                let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at, self.created_at);
-                Ok(Err(Refusal { left: limit.minus(spent).minus(held), error }))
-            }
-            // `BudgetAccounts` never returns these.
-            Reservation::NeedSpent(_) | Reservation::Unavailable => Err(NotReserved::Refused(ApiError::internal())),
-        }
+        let reserved = self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await?;
+        let hold = |Held { amount, capped }| {
+            let cap = capped.then(|| {
+                let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
+                // A call that asks for no output at all would be an error upstream.
+                cap.unwrap_or(1).max(1)
+            });
+            Hold { amount, cap }
+        };
+        Ok(reserved.map(hold).map_err(|shortfall| self.refusal(shortfall)))
+    }
+
+    fn refusal(&self, shortfall: Shortfall) -> Refusal {
+        let Shortfall { kind, limit, spent, held, asked } = shortfall;
+        let rule = self.rules.iter().find(|rule| rule.kind == kind);
+        let resets_at = rule.and_then(|rule| rule.period.resets_at(self.created_at));
+        let which = rule.map_or_else(String::new, describe);
+        let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at, self.created_at);
+        Refusal { left: limit.minus(spent).minus(held), error }
     }
 
     /// The word for the prices of the region that an attempt at `step` is sent to.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::state::login_throttle::network;
+use crate::state::network::network;
 
 /// A bounded number of places, of which each address gets a bounded part.
 pub(super) struct Places {

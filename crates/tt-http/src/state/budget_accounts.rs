@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
-use tt_core::budget::{Account, BudgetRule, Spent};
+use tt_core::budget::{Account, BudgetKind, BudgetRule, Spent};
 use tt_core::record::Settlement;
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UserId};
 use tt_ratelimit::{
@@ -47,6 +47,25 @@ pub(crate) enum BudgetAccountsError {
     Store(#[from] StoreError),
 }
 
+/// Money that is held for an attempt.
+pub(crate) struct Held {
+    pub(crate) amount: NanoUsd,
+    /// True if the amount is less than the worst case, so that the output must be capped to what it pays for.
+    pub(crate) capped: bool,
+}
+
+/// A budget that has too little left for an attempt.
+pub(crate) struct Shortfall {
+    pub(crate) kind: BudgetKind,
+    pub(crate) limit: NanoUsd,
+    /// The amount spent of it, including the ended attempts of this request.
+    pub(crate) spent: NanoUsd,
+    /// The amount held of it by other requests.
+    pub(crate) held: NanoUsd,
+    /// The amount that would have been held for this attempt.
+    pub(crate) asked: NanoUsd,
+}
+
 /// The budget accounts of one process.
 pub struct BudgetAccounts {
     counters: Budgets,
@@ -77,15 +96,18 @@ impl BudgetAccounts {
         &self.counters
     }
 
-    /// Holds money for the next attempt of `request`, as [`BudgetWorker::reserve`] does. Answers
-    /// [`Reservation::Held`] or [`Reservation::Refused`].
+    /// Holds money for the next attempt of `request`, as [`BudgetWorker::reserve`] does, and reads what the counters do
+    /// not know.
+    ///
+    /// # Errors
+    /// When no budget can be checked.
     pub(crate) async fn reserve(
         &self,
         worker: &BudgetWorker,
         request: &BudgetedRequest<'_>,
         settled: NanoUsd,
         ask: CostEstimate,
-    ) -> Result<Reservation, BudgetAccountsError> {
+    ) -> Result<Result<Held, Shortfall>, BudgetAccountsError> {
         self.complete().await?;
         self.note_served(request.user);
         let mut reader = None;
@@ -93,7 +115,10 @@ impl BudgetAccounts {
             match worker.reserve(request, settled, ask).await {
                 Reservation::NeedSpent(accounts) => self.read(&mut reader, accounts, request.created_at).await?,
                 Reservation::Unavailable => return Err(self.unavailable()),
-                decided @ (Reservation::Held { .. } | Reservation::Refused { .. }) => return Ok(decided),
+                Reservation::Held { amount, capped } => return Ok(Ok(Held { amount, capped })),
+                Reservation::Refused { kind, limit, spent, held, asked } => {
+                    return Ok(Err(Shortfall { kind, limit, spent, held, asked }));
+                }
             }
         }
         Err(self.unavailable())

@@ -10,7 +10,7 @@ use tt_core::limits::{Decision, Rule, RuleKind};
 use tt_core::{Timestamp, UserId};
 use tt_ratelimit::LimitWorker;
 
-use crate::state::login_throttle::network;
+use crate::state::network::network;
 
 /// The most calls in a minute, of a user as of an address.
 pub(crate) const MOST_CALLS: u64 = 600;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tt_core::UserId;
 use tt_store::{Action, Failures};
 
-use crate::state::login_throttle::network;
+use crate::state::network::network;
 
 /// The most entries that failures may make in a minute. Beyond them failures are counted together.
 const MOST_ENTRIES: u32 = 60;

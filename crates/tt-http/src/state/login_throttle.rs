@@ -19,6 +19,8 @@ use quick_cache::unsync::Cache;
 use tt_core::Email;
 use tt_core::time::DAY_MS;
 
+use crate::state::network::network;
+
 /// Failures within the window after which the next try is refused.
 const MOST_FAILURES: usize = 10;
 /// Sign-ups of one address within the window after which the next is refused. An office behind one address is let in; the
@@ -201,14 +203,6 @@ impl Kept {
     }
 }
 
-/// The address as it is counted. An IPv6 customer has a /64 at the least, so its addresses count as one.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & (u128::MAX << 64)).into()),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,14 +315,6 @@ mod tests {
         let throttle = LoginThrottle::default();
         let admitted = (0..50).filter(|_| throttle.begin(Some(&email("ann")), address(1), at(0)).is_ok()).count();
         assert_eq!(admitted, 10);
-    }
-
-    #[test]
-    fn addresses_of_one_ipv6_network_count_as_one() {
-        let one: IpAddr = "2001:db8::1".parse().unwrap();
-        let other: IpAddr = "2001:db8::ffff:1".parse().unwrap();
-        assert_eq!(network(one), network(other));
-        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), address(1));
     }
 
     #[test]

@@ -21,7 +21,7 @@ const USERS: usize = 4;
 /// sake of a few bytes.
 const SMALL: usize = 256 * 1024;
 
-/// What all small parts together may take beyond the limit: one in this many of its bytes.
+/// The bytes that all small parts together may take beyond the limit: one in this many of the limit's.
 const BEYOND: usize = 8;
 
 /// The reason why a request may not hold more memory.
@@ -178,7 +178,7 @@ impl RequestMemory {
     pub(crate) fn split_off(&self, part: Part) -> Self {
         let mut held = self.lock();
         let bytes = held.parts.get_mut(part as usize).map(std::mem::take).unwrap_or_default();
-        let mut own = Held { parts: [0; 4], taken: 0 };
+        let mut own = Held::default();
         if let Some(counted) = own.parts.get_mut(part as usize) {
             *counted = bytes;
         }

@@ -16,9 +16,14 @@ use crate::state::memory_limit::MemoryLimit;
 
 /// The one settlement of a request after `act` on its account.
 async fn settlement(act: impl AsyncFnOnce(Accounting)) -> Settlement {
+    settlement_for(Reader::default(), act).await
+}
+
+/// As [`settlement`], of a request whose answer goes to `reader`.
+async fn settlement_for(reader: Reader, act: impl AsyncFnOnce(Accounting)) -> Settlement {
     let (ledger, drain) = Ledger::new(10, now);
     let guard = ledger.open(intent()).unwrap();
-    act(Accounting::new(guard, None, Arc::new(inbound()), Instant::now())).await;
+    act(Accounting::new(guard, None, Arc::new(inbound()), Instant::now(), reader)).await;
     drop(ledger);
     let stored = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&stored);
@@ -146,9 +151,9 @@ async fn a_stream_that_the_client_leaves_is_counted_from_its_first_content_on() 
 
 #[tokio::test]
 async fn a_client_that_took_nothing_for_too_long_is_told_from_one_that_left() {
-    let settled = settlement(async |accounting| {
-        let reader = Reader::default();
-        let attempt = attempt(accounting.read_by(reader.clone()));
+    let reader = Reader::default();
+    let settled = settlement_for(reader.clone(), async |accounting| {
+        let attempt = attempt(accounting);
         reader.cut();
         attempt.client_left(tally(true));
     });

@@ -289,7 +289,7 @@ fn a_body_that_grew_when_it_was_encoded_is_held_for_as_it_is_sent() {
     assert!(bounds.encoded(length + 500));
     assert_eq!(tokens(&bounds), length + 500 + ADDED + ADDED_WITH_TOOLS);
     assert!(!bounds.may_be_counted(), "a count of the client's body says nothing of it");
-    // What has no tools does not grow.
+    // A request without tools does not grow.
     let mut plain = self::bounds(&self::request(&asks(&json!("hi"), &json!({}))), &step);
     assert!(!plain.encoded(1_000_000));
 }
