@@ -50,10 +50,9 @@ async fn clients_that_leave_at_any_byte_have_their_rows_and_hold_nothing() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    let seen = world.mock.requests();
+    let (rows, seen) = user.settled(&program, &world).await;
     let late = cancelled_at_once(&told, &world);
     told.extend(warmed);
-    let rows = user.rows(&program).await;
     let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &[], may_refuse: false }.judge();
     println!("seed {seed}: {total} aborts in {:.1} s: {verdict}", took.as_secs_f64());
     println!("upstream cancelled after at most {late:?}; held before {before:?}, after {after:?}");

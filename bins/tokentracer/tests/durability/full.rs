@@ -159,16 +159,7 @@ async fn refuses_and_recovers(world: &World, program: Program, mut room: impl Ro
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     println!("{refused} refused, back after {:?}", free.elapsed());
-    let until = Instant::now() + Duration::from_secs(10);
-    let served = told.iter().filter(|told| told.status == Some(200)).count();
-    let mut rows = Vec::new();
-    while rows.len() < served && Instant::now() < until {
-        let answer = user.session(&program).get("/manage/usage").send().await;
-        if answer.status == 200 {
-            rows = user.rows(&program).await;
-        }
-    }
-    let seen = world.mock.requests();
+    let (rows, seen) = user.settled(&program, world).await;
     let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &[], may_refuse: true }.judge();
     println!("{verdict}");
     verdict.holds();

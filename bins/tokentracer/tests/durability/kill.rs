@@ -36,8 +36,7 @@ async fn killed_at_random_moments_the_ledger_holds_each_request_once() {
         assert!(Instant::now() < until, "dead journals are left: {:?}: {}", journals(&world), last.stderr());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let rows = user.rows(&last).await;
-    let seen = world.mock.requests();
+    let (rows, seen) = user.settled(&last, &world).await;
     let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &killed, may_refuse: false }.judge();
     println!("seed {seed}: {total} requests in {:.1} s: {verdict}", took.as_secs_f64());
     verdict.holds();

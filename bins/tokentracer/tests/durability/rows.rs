@@ -1,5 +1,7 @@
 //! The ledger as its owner reads it: every row, and the sums.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tt_core::Usage;
 use tt_testkit::client::Client;
@@ -105,12 +107,18 @@ fn text_of(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
-/// Every row, by way of the pages.
+/// Every row, by way of the pages. A reader that asks too often waits as it is told.
 pub(crate) async fn all(session: &Client) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = session.get(&format!("/manage/logs?limit=500{cursor}")).send().await.expect(200).json();
+        let answer = session.get(&format!("/manage/logs?limit=500{cursor}")).send().await;
+        if answer.status == 429 {
+            let wait = answer.header("retry-after").unwrap().parse().unwrap();
+            tokio::time::sleep(Duration::from_secs(wait)).await;
+            continue;
+        }
+        let page = answer.expect(200).json();
         rows.extend(page["data"].as_array().unwrap().iter().map(row));
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),

@@ -1,7 +1,11 @@
 //! The world that each test begins with: the mock upstream plays all scenes, and a user has an alias for each of them.
 //! Tests start and kill the program themselves, on a data directory and a database that outlive it.
 
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
+use tt_testkit::mock::Seen;
 use tt_testkit::world::{Backend, Setup, User};
 use tt_testkit::{Client, Program, World};
 
@@ -10,6 +14,9 @@ use crate::scenes::{self, SCENES};
 
 /// The built program.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tokentracer");
+
+/// The rows of a ledger that works are stored within this time, on a busy machine too.
+const SETTLED: Duration = Duration::from_secs(30);
 
 /// The database that the tests run on: `TT_SOAK_BACKEND` is `sqlite` (also when it is unset) or `postgres`.
 pub(crate) fn backend() -> Backend {
@@ -72,9 +79,24 @@ impl Caller {
         Client::keeping_connections(program.url()).bearer(&self.token)
     }
 
-    /// Every row of the log.
-    pub(crate) async fn rows(&self, program: &Program) -> Vec<Row> {
-        rows::all(&self.session(program)).await
+    /// Every row of the log and every request that the upstream saw, once each of these has a row.
+    ///
+    /// A row reaches the store a moment after its client has left. One that does not come within [`SETTLED`] is left to
+    /// the audit, which says what is lost.
+    pub(crate) async fn settled(&self, program: &Program, world: &World) -> (Vec<Row>, Vec<Seen>) {
+        let session = self.session(program);
+        let until = Instant::now() + SETTLED;
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let seen = world.mock.requests();
+            let rows = rows::all(&session).await;
+            let stored: HashSet<usize> = rows.iter().map(|row| row.number).collect();
+            if seen.iter().all(|one| stored.contains(&scenes::number(one))) || Instant::now() > until {
+                return (rows, seen);
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
     }
 }
 

@@ -64,8 +64,7 @@ async fn no_request_fails_while_the_store_is_away_and_all_have_rows_soon_after()
         assert!(meanwhile > 0, "nobody asked while the store was away");
         assert!(level < LEVEL, "the ledger was level after {level:?} only");
     }
-    let rows = user.rows(&program).await;
-    let seen = world.mock.requests();
+    let (rows, seen) = user.settled(&program, &world).await;
     let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &[], may_refuse: false }.judge();
     println!("{verdict}");
     verdict.holds();

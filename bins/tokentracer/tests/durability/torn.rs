@@ -40,7 +40,7 @@ async fn a_torn_last_record_is_replayed_up_to_with_one_warning() {
         assert!(Instant::now() < until, "{:?}: {}", journals(&world), second.stderr());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let (rows, seen) = (user.rows(&second).await, world.mock.requests());
+    let (rows, seen) = user.settled(&second, &world).await;
     let verdict = Evidence { rows: &rows, seen: &seen, told: &told, kills: &[kill], may_refuse: false }.judge();
     println!("{verdict}");
     verdict.holds();
