@@ -224,7 +224,8 @@ fn structured<'a>(
             "this model takes only a schema whose type is object",
         ));
     }
-    let description = description.as_deref().or(Some("Give the answer as the input of this tool."));
+    let description = description.as_deref().unwrap_or("Give the answer as the input of this tool.");
+    let description = Some(Cow::Borrowed(description));
     Ok(Output::Tool(ClientTool { description, ..ClientTool::new(tools::fitting(name), Cow::Borrowed(schema)) }))
 }
 

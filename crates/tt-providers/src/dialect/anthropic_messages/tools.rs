@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 use tt_core::Dialect;
-use tt_core::call::conversation::{Conversation, CustomTool, Function, Tool as Offered, ToolChoice as Wanted};
+use tt_core::call::conversation::{Conversation, Function, Tool as Offered, ToolChoice as Wanted};
 use tt_core::call::field::Field;
 
 use super::schema;
@@ -85,9 +85,9 @@ pub(super) fn tools<'a>(
             Offered::Custom(tool) => {
                 out.custom.insert(tool.name.clone());
                 Tool::Client(ClientTool {
-                    description: tool.description.as_deref(),
+                    description: custom_tool::description(tool, index, notes)?,
                     cache_control: tool.cache.map(CacheControl::from),
-                    ..ClientTool::new(names.upstream(&tool.name), Cow::Owned(free_form(tool, index)?))
+                    ..ClientTool::new(names.upstream(&tool.name), Cow::Owned(custom_tool::parameters()))
                 })
             }
             Offered::Hosted(tool) if tool.of == Dialect::AnthropicMessages => Tool::Hosted(&tool.raw),
@@ -116,7 +116,7 @@ fn function<'a>(
         notes.changed(Field::ToolParameters(index), schema::NARROWED);
     }
     Ok(ClientTool {
-        description: tool.description.as_deref(),
+        description: tool.description.as_deref().map(Cow::Borrowed),
         strict,
         cache_control: tool.cache.map(CacheControl::from),
         defer_loading: tool.defer_loading,
@@ -124,20 +124,6 @@ fn function<'a>(
         input_examples: &tool.input_examples,
         ..ClientTool::new(name, schema)
     })
-}
-
-/// The schema of the function that stands for a custom tool (`MAPPING.md`, Tools).
-///
-/// # Errors
-/// `Unsupported` for a grammar, which Anthropic cannot enforce.
-fn free_form(custom: &CustomTool, index: usize) -> Result<Value, RequestError> {
-    match custom.format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str) {
-        None | Some("text") => Ok(custom_tool::parameters()),
-        Some(_) => Err(RequestError::unsupported(
-            Field::ToolGrammar(index),
-            "Anthropic cannot hold a tool's input to a grammar: leave the format out or use a function",
-        )),
-    }
 }
 
 fn parameters(tool: &Function, strict: bool, index: usize) -> Result<Cow<'_, Value>, RequestError> {

@@ -208,7 +208,7 @@ pub(super) enum Tool<'a> {
 pub(super) struct ClientTool<'a> {
     pub(super) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) description: Option<&'a str>,
+    pub(super) description: Option<Cow<'a, str>>,
     pub(super) input_schema: Cow<'a, Value>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) strict: bool,

@@ -1,11 +1,12 @@
 //! Encodes the tools, their names and the rule for calling them (`MAPPING.md`, Tools).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::Value;
 use tt_core::Dialect;
-use tt_core::call::conversation::{Conversation, CustomTool, Function, Part, Tool, ToolChoice};
+use tt_core::call::conversation::{Conversation, Function, Part, Tool, ToolChoice};
 use tt_core::call::field::Field;
 
 use super::schema::{self, Inlining};
@@ -141,8 +142,8 @@ pub(super) fn declarations<'a>(
             }),
             Tool::Custom(custom) => functions.push(FunctionDeclaration {
                 name: names.sent(&custom.name),
-                description: custom.description.clone(),
-                parameters_json_schema: Some(free_form(i, custom)?),
+                description: custom_tool::description(custom, i, notes)?.map(Cow::into_owned),
+                parameters_json_schema: Some(custom_tool::parameters()),
                 response_json_schema: None,
             }),
             Tool::Hosted(hosted) if hosted.of == Dialect::Gemini => entries.push(Entry::Hosted(&hosted.raw)),
@@ -161,18 +162,6 @@ fn parameters(i: usize, tool: &Function, inlining: &mut Inlining) -> Result<Opti
     schema::for_tool(parameters, inlining)
         .map(Some)
         .map_err(|reason| RequestError::unsupported(Field::ToolParameters(i), reason))
-}
-
-/// The parameters of the function that stands for a custom tool (`MAPPING.md`, Tools).
-///
-/// # Errors
-/// `Unsupported` for a grammar, which Gemini cannot enforce.
-fn free_form(i: usize, custom: &CustomTool) -> Result<Value, RequestError> {
-    let kind = custom.format.as_ref().and_then(|format| format.get("type")).and_then(Value::as_str);
-    if kind == Some("grammar") {
-        return Err(RequestError::unsupported(Field::ToolGrammar(i), "Gemini takes no grammar for a tool's input"));
-    }
-    Ok(custom_tool::parameters())
 }
 
 /// Encodes the rule for calling tools; `None` where it is left to Gemini.

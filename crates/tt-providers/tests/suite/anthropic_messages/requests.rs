@@ -10,7 +10,7 @@ use tt_core::model::{Capabilities, ModelFacts};
 use tt_core::record::Change::{self, Changed, Dropped};
 
 use crate::api::anthropic::encode_request;
-use crate::api::{Encoded, Target, add_field, dropped, origin, refused_field};
+use crate::api::{Encoded, Target, add_field, changed, dropped, origin, refused_field};
 
 mod history;
 mod messages;

@@ -68,7 +68,11 @@ fn custom_tools_become_functions_with_one_string() {
     assert_eq!(encoded.undo.custom_tools, ["sql".to_owned()].into());
     let grammar = json!({"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: \"x\""}});
     conversation.tools[0] = Tool::Custom(CustomTool { name: name(), format: Some(grammar), ..CustomTool::default() });
-    assert_eq!(refused(&conversation, &plain()), "tools[0].custom.format");
+    let encoded = encode(&conversation, &plain());
+    let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
+    let told = "The input must match this lark grammar:\nstart: \"x\"";
+    assert_eq!(sent["tools"][0], json!({"name": "sql", "description": told, "input_schema": schema}));
+    assert_eq!(changed(&encoded), ["tools[0].custom.format"]);
 }
 
 #[test]
