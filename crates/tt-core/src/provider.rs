@@ -32,7 +32,7 @@ impl Provider {
     /// The dialects that its API speaks, the preferred one first.
     pub const fn dialects(self) -> &'static [Dialect] {
         match self {
-            Self::OpenAi => &[Dialect::OpenAiChat],
+            Self::OpenAi => &[Dialect::OpenAiChat, Dialect::OpenAiResponses],
             Self::Anthropic => &[Dialect::AnthropicMessages],
             Self::Gemini => &[Dialect::Gemini],
         }
@@ -76,11 +76,13 @@ pub enum Dialect {
     AnthropicMessages,
     /// Gemini `generateContent` / `streamGenerateContent`.
     Gemini,
+    /// OpenAI Responses (`/v1/responses`).
+    OpenAiResponses,
 }
 
 impl Dialect {
     /// Every dialect, in the order of their declaration.
-    pub const ALL: [Self; 3] = [Self::OpenAiChat, Self::AnthropicMessages, Self::Gemini];
+    pub const ALL: [Self; 4] = [Self::OpenAiChat, Self::AnthropicMessages, Self::Gemini, Self::OpenAiResponses];
 
     /// The name in the API and the store.
     pub const fn as_str(self) -> &'static str {
@@ -88,6 +90,7 @@ impl Dialect {
             Self::OpenAiChat => "openai_chat",
             Self::AnthropicMessages => "anthropic_messages",
             Self::Gemini => "gemini",
+            Self::OpenAiResponses => "openai_responses",
         }
     }
 }
@@ -106,5 +109,6 @@ mod tests {
             }
         }
         assert_eq!(Provider::Anthropic.dialect_for(Dialect::OpenAiChat), Dialect::AnthropicMessages);
+        assert_eq!(Provider::OpenAi.dialect_for(Dialect::Gemini), Dialect::OpenAiChat);
     }
 }

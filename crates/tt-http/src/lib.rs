@@ -11,6 +11,7 @@ mod manage;
 mod model_list;
 mod models;
 mod proxy;
+mod responses;
 mod routes;
 mod server;
 mod service;

@@ -95,6 +95,7 @@ const fn proxied(dialect: Dialect, method: Method, pattern: &'static str, cap: C
 
 const OPENAI: Dialect = Dialect::OpenAiChat;
 const ANTHROPIC: Dialect = Dialect::AnthropicMessages;
+const RESPONSES: Dialect = Dialect::OpenAiResponses;
 
 const NONE: Cap = Cap::Bytes(0);
 const SMALL: Cap = Cap::Bytes(16 * 1024);
@@ -154,6 +155,8 @@ static ROUTES: &[Route] = &[
 
     proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
     proxied(ANTHROPIC, Method::POST, "/v1/messages",      Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
+    proxied(RESPONSES, Method::POST, "/v1/responses",     Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
+    proxied(RESPONSES, Method::GET, "/v1/responses",      NONE,       public!(crate::responses::no_websocket)),
     proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show)),
     proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list)),
     proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),

@@ -33,6 +33,9 @@ pub struct Codec {
     pub ingress: Option<&'static dyn Ingress>,
     /// The side of the provider.
     pub egress: &'static dyn Egress,
+    /// The translation of calls to this dialect; `None` where providers are called in it only for clients that speak it
+    /// too.
+    pub translation: Option<&'static dyn Translation>,
 }
 
 /// A dialect that clients speak.
@@ -107,6 +110,22 @@ pub trait Egress: Send + Sync + Debug {
     /// `Unsupported` for a model whose name a path cannot hold.
     fn path(&self, model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError>;
 
+    /// Reads an answer with an error status.
+    fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused;
+
+    /// True if `model` has a fee for each answer beside its tokens. A budget cannot bound such a fee.
+    fn has_fee(&self, model: &str) -> bool;
+
+    /// The facts that bound the cost of the fields that a client addressed to providers of this dialect
+    /// ([`Extra::addressed`](tt_core::call::extra::Extra::addressed)).
+    ///
+    /// # Errors
+    /// `Unsupported` for a field that may have a fee of its own.
+    fn addressed_fees(&self, fields: &Value) -> Result<CostFacts, RequestError>;
+}
+
+/// The side of a provider for calls that come from clients of another dialect.
+pub trait Translation: Send + Sync + Debug {
     /// Writes a request for `target`. The same call gives the same bytes every time: the prompt caches of providers
     /// compare prefixes.
     ///
@@ -124,19 +143,6 @@ pub trait Egress: Send + Sync + Debug {
 
     /// Makes a decoder for a streamed answer. `undo` comes from [`Encoded::undo`] of its request.
     fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder>;
-
-    /// Reads an answer with an error status.
-    fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused;
-
-    /// True if `model` has a fee for each answer beside its tokens. A budget cannot bound such a fee.
-    fn has_fee(&self, model: &str) -> bool;
-
-    /// The facts that bound the cost of the fields that a client addressed to providers of this dialect
-    /// ([`Extra::addressed`](tt_core::call::extra::Extra::addressed)).
-    ///
-    /// # Errors
-    /// `Unsupported` for a field that may have a fee of its own.
-    fn addressed_fees(&self, fields: &Value) -> Result<CostFacts, RequestError>;
 }
 
 /// Reads a stream of one dialect, event by event. It is handed the data of each event
@@ -335,6 +341,8 @@ pub struct CostFacts {
     pub fixed_thinking: bool,
     /// The longest time for which the request asks to cache its input; `None` where it does not ask.
     pub cache_write: Option<CacheTtl>,
+    /// True if the request has tools that the provider runs for a fee. A target of another dialect does not get them.
+    pub hosted_tools: bool,
 }
 
 impl CostFacts {
@@ -345,6 +353,7 @@ impl CostFacts {
             by_reference: self.by_reference || other.by_reference,
             fixed_thinking: self.fixed_thinking || other.fixed_thinking,
             cache_write: self.cache_write.max(other.cache_write),
+            hosted_tools: self.hosted_tools || other.hosted_tools,
         }
     }
 }

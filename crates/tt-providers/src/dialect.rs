@@ -9,15 +9,21 @@ mod aliases;
 mod anthropic_fields;
 pub(crate) mod anthropic_messages;
 mod body;
+mod count;
 mod custom_tool;
+mod effort_words;
 mod elements;
 mod few;
 mod foreign;
 pub(crate) mod gemini;
 mod hashed;
 mod held;
+mod inline_media;
 mod object;
 pub mod openai_chat;
+mod openai_error;
+mod openai_models;
+mod openai_responses;
 mod short_name;
 mod signatures;
 mod text;
@@ -29,5 +35,6 @@ pub const fn codec(dialect: Dialect) -> &'static Codec {
         Dialect::OpenAiChat => &openai_chat::CODEC,
         Dialect::AnthropicMessages => &anthropic_messages::CODEC,
         Dialect::Gemini => &gemini::CODEC,
+        Dialect::OpenAiResponses => &openai_responses::CODEC,
     }
 }

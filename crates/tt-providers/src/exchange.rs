@@ -16,7 +16,7 @@ use tt_core::tokens::most_of_text;
 use tt_core::usage::Reported;
 use uuid::Uuid;
 
-use crate::codec::{CostFacts, Egress, Facts, Head, Ingress, ReplyContext, Scanned, Target, Undo};
+use crate::codec::{Codec, CostFacts, Facts, Head, Ingress, ReplyContext, Scanned, Target, Translation, Undo};
 use crate::dialect::codec;
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -157,7 +157,7 @@ enum Way {
     /// Client and provider speak the same dialect: the bytes pass through.
     PassThrough,
     /// They speak different dialects: request and answer are translated.
-    Translated { egress: &'static dyn Egress, undo: Undo, context: ReplyContext, text_bytes: u64 },
+    Translated { translation: &'static dyn Translation, undo: Undo, context: ReplyContext, text_bytes: u64 },
 }
 
 /// A whole answer, ready for the client.
@@ -179,7 +179,8 @@ impl Exchange {
     /// `id` go into the answer where the provider gives none.
     ///
     /// # Errors
-    /// As [`Egress::encode`] and [`Egress::path`].
+    /// As [`Translation::encode`] and [`Egress::path`](crate::codec::Egress::path); `Unsupported` where the client does not
+    /// speak `dialect` and the dialect has no translation.
     pub fn new(
         request: &Arc<ClientRequest>,
         dialect: Dialect,
@@ -187,24 +188,28 @@ impl Exchange {
         cap: Option<u64>,
         (created, id): (i64, Uuid),
     ) -> Result<Self, RequestError> {
-        let egress = codec(dialect).egress;
+        let Codec { egress, translation, .. } = codec(dialect);
         let path = egress.path(target.model, request.facts().stream)?;
         let (body, notes, way) = if dialect == request.ingress.dialect() {
             (request.scanned.splice(&request.body, target.model, cap), Vec::new(), Way::PassThrough)
         } else {
             // A body of many small values takes much more memory decoded. It is decoded again for another target.
+            let Some(translation) = *translation else {
+                let reason = "the provider takes this API only from clients that speak it";
+                return Err(RequestError::unsupported(Field::Model, reason));
+            };
             let mut call = request.take_call()?;
             if cap.is_some() {
                 Arc::make_mut(&mut call).sampling.max_output_tokens = cap;
             }
-            let encoded = egress.encode(&call, target)?;
+            let encoded = translation.encode(&call, target)?;
             let text_bytes = text::bytes(encoded.body.len() as u64, &call);
             let notes = encoded.notes.named(|field| request.field(field));
             if !notes.is_empty() {
                 tracing::debug!(model = target.model, ?notes, "parameters left out or changed");
             }
             let context = ReplyContext { created, id, model: target.model.to_owned() };
-            let way = Way::Translated { egress, undo: encoded.undo, context, text_bytes };
+            let way = Way::Translated { translation, undo: encoded.undo, context, text_bytes };
             (Slices::from(encoded.body), notes, way)
         };
         Ok(Self { request: Arc::clone(request), path, body, notes, way })
@@ -251,7 +256,7 @@ impl Exchange {
     /// Reads a whole answer with a success status and writes it for the client.
     ///
     /// # Errors
-    /// As [`Egress::decode_reply`].
+    /// As [`Translation::decode_reply`].
     pub fn reply(&self, body: Bytes) -> Result<Answer, UpstreamError> {
         match &self.way {
             Way::PassThrough => {
@@ -260,8 +265,8 @@ impl Exchange {
                     Tally { output_text: facts.output_text, extra_bytes: facts.extra_bytes, ..Tally::default() };
                 Ok(Answer { body, usage: facts.usage, served_model: facts.model, tally })
             }
-            Way::Translated { egress, undo, context, .. } => {
-                let reply = egress.decode_reply(&body, undo)?;
+            Way::Translated { translation, undo, context, .. } => {
+                let reply = translation.decode_reply(&body, undo)?;
                 Ok(Answer {
                     body: self.request.scanned.encode_reply(&reply, context),
                     tally: Tally::of(&reply.output_text()),
@@ -276,8 +281,8 @@ impl Exchange {
     pub fn stream(&self) -> AnswerStream {
         match &self.way {
             Way::PassThrough => AnswerStream::pass_through(self.request.scanned.observer()),
-            Way::Translated { egress, undo, context, .. } => AnswerStream::translated(
-                egress.stream_decoder(undo.clone()),
+            Way::Translated { translation, undo, context, .. } => AnswerStream::translated(
+                translation.stream_decoder(undo.clone()),
                 self.request.scanned.stream_encoder(context.clone()),
             ),
         }

@@ -14,8 +14,8 @@ pub struct Api {
     pub(crate) credential: Credential,
     /// The name and value of the header with the version of the API; `None` where the API has none.
     pub(crate) version_header: Option<(&'static str, &'static str)>,
-    /// The beginning of the names of the client's headers that are sent on where a request passes through.
-    pub(crate) passed_on: Option<&'static str>,
+    /// The beginnings of the names of the client's headers that are sent on where a request passes through.
+    pub(crate) passed_on: &'static [&'static str],
     pub(crate) models: Models,
     /// The regional hosts, each with the key under which the price table lists the prices of that region.
     regions: &'static [(&'static str, &'static str)],
@@ -60,7 +60,8 @@ static OPENAI: Api = Api {
     versions: &[],
     credential: Credential::Bearer,
     version_header: None,
-    passed_on: None,
+    // Codex chooses features of the API by the latter two.
+    passed_on: &["openai-beta", "x-codex-", "x-openai-"],
     models: Models { path: "/models", cursor: "?after=", list: "data", name: "id", next: Next::Never },
     // Data residency: https://platform.openai.com/docs/guides/your-data. No answer names the region.
     regions: &[("eu.api.openai.com", "region_eu"), ("us.api.openai.com", "region_us")],
@@ -72,7 +73,7 @@ static ANTHROPIC: Api = Api {
     credential: Credential::Header("x-api-key"),
     // https://docs.anthropic.com/en/api/versioning
     version_header: Some(("anthropic-version", "2023-06-01")),
-    passed_on: Some("anthropic-"),
+    passed_on: &["anthropic-"],
     models: Models {
         path: "/v1/models?limit=1000",
         cursor: "&after_id=",
@@ -88,7 +89,7 @@ static GEMINI: Api = Api {
     versions: &["/v1beta/openai", "/v1beta"],
     credential: Credential::Header("x-goog-api-key"),
     version_header: None,
-    passed_on: None,
+    passed_on: &[],
     models: Models {
         path: "/v1beta/models?pageSize=1000",
         cursor: "&pageToken=",

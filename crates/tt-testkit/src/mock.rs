@@ -2,7 +2,8 @@
 //! and their ways to fail.
 //!
 //! Answers depend on the request only: `mock reply to: <last user text>`, a token per word. A request with tools whose
-//! last user text holds `call <tool>` is answered with that call, and a tool result with `tool said: <result>`.
+//! last user text holds `call <tool>` is answered with that call, and a tool result with `tool said: <result>`, or with the
+//! next call where the result holds `call <tool>`.
 //! [`Behaviour`] says what else an answer can be.
 //!
 //! **Invariant:** nothing here shares code with the crates under test, so that a mistake made there is not made here.
@@ -19,6 +20,7 @@ mod openai;
 mod prebuilt;
 mod recording;
 mod respond;
+mod responses;
 mod route;
 mod script;
 mod wire;

@@ -49,6 +49,8 @@ mod prices;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod routing;
 #[cfg(test)]
 mod secrecy;

@@ -20,6 +20,8 @@ pub struct State {
 pub enum StateField {
     /// The id of an earlier answer to continue (Responses `previous_response_id`).
     PreviousResponse,
+    /// An item of an earlier answer, named by its id (Responses `item_reference`). The value is the id.
+    StoredItem,
     /// A conversation at the provider to continue (Responses `conversation`).
     Conversation,
     /// The switch for answering in the background; the client fetches the answer later (Responses `background`).
@@ -53,6 +55,7 @@ impl StateField {
             Self::PreviousResponse => "previous_response_id",
             Self::Conversation => "conversation",
             Self::Background => "background",
+            Self::StoredItem => "input",
             Self::Include => "include",
             Self::Prompt => "prompt",
             Self::Container => "container",
@@ -72,6 +75,7 @@ impl StateField {
         match self {
             Self::Include | Self::ContextManagement | Self::Betas | Self::SafetySettings => true,
             Self::PreviousResponse
+            | Self::StoredItem
             | Self::Conversation
             | Self::Background
             | Self::Prompt

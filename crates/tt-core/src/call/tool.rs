@@ -49,7 +49,7 @@ pub struct CustomTool {
     pub name: String,
     /// The purpose of the tool, for the model to read.
     pub description: Option<String>,
-    /// OpenAI's `format` object, as sent: any text, or a grammar.
+    /// The `format` object of Chat Completions: any text, or a grammar.
     pub format: Option<Value>,
     /// The cache mark on this tool; `None`: no mark.
     pub cache: Option<CacheTtl>,

@@ -250,6 +250,11 @@ impl ApiError {
         error
     }
 
+    pub(crate) fn no_websocket() -> Self {
+        let message = "There is no WebSocket here: send requests with POST.";
+        Self::new(StatusCode::UPGRADE_REQUIRED, INVALID, "upgrade_required", message)
+    }
+
     pub(crate) fn request_timeout() -> Self {
         let message = "The body did not arrive in time.";
         Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, "request_timeout", message)

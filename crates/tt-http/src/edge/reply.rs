@@ -122,6 +122,9 @@ pub(crate) fn error_reply(error: ApiError, dialect: Option<Dialect>) -> Reply {
     };
     let mut reply = json_bytes(error.status, body);
     let headers = reply.headers_mut();
+    if error.status == StatusCode::UPGRADE_REQUIRED {
+        headers.insert(header::UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+    }
     if error.status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -86,6 +86,7 @@ impl From<NotReserved> for ApiError {
                 Unbounded::Output => Self::missing_field("max_tokens"),
                 Unbounded::Input => Self::unsupported_parameter("messages", &format!("under a budget, {unbounded}")),
                 Unbounded::Searches => Self::unsupported_parameter("model", &unbounded.to_string()),
+                Unbounded::HostedTools => Self::unsupported_parameter("tools", &unbounded.to_string()),
             },
             NotReserved::Refused(error) => error,
         }

@@ -99,6 +99,8 @@ pub(super) enum Unbounded {
     Input,
     #[error("it searches the web for a fee that a budget does not cover")]
     Searches,
+    #[error("tools that the provider runs have fees that a budget does not cover")]
+    HostedTools,
 }
 
 impl Bounds {
@@ -187,8 +189,12 @@ impl Bounds {
         at: Timestamp,
     ) -> Result<WorstCase<'_>, Unbounded> {
         let (provider, model) = (step.provider, step.model.as_str());
-        if codec(provider.dialect_for(self.ingress)).egress.has_fee(model) {
+        let dialect = provider.dialect_for(self.ingress);
+        if codec(dialect).egress.has_fee(model) {
             return Err(Unbounded::Searches);
+        }
+        if self.fees.hosted_tools && dialect == self.ingress {
+            return Err(Unbounded::HostedTools);
         }
         let facts = prices.facts(provider, model);
         let window = facts.and_then(|facts| facts.context_window);

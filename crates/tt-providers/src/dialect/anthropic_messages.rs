@@ -18,7 +18,7 @@ use tt_core::call::reply::Reply;
 
 use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
-    StreamDecoder, StreamEncoder, Target, Undo,
+    StreamDecoder, StreamEncoder, Target, Translation, Undo,
 };
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -45,7 +45,8 @@ mod usage;
 mod wire;
 
 /// The codec of Anthropic Messages, with both sides.
-pub(crate) const CODEC: Codec = Codec { ingress: Some(&AnthropicMessages), egress: &AnthropicMessages };
+pub(crate) const CODEC: Codec =
+    Codec { ingress: Some(&AnthropicMessages), egress: &AnthropicMessages, translation: Some(&AnthropicMessages) };
 
 /// The implementation of both sides.
 #[derive(Debug)]
@@ -114,18 +115,6 @@ impl Egress for AnthropicMessages {
         Ok(Cow::Borrowed("/v1/messages"))
     }
 
-    fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
-        request::encode_request(call, target)
-    }
-
-    fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
-        reply::decode_reply(body, undo)
-    }
-
-    fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder> {
-        Box::new(stream::Decoder::new(undo))
-    }
-
     fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
         error::refused(status, headers, body)
     }
@@ -136,5 +125,19 @@ impl Egress for AnthropicMessages {
 
     fn addressed_fees(&self, fields: &Value) -> Result<CostFacts, RequestError> {
         fees::addressed(fields)
+    }
+}
+
+impl Translation for AnthropicMessages {
+    fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
+        request::encode_request(call, target)
+    }
+
+    fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
+        reply::decode_reply(body, undo)
+    }
+
+    fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder> {
+        Box::new(stream::Decoder::new(undo))
     }
 }

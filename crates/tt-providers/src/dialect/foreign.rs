@@ -109,7 +109,11 @@ pub(super) fn keeps(
         return Ok(true);
     }
     if opaque.pending {
-        let reason = "a hosted tool has not finished: only the provider that runs it can go on";
+        let reason = if opaque.kind.starts_with("compaction") {
+            "the conversation stands in it, and only the provider that made it can read it"
+        } else {
+            "a hosted tool has not finished: only the provider that runs it can go on"
+        };
         return Err(RequestError::unsupported(at.clone(), reason));
     }
     notes.dropped(at.clone(), "only the provider that made it can read it");

@@ -15,7 +15,7 @@ use tt_core::call::reply::Reply;
 
 use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
-    StreamDecoder, StreamEncoder, Target, Undo,
+    StreamDecoder, StreamEncoder, Target, Translation, Undo,
 };
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -49,7 +49,7 @@ mod usage;
 mod wire;
 
 /// The codec of Gemini, with both sides.
-pub(crate) const CODEC: Codec = Codec { ingress: Some(&Gemini), egress: &Gemini };
+pub(crate) const CODEC: Codec = Codec { ingress: Some(&Gemini), egress: &Gemini, translation: Some(&Gemini) };
 
 /// The implementation of both sides.
 #[derive(Debug)]
@@ -118,18 +118,6 @@ impl Egress for Gemini {
         path::path(model, stream)
     }
 
-    fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
-        request::encode_request(call, target)
-    }
-
-    fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
-        reply::decode_reply(body, undo)
-    }
-
-    fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder> {
-        Box::new(stream::Decoder::new(undo))
-    }
-
     fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
         error::refused(status, headers, body)
     }
@@ -140,5 +128,19 @@ impl Egress for Gemini {
 
     fn addressed_fees(&self, fields: &Value) -> Result<CostFacts, RequestError> {
         fees::addressed(fields)
+    }
+}
+
+impl Translation for Gemini {
+    fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
+        request::encode_request(call, target)
+    }
+
+    fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
+        reply::decode_reply(body, undo)
+    }
+
+    fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder> {
+        Box::new(stream::Decoder::new(undo))
     }
 }

@@ -12,14 +12,14 @@ use tt_core::call::reply::Reply;
 
 use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
-    StreamDecoder, StreamEncoder, Target, Undo,
+    StreamDecoder, StreamEncoder, Target, Translation, Undo,
 };
+use crate::dialect::{openai_error as error, openai_models};
 use crate::error::RequestError;
 use crate::slices::Slices;
 use crate::upstream::error::{Refused, UpstreamError};
 
 mod citation;
-mod error;
 mod fees;
 mod field;
 mod names;
@@ -34,7 +34,8 @@ pub mod usage;
 mod wire;
 
 /// The codec of Chat Completions, with both sides.
-pub(crate) const CODEC: Codec = Codec { ingress: Some(&OpenAiChat), egress: &OpenAiChat };
+pub(crate) const CODEC: Codec =
+    Codec { ingress: Some(&OpenAiChat), egress: &OpenAiChat, translation: Some(&OpenAiChat) };
 
 /// The implementation of both sides.
 #[derive(Debug)]
@@ -109,6 +110,20 @@ impl Egress for OpenAiChat {
         Ok(Cow::Borrowed("/chat/completions"))
     }
 
+    fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
+        error::refused(status, headers, body)
+    }
+
+    fn has_fee(&self, model: &str) -> bool {
+        openai_models::searches(model)
+    }
+
+    fn addressed_fees(&self, _: &Value) -> Result<CostFacts, RequestError> {
+        Err(RequestError::unknown_fee(Field::Addressed { to: Dialect::OpenAiChat, name: String::new() }))
+    }
+}
+
+impl Translation for OpenAiChat {
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
         request::encode_request(call, target)
     }
@@ -119,17 +134,5 @@ impl Egress for OpenAiChat {
 
     fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder> {
         Box::new(stream::Decoder::new(undo))
-    }
-
-    fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
-        error::refused(status, headers, body)
-    }
-
-    fn has_fee(&self, model: &str) -> bool {
-        fees::searches(model)
-    }
-
-    fn addressed_fees(&self, _: &Value) -> Result<CostFacts, RequestError> {
-        Err(RequestError::unknown_fee(Field::Addressed { to: Dialect::OpenAiChat, name: String::new() }))
     }
 }

@@ -32,11 +32,12 @@ pub fn call_request(
 }
 
 /// Adds the client's headers that `provider` reads beside the body, for a request that passes through: for Anthropic every
-/// `anthropic-*` header, which choose the version of the API and its beta features.
+/// `anthropic-*` header, for OpenAI `openai-beta` and every `x-codex-*` and `x-openai-*` header. They choose the version of
+/// the API and its beta features, and no account.
 pub fn pass_on(provider: Provider, headers: &HeaderMap, request: &mut Request<Slices>) {
-    let Some(prefix) = api(provider).passed_on else { return };
+    let passed_on = api(provider).passed_on;
     let to = request.headers_mut();
-    for name in headers.keys().filter(|name| name.as_str().starts_with(prefix)) {
+    for name in headers.keys().filter(|name| passed_on.iter().any(|prefix| name.as_str().starts_with(prefix))) {
         to.remove(name);
         for value in headers.get_all(name) {
             to.append(name, value.clone());
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn only_anthropic_gets_the_headers_that_begin_with_its_name() {
+    fn each_provider_gets_the_headers_of_its_own_lists_only() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("anthropic-version", "2026-10-21"),
@@ -173,6 +174,11 @@ mod tests {
             ("anthropic-beta", "two"),
             ("x-api-key", "tt-client"),
             ("openai-organization", "org"),
+            ("openai-project", "proj"),
+            ("openai-beta", "responses=v1"),
+            ("x-codex-window-id", "w"),
+            ("x-openai-internal-codex-responses-lite", "true"),
+            ("cookie", "c"),
         ] {
             headers.append(name, HeaderValue::from_static(value));
         }
@@ -180,21 +186,21 @@ mod tests {
         let sent = |provider| {
             let mut request = call_request(provider, "https://h.example", "/x", &key, Slices::default()).unwrap();
             pass_on(provider, &headers, &mut request);
-            request.headers().clone()
+            let own = ["authorization", "x-goog-api-key", "user-agent", "accept-encoding", "content-type"];
+            let headers = request.headers().iter().filter(|(name, _)| !own.contains(&name.as_str()));
+            headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect::<Vec<_>>()
         };
-        let anthropic = sent(Provider::Anthropic);
-        assert_eq!(
-            (&anthropic["anthropic-version"], &anthropic["x-api-key"]),
-            (&"2026-10-21".parse().unwrap(), &"sk-own".parse().unwrap())
-        );
-        assert_eq!(anthropic.get_all("anthropic-version").iter().count(), 1);
-        assert_eq!(anthropic.get_all("anthropic-beta").iter().collect::<Vec<_>>(), ["one", "two"]);
-        for provider in [Provider::OpenAi, Provider::Gemini] {
-            let headers = sent(provider);
-            assert!(
-                headers.keys().all(|name| !name.as_str().starts_with("anthropic-") && name != "openai-organization")
-            );
-        }
+        let mut anthropic = sent(Provider::Anthropic);
+        anthropic.sort();
+        let expected =
+            ["anthropic-beta: one", "anthropic-beta: two", "anthropic-version: 2026-10-21", "x-api-key: sk-own"];
+        assert_eq!(anthropic, expected);
+        let mut openai = sent(Provider::OpenAi);
+        openai.sort();
+        let expected =
+            ["openai-beta: responses=v1", "x-codex-window-id: w", "x-openai-internal-codex-responses-lite: true"];
+        assert_eq!(openai, expected);
+        assert_eq!(sent(Provider::Gemini), Vec::<String>::new());
     }
 
     #[test]

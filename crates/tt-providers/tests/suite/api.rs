@@ -58,16 +58,21 @@ macro_rules! egress {
 egress!(anthropic, AnthropicMessages);
 egress!(gemini, Gemini);
 
+/// The translation of calls to a dialect that has one.
+pub(crate) fn translation(dialect: Dialect) -> &'static dyn tt_providers::Translation {
+    codec(dialect).translation.unwrap()
+}
+
 pub(crate) fn encode_request(
     dialect: Dialect,
     call: &Conversation,
     target: Target<'_>,
 ) -> Result<Encoded, RequestError> {
-    codec(dialect).egress.encode(call, target)
+    translation(dialect).encode(call, target)
 }
 
 pub(crate) fn decode_reply(dialect: Dialect, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
-    codec(dialect).egress.decode_reply(body, undo)
+    translation(dialect).decode_reply(body, undo)
 }
 
 pub(crate) fn refused(provider: Provider, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
@@ -80,7 +85,7 @@ pub(crate) struct StreamDecoder(Box<dyn tt_providers::codec::StreamDecoder>);
 
 impl StreamDecoder {
     pub(crate) fn new(dialect: Dialect, undo: Undo) -> Self {
-        Self(codec(dialect).egress.stream_decoder(undo))
+        Self(translation(dialect).stream_decoder(undo))
     }
 
     pub(crate) fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), UpstreamError> {

@@ -31,6 +31,11 @@ impl Recording {
         recordings.collect()
     }
 
+    /// Every recording of Responses, by id.
+    pub(crate) fn of_responses() -> Vec<Self> {
+        Self::of(Provider::OpenAi).into_iter().filter(|recording| recording.api == "responses").collect()
+    }
+
     /// The dialect of this chat completion; `None` for other calls: Responses, embeddings, lists of models, counts.
     pub(crate) fn dialect(&self) -> Option<Dialect> {
         let api = self.api.trim_start_matches("vertex.");
@@ -86,7 +91,12 @@ pub(crate) fn made(dialect: Dialect, kind: &str) -> Vec<(String, Value)> {
     cases
 }
 
-/// Every dialect there is.
+/// Requests as real clients of a dialect sent them: the name of each, and the request.
+pub(crate) fn clients(dialect: Dialect) -> Vec<(String, Value)> {
+    json_files(&folder(&format!("clients/{}", name(dialect))))
+}
+
+/// Every dialect that answers are translated from.
 pub(crate) const DIALECTS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini];
 
 /// The folder of a dialect among the cases made by hand.
@@ -95,6 +105,7 @@ pub(crate) fn name(dialect: Dialect) -> &'static str {
         Dialect::OpenAiChat => "openai_chat",
         Dialect::AnthropicMessages => "anthropic_messages",
         Dialect::Gemini => "gemini",
+        Dialect::OpenAiResponses => "openai_responses",
     }
 }
 

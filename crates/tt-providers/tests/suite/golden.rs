@@ -5,8 +5,9 @@
 
 mod answers;
 mod errors;
-mod messages;
+pub(crate) mod messages;
 mod requests;
+mod responses;
 mod streams;
 pub(crate) mod text;
 

@@ -6,9 +6,11 @@
 mod anthropic_messages;
 mod api;
 mod bounds;
+mod client;
 mod fixtures;
 mod gemini;
 mod golden;
 mod openai_chat;
+mod openai_responses;
 mod support;
 mod told;

@@ -202,14 +202,10 @@ pub(super) fn words(text: &str) -> u64 {
 fn calls(ask: &Ask) -> Vec<Call> {
     let call = |tool: &Tool| Call { name: tool.name.clone(), arguments: example(&tool.schema, &tool.schema, 0) };
     let asked = || {
-        if !ask.tool_results.is_empty() {
-            return Vec::new();
-        }
-        let mut found: Vec<(usize, Call)> = ask
-            .tools
-            .iter()
-            .filter_map(|tool| asked_for(&ask.last_user, &tool.name).map(|at| (at, call(tool))))
-            .collect();
+        // A result may ask for the next call, as in a loop of several rounds.
+        let said = ask.tool_results.last().unwrap_or(&ask.last_user);
+        let mut found: Vec<(usize, Call)> =
+            ask.tools.iter().filter_map(|tool| asked_for(said, &tool.name).map(|at| (at, call(tool)))).collect();
         found.sort_by_key(|(at, _)| *at);
         found.into_iter().map(|(_, call)| call).collect()
     };

@@ -1,4 +1,4 @@
-//! OpenAI as the mock plays it: Chat Completions, Embeddings, Models.
+//! OpenAI as the mock plays it: Chat Completions, Embeddings, Models. [`super::responses`] has Responses.
 //!
 //! Unknown top-level fields pass: hosts that speak this API take fields of their own.
 

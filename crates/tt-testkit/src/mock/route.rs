@@ -12,12 +12,13 @@ use super::ask::{Answer, Ask, Refusal};
 use super::behaviour::{Behaviour, Fault};
 use super::journal::{Seen, Ticket};
 use super::respond::{Made, Payload};
-use super::{MockUpstream, State, anthropic, gemini, json as questions, openai};
+use super::{MockUpstream, State, anthropic, gemini, json as questions, openai, responses};
 
 /// The operation that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Call {
     Chat,
+    Responses,
     Embeddings,
     CountTokens,
     Models,
@@ -89,6 +90,7 @@ fn call(parts: &Parts) -> Option<(Provider, Call)> {
     let anthropic = parts.headers.contains_key("x-api-key") || parts.headers.contains_key("anthropic-version");
     match path {
         "/v1/chat/completions" if post => Some((Provider::OpenAi, Call::Chat)),
+        "/v1/responses" if post => Some((Provider::OpenAi, Call::Responses)),
         "/v1/embeddings" if post => Some((Provider::OpenAi, Call::Embeddings)),
         "/v1/messages" if post => Some((Provider::Anthropic, Call::Chat)),
         "/v1/messages/count_tokens" if post => Some((Provider::Anthropic, Call::CountTokens)),
@@ -187,6 +189,7 @@ fn reply(
             return Ok(value(&behaviour(), json!({"input_tokens": ask.input_tokens}), None));
         }
         Call::Chat if provider == Provider::Anthropic => anthropic::check(body, false)?,
+        Call::Responses => responses::check(body)?,
         Call::Chat => openai::check(body)?,
         Call::Gemini { model, method } => match method.as_str() {
             "generateContent" => gemini::check(body, model, false)?,
@@ -216,11 +219,13 @@ fn reply(
     }
     let answer = Answer::to(&ask, &behaviour, serial);
     let reported = answer.usage.filter(|_| ask.include_usage || !ask.stream);
-    Ok(Made::scripted(provider, serial, &behaviour, payload(provider, &ask, &answer, query_sse), reported))
+    Ok(Made::scripted(provider, serial, &behaviour, payload(provider, call, &ask, &answer, query_sse), reported))
 }
 
-fn payload(provider: Provider, ask: &Ask, answer: &Answer, query_sse: bool) -> Payload {
+fn payload(provider: Provider, call: &Call, ask: &Ask, answer: &Answer, query_sse: bool) -> Payload {
     match (provider, ask.stream) {
+        (_, false) if *call == Call::Responses => Payload::Plain(responses::plain(ask, answer).to_string().into()),
+        (_, true) if *call == Call::Responses => Payload::Events(responses::events(ask, answer)),
         (Provider::OpenAi, false) => Payload::Plain(openai::plain(ask, answer).to_string().into()),
         (Provider::OpenAi, true) => Payload::Events(openai::events(ask, answer)),
         (Provider::Anthropic, false) => Payload::Plain(anthropic::plain(ask, answer).to_string().into()),

@@ -65,6 +65,7 @@ fn every_error() -> Vec<(String, ApiError)> {
         ("route_not_found", ApiError::route_not_found()),
         ("not_found", ApiError::not_found("api_key")),
         ("model_not_found", ApiError::model_not_found("There is no such model.")),
+        ("no_websocket", ApiError::no_websocket()),
         ("method_not_allowed", ApiError::method_not_allowed("GET, POST".to_owned())),
         ("request_timeout", ApiError::request_timeout()),
         ("incomplete_body", ApiError::incomplete_body()),

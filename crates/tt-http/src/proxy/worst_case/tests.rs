@@ -17,8 +17,12 @@ use tt_providers::{Exchange, Head, Target};
 use super::*;
 
 fn request(body: &Value) -> Arc<ClientRequest> {
+    request_in(Dialect::OpenAiChat, body)
+}
+
+fn request_in(dialect: Dialect, body: &Value) -> Arc<ClientRequest> {
     let (uri, headers) = (Uri::from_static("/v1/chat/completions"), HeaderMap::new());
-    let ingress = codec(Dialect::OpenAiChat).ingress.unwrap();
+    let ingress = codec(dialect).ingress.unwrap();
     let head = Head { uri: &uri, headers: &headers };
     Arc::new(ClientRequest::read(ingress, &head, body.to_string().into()).unwrap())
 }
@@ -77,17 +81,18 @@ fn billed(exchange: &Exchange, response: &Value) -> Option<(Reported, Option<Str
     Some((tally.usage.clone()?, tally.served_model.clone()))
 }
 
-#[test]
-fn no_recorded_chat_completion_was_billed_above_its_hold() {
+/// The numbers of recorded calls of OpenAI in `dialect` that were billed no more than is held for them, and of those that
+/// are refused under a budget.
+fn held_for(dialect: Dialect, api: &str) -> (u32, u32) {
     let (prices, mut held, mut refused) = (PriceTable::builtin().unwrap(), 0, 0);
     for recording in recordings(Provider::OpenAi) {
-        if !recording["api"].as_str().unwrap().ends_with("chat.completions") {
+        if !recording["api"].as_str().unwrap().ends_with(api) {
             continue;
         }
         let mut body = recording["request"]["body"].clone();
         let model = recording["expected"]["model"].clone();
         body.as_object_mut().unwrap().entry("model").or_insert(model);
-        let (request, id) = (request(&body), &recording["id"]);
+        let (request, id) = (request_in(dialect, &body), &recording["id"]);
         let asked = request.facts().model.clone();
         let step = step(Provider::OpenAi, &asked);
         let Ok(mut bounds) = Bounds::of(&request, [(step.provider, step.model.clone())]) else {
@@ -95,9 +100,13 @@ fn no_recorded_chat_completion_was_billed_above_its_hold() {
             continue;
         };
         let target = Target { model: &asked, facts: None };
-        let exchange = Exchange::new(&request, Dialect::OpenAiChat, target, None, (0, uuid::Uuid::nil())).unwrap();
+        let exchange = Exchange::new(&request, dialect, target, None, (0, uuid::Uuid::nil())).unwrap();
         let Some((usage, served)) = billed(&exchange, &recording["response"]) else { continue };
         let Some(cost) = prices.price(Provider::OpenAi, &asked, served.as_deref(), &usage, today()) else { continue };
+        if bounds.worst_case(&prices, &step, None, today()) == Err(Unbounded::HostedTools) {
+            refused += 1;
+            continue;
+        }
         for by in ["bytes", "count"] {
             let worst = bounds.worst_case(&prices, &step, None, today()).unwrap();
             let tokens = usage.usage.total_input();
@@ -107,7 +116,33 @@ fn no_recorded_chat_completion_was_billed_above_its_hold() {
         }
         held += 1;
     }
+    (held, refused)
+}
+
+#[test]
+fn no_recorded_chat_completion_was_billed_above_its_hold() {
+    let (held, refused) = held_for(Dialect::OpenAiChat, "chat.completions");
     assert!(held >= 40 && refused <= 10, "{held} held, {refused} refused");
+}
+
+#[test]
+fn no_recorded_response_was_billed_above_its_hold() {
+    let (held, refused) = held_for(Dialect::OpenAiResponses, "responses");
+    assert!(held >= 5 && refused <= 6, "{held} held, {refused} refused");
+}
+
+#[test]
+fn tools_that_the_provider_runs_have_no_bound_there_and_do_not_reach_others() {
+    let tools = json!([{"type": "web_search"}, {"type": "function", "name": "f"}]);
+    let body = json!({"model": "m", "input": "hi", "max_output_tokens": 20, "tools": tools});
+    let (request, prices) = (request_in(Dialect::OpenAiResponses, &body), PriceTable::builtin().unwrap());
+    for (provider, model, fits) in
+        [(Provider::OpenAi, "gpt-4o", false), (Provider::Anthropic, "claude-sonnet-4-5", true)]
+    {
+        let step = step(provider, model);
+        let bounds = bounds(&request, &step);
+        assert_eq!(bounds.worst_case(&prices, &step, None, today()).is_ok(), fits, "{provider}");
+    }
 }
 
 /// Fields and blocks by which a recorded request of another dialect reads more than it holds, or has the provider run

@@ -54,7 +54,8 @@ pub(super) fn fees(call: &Conversation) -> Result<CostFacts, RequestError> {
         }
     }
     let fixed_thinking = call.thinking.budget.is_some_and(|tokens| tokens > 0);
-    Ok(CostFacts { by_reference, fixed_thinking, cache_write: call.longest_cache() })
+    let cache_write = call.longest_cache();
+    Ok(CostFacts { by_reference, fixed_thinking, cache_write, ..CostFacts::default() })
 }
 
 /// True if every edit of the conversation only cuts something from it.

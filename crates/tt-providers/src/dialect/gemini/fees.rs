@@ -53,7 +53,7 @@ pub(super) fn fees(call: &Conversation) -> Result<CostFacts, RequestError> {
     Ok(CostFacts {
         by_reference: call.state.field(StateField::CachedContent).is_some(),
         fixed_thinking: call.thinking.budget.is_some_and(|budget| budget > 0),
-        cache_write: None,
+        ..CostFacts::default()
     })
 }
 

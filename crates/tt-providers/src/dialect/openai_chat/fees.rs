@@ -91,9 +91,6 @@ const DEAR: [(&str, &str); 12] = [
 const CACHE_OPTIONS: &str = "prompt_cache_options";
 const CACHE_RETENTION: &str = "prompt_cache_retention";
 
-/// Parts of the names of models that search the web for every answer, at a fee for each.
-const SEARCHING: [&str; 2] = ["-search-preview", "-search-api"];
-
 /// The longest name of a field in an error, in characters.
 const LONGEST_NAME: usize = 64;
 
@@ -119,11 +116,6 @@ pub(super) fn fees(call: &Conversation) -> Result<CostFacts, RequestError> {
     // A message may refer to the sound of an earlier answer by its id.
     let by_reference = call.messages.iter().any(|message| message.extra.contains_key("audio"));
     Ok(CostFacts { by_reference, cache_write, ..CostFacts::default() })
-}
-
-/// True if `model` searches the web for every answer.
-pub(super) fn searches(model: &str) -> bool {
-    SEARCHING.iter().any(|part| model.contains(part))
 }
 
 fn names_more_than_text(modalities: &Value) -> bool {
@@ -221,11 +213,5 @@ mod tests {
         let picture = json!([{"role": "user", "content": [
             {"type": "image_url", "image_url": {"url": "https://example.org/x.png"}}]}]);
         assert_eq!(of("messages", picture), Ok(CostFacts::default()));
-    }
-
-    #[test]
-    fn models_that_search_are_known_by_name() {
-        assert!(searches("gpt-4o-search-preview") && searches("gpt-5-search-api-2025-10-14"));
-        assert!(!searches("gpt-5.4"));
     }
 }

@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 
 use super::template::Template;
 use super::wire::{self, Chunk};
-use super::{error, reply_text, usage};
+use super::{reply_text, usage};
 use crate::codec::{self, PublicError, ReplyFacts};
+use crate::dialect::openai_error as error;
 use crate::dialect::text::Loose;
 use crate::tally::Tally;
 use crate::upstream::error::{Refused, UpstreamError, json_error};

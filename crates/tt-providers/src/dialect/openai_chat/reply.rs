@@ -11,9 +11,10 @@ use tt_core::call::tool::ToolCall;
 
 use super::field;
 use super::request::parts::assistant;
-use super::{citation, error, usage, wire};
+use super::{citation, usage, wire};
 use crate::codec::Undo;
 use crate::dialect::object::{Object, Path, each};
+use crate::dialect::openai_error as error;
 use crate::dialect::short_name::short_name;
 use crate::dialect::signatures::made_by;
 use crate::error::RequestError;

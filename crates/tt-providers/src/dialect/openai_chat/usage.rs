@@ -1,9 +1,10 @@
 //! OpenAI's `usage` object, to billing classes and back (`MAPPING.md`, Usage of OpenAI).
 
 use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 use tt_core::usage::{Reported, Usage};
+
+use crate::dialect::count::Count;
 
 /// Decodes a `usage` object as sent; `None` when it is not one, or names no total at all.
 ///
@@ -96,64 +97,6 @@ struct PromptDetails {
 struct CompletionDetails {
     reasoning_tokens: Count,
     audio_tokens: Count,
-}
-
-/// A count as a host wrote it; `None` for `null` and for what is not a whole number of 0 or more.
-#[derive(Default)]
-struct Count(Option<u64>);
-
-impl Count {
-    fn or_zero(&self) -> u64 {
-        self.0.unwrap_or(0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-
-        impl<'de> Visitor<'de> for Read {
-            type Value = Count;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a count")
-            }
-
-            fn visit_u64<E>(self, count: u64) -> Result<Count, E> {
-                Ok(Count(Some(count)))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Count, E> {
-                Ok(Count(None))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Count, E> {
-                Ok(Count(None))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Count, E> {
-                Ok(Count(None))
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Count, E> {
-                Ok(Count(None))
-            }
-
-            fn visit_unit<E>(self) -> Result<Count, E> {
-                Ok(Count(None))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Count, A::Error> {
-                IgnoredAny.visit_seq(seq).map(|_| Count(None))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Count, A::Error> {
-                IgnoredAny.visit_map(map).map(|_| Count(None))
-            }
-        }
-
-        deserializer.deserialize_any(Read)
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ fn found(target: &str) -> Vec<Vec<u8>> {
 
 /// `body` once for each dialect, whose number stands before it.
 fn for_each_dialect(body: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    (0..3).map(move |kind| [&[kind], body].concat())
+    (0..4).map(move |kind| [&[kind], body].concat())
 }
 
 #[test]

@@ -38,7 +38,9 @@ const INLINED: usize = 12 << 20;
 /// elements, of which each is hundreds of bytes in memory.
 const ANSWERED: usize = 1 << 20;
 
-const DIALECTS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini];
+/// The dialects of clients.
+const DIALECTS: [Dialect; 4] =
+    [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini, Dialect::OpenAiResponses];
 
 /// A path that names a model and asks for a stream, as Gemini's clients write it; the other dialects read neither there.
 const STREAM: &str = "/v1beta/models/m:streamGenerateContent?alt=sse";
@@ -87,11 +89,10 @@ fn models() -> [(&'static str, Option<ModelFacts>); 2] {
 fn encode(call: &Conversation, body: &[u8]) {
     let refers = body.windows(4).any(|piece| piece == b"$ref" || piece == br"\u00");
     let constant = if refers { INLINED } else { SMALL };
-    for dialect in DIALECTS {
+    for translation in DIALECTS.into_iter().filter_map(|dialect| codec(dialect).translation) {
         for (model, facts) in models() {
             let target = Target { model, facts: facts.as_ref() };
-            let encoded =
-                bounded("encoding a request", body.len(), constant, || codec(dialect).egress.encode(call, target));
+            let encoded = bounded("encoding a request", body.len(), constant, || translation.encode(call, target));
             match encoded {
                 Ok(encoded) => {
                     serde_json::from_slice::<serde::de::IgnoredAny>(&encoded.body).expect("a request is JSON");
@@ -155,14 +156,14 @@ pub(crate) fn answer(input: &[u8]) {
     let dialect = dialect(*kind);
     let egress = codec(dialect).egress;
     let undo = undo();
-    let decoded = bounded("decoding an answer", body.len(), ANSWERED, || egress.decode_reply(body, &undo));
-    if let Ok(decoded) = decoded {
-        for client in DIALECTS {
-            let Some(exchange) = exchange(client, dialect) else { continue };
-            drop(bounded("an answer for a client", body.len(), ANSWERED, || {
-                exchange.reply(Bytes::copy_from_slice(body))
-            }));
-        }
+    for client in DIALECTS {
+        let Some(exchange) = exchange(client, dialect) else { continue };
+        drop(bounded("an answer for a client", body.len(), ANSWERED, || exchange.reply(Bytes::copy_from_slice(body))));
+    }
+    let decoded = codec(dialect).translation.map(|translation| {
+        bounded("decoding an answer", body.len(), ANSWERED, || translation.decode_reply(body, &undo))
+    });
+    if let Some(Ok(decoded)) = decoded {
         let options = reply::EncodeOptions::default();
         let written = bounded("encoding an answer", body.len(), ANSWERED, || reply::encode_reply(&decoded, &options));
         serde_json::from_slice::<serde::de::IgnoredAny>(&written).expect("an answer is JSON");
@@ -211,7 +212,8 @@ fn answer_stream(answer: &mut AnswerStream, body: &Bytes) {
 
 /// Decodes a stream of Chat Completions, and writes it again.
 fn translate(body: &Bytes) {
-    let mut decoder = codec(Dialect::OpenAiChat).egress.stream_decoder(undo());
+    let translation = codec(Dialect::OpenAiChat).translation.expect("answers are translated from it");
+    let mut decoder = translation.stream_decoder(undo());
     let mut encoder = stream::Encoder::new(reply::EncodeOptions::default());
     let (mut events, mut out) = (Vec::new(), BytesMut::new());
     for frame in frames(std::iter::once(body.clone())) {
@@ -303,9 +305,13 @@ fn undo() -> Undo {
 }
 
 /// The exchange of a stream for a client of `client` with a provider of `dialect`; `None` for a client's dialect that is not
-/// served. The tool is one of Chat Completions, since the other dialects have no custom ones.
+/// served, and for a provider's that other clients are not translated to. The tool is one of OpenAI's dialects, since the
+/// others have no custom ones.
 fn exchange(client: Dialect, dialect: Dialect) -> Option<Exchange> {
     let ingress = codec(client).ingress?;
+    if client != dialect {
+        codec(dialect).translation?;
+    }
     let body = match client {
         Dialect::OpenAiChat => {
             r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}],
@@ -315,6 +321,7 @@ fn exchange(client: Dialect, dialect: Dialect) -> Option<Exchange> {
             r#"{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#
         }
         Dialect::Gemini => r#"{"contents":[{"parts":[{"text":"x"}]}]}"#,
+        Dialect::OpenAiResponses => r#"{"model":"m","stream":true,"input":"x","tools":[{"type":"custom","name":"g"}]}"#,
     };
     let (uri, headers) = (Uri::from_static(STREAM), HeaderMap::new());
     let head = Head { uri: &uri, headers: &headers };

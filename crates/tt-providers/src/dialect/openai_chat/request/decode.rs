@@ -13,6 +13,7 @@ use tt_core::call::field::Field;
 
 use super::super::field::ADDRESSEES;
 use super::parts::{assistant, cache_hint, content, hint_last};
+use crate::dialect::effort_words;
 use crate::dialect::object::{Object, Path, each};
 use crate::error::RequestError;
 use crate::json;
@@ -350,21 +351,9 @@ fn stop(body: &mut Object<'_>) -> Result<Vec<String>, RequestError> {
 }
 
 fn effort(body: &mut Object<'_>) -> Result<Option<Effort>, RequestError> {
-    Ok(match body.string("reasoning_effort")?.as_deref() {
-        None => None,
-        Some("none") => Some(Effort::None),
-        Some("minimal") => Some(Effort::Minimal),
-        Some("low") => Some(Effort::Low),
-        Some("medium") => Some(Effort::Medium),
-        Some("high") => Some(Effort::High),
-        Some("xhigh") => Some(Effort::XHigh),
-        Some("max") => Some(Effort::Max),
-        Some(_) => {
-            return Err(body
-                .at("reasoning_effort")
-                .malformed("must be none, minimal, low, medium, high, xhigh or max"));
-        }
-    })
+    let Some(word) = body.string("reasoning_effort")? else { return Ok(None) };
+    let effort = effort_words::effort(&word);
+    effort.map(Some).ok_or_else(|| body.at("reasoning_effort").malformed(effort_words::WORDS))
 }
 
 /// Takes `include_usage`, which the scan has read; other stream options stay among the fields left over.

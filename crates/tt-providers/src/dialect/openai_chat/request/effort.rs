@@ -15,7 +15,7 @@ pub(super) fn effort(conversation: &Conversation, target: Target<'_>, notes: &mu
 
 fn sent(conversation: &Conversation, target: Target<'_>, notes: &mut Notes) -> Option<Effort> {
     let asked = conversation.thinking.nearest_effort();
-    if conversation.extra.of.is_none_or(|of| of == Dialect::OpenAiChat) {
+    if conversation.extra.of.is_none_or(|of| matches!(of, Dialect::OpenAiChat | Dialect::OpenAiResponses)) {
         if conversation.thinking.in_other_words() {
             notes.changed(Field::Effort, "sent as the nearest effort");
         }

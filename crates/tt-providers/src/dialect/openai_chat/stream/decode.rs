@@ -12,12 +12,13 @@ use tt_core::call::tool::ToolCall;
 
 use super::super::field;
 use super::super::request::parts::signature_in;
+use super::super::usage;
 use super::super::wire::{self, Call, Chunk, Function};
-use super::super::{error, usage};
 use crate::codec::{StreamDecoder, Undo};
 use crate::dialect::anthropic_fields::thinking_block;
 use crate::dialect::held::{Held, MOST_BLOCKS};
 use crate::dialect::object::{Object, Path};
+use crate::dialect::openai_error as error;
 use crate::dialect::short_name::short_name;
 use crate::dialect::text::Loose;
 use crate::error::RequestError;

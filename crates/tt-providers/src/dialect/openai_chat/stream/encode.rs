@@ -13,9 +13,10 @@ use tt_core::call::part::Part;
 use tt_core::usage::Usage;
 
 use super::super::reply::{EncodeOptions, signed};
-use super::super::{error, usage};
+use super::super::usage;
 use crate::codec::{PublicError, StreamEncoder};
 use crate::dialect::held::Held;
+use crate::dialect::openai_error as error;
 use crate::dialect::short_name::short_name;
 use crate::dialect::signatures::made_by;
 use crate::json;

@@ -1,0 +1,179 @@
+//! Signatures of other providers, which a client of Responses carries from an answer to the next request.
+//!
+//! Responses has one place for what only the provider can read: `encrypted_content` of a reasoning item, which every client
+//! sends back as it came. So a signature goes to the client in there, in a text with a mark of its own: together with the
+//! thinking that was signed, since some clients send only the encrypted form back, or as an item of its own beside the call
+//! or the text that was signed.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use memchr::memmem;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tt_core::call::origin::{Origin, Signature};
+use tt_core::{Dialect, Provider};
+
+use crate::dialect::elements::each;
+use crate::dialect::text::Loose;
+
+/// The beginning of every such text. No provider's own begins so.
+pub(super) const MARK: &str = "tokentracer.1.";
+
+/// A signature with the part of an answer that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// Signed thinking, with its text.
+    Thinking { text: String, signature: Signature },
+    /// Thinking that the provider hides completely.
+    Redacted { data: String, of: Origin },
+    /// The signature of the next tool call.
+    Call(Signature),
+    /// The signature of the text before.
+    Text(Signature),
+}
+
+/// The part of an answer that a signature belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum On {
+    Thinking,
+    Redacted,
+    Call,
+    Text,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<'a> {
+    on: On,
+    dialect: Dialect,
+    provider: Provider,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    text: Cow<'a, str>,
+    #[serde(borrow)]
+    value: Cow<'a, str>,
+}
+
+impl<'a> Envelope<'a> {
+    fn new(on: On, of: &'a Origin, text: &'a str, value: &'a str) -> Self {
+        let model = of.model.as_deref().map(Cow::Borrowed);
+        Self { on, dialect: of.dialect, provider: of.provider, model, text: text.into(), value: value.into() }
+    }
+
+    fn seal(&self) -> String {
+        // Writing to memory does not fail.
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        let mut sealed = String::with_capacity(MARK.len() + json.len() * 4 / 3 + 3);
+        sealed.push_str(MARK);
+        URL_SAFE_NO_PAD.encode_string(json, &mut sealed);
+        sealed
+    }
+}
+
+/// The `encrypted_content` of thinking whose whole text is `text`.
+pub(super) fn thinking(text: &str, signature: &Signature) -> String {
+    Envelope::new(On::Thinking, &signature.of, text, &signature.value).seal()
+}
+
+/// The `encrypted_content` of hidden thinking.
+pub(super) fn redacted(data: &str, of: &Origin) -> String {
+    Envelope::new(On::Redacted, of, "", data).seal()
+}
+
+/// The `encrypted_content` of an item that stands before a signed call.
+pub(super) fn call(signature: &Signature) -> String {
+    Envelope::new(On::Call, &signature.of, "", &signature.value).seal()
+}
+
+/// The `encrypted_content` of an item that stands behind a signed text.
+pub(super) fn text(signature: &Signature) -> String {
+    Envelope::new(On::Text, &signature.of, "", &signature.value).seal()
+}
+
+/// True if `encrypted` was written here.
+pub(super) fn is_carried(encrypted: &str) -> bool {
+    encrypted.starts_with(MARK)
+}
+
+/// The contents of a text that was written here; `None` for one that a client has changed.
+pub(super) fn read(encrypted: &str) -> Option<Carried> {
+    let json = URL_SAFE_NO_PAD.decode(encrypted.strip_prefix(MARK)?).ok()?;
+    let Envelope { on, dialect, provider, model, text, value } = serde_json::from_slice(&json).ok()?;
+    let of = Origin::with_model(dialect, provider, &model.unwrap_or_default());
+    let value = value.into_owned();
+    Some(match on {
+        On::Thinking => Carried::Thinking { text: text.into_owned(), signature: Signature { of, value } },
+        On::Redacted => Carried::Redacted { data: value, of },
+        On::Call => Carried::Call(Signature { of, value }),
+        On::Text => Carried::Text(Signature { of, value }),
+    })
+}
+
+/// The places in `body` of the items of the list `input` that were written here, each with the comma that goes with it.
+pub(super) fn places(body: &str, input: &RawValue) -> Vec<Range<usize>> {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Item<'a> {
+        #[serde(borrow)]
+        encrypted_content: Loose<'a>,
+    }
+
+    if memmem::find(input.get().as_bytes(), MARK.as_bytes()).is_none() {
+        return Vec::new();
+    }
+    let mut items: Vec<(Range<usize>, bool)> = Vec::new();
+    let read = each(input, |item: &RawValue| {
+        let written_here =
+            serde_json::from_str::<Item<'_>>(item.get()).is_ok_and(|item| is_carried(item.encrypted_content.as_str()));
+        items.push((crate::dialect::body::place(body, item), written_here));
+        Ok(())
+    });
+    if read.is_err() {
+        return Vec::new();
+    }
+    let mut kept_before = false;
+    let mut places = Vec::new();
+    for (i, (at, written_here)) in items.iter().enumerate() {
+        let before = i.checked_sub(1).and_then(|before| items.get(before));
+        match (before, items.get(i + 1)) {
+            _ if !written_here => kept_before = true,
+            (Some((before, _)), _) if kept_before => places.push(before.end..at.end),
+            (_, Some((next, _))) => places.push(at.start..next.start),
+            (_, None) => places.push(at.clone()),
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_carried_comes_back() {
+        let of = Origin::with_model(Dialect::AnthropicMessages, Provider::Anthropic, "claude-opus-4-8");
+        let signature = || Signature { of: of.clone(), value: "sig+/=".into() };
+        assert_eq!(
+            read(&thinking("größe \"x\"", &signature())),
+            Some(Carried::Thinking { text: "größe \"x\"".into(), signature: signature() })
+        );
+        assert_eq!(read(&redacted("d", &of)), Some(Carried::Redacted { data: "d".into(), of: of.clone() }));
+        assert_eq!(read(&call(&signature())), Some(Carried::Call(signature())));
+        assert_eq!(read(&text(&signature())), Some(Carried::Text(signature())));
+        let unnamed = Signature { of: Origin::of(Dialect::Gemini, Provider::Gemini), value: "g".into() };
+        assert_eq!(read(&call(&unnamed)), Some(Carried::Call(unnamed)));
+    }
+
+    #[test]
+    fn a_text_that_was_changed_is_nothing() {
+        let whole = redacted("d", &Origin::of(Dialect::Gemini, Provider::Gemini));
+        assert!(is_carried(&whole));
+        for changed in ["gAAAA", "", MARK, &whole[..whole.len() - 3], &format!("{whole}!")] {
+            assert_eq!(read(changed), None, "{changed}");
+        }
+    }
+}

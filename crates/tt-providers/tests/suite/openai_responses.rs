@@ -1,0 +1,6 @@
+//! OpenAI Responses, for clients.
+
+pub(crate) mod client;
+mod clients;
+mod recordings;
+mod signatures;
