@@ -109,7 +109,7 @@ async fn a_request_of_unbounded_cost_is_refused_under_a_budget_only() {
     for (body, expected, param) in [
         (capped("openai/mock-small", 100), "model_unpriced", "model"),
         (capped("openai/gpt-4o-mini-search-preview", 100), "unsupported_parameter", "model"),
-        (question("anthropic/claude-3-5-haiku-20241022", "hello"), "missing_field", "max_tokens"),
+        (question("anthropic/claude-3-5-haiku-20241022", "hello"), "missing_field", "max_completion_tokens"),
     ] {
         let refused = stage.ask(&body).await.expect(400).json();
         assert_eq!((error_code(&refused), &refused["error"]["param"]), (expected, &json!(param)), "{refused}");

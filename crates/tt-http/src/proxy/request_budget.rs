@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tt_core::budget::{BudgetKind, BudgetRule, BudgetRules, Period};
+use tt_core::call::field::Field;
 use tt_core::plan::{Plan, Step};
 use tt_core::price::CostBound;
 use tt_core::record::{Attempt, Totals};
@@ -66,8 +67,8 @@ struct Refusal {
 /// The reason why nothing is reserved. The attempt must not be sent.
 #[derive(Debug)]
 pub(super) enum NotReserved {
-    /// The cost of the attempt has no bound.
-    Unbounded(Unbounded),
+    /// The cost of the attempt has no bound because of the field `param`, named as the client wrote it.
+    Unbounded { why: Unbounded, param: String },
     /// A budget does not cover the attempt, or the money spent so far is not known.
     Refused(ApiError),
 }
@@ -81,12 +82,11 @@ impl From<BudgetAccountsError> for NotReserved {
 impl From<NotReserved> for ApiError {
     fn from(none: NotReserved) -> Self {
         match none {
-            NotReserved::Unbounded(unbounded) => match unbounded {
+            NotReserved::Unbounded { why, param } => match why {
                 Unbounded::Unpriced => Self::model_unpriced(),
-                Unbounded::Output => Self::missing_field("max_tokens"),
-                Unbounded::Input => Self::unsupported_parameter("messages", &format!("under a budget, {unbounded}")),
-                Unbounded::Searches => Self::unsupported_parameter("model", &unbounded.to_string()),
-                Unbounded::HostedTools => Self::unsupported_parameter("tools", &unbounded.to_string()),
+                Unbounded::Output => Self::missing_field(&param),
+                Unbounded::Input => Self::unsupported_parameter(&param, &format!("under a budget, {why}")),
+                Unbounded::Searches | Unbounded::HostedTools => Self::unsupported_parameter(&param, &why.to_string()),
             },
             NotReserved::Refused(error) => error,
         }
@@ -97,7 +97,7 @@ impl NotReserved {
     /// The reason in words, for the list of the targets that were tried.
     pub(super) fn reason(&self) -> String {
         match self {
-            Self::Unbounded(unbounded) => unbounded.to_string(),
+            Self::Unbounded { why, .. } => why.to_string(),
             Self::Refused(error) => error.message.trim_end_matches('.').to_owned(),
         }
     }
@@ -213,7 +213,7 @@ impl RequestBudget {
     /// Asks for the worst case of an attempt by the bounds as they are, or for what calls of its kind need.
     async fn ask(&self, step: &Step, settled: NanoUsd) -> Result<Result<Hold, Refusal>, NotReserved> {
         let (at, prices) = (now(), self.app.prices.load_full());
-        let worst = self.bounds.worst_case(&prices, step, self.region(step), at).map_err(NotReserved::Unbounded)?;
+        let worst = self.bounds.worst_case(&prices, step, self.region(step), at).map_err(|why| self.unbounded(why))?;
         let (provider, model) = (step.provider, step.model.as_str());
         let kind = CallKind { user: self.user, key: self.key, provider, model };
         let learned = self.app.learned.p99(&kind).filter(|_| self.bounds.may_be_capped()).and_then(|tokens| {
@@ -238,6 +238,16 @@ impl RequestBudget {
             Hold { amount, cap }
         };
         Ok(reserved.map(hold).map_err(|shortfall| self.refusal(shortfall)))
+    }
+
+    fn unbounded(&self, why: Unbounded) -> NotReserved {
+        let field = match why {
+            Unbounded::Unpriced | Unbounded::Searches => Field::Model,
+            Unbounded::Output => Field::MaxOutput,
+            Unbounded::Input => Field::Messages,
+            Unbounded::HostedTools => Field::written("tools"),
+        };
+        NotReserved::Unbounded { why, param: self.inbound.request().field(&field) }
     }
 
     fn refusal(&self, shortfall: Shortfall) -> Refusal {

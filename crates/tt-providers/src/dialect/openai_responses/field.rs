@@ -27,6 +27,7 @@ pub(super) fn name(field: &Field) -> String {
         Field::Logprobs => "include".into(),
         Field::TopLogprobs => "top_logprobs".into(),
         Field::LogitBias => "logit_bias".into(),
+        Field::MaxOutput => "max_output_tokens".into(),
         Field::Stop => "stop".into(),
         Field::SpeakerName => "input[].name".into(),
         Field::Detail => "input[].content[].detail".into(),

@@ -75,7 +75,7 @@ fn golden_errors_to_responses() {
         (502, "upstream_error", "upstream_invalid_response", None),
         (503, "server_error", "overloaded", None),
     ] {
-        let error = PublicError { status, kind, code, message: "Some words.", param };
+        let error = PublicError { status, kind, code, message: "Some words.", param, request_id: None, original: None };
         writeln!(text, "{status} {}", String::from_utf8(ingress.encode_error(&error).to_vec()).unwrap()).unwrap();
     }
     let error = PublicError {
@@ -84,6 +84,8 @@ fn golden_errors_to_responses() {
         code: "upstream_invalid_response",
         message: "It broke.",
         param: None,
+        request_id: None,
+        original: None,
     };
     let begun = r#"data: {"type":"message_start","message":{"id":"msg_1","model":"m","usage":{"input_tokens":1}}}"#;
     let said = r#"data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":"So far"}}"#;
