@@ -25,6 +25,7 @@ use crate::error::RequestError;
 use crate::slices::Slices;
 use crate::upstream::error::{Refused, UpstreamError};
 
+mod call;
 mod carried;
 mod decode;
 mod encode_reply;
@@ -38,6 +39,7 @@ mod observe;
 mod output;
 mod output_text;
 mod places;
+mod reasoning;
 mod response;
 mod scan;
 mod tool_names;

@@ -12,13 +12,15 @@ use tt_core::call::citation::Citation;
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::finish::Finish;
 use tt_core::call::origin::Signature;
-use tt_core::call::part::{Image, Part, Thinking};
+use tt_core::call::part::{Image, Part};
 use tt_core::call::tool::ToolCall;
 use tt_core::usage::Reported;
 
+use super::call::Call;
 use super::events::Events;
 use super::message::Message;
 use super::output::{self, CallKind, ItemIds};
+use super::reasoning::Reasoning;
 use super::response::{Repeated, Response, Status};
 use super::tool_names::ToolNames;
 use super::{carried, failure};
@@ -68,36 +70,12 @@ enum Open {
     Other,
 }
 
-/// Thinking that grows.
-#[derive(Debug, Default)]
-struct Reasoning {
-    /// The index and the id of the item; `None` until there is something to show.
-    item: Option<(u32, String)>,
-    /// The paragraphs of the summary.
-    summary: Vec<String>,
-    /// The number of the paragraph that grows.
-    part: u32,
-    signature: Option<Signature>,
-    encrypted: Option<Signature>,
-}
-
-/// A call that grows.
-#[derive(Debug)]
-struct Call {
-    index: u32,
-    id: String,
-    kind: CallKind,
-    /// The call as it began.
-    head: ToolCall,
-    arguments: String,
-}
-
 impl Open {
     /// The length of what is kept, in bytes.
     fn kept_bytes(&self) -> usize {
         match self {
-            Self::Reasoning(reasoning) => reasoning.summary.iter().map(String::len).sum(),
-            Self::Call(call) => call.arguments.len(),
+            Self::Reasoning(reasoning) => reasoning.kept_bytes(),
+            Self::Call(call) => call.kept_bytes(),
             Self::Text | Self::Refusal | Self::Other => 0,
         }
     }
@@ -179,7 +157,7 @@ impl Encoder {
             signatures.into_iter().for_each(|signature| self.carry(signature, out));
         }
         if let Some(call) = self.stopped.take() {
-            self.called(&call, status, out);
+            self.called(call, status, out);
         }
     }
 
@@ -191,18 +169,14 @@ impl Encoder {
         let open = match head {
             Part::Text(_) => Open::Text,
             Part::Refusal { .. } => Open::Refusal,
-            Part::Thinking(Thinking { signature, encrypted, .. }) => Open::Reasoning(Reasoning {
-                signature: signature.clone(),
-                encrypted: encrypted.clone(),
-                ..Reasoning::default()
-            }),
+            Part::Thinking(thinking) => Open::Reasoning(Reasoning::of(thinking)),
             Part::ToolCall(call) => Open::Call(self.call(call, out)),
             _ => Open::Other,
         };
+        self.held.opened(open.kept_bytes());
         if let Some(replaced) = self.open.insert(block, open) {
             self.held.close(replaced.kept_bytes());
         }
-        self.held.opened(0);
         match head {
             Part::Text(text) => {
                 if let Some(message) = &mut self.message {
@@ -242,8 +216,9 @@ impl Encoder {
             (Delta::Signature(signature), Some(Open::Text)) => self.sign(signature, out),
             (Delta::Signature(signature), Some(Open::Reasoning(_))) => {
                 if let Some(Open::Reasoning(reasoning)) = self.open.get_mut(&block) {
-                    let before = reasoning.signature.replace(signature.clone());
-                    self.held.change(before.map_or(0, |before| before.value.len()), signature.value.len());
+                    let before = reasoning.kept_bytes();
+                    reasoning.sign(signature.clone());
+                    self.held.change(before, reasoning.kept_bytes());
                 }
             }
             _ => {}
@@ -301,52 +276,28 @@ impl Encoder {
     fn think(&mut self, block: u32, part: u32, text: &str, out: &mut BytesMut) {
         let Some(Open::Reasoning(reasoning)) = self.open.get_mut(&block).filter(|_| !text.is_empty()) else { return };
         let mut reasoning = std::mem::take(reasoning);
-        let (index, id) = self.shown(&mut reasoning, out);
-        if reasoning.summary.is_empty() || reasoning.part != part {
-            finish_paragraph(&reasoning, (index, &id), &mut self.out, out);
-            reasoning.part = part;
-            let summary_index = reasoning.summary.len();
-            reasoning.summary.push(String::new());
-            let fields = json!({"item_id": id, "output_index": index, "summary_index": summary_index,
-                "part": output::summary_text("")});
-            self.out.write("response.reasoning_summary_part.added", fields, out);
-        }
-        let place = format!("\"summary_index\":{},", reasoning.summary.len().saturating_sub(1));
-        self.out.delta("response.reasoning_summary_text.delta", (&id, index), &place, text, out);
-        if let Some(last) = reasoning.summary.last_mut() {
-            last.push_str(text);
-        }
+        self.show(&mut reasoning, out);
+        reasoning.think(part, text, &mut self.out, out);
         self.held.change(0, text.len());
         self.open.insert(block, Open::Reasoning(reasoning));
     }
 
-    /// The index and the id of the item, which is begun where it has not been.
-    fn shown(&mut self, reasoning: &mut Reasoning, out: &mut BytesMut) -> (u32, String) {
-        if let Some(item) = &reasoning.item {
-            return item.clone();
+    /// Begins the item of thinking where it has not begun.
+    fn show(&mut self, reasoning: &mut Reasoning, out: &mut BytesMut) {
+        if !reasoning.is_shown() {
+            let (index, id) = (self.index(), self.ids.next("rs"));
+            self.added(index, &output::reasoning(&id, &[], None), out);
+            reasoning.show(index, id);
         }
-        let item = (self.index(), self.ids.next("rs"));
-        self.added(item.0, &output::reasoning(&item.1, &[], None), out);
-        reasoning.item.insert(item).clone()
     }
 
     /// Ends thinking. Thinking without text and signature has no item.
     fn thought(&mut self, mut reasoning: Reasoning, out: &mut BytesMut) {
-        let whole = Thinking {
-            summary: std::mem::take(&mut reasoning.summary),
-            signature: reasoning.signature.take(),
-            encrypted: reasoning.encrypted.take(),
-            ..Thinking::default()
-        };
-        let encrypted = output::encrypted(&whole);
-        if reasoning.item.is_none() && encrypted.is_none() {
-            return;
+        if reasoning.has_something_to_show() {
+            self.show(&mut reasoning, out);
+            let (index, item) = reasoning.end(&mut self.out, out);
+            self.whole(index, item, out);
         }
-        let (index, id) = self.shown(&mut reasoning, out);
-        reasoning.summary = whole.summary;
-        finish_paragraph(&reasoning, (index, &id), &mut self.out, out);
-        let summary: Vec<&str> = reasoning.summary.iter().map(String::as_str).collect();
-        self.whole(index, output::reasoning(&id, &summary, encrypted), out);
     }
 
     /// Begins a call.
@@ -358,42 +309,21 @@ impl Encoder {
         let (index, id) = (self.index(), self.ids.next(kind.prefix()));
         let item = kind.item(&id, "in_progress", call, "", &self.names);
         self.added(index, &item, out);
-        let head =
-            ToolCall { id: call.id.clone(), name: call.name.clone(), custom: call.custom, ..ToolCall::default() };
-        Call { index, id, kind, head, arguments: String::new() }
+        Call::new(index, id, kind, call)
     }
 
     fn argue(&mut self, block: u32, text: &str, out: &mut BytesMut) {
-        let Some(Open::Call(call)) = self.open.get_mut(&block).filter(|_| !text.is_empty()) else { return };
-        call.arguments.push_str(text);
-        self.held.change(0, text.len());
-        let kind = match call.kind {
-            CallKind::Function => "response.function_call_arguments.delta",
-            CallKind::Custom => "response.custom_tool_call_input.delta",
-            CallKind::Search => return,
-        };
-        self.out.delta(kind, (&call.id, call.index), "", text, out);
+        if let Some(Open::Call(call)) = self.open.get_mut(&block).filter(|_| !text.is_empty()) {
+            call.argue(text, &mut self.out, out);
+            self.held.change(0, text.len());
+        }
     }
 
     /// Ends a call.
-    fn called(&mut self, call: &Call, status: Status<'_>, out: &mut BytesMut) {
-        self.held.close(call.arguments.len());
-        let Call { index, id, kind, head, arguments } = call;
-        let arguments = if arguments.is_empty() && *kind == CallKind::Function { "{}" } else { arguments.as_str() };
-        match kind {
-            CallKind::Function => {
-                let (name, _) = self.names.client(&head.name);
-                let fields = json!({"item_id": id, "output_index": index, "name": name, "arguments": arguments});
-                self.out.write("response.function_call_arguments.done", fields, out);
-            }
-            CallKind::Custom => {
-                let fields = json!({"item_id": id, "output_index": index, "input": arguments});
-                self.out.write("response.custom_tool_call_input.done", fields, out);
-            }
-            CallKind::Search => {}
-        }
-        let item = kind.item(id, status.word(), head, arguments, &self.names);
-        self.whole(*index, item, out);
+    fn called(&mut self, call: Call, status: Status<'_>, out: &mut BytesMut) {
+        self.held.close(call.kept_bytes());
+        let (index, item) = call.end(status.word(), &self.names, &mut self.out, out);
+        self.whole(index, item, out);
     }
 
     fn picture(&mut self, image: &Image, out: &mut BytesMut) {
@@ -445,17 +375,6 @@ impl Encoder {
         }
         self.closed = true;
     }
-}
-
-/// Ends the paragraph that grows.
-fn finish_paragraph(reasoning: &Reasoning, (index, id): (u32, &str), events: &mut Events, out: &mut BytesMut) {
-    let Some(text) = reasoning.summary.last() else { return };
-    let summary_index = reasoning.summary.len() - 1;
-    let fields = json!({"item_id": id, "output_index": index, "summary_index": summary_index, "text": text});
-    events.write("response.reasoning_summary_text.done", fields, out);
-    let part = output::summary_text(text);
-    let fields = json!({"item_id": id, "output_index": index, "summary_index": summary_index, "part": part});
-    events.write("response.reasoning_summary_part.done", fields, out);
 }
 
 impl StreamEncoder for Encoder {

@@ -380,13 +380,13 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
     body.insert("tool_choice".into(), choice);
 }
 
-/// True for a request of a client of Chat Completions, who knows which schemas OpenAI takes.
+/// True for a request of a client of OpenAI's dialects, who knows which schemas OpenAI takes.
 fn written_here(conversation: &Conversation) -> bool {
-    conversation.extra.of.is_none_or(|of| of == Dialect::OpenAiChat)
+    conversation.extra.of.is_none_or(|of| matches!(of, Dialect::OpenAiChat | Dialect::OpenAiResponses))
 }
 
 /// The value of `strict` for `schema`: left out where the client of another dialect asks for it, and OpenAI would refuse
-/// the schema. `own` is true for a client of Chat Completions.
+/// the schema. `own` is true for a client of OpenAI's dialects.
 fn held(strict: Option<bool>, schema: Option<&Value>, own: bool, notes: &mut Notes) -> Option<bool> {
     if own || strict != Some(true) || schema.is_some_and(strict::fits) {
         return strict;
