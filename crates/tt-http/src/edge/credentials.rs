@@ -2,8 +2,8 @@
 
 use http::HeaderMap;
 use http::header::{self, HeaderName};
-use tt_core::Role;
 use tt_core::caller::{Proof, Scope};
+use tt_core::{Dialect, Role};
 use tt_crypto::ApiKey;
 
 use crate::edge::context::Context;
@@ -34,7 +34,10 @@ pub(crate) async fn authenticate(
 ) -> Result<KnownCaller, ApiError> {
     let token = match key_header.filter(|name| alone(cx.headers(), name)) {
         Some(name) => key(cx.headers(), &name)?,
-        None => bearer(cx.headers())?,
+        None => match key_in_query(cx) {
+            Some(key) => key,
+            None => bearer(cx.headers())?,
+        },
     };
     let (kind, hash, user) = match ApiKey::parse(token) {
         Some(key) => (CredentialKind::ApiKey, key.hash(), None),
@@ -75,6 +78,13 @@ fn key<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, ApiErro
     let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(ApiError::invalid_credentials()) };
     value.to_str().map(str::trim).map_err(|_| ApiError::invalid_credentials())
+}
+
+/// The API key in the query (`?key=`), where clients of Gemini may send theirs; `None` where a header holds a credential.
+fn key_in_query(cx: &Context) -> Option<&str> {
+    let takes = cx.dialect == Some(Dialect::Gemini) && !cx.headers().contains_key(header::AUTHORIZATION);
+    let mut pairs = cx.parts.uri.query().filter(|_| takes)?.split('&');
+    pairs.find_map(|pair| pair.strip_prefix("key=")).filter(|key| key.starts_with("tt-"))
 }
 
 /// The token after `Bearer`. No header, or one of another scheme, is a missing credential; two headers are a wrong one.

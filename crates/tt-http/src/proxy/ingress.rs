@@ -9,9 +9,10 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tt_core::call::conversation::Conversation;
+use tt_core::call::field::Field;
 use tt_core::plan::InputTokens;
 use tt_core::{Dialect, Provider, UserId};
-use tt_providers::{ClientRequest, Exchange, Facts, Head, Ingress, RequestError, codec, decoded_bytes};
+use tt_providers::{ClientRequest, Exchange, Facts, Head, RequestError, codec, decoded_bytes};
 
 use crate::edge::error::ApiError;
 use crate::state::compute::{Compute, ComputeError};
@@ -93,7 +94,7 @@ impl Inbound {
         } else {
             (ClientRequest::read(ingress, &Head { uri: &parts.uri, headers: &parts.headers }, body), memory)
         };
-        let request = request.map_err(|error| malformed(ingress, error))?;
+        let request = request.map_err(|error| malformed(|field| ingress.field(field), error))?;
         Ok(Arc::new(Self::new(request, user, memory, Arc::clone(compute))))
     }
 
@@ -134,7 +135,7 @@ impl Inbound {
 
     /// The client's error, with the field at fault in the client's words.
     pub(crate) fn malformed(&self, error: RequestError) -> ApiError {
-        malformed(self.request.ingress(), error)
+        malformed(|field| self.request.field(field), error)
     }
 
     /// The client's error, if the request could not be read or written.
@@ -308,12 +309,12 @@ impl Drop for Inbound {
     }
 }
 
-/// The client's own error, answered with 400.
-fn malformed(ingress: &dyn Ingress, error: RequestError) -> ApiError {
+/// The client's own error, answered with 400. `name` prints a field as the client wrote it.
+fn malformed(name: impl Fn(&Field) -> String, error: RequestError) -> ApiError {
     match error {
         RequestError::InvalidJson { reason } => ApiError::invalid_json(&reason),
-        RequestError::Missing { field } => ApiError::missing_field(&ingress.field(&field)),
-        RequestError::Malformed { field, reason } => ApiError::invalid_field(ingress.field(&field), reason),
-        RequestError::Unsupported { field, reason } => ApiError::unsupported_parameter(&ingress.field(&field), &reason),
+        RequestError::Missing { field } => ApiError::missing_field(&name(&field)),
+        RequestError::Malformed { field, reason } => ApiError::invalid_field(name(&field), reason),
+        RequestError::Unsupported { field, reason } => ApiError::unsupported_parameter(&name(&field), &reason),
     }
 }
