@@ -153,9 +153,10 @@ async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, Api
     if cx.parts.method == Method::HEAD && routes::is_probe(cx.parts.uri.path()) {
         return (None, Ok(StatusCode::OK.into_reply()));
     }
-    let (row, params) = match routes::find(&cx.parts.method, cx.parts.uri.path()) {
+    let path = cx.parts.uri.path();
+    let (row, params) = match routes::find(&cx.parts.method, path) {
         Ok(found) => found,
-        Err(error) => return (None, Err(error)),
+        Err(error) => return (None, Ok(error_reply(error, routes::dialect_of_errors(path)))),
     };
     cx.params = params;
     cx.dialect = row.dialect;

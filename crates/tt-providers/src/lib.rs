@@ -23,7 +23,9 @@ pub mod sse;
 pub mod tally;
 pub mod upstream;
 
-pub use codec::{Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, PublicError, ReplyContext, Target, Undo};
+pub use codec::{
+    Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, PublicError, ReplyContext, Target, Undo,
+};
 pub use dialect::codec;
 pub use dialect::openai_chat;
 pub use error::RequestError;

@@ -380,6 +380,7 @@ impl ApiError {
             code: &self.code,
             message: &self.message,
             param: self.param.as_deref(),
+            retry_after: self.retry_after,
         }
     }
 

@@ -1,5 +1,5 @@
 //! Gemini [`generateContent` and `streamGenerateContent`](https://ai.google.dev/api/generate-content), for clients and for
-//! providers. The service has no route for clients of Gemini yet: only tests reach their side.
+//! providers.
 //!
 //! The path of a call, and not the body, holds the model and the choice between a whole answer and a stream.
 
@@ -14,8 +14,8 @@ use tt_core::call::field::Field;
 use tt_core::call::reply::Reply;
 
 use crate::codec::{
-    Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
-    StreamDecoder, StreamEncoder, Target, Undo,
+    Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts,
+    Scanned, StreamDecoder, StreamEncoder, Target, Undo,
 };
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -27,6 +27,7 @@ mod answer_stream;
 mod call_ids;
 mod contents;
 mod decode;
+mod elements;
 mod error;
 mod family;
 mod fees;
@@ -88,6 +89,10 @@ impl Scanned for scan::Scan {
         self.places.get()?.name(field)
     }
 
+    fn framing(&self) -> Framing {
+        self.framing
+    }
+
     fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
         fees::fees(call)
     }
@@ -101,7 +106,7 @@ impl Scanned for scan::Scan {
     }
 
     fn observer(&self) -> Box<dyn Observer> {
-        Box::new(observe::StreamObserver::default())
+        Box::new(observe::StreamObserver::new(self.framing))
     }
 
     fn encode_reply(&self, reply: &Reply, context: &ReplyContext) -> Bytes {
@@ -109,7 +114,7 @@ impl Scanned for scan::Scan {
     }
 
     fn stream_encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {
-        Box::new(answer_stream::Encoder::new(context))
+        Box::new(answer_stream::Encoder::new(context, self.framing))
     }
 }
 

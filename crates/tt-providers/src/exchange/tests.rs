@@ -37,7 +37,14 @@ fn streamed(exchange: &Exchange, sse: &str) -> (String, bool) {
         stream.end(&mut out);
     } else {
         let message = "it broke";
-        let error = PublicError { status: 502, kind: "upstream_error", code: "broken", message, param: None };
+        let error = PublicError {
+            status: 502,
+            kind: "upstream_error",
+            code: "broken",
+            message,
+            param: None,
+            retry_after: None,
+        };
         stream.broke(&error, &mut out);
     }
     (String::from_utf8(out.to_vec()).unwrap(), done)

@@ -3,7 +3,6 @@
 //! `{"error": {"code", "message", "status", "details"}}`, sometimes wrapped in an array, and plain JSON even where the
 //! content type says event stream.
 
-use bytes::BytesMut;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::json;
@@ -80,8 +79,8 @@ pub(super) fn in_answer(body: &[u8]) -> UpstreamError {
     UpstreamError::Refused(Box::new(refused(code, &HeaderMap::new(), body)))
 }
 
-/// Writes an error as the body of an answer: Google's object, with the stable code of this proxy as the reason, and the
-/// field at fault.
+/// Writes an error as the body of an answer: Google's object, with the stable code of this proxy as the reason, the field
+/// at fault, and the wait before another try, for which Google has no header.
 pub(super) fn encode(error: &PublicError<'_>) -> Vec<u8> {
     let mut details = vec![json!({
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
@@ -94,16 +93,16 @@ pub(super) fn encode(error: &PublicError<'_>) -> Vec<u8> {
             "fieldViolations": [{"field": field, "description": error.message}],
         }));
     }
+    if let Some(wait) = error.retry_after {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.RetryInfo",
+            "retryDelay": format!("{}s", seconds.max(1)),
+        }));
+    }
     let (code, message) = (error.status, error.message);
     let error = json!({"error": {"code": code, "message": message, "status": word(code), "details": details}});
     error.to_string().into_bytes()
-}
-
-/// Writes an error as the last event of a stream.
-pub(super) fn event(error: &PublicError<'_>, out: &mut BytesMut) {
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(&encode(error));
-    out.extend_from_slice(b"\r\n\r\n");
 }
 
 /// Google's word for a status ([`google.rpc.Code`](https://cloud.google.com/apis/design/errors#error_codes)).

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::node;
 use super::places::Places;
-use crate::codec::{Facts, Head};
+use crate::codec::{Facts, Framing, Head};
 use crate::dialect::body::{self, Fields, malformed, spliced};
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -29,6 +29,7 @@ const PRICED_CONFIG: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candi
 #[derive(Debug)]
 pub(super) struct Scan {
     pub(super) facts: Facts,
+    pub(super) framing: Framing,
     /// The place of `model`, which some clients send in the body too, quotes included.
     model_at: Option<Range<usize>>,
     limit: Limit,
@@ -76,7 +77,7 @@ impl Scan {
     /// `Malformed`, naming the field, for a path that is no call of a model, a key that stands twice (in two spellings
     /// too) or differs from a priced one by case only, and for values of the wrong type; `InvalidJson`.
     pub(super) fn of(head: &Head<'_>, body: &Bytes) -> Result<Self, RequestError> {
-        let (model, stream) = called(head)?;
+        let Called { model, stream, framing } = called(head)?;
         let text = body::text(body)?;
         let fields = Fields::of(text, "", &PRICED)?;
         let raw = |name| node::raw(&fields, name).map_err(|reason| malformed(name, reason));
@@ -106,6 +107,7 @@ impl Scan {
                 service_tier: tier.transpose()?.flatten().map(|tier| tier.to_ascii_lowercase()),
                 session: None,
             },
+            framing,
             model_at,
             limit: Limit::of(text, &fields, config.as_ref()),
             places: OnceLock::new(),
@@ -136,12 +138,19 @@ impl Scan {
     }
 }
 
-/// The model that the path names, and whether its method streams: `…/models/{model}:{method}`, where the model may be
-/// `provider/model`.
+/// The call that the path and the query ask for.
+struct Called {
+    model: String,
+    stream: bool,
+    framing: Framing,
+}
+
+/// Reads the path, `…/models/{model}:{method}`, where the model may be `provider/model`, and the query, which says by
+/// `alt=sse` that a stream is to come as events, and not as one JSON array.
 ///
 /// # Errors
-/// `Malformed` for another path, and for a stream that is to come as one JSON array (without `alt=sse`).
-fn called(head: &Head<'_>) -> Result<(String, bool), RequestError> {
+/// `Malformed` for another path, and for a form of answers that Gemini does not have.
+fn called(head: &Head<'_>) -> Result<Called, RequestError> {
     let no_call = || malformed("model", "the path must be models/{model}:generateContent or :streamGenerateContent");
     let (_, call) = head.uri.path().split_once("/models/").ok_or_else(no_call)?;
     let (model, method) = call.rsplit_once(':').ok_or_else(no_call)?;
@@ -154,11 +163,15 @@ fn called(head: &Head<'_>) -> Result<(String, bool), RequestError> {
     if model.is_empty() {
         return Err(no_call());
     }
-    let mut query = head.uri.query().unwrap_or_default().split('&');
-    if stream && !query.any(|pair| matches!(pair, "alt=sse" | "$alt=sse" | "%24alt=sse")) {
-        return Err(malformed("alt", "must be sse: a stream is an event stream here, and no JSON array"));
-    }
-    Ok((model.into_owned(), stream))
+    let query = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+    let forms =
+        query.filter(|(name, _)| matches!(name.as_ref(), "alt" | "$alt")).map(|(_, form)| match form.as_ref() {
+            "sse" => Ok(Framing::Events),
+            "json" => Ok(Framing::Array),
+            _ => Err(malformed("alt", "must be sse or json")),
+        });
+    let framing = forms.last().transpose()?.unwrap_or(Framing::Array);
+    Ok(Called { model: model.into_owned(), stream, framing })
 }
 
 /// A number of the configuration that bounds the cost. Gemini takes 0 for its default, so 0 is refused.

@@ -178,6 +178,7 @@ fn a_conversation_that_anthropic_keeps_is_refused_elsewhere_in_words_that_its_sd
         code: "unsupported_parameter",
         message: "no",
         param: Some("thread"),
+        retry_after: None,
     };
     let written: Value = serde_json::from_slice(&ingress.encode_error(&error)).unwrap();
     assert_eq!(written["error"]["details"]["error_code"], "thread_unsupported_request");

@@ -1,6 +1,7 @@
 //! Clients of Gemini: their requests, read, passed through and translated; the answers written for them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Uri};
@@ -9,16 +10,17 @@ use tt_core::Dialect;
 use tt_core::call::conversation::{Conversation, Part, Role, ToolChoice};
 use tt_providers::codec::{Head, PublicError};
 use tt_providers::sse::Framer;
-use tt_providers::{ClientRequest, Exchange, Facts, RequestError, Target, codec};
+use tt_providers::{ClientRequest, Exchange, Facts, Framing, RequestError, Target, codec};
 use uuid::Uuid;
 
 mod answers;
 mod round_trip;
 
-const PLAIN: &str = "/v1beta/models/alias:generateContent";
-const STREAM: &str = "/v1beta/models/alias:streamGenerateContent?alt=sse";
+pub(crate) const PLAIN: &str = "/v1beta/models/alias:generateContent";
+pub(crate) const STREAM: &str = "/v1beta/models/alias:streamGenerateContent?alt=sse";
+const ARRAY: &str = "/v1beta/models/alias:streamGenerateContent";
 
-fn read(uri: &str, body: impl Into<Bytes>) -> Result<ClientRequest, RequestError> {
+pub(crate) fn read(uri: &str, body: impl Into<Bytes>) -> Result<ClientRequest, RequestError> {
     let (uri, headers) = (uri.parse::<Uri>().unwrap(), HeaderMap::new());
     let ingress = codec(Dialect::Gemini).ingress.unwrap();
     ClientRequest::read(ingress, &Head { uri: &uri, headers: &headers }, body.into())
@@ -32,9 +34,16 @@ fn decoded(body: &Value) -> Conversation {
     Conversation::clone(&request(body).call().unwrap_or_else(|error| panic!("{error}: {body}")))
 }
 
-fn exchange(uri: &str, body: &Value, dialect: Dialect, model: &str) -> Result<Exchange, String> {
-    let request = Arc::new(read(uri, body.to_string()).unwrap());
-    Exchange::new(&request, dialect, Target { model, facts: None }, None, (1_800_000_000, Uuid::nil()))
+pub(crate) fn exchange(uri: &str, body: &Value, dialect: Dialect, model: &str) -> Result<Exchange, String> {
+    exchange_with(&Arc::new(read(uri, body.to_string()).unwrap()), dialect, Target { model, facts: None })
+}
+
+pub(crate) fn exchange_with(
+    request: &Arc<ClientRequest>,
+    dialect: Dialect,
+    target: Target<'_>,
+) -> Result<Exchange, String> {
+    Exchange::new(request, dialect, target, None, (1_800_000_000, Uuid::nil()))
         .map_err(|error| request.describe(&error))
 }
 
@@ -74,8 +83,22 @@ fn the_path_names_the_model_and_the_stream() {
     for uri in ["/", "/v1beta/models/a", "/v1beta/models/:generateContent", "/v1beta/models/a:other"] {
         assert!(facts(uri).is_err(), "{uri}");
     }
-    let array = facts("/v1beta/models/a:streamGenerateContent").unwrap_err();
-    assert!(array.to_string().contains("event stream"), "{array}");
+    let unknown = facts("/v1beta/models/a:streamGenerateContent?alt=media").unwrap_err();
+    assert!(unknown.to_string().contains("must be sse or json"), "{unknown}");
+}
+
+#[test]
+fn a_stream_comes_as_events_only_where_the_query_asks_for_them() {
+    for (query, framing) in [
+        ("?alt=sse", Framing::Events),
+        ("?%24alt=sse&x=y", Framing::Events),
+        ("?key=k", Framing::Array),
+        ("?alt=json", Framing::Array),
+        ("", Framing::Array),
+    ] {
+        let request = read(&format!("/v1beta/models/a:streamGenerateContent{query}"), "{}").unwrap();
+        assert_eq!(request.framing(), framing, "{query}");
+    }
 }
 
 #[test]
@@ -390,6 +413,7 @@ fn an_error_is_written_in_googles_shape() {
         code: "rate_limit_exceeded",
         message: "Too many requests.",
         param: Some("contents"),
+        retry_after: Some(Duration::from_millis(11_200)),
     };
     let body: Value = serde_json::from_slice(&codec(Dialect::Gemini).ingress.unwrap().encode_error(&error)).unwrap();
     assert_eq!(body["error"]["code"], 429);
@@ -399,6 +423,7 @@ fn an_error_is_written_in_googles_shape() {
     );
     assert_eq!(body["error"]["details"][0]["reason"], "RATE_LIMIT_EXCEEDED");
     assert_eq!(body["error"]["details"][1]["fieldViolations"][0]["field"], "contents");
+    assert_eq!(body["error"]["details"][2]["retryDelay"], "12s");
 }
 
 /// A stream that passes through is the provider's, byte for byte, wherever it is cut; its account does not depend on the
