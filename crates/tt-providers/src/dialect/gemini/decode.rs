@@ -35,13 +35,16 @@ const KNOWN: [&str; 10] = [
     "store",
 ];
 
-/// The fields without which an answer means the same. Codecs of other dialects leave them out, and note them by name.
-pub(super) const HARMLESS: [&str; 6] = [
+/// The fields that codecs of other dialects know by name. They leave them out with a note, or refuse those without which
+/// an answer means something else.
+pub(super) const HARMLESS: [&str; 8] = [
     "labels",
     "toolConfig.includeServerSideToolInvocations",
     "toolConfig.retrievalConfig",
     "generationConfig.enableEnhancedCivicAnswers",
+    "generationConfig.imageConfig",
     "generationConfig.responseModalities",
+    "generationConfig.responseMimeType",
     "generationConfig.speechConfig",
 ];
 
@@ -103,8 +106,16 @@ fn state(body: &Node<'_, '_>) -> Result<State, RequestError> {
 
 /// The processing tier in OpenAI's words.
 fn tier(body: &Node<'_, '_>) -> Result<Option<String>, RequestError> {
-    Ok(body.string("serviceTier")?.map(|tier| match tier.to_ascii_lowercase().as_str() {
+    Ok(body.string("serviceTier")?.and_then(|written| tier_word(&written)).map(|tier| match tier.as_str() {
         "standard" => "default".to_owned(),
-        other => other.to_owned(),
+        _ => tier,
     }))
+}
+
+/// Gemini's word for a processing tier, which clients may also write as the constant of its protocol
+/// (`SERVICE_TIER_FLEX`); `None` for the one that leaves the choice open.
+pub(super) fn tier_word(written: &str) -> Option<String> {
+    let word = written.to_ascii_lowercase();
+    let word = word.strip_prefix("service_tier_").unwrap_or(&word);
+    (word != "unspecified").then(|| word.to_owned())
 }

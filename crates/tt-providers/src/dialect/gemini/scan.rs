@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::decode::tier_word;
 use super::node;
 use super::places::Places;
 use crate::codec::{Facts, Framing, Head};
@@ -104,7 +105,7 @@ impl Scan {
                 stream,
                 max_output_tokens,
                 choices,
-                service_tier: tier.transpose()?.flatten().map(|tier| tier.to_ascii_lowercase()),
+                service_tier: tier.transpose()?.flatten().and_then(|tier| tier_word(&tier)),
                 session: None,
             },
             framing,

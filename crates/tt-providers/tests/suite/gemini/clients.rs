@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use tt_core::Dialect;
-use tt_core::call::conversation::{Conversation, Part, Role, ToolChoice};
+use tt_core::call::conversation::{Conversation, Part, Role};
 use tt_providers::codec::{Head, PublicError};
 use tt_providers::sse::Framer;
 use tt_providers::{ClientRequest, Exchange, Facts, Framing, RequestError, Target, codec};
@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 mod answers;
 mod round_trip;
+mod settings;
 
 pub(crate) const PLAIN: &str = "/v1beta/models/alias:generateContent";
 pub(crate) const STREAM: &str = "/v1beta/models/alias:streamGenerateContent?alt=sse";
@@ -363,45 +364,6 @@ fn the_word_for_no_signature_is_none() {
             {"functionCall": {"name": "f"}, "thoughtSignature": word}]}]}));
         let Part::ToolCall(call) = &call.messages[0].parts[0] else { panic!() };
         assert_eq!(call.signature, None);
-    }
-}
-
-#[test]
-fn the_rule_for_calling_tools_is_read() {
-    let choice = |config: Value| {
-        decoded(&json!({"contents": [user("x")], "toolConfig": {"functionCallingConfig": config}})).tool_choice
-    };
-    let allowed = |names: &[&str], required| {
-        Some(ToolChoice::Allowed { names: names.iter().map(|name| (*name).to_owned()).collect(), required })
-    };
-    assert_eq!(choice(json!({})), None);
-    assert_eq!(choice(json!({"mode": "auto"})), Some(ToolChoice::Auto));
-    assert_eq!(choice(json!({"mode": "NONE"})), Some(ToolChoice::None));
-    assert_eq!(choice(json!({"mode": "ANY"})), Some(ToolChoice::Required));
-    assert_eq!(choice(json!({"mode": "ANY", "allowedFunctionNames": ["f"]})), Some(ToolChoice::Named("f".into())));
-    assert_eq!(choice(json!({"mode": "ANY", "allowed_function_names": ["f", "g"]})), allowed(&["f", "g"], true));
-    assert_eq!(choice(json!({"mode": "VALIDATED", "allowedFunctionNames": ["f"]})), allowed(&["f"], false));
-}
-
-#[test]
-fn under_a_budget_only_what_is_known_to_be_free_is_taken() {
-    let fees = |fields: Value| {
-        let mut body = json!({"contents": [user("x")]});
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let request = request(&body);
-        request.fees().map_err(|error| request.describe(&error))
-    };
-    assert!(fees(json!({"labels": {}, "toolConfig": {"retrievalConfig": {}}})).is_ok());
-    assert!(fees(json!({"cachedContent": "cachedContents/x"})).unwrap().by_reference);
-    assert!(fees(json!({"generationConfig": {"thinkingConfig": {"thinkingBudget": 9}}})).unwrap().fixed_thinking);
-    for (fields, named) in [
-        (json!({"tools": [{"codeExecution": {}}]}), "tools[0] "),
-        (json!({"generationConfig": {"responseModalities": ["IMAGE"]}}), "generationConfig.responseModalities "),
-        (json!({"generationConfig": {"imageConfig": {}}}), "generationConfig.imageConfig "),
-        (json!({"somethingNew": 1}), "somethingNew "),
-    ] {
-        let error = fees(fields).unwrap_err();
-        assert!(error.starts_with(named), "{error}");
     }
 }
 
