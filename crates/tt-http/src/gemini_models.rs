@@ -11,7 +11,7 @@ use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
 /// The methods that a model of any provider can be called with.
-const METHODS: [&str; 2] = ["generateContent", "streamGenerateContent"];
+const METHODS: [&str; 3] = ["generateContent", "streamGenerateContent", "countTokens"];
 
 /// [The model resource](https://ai.google.dev/api/models#Model). The limits are those of the target, in tokens; a model that
 /// the price table does not list has none.
@@ -24,7 +24,7 @@ pub(crate) struct Model {
     input_token_limit: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_token_limit: Option<u64>,
-    supported_generation_methods: [&'static str; 2],
+    supported_generation_methods: [&'static str; 3],
 }
 
 #[derive(Serialize)]

@@ -13,7 +13,7 @@ use tt_providers::{Disposition, UpstreamError};
 
 use crate::edge::context::Context;
 use crate::edge::error::{ApiError, LONGEST_MESSAGE, shortened};
-use crate::edge::reply::{Reply, limit_headers};
+use crate::edge::reply::{Reply, ReplyBody, limit_headers};
 use crate::state::directory::{KnownCaller, UserView};
 
 mod accounting;
@@ -37,16 +37,17 @@ use request_budget::NotReserved;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(6400);
 
-/// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`.
+/// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent` and `:countTokens`.
 pub(crate) async fn generate_content(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let method = cx.param(0).rsplit_once(':').map_or("", |(_, method)| method);
-    if !matches!(method, "generateContent" | "streamGenerateContent") {
+    if !matches!(method, "generateContent" | "streamGenerateContent" | "countTokens") {
         return Err(ApiError::route_not_found());
     }
     complete(cx, caller).await
 }
 
-/// A call of a model: `POST /v1/chat/completions` and `POST /v1/messages`, each in the dialect of its path.
+/// A call of a model: `POST /v1/chat/completions`, `POST /v1/messages`, `POST /v1/messages/count_tokens` and those of
+/// Gemini, each in the dialect of its path.
 pub(crate) async fn complete(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let dialect = cx.dialect.ok_or_else(ApiError::internal)?;
     let tags = admit::tags(cx.headers())?;
@@ -109,6 +110,9 @@ impl Run {
     /// Tries the plan's steps until one serves. The request settles on every way out.
     async fn serve(mut self, plan: Plan, mut accounting: Accounting) -> Result<Reply, ApiError> {
         for (position, step) in plan.steps.iter().enumerate() {
+            if self.inbound.counts_here(step.provider) {
+                return self.counted(step, accounting).await;
+            }
             let mut outbound = match self.prepare(step, accounting.reserved_cap()).await {
                 Ok(outbound) => outbound,
                 // The client is told what the first target cannot do. A fallback that cannot do it is skipped, and so is
@@ -157,6 +161,18 @@ impl Run {
         }
         let error = self.all_failed();
         Err(give_up(accounting, error).await)
+    }
+
+    /// Answers with a count of the request's tokens that is made here, as the step's provider would count them.
+    async fn counted(self, step: &Step, accounting: Accounting) -> Result<Reply, ApiError> {
+        let attempts = accounting.attempts();
+        match self.inbound.token_count(step.provider).await {
+            Ok(body) => {
+                let cost = accounting.counted().await;
+                Ok(response_head::plain(step, attempts, false, cost, ReplyBody::full(body)))
+            }
+            Err(error) => Err(give_up(accounting, error).await),
+        }
     }
 
     /// Puts the request into the step's words, with the key that it needs.

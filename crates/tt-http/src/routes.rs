@@ -56,12 +56,23 @@ impl Route {
         self.pattern.starts_with("/auth/") || self.pattern.starts_with("/manage/")
     }
 
+    /// The dialect of the client, on the paths that have one. A list of models comes as the API `asked` gives it, if the
+    /// client asks for that of a certain API.
+    pub(crate) fn dialect_of(&self, asked: Option<Dialect>) -> Option<Dialect> {
+        asked.filter(|_| self.is_list_of_models()).or(self.dialect)
+    }
+
+    fn is_list_of_models(&self) -> bool {
+        self.method == Method::GET && self.pattern.starts_with("/v1/models")
+    }
+
     /// The header that may hold an API key here beside `Authorization`, as the clients of Anthropic and Gemini send it.
-    pub(crate) fn key_header(&self) -> Option<HeaderName> {
-        if self.dialect == Some(GEMINI) {
+    /// `dialect` is that of the client.
+    pub(crate) fn key_header(&self, dialect: Option<Dialect>) -> Option<HeaderName> {
+        if dialect == Some(GEMINI) {
             return Some(HeaderName::from_static("x-goog-api-key"));
         }
-        let takes = self.dialect == Some(ANTHROPIC) || self.pattern.starts_with("/v1/models");
+        let takes = dialect == Some(ANTHROPIC) || self.is_list_of_models();
         takes.then_some(HeaderName::from_static("x-api-key"))
     }
 
@@ -158,6 +169,7 @@ static ROUTES: &[Route] = &[
 
     proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
     proxied(ANTHROPIC, Method::POST, "/v1/messages",      Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
+    proxied(ANTHROPIC, Method::POST, "/v1/messages/count_tokens", Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
     proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show)),
     proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list)),
     proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),

@@ -24,7 +24,8 @@ pub mod tally;
 pub mod upstream;
 
 pub use codec::{
-    Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, PublicError, ReplyContext, Target, Undo,
+    Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, PublicError, ReplyContext, Target, TokenCount,
+    Undo,
 };
 pub use dialect::codec;
 pub use dialect::openai_chat;
@@ -33,5 +34,5 @@ pub use exchange::{Answer, AnswerStream, ClientRequest, Exchange};
 pub use json::decoded_bytes;
 pub use slices::Slices;
 pub use upstream::client::{Client, ClientSettings};
-pub use upstream::error::{Disposition, Refused, RefusedKind, UpstreamError};
+pub use upstream::error::{Disposition, Original, Refused, RefusedKind, UpstreamError};
 pub use upstream::trust::Trust;

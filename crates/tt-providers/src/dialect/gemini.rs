@@ -15,7 +15,7 @@ use tt_core::call::reply::Reply;
 
 use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts,
-    Scanned, StreamDecoder, StreamEncoder, Target, Undo,
+    Scanned, StreamDecoder, StreamEncoder, Target, TokenCount, Undo,
 };
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -80,7 +80,7 @@ impl Scanned for scan::Scan {
     }
 
     fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
-        let (call, places) = decode::decode_request(body, &self.facts)?;
+        let (call, places) = decode::decode_request(body, &self.facts, self.method)?;
         self.places.get_or_init(|| places);
         Ok(call)
     }
@@ -91,6 +91,14 @@ impl Scanned for scan::Scan {
 
     fn framing(&self) -> Framing {
         self.framing
+    }
+
+    fn path(&self, model: &str) -> Result<Option<Cow<'static, str>>, RequestError> {
+        path::path(model, self.method).map(Some)
+    }
+
+    fn count(&self) -> Option<&dyn TokenCount> {
+        if self.method == path::Method::CountTokens { Some(&scan::Count) } else { None }
     }
 
     fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
@@ -120,7 +128,7 @@ impl Scanned for scan::Scan {
 
 impl Egress for Gemini {
     fn path(&self, model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError> {
-        path::path(model, stream)
+        path::path(model, if stream { path::Method::Stream } else { path::Method::Generate })
     }
 
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {

@@ -97,7 +97,7 @@ async fn errors_of_the_providers_are_told_in_googles_shape() {
     world.mock.on("mock-busy", Behaviour::status(429).header("retry-after", "7"));
     world.mock.on("mock-down", Behaviour::status(500));
     world.mock.on("mock-long", Behaviour::context_length());
-    for provider in PROVIDERS {
+    for provider in [OpenAi, Anthropic] {
         for (model, status, word, reason) in [
             ("mock-busy", 429, "RESOURCE_EXHAUSTED", "UPSTREAM_RATE_LIMITED"),
             ("mock-down", 502, "UNAVAILABLE", "ALL_ATTEMPTS_FAILED"),
@@ -135,6 +135,25 @@ async fn a_stream_that_breaks_ends_with_an_error() {
             assert!(before.iter().all(|element| element["candidates"].is_array()), "{provider}: {before:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn errors_of_gemini_come_back_as_they_were() {
+    let world = world().await;
+    let user = world.user().await;
+    let body = "{\n  \"error\": {\n    \"code\": 429,\n    \"message\": \"Quota\",\n    \"status\": \"RESOURCE_EXHAUSTED\"\n  }\n}\n";
+    world.mock.on("mock-quota", Behaviour::status_with_body(429, body));
+    world.mock.on("mock-down", Behaviour::status(503));
+    for path in [plain(Gemini), streamed(Gemini)] {
+        let response = post(&user, &path.replace("mock-small", "mock-quota"), &question("x")).send().await;
+        assert_eq!(response.expect(429).text(), body);
+        let response = post(&user, &path.replace("mock-small", "mock-down"), &question("x")).send().await;
+        told(response, 503, "UNAVAILABLE");
+    }
+    // A stored key that Gemini refuses is not the caller's fault.
+    let key = json!({"api_key": "AIza-no-key-of-the-mock"});
+    user.session.patch(&format!("/manage/providers/{}", user.provider_key(Gemini))).json(&key).send().await.expect(200);
+    told(post(&user, &plain(Gemini), &question("x")).send().await, 502, "UNAVAILABLE");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use tt_core::call::extra::Extra;
 
 use self::left_over::keep;
 use super::node::Node;
+use super::path::{COUNTED, Method};
 use super::places::Places;
 use crate::codec::Facts;
 use crate::dialect::object::Path;
@@ -52,19 +53,30 @@ pub(super) const HARMLESS: [&str; 8] = [
 ///
 /// # Errors
 /// `InvalidJson`, `Missing` and `Malformed`, which name the field (`contents[0].parts[1].inlineData.mimeType`).
-pub(super) fn decode_request(body: &[u8], facts: &Facts) -> Result<(Conversation, Places), RequestError> {
+pub(super) fn decode_request(
+    body: &[u8],
+    facts: &Facts,
+    method: Method,
+) -> Result<(Conversation, Places), RequestError> {
     let body: &RawValue =
         serde_json::from_slice(body).map_err(|error| RequestError::InvalidJson { reason: error.to_string() })?;
     let body = Node::of(body, Path::Root)?;
+    match if method == Method::CountTokens { body.object(COUNTED)? } else { None } {
+        Some(counted) => conversation(&counted, facts),
+        None => conversation(&body, facts),
+    }
+}
+
+fn conversation(body: &Node<'_, '_>, facts: &Facts) -> Result<(Conversation, Places), RequestError> {
     let mut places = Places::default();
     let mut extra = Extra { of: Some(Dialect::Gemini), harmless: &HARMLESS, ..Extra::default() };
     for (name, value) in body.others(&KNOWN) {
         keep(&mut extra, name.to_owned(), value);
     }
-    let tools = tools::tools(&body, &mut places.tools)?;
-    let tool_choice = tools::choice(&body, &mut extra)?;
-    let mut messages = contents::messages(&body, &mut places.messages)?;
-    let config = config::config(&body, &mut extra)?;
+    let tools = tools::tools(body, &mut places.tools)?;
+    let tool_choice = tools::choice(body, &mut extra)?;
+    let mut messages = contents::messages(body, &mut places.messages)?;
+    let config = config::config(body, &mut extra)?;
     if let Some(detail) = config.detail {
         let parts = messages.iter_mut().flat_map(|message| &mut message.parts);
         for part in parts {
@@ -83,9 +95,9 @@ pub(super) fn decode_request(body: &[u8], facts: &Facts) -> Result<(Conversation
         sampling: config.sampling,
         thinking: config.thinking,
         cache: CachePlan::default(),
-        state: state(&body)?,
+        state: state(body)?,
         end_user: None,
-        service_tier: tier(&body)?,
+        service_tier: tier(body)?,
         stream: facts.stream,
         audio_output: config.audio_output,
         extra,

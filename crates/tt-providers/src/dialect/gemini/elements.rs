@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
+use super::parts::compact;
 use crate::codec::Framing;
 
 /// The framing of the elements of one stream, each of which is a JSON object.
@@ -39,10 +40,13 @@ impl Elements {
         }
     }
 
-    /// Writes a whole element.
+    /// Writes a whole element. `json` may be spread over lines, which an event cannot be.
     pub(super) fn write(&mut self, json: &[u8], out: &mut BytesMut) {
         self.begin(out);
-        out.put_slice(json);
+        match std::str::from_utf8(json) {
+            Ok(json) if self.framing == Framing::Events => out.put_slice(compact(json).as_bytes()),
+            _ => out.put_slice(json),
+        }
         self.end(out);
     }
 

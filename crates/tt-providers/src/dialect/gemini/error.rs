@@ -3,12 +3,13 @@
 //! `{"error": {"code", "message", "status", "details"}}`, sometimes wrapped in an array, and plain JSON even where the
 //! content type says event stream.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::codec::PublicError;
-use crate::upstream::error::{Refused, RefusedKind, UpstreamError, cut, status_line};
+use crate::upstream::error::{Original, Refused, RefusedKind, UpstreamError, cut, status_line};
 use crate::upstream::retry_after::{retry_after, seconds, should_retry};
 
 #[derive(Debug, Deserialize)]
@@ -49,7 +50,9 @@ struct FieldViolation {
 
 /// Reads an answer with an error status. If the body is no error object, the status line is the message.
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
-    let error = parse(body).unwrap_or_default();
+    let parsed = parse(body);
+    let original = parsed.is_some().then(|| Original { body: Bytes::copy_from_slice(body), headers: HeaderMap::new() });
+    let error = parsed.unwrap_or_default();
     let (status, kind, code) = classify(status, &error);
     let message = match error.message.as_deref().map(str::trim) {
         Some(message) if !message.is_empty() => cut(message),
@@ -70,6 +73,7 @@ pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused 
         param,
         retry_after,
         should_retry: should_retry(headers),
+        original: original.map(Box::new),
     }
 }
 
@@ -80,8 +84,11 @@ pub(super) fn in_answer(body: &[u8]) -> UpstreamError {
 }
 
 /// Writes an error as the body of an answer: Google's object, with the stable code of this proxy as the reason, the field
-/// at fault, and the wait before another try, for which Google has no header.
+/// at fault, and the wait before another try, for which Google has no header. An error of Gemini is written as it came.
 pub(super) fn encode(error: &PublicError<'_>) -> Vec<u8> {
+    if let Some(original) = error.original {
+        return original.to_vec();
+    }
     let mut details = vec![json!({
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": error.code.to_ascii_uppercase(),

@@ -144,6 +144,14 @@ pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     }))
 }
 
+/// Checks a count of tokens with a success status. One of 0 may be left out.
+///
+/// # Errors
+/// `Refused` when it is an error object all the same; `Protocol` when it is no object.
+pub(super) fn check_count(body: &[u8]) -> Result<(), UpstreamError> {
+    Chunk::read(body.trim_ascii()).map(drop)
+}
+
 /// Watches a stream on its way to a client.
 #[derive(Debug, Default)]
 pub(super) struct StreamObserver {

@@ -368,6 +368,58 @@ fn the_word_for_no_signature_is_none() {
 }
 
 #[test]
+fn a_count_is_asked_for_in_both_ways() {
+    const COUNT: &str = "/v1beta/models/alias:countTokens";
+    let target = Target { model: "gemini-x", facts: None };
+    for (body, sent) in [
+        (r#"{"contents":[{"parts":[{"text":"one two"}]}]}"#, r#"{"contents":[{"parts":[{"text":"one two"}]}]}"#),
+        (
+            r#"{"generateContentRequest":{"model":"models/alias","contents":[{"parts":[{"text":"one two"}]}]}}"#,
+            r#"{"generateContentRequest":{"model":"models/gemini-x","contents":[{"parts":[{"text":"one two"}]}]}}"#,
+        ),
+    ] {
+        let request = Arc::new(read(COUNT, body).unwrap());
+        assert_eq!(request.count().unwrap().encode(7), r#"{"totalTokens":7}"#);
+        assert_eq!(request.call().unwrap().texts().collect::<Vec<_>>(), ["one two"], "{body}");
+        let exchange = exchange_with(&request, Dialect::Gemini, target).unwrap();
+        assert_eq!(exchange.path(), "/v1beta/models/gemini-x:countTokens");
+        assert_eq!(String::from_utf8(exchange.body().to_vec()).unwrap(), sent);
+        assert_eq!(exchange.reply(r#"{ "totalTokens": 3 }"#.into()).unwrap().body, r#"{ "totalTokens": 3 }"#);
+        assert!(exchange.reply("[]".into()).is_err());
+    }
+    assert!(read(COUNT, r#"{"generateContentRequest":7}"#).is_err());
+    let fault = read(COUNT, r#"{"generateContentRequest":{"contents":[{"parts":[{"text":7}]}]}}"#).unwrap();
+    let error = fault.describe(&fault.call().unwrap_err());
+    assert!(error.starts_with("generateContentRequest.contents[0].parts[0].text: "), "{error}");
+    assert!(read(PLAIN, "{}").unwrap().count().is_none());
+}
+
+#[test]
+fn an_error_of_gemini_is_written_as_it_came() {
+    let given = "{\n  \"error\": {\"code\": 429, \"message\": \"a  b\"}\n}";
+    let codec = codec(Dialect::Gemini);
+    let refused = codec.egress.refused(429, &HeaderMap::new(), given.as_bytes());
+    let original = refused.original.unwrap().body;
+    let error = PublicError {
+        status: 429,
+        kind: "k",
+        code: "c",
+        message: "m",
+        param: None,
+        retry_after: None,
+        request_id: None,
+        original: Some(&original),
+    };
+    assert_eq!(codec.ingress.unwrap().encode_error(&error), given);
+    // In a stream it is one line.
+    let exchange = exchange(STREAM, &json!({"contents": [user("x")]}), Dialect::Gemini, "gemini-x").unwrap();
+    let mut out = BytesMut::new();
+    exchange.stream().broke(&error, &mut out);
+    assert_eq!(out, "data: {\"error\":{\"code\":429,\"message\":\"a  b\"}}\r\n\r\n");
+    assert!(codec.egress.refused(502, &HeaderMap::new(), b"<html>").original.is_none());
+}
+
+#[test]
 fn an_error_is_written_in_googles_shape() {
     let error = PublicError {
         status: 429,
@@ -376,6 +428,8 @@ fn an_error_is_written_in_googles_shape() {
         message: "Too many requests.",
         param: Some("contents"),
         retry_after: Some(Duration::from_millis(11_200)),
+        request_id: None,
+        original: None,
     };
     let body: Value = serde_json::from_slice(&codec(Dialect::Gemini).ingress.unwrap().encode_error(&error)).unwrap();
     assert_eq!(body["error"]["code"], 429);

@@ -110,7 +110,9 @@ fn golden_errors_to_clients_of_gemini() {
     ] {
         for (param, wait) in [(None, None), (Some("contents[0].parts"), Some(1500))] {
             let retry_after = wait.map(std::time::Duration::from_millis);
-            let error = PublicError { status, kind, code, message: "Some \"words\".", param, retry_after };
+            let message = "Some \"words\".";
+            let (request_id, original) = (None, None);
+            let error = PublicError { status, kind, code, message, param, retry_after, request_id, original };
             let json: Value = serde_json::from_slice(&ingress.encode_error(&error)).unwrap();
             writeln!(text, "{status} {code}\n    {json}").unwrap();
         }

@@ -261,6 +261,8 @@ fn an_error_ends_the_stream_without_done() {
         message: "broke",
         param: None,
         retry_after: None,
+        request_id: None,
+        original: None,
     };
     encoder.broke(&error, &mut out);
     encoder.event(&Event::Done, &mut out);

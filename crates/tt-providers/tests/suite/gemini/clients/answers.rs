@@ -225,8 +225,16 @@ fn a_stream_without_events_is_one_array_of_the_same() {
 fn an_array_that_breaks_ends_with_the_error() {
     let chunk = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\n\n";
     let openai = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
-    let error =
-        PublicError { status: 502, kind: "upstream_error", code: "c", message: "m", param: None, retry_after: None };
+    let error = PublicError {
+        status: 502,
+        kind: "upstream_error",
+        code: "c",
+        message: "m",
+        param: None,
+        retry_after: None,
+        request_id: None,
+        original: None,
+    };
     for (dialect, sse) in [(Dialect::Gemini, chunk), (Dialect::OpenAiChat, openai)] {
         for (events, elements) in [("", 1), (sse, 2)] {
             let mut stream = exchange(ARRAY, &json!({"contents": [user("x")]}), dialect, MODEL).unwrap().stream();
