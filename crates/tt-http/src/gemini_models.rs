@@ -1,9 +1,9 @@
 //! `/v1beta/models`: the models that the caller may name, in the shape of Gemini's API.
 
 use serde::Serialize;
-use tt_core::Provider;
 use tt_core::plan::{self, InputTokens};
 use tt_core::price::PriceTable;
+use tt_core::routing::Routes;
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
@@ -32,38 +32,38 @@ pub(crate) struct Models {
     models: Vec<Model>,
 }
 
-/// `GET /v1beta/models`: the caller's aliases, on one page.
+/// `GET /v1beta/models`: the caller's aliases, on one page. An alias that catches names is no name of a model, and is not
+/// listed.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Models>, ApiError> {
     let view = cx.app.directory.view(&caller).await?;
-    let mut aliases: Vec<_> = view.routes.aliases().filter(|alias| caller.may_name(alias.name.as_str())).collect();
+    let exact = view.routes.aliases().filter(|alias| alias.name.catches().is_none());
+    let mut aliases: Vec<_> = exact.filter(|alias| caller.may_name(&view.routes, alias.name.as_str())).collect();
     aliases.sort_by_key(|alias| alias.id);
     let prices = cx.app.prices.load();
-    let models = aliases
-        .into_iter()
-        .map(|alias| model(alias.name.as_str(), alias.provider, alias.target_model.as_str(), &prices))
-        .collect();
-    Ok(Json(Models { models }))
+    let models = aliases.into_iter().map(|alias| model(&view.routes, alias.name.as_str(), &prices));
+    Ok(Json(Models { models: models.collect::<Result<_, _>>()? }))
 }
 
 /// `GET /v1beta/models/{name}`: an alias, or a `provider/model` for whose provider the caller has a key.
 pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Model>, ApiError> {
     let name = cx.param(0);
-    if !caller.may_name(name) {
+    let view = cx.app.directory.view(&caller).await?;
+    if !caller.may_name(&view.routes, name) {
         return Err(ApiError::alias_not_allowed());
     }
-    let view = cx.app.directory.view(&caller).await?;
-    let plan = plan::plan(&view.routes, name, InputTokens::Exact(u64::MAX))?;
-    let target = plan.steps.first().ok_or_else(ApiError::internal)?;
-    Ok(Json(model(name, target.provider, target.model.as_str(), &cx.app.prices.load())))
+    Ok(Json(model(&view.routes, name, &cx.app.prices.load())?))
 }
 
-fn model(name: &str, provider: Provider, target: &str, prices: &PriceTable) -> Model {
-    let facts = prices.facts(provider, target);
-    Model {
+/// The model that `name` leads to. The light model has no say, since it is for small requests only.
+fn model(routes: &Routes, name: &str, prices: &PriceTable) -> Result<Model, ApiError> {
+    let plan = plan::plan(routes, name, InputTokens::Exact(u64::MAX))?;
+    let target = plan.steps.first().ok_or_else(ApiError::internal)?;
+    let facts = prices.facts(target.provider, target.model.as_str());
+    Ok(Model {
         name: format!("models/{name}"),
         display_name: name.to_owned(),
         input_token_limit: facts.and_then(|facts| facts.context_window),
         output_token_limit: facts.and_then(|facts| facts.max_output),
         supported_generation_methods: METHODS,
-    }
+    })
 }
