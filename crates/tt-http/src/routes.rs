@@ -16,7 +16,7 @@ use crate::manage::{
     aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif,
 };
 use crate::state::directory::KnownCaller;
-use crate::{health, key, models};
+use crate::{gemini_models, health, key, models};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 
@@ -56,19 +56,23 @@ impl Route {
         self.pattern.starts_with("/auth/") || self.pattern.starts_with("/manage/")
     }
 
-    /// The dialect of the client, on the paths that have one. `of_anthropic` is true for a client that names a version of
-    /// Anthropic's API: it gets the list of models as that API gives it.
-    pub(crate) fn dialect_of(&self, of_anthropic: bool) -> Option<Dialect> {
-        if of_anthropic && self.is_list_of_models() { Some(ANTHROPIC) } else { self.dialect }
+    /// The dialect of the client, on the paths that have one. A list of models comes as the API `asked` gives it, if the
+    /// client asks for that of a certain API.
+    pub(crate) fn dialect_of(&self, asked: Option<Dialect>) -> Option<Dialect> {
+        asked.filter(|_| self.is_list_of_models()).or(self.dialect)
     }
 
     fn is_list_of_models(&self) -> bool {
         self.method == Method::GET && self.pattern.starts_with("/v1/models")
     }
 
-    /// The header that may hold an API key here beside `Authorization`, as Anthropic's clients send it.
-    pub(crate) fn key_header(&self) -> Option<HeaderName> {
-        let takes = self.dialect == Some(ANTHROPIC) || self.is_list_of_models();
+    /// The header that may hold an API key here beside `Authorization`, as the clients of Anthropic and Gemini send it.
+    /// `dialect` is that of the client.
+    pub(crate) fn key_header(&self, dialect: Option<Dialect>) -> Option<HeaderName> {
+        if dialect == Some(GEMINI) {
+            return Some(HeaderName::from_static("x-goog-api-key"));
+        }
+        let takes = dialect == Some(ANTHROPIC) || self.is_list_of_models();
         takes.then_some(HeaderName::from_static("x-api-key"))
     }
 
@@ -105,6 +109,7 @@ const fn proxied(dialect: Dialect, method: Method, pattern: &'static str, cap: C
 
 const OPENAI: Dialect = Dialect::OpenAiChat;
 const ANTHROPIC: Dialect = Dialect::AnthropicMessages;
+const GEMINI: Dialect = Dialect::Gemini;
 
 const NONE: Cap = Cap::Bytes(0);
 const SMALL: Cap = Cap::Bytes(16 * 1024);
@@ -168,6 +173,11 @@ static ROUTES: &[Route] = &[
     proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show)),
     proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list)),
     proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),
+
+    proxied(GEMINI, Method::POST, "/v1beta/models/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
+    proxied(GEMINI, Method::POST, "/v1/models/{*model}",  Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
+    proxied(GEMINI, Method::GET,  "/v1beta/models",       NONE,       authed!(Proxy, gemini_models::list)),
+    proxied(GEMINI, Method::GET,  "/v1beta/models/{*model}", NONE,    authed!(Proxy, gemini_models::show)),
 ];
 
 /// The patterns of paths, each with the rows that share it.
@@ -192,6 +202,14 @@ static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| 
 /// True for the paths at which coding agents ask by `HEAD`, without a credential, if there is a server.
 pub(crate) fn is_probe(path: &str) -> bool {
     path == "/" || path == "/api/hello" || path == "/v1" || path.starts_with("/v1/")
+}
+
+/// The dialect of an error about the path itself: that of its rows or, where it has none, of the API that it belongs to.
+pub(crate) fn dialect_of_errors(path: &str) -> Option<Dialect> {
+    match PATHS.at(path) {
+        Ok(found) => found.value.first().and_then(|row| row.dialect),
+        Err(_) => path.starts_with("/v1beta/").then_some(GEMINI),
+    }
 }
 
 /// The row for a request, and the values of its path's placeholders, percent-decoded. `HEAD` is answered wherever `GET` is:

@@ -16,7 +16,7 @@ use tt_core::tokens::most_of_text;
 use tt_core::usage::Reported;
 use uuid::Uuid;
 
-use crate::codec::{CostFacts, Egress, Facts, Head, Ingress, ReplyContext, Scanned, Target, TokenCount, Undo};
+use crate::codec::{CostFacts, Egress, Facts, Framing, Head, Ingress, ReplyContext, Scanned, Target, TokenCount, Undo};
 use crate::dialect::codec;
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -56,6 +56,11 @@ impl ClientRequest {
     /// The facts that the scan found.
     pub fn facts(&self) -> &Facts {
         self.scanned.facts()
+    }
+
+    /// The form in which the client wants a streamed answer.
+    pub fn framing(&self) -> Framing {
+        self.scanned.framing()
     }
 
     /// The body as the client sent it.

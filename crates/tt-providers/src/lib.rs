@@ -24,7 +24,8 @@ pub mod tally;
 pub mod upstream;
 
 pub use codec::{
-    Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, PublicError, ReplyContext, Target, TokenCount, Undo,
+    Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, PublicError, ReplyContext, Target, TokenCount,
+    Undo,
 };
 pub use dialect::codec;
 pub use dialect::openai_chat;

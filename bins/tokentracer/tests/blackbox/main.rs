@@ -25,6 +25,8 @@ mod expect;
 #[cfg(test)]
 mod gaps;
 #[cfg(test)]
+mod generate_content;
+#[cfg(test)]
 mod guesses;
 #[cfg(test)]
 mod hostile;

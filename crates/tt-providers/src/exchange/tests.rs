@@ -43,6 +43,7 @@ fn streamed(exchange: &Exchange, sse: &str) -> (String, bool) {
             code: "broken",
             message,
             param: None,
+            retry_after: None,
             request_id: None,
             original: None,
         };
