@@ -66,6 +66,11 @@ impl Route {
         self.method == Method::GET && self.pattern.starts_with("/v1/models")
     }
 
+    /// True for a call of a model in the dialect of Gemini, whose path ends with the method.
+    fn is_call_of_gemini(&self) -> bool {
+        self.dialect == Some(GEMINI) && self.method == Method::POST
+    }
+
     /// The header that may hold an API key here beside `Authorization`, as the clients of Anthropic and Gemini send it.
     /// `dialect` is that of the client.
     pub(crate) fn key_header(&self, dialect: Option<Dialect>) -> Option<HeaderName> {
@@ -212,6 +217,12 @@ pub(crate) fn dialect_of_errors(path: &str) -> Option<Dialect> {
     }
 }
 
+/// True if the path ends with a method, as calls of Gemini's API do: `…/models/{model}:{method}`.
+fn names_method(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    last.contains(':') || last.contains("%3A") || last.contains("%3a")
+}
+
 /// The row for a request, and the values of its path's placeholders, percent-decoded. `HEAD` is answered wherever `GET` is:
 /// the reply is the same, and hyper sends all of it but the body.
 ///
@@ -220,8 +231,9 @@ pub(crate) fn dialect_of_errors(path: &str) -> Option<Dialect> {
 pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>), ApiError> {
     let found = PATHS.at(path).map_err(|_| ApiError::route_not_found())?;
     let asked = if method == Method::HEAD { &Method::GET } else { method };
-    let Some(row) = found.value.iter().find(|row| row.method == *asked) else {
-        let mut allow: Vec<_> = found.value.iter().map(|row| row.method.as_str()).collect();
+    let rows = || found.value.iter().filter(|row| !row.is_call_of_gemini() || names_method(path));
+    let Some(row) = rows().find(|row| row.method == *asked) else {
+        let mut allow: Vec<_> = rows().map(|row| row.method.as_str()).collect();
         if allow.contains(&"GET") {
             allow.push("HEAD");
         }
@@ -238,7 +250,8 @@ mod tests {
     #[test]
     fn every_row_is_found() {
         for row in ROUTES {
-            let path = row.pattern.replace("{*model}", "a/b").replace(['{', '}'], "");
+            let model = if row.is_call_of_gemini() { "a/b:c" } else { "a/b" };
+            let path = row.pattern.replace("{*model}", model).replace(['{', '}'], "");
             let (found, _) = find(&row.method, &path).unwrap();
             assert_eq!(found.pattern, row.pattern);
         }
@@ -249,6 +262,10 @@ mod tests {
         let error = find(&Method::PUT, "/manage/aliases").map(|_| ()).unwrap_err();
         assert_eq!(error.allow.as_deref(), Some("POST, GET, HEAD"));
         assert_eq!(find(&Method::GET, "/nowhere").map(|_| ()).unwrap_err().code, "route_not_found");
+        // A call of Gemini's API names its method.
+        let error = find(&Method::POST, "/v1/models/a").map(|_| ()).unwrap_err();
+        assert_eq!(error.allow.as_deref(), Some("GET, HEAD"));
+        assert!(find(&Method::POST, "/v1/models/a%3AcountTokens").is_ok());
     }
 
     #[test]
