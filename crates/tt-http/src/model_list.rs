@@ -116,6 +116,7 @@ mod tests {
                 param: None,
                 retry_after: None,
                 should_retry: None,
+                original: None,
             }))
         };
         let quoted = asked.reason(&refused(RefusedKind::Server, "no such key: sk-live-secret"));

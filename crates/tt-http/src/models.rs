@@ -1,18 +1,39 @@
-//! `/v1/models`: the models that the caller may name, in the shape of OpenAI's API.
+//! `/v1/models`: the models that the caller may name, in the shape of OpenAI's API, or in that of Anthropic's for a client
+//! that names a version of it.
 
+use http::{HeaderMap, HeaderName};
 use serde::Serialize;
-use tt_core::Provider;
 use tt_core::plan::{self, InputTokens};
+use tt_core::{Provider, Timestamp};
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
-use crate::edge::reply::Json;
-use crate::state::directory::KnownCaller;
+use crate::edge::reply::{IntoReply, Json, Reply};
+use crate::state::directory::{KnownCaller, UserView};
 
-/// [The model object](https://platform.openai.com/docs/api-reference/models/object).
+/// The header of every request to Anthropic's API.
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+
+/// The models on a page of Anthropic's list: where the client does not say, and the most that it may ask for.
+const PAGE: usize = 20;
+const LARGEST_PAGE: usize = 1000;
+
+/// True for a request of a client of Anthropic's API.
+pub(crate) fn is_anthropics(headers: &HeaderMap) -> bool {
+    headers.contains_key(ANTHROPIC_VERSION)
+}
+
+/// A model that the caller may name.
+struct Named<'a> {
+    name: &'a str,
+    provider: Provider,
+    created_at: Timestamp,
+}
+
+/// [The model object](https://platform.openai.com/docs/api-reference/models/object) of OpenAI.
 #[derive(Serialize)]
-pub(crate) struct Model {
-    id: String,
+struct OpenAiModel<'a> {
+    id: &'a str,
     object: &'static str,
     /// Seconds since the epoch.
     created: i64,
@@ -20,35 +41,174 @@ pub(crate) struct Model {
 }
 
 #[derive(Serialize)]
-pub(crate) struct Models {
+struct OpenAiModels<'a> {
     object: &'static str,
-    data: Vec<Model>,
+    data: Vec<OpenAiModel<'a>>,
 }
 
-/// `GET /v1/models`: the caller's aliases.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Models>, ApiError> {
+/// [The model object](https://docs.anthropic.com/en/api/models-list) of Anthropic.
+#[derive(Serialize)]
+struct AnthropicModel<'a> {
+    r#type: &'static str,
+    id: &'a str,
+    display_name: &'a str,
+    created_at: String,
+}
+
+/// A page of Anthropic's list.
+#[derive(Serialize)]
+struct AnthropicModels<'a> {
+    data: Vec<AnthropicModel<'a>>,
+    has_more: bool,
+    first_id: Option<&'a str>,
+    last_id: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    fn of_openai(&self) -> OpenAiModel<'a> {
+        let Self { name: id, provider: owned_by, created_at } = *self;
+        OpenAiModel { id, object: "model", created: created_at.millis() / 1000, owned_by }
+    }
+
+    fn of_anthropic(&self) -> AnthropicModel<'a> {
+        let created_at = self.created_at.rfc3339();
+        AnthropicModel { r#type: "model", id: self.name, display_name: self.name, created_at }
+    }
+}
+
+/// `GET /v1/models`: the caller's aliases, in the order in which they were made.
+pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let view = cx.app.directory.view(&caller).await?;
-    let mut aliases: Vec<_> = view.routes.aliases().filter(|alias| caller.may_name(alias.name.as_str())).collect();
+    let models = aliases(&view, &caller);
+    if !is_anthropics(cx.headers()) {
+        let data = models.iter().map(Named::of_openai).collect();
+        return Ok(Json(OpenAiModels { object: "list", data }).into_reply());
+    }
+    // `beta` chooses the beta API, whose list is the same here.
+    let [limit, after_id, before_id, _beta] = cx.query(["limit", "after_id", "before_id", "beta"])?;
+    let (page, has_more) = page(&models, limit, after_id.as_deref(), before_id.as_deref())?;
+    let ids = |model: Option<&Named<'_>>| model.map(|model| model.name.to_owned());
+    let (first, last) = (ids(page.first()), ids(page.last()));
+    let data = page.iter().map(Named::of_anthropic).collect();
+    Ok(Json(AnthropicModels { data, has_more, first_id: first.as_deref(), last_id: last.as_deref() }).into_reply())
+}
+
+/// An alias that catches names is no name of a model, and is not listed.
+fn aliases<'a>(view: &'a UserView, caller: &KnownCaller) -> Vec<Named<'a>> {
+    let exact = view.routes.aliases().filter(|alias| alias.name.catches().is_none());
+    let mut aliases: Vec<_> = exact.filter(|alias| caller.may_name(&view.routes, alias.name.as_str())).collect();
     aliases.sort_by_key(|alias| alias.id);
-    let data = aliases.into_iter().map(|alias| model(alias.name.as_str(), alias.provider, alias.created_at)).collect();
-    Ok(Json(Models { object: "list", data }))
+    let named = aliases.into_iter().map(|alias| Named {
+        name: alias.name.as_str(),
+        provider: alias.provider,
+        created_at: alias.created_at,
+    });
+    named.collect()
+}
+
+/// The models of a page, and whether there are more in the direction of the page.
+///
+/// # Errors
+/// When the limit is no number from 1 to 1000, both ends are given, or an end is not in the list.
+fn page<'m, 'a>(
+    models: &'m [Named<'a>],
+    limit: Option<String>,
+    after: Option<&str>,
+    before: Option<&str>,
+) -> Result<(&'m [Named<'a>], bool), ApiError> {
+    let limit = match limit.map(|limit| limit.parse()) {
+        None => PAGE,
+        Some(Ok(limit @ 1..=LARGEST_PAGE)) => limit,
+        Some(_) => return Err(ApiError::invalid_field("limit", format!("must be from 1 to {LARGEST_PAGE}"))),
+    };
+    let place = |field, id: &str| {
+        let found = models.iter().position(|model| model.name == id);
+        found.ok_or_else(|| ApiError::invalid_field(field, "is no model of the list"))
+    };
+    let (from, to) = match (after, before) {
+        (None, None) => (0, limit.min(models.len())),
+        (Some(after), None) => {
+            let from = place("after_id", after)? + 1;
+            (from, from.saturating_add(limit).min(models.len()))
+        }
+        (None, Some(before)) => {
+            let to = place("before_id", before)?;
+            (to.saturating_sub(limit), to)
+        }
+        (Some(_), Some(_)) => return Err(ApiError::invalid_field("before_id", "cannot stand beside after_id")),
+    };
+    let more = if before.is_some() { from > 0 } else { to < models.len() };
+    Ok((models.get(from..to).unwrap_or_default(), more))
 }
 
 /// `GET /v1/models/{id}`: an alias, or a `provider/model` for whose provider the caller has a key.
-pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Model>, ApiError> {
+pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let name = cx.param(0);
-    if !caller.may_name(name) {
+    let view = cx.app.directory.view(&caller).await?;
+    if !caller.may_name(&view.routes, name) {
         return Err(ApiError::alias_not_allowed());
     }
-    let view = cx.app.directory.view(&caller).await?;
-    if let Some(alias) = view.routes.alias(name) {
-        return Ok(Json(model(name, alias.provider, alias.created_at)));
-    }
-    let plan = plan::plan(&view.routes, name, InputTokens::Exact(0))?;
-    let provider = plan.steps.first().map(|step| step.provider).ok_or_else(ApiError::internal)?;
-    Ok(Json(model(name, provider, tt_core::Timestamp::from_millis(0))))
+    let model = match view.routes.alias(name) {
+        Some(alias) => Named { name, provider: alias.provider, created_at: alias.created_at },
+        None => {
+            let plan = plan::plan(&view.routes, name, InputTokens::Exact(0))?;
+            let provider = plan.steps.first().map(|step| step.provider).ok_or_else(ApiError::internal)?;
+            Named { name, provider, created_at: Timestamp::from_millis(0) }
+        }
+    };
+    Ok(if is_anthropics(cx.headers()) {
+        Json(model.of_anthropic()).into_reply()
+    } else {
+        Json(model.of_openai()).into_reply()
+    })
 }
 
-fn model(id: &str, provider: Provider, created_at: tt_core::Timestamp) -> Model {
-    Model { id: id.to_owned(), object: "model", created: created_at.millis() / 1000, owned_by: provider }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn models(names: &[&'static str]) -> Vec<Named<'static>> {
+        let named =
+            |name: &&'static str| Named { name, provider: Provider::Anthropic, created_at: Timestamp::from_millis(0) };
+        names.iter().map(named).collect()
+    }
+
+    fn names(limit: Option<&str>, after: Option<&str>, before: Option<&str>) -> Result<(String, bool), String> {
+        let all = models(&["a", "b", "c", "d", "e"]);
+        let found = page(&all, limit.map(str::to_owned), after, before);
+        found
+            .map_err(|error| error.message.clone())
+            .map(|(page, more)| (page.iter().map(|model| model.name).collect(), more))
+    }
+
+    #[test]
+    fn a_page_begins_behind_one_model_or_ends_before_one() {
+        for (limit, after, before, expected, more) in [
+            (None, None, None, "abcde", false),
+            (Some("5"), None, None, "abcde", false),
+            (Some("2"), None, None, "ab", true),
+            (Some("2"), Some("b"), None, "cd", true),
+            (Some("2"), Some("c"), None, "de", false),
+            (Some("2"), Some("e"), None, "", false),
+            (Some("2"), None, Some("d"), "bc", true),
+            (Some("3"), None, Some("d"), "abc", false),
+            (Some("2"), None, Some("a"), "", false),
+        ] {
+            assert_eq!(names(limit, after, before), Ok((expected.to_owned(), more)), "{limit:?} {after:?} {before:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_nowhere_is_refused() {
+        for (limit, after, before, field) in [
+            (Some("0"), None, None, "`limit`"),
+            (Some("1001"), None, None, "`limit`"),
+            (Some("x"), None, None, "`limit`"),
+            (None, Some("z"), None, "`after_id`"),
+            (None, None, Some("z"), "`before_id`"),
+            (None, Some("a"), Some("b"), "`before_id`"),
+        ] {
+            assert!(names(limit, after, before).is_err_and(|why| why.starts_with(field)), "{field}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use tt_providers::{Disposition, UpstreamError};
 
 use crate::edge::context::Context;
 use crate::edge::error::{ApiError, LONGEST_MESSAGE, shortened};
-use crate::edge::reply::{Reply, limit_headers};
+use crate::edge::reply::{Reply, ReplyBody, limit_headers};
 use crate::state::directory::{KnownCaller, UserView};
 
 mod accounting;
@@ -37,16 +37,17 @@ use request_budget::NotReserved;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(6400);
 
-/// A call of a model: `POST /v1/chat/completions` and `POST /v1/messages`, each in the dialect of its path.
+/// A call of a model: `POST /v1/chat/completions`, `POST /v1/messages` and `POST /v1/messages/count_tokens`, each in the
+/// dialect of its path.
 pub(crate) async fn complete(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let dialect = cx.dialect.ok_or_else(ApiError::internal)?;
     let tags = admit::tags(cx.headers())?;
     let body = cx.counted_bytes(&caller).await?;
     let inbound = Inbound::read(dialect, &cx.parts, body, caller.user_id, &cx.app.compute).await?;
-    if !caller.may_name(&inbound.facts().model) {
+    let view = cx.app.directory.view(&caller).await?;
+    if !caller.may_name(&view.routes, &inbound.facts().model) {
         return Err(ApiError::alias_not_allowed());
     }
-    let view = cx.app.directory.view(&caller).await?;
     let plan = route::resolve(&view, &inbound).await?;
     let (accounting, standing) = admit::admit(&cx, &caller, &view, &inbound, &plan, tags).await?;
     let run = Run { cx, view, inbound, failures: Vec::new(), passed_over: Vec::new() };
@@ -100,6 +101,9 @@ impl Run {
     /// Tries the plan's steps until one serves. The request settles on every way out.
     async fn serve(mut self, plan: Plan, mut accounting: Accounting) -> Result<Reply, ApiError> {
         for (position, step) in plan.steps.iter().enumerate() {
+            if self.inbound.counts_here(step.provider) {
+                return self.counted(step, accounting).await;
+            }
             let mut outbound = match self.prepare(step, accounting.reserved_cap()).await {
                 Ok(outbound) => outbound,
                 // The client is told what the first target cannot do. A fallback that cannot do it is skipped, and so is
@@ -148,6 +152,18 @@ impl Run {
         }
         let error = self.all_failed();
         Err(give_up(accounting, error).await)
+    }
+
+    /// Answers with a count of the request's tokens that is made here, as the step's provider would count them.
+    async fn counted(self, step: &Step, accounting: Accounting) -> Result<Reply, ApiError> {
+        let attempts = accounting.attempts();
+        match self.inbound.token_count(step.provider).await {
+            Ok(body) => {
+                let cost = accounting.counted().await;
+                Ok(response_head::plain(step, attempts, false, cost, ReplyBody::full(body)))
+            }
+            Err(error) => Err(give_up(accounting, error).await),
+        }
     }
 
     /// Puts the request into the step's words, with the key that it needs.

@@ -56,9 +56,19 @@ impl Route {
         self.pattern.starts_with("/auth/") || self.pattern.starts_with("/manage/")
     }
 
+    /// The dialect of the client, on the paths that have one. `of_anthropic` is true for a client that names a version of
+    /// Anthropic's API: it gets the list of models as that API gives it.
+    pub(crate) fn dialect_of(&self, of_anthropic: bool) -> Option<Dialect> {
+        if of_anthropic && self.is_list_of_models() { Some(ANTHROPIC) } else { self.dialect }
+    }
+
+    fn is_list_of_models(&self) -> bool {
+        self.method == Method::GET && self.pattern.starts_with("/v1/models")
+    }
+
     /// The header that may hold an API key here beside `Authorization`, as Anthropic's clients send it.
     pub(crate) fn key_header(&self) -> Option<HeaderName> {
-        let takes = self.dialect == Some(ANTHROPIC) || self.pattern.starts_with("/v1/models");
+        let takes = self.dialect == Some(ANTHROPIC) || self.is_list_of_models();
         takes.then_some(HeaderName::from_static("x-api-key"))
     }
 
@@ -154,6 +164,7 @@ static ROUTES: &[Route] = &[
 
     proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
     proxied(ANTHROPIC, Method::POST, "/v1/messages",      Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
+    proxied(ANTHROPIC, Method::POST, "/v1/messages/count_tokens", Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
     proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show)),
     proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list)),
     proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),

@@ -17,6 +17,7 @@ use crate::edge::credentials::{self, Need};
 use crate::edge::error::ApiError;
 use crate::edge::reader::Reader;
 use crate::edge::reply::{IntoReply, Reply, error_reply};
+use crate::models;
 use crate::routes::{self, Cap, Handler, Route};
 use crate::state::app::App;
 use crate::state::call_limit::MOST_CALLS;
@@ -44,6 +45,7 @@ pub(crate) async fn serve_request(
     let (parts, body) = request.into_parts();
     warn_of_untrusted_proxy(&app.untrusted_proxy_told, peer, &parts.headers, &app.config.trusted_proxies);
     let (method, path) = (parts.method.clone(), parts.uri.path().len());
+    let of_anthropic = models::is_anthropics(&parts.headers);
     let cx = Context {
         worker,
         id,
@@ -60,11 +62,12 @@ pub(crate) async fn serve_request(
     };
     let (row, result) = dispatch(cx).await;
     let pattern = row.map_or("", |row| row.pattern);
+    let dialect = row.and_then(|row| row.dialect_of(of_anthropic));
     let mut reply = match result {
         Ok(reply) => reply,
         Err(error) => {
             report(&error, id, pattern);
-            error_reply(error, row.and_then(|row| row.dialect))
+            error_reply(error, dialect, id)
         }
     };
     tracing::debug!(
@@ -72,7 +75,7 @@ pub(crate) async fn serve_request(
         ms = arrived.elapsed().as_millis(), "answered"
     );
     complete(&mut reply, id, since_epoch, row.is_none_or(Route::takes_or_gives_credentials));
-    if row.is_some_and(|row| row.dialect == Some(Dialect::AnthropicMessages))
+    if dialect == Some(Dialect::AnthropicMessages)
         && let Some(id) = reply.headers().get("x-request-id").cloned()
     {
         reply.headers_mut().insert("request-id", id);
@@ -96,7 +99,9 @@ pub(crate) async fn turn_away(request: Request<Incoming>) -> Reply {
         // connection bounds this.
         while let Some(Ok(_)) = body.frame().await {}
         let row = routes::find(&parts.method, parts.uri.path()).map(|(row, _)| row);
-        error_reply(ApiError::too_many_connections(), row.ok().and_then(|row| row.dialect))
+        let of_anthropic = models::is_anthropics(&parts.headers);
+        let dialect = row.ok().and_then(|row| row.dialect_of(of_anthropic));
+        error_reply(ApiError::too_many_connections(), dialect, id)
     };
     complete(&mut reply, id, since_epoch, true);
     reply

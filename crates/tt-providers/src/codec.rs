@@ -83,6 +83,20 @@ pub trait Scanned: Send + Sync + Debug {
     /// and, where `cap` is given, the output limit of each choice by `cap` tokens.
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices;
 
+    /// The path and query of the call of `model` at a provider that speaks the same dialect; `None` where
+    /// [`Egress::path`] gives them.
+    ///
+    /// # Errors
+    /// `Unsupported` for a model whose name a path cannot hold.
+    fn path(&self, _model: &str) -> Result<Option<Cow<'static, str>>, RequestError> {
+        Ok(None)
+    }
+
+    /// The count of input tokens that the client asks for; `None` where it asks for an answer.
+    fn count(&self) -> Option<&dyn TokenCount> {
+        None
+    }
+
     /// Reads a whole answer of the same dialect that passes through as it came.
     ///
     /// # Errors
@@ -97,6 +111,18 @@ pub trait Scanned: Send + Sync + Debug {
 
     /// Writes an answer as a stream.
     fn stream_encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder>;
+}
+
+/// A count of input tokens, which a client may ask for in the place of an answer.
+pub trait TokenCount: Send + Sync + Debug {
+    /// Writes a count that was made here.
+    fn encode(&self, input_tokens: u64) -> Bytes;
+
+    /// Checks a provider's count, which passes through as it came.
+    ///
+    /// # Errors
+    /// `Refused` for an error object with a success status, `Protocol` for a body that is no count.
+    fn check(&self, body: &[u8]) -> Result<(), UpstreamError>;
 }
 
 /// A dialect that providers speak.
@@ -126,6 +152,8 @@ pub trait Egress: Send + Sync + Debug {
     fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder>;
 
     /// Reads an answer with an error status.
+    ///
+    /// Where clients of this dialect get a provider's errors as they came, [`Refused::original`] holds the body.
     fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused;
 
     /// True if `model` has a fee for each answer beside its tokens. A budget cannot bound such a fee.
@@ -367,4 +395,9 @@ pub struct PublicError<'a> {
     pub message: &'a str,
     /// The field at fault, named as the client wrote it; `None` where no field is.
     pub param: Option<&'a str>,
+    /// The id of the request; `None` where the error is not written for a certain one.
+    pub request_id: Option<Uuid>,
+    /// The JSON of the error as a provider that speaks the client's dialect wrote it. It is written in the place of all
+    /// else; `None` for any other error.
+    pub original: Option<&'a [u8]>,
 }

@@ -16,7 +16,7 @@ use tt_core::tokens::most_of_text;
 use tt_core::usage::Reported;
 use uuid::Uuid;
 
-use crate::codec::{CostFacts, Egress, Facts, Head, Ingress, ReplyContext, Scanned, Target, Undo};
+use crate::codec::{CostFacts, Egress, Facts, Head, Ingress, ReplyContext, Scanned, Target, TokenCount, Undo};
 use crate::dialect::codec;
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -95,6 +95,11 @@ impl ClientRequest {
 
     fn kept(&self) -> MutexGuard<'_, Option<Arc<Conversation>>> {
         self.call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The count of tokens that the client asks for; `None` where it asks for an answer.
+    pub fn count(&self) -> Option<&dyn TokenCount> {
+        self.scanned.count()
     }
 
     /// The facts that bound the request's cost, for a caller with a budget. Decodes the call if it has not been.
@@ -192,8 +197,10 @@ impl Exchange {
         (created, id): (i64, Uuid),
     ) -> Result<Self, RequestError> {
         let egress = codec(dialect).egress;
-        let path = egress.path(target.model, request.facts().stream)?;
-        let (body, notes, way) = if dialect == request.ingress.dialect() {
+        let passes = dialect == request.ingress.dialect();
+        let own = if passes { request.scanned.path(target.model)? } else { None };
+        let path = own.map_or_else(|| egress.path(target.model, request.facts().stream), Ok)?;
+        let (body, notes, way) = if passes {
             (request.scanned.splice(&request.body, target.model, cap), Vec::new(), Way::PassThrough)
         } else {
             // A body of many small values takes much more memory decoded. It is decoded again for another target.
@@ -201,10 +208,14 @@ impl Exchange {
             if cap.is_some() {
                 Arc::make_mut(&mut call).sampling.max_output_tokens = cap;
             }
-            let encoded = egress.encode(&call, target)?;
+            let lowered = lower_limit(&mut call, target);
+            let mut encoded = egress.encode(&call, target)?;
             if encoded.undo.renamed() > MOST_RENAMED {
                 let reason = format!("more than {MOST_RENAMED} of them have names that the provider does not take");
                 return Err(RequestError::unsupported(Field::written("tools"), reason));
+            }
+            if lowered {
+                encoded.notes.changed(Field::MaxOutput, "lowered to the most that the model writes");
             }
             let text_bytes = text::bytes(encoded.body.len() as u64, &call);
             let notes = encoded.notes.named(|field| request.field(field));
@@ -216,6 +227,11 @@ impl Exchange {
             (Slices::from(encoded.body), notes, way)
         };
         Ok(Self { request: Arc::clone(request), path, body, notes, way })
+    }
+
+    /// True if the provider speaks the client's dialect, so that request and answer pass through.
+    pub fn passes_through(&self) -> bool {
+        matches!(self.way, Way::PassThrough)
     }
 
     /// The path and query of the call, to be appended to the provider's base address.
@@ -262,6 +278,10 @@ impl Exchange {
     /// As [`Egress::decode_reply`].
     pub fn reply(&self, body: Bytes) -> Result<Answer, UpstreamError> {
         match &self.way {
+            Way::PassThrough if let Some(count) = self.request.count() => {
+                count.check(&body)?;
+                Ok(Answer { body, usage: None, served_model: None, tally: Tally::default() })
+            }
             Way::PassThrough => {
                 let facts = self.request.scanned.observe_reply(&body)?;
                 let tally =
@@ -290,6 +310,16 @@ impl Exchange {
             ),
         }
     }
+}
+
+/// Lowers an output limit that is above what the target writes, which the provider would refuse. True if it was.
+fn lower_limit(call: &mut Arc<Conversation>, target: Target<'_>) -> bool {
+    let most = target.facts.and_then(|facts| facts.max_output);
+    let Some(most) = most.filter(|most| call.sampling.max_output_tokens.is_some_and(|asked| asked > *most)) else {
+        return false;
+    };
+    Arc::make_mut(call).sampling.max_output_tokens = Some(most);
+    true
 }
 
 #[cfg(test)]

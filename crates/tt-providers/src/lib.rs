@@ -24,7 +24,9 @@ pub mod sse;
 pub mod tally;
 pub mod upstream;
 
-pub use codec::{Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, PublicError, ReplyContext, Target, Undo};
+pub use codec::{
+    Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, PublicError, ReplyContext, Target, TokenCount, Undo,
+};
 pub use dialect::codec;
 pub use dialect::openai_chat;
 pub use error::RequestError;
@@ -33,5 +35,5 @@ pub use gather::Gathered;
 pub use json::decoded_bytes;
 pub use slices::Slices;
 pub use upstream::client::{Client, ClientSettings};
-pub use upstream::error::{Disposition, Refused, RefusedKind, UpstreamError};
+pub use upstream::error::{Disposition, Original, Refused, RefusedKind, UpstreamError};
 pub use upstream::trust::Trust;

@@ -68,6 +68,8 @@ pub enum Field {
     TopLogprobs,
     /// The biases by token (OpenAI `logit_bias`).
     LogitBias,
+    /// The most tokens that the answer may have.
+    MaxOutput,
     /// The texts at which the answer ends.
     Stop,
     /// The name of the speaker of a message.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::StatusCode;
 use tt_core::limits::{RuleKind, Standing};
 use tt_core::plan::NoTarget;
-use tt_core::{Invalid, NanoUsd, Timestamp};
+use tt_core::{Invalid, NanoUsd, RequestId, Timestamp};
 use tt_ledger::LedgerError;
-use tt_providers::{PublicError, Refused, RefusedKind, UpstreamError};
+use tt_providers::{Original, PublicError, Refused, RefusedKind, UpstreamError};
 use tt_store::{Conflict, Object, StoreError};
 
 use crate::state::budget_accounts::BudgetAccountsError;
@@ -42,6 +42,8 @@ pub(crate) struct Fault {
     pub(crate) should_retry: Option<bool>,
     pub(crate) allow: Option<String>,
     pub(crate) standing: Option<Standing>,
+    /// The error as the provider wrote it, which a client that speaks the provider's dialect gets.
+    pub(crate) original: Option<Box<Original>>,
     #[source]
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -75,6 +77,7 @@ impl ApiError {
             should_retry: None,
             allow: None,
             standing: None,
+            original: None,
             source: None,
         }))
     }
@@ -323,14 +326,29 @@ impl ApiError {
         let mut error = Self::new(status, INVALID, code, refused.message.clone());
         error.0.param = refused.param.clone().map(|param| shortened(param, LONGEST_MESSAGE));
         error.0.should_retry = refused.should_retry;
+        if refused.original.is_some() {
+            error.0.original.clone_from(&refused.original);
+            error.0.retry_after = refused.retry_after;
+        }
         error
     }
 
     /// Every attempt failed. `attempts` describes each of them. `last`, the last failure, decides the status: 504 for a
     /// timeout, 429 for a provider's rate limit, 400 for a conversation that is too long, else 502. `last` is `None` if
-    /// the last target could not be asked.
+    /// the last target could not be asked. A client that gets the last error as the provider wrote it gets the provider's
+    /// status too, unless the fault is that of the stored credential.
     pub(crate) fn all_attempts_failed(attempts: &str, last: Option<&UpstreamError>) -> Self {
-        let error = Self::last_failure(last);
+        let mut error = Self::last_failure(last);
+        if let Some(UpstreamError::Refused(refused)) = last
+            && let (Some(original), Ok(status)) = (&refused.original, StatusCode::from_u16(refused.status))
+            && refused.kind != RefusedKind::Credential
+        {
+            error.0.original = Some(original.clone());
+            error.0.status = status;
+            error.0.retry_after = refused.retry_after;
+            let over = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+            error.0.should_retry = refused.should_retry.or_else(|| over.then_some(false));
+        }
         let message = format!("Every attempt failed: {attempts}.");
         error.saying(shortened(message, LONGEST_LIST_OF_ATTEMPTS))
     }
@@ -369,17 +387,26 @@ impl ApiError {
             _ => "upstream_invalid_response",
         };
         let message = format!("The provider's stream broke: {reason}. What came before it is incomplete.");
-        Self::new(StatusCode::BAD_GATEWAY, UPSTREAM, code, message)
+        let mut broke = Self::new(StatusCode::BAD_GATEWAY, UPSTREAM, code, message);
+        if let UpstreamError::Refused(refused) = error
+            && refused.kind != RefusedKind::Credential
+        {
+            broke.0.original.clone_from(&refused.original);
+        }
+        broke
     }
 
-    /// The part of the error that a client may see, to be written in the words of the client's dialect.
-    pub(crate) fn public(&self) -> PublicError<'_> {
+    /// The part of the error that a client may see, to be written in the words of the client's dialect. `id` is that of
+    /// the request.
+    pub(crate) fn public(&self, id: RequestId) -> PublicError<'_> {
         PublicError {
             status: self.status.as_u16(),
             kind: self.kind,
             code: &self.code,
             message: &self.message,
             param: self.param.as_deref(),
+            request_id: Some(id.0),
+            original: self.original.as_ref().map(|original| original.body.as_ref()),
         }
     }
 

@@ -9,8 +9,8 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
-use tt_core::Dialect;
 use tt_core::limits::Standing;
+use tt_core::{Dialect, RequestId};
 use tt_providers::codec;
 
 use crate::edge::error::ApiError;
@@ -110,18 +110,28 @@ impl IntoReply for &'static str {
 
 impl IntoReply for ApiError {
     fn into_reply(self) -> Reply {
-        error_reply(self, None)
+        let body = self.body();
+        with_headers(&self, json_bytes(self.status, body))
     }
 }
 
-/// An error in the words of `dialect`, or in those of the management API if `dialect` is `None`.
-pub(crate) fn error_reply(error: ApiError, dialect: Option<Dialect>) -> Reply {
-    let body = match dialect.and_then(|dialect| codec(dialect).ingress) {
-        Some(ingress) => ingress.encode_error(&error.public()),
-        None => Bytes::from(error.body()),
-    };
-    let mut reply = json_bytes(error.status, body);
+/// The error of the request `id` in the words of `dialect`, or in those of the management API if `dialect` is `None`.
+pub(crate) fn error_reply(error: ApiError, dialect: Option<Dialect>, id: RequestId) -> Reply {
+    match dialect.and_then(|dialect| codec(dialect).ingress) {
+        Some(ingress) => {
+            let body = ingress.encode_error(&error.public(id));
+            with_headers(&error, json_bytes(error.status, body))
+        }
+        None => error.into_reply(),
+    }
+}
+
+/// Adds the headers that say more about an error.
+fn with_headers(error: &ApiError, mut reply: Reply) -> Reply {
     let headers = reply.headers_mut();
+    if let Some(original) = &error.original {
+        headers.extend(original.headers.clone());
+    }
     if error.status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -9,6 +9,8 @@
 //! | [`OpenAttempt::whole`] | the provider's usage, or a count (`estimated`) | `ok`, 200 |
 //! | [`OpenAttempt::broke`] | a count (`partial`), with the error | `error`, 200 |
 //! | [`OpenAttempt::client_left`] | a count (`partial`), with the error | `cancelled`, 499; the error of a client that was cut says so |
+//! | [`OpenAttempt::counted`] | unbilled: a count of tokens is free | `ok`, 200 |
+//! | [`Accounting::counted`] | has ended before, or was none | `ok`, 200 |
 //! | [`Accounting::nothing_served`] | has ended before | `error`, the client's status |
 //! | any of these values is dropped | unanswered, if it is open | `cancelled`, 499 |
 //!
@@ -150,6 +152,23 @@ impl Accounting {
         }
     }
 
+    /// The number of attempts so far.
+    pub(super) fn attempts(&self) -> usize {
+        self.guard.attempts().len()
+    }
+
+    /// Settles a request for a count of tokens that was made here.
+    pub(super) fn counted(self) -> Settling {
+        let settled = Settled {
+            status: Some(200),
+            outcome: Outcome::Ok,
+            error: None,
+            latency_ms: millis(self.arrived),
+            first_token_ms: None,
+        };
+        Settling::after(self.guard.settle(settled), Some(NanoUsd::ZERO))
+    }
+
     /// Settles a request that nothing served, with the error that the client gets.
     pub(super) fn nothing_served(self, error: &ApiError) -> Settling {
         let settled = Settled {
@@ -166,7 +185,7 @@ impl Accounting {
 impl OpenAttempt {
     /// The number of attempts so far, this one among them.
     pub(super) fn number(&self) -> usize {
-        self.accounting.guard.attempts().len()
+        self.accounting.attempts()
     }
 
     pub(super) fn provider(&self) -> Provider {
@@ -180,23 +199,28 @@ impl OpenAttempt {
 
     /// Ends an attempt of which the client has got nothing.
     ///
-    /// It is billed by the usage that the provider reported, if there is one. Otherwise a refusal and a missing
-    /// connection have billed nothing, and what anything else has billed is not known.
+    /// It is billed by the usage that the provider reported, if there is one. Otherwise a refusal, in the place of a status
+    /// or inside a stream, and a missing connection have billed nothing, and what anything else has billed is not known.
     pub(super) fn failed(mut self, error: UpstreamError, received: Received<'_>) -> Box<Failed> {
         let (reason, elapsed) = (error.public_reason(), self.meter.elapsed_ms());
         let billed = |error, source, usage, served_model| {
             self.meter.ended(Billed { error: Some(error), source, usage, served_model, latency_ms: elapsed })
         };
+        let status = match &error {
+            UpstreamError::Refused(refused) => refused.status,
+            _ => 200,
+        };
         let unanswered = |status| AttemptEnded { status, ..AttemptEnded::unanswered(reason.clone(), elapsed) };
         let ended = match (&error, received) {
             (_, Received::Stream(Tally { usage: Some(usage), served_model, .. })) => {
-                billed(reason, UsageSource::Partial, usage.clone(), served_model.clone())
+                let billed = billed(reason, UsageSource::Partial, usage.clone(), served_model.clone());
+                AttemptEnded { status: Some(status), ..billed }
             }
-            (_, Received::Stream(_)) => unanswered(Some(200)),
             (UpstreamError::BadAnswer { usage, .. }, _) => {
                 billed(reason, UsageSource::Provider, (**usage).clone(), None)
             }
-            (UpstreamError::Refused(refused), _) => AttemptEnded::unbilled(Some(refused.status), reason, elapsed),
+            (UpstreamError::Refused(_), _) => AttemptEnded::unbilled(Some(status), reason, elapsed),
+            (_, Received::Stream(_)) => unanswered(Some(status)),
             (UpstreamError::Connect(_), _) => AttemptEnded::unbilled(None, reason, elapsed),
             (UpstreamError::Protocol(_) | UpstreamError::Broken(_) | UpstreamError::Unread(_), Received::Head) => {
                 unanswered(Some(200))
@@ -227,6 +251,12 @@ impl OpenAttempt {
             latency_ms,
         });
         self.settle(ended, End::Whole)
+    }
+
+    /// Settles a request for a count of tokens that the provider made, which is free.
+    pub(super) fn counted(self) -> Settling {
+        let latency_ms = self.meter.elapsed_ms();
+        self.settle(AttemptEnded { error: None, ..AttemptEnded::unbilled(Some(200), "", latency_ms) }, End::Whole)
     }
 
     /// Settles a request whose stream broke for `reason` after the client had got some of it.

@@ -29,7 +29,11 @@ pub(super) async fn admit(
 ) -> Result<(Accounting, Option<Standing>), ApiError> {
     // The budget comes first, because a request that it refuses must not count against the limits. If the limits refuse,
     // the budget is dropped, which voids the reservation.
-    let budget = RequestBudget::open(cx, caller, view, inbound, plan).await?;
+    let budget = match inbound.request().count() {
+        // A count costs nothing.
+        Some(_) => None,
+        None => RequestBudget::open(cx, caller, view, inbound, plan).await?,
+    };
     let standing = count(cx, caller).await?;
     let intent = intent(cx, caller, inbound, plan, tags);
     let guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;

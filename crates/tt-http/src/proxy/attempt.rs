@@ -136,10 +136,21 @@ async fn head(cx: &Context, outbound: &Outbound, step: &Step) -> Result<Response
     let Outbound { exchange, dialect, base_url, trust, secret, .. } = outbound;
     let (path, body) = (exchange.path(), exchange.body().clone());
     let mut request = endpoint::call_request(step.provider, base_url.as_str(), path, secret, body)?;
-    if *dialect == outbound.inbound.dialect() {
+    if exchange.passes_through() {
         endpoint::pass_on(step.provider, cx.headers(), &mut request);
     }
-    call::ask(&cx.worker.client, codec(*dialect).egress, *trust, secret, request).await
+    let asked = call::ask(&cx.worker.client, codec(*dialect).egress, *trust, secret, request).await;
+    asked.map_err(|error| for_client(error, exchange))
+}
+
+/// The error without the provider's own words, unless the client speaks the provider's dialect.
+fn for_client(mut error: UpstreamError, exchange: &Exchange) -> UpstreamError {
+    if let UpstreamError::Refused(refused) = &mut error
+        && !exchange.passes_through()
+    {
+        refused.original = None;
+    }
+    error
 }
 
 async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttempt) -> Result<Reply, Box<Failed>> {
@@ -158,11 +169,14 @@ async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttem
     };
     let Answer { body, usage, served_model, tally } = match read_answer(cx, &outbound, body).await {
         Ok(answer) => answer,
-        Err(error) => return Err(attempt.failed(error, Received::Head)),
+        Err(error) => {
+            return Err(attempt.failed(call::error_without_secret(error, &outbound.secret), Received::Head));
+        }
     };
     let (attempts, tally) = (attempt.number(), Tally { usage, served_model, ..tally });
     let body = HeldBody::of_answer(body, outbound.inbound.memory());
-    let cost = attempt.whole(Cow::Owned(tally)).await;
+    let counts = outbound.inbound.request().count().is_some();
+    let cost = if counts { attempt.counted().await } else { attempt.whole(Cow::Owned(tally)).await };
     Ok(response_head::plain(step, attempts, outbound.cap.is_some(), cost, body))
 }
 
@@ -197,7 +211,7 @@ async fn stream(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAtte
     let Outbound { exchange, inbound, secret, cap, .. } = outbound;
     let attempts = attempt.number();
     let idle_timeout = cx.app.config.upstream.idle_timeout;
-    let relay = Relay::new(response.into_body(), &exchange, attempt, inbound, secret, idle_timeout);
+    let relay = Relay::new(response.into_body(), &exchange, attempt, inbound, (cx.id, secret), idle_timeout);
     let relay = relay.open(deadline, limit).await?;
     Ok(response_head::stream(step, attempts, cap.is_some(), ReplyBody::Stream(relay)))
 }

@@ -32,7 +32,8 @@ const LARGE_DECODED: usize = 256 * 1024;
 const SMALL: usize = 512;
 const MOST_DECODED: usize = 40;
 
-/// The most input tokens that are counted, of a request whose provider reported none: twice what any model reads.
+/// The most input tokens that are counted, for a client or for a request whose provider reported none: twice what any
+/// model reads.
 const MOST_COUNTED: u64 = 2_000_000;
 
 /// A proxied request as the client sent it.
@@ -177,6 +178,22 @@ impl Inbound {
         count: impl FnOnce(&Conversation) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         self.decoded_elsewhere(|request| request.call().map(|call| count(&call))).await
+    }
+
+    /// True if the client asks for a count of its tokens, and `provider` does not count for clients of its dialect.
+    pub(super) fn counts_here(&self, provider: Provider) -> bool {
+        self.request.count().is_some() && provider.dialect_for(self.dialect()) != self.dialect()
+    }
+
+    /// The number of the input's tokens for `provider`, at most [`MOST_COUNTED`], in the words of the client's dialect.
+    ///
+    /// # Errors
+    /// As [`Inbound::decode`].
+    pub(super) async fn token_count(self: &Arc<Self>, provider: Provider) -> Result<Bytes, ApiError> {
+        let tokens = self.count(move |call| call.input_up_to(provider, MOST_COUNTED)).await?;
+        self.forget_decoded().await;
+        let count = self.request.count().ok_or_else(ApiError::internal)?;
+        Ok(count.encode(tokens.counted()))
     }
 
     /// The input's tokens for `provider`, counted at once and at most [`MOST_COUNTED`]. It is `None` if the request cannot

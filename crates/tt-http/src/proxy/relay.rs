@@ -15,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, Incoming};
 use secrecy::SecretString;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tt_core::RequestId;
 use tt_providers::exchange::Step;
 use tt_providers::sse::Framer;
 use tt_providers::upstream::call::error_without_secret;
@@ -89,6 +90,8 @@ pub(super) struct Relay {
     inbound: Arc<Inbound>,
     /// The provider key, which is removed from the provider's errors.
     secret: SecretString,
+    /// The id of the request, for the client's error.
+    id: RequestId,
     idle: Pin<Box<Sleep>>,
     idle_timeout: Duration,
     /// The wait for more, before what has come is written.
@@ -101,7 +104,7 @@ impl Relay {
         exchange: &Exchange,
         attempt: OpenAttempt,
         inbound: Arc<Inbound>,
-        secret: SecretString,
+        (id, secret): (RequestId, SecretString),
         idle_timeout: Duration,
     ) -> Box<Self> {
         Box::new(Self {
@@ -117,6 +120,7 @@ impl Relay {
             content: false,
             inbound,
             secret,
+            id,
             idle: Box::pin(sleep_until(Instant::now() + idle_timeout)),
             idle_timeout,
             turn: Turn::new(),
@@ -254,7 +258,7 @@ impl Relay {
         let mut event = BytesMut::new();
         // Without the state of the answer, which only a panic takes along, the stream just ends.
         if let Ok(answer) = self.answer.here() {
-            answer.broke(&ApiError::stream_broke(error, &reason).public(), &mut event);
+            answer.broke(&ApiError::stream_broke(error, &reason).public(self.id), &mut event);
         }
         let settling = attempt.broke(self.answer.tally().clone(), reason);
         self.end_after(settling, Ending::Broken(event));

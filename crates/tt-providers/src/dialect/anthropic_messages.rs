@@ -18,7 +18,7 @@ use tt_core::call::reply::Reply;
 
 use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
-    StreamDecoder, StreamEncoder, Target, Undo,
+    StreamDecoder, StreamEncoder, Target, TokenCount, Undo,
 };
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -56,8 +56,8 @@ impl Ingress for AnthropicMessages {
         Dialect::AnthropicMessages
     }
 
-    fn scan(&self, _: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError> {
-        Ok(Box::new(scan::Scan::of(body)?))
+    fn scan(&self, head: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError> {
+        Ok(Box::new(scan::Scan::of(head, body)?))
     }
 
     fn encode_error(&self, error: &PublicError<'_>) -> Bytes {
@@ -86,6 +86,14 @@ impl Scanned for scan::Scan {
         self.splice(body, model, cap)
     }
 
+    fn path(&self, _: &str) -> Result<Option<Cow<'static, str>>, RequestError> {
+        Ok(Some(Cow::Borrowed(self.address())))
+    }
+
+    fn count(&self) -> Option<&dyn TokenCount> {
+        if self.counts { Some(&scan::Count) } else { None }
+    }
+
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
         observe::observe_reply(body)
     }
@@ -111,7 +119,7 @@ impl From<&ReplyContext> for answer::Options {
 
 impl Egress for AnthropicMessages {
     fn path(&self, _: &str, _: bool) -> Result<Cow<'static, str>, RequestError> {
-        Ok(Cow::Borrowed("/v1/messages"))
+        Ok(Cow::Borrowed(scan::MESSAGES))
     }
 
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {

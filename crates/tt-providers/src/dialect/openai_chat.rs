@@ -67,6 +67,10 @@ impl Scanned for scan::Scan {
         request::decode_request(body)
     }
 
+    fn field(&self, field: &Field) -> Option<String> {
+        (self.legacy_limit && *field == Field::MaxOutput).then(|| "max_tokens".to_owned())
+    }
+
     fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
         fees::fees(call)
     }

@@ -37,7 +37,15 @@ fn streamed(exchange: &Exchange, sse: &str) -> (String, bool) {
         stream.end(&mut out);
     } else {
         let message = "it broke";
-        let error = PublicError { status: 502, kind: "upstream_error", code: "broken", message, param: None };
+        let error = PublicError {
+            status: 502,
+            kind: "upstream_error",
+            code: "broken",
+            message,
+            param: None,
+            request_id: None,
+            original: None,
+        };
         stream.broke(&error, &mut out);
     }
     (String::from_utf8(out.to_vec()).unwrap(), done)
@@ -87,6 +95,26 @@ fn a_cap_takes_the_place_of_what_was_asked_for() {
     assert_eq!(sent(&exchange(&body, Dialect::OpenAiChat, Some(9)))["max_tokens"], 9);
     assert_eq!(sent(&exchange(&body, Dialect::AnthropicMessages, Some(9)))["max_tokens"], 9);
     assert_eq!(sent(&exchange(&body, Dialect::Gemini, None))["generationConfig"]["maxOutputTokens"], 500);
+}
+
+#[test]
+fn a_limit_above_what_the_target_writes_is_lowered_where_the_request_is_translated() {
+    let facts = tt_core::model::ModelFacts { max_output: Some(64_000), ..Default::default() };
+    let target = Target { model: "claude", facts: Some(&facts) };
+    let to = |field: &str, asked: u64, dialect| {
+        let mut body = plain();
+        body[field] = asked.into();
+        Exchange::new(&request(&body).unwrap(), dialect, target, None, (7, Uuid::nil())).unwrap()
+    };
+    let claude = Dialect::AnthropicMessages;
+    for field in ["max_tokens", "max_completion_tokens"] {
+        let exchange = to(field, 128_000, claude);
+        assert_eq!(sent(&exchange)["max_tokens"], 64_000);
+        assert_eq!(exchange.notes()[0].param, field);
+        let exact = to(field, 64_000, claude);
+        assert_eq!((sent(&exact)["max_tokens"].as_u64(), exact.notes().len()), (Some(64_000), 0));
+        assert_eq!(sent(&to(field, 128_000, Dialect::OpenAiChat))[field], 128_000, "passed through");
+    }
 }
 
 #[test]

@@ -85,10 +85,13 @@ pub async fn collect(
 
 /// An error inside a stream, with the stored key redacted.
 pub fn error_without_secret(mut error: UpstreamError, secret: &SecretString) -> UpstreamError {
-    if let UpstreamError::Refused(refused) = &mut error
-        && let Some(message) = struck_out(&refused.message, secret)
-    {
-        refused.message = message;
+    if let UpstreamError::Refused(refused) = &mut error {
+        if let Some(message) = struck_out(&refused.message, secret) {
+            refused.message = message;
+        }
+        if let Some(original) = &mut refused.original {
+            original.body = without_secret(std::mem::take(&mut original.body), secret);
+        }
     }
     error
 }
@@ -111,7 +114,7 @@ fn struck_out(text: &str, secret: &SecretString) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::error::{Refused, RefusedKind};
+    use crate::upstream::error::{Original, Refused, RefusedKind};
 
     #[test]
     fn a_key_that_a_provider_quotes_is_struck_out() {
@@ -120,10 +123,22 @@ mod tests {
         assert_eq!(without_secret(body, &secret), "wrong key: [key]");
         let message = "sk-live-secret is wrong".to_owned();
         let kind = RefusedKind::Invalid;
-        let refused =
-            Refused { status: 400, kind, message, code: None, param: None, retry_after: None, should_retry: None };
+        let body = Bytes::from_static(b"wrong: sk-live-secret");
+        let original = Some(Box::new(Original { body, ..Original::default() }));
+        let refused = Refused {
+            status: 400,
+            kind,
+            message,
+            code: None,
+            param: None,
+            retry_after: None,
+            should_retry: None,
+            original,
+        };
         let error = error_without_secret(UpstreamError::Refused(Box::new(refused)), &secret);
         assert_eq!(error.public_reason(), "400 [key] is wrong");
+        let UpstreamError::Refused(refused) = error else { panic!("{error}") };
+        assert_eq!(refused.original.unwrap().body, "wrong: [key]");
         assert_eq!(struck_out("a short one", &SecretString::from("short")), None);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use tt_core::usage::Reported;
 
 /// The failure of a call of a provider.
@@ -41,7 +42,7 @@ pub enum UpstreamError {
 #[error("{status} {kind:?}: {message}")]
 pub struct Refused {
     /// The HTTP status. It is corrected where the provider's status does not fit its message: Gemini's 400 for a bad
-    /// key becomes 401, Anthropic's 529 becomes 503.
+    /// key becomes 401.
     pub status: u16,
     /// The kind of error, by status and code.
     pub kind: RefusedKind,
@@ -55,6 +56,19 @@ pub struct Refused {
     pub retry_after: Option<Duration>,
     /// The provider's own word (`x-should-retry`) on whether the same request may succeed later.
     pub should_retry: Option<bool>,
+    /// The error as it came, for clients of the same dialect; `None` in dialects whose errors are always written anew, and
+    /// for a body that is no error of the dialect.
+    pub original: Option<Box<Original>>,
+}
+
+/// An error as a provider wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Original {
+    /// The JSON of the error.
+    pub body: Bytes,
+    /// The headers that a client of the same dialect gets with it, such as those of the provider's rate limits. They do not
+    /// have the wait and the word on another try.
+    pub headers: HeaderMap,
 }
 
 /// The kind of an error that a provider reported.
@@ -190,8 +204,16 @@ mod tests {
     fn a_stored_keys_fault_is_not_told_in_the_providers_words() {
         let refused = |kind, status| {
             let message = "the key sk-secret is wrong.".to_owned();
-            let refused =
-                Refused { status, kind, message, code: None, param: None, retry_after: None, should_retry: None };
+            let refused = Refused {
+                status,
+                kind,
+                message,
+                code: None,
+                param: None,
+                retry_after: None,
+                should_retry: None,
+                original: None,
+            };
             UpstreamError::Refused(Box::new(refused)).public_reason()
         };
         assert_eq!(

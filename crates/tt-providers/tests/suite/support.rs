@@ -357,7 +357,7 @@ fn failure(error: &UpstreamError) -> String {
 }
 
 fn refused_line(refused: &Refused) -> String {
-    let Refused { status, kind, message, code, param, retry_after, should_retry } = refused;
+    let Refused { status, kind, message, code, param, retry_after, should_retry, original: _ } = refused;
     let mut line = format!("refused {status} {kind:?}");
     for (name, value) in [("code", code), ("param", param)] {
         if let Some(value) = value {

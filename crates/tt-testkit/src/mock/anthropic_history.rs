@@ -55,10 +55,12 @@ fn text<'a>(block: &'a Value, name: &str) -> Option<&'a str> {
 fn turns<'a>(ask: &mut Ask, messages: &'a [Value]) -> Result<Vec<Turn<'a>>, Refusal> {
     let mut turns: Vec<Turn<'a>> = Vec::new();
     for (at, message) in messages.iter().enumerate() {
-        if let Some(field) = unknown_field(message, &["role", "content"]) {
+        let role = text(message, "role").ok_or_else(|| required(&format!("messages.{at}.role")))?;
+        let known: &[&str] =
+            if role == "system" { &["role", "content", "output_config"] } else { &["role", "content"] };
+        if let Some(field) = unknown_field(message, known) {
             return Err(extra(&format!("messages.{at}.{field}")));
         }
-        let role = text(message, "role").ok_or_else(|| required(&format!("messages.{at}.role")))?;
         let assistant = match role {
             "user" | "system" => false,
             "assistant" => true,

@@ -20,6 +20,7 @@ fn refused_with(status: u16, kind: RefusedKind, code: Option<&str>, retry_after:
         param: code.map(|_| "messages[0]".to_owned()),
         retry_after,
         should_retry: None,
+        original: None,
     }
 }
 
@@ -204,7 +205,10 @@ fn golden_broken_streams() {
     for (name, failure) in every_failure() {
         let mut stream = passing_through();
         let mut event = BytesMut::new();
-        stream.broke(&ApiError::stream_broke(&failure, "no more data in time").public(), &mut event);
+        stream.broke(
+            &ApiError::stream_broke(&failure, "no more data in time").public(RequestId(uuid::Uuid::nil())),
+            &mut event,
+        );
         writeln!(text, "{name}\n    {}", std::str::from_utf8(&event).unwrap().trim_end()).unwrap();
     }
     compare("broken_streams", &text);

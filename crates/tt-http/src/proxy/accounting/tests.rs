@@ -199,6 +199,7 @@ async fn a_failed_attempt_is_billed_by_what_is_known() {
             param: None,
             retry_after: None,
             should_retry: None,
+            original: None,
         }))
     };
     let broken = || UpstreamError::Broken("it broke".to_owned());
@@ -211,8 +212,8 @@ async fn a_failed_attempt_is_billed_by_what_is_known() {
     let (silent, reporting) = (tally(false), tally(true));
     let cases = [
         (refused(), Received::Nothing, "429 none 0"),
-        (refused(), Received::Stream(&silent), "200 unknown -"),
-        (refused(), Received::Stream(&reporting), "200 partial 0.0025"),
+        (refused(), Received::Stream(&silent), "429 none 0"),
+        (refused(), Received::Stream(&reporting), "429 partial 0.0025"),
         (unconnected(), Received::Nothing, "- none 0"),
         (late(), Received::Nothing, "- unknown -"),
         (late(), Received::Head, "- unknown -"),

@@ -160,7 +160,12 @@ fn output_config(body: &mut Object<'_>) -> Result<(Option<Effort>, Format), Requ
             if !schema.is_object() {
                 return Err(format.at("schema").malformed("must be a JSON Schema object"));
             }
-            Format::JsonSchema { name: "output".to_owned(), description: None, schema: Some(schema), strict: None }
+            Format::JsonSchema {
+                name: "output".to_owned(),
+                description: None,
+                schema: Some(schema),
+                strict: Some(true),
+            }
         }
     };
     let rest = std::mem::take(&mut config.fields);

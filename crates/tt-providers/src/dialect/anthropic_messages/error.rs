@@ -1,13 +1,13 @@
 //! Reads and writes Anthropic's errors: answers with an error status, and events in a stream (`MAPPING.md`, Errors).
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::json;
 use tt_core::call::state::StateField;
 
 use crate::codec::PublicError;
-use crate::upstream::error::{Refused, RefusedKind, cut, status_line};
+use crate::upstream::error::{Original, Refused, RefusedKind, cut, status_line};
 use crate::upstream::retry_after::{retry_after, should_retry};
 
 /// `{"type": "error", "error": {"type", "message"}}` (`types/shared/error_response.py`).
@@ -25,15 +25,31 @@ pub(super) struct ErrorBody {
     message: String,
 }
 
+/// The beginning of the names of the headers that clients get with an error as it came: they say which of the account's
+/// limits is reached, and when there is room again.
+const LIMITS: &str = "anthropic-ratelimit-";
+
 /// Reads an answer with an error status. If the body is no error object (a page of a proxy in between), the status line
 /// is the message.
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
-    let error = serde_json::from_slice(body)
-        .map_or_else(|_| ErrorBody { kind: String::new(), message: status_line(status) }, |Envelope { error }| error);
-    Refused { retry_after: retry_after(headers), should_retry: should_retry(headers), ..meaning(status, error) }
+    let (retry_after, should_retry) = (retry_after(headers), should_retry(headers));
+    let Ok(Envelope { error }) = serde_json::from_slice(body) else {
+        let error = ErrorBody { kind: String::new(), message: status_line(status) };
+        return Refused { retry_after, should_retry, ..meaning(status, error) };
+    };
+    let limits = headers.iter().filter(|(name, _)| name.as_str().starts_with(LIMITS));
+    let headers = limits.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let original = Some(Box::new(Original { body: Bytes::copy_from_slice(body), headers }));
+    Refused { retry_after, should_retry, original, ..meaning(status, error) }
 }
 
-/// Reads an `error` event. It has no status, so its type decides the status.
+/// Reads an `error` event, or an error object with a success status, whose JSON is `body`.
+pub(super) fn without_status(error: ErrorBody, body: &[u8]) -> Refused {
+    let original = Original { body: Bytes::copy_from_slice(body), headers: HeaderMap::new() };
+    Refused { original: Some(Box::new(original)), ..in_stream(error) }
+}
+
+/// Reads an error that has no status: its type decides the status.
 pub(super) fn in_stream(error: ErrorBody) -> Refused {
     let status = match error.kind.as_str() {
         "invalid_request_error" => 400,
@@ -50,15 +66,22 @@ pub(super) fn in_stream(error: ErrorBody) -> Refused {
     meaning(status, error)
 }
 
-/// Writes an error as the body of an answer: `{"type": "error", "error": {…}}`.
+/// Writes an error as the body of an answer: `{"type": "error", "error": {…}, "request_id": …}`. An error of Anthropic is
+/// written as it came: clients look for its words.
 ///
 /// Anthropic's SDKs keep conversations at the provider by `thread`, and do without it after an error whose details say so.
 pub(super) fn encode(error: &PublicError<'_>) -> Vec<u8> {
+    if let Some(original) = error.original {
+        return original.to_vec();
+    }
     let mut inner = json!({"type": kind(error), "message": error.message});
     if error.code == "unsupported_parameter" && error.param == Some(StateField::Thread.as_str()) {
         inner["details"] = json!({"error_code": "thread_unsupported_request", "unsupported": ["thread"]});
     }
-    let whole = json!({"type": "error", "error": inner});
+    let mut whole = json!({"type": "error", "error": inner});
+    if let Some(id) = error.request_id {
+        whole["request_id"] = id.to_string().into();
+    }
     whole.to_string().into_bytes()
 }
 
@@ -80,9 +103,13 @@ fn kind(error: &PublicError<'_>) -> &'static str {
 
 /// Writes an error as the last event of a stream.
 pub(super) fn event(error: &PublicError<'_>, out: &mut BytesMut) {
-    out.extend_from_slice(b"event: error\ndata: ");
-    out.extend_from_slice(&encode(error));
-    out.extend_from_slice(b"\n\n");
+    out.extend_from_slice(b"event: error\n");
+    for line in encode(error).split(|byte| *byte == b'\n') {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line);
+        out.extend_from_slice(b"\n");
+    }
+    out.extend_from_slice(b"\n");
 }
 
 fn meaning(status: u16, error: ErrorBody) -> Refused {
@@ -102,7 +129,7 @@ fn meaning(status: u16, error: ErrorBody) -> Refused {
         408 | 504 => (status, Kind::Timeout, None),
         409 => (409, Kind::Conflict, None),
         429 => (429, Kind::RateLimited, Some("rate_limit_exceeded")),
-        503 | 529 => (503, Kind::Server, Some("overloaded")),
+        503 | 529 => (status, Kind::Server, Some("overloaded")),
         400..=499 => (status, Kind::Invalid, None),
         500.. => (status, Kind::Server, None),
         // A status that is neither success nor error: the host that answers is not the API.
@@ -116,5 +143,6 @@ fn meaning(status: u16, error: ErrorBody) -> Refused {
         param: None,
         retry_after: None,
         should_retry: None,
+        original: None,
     }
 }

@@ -102,7 +102,7 @@ impl Observer for StreamObserver {
         let frame: Frame<'_> = read(data)?;
         let mut seen = Seen::default();
         match frame.kind.as_str() {
-            "error" => return Err(refused(frame.error)),
+            "error" => return Err(refused(frame.error, data)),
             "message_start" => {
                 let message: Message<'_> = part(frame.message)?;
                 self.tally.model(message.model.as_str());
@@ -169,7 +169,7 @@ impl Observer for StreamObserver {
 pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     let message: Message<'_> = read(body)?;
     if message.kind.as_str() == "error" {
-        return Err(refused(message.error));
+        return Err(refused(message.error, body));
     }
     let content = message.content.filter(|content| content.get().starts_with('['));
     let Some(content) = content.filter(|_| message.kind.as_str() == "message") else {
@@ -187,9 +187,27 @@ pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     }))
 }
 
-fn refused(error: Option<&RawValue>) -> UpstreamError {
+/// Checks a count of tokens with a success status.
+///
+/// # Errors
+/// `Refused` when it is an error object all the same; `Protocol` when it is no count.
+pub(super) fn check_count(body: &[u8]) -> Result<(), UpstreamError> {
+    #[derive(Deserialize)]
+    struct Count<'a> {
+        input_tokens: Option<u64>,
+        #[serde(borrow)]
+        error: Option<&'a RawValue>,
+    }
+    match read(body)? {
+        Count { input_tokens: Some(_), .. } => Ok(()),
+        Count { error: Some(error), .. } => Err(refused(Some(error), body)),
+        Count { .. } => Err(UpstreamError::Protocol("no count of tokens".to_owned())),
+    }
+}
+
+fn refused(error: Option<&RawValue>, body: &[u8]) -> UpstreamError {
     match part::<ErrorBody>(error) {
-        Ok(error) => UpstreamError::Refused(Box::new(error::in_stream(error))),
+        Ok(error) => UpstreamError::Refused(Box::new(error::without_status(error, body))),
         Err(unreadable) => unreadable,
     }
 }
@@ -243,7 +261,7 @@ mod tests {
     fn an_error_a_cut_and_noise_are_told_apart() {
         let mut observer = StreamObserver::default();
         let error = br#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#;
-        assert!(matches!(observer.data(error), Err(UpstreamError::Refused(refused)) if refused.status == 503));
+        assert!(matches!(observer.data(error), Err(UpstreamError::Refused(refused)) if refused.status == 529));
         assert!(matches!(observer.data(b"{"), Err(UpstreamError::Protocol(_))));
         assert_eq!(observer.data(br#"{"type":"something_new"}"#).unwrap(), Seen::default());
         assert!(observer.body_ended().is_err());
@@ -263,7 +281,11 @@ mod tests {
         for none in ["", "{}", "[]", r#"{"type":"message"}"#, r#"{"type":"message","content":5}"#] {
             assert!(matches!(observe_reply(none.as_bytes()), Err(UpstreamError::Protocol(_))), "{none}");
         }
+        assert!(check_count(br#"{"input_tokens":3,"new":{}}"#).is_ok());
+        assert!(matches!(check_count(br#"{"input_tokens":"3"}"#), Err(UpstreamError::Protocol(_))));
+        assert!(matches!(check_count(b"{}"), Err(UpstreamError::Protocol(_))));
         let error = br#"{"type":"error","error":{"type":"rate_limit_error","message":"m"}}"#;
+        assert!(matches!(check_count(error), Err(UpstreamError::Refused(refused)) if refused.status == 429));
         assert!(matches!(observe_reply(error), Err(UpstreamError::Refused(refused)) if refused.status == 429));
     }
 }

@@ -10,6 +10,7 @@ use tt_core::call::reply::{Choice, Reply};
 use tt_core::call::tool::ToolCall;
 use tt_core::{Dialect, Provider};
 
+use super::error::{ErrorBody, in_stream};
 use super::usage;
 use crate::codec::Undo;
 use crate::dialect::custom_tool;
@@ -32,6 +33,14 @@ struct Message<'a> {
     stop_details: Option<&'a RawValue>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
+}
+
+/// An error in the place of an answer.
+#[derive(Deserialize)]
+struct Fault {
+    #[serde(rename = "type")]
+    kind: String,
+    error: ErrorBody,
 }
 
 /// The field that every block has.
@@ -72,9 +81,12 @@ struct ToolUse<'a> {
 /// and the usage holds their cost.
 ///
 /// # Errors
-/// `Protocol` if the body is no message.
+/// `Refused` for an error object with a success status, `Protocol` if the body is no message.
 pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
-    let message: Message<'_> = read(body)?;
+    let message: Message<'_> = read(body).map_err(|unreadable| match serde_json::from_slice(body) {
+        Ok(Fault { kind, error }) if kind == "error" => UpstreamError::Refused(Box::new(in_stream(error))),
+        _ => unreadable,
+    })?;
     if message.kind != "message" {
         return Err(UpstreamError::Protocol("no Anthropic message".to_owned()));
     }

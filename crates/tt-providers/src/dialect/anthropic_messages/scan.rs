@@ -8,13 +8,18 @@ use serde::Deserialize;
 use tt_core::call::field::Field;
 use tt_core::client::identifier;
 
-use crate::codec::Facts;
+use super::observe;
+use crate::codec::{Facts, Head, TokenCount};
 use crate::dialect::body::{self, Fields, optional, spliced};
 use crate::error::RequestError;
 use crate::slices::Slices;
+use crate::upstream::error::UpstreamError;
 
 /// The keys that decide the price and the model. Other spellings of them are refused.
 const PRICED: [&str; 6] = ["model", "stream", "max_tokens", "service_tier", "speed", "inference_geo"];
+
+/// The path of a call whose answer is a message.
+pub(super) const MESSAGES: &str = "/v1/messages";
 
 /// The facts of a body, good for that body only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,24 +29,30 @@ pub(super) struct Scan {
     model_at: Range<usize>,
     /// The place of the value of `max_tokens`; `None` where the client left it out.
     limit_at: Option<Range<usize>>,
+    /// True if the client asks for a count of its tokens (`/v1/messages/count_tokens`).
+    pub(super) counts: bool,
+    /// True for a call of the beta API, as the SDKs and coding agents send it (`?beta=true`).
+    beta: bool,
 }
 
 impl Scan {
-    /// Scans `body`, which must be one JSON value. Values are skipped without recursion.
+    /// Scans a request, whose `body` must be one JSON value. Values are skipped without recursion.
     ///
     /// # Errors
     /// `InvalidJson`; `Missing` without a `model`; `Malformed`, naming the field, for a key that stands twice or differs
     /// from a priced one by case only, and for values of the wrong type.
-    pub(super) fn of(body: &Bytes) -> Result<Self, RequestError> {
+    pub(super) fn of(head: &Head<'_>, body: &Bytes) -> Result<Self, RequestError> {
         let text = body::text(body)?;
         let fields = Fields::of(text, "", &PRICED)?;
         let model = fields.value("model").ok_or_else(|| RequestError::missing(Field::Model))?;
         let limit = fields.value("max_tokens");
+        let counts = head.uri.path().ends_with("/count_tokens");
+        let stream = optional(fields.value("stream"), "stream", "must be true or false")?.unwrap_or(false);
         let max_output_tokens = optional(limit, "max_tokens", "must be a whole number")?;
         Ok(Self {
             facts: Facts {
                 model: body::model(model)?,
-                stream: optional(fields.value("stream"), "stream", "must be true or false")?.unwrap_or(false),
+                stream: stream && !counts,
                 max_output_tokens,
                 choices: None,
                 service_tier: optional(fields.value("service_tier"), "service_tier", "must be a string")?,
@@ -49,7 +60,19 @@ impl Scan {
             },
             model_at: body::place(text, model),
             limit_at: limit.map(|limit| body::place(text, limit)),
+            counts,
+            beta: head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "beta=true")),
         })
+    }
+
+    /// The path and query of the call at Anthropic.
+    pub(super) const fn address(&self) -> &'static str {
+        match (self.counts, self.beta) {
+            (false, false) => MESSAGES,
+            (false, true) => "/v1/messages?beta=true",
+            (true, false) => "/v1/messages/count_tokens",
+            (true, true) => "/v1/messages/count_tokens?beta=true",
+        }
     }
 
     /// The request for `upstream_model`: slices of `body`, which must be the body that was scanned. `cap` replaces the
@@ -64,6 +87,20 @@ impl Scan {
         }
         edits.push((self.model_at.clone(), model.into()));
         spliced(body, edits)
+    }
+}
+
+/// A count: `{"input_tokens": …}` (`types/message_tokens_count.py`).
+#[derive(Debug)]
+pub(super) struct Count;
+
+impl TokenCount for Count {
+    fn encode(&self, input_tokens: u64) -> Bytes {
+        serde_json::json!({"input_tokens": input_tokens}).to_string().into()
+    }
+
+    fn check(&self, body: &[u8]) -> Result<(), UpstreamError> {
+        observe::check_count(body)
     }
 }
 
@@ -89,13 +126,36 @@ fn session(metadata: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn at(uri: &'static str, body: &str) -> Result<Scan, RequestError> {
+        let (uri, headers) = (http::Uri::from_static(uri), http::HeaderMap::new());
+        Scan::of(&Head { uri: &uri, headers: &headers }, &Bytes::copy_from_slice(body.as_bytes()))
+    }
+
     fn scan(body: &str) -> Result<Scan, RequestError> {
-        Scan::of(&Bytes::copy_from_slice(body.as_bytes()))
+        at("/v1/messages", body)
     }
 
     fn spliced(body: &str, cap: Option<u64>) -> String {
-        let body = Bytes::copy_from_slice(body.as_bytes());
-        String::from_utf8(Scan::of(&body).unwrap().splice(&body, "up", cap).to_vec()).unwrap()
+        let scan = scan(body).unwrap();
+        String::from_utf8(scan.splice(&Bytes::copy_from_slice(body.as_bytes()), "up", cap).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_path_says_what_is_asked_and_of_which_api() {
+        for (uri, counts, beta) in [
+            ("/v1/messages", false, false),
+            ("/v1/messages?beta=true", false, true),
+            ("/v1/messages?x=1&beta=true", false, true),
+            ("/v1/messages?beta=false&alpha=true", false, false),
+            ("/v1/messages/count_tokens", true, false),
+            ("/v1/messages/count_tokens?beta=true", true, true),
+        ] {
+            let scan = at(uri, r#"{"model":"m","stream":true}"#).unwrap();
+            assert_eq!((scan.counts, scan.beta, scan.facts.stream), (counts, beta, !counts), "{uri}");
+            let sent = http::Uri::from_static(scan.address());
+            assert_eq!(sent.path(), uri.split('?').next().unwrap());
+            assert_eq!(sent.query(), beta.then_some("beta=true"));
+        }
     }
 
     #[test]

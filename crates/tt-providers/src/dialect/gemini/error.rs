@@ -71,6 +71,7 @@ pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused 
         param,
         retry_after,
         should_retry: should_retry(headers),
+        original: None,
     }
 }
 

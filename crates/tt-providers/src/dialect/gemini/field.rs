@@ -25,6 +25,7 @@ pub(super) fn name(field: &Field) -> String {
         Field::Choices => "generationConfig.candidateCount".into(),
         Field::Logprobs => "generationConfig.responseLogprobs".into(),
         Field::TopLogprobs => "generationConfig.logprobs".into(),
+        Field::MaxOutput => "generationConfig.maxOutputTokens".into(),
         Field::Stop => "generationConfig.stopSequences".into(),
         Field::Detail => "generationConfig.mediaResolution".into(),
         Field::Effort => "generationConfig.thinkingConfig".into(),

@@ -86,7 +86,7 @@ fn of_object(status: u16, error: &Map<String, Value>) -> Refused {
         Some("context_length_exceeded") if status < 500 => RefusedKind::ContextLength,
         _ => kind_of(status),
     };
-    Refused { status, kind, message, code, param: text("param"), retry_after: None, should_retry: None }
+    Refused { status, kind, message, code, param: text("param"), retry_after: None, should_retry: None, original: None }
 }
 
 fn plain(status: u16, message: &str) -> Refused {
@@ -99,6 +99,7 @@ fn plain(status: u16, message: &str) -> Refused {
         param: None,
         retry_after: None,
         should_retry: None,
+        original: None,
     }
 }
 

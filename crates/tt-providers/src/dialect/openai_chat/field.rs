@@ -31,6 +31,7 @@ pub(super) fn name(field: &Field) -> String {
         Field::Logprobs => "logprobs".into(),
         Field::TopLogprobs => "top_logprobs".into(),
         Field::LogitBias => "logit_bias".into(),
+        Field::MaxOutput => "max_completion_tokens".into(),
         Field::Stop => "stop".into(),
         Field::SpeakerName => "messages[].name".into(),
         Field::Detail => "detail".into(),

@@ -9,6 +9,7 @@ mod decode;
 mod effort;
 mod encode;
 pub(super) mod parts;
+mod strict;
 
 pub use decode::decode_request;
 pub use encode::encode_request;

@@ -30,6 +30,8 @@ pub struct Scan {
     pub legacy_functions: bool,
     /// The place of the value of `model`, quotes included.
     pub model_at: Range<usize>,
+    /// True if the client limits the output by the older name `max_tokens` only.
+    pub(super) legacy_limit: bool,
     usage: Usage,
     limits: Vec<Range<usize>>,
 }
@@ -107,6 +109,7 @@ impl Scan {
             include_usage,
             legacy_functions: raw("functions").is_some() || raw("function_call").is_some(),
             model_at: at(model_raw),
+            legacy_limit: newer.is_none() && older.is_some(),
             usage,
             limits: [newer, older].into_iter().flatten().map(at).collect(),
         })

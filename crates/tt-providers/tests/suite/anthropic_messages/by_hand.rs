@@ -36,7 +36,7 @@ fn statuses_mean_what_they_mean_to_a_caller() {
         (429, "rate_limit_error", 429, RefusedKind::RateLimited, Some("rate_limit_exceeded")),
         (500, "api_error", 500, RefusedKind::Server, None),
         (504, "timeout_error", 504, RefusedKind::Timeout, None),
-        (529, "overloaded_error", 503, RefusedKind::Server, Some("overloaded")),
+        (529, "overloaded_error", 529, RefusedKind::Server, Some("overloaded")),
         (302, "", 502, RefusedKind::Server, None),
     ] {
         let refused = answered(status, kind, "words");
@@ -91,14 +91,15 @@ fn a_page_from_an_edge_is_its_status_line_and_long_words_are_cut() {
 
 #[test]
 fn a_body_that_is_no_message_is_a_protocol_error_and_is_not_quoted() {
-    for body in
-        [r#"{"type":"error","error":{}}"#, r#"{"type":"completion"}"#, "[]", "", r#"{"type":"message","id":"my secret"#]
-    {
+    for body in [r#"{"type":"error"}"#, r#"{"type":"completion"}"#, "[]", "", r#"{"type":"message","id":"my secret"#] {
         let Err(UpstreamError::Protocol(words)) = decode_reply(body.as_bytes(), &Undo::default()) else {
             panic!("{body} was read");
         };
         assert!(!words.contains("secret"), "{words}");
     }
+    let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}).to_string();
+    let refused = decode_reply(error.as_bytes(), &Undo::default());
+    assert!(matches!(refused, Err(UpstreamError::Refused(refused)) if refused.status == 529));
     let wrong = json!({"type": "message", "id": "m", "model": "c", "content": "my secret"}).to_string();
     let error = decode_reply(wrong.as_bytes(), &Undo::default()).unwrap_err();
     assert!(!error.to_string().contains("secret"), "{error}");
@@ -180,7 +181,7 @@ fn calling(name: &str, pieces: &[&str]) -> Vec<Value> {
 #[test]
 fn an_error_in_a_stream_has_its_real_status() {
     for (kind, status) in [
-        ("overloaded_error", 503),
+        ("overloaded_error", 529),
         ("rate_limit_error", 429),
         ("api_error", 500),
         ("invalid_request_error", 400),

@@ -178,9 +178,15 @@ fn a_conversation_that_anthropic_keeps_is_refused_elsewhere_in_words_that_its_sd
         code: "unsupported_parameter",
         message: "no",
         param: Some("thread"),
+        request_id: Some(uuid::Uuid::from_u128(7)),
+        original: None,
     };
     let written: Value = serde_json::from_slice(&ingress.encode_error(&error)).unwrap();
     assert_eq!(written["error"]["details"]["error_code"], "thread_unsupported_request");
+    assert_eq!(written["request_id"], "00000000-0000-0000-0000-000000000007");
+    let own = br#"{"type":"error","error":{"type":"overloaded_error","message":"m"},"x":1}"#;
+    let passed = tt_providers::PublicError { original: Some(own), ..error };
+    assert_eq!(ingress.encode_error(&passed), own.as_slice());
     assert_eq!((&written["type"], &written["error"]["type"]), (&json!("error"), &json!("invalid_request_error")));
 }
 

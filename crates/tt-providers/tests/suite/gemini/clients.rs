@@ -390,6 +390,8 @@ fn an_error_is_written_in_googles_shape() {
         code: "rate_limit_exceeded",
         message: "Too many requests.",
         param: Some("contents"),
+        request_id: None,
+        original: None,
     };
     let body: Value = serde_json::from_slice(&codec(Dialect::Gemini).ingress.unwrap().encode_error(&error)).unwrap();
     assert_eq!(body["error"]["code"], 429);

@@ -14,7 +14,7 @@ use tt_core::{Dialect, Provider};
 
 use super::super::citation;
 use super::super::names::Names;
-use super::effort;
+use super::{effort, strict};
 use crate::codec::{Encoded, Target, Undo};
 use crate::dialect::foreign;
 use crate::dialect::hashed::hashed;
@@ -59,7 +59,7 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     let messages = Messages { names: &names, own: own.is_some(), notes: &mut notes };
     body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
     tools(&mut body, conversation, &names, &mut notes);
-    format(&mut body, &conversation.format);
+    format(&mut body, conversation, &mut notes);
     sampling(&mut body, &conversation.sampling, &mut notes)?;
     put(&mut body, "parallel_tool_calls", conversation.parallel_tool_calls);
     put(&mut body, "reasoning_effort", effort::effort(conversation, target, &mut notes));
@@ -356,7 +356,8 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
     if conversation.tools.iter().any(|tool| tool.cache().is_some()) {
         notes.dropped(Field::CacheMarks, "");
     }
-    let list: Vec<Value> = conversation.tools.iter().filter_map(|tool| one_tool(tool, names)).collect();
+    let own = written_here(conversation);
+    let list: Vec<Value> = conversation.tools.iter().filter_map(|tool| one_tool(tool, names, own, notes)).collect();
     if !list.is_empty() {
         body.insert("tools".into(), list.into());
     }
@@ -379,15 +380,30 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
     body.insert("tool_choice".into(), choice);
 }
 
+/// True for a request of a client of Chat Completions, who knows which schemas OpenAI takes.
+fn written_here(conversation: &Conversation) -> bool {
+    conversation.extra.of.is_none_or(|of| of == Dialect::OpenAiChat)
+}
+
+/// The value of `strict` for `schema`: left out where the client of another dialect asks for it, and OpenAI would refuse
+/// the schema. `own` is true for a client of Chat Completions.
+fn held(strict: Option<bool>, schema: Option<&Value>, own: bool, notes: &mut Notes) -> Option<bool> {
+    if own || strict != Some(true) || schema.is_some_and(strict::fits) {
+        return strict;
+    }
+    notes.dropped(Field::Strict, strict::OPEN);
+    None
+}
+
 /// Encodes a function or a custom tool; `None` for a hosted tool, which Chat Completions does not have.
-fn one_tool(tool: &Tool, names: &Names) -> Option<Value> {
+fn one_tool(tool: &Tool, names: &Names, own: bool, notes: &mut Notes) -> Option<Value> {
     let mut inner = Map::new();
     inner.insert("name".into(), names.sent(tool.name()?).into());
     put(&mut inner, "description", tool.description());
     match tool {
         Tool::Function(function) => {
             put(&mut inner, "parameters", function.parameters.clone());
-            put(&mut inner, "strict", function.strict);
+            put(&mut inner, "strict", held(function.strict, function.parameters.as_ref(), own, notes));
             Some(json!({"type": "function", "function": inner}))
         }
         Tool::Custom(custom) => {
@@ -398,8 +414,8 @@ fn one_tool(tool: &Tool, names: &Names) -> Option<Value> {
     }
 }
 
-fn format(body: &mut Map<String, Value>, format: &Format) {
-    let value = match format {
+fn format(body: &mut Map<String, Value>, conversation: &Conversation, notes: &mut Notes) {
+    let value = match &conversation.format {
         Format::Text => return,
         Format::JsonObject => json!({"type": "json_object"}),
         Format::JsonSchema { name, description, schema, strict } => {
@@ -407,7 +423,7 @@ fn format(body: &mut Map<String, Value>, format: &Format) {
             inner.insert("name".into(), name.as_str().into());
             put(&mut inner, "description", description.as_deref());
             put(&mut inner, "schema", schema.clone());
-            put(&mut inner, "strict", *strict);
+            put(&mut inner, "strict", held(*strict, schema.as_ref(), written_here(conversation), notes));
             json!({"type": "json_schema", "json_schema": inner})
         }
     };

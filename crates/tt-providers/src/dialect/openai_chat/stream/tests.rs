@@ -254,7 +254,15 @@ fn an_error_ends_the_stream_without_done() {
     let mut encoder = Encoder::new(options());
     encoder.event(&start(), &mut out);
     out.clear();
-    let error = PublicError { status: 502, kind: "upstream_error", code: "code", message: "broke", param: None };
+    let error = PublicError {
+        status: 502,
+        kind: "upstream_error",
+        code: "code",
+        message: "broke",
+        param: None,
+        request_id: None,
+        original: None,
+    };
     encoder.broke(&error, &mut out);
     encoder.event(&Event::Done, &mut out);
     encoder.broke(&PublicError { message: "again", ..error }, &mut out);
