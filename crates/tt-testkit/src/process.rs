@@ -149,8 +149,7 @@ impl Launch {
     pub fn output(self) -> std::process::Output {
         let own = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
         let data = self.data.clone().unwrap_or_else(|| own.path().to_path_buf());
-        let failed = |error: std::io::Error| panic!("{}: {error}", self.binary.display());
-        let child = self.command(&data).spawn().unwrap_or_else(failed);
+        let child = self.command(&data).spawn().unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
         let (id, (ended, end)) = (child.id(), mpsc::channel::<()>());
         std::thread::scope(|scope| {
             scope.spawn(move || {
@@ -159,9 +158,9 @@ impl Launch {
                     let _sent = Command::new("kill").args(["-KILL", &id.to_string()]).status();
                 }
             });
-            let output = child.wait_with_output().unwrap_or_else(failed);
+            let output = child.wait_with_output();
             drop(ended);
-            output
+            output.unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()))
         })
     }
 
