@@ -239,7 +239,8 @@ async fn streams_of_open_blocks_take_no_more_than_the_limit() {
     let body = streamed_question("x", "hello").to_string();
     let flood = async {
         let statuses = flood_for(PATIENCE, &tenant.session, "/v1/chat/completions", &body, 4).await;
-        assert!(statuses.iter().all(|status| [502, 503].contains(status)), "{statuses:?}");
+        // A stream that is slow to grow has begun, with 200, and ends with an error event.
+        assert!(statuses.iter().all(|status| [200, 502, 503].contains(status)), "{statuses:?}");
         statuses.len()
     };
     let (ended, ()) = tokio::join!(flood, others_are_served(&scene.world, &other));
