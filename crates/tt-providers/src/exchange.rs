@@ -17,7 +17,7 @@ use tt_core::usage::Reported;
 use uuid::Uuid;
 
 use crate::codec::{
-    Codec, CostFacts, Facts, Head, Ingress, ReplyContext, Scanned, Target, TokenCount, Translation, Undo,
+    Codec, CostFacts, Facts, Framing, Head, Ingress, ReplyContext, Scanned, Target, TokenCount, Translation, Undo,
 };
 use crate::dialect::codec;
 use crate::error::RequestError;
@@ -27,6 +27,10 @@ use crate::upstream::error::UpstreamError;
 
 mod stream;
 mod text;
+
+/// The most tools that may get other names for a provider. No provider takes as many tools, and the names are kept until
+/// the request has been answered.
+const MOST_RENAMED: usize = 10_000;
 
 pub use stream::{AnswerStream, Step};
 
@@ -58,6 +62,11 @@ impl ClientRequest {
     /// The facts that the scan found.
     pub fn facts(&self) -> &Facts {
         self.scanned.facts()
+    }
+
+    /// The form in which the client wants a streamed answer.
+    pub fn framing(&self) -> Framing {
+        self.scanned.framing()
     }
 
     /// The body as the client sent it.
@@ -213,6 +222,10 @@ impl Exchange {
             }
             let lowered = lower_limit(&mut call, target);
             let mut encoded = translation.encode(&call, target)?;
+            if encoded.undo.renamed() > MOST_RENAMED {
+                let reason = format!("more than {MOST_RENAMED} of them have names that the provider does not take");
+                return Err(RequestError::unsupported(Field::written("tools"), reason));
+            }
             if lowered {
                 encoded.notes.changed(Field::MaxOutput, "lowered to the most that the model writes");
             }

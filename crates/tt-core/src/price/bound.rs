@@ -30,8 +30,10 @@ pub struct CostBound<'a> {
     pub service_tier: Option<&'a str>,
     /// The longest time for which the request asks to cache its input; `None` when it does not ask.
     pub cache_write: Option<CacheTtl>,
-    /// True if there may be sound in the input.
+    /// True if there may be sound or a film in the input.
     pub audio_input: bool,
+    /// True if there may be pictures in the input.
+    pub image_input: bool,
     /// True if the answer may hold sound.
     pub audio_output: bool,
     /// The word under which the table lists the prices of the region that is asked; `None` for the usual prices.
@@ -143,8 +145,12 @@ impl ModelEntry {
             caches.then_some(Class::CacheWrite5m),
             caches_long.then_some(Class::CacheWrite1h),
             bound.audio_input.then_some(Class::AudioInput),
+            bound.audio_input.then_some(Class::CachedAudio),
+            bound.audio_input.then_some(Class::VideoInput),
+            bound.image_input.then_some(Class::ImageInput),
         ];
-        let output = [Some(Class::Output), bound.audio_output.then_some(Class::AudioOutput)];
+        // A model that makes pictures makes them without being asked.
+        let output = [Some(Class::Output), Some(Class::ImageOutput), bound.audio_output.then_some(Class::AudioOutput)];
         let most = |classes: &[Option<Class>]| {
             let all = classes.iter().flatten().flat_map(|class| prices.iter().map(|prices| prices.charged(*class)));
             all.flatten().max()

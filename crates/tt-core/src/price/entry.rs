@@ -180,8 +180,11 @@ impl Override {
     pub(super) fn prices(&self) -> Prices {
         let cache = |price: Option<PicoPerToken>| Some(price.unwrap_or(self.input).0);
         let (read, short, long) = (cache(self.cache_read), cache(self.cache_write_5m), cache(self.cache_write_1h));
-        // Audio costs as text does: the listed audio price belongs to the listed text price, which the override
+        // Sound and pictures cost as text does: their listed prices belong to the listed price of text, which the override
         // replaces.
-        Prices([Some(self.input.0), Some(self.output.0), read, short, long, None, None])
+        let mut prices = Prices::default();
+        let set = [Some(self.input.0), Some(self.output.0), read, short, long];
+        prices.0.iter_mut().zip(set).for_each(|(price, set)| *price = set);
+        prices
     }
 }

@@ -24,10 +24,10 @@ pub struct BadTable {
 }
 
 /// Classes that usage does not tell apart. Their tokens are priced as the class that they are a part of.
-const NOT_COUNTED: [&str; 4] = ["cache_write_over_12h", "audio_cache_read", "image_input", "video_input"];
+const NOT_COUNTED: [&str; 1] = ["cache_write_over_12h"];
 
 /// Output that usage does not tell apart and that costs many times the text's price.
-const MIXED_OUTPUT: [&str; 2] = ["image_output", "video_output"];
+const MIXED_OUTPUT: [&str; 1] = ["video_output"];
 
 impl PriceTable {
     /// The table shipped in the binary, read once.

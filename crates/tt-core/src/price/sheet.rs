@@ -17,14 +17,29 @@ pub(super) enum Class {
     CacheWrite1h,
     AudioInput,
     AudioOutput,
+    CachedAudio,
+    ImageInput,
+    ImageOutput,
+    VideoInput,
 }
 
 impl Class {
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 11;
 
     /// The names in the table, each at the position of its class.
-    pub(super) const NAMES: [&str; Self::COUNT] =
-        ["input", "output", "cache_read", "cache_write", "cache_write_1h", "audio_input", "audio_output"];
+    pub(super) const NAMES: [&str; Self::COUNT] = [
+        "input",
+        "output",
+        "cache_read",
+        "cache_write",
+        "cache_write_1h",
+        "audio_input",
+        "audio_output",
+        "audio_cache_read",
+        "image_input",
+        "image_output",
+        "video_input",
+    ];
 
     /// The name in the API.
     pub(super) const fn shown(self) -> &'static str {
@@ -36,6 +51,10 @@ impl Class {
             Self::CacheWrite1h => "cache_write_1h",
             Self::AudioInput => "audio_input",
             Self::AudioOutput => "audio_output",
+            Self::CachedAudio => "audio_cache_read",
+            Self::ImageInput => "image_input",
+            Self::ImageOutput => "image_output",
+            Self::VideoInput => "video_input",
         }
     }
 }
@@ -65,11 +84,14 @@ impl Prices {
     pub(super) fn charged(&self, class: Class) -> Option<u64> {
         self.of(class).or_else(|| match class {
             Class::Input | Class::Output => None,
-            Class::CacheRead | Class::CacheWrite5m | Class::AudioInput => self.of(Class::Input),
+            Class::CacheRead | Class::CacheWrite5m | Class::AudioInput | Class::ImageInput | Class::VideoInput => {
+                self.of(Class::Input)
+            }
+            Class::CachedAudio => self.charged(Class::CacheRead),
             Class::CacheWrite1h => {
                 self.of(Class::Input).map(|input| input.max(self.of(Class::CacheWrite5m).unwrap_or(0)))
             }
-            Class::AudioOutput => self.of(Class::Output),
+            Class::AudioOutput | Class::ImageOutput => self.of(Class::Output),
         })
     }
 
@@ -84,17 +106,32 @@ impl Prices {
 
 /// The tokens of a usage by the class that they are priced as.
 pub(super) fn parts(usage: &Usage) -> [(u64, Class); Class::COUNT] {
-    // Audio is part of the input or output. If a provider reports more audio than there is, the text must not
-    // become negative.
-    let (audio_in, audio_out) = (usage.audio_input.min(usage.input), usage.audio_output.min(usage.output));
+    // Sound, pictures and films are parts of the input or the output. If a provider reports more of them than there is, the
+    // text must not become negative.
+    let take = |of: &mut u64, part: u64| {
+        let taken = part.min(*of);
+        *of -= taken;
+        taken
+    };
+    let (mut input, mut output, mut cached) = (usage.input, usage.output, usage.cache_read);
+    let audio_in = take(&mut input, usage.audio_input);
+    let image_in = take(&mut input, usage.image_input);
+    let video_in = take(&mut input, usage.video_input);
+    let audio_out = take(&mut output, usage.audio_output);
+    let image_out = take(&mut output, usage.image_output);
+    let cached_audio = take(&mut cached, usage.cached_audio);
     [
-        (usage.input - audio_in, Class::Input),
+        (input, Class::Input),
         (audio_in, Class::AudioInput),
-        (usage.cache_read, Class::CacheRead),
+        (image_in, Class::ImageInput),
+        (video_in, Class::VideoInput),
+        (cached, Class::CacheRead),
+        (cached_audio, Class::CachedAudio),
         (usage.cache_write_5m.saturating_add(usage.cache_write_30m), Class::CacheWrite5m),
         (usage.cache_write_1h.saturating_add(usage.cache_write_12h), Class::CacheWrite1h),
-        (usage.output - audio_out, Class::Output),
+        (output, Class::Output),
         (audio_out, Class::AudioOutput),
+        (image_out, Class::ImageOutput),
     ]
 }
 
@@ -129,8 +166,8 @@ pub(super) struct Sheet {
     pub(super) web_search: Option<u64>,
     /// (a word that an answer may have, the multiple of the tokens' prices in thousandths).
     pub(super) multipliers_milli: Vec<(Box<str>, u64)>,
-    /// True if the model writes pictures or films at a price far above that of its text, and usage does not tell them
-    /// apart. The cost of its output is then not known.
+    /// True if the model makes films at a price far above that of its text, and usage does not tell them apart. The cost of
+    /// its output is then not known.
     pub(super) mixed_output: bool,
 }
 
@@ -188,6 +225,7 @@ impl Prices {
     fn without_output(mut self) -> Self {
         self.0[Class::Output as usize] = None;
         self.0[Class::AudioOutput as usize] = None;
+        self.0[Class::ImageOutput as usize] = None;
         self
     }
 }

@@ -70,6 +70,21 @@ fn classes_without_a_price_of_their_own_cost_as_what_they_are_a_part_of() {
 }
 
 #[test]
+fn cached_sound_and_pictures_have_prices_of_their_own() {
+    let usage = Usage { input: 100, cache_read: 100, output: 100, ..Usage::default() };
+    // 100 × 0.30 + 40 × 0.03 + 60 × 0.10 + 100 × 2.50
+    assert_eq!(cost(Gemini, "gemini-2.5-flash", Usage { cached_audio: 60, ..usage }), Some(287_200));
+    // 200 × 0.30 + 30 × 2.50 + 70 × 30
+    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", Usage { image_output: 70, ..usage }), Some(2_235_000));
+    // No part is more than the whole.
+    let much = Usage { image_output: 1000, cached_audio: 1000, ..usage };
+    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", much), Some(3_060_000));
+    // 40 × 0.20 + 30 × 0.45 + 20 × 12 + 10 × 6.50
+    let media = Usage { input: 100, image_input: 30, video_input: 20, audio_input: 10, ..Usage::default() };
+    assert_eq!(cost(Gemini, "gemini-embedding-2", media), Some(326_500));
+}
+
+#[test]
 fn gemini_2_5_pro_costs_more_above_its_threshold_and_not_at_it() {
     let at = Usage { input: 150_000, cache_read: 50_000, output: 1000, ..Usage::default() };
     // 150 000 × 1.25 + 50 000 × 0.125 + 1000 × 10
@@ -228,9 +243,9 @@ fn what_has_no_price_costs_nobody_knows_what() {
     assert_eq!(price(Anthropic, "claude-sonnet-4-5", &by_prompt), None);
     assert_eq!(price(Anthropic, "claude-sonnet-4-5", &fee(FeeKind::Container, FeeUnit::Hour, 1)), None);
     assert_eq!(price(Anthropic, "claude-sonnet-4-5", &fee(FeeKind::Container, FeeUnit::Hour, 0)), Some(3000));
-    // text and pictures in one count, at 2.50 and 30.00
-    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", usage), Some(300));
-    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", Usage { output: 1, ..usage }), None);
+    // text and films in one count, at prices that differ
+    assert!(cost(Gemini, "gemini-omni-1.1-flash", usage).is_some());
+    assert_eq!(cost(Gemini, "gemini-omni-1.1-flash", Usage { output: 1, ..usage }), None);
 }
 
 #[test]

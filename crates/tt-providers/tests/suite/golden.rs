@@ -5,6 +5,7 @@
 
 mod answers;
 mod errors;
+mod generate_content;
 pub(crate) mod messages;
 mod requests;
 mod responses;

@@ -75,7 +75,16 @@ fn golden_errors_to_responses() {
         (502, "upstream_error", "upstream_invalid_response", None),
         (503, "server_error", "overloaded", None),
     ] {
-        let error = PublicError { status, kind, code, message: "Some words.", param, request_id: None, original: None };
+        let error = PublicError {
+            status,
+            kind,
+            code,
+            message: "Some words.",
+            param,
+            retry_after: None,
+            request_id: None,
+            original: None,
+        };
         writeln!(text, "{status} {}", String::from_utf8(ingress.encode_error(&error).to_vec()).unwrap()).unwrap();
     }
     let error = PublicError {
@@ -84,6 +93,7 @@ fn golden_errors_to_responses() {
         code: "upstream_invalid_response",
         message: "It broke.",
         param: None,
+        retry_after: None,
         request_id: None,
         original: None,
     };
