@@ -323,6 +323,11 @@ pub struct Undo {
 }
 
 impl Undo {
+    /// The number of tools that the provider knows by another name or as another kind.
+    pub(crate) fn renamed(&self) -> usize {
+        self.tool_names.len() + self.custom_tools.len()
+    }
+
     /// The memory that this takes, in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
         let names = self.tool_names.iter().map(|(sent, client)| 2 * size_of::<String>() + sent.len() + client.len());

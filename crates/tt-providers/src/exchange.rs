@@ -26,6 +26,10 @@ use crate::upstream::error::UpstreamError;
 mod stream;
 mod text;
 
+/// The most tools that may get other names for a provider. No provider takes as many tools, and the names are kept until
+/// the request has been answered.
+const MOST_RENAMED: usize = 10_000;
+
 pub use stream::{AnswerStream, Step};
 
 /// A client's request: its bytes, the facts that a scan found in them, and the call while it is decoded. It is decoded
@@ -211,6 +215,10 @@ impl Exchange {
             }
             let lowered = lower_limit(&mut call, target);
             let mut encoded = egress.encode(&call, target)?;
+            if encoded.undo.renamed() > MOST_RENAMED {
+                let reason = format!("more than {MOST_RENAMED} of them have names that the provider does not take");
+                return Err(RequestError::unsupported(Field::written("tools"), reason));
+            }
             if lowered {
                 encoded.notes.changed(Field::MaxOutput, "lowered to the most that the model writes");
             }

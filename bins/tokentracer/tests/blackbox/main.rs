@@ -43,6 +43,9 @@ mod log;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod lookups;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod passthrough;

@@ -49,7 +49,7 @@ pub(crate) async fn authenticate(
             (CredentialKind::Session, claims.jti_hash, Some(claims.user_id))
         }
     };
-    let caller = cx.app.directory.caller(kind, hash).await?.ok_or_else(ApiError::invalid_credentials)?;
+    let caller = cx.app.directory.caller(kind, hash, cx.client).await?.ok_or_else(ApiError::invalid_credentials)?;
     // The token and the session in the store must name the same user.
     if user.is_some_and(|user| user != caller.user_id) || caller.expires_at.is_some_and(|end| end <= cx.arrived_at) {
         return Err(ApiError::invalid_credentials());
