@@ -198,12 +198,12 @@ fn called(head: &Head<'_>) -> Result<Called, RequestError> {
     let word = |text| percent_decode_str(text).decode_utf8_lossy();
     let pairs = head.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
     let forms = pairs.filter(|(name, _)| matches!(word(name).as_ref(), "alt" | "$alt"));
-    let forms = forms.map(|(_, form)| match word(form).as_ref() {
+    let mut forms = forms.map(|(_, form)| match word(form).as_ref() {
         "sse" => Ok(Framing::Events),
         "json" => Ok(Framing::Array),
         _ => Err(malformed("alt", "must be sse or json")),
     });
-    let framing = forms.last().transpose()?.unwrap_or(Framing::Array);
+    let framing = forms.next_back().transpose()?.unwrap_or(Framing::Array);
     Ok(Called { model: model.into_owned(), method, framing })
 }
 
