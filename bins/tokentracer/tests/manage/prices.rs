@@ -203,7 +203,7 @@ async fn a_price_to_come_does_not_apply_yet_and_is_listed() {
     let to_come = r#"{"provider":"openai","model":"gpt-4o","usd_per_million":{"input":2.5,"output":0.333333,"cache_read":0.000001,"cache_write_5m":2.5,"cache_write_1h":2.5},"override":true,"effective_from":"2998-12-31T23:00:00.000Z"}"#;
     assert!(text.contains(&format!("{in_force},{to_come}")), "{text}");
     let list = list.json();
-    assert_eq!(list["as_of"], "2026-11-23");
+    assert_eq!(list["as_of"], "2026-11-25");
     let of = |model: &str| -> Vec<Value> {
         let entries = list["prices"].as_array().unwrap().iter();
         entries.filter(|entry| entry["model"] == model).cloned().collect()

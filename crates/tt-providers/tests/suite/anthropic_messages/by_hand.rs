@@ -91,9 +91,7 @@ fn a_page_from_an_edge_is_its_status_line_and_long_words_are_cut() {
 
 #[test]
 fn a_body_that_is_no_message_is_a_protocol_error_and_is_not_quoted() {
-    for body in
-        [r#"{"type":"error"}"#, r#"{"type":"completion"}"#, "[]", "", r#"{"type":"message","id":"my secret"#]
-    {
+    for body in [r#"{"type":"error"}"#, r#"{"type":"completion"}"#, "[]", "", r#"{"type":"message","id":"my secret"#] {
         let Err(UpstreamError::Protocol(words)) = decode_reply(body.as_bytes(), &Undo::default()) else {
             panic!("{body} was read");
         };
