@@ -18,6 +18,7 @@
 
 mod bound;
 mod dated;
+mod difference;
 mod entry;
 mod exact_line;
 mod fees;
@@ -29,6 +30,7 @@ mod table;
 mod unit;
 
 pub use bound::CostBound;
+pub use difference::ModelChange;
 pub use entry::{Listed, ModelEntry, Override};
 pub use lines::CostLine;
 pub use read::BadTable;
