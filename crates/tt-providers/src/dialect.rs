@@ -18,6 +18,8 @@ mod hashed;
 mod held;
 mod object;
 pub mod openai_chat;
+pub(crate) mod order;
+mod service_tier;
 mod short_name;
 mod signatures;
 mod text;

@@ -20,6 +20,7 @@ use crate::codec::{CostFacts, Egress, Facts, Head, Ingress, ReplyContext, Scanne
 use crate::dialect::codec;
 use crate::error::RequestError;
 use crate::slices::Slices;
+use crate::surrogates::mended;
 use crate::tally::Tally;
 use crate::upstream::error::UpstreamError;
 
@@ -269,19 +270,22 @@ impl Exchange {
     /// # Errors
     /// As [`Egress::decode_reply`].
     pub fn reply(&self, body: Bytes) -> Result<Answer, UpstreamError> {
+        let readable = mended(&body);
         match &self.way {
             Way::PassThrough if let Some(count) = self.request.count() => {
-                count.check(&body)?;
+                count.check(&readable)?;
+                drop(readable);
                 Ok(Answer { body, usage: None, served_model: None, tally: Tally::default() })
             }
             Way::PassThrough => {
-                let facts = self.request.scanned.observe_reply(&body)?;
+                let facts = self.request.scanned.observe_reply(&readable)?;
+                drop(readable);
                 let tally =
                     Tally { output_text: facts.output_text, extra_bytes: facts.extra_bytes, ..Tally::default() };
                 Ok(Answer { body, usage: facts.usage, served_model: facts.model, tally })
             }
             Way::Translated { egress, undo, context, .. } => {
-                let reply = egress.decode_reply(&body, undo)?;
+                let reply = egress.decode_reply(&readable, undo)?;
                 Ok(Answer {
                     body: self.request.scanned.encode_reply(&reply, context),
                     tally: Tally::of(&reply.output_text()),

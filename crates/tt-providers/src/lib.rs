@@ -20,6 +20,7 @@ pub mod notes;
 pub mod provider;
 pub mod slices;
 pub mod sse;
+mod surrogates;
 pub mod tally;
 pub mod upstream;
 

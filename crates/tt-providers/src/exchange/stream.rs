@@ -5,6 +5,7 @@ use tt_core::call::event::Event;
 
 use crate::codec::{Observer, PublicError, StreamDecoder, StreamEncoder};
 use crate::sse::Frame;
+use crate::surrogates::mended;
 use crate::tally::Tally;
 use crate::upstream::error::UpstreamError;
 
@@ -13,6 +14,9 @@ const MOST_HELD_BYTES: usize = 16 << 20;
 
 /// The most events of a frame whose memory is kept for the next one. Most frames bring one or two.
 const KEPT_EVENTS: usize = 64;
+
+/// The data of the events by which some hosts keep a connection open. They say nothing, and clients fail on them.
+const NOTHING: &[u8] = b"null";
 
 /// The treatment of a streamed answer.
 #[derive(Debug)]
@@ -68,9 +72,12 @@ impl AnswerStream {
     }
 
     fn take(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<Step, UpstreamError> {
+        if frame.data.trim_ascii() == NOTHING {
+            return Ok(Step::default());
+        }
         match self {
             Self::PassThrough(observer) => {
-                let seen = observer.data(&frame.data)?;
+                let seen = observer.data(&mended(&frame.data))?;
                 if !seen.done && !seen.unwanted {
                     out.extend_from_slice(&frame.raw);
                 }
@@ -81,7 +88,7 @@ impl AnswerStream {
                 let decoded = if frame.data.trim_ascii().is_empty() {
                     Ok(())
                 } else {
-                    stream.decoder.data(&frame.data, &mut stream.events)
+                    stream.decoder.data(&mended(&frame.data), &mut stream.events)
                 };
                 let step = stream.encode(out);
                 decoded.map(|()| step)

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tt_core::call::conversation::{
-    Audio, Conversation, Document, Format, Image, Media, Message, Part, Role, Sampling, Text, Tool, ToolCall,
+    Audio, CacheTtl, Conversation, Document, Format, Image, Media, Message, Part, Role, Sampling, Text, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
 use tt_core::call::field::Field;
@@ -56,7 +56,8 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     let mut body = Map::new();
     body.insert("model".into(), target.model.into());
     let own = conversation.extra.fields_of(Dialect::OpenAiChat);
-    let messages = Messages { names: &names, own: own.is_some(), notes: &mut notes };
+    let breakpoints = target.facts.is_some_and(|facts| facts.capabilities.prompt_cache_breakpoint == Some(true));
+    let messages = Messages { names: &names, own: own.is_some(), breakpoints, notes: &mut notes };
     body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
     tools(&mut body, conversation, &names, &mut notes);
     format(&mut body, conversation, &mut notes);
@@ -118,6 +119,8 @@ struct Messages<'a> {
     names: &'a Names,
     /// True if Chat Completions is the dialect of the fields in `Message::extra`.
     own: bool,
+    /// True if the model takes cache marks on parts.
+    breakpoints: bool,
     notes: &'a mut Notes,
 }
 
@@ -148,7 +151,7 @@ impl Messages<'_> {
         pictures: &mut Vec<Value>,
     ) -> Result<(), RequestError> {
         for part in &message.parts {
-            if part.cache().is_some() {
+            if part.cache().is_some() && !(self.breakpoints && takes_breakpoint(part)) {
                 self.notes.dropped(Field::CacheMarks, "");
             }
             if let Part::ToolResult(result) = part {
@@ -266,8 +269,19 @@ impl Messages<'_> {
         Ok(Value::Object(out))
     }
 
-    /// Encodes a content part; `None` for a part that `content` cannot hold.
+    /// Encodes a content part with its cache mark; `None` for a part that `content` cannot hold.
     fn part(&mut self, part: &Part, at: usize) -> Result<Option<Value>, RequestError> {
+        let mut encoded = self.bare_part(part, at)?;
+        if let (Some(encoded), Some(time), true) = (&mut encoded, part.cache(), self.breakpoints) {
+            encoded["prompt_cache_breakpoint"] = json!({"mode": "explicit", "ttl": breakpoint(time)});
+            if !matches!(time, CacheTtl::ThirtyMinutes | CacheTtl::TwelveHours) {
+                self.notes.changed(Field::CacheMarks, "kept for the time that OpenAI has");
+            }
+        }
+        Ok(encoded)
+    }
+
+    fn bare_part(&mut self, part: &Part, at: usize) -> Result<Option<Value>, RequestError> {
         let refuse = |reason: &str| Err(RequestError::unsupported(Field::Content(at), reason));
         Ok(Some(match part {
             Part::Text(Text { text, signature, .. }) => {
@@ -328,6 +342,19 @@ impl Messages<'_> {
     }
 }
 
+/// True for a part on which OpenAI takes a cache mark.
+const fn takes_breakpoint(part: &Part) -> bool {
+    matches!(part, Part::Text(_) | Part::Image(_) | Part::Document(_))
+}
+
+/// The time of a cache mark that OpenAI has.
+const fn breakpoint(time: CacheTtl) -> &'static str {
+    match time {
+        CacheTtl::FiveMinutes | CacheTtl::ThirtyMinutes | CacheTtl::OneHour => "30m",
+        CacheTtl::TwelveHours => "12h",
+    }
+}
+
 /// The `format` for a media type of sound: `wav` for `audio/wav`.
 fn audio_format(mime: &str) -> &str {
     match mime.strip_prefix("audio/").unwrap_or(mime) {
@@ -341,7 +368,7 @@ fn audio_format(mime: &str) -> &str {
 fn joined(mut parts: Vec<Value>) -> Value {
     let text = match parts.as_mut_slice() {
         [] => Some(String::new()),
-        [Value::Object(part)] if part.get("type").and_then(Value::as_str) == Some("text") => part
+        [Value::Object(part)] if part.len() == 2 && part.get("type").and_then(Value::as_str) == Some("text") => part
             .get_mut("text")
             .map(Value::take)
             .and_then(|text| if let Value::String(text) = text { Some(text) } else { None }),
