@@ -14,7 +14,7 @@ use crate::http::Server;
 use crate::program::Program;
 use crate::run::{Outcome, cargo_command, status, target_directory};
 use account::Account;
-use providers::{PROVIDERS, provider_keys};
+use providers::{PROVIDERS, Provider, ProviderKey, mock_keys, provider_keys};
 
 /// The second half of `dev`, which the first half starts in its own place.
 pub(crate) const SERVE: &str = "dev-serve";
@@ -50,33 +50,71 @@ fn build(mock: bool) -> Outcome {
 /// Starts the mock, where it is wanted, and the program; makes an account to use it with; prints how; waits.
 pub(crate) fn serve(arguments: &[String]) -> Outcome {
     let [binaries] = arguments else { return Err("start it with: cargo xtask dev".to_owned()) };
-    let binaries = Path::new(binaries);
     let settings = Settings::load()?;
-    let keys = provider_keys(&settings);
     let data = data_directory(&settings)?;
-
-    let mock = if keys.iter().any(|key| key.mock) {
-        Some(Program::start(Command::new(binaries.join("tt-mock")).arg("upstream"))?)
-    } else {
-        None
-    };
-    let mut command = Command::new(binaries.join("tokentracer"));
-    command.arg("serve").envs(settings.additions()).env("DATA_DIR", &data);
-    if let Some(mock) = &mock {
-        for provider in PROVIDERS.iter().filter(|provider| settings.value(provider.url_variable).is_none()) {
-            command.env(provider.url_variable, format!("http://{}{}", mock.address(), provider.mock_path));
-        }
-    }
-    let mut program = Program::start(&mut command)
+    let mut command = Command::new(Path::new(binaries).join("tokentracer"));
+    command.envs(settings.additions());
+    let own_url = |provider: &Provider| settings.value(provider.url_variable).is_some();
+    let mut running = Running::start(command, Path::new(binaries), &data, &provider_keys(&settings), own_url)
         .map_err(|problem| format!("{problem}. Is the port taken? PORT=0 make run takes a free one."))?;
-    match Account::ready(&Server::new(program.address()), &data, &keys) {
-        Ok(account) => println!("{}", account.welcome(program.address(), mock.is_some(), &data)),
-        Err(problem) => {
-            program.stop();
-            return Err(problem);
+    println!("{}", running.account.welcome(running.program.address(), running.mock.is_some(), &data));
+    running.program.wait()
+}
+
+/// The programs of `make run`, ready for use. Dropping it ends them.
+#[derive(Debug)]
+pub(crate) struct Running {
+    mock: Option<Program>,
+    program: Program,
+    account: Account,
+}
+
+impl Running {
+    /// Starts `command`, which is the program of `binaries` in its environment, on a mock of every provider and nothing
+    /// else.
+    pub(crate) fn on_the_mock(command: Command, binaries: &Path, data: &Path) -> Result<Self, String> {
+        Self::start(command, binaries, data, &mock_keys(), |_| false)
+    }
+
+    /// Starts the mock where a key is the mock's, `command` on it but for the providers that have an address of their own,
+    /// and makes the account.
+    fn start(
+        mut command: Command,
+        binaries: &Path,
+        data: &Path,
+        keys: &[ProviderKey],
+        own_url: impl Fn(&Provider) -> bool,
+    ) -> Result<Self, String> {
+        let mock = if keys.iter().any(|key| key.mock) {
+            Some(Program::start(Command::new(binaries.join("tt-mock")).arg("upstream"))?)
+        } else {
+            None
+        };
+        command.arg("serve").env("DATA_DIR", data);
+        if let Some(mock) = &mock {
+            for provider in PROVIDERS.iter().filter(|provider| !own_url(provider)) {
+                command.env(provider.url_variable, format!("http://{}{}", mock.address(), provider.mock_path));
+            }
+        }
+        let mut program = Program::start(&mut command)?;
+        match Account::ready(&Server::new(program.address()), data, keys) {
+            Ok(account) => Ok(Self { mock, program, account }),
+            Err(problem) => {
+                program.stop();
+                Err(problem)
+            }
         }
     }
-    program.wait()
+
+    /// The address of the program: `host:port`.
+    pub(crate) fn address(&self) -> &str {
+        self.program.address()
+    }
+
+    /// An API key for the proxy and for `/manage`.
+    pub(crate) fn api_key(&self) -> &str {
+        &self.account.api_key
+    }
 }
 
 /// `make db-migrate`: the program's own command, with the same settings.

@@ -15,6 +15,7 @@ mod layers;
 mod prices;
 mod program;
 mod run;
+mod sdk;
 mod soak;
 mod test;
 mod threats;
@@ -29,6 +30,8 @@ make <task>, or cargo xtask <task> [arguments]
   run           build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
   test          all tests, on a PostgreSQL and Redis started for them (the black-box ones on SQLite, then on
                 both with two processes); arguments go to cargo test, and then these run once
+  test-sdk      the SDKs of OpenAI, Anthropic, Google and the ai package as clients; installs them from PyPI and npm
+                below the build directory; python or javascript runs those alone
   check         formatting, lints, documentation, layers, threats and deny, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
@@ -74,6 +77,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         dev::SERVE => dev::serve(rest),
         "migrate" => dev::migrate(rest),
         "test" => test::run(rest),
+        "test-sdk" => sdk::test(rest),
         "deps" => test::install(),
         "check" => check::all(),
         "fmt" => cargo(&["fmt", "--all"]),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::budget::{Budget, BudgetKind, BudgetRules, UserBudgets};
+use crate::routing::Routes;
 use crate::{AliasName, ApiKeyId, Invalid, SessionId, Timestamp, UserId};
 
 /// The rights of a user.
@@ -147,10 +148,14 @@ impl Caller {
         }
     }
 
-    /// True if this caller may name `model` in a request. An API key may be limited to some aliases.
-    pub fn may_name(&self, model: &str) -> bool {
+    /// True if this caller may name `model` in a request. An API key may be limited to some aliases; it may name all that
+    /// these catch in `routes`, but for the names of other aliases.
+    pub fn may_name(&self, routes: &Routes, model: &str) -> bool {
         match &self.proof {
-            Proof::ApiKey { allowed_aliases: Some(allowed), .. } => allowed.iter().any(|a| a.as_str() == model),
+            Proof::ApiKey { allowed_aliases: Some(allowed), .. } => {
+                let name = routes.alias(model).map_or(model, |alias| alias.name.as_str());
+                allowed.iter().any(|alias| alias.as_str() == name)
+            }
             _ => true,
         }
     }

@@ -41,32 +41,51 @@ macro_rules! name {
     };
 }
 
-name!(/// The name of an alias: 1 to 255 of `A-Za-z0-9._:-`.
+name!(/// The name of an alias: `A-Za-z0-9._:-`, and one `*` at the end if it catches every name that begins like it; 1 to
+    /// 255 characters in all.
     AliasName);
 
 impl AliasName {
+    /// The beginning of the names that this alias catches, for one that ends with `*`.
+    pub fn catches(&self) -> Option<&str> {
+        self.0.strip_suffix('*')
+    }
+
     fn check(text: &str) -> Result<(), Invalid> {
-        let fits =
-            (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
-        if fits { Ok(()) } else { Err(Invalid::new("alias", "must be 1 to 255 of the characters A-Z a-z 0-9 . _ : -")) }
+        let beginning = text.strip_suffix('*').unwrap_or(text);
+        let fits = (1..=255).contains(&text.len())
+            && beginning.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
+        if fits {
+            Ok(())
+        } else {
+            let why = "must be 1 to 255 of the characters A-Z a-z 0-9 . _ : - with a * at most at the end";
+            Err(Invalid::new("alias", why))
+        }
     }
 }
 
-name!(/// A provider's name of a model: 1 to 255 visible ASCII characters, none that could leave a URL path segment.
+name!(/// A provider's name of a model: 1 to 255 visible ASCII characters but quotes, `\\`, `?` and `%`; no part between
+    /// slashes is empty, `.` or `..`.
     ///
     /// Slashes and colons are part of real names (`ft:gpt-4o:org::id`, `models/gemini-2.5-pro` on compatible hosts).
     ModelName);
 
 impl ModelName {
     fn check(text: &str) -> Result<(), Invalid> {
-        let fits = (1..=255).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-/@+".contains(&b))
-            && text.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-        if fits {
+        if Self::fits(text) {
             Ok(())
         } else {
-            Err(Invalid::new("model", "must be 1 to 255 of the characters A-Z a-z 0-9 . _ : - / @ +"))
+            let why =
+                "must be 1 to 255 visible ASCII characters but quotes, \\, ? and %, and no path that could be left";
+            Err(Invalid::new("model", why))
         }
+    }
+
+    /// True if `text` can be the name of a model.
+    pub fn fits(text: &str) -> bool {
+        (1..=255).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"'`\\?%".contains(&b))
+            && text.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
     }
 }
 
@@ -166,18 +185,21 @@ mod tests {
 
     #[test]
     fn alias_names_keep_to_their_alphabet() {
-        assert!(AliasName::try_from("prod-gpt4.1:eu_2".to_owned()).is_ok());
-        for bad in ["", "a b", "a/b", "ä", &"x".repeat(256)] {
+        for good in ["prod-gpt4.1:eu_2", "claude-*", "*", &"x".repeat(255)] {
+            assert!(AliasName::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a/b", "ä", "**", "*a", "a*b", "a**", &"x".repeat(256), &format!("{}*", "x".repeat(255))]
+        {
             assert!(AliasName::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn model_names_cannot_leave_their_path() {
-        for good in ["gpt-4o", "ft:gpt-4o:org::id", "models/gemini-2.5-pro", "org/model@1"] {
+        for good in ["gpt-4o", "ft:gpt-4o:org::id", "models/gemini-2.5-pro", "org/model@1", "a#b", "m[1m]", "a=b~c"] {
             assert!(ModelName::try_from(good.to_owned()).is_ok(), "{good}");
         }
-        for bad in ["../x", "a/../b", "a//b", "/a", "a?b", "a#b", "a%2f", "a b", ""] {
+        for bad in ["../x", "a/../b", "a//b", "/a", "a?b", "a\"b", "a'b", "a\\b", "a%2f", "a b", "ä", "a\n", ""] {
             assert!(ModelName::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use crate::routing::{Alias, Routes};
-use crate::{AliasId, ModelName, Provider, ProviderKeyId};
+use crate::{AliasId, Invalid, ModelName, Provider, ProviderKeyId};
 
 /// The most targets one request may try, so that even a cycle written by two writers at once ends.
 pub const MAX_STEPS: usize = 8;
@@ -105,9 +105,9 @@ pub enum NoTarget {
     /// The name is a `provider/model`, but the caller has no key of that provider.
     #[error("no {0} key is stored")]
     NoKey(Provider),
-    /// The name is a `provider/model`, but the model is not a valid model name.
+    /// The model would be the one that was asked for, but that is not a valid model name.
     #[error("{0}")]
-    InvalidModel(crate::Invalid),
+    InvalidModel(Invalid),
 }
 
 /// The aliases tried for `requested`, first to last: each once, at most [`MAX_STEPS`]. Empty when it is no alias.
@@ -145,27 +145,43 @@ pub fn plan(routes: &Routes, requested: &str, input: InputTokens) -> Result<Plan
     if aliases.is_empty() {
         return direct(routes, requested).map(|step| Plan { steps: vec![step] });
     }
-    let steps = aliases.iter().enumerate().map(|(position, alias)| step(alias, position, &aliases, input)).collect();
-    Ok(Plan { steps })
+    let all = aliases.iter().enumerate().map(|(position, alias)| step(requested, alias, position, &aliases, input));
+    // An alias whose model would be as asked is left out where that name can be no model's.
+    let (steps, mut without): (Vec<_>, Vec<_>) = all.partition(Result::is_ok);
+    let steps: Vec<Step> = steps.into_iter().flatten().collect();
+    match without.pop() {
+        Some(Err(invalid)) if steps.is_empty() => Err(NoTarget::InvalidModel(invalid)),
+        _ => Ok(Plan { steps }),
+    }
 }
 
-fn step(alias: &Alias, position: usize, aliases: &[&Alias], input: InputTokens) -> Step {
+fn step(
+    requested: &str,
+    alias: &Alias,
+    position: usize,
+    aliases: &[&Alias],
+    input: InputTokens,
+) -> Result<Step, Invalid> {
     let first = position == 0;
     let light = alias.light().filter(|(_, bound)| input.under(*bound));
+    let target = alias.target_model.of(requested);
     let model_reason = match (light, alias.light()) {
         (Some((model, bound)), _) => {
             format!("input of {input} tokens is under {bound}: light model {model}")
         }
         (None, Some((_, bound))) => {
-            format!("input of {input} tokens is not under {bound}: target model {}", alias.target_model)
+            format!("input of {input} tokens is not under {bound}: target model {}", target.clone()?)
         }
-        (None, None) => format!("target model {}", alias.target_model),
+        (None, None) => format!("target model {}", target.clone()?),
     };
     let reason = match position.checked_sub(1).and_then(|before| aliases.get(before)) {
         Some(before) => format!("fallback of alias {}: alias {}, {model_reason}", before.name, alias.name),
+        None if alias.name.as_str() != requested => {
+            format!("alias {} catches {requested}: {model_reason}", alias.name)
+        }
         None => format!("alias {}: {model_reason}", alias.name),
     };
-    Step {
+    Ok(Step {
         alias: alias.name.to_string(),
         route: match (first, light.is_some()) {
             (false, _) => Route::Fallback,
@@ -174,10 +190,10 @@ fn step(alias: &Alias, position: usize, aliases: &[&Alias], input: InputTokens) 
         },
         provider: alias.provider,
         key: alias.provider_key_id,
-        model: light.map_or_else(|| alias.target_model.clone(), |(model, _)| model.clone()),
-        instead_of: light.map(|_| alias.target_model.clone()),
+        model: light.map_or_else(|| target.clone(), |(model, _)| Ok(model.clone()))?,
+        instead_of: light.and_then(|_| target.ok()),
         reason,
-    }
+    })
 }
 
 fn direct(routes: &Routes, requested: &str) -> Result<Step, NoTarget> {

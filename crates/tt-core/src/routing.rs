@@ -2,10 +2,59 @@
 
 use std::collections::HashMap;
 
-use crate::{AliasId, AliasName, BaseUrl, ModelName, Provider, ProviderKeyId, Timestamp};
+use serde::Serialize;
+
+use crate::{AliasId, AliasName, BaseUrl, Invalid, ModelName, Provider, ProviderKeyId, Timestamp};
 
 /// The default of `light_model_threshold`, in input tokens.
 pub const DEFAULT_LIGHT_THRESHOLD: u64 = 100;
+
+/// The model that an alias sends requests to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetModel {
+    /// Always this one.
+    Named(ModelName),
+    /// The one that the request names; written `*`.
+    AsAsked,
+}
+
+impl TargetModel {
+    /// The text in the API and the store.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Named(model) => model.as_str(),
+            Self::AsAsked => "*",
+        }
+    }
+
+    /// The model for a request that names `asked`. Fails if it is to be as asked and `asked` is no model's name.
+    pub fn of(&self, asked: &str) -> Result<ModelName, Invalid> {
+        match self {
+            Self::Named(model) => Ok(model.clone()),
+            Self::AsAsked => ModelName::try_from(asked.to_owned()),
+        }
+    }
+}
+
+impl TryFrom<String> for TargetModel {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        if text == "*" { Ok(Self::AsAsked) } else { ModelName::try_from(text).map(Self::Named) }
+    }
+}
+
+impl Serialize for TargetModel {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl std::fmt::Display for TargetModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// A name that stands for a provider key and a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +64,7 @@ pub struct Alias {
     /// The alias's name, unique for the user.
     pub name: AliasName,
     /// The model that requests are sent to.
-    pub target_model: ModelName,
+    pub target_model: TargetModel,
     /// The provider key that requests are sent with.
     pub provider_key_id: ProviderKeyId,
     /// The provider of that key.
@@ -59,6 +108,8 @@ pub struct KeyRef {
 pub struct Routes {
     by_name: HashMap<AliasName, Alias>,
     names: HashMap<AliasId, AliasName>,
+    /// The names of the aliases that catch other names, the longest first.
+    catching: Vec<AliasName>,
     keys: Vec<KeyRef>,
 }
 
@@ -67,14 +118,21 @@ impl Routes {
     pub fn new(aliases: impl IntoIterator<Item = Alias>, keys: impl IntoIterator<Item = KeyRef>) -> Self {
         let by_name: HashMap<_, _> = aliases.into_iter().map(|a| (a.name.clone(), a)).collect();
         let names = by_name.values().map(|a| (a.id, a.name.clone())).collect();
+        let mut catching: Vec<_> = by_name.keys().filter(|name| name.catches().is_some()).cloned().collect();
+        catching.sort_by_key(|name| std::cmp::Reverse(name.as_str().len()));
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort_by_key(|k| k.id);
-        Self { by_name, names, keys }
+        Self { by_name, names, catching, keys }
     }
 
-    /// The alias of that name.
-    pub fn alias(&self, name: &str) -> Option<&Alias> {
-        self.by_name.get(name)
+    /// The alias that serves requests for the model `asked`: the one of that name, else the longest that catches it. Only
+    /// the names of models are caught.
+    pub fn alias(&self, asked: &str) -> Option<&Alias> {
+        self.by_name.get(asked).or_else(|| {
+            let catches = |name: &&AliasName| name.catches().is_some_and(|beginning| asked.starts_with(beginning));
+            let name = self.catching.iter().find(catches)?;
+            ModelName::fits(asked).then(|| self.by_name.get(name))?
+        })
     }
 
     /// The alias of that id.

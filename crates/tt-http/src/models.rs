@@ -93,8 +93,10 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Reply, ApiE
     Ok(Json(AnthropicModels { data, has_more, first_id: first.as_deref(), last_id: last.as_deref() }).into_reply())
 }
 
+/// An alias that catches names is no name of a model, and is not listed.
 fn aliases<'a>(view: &'a UserView, caller: &KnownCaller) -> Vec<Named<'a>> {
-    let mut aliases: Vec<_> = view.routes.aliases().filter(|alias| caller.may_name(alias.name.as_str())).collect();
+    let exact = view.routes.aliases().filter(|alias| alias.name.catches().is_none());
+    let mut aliases: Vec<_> = exact.filter(|alias| caller.may_name(&view.routes, alias.name.as_str())).collect();
     aliases.sort_by_key(|alias| alias.id);
     let named = aliases.into_iter().map(|alias| Named {
         name: alias.name.as_str(),
@@ -142,10 +144,10 @@ fn page<'m, 'a>(
 /// `GET /v1/models/{id}`: an alias, or a `provider/model` for whose provider the caller has a key.
 pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let name = cx.param(0);
-    if !caller.may_name(name) {
+    let view = cx.app.directory.view(&caller).await?;
+    if !caller.may_name(&view.routes, name) {
         return Err(ApiError::alias_not_allowed());
     }
-    let view = cx.app.directory.view(&caller).await?;
     let model = match view.routes.alias(name) {
         Some(alias) => Named { name, provider: alias.provider, created_at: alias.created_at },
         None => {

@@ -44,10 +44,10 @@ pub(crate) async fn complete(mut cx: Context, caller: KnownCaller) -> Result<Rep
     let tags = admit::tags(cx.headers())?;
     let body = cx.counted_bytes(&caller).await?;
     let inbound = Inbound::read(dialect, &cx.parts, body, caller.user_id, &cx.app.compute).await?;
-    if !caller.may_name(&inbound.facts().model) {
+    let view = cx.app.directory.view(&caller).await?;
+    if !caller.may_name(&view.routes, &inbound.facts().model) {
         return Err(ApiError::alias_not_allowed());
     }
-    let view = cx.app.directory.view(&caller).await?;
     let plan = route::resolve(&view, &inbound).await?;
     let (accounting, standing) = admit::admit(&cx, &caller, &view, &inbound, &plan, tags).await?;
     let run = Run { cx, view, inbound, failures: Vec::new(), passed_over: Vec::new() };

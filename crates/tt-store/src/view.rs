@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use tt_core::budget::{Budget, UserBudgets};
 use tt_core::caller::RequestLimits;
 use tt_core::fee::Fee;
-use tt_core::routing::{Alias, KeyRef};
+use tt_core::routing::{Alias, KeyRef, TargetModel};
 use tt_core::{
     AliasId, AliasName, ApiKeyId, BaseUrl, Email, KeyHash, Label, ModelName, NanoUsd, Provider, ProviderKeyId,
     RequestId, Role, Scope, SealId, Sealed, SessionId, Timestamp, Usage, UsageSource, UserId,
@@ -217,7 +217,7 @@ pub struct NewAlias {
     /// The alias's name, unique for the user.
     pub name: AliasName,
     /// The model that requests are sent to.
-    pub target_model: ModelName,
+    pub target_model: TargetModel,
     /// The provider key that requests are sent with: one of the user's.
     pub provider_key_id: ProviderKeyId,
     /// The alias that is tried when this one fails: another of the user's.
@@ -236,7 +236,7 @@ pub struct AliasPatch {
     /// The new name.
     pub name: Option<AliasName>,
     /// The model that requests are sent to.
-    pub target_model: Option<ModelName>,
+    pub target_model: Option<TargetModel>,
     /// The provider key that requests are sent with: one of the user's.
     pub provider_key_id: Option<ProviderKeyId>,
     /// The alias that is tried when this one fails; `Some(None)` removes it.

@@ -21,7 +21,7 @@ const EMAIL: &str = "dev@example.com";
 #[derive(Debug)]
 pub(crate) struct Account {
     password: String,
-    api_key: String,
+    pub(super) api_key: String,
     aliases: Vec<String>,
 }
 
@@ -143,19 +143,22 @@ fn store_keys(server: &Server, session: &str, keys: &[ProviderKey], saved: &mut 
     Ok(ids)
 }
 
-/// Makes `demo` on the first provider, and `demo-<provider>` on each. An alias that points to one of these keys is left
-/// as it is, since the developer may have changed it.
+/// Makes `demo` on the first provider and `demo-<provider>` on each; and for the names that coding agents ask for, an alias
+/// that catches each provider's own, and `*` on the first provider. An alias that points to one of these keys is left as
+/// it is, since the developer may have changed it.
 fn make_aliases(server: &Server, session: &str, keys: &[ProviderKey], ids: &[u64]) -> Result<Vec<String>, String> {
     let listed = server.get("/manage/aliases", session)?.ok("list aliases")?;
-    let each = keys.iter().zip(ids).map(|(key, id)| (format!("demo-{}", key.provider.name), key, *id));
-    let first = keys.iter().zip(ids).take(1).map(|(key, id)| ("demo".to_owned(), key, *id));
+    let keys = || keys.iter().map(|key| key.provider).zip(ids.iter().copied());
+    let first = keys().take(1).flat_map(|key| [("demo".to_owned(), key), ("*".to_owned(), key)]);
+    let each = keys().flat_map(|key| [(format!("demo-{}", key.0.name), key), (key.0.own_names.to_owned(), key)]);
     let mut names = Vec::new();
-    for (name, key, id) in first.chain(each) {
+    for (name, (provider, id)) in first.chain(each) {
         let current =
             listed.as_array().into_iter().flatten().find(|alias| alias.get("alias").is_some_and(|a| *a == name));
         let current_key = current.and_then(|alias| alias.get("provider_key_id")).and_then(Value::as_u64);
         if !current_key.is_some_and(|current| ids.contains(&current)) {
-            let body = json!({"alias": name, "target_model": key.provider.model, "provider_key_id": id});
+            let target = if name == provider.own_names { "*" } else { provider.model };
+            let body = json!({"alias": name, "target_model": target, "provider_key_id": id});
             server.post("/manage/aliases", Some(session), &body)?.ok("make an alias")?;
         }
         names.push(name);

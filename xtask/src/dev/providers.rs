@@ -14,6 +14,8 @@ pub(crate) struct Provider {
     pub(crate) mock_path: &'static str,
     /// The model that the demo aliases name: cheap, and with a known price.
     pub(crate) model: &'static str,
+    /// The names that its models have, as an alias that catches them.
+    pub(crate) own_names: &'static str,
 }
 
 pub(crate) const PROVIDERS: [Provider; 3] = [
@@ -24,6 +26,7 @@ pub(crate) const PROVIDERS: [Provider; 3] = [
         mock_key: "sk-mock-dev",
         mock_path: "/v1",
         model: "gpt-4o-mini",
+        own_names: "gpt-*",
     },
     Provider {
         name: "anthropic",
@@ -32,6 +35,7 @@ pub(crate) const PROVIDERS: [Provider; 3] = [
         mock_key: "sk-ant-mock-dev",
         mock_path: "",
         model: "claude-haiku-4-5",
+        own_names: "claude-*",
     },
     Provider {
         name: "gemini",
@@ -40,6 +44,7 @@ pub(crate) const PROVIDERS: [Provider; 3] = [
         mock_key: "AIzaMockDev",
         mock_path: "",
         model: "gemini-2.5-flash",
+        own_names: "gemini-*",
     },
 ];
 
@@ -59,9 +64,11 @@ pub(crate) fn provider_keys(settings: &Settings) -> Vec<ProviderKey> {
             Some(ProviderKey { secret: settings.value(provider.key_variable)?, provider, mock: false })
         })
         .collect();
-    if !real.is_empty() {
-        return real;
-    }
+    if real.is_empty() { mock_keys() } else { real }
+}
+
+/// The mock's key for every provider.
+pub(crate) fn mock_keys() -> Vec<ProviderKey> {
     let mock = |provider: Provider| ProviderKey { secret: provider.mock_key.to_owned(), provider, mock: true };
     PROVIDERS.into_iter().map(mock).collect()
 }

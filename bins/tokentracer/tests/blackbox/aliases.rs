@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_testkit::world::User;
+use tt_testkit::world::{User, question};
 
 use crate::expect::{about, alike, error, error_about, fields, now_ms, time};
 use crate::setup::world;
@@ -277,4 +277,52 @@ async fn aliases_are_the_models_a_client_sees() {
     for path in ["/v1/models/nothing", "/v1/models/mistral/x", "/v1/models/one/two"] {
         error(&user.api().get(path).send().await, 404, "model_not_found");
     }
+}
+
+#[tokio::test]
+async fn an_alias_that_ends_with_a_star_catches_names_and_sends_them_as_asked() {
+    let world = world().await;
+    let user = world.user().await;
+    user.alias("*", Provider::OpenAi, "mock-small").await;
+    let made = put(&user, &with(with(minimal(&user), "alias", json!("mock-*")), "target_model", json!("*"))).await;
+    assert_eq!((&made["alias"], &made["target_model"]), (&json!("mock-*"), &json!("*")));
+    user.alias("mock-large", Provider::Anthropic, "mock-small").await;
+    for (asked, alias, provider, model) in [
+        ("mock-large", "mock-large", "anthropic", "mock-small"),
+        ("mock-tool", "mock-*", "openai", "mock-tool"),
+        ("claude-opus-5-5", "*", "openai", "mock-small"),
+    ] {
+        let answer = user.ask(asked, "hello").await.expect(200);
+        let header = |name: &str| answer.header(name).map(str::to_owned);
+        assert_eq!(header("x-tokentracer-alias").as_deref(), Some(alias), "{asked}");
+        assert_eq!(header("x-tokentracer-provider").as_deref(), Some(provider), "{asked}");
+        assert_eq!(header("x-tokentracer-model").as_deref(), Some(model), "{asked}");
+    }
+    error(&user.ask("no name", "hello").await, 404, "model_not_found");
+    // It stands for names that are not known, so that no client can choose it from a list.
+    let list = user.api().get("/v1/models").send().await.expect(200).json();
+    let ids: Vec<_> = list["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
+    assert_eq!(ids, ["mock-large"]);
+    let shown = user.api().get("/v1/models/mock-tool").send().await.expect(200).json();
+    assert_eq!((&shown["id"], &shown["owned_by"]), (&json!("mock-tool"), &json!("openai")));
+    for bad in ["mock-**", "*-mock", "a*b"] {
+        let refused =
+            user.session.post("/manage/aliases").json(&with(minimal(&user), "alias", json!(bad))).send().await;
+        error_about(&refused, 400, "invalid_field", "alias");
+    }
+    user.session.delete("/manage/aliases/*").send().await.expect(204);
+    error(&user.ask("claude-opus-5-5", "hello").await, 404, "model_not_found");
+}
+
+#[tokio::test]
+async fn a_key_for_an_alias_that_catches_names_them_but_no_other_alias() {
+    let world = world().await;
+    let user = world.user().await;
+    user.alias("mock-*", Provider::OpenAi, "mock-small").await;
+    user.alias("mock-large", Provider::OpenAi, "mock-large").await;
+    let few = user.new_api_key(&json!({"allowed_aliases": ["mock-*"]})).await.client;
+    let ask = |model: &str| few.post("/v1/chat/completions").json(&question(model, "hello")).send();
+    ask("mock-anything").await.expect(200);
+    error_about(&ask("mock-large").await, 403, "alias_not_allowed", "model");
+    error_about(&ask("other").await, 403, "alias_not_allowed", "model");
 }

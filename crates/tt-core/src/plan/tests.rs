@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::routing::KeyRef;
+use crate::routing::{KeyRef, TargetModel};
 use crate::{AliasName, Timestamp};
 
 fn model(name: &str) -> ModelName {
@@ -14,7 +14,7 @@ fn alias(id: i64, fallback: Option<i64>) -> Alias {
     Alias {
         id: AliasId(id),
         name: AliasName::try_from(format!("a{id}")).unwrap(),
-        target_model: model(&format!("target-{id}")),
+        target_model: TargetModel::Named(model(&format!("target-{id}"))),
         provider_key_id: ProviderKeyId(id),
         provider: Provider::OpenAi,
         fallback_alias_id: fallback.map(AliasId),
@@ -141,10 +141,61 @@ proptest! {
             let alias = aliases.iter().find(|a| a.name.as_str() == step.alias).unwrap();
             let is_light = alias.light().is_some_and(|(_, bound)| input < bound);
             prop_assert_eq!(step.instead_of.is_some(), is_light);
-            prop_assert_eq!(&step.model, if is_light { alias.light_model.as_ref().unwrap() } else { &alias.target_model });
+            let target = alias.target_model.as_str();
+            prop_assert_eq!(step.model.as_str(), alias.light_model.as_ref().filter(|_| is_light).map_or(target, ModelName::as_str));
             prop_assert_eq!(step.route == Route::Fallback, position > 0);
             prop_assert_eq!(step.route == Route::Light, position == 0 && is_light);
             prop_assert!(!step.reason.is_empty());
         }
     }
+}
+
+/// Routes with aliases of these names and targets, all of one key.
+fn catching(aliases: &[(&str, &str)]) -> Routes {
+    let made = aliases.iter().zip(1..).map(|((name, target), id)| Alias {
+        name: AliasName::try_from((*name).to_owned()).unwrap(),
+        target_model: TargetModel::try_from((*target).to_owned()).unwrap(),
+        ..alias(id, None)
+    });
+    Routes::new(made, [])
+}
+
+#[test]
+fn an_exact_name_comes_first_then_the_longest_that_catches() {
+    let routes = catching(&[("*", "rest"), ("claude-*", "claude"), ("claude-opus-*", "*"), ("claude-opus-4", "exact")]);
+    for (asked, alias, model) in [
+        ("claude-opus-4", "claude-opus-4", "exact"),
+        ("claude-opus-5-5", "claude-opus-*", "claude-opus-5-5"),
+        ("claude-opus-", "claude-opus-*", "claude-opus-"),
+        ("claude-haiku", "claude-*", "claude"),
+        ("claude", "*", "rest"),
+        ("openai/gpt-4o", "*", "rest"),
+        ("claude-*", "claude-*", "claude"),
+    ] {
+        let step = plan(&routes, asked, InputTokens::Exact(0)).unwrap().steps.remove(0);
+        assert_eq!((step.alias.as_str(), step.model.as_str()), (alias, model), "{asked}");
+    }
+    let step = plan(&routes, "claude-haiku", InputTokens::Exact(0)).unwrap().steps.remove(0);
+    assert_eq!(step.reason, "alias claude-* catches claude-haiku: target model claude");
+}
+
+#[test]
+fn only_names_of_models_are_caught() {
+    let routes = catching(&[("*", "rest")]);
+    for asked in ["", "a b", "a\n", "../x", "a?b", &"x".repeat(256)] {
+        assert_eq!(plan(&routes, asked, InputTokens::Exact(0)), Err(NoTarget::UnknownModel), "{asked:?}");
+    }
+}
+
+#[test]
+fn a_fallback_to_the_name_as_asked_is_sent_it() {
+    let named = |id, name: &str, target: &str, fallback| Alias {
+        name: AliasName::try_from(name.to_owned()).unwrap(),
+        target_model: TargetModel::try_from(target.to_owned()).unwrap(),
+        ..alias(id, fallback)
+    };
+    let routes = Routes::new([named(1, "gpt-*", "gpt-5", Some(2)), named(2, "rest", "*", None)], []);
+    let plan = plan(&routes, "gpt-6.1-sol", InputTokens::Exact(0)).unwrap();
+    let models: Vec<_> = plan.steps.iter().map(|step| step.model.as_str()).collect();
+    assert_eq!(models, ["gpt-5", "gpt-6.1-sol"]);
 }

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tt_core::routing::{Alias, DEFAULT_LIGHT_THRESHOLD};
+use tt_core::routing::{Alias, DEFAULT_LIGHT_THRESHOLD, TargetModel};
 use tt_core::{AliasId, AliasName, ModelName, Provider, ProviderKeyId, Timestamp};
 use tt_store::{AliasPatch, NewAlias};
 
@@ -31,7 +31,7 @@ struct AliasWish {
 pub(crate) struct AliasView {
     id: AliasId,
     alias: AliasName,
-    target_model: ModelName,
+    target_model: TargetModel,
     provider_key_id: ProviderKeyId,
     provider: Provider,
     fallback_alias_id: Option<AliasId>,
@@ -58,13 +58,14 @@ impl From<Alias> for AliasView {
     }
 }
 
-fn model(field: &'static str, text: String) -> Result<ModelName, ApiError> {
-    ModelName::try_from(text).map_err(|invalid| ApiError::invalid_field(field, invalid.reason))
+fn target_model(text: String) -> Result<TargetModel, ApiError> {
+    TargetModel::try_from(text).map_err(|invalid| ApiError::invalid_field("target_model", invalid.reason))
 }
 
 /// The light model of a body. Both `""` and `null` mean none.
 fn light_model(text: Option<String>) -> Result<Option<ModelName>, ApiError> {
-    text.filter(|text| !text.is_empty()).map(|text| model("light_model", text)).transpose()
+    let named = text.filter(|text| !text.is_empty()).map(ModelName::try_from).transpose();
+    named.map_err(|invalid| ApiError::invalid_field("light_model", invalid.reason))
 }
 
 /// The fallback of a body. Both 0 and `null` mean none.
@@ -85,7 +86,7 @@ pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<Ali
     let wish: AliasWish = cx.json().await?;
     let new = NewAlias {
         name: AliasName::try_from(wish.alias)?,
-        target_model: model("target_model", wish.target_model)?,
+        target_model: target_model(wish.target_model)?,
         provider_key_id: ProviderKeyId(wish.provider_key_id),
         fallback_alias_id: fallback(wish.fallback_alias_id),
         use_light_model: wish.use_light_model.unwrap_or(false),
@@ -123,7 +124,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
     let name = named(&cx)?;
     let patch = AliasPatch {
         name: change.alias.map(AliasName::try_from).transpose()?,
-        target_model: change.target_model.map(|text| model("target_model", text)).transpose()?,
+        target_model: change.target_model.map(target_model).transpose()?,
         provider_key_id: change.provider_key_id.map(ProviderKeyId),
         fallback_alias_id: change.fallback_alias_id.map(fallback),
         use_light_model: change.use_light_model,

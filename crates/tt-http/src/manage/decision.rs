@@ -50,10 +50,10 @@ pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<D
     let body = cx.counted_bytes(&caller).await?;
     let inbound = Inbound::read(Dialect::OpenAiChat, &cx.parts, body, caller.user_id, &cx.app.compute).await?;
     let asked = &inbound.facts().model;
-    if !caller.may_name(asked) {
+    let view = cx.app.directory.view(&caller).await?;
+    if !caller.may_name(&view.routes, asked) {
         return Err(ApiError::alias_not_allowed());
     }
-    let view = cx.app.directory.view(&caller).await?;
     // Pictures are counted by the rule of the named alias's provider, as the proxy counts them.
     let provider = first(&plan::plan(&view.routes, asked, InputTokens::AtLeast(0))?)?.provider;
     let input = inbound.count(move |conversation| Input::of(conversation, provider)).await?;
@@ -130,15 +130,21 @@ impl Estimate<'_> {
     }
 }
 
-/// The caller's other aliases and their target models, the cheapest first and those without a price last.
+/// The caller's other aliases and the models they would send this request to, the cheapest first and those without a
+/// price last.
 fn alternatives(estimate: &Estimate<'_>, routes: &Routes, caller: &Caller, asked: &str) -> Vec<Alternative> {
-    let others = routes.aliases().filter(|alias| alias.name.as_str() != asked && caller.may_name(alias.name.as_str()));
-    let alternative = |alias: &Alias| Alternative {
-        alias: alias.name.to_string(),
-        model: alias.target_model.to_string(),
-        estimated_cost_usd: estimate.cost(alias.provider, alias.target_model.as_str()),
+    let chosen = routes.alias(asked).map(|alias| alias.id);
+    let others =
+        routes.aliases().filter(|alias| Some(alias.id) != chosen && caller.may_name(routes, alias.name.as_str()));
+    let alternative = |alias: &Alias| {
+        let model = alias.target_model.of(asked).ok()?;
+        Some(Alternative {
+            alias: alias.name.to_string(),
+            estimated_cost_usd: estimate.cost(alias.provider, model.as_str()),
+            model: model.to_string(),
+        })
     };
-    let mut all: Vec<_> = others.map(alternative).collect();
+    let mut all: Vec<_> = others.filter_map(alternative).collect();
     all.sort_by(|a, b| {
         let cost = |of: &Alternative| (of.estimated_cost_usd.is_none(), of.estimated_cost_usd);
         cost(a).cmp(&cost(b)).then_with(|| a.alias.cmp(&b.alias))

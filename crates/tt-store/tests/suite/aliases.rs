@@ -1,5 +1,6 @@
 //! Aliases: the fallbacks and keys that they may name, and the set that routing reads.
 
+use tt_core::routing::TargetModel;
 use tt_core::{AliasId, Provider, ProviderKeyId};
 use tt_store::{AliasPatch, Conflict, NewAlias, Object, StoreError};
 
@@ -44,9 +45,11 @@ async fn an_upsert_replaces_and_keeps_the_id(f: &Fixture) {
     let light = NewAlias { light_model: Some(model("mini")), use_light_model: true, ..new_alias("a", key) };
     let old = f.upsert_alias(ann, light, by(at(0))).await.unwrap();
     let other = f.provider_key(ann, Provider::Anthropic, "s2").await;
-    let new =
-        f.upsert_alias(ann, NewAlias { target_model: model("o3"), ..new_alias("a", other) }, by(at(9))).await.unwrap();
-    assert_eq!((new.id, new.created_at, new.target_model.as_str()), (old.id, at(0), "o3"));
+    let new = f
+        .upsert_alias(ann, NewAlias { target_model: TargetModel::AsAsked, ..new_alias("a", other) }, by(at(9)))
+        .await
+        .unwrap();
+    assert_eq!((new.id, new.created_at, new.target_model.as_str()), (old.id, at(0), "*"));
     assert_eq!((new.provider, &new.light_model, new.use_light_model), (Provider::Anthropic, &None, false));
     assert_eq!(f.aliases(ann).await.unwrap(), [new]);
 }

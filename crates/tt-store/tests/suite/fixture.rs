@@ -5,6 +5,7 @@ use tt_core::plan::Route;
 use tt_core::record::{
     self, Attempt, AttemptEnded, AttemptStarted, Intent, Note, Outcome, PlannedStep, Settled, Settlement,
 };
+use tt_core::routing::TargetModel;
 use tt_core::usage::Reported;
 use tt_core::{
     AliasName, ApiKeyId, Dialect, Email, KeyHash, ModelName, NanoUsd, Provider, ProviderKeyId, RequestId, Scope,
@@ -115,7 +116,7 @@ pub(crate) fn new_api_key(hash: u8) -> NewApiKey {
 pub(crate) fn new_alias(name: &str, key: ProviderKeyId) -> NewAlias {
     NewAlias {
         name: alias_name(name),
-        target_model: model("gpt-4o"),
+        target_model: TargetModel::Named(model("gpt-4o")),
         provider_key_id: key,
         fallback_alias_id: None,
         use_light_model: false,

@@ -35,10 +35,14 @@ fn block(part: &Part) -> Option<Value> {
         Part::Text(text) if text.text.is_empty() => None,
         Part::Text(text) => {
             let citations: Vec<Value> = text.citations.iter().filter_map(citation).collect();
-            let citations = if citations.is_empty() { Value::Null } else { citations.into() };
-            Some(json!({"type": "text", "text": text.text, "citations": citations}))
+            let mut block = json!({"type": "text", "text": text.text});
+            // The field is left out rather than null: the reader of the ai package refuses null.
+            if !citations.is_empty() {
+                block["citations"] = citations.into();
+            }
+            Some(block)
         }
-        Part::Refusal { text } => Some(json!({"type": "text", "text": text, "citations": null})),
+        Part::Refusal { text } => Some(json!({"type": "text", "text": text})),
         Part::Thinking(thinking) => {
             let text: Vec<&str> = thinking.texts().collect();
             let signature = signature(thinking.signature.as_ref());

@@ -1,0 +1,88 @@
+//! `cargo xtask test-sdk`: the providers' own SDKs as clients of the built program, with a mock of each provider behind it.
+//! The SDKs are installed from PyPI and npm into the build directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::dev::Running;
+use crate::http::Server;
+use crate::run::{Outcome, cargo_command, status, target_directory};
+
+/// The tests, and the lists of the packages they need.
+const SOURCES: &str = "bins/tokentracer/tests/sdk";
+
+/// Installs the packages of a suite below a directory and returns the command that runs it.
+type Suite = fn(&Path) -> Result<Command, String>;
+
+/// Runs the suite that is named, or both.
+pub(crate) fn test(arguments: &[String]) -> Outcome {
+    let suites: &[Suite] = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => &[python, javascript],
+        ["python"] => &[python],
+        ["javascript"] => &[javascript],
+        _ => return Err("python or javascript, or nothing for both".to_owned()),
+    };
+    let target = target_directory()?;
+    let directory = target.join("sdk");
+    status(&mut cargo_command(&["build", "--workspace", "--bins"]))?;
+    let commands: Vec<_> = suites.iter().map(|install| install(&directory)).collect::<Result<_, _>>()?;
+
+    let data = empty(directory.join("data"))?;
+    let binaries = target.join("debug");
+    let mut program = Command::new(binaries.join("tokentracer"));
+    program.env("PORT", "0").env("RUST_LOG", "error");
+    let running = Running::on_the_mock(program, &binaries, &data)?;
+    // Else it would catch the names of the mock's models, by which the tests choose its answers.
+    let server = Server::new(running.address());
+    server.call("DELETE", "/manage/aliases/*", Some(running.api_key()), None)?.ok("delete the alias *")?;
+    for mut command in commands {
+        command
+            .env("TOKENTRACER_URL", format!("http://{}", running.address()))
+            .env("TOKENTRACER_API_KEY", running.api_key());
+        status(&mut command)?;
+    }
+    Ok(())
+}
+
+/// The directory, made anew.
+fn empty(directory: PathBuf) -> Result<PathBuf, String> {
+    let problem = |error| format!("{}: {error}", directory.display());
+    if directory.exists() {
+        fs::remove_dir_all(&directory).map_err(problem)?;
+    }
+    fs::create_dir_all(&directory).map_err(problem)?;
+    Ok(directory)
+}
+
+/// pytest in a virtual environment.
+fn python(directory: &Path) -> Result<Command, String> {
+    let (environment, sources) = (directory.join("python"), Path::new(SOURCES).join("python"));
+    let python = environment.join("bin").join("python");
+    if !python.exists() {
+        status(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+    }
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    status(install.arg(sources.join("requirements.txt")))?;
+    let mut command = Command::new(&python);
+    command.args(["-B", "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]).arg(sources);
+    Ok(command)
+}
+
+/// Node's own test runner. Node looks for packages above the file that imports them, so that the tests are copied to them.
+fn javascript(directory: &Path) -> Result<Command, String> {
+    let directory = directory.join("javascript");
+    fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let sources = Path::new(SOURCES).join("javascript");
+    for entry in fs::read_dir(&sources).map_err(|error| format!("{}: {error}", sources.display()))? {
+        let entry = entry.map_err(|error| format!("{}: {error}", sources.display()))?;
+        let to = directory.join(entry.file_name());
+        fs::copy(entry.path(), &to).map_err(|error| format!("{}: {error}", to.display()))?;
+    }
+    let mut install = Command::new("npm");
+    status(install.args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&directory))?;
+    let mut command = Command::new("npm");
+    command.args(["test", "--silent"]).current_dir(&directory);
+    Ok(command)
+}
