@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::codec::{CostFacts, Egress, Facts, Head, Ingress, ReplyContext, Scanned, Target, TokenCount, Undo};
 use crate::dialect::codec;
 use crate::error::RequestError;
+use crate::kept_thinking::OwnThinking;
 use crate::slices::Slices;
 use crate::surrogates::mended;
 use crate::tally::Tally;
@@ -37,6 +38,8 @@ pub struct ClientRequest {
     scanned: Box<dyn Scanned>,
     body: Bytes,
     call: Mutex<Option<Arc<Conversation>>>,
+    /// The place where thinking that the client loses is kept; `None`: it is not kept.
+    thinking: Option<OwnThinking>,
 }
 
 impl ClientRequest {
@@ -46,7 +49,14 @@ impl ClientRequest {
     /// As [`Ingress::scan`].
     pub fn read(ingress: &'static dyn Ingress, head: &Head<'_>, body: Bytes) -> Result<Self, RequestError> {
         let scanned = ingress.scan(head, &body)?;
-        Ok(Self { ingress, scanned, body, call: Mutex::default() })
+        Ok(Self { ingress, scanned, body, call: Mutex::default(), thinking: None })
+    }
+
+    /// Keeps the thinking that this client loses in `thinking`, and puts back what was kept there before.
+    #[must_use]
+    pub fn with_thinking(mut self, thinking: OwnThinking) -> Self {
+        self.thinking = Some(thinking);
+        self
     }
 
     /// The dialect of the client.
@@ -205,6 +215,9 @@ impl Exchange {
             if cap.is_some() {
                 Arc::make_mut(&mut call).sampling.max_output_tokens = cap;
             }
+            if let Some(thinking) = &request.thinking {
+                thinking.restore(&mut call, dialect, target.model);
+            }
             let lowered = lower_limit(&mut call, target);
             let mut encoded = egress.encode(&call, target)?;
             if lowered {
@@ -286,6 +299,9 @@ impl Exchange {
             }
             Way::Translated { egress, undo, context, .. } => {
                 let reply = egress.decode_reply(&readable, undo)?;
+                if let (Some(thinking), [first, ..]) = (&self.request.thinking, reply.choices.as_slice()) {
+                    thinking.keep(&first.parts);
+                }
                 Ok(Answer {
                     body: self.request.scanned.encode_reply(&reply, context),
                     tally: Tally::of(&reply.output_text()),
@@ -303,6 +319,7 @@ impl Exchange {
             Way::Translated { egress, undo, context, .. } => AnswerStream::translated(
                 egress.stream_decoder(undo.clone()),
                 self.request.scanned.stream_encoder(context.clone()),
+                self.request.thinking.clone(),
             ),
         }
     }

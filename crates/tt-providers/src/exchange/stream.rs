@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use tt_core::call::event::Event;
 
 use crate::codec::{Observer, PublicError, StreamDecoder, StreamEncoder};
+use crate::kept_thinking::{AnswerThinking, OwnThinking};
 use crate::sse::Frame;
 use crate::surrogates::mended;
 use crate::tally::Tally;
@@ -33,6 +34,8 @@ pub struct Translated {
     decoder: Box<dyn StreamDecoder>,
     encoder: Box<dyn StreamEncoder>,
     tally: Tally,
+    /// The thinking so far, and the place where it is kept; `None`: it is not kept.
+    thinking: Option<(AnswerThinking, OwnThinking)>,
     /// The events of the current frame. It is empty between frames and kept to reuse its memory.
     events: Vec<Event>,
 }
@@ -52,8 +55,19 @@ impl AnswerStream {
         Self::PassThrough(observer)
     }
 
-    pub(super) fn translated(decoder: Box<dyn StreamDecoder>, encoder: Box<dyn StreamEncoder>) -> Self {
-        Self::Translated(Box::new(Translated { decoder, encoder, tally: Tally::default(), events: Vec::new() }))
+    pub(super) fn translated(
+        decoder: Box<dyn StreamDecoder>,
+        encoder: Box<dyn StreamEncoder>,
+        thinking: Option<OwnThinking>,
+    ) -> Self {
+        let thinking = thinking.map(|own| (AnswerThinking::default(), own));
+        Self::Translated(Box::new(Translated {
+            decoder,
+            encoder,
+            tally: Tally::default(),
+            thinking,
+            events: Vec::new(),
+        }))
     }
 
     /// Takes one frame of the provider, and appends the bytes for the client to `out`.
@@ -115,7 +129,12 @@ impl AnswerStream {
     pub fn end(&mut self, out: &mut BytesMut) {
         match self {
             Self::PassThrough(observer) => observer.end(out),
-            Self::Translated(stream) => stream.encoder.event(&Event::Done, out),
+            Self::Translated(stream) => {
+                stream.encoder.event(&Event::Done, out);
+                if let Some((answer, own)) = stream.thinking.take() {
+                    own.keep_streamed(answer);
+                }
+            }
         }
     }
 
@@ -135,7 +154,8 @@ impl AnswerStream {
             Self::PassThrough(observer) => observer.held_bytes(),
             Self::Translated(stream) => {
                 let codecs = stream.decoder.held_bytes() + stream.encoder.held_bytes();
-                codecs + stream.tally.held_bytes() + stream.events.capacity() * size_of::<Event>()
+                let thinking = stream.thinking.as_ref().map_or(0, |(answer, _)| answer.held_bytes());
+                codecs + thinking + stream.tally.held_bytes() + stream.events.capacity() * size_of::<Event>()
             }
         }
     }
@@ -155,6 +175,9 @@ impl Translated {
         let mut step = Step::default();
         for event in self.events.drain(..) {
             self.tally.event(&event);
+            if let Some((answer, _)) = &mut self.thinking {
+                answer.event(&event);
+            }
             step.content |= event.is_content();
             if event == Event::Done {
                 step.done = true;
