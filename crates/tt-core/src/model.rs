@@ -43,6 +43,9 @@ pub struct Capabilities {
     pub thinking_always_on: Option<bool>,
     /// The values of Anthropic's `thinking.type` that the model takes.
     pub thinking_types: ThinkingTypes,
+    /// The model takes `temperature` and `top_p` while it thinks; with `Some(false)` it refuses any but 1 unless thinking is
+    /// switched off (OpenAI).
+    pub sampling_params_with_thinking: Option<bool>,
     /// The model takes cache marks on the parts of messages (OpenAI `prompt_cache_breakpoint`).
     pub prompt_cache_breakpoint: Option<bool>,
     /// The model can think before it answers.

@@ -22,7 +22,7 @@ use crate::notes::Notes;
 
 /// The `max_tokens` that is sent where neither the client nor the price table names one: Anthropic requires the field,
 /// and every model takes this value.
-const DEFAULT_MAX_TOKENS: u64 = 4096;
+const DEFAULT_MAX_TOKENS: u64 = 32_000;
 
 /// The most cache marks that a request may hold.
 const MOST_CACHE_MARKS: usize = 4;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use tt_core::call::conversation::{
     Audio, CacheTtl, Conversation, Document, Format, Image, Media, Message, Part, Role, Sampling, Text, Tool, ToolCall,
     ToolChoice, ToolResult,
@@ -61,9 +61,13 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
     tools(&mut body, conversation, &names, &mut notes);
     format(&mut body, conversation, &mut notes);
-    sampling(&mut body, &conversation.sampling, &mut notes)?;
+    let effort = effort::effort(conversation, target, &mut notes);
+    let fixed = !written_here(conversation)
+        && effort != Some("none")
+        && target.facts.is_some_and(|facts| facts.capabilities.sampling_params_with_thinking == Some(false));
+    sampling(&mut body, &conversation.sampling, fixed, &mut notes)?;
     put(&mut body, "parallel_tool_calls", conversation.parallel_tool_calls);
-    put(&mut body, "reasoning_effort", effort::effort(conversation, target, &mut notes));
+    put(&mut body, "reasoning_effort", effort);
     put(&mut body, "safety_identifier", conversation.end_user.as_deref().map(|user| end_user(user, &mut notes)));
     put(&mut body, "service_tier", conversation.service_tier.as_deref());
     put(&mut body, "prompt_cache_key", conversation.cache.key.as_deref());
@@ -457,7 +461,14 @@ fn format(body: &mut Map<String, Value>, conversation: &Conversation, notes: &mu
     body.insert("response_format".into(), value);
 }
 
-fn sampling(body: &mut Map<String, Value>, sampling: &Sampling, notes: &mut Notes) -> Result<(), RequestError> {
+/// Writes the sampling. `fixed`: the model takes no `temperature` and `top_p` but 1, and the client of another dialect does not
+/// know it.
+fn sampling(
+    body: &mut Map<String, Value>,
+    sampling: &Sampling,
+    fixed: bool,
+    notes: &mut Notes,
+) -> Result<(), RequestError> {
     if sampling.stop.len() > STOPS {
         return Err(RequestError::unsupported(Field::Stop, "at most 4 stop sequences are taken"));
     }
@@ -465,8 +476,15 @@ fn sampling(body: &mut Map<String, Value>, sampling: &Sampling, notes: &mut Note
         notes.dropped(Field::TopK, "");
     }
     put(body, "max_completion_tokens", sampling.max_output_tokens);
-    put(body, "temperature", sampling.temperature.clone());
-    put(body, "top_p", sampling.top_p.clone());
+    for (name, field, value) in
+        [("temperature", Field::Temperature, &sampling.temperature), ("top_p", Field::TopP, &sampling.top_p)]
+    {
+        if fixed && value.as_ref().and_then(Number::as_f64).is_some_and(|value| (value - 1.0).abs() > f64::EPSILON) {
+            notes.dropped(field, "the model takes none while it thinks");
+        } else {
+            put(body, name, value.clone());
+        }
+    }
     put(body, "frequency_penalty", sampling.frequency_penalty.clone());
     put(body, "presence_penalty", sampling.presence_penalty.clone());
     put(body, "seed", sampling.seed);

@@ -565,3 +565,24 @@ mod round_trip {
         }
     }
 }
+
+#[test]
+fn a_model_that_fixes_its_sampling_while_it_thinks_gets_none_from_clients_of_other_dialects() {
+    let mut facts = ModelFacts::default();
+    facts.capabilities.reasoning = Some(true);
+    facts.capabilities.none_reasoning_effort = Some(true);
+    facts.capabilities.sampling_params_with_thinking = Some(false);
+    let hi = json!([{"role": "user", "content": "hi"}]);
+    let mut asked = decode(json!({"model": "m", "messages": hi, "temperature": 0.5, "top_p": 1}));
+    let sent = |asked: &Conversation| {
+        let encoded = encode_request(asked, Target { model: "gpt-5.4", facts: Some(&facts) }).unwrap();
+        let body: Value = serde_json::from_slice(&encoded.body).unwrap();
+        (body.get("temperature").cloned(), body.get("top_p").cloned(), notes(&encoded))
+    };
+    let (half, one) = (Some(json!(0.5)), Some(json!(1)));
+    assert_eq!(sent(&asked), (half.clone(), one.clone(), vec![]), "a client of OpenAI knows its models");
+    asked.extra.of = Some(Dialect::AnthropicMessages);
+    assert_eq!(sent(&asked), (None, one.clone(), vec![dropped("temperature")]));
+    asked.thinking.effort = Some(Effort::None);
+    assert_eq!(sent(&asked), (half, one, vec![]));
+}
