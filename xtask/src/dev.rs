@@ -70,10 +70,15 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts `command`, which is the program of `binaries` in its environment, on a mock of every provider and nothing
-    /// else.
-    pub(crate) fn on_the_mock(command: Command, binaries: &Path, data: &Path) -> Result<Self, String> {
-        Self::start(command, binaries, data, &mock_keys(), |_| false)
+    /// Starts the program on a free port, with a mock of every provider. Tests choose the mock's answers by the names of
+    /// models, so that no alias catches them all.
+    pub(crate) fn on_the_mock(binaries: &Path, data: &Path) -> Result<Self, String> {
+        let mut command = Command::new(binaries.join("tokentracer"));
+        command.env("PORT", "0").env("RUST_LOG", "error");
+        let running = Self::start(command, binaries, data, &mock_keys(), |_| false)?;
+        let server = Server::new(running.address());
+        server.call("DELETE", "/manage/aliases/*", Some(running.api_key()), None)?.ok("delete the alias *")?;
+        Ok(running)
     }
 
     /// Starts the mock where a key is the mock's, `command` on it but for the providers that have an address of their own,

@@ -3,6 +3,7 @@
 //! **Invariant:** it depends on none of the product's crates, so that it builds in seconds and cannot break with them.
 #![expect(clippy::print_stdout, reason = "a command line program")]
 
+mod agents;
 mod bench;
 mod check;
 mod containers;
@@ -32,6 +33,8 @@ make <task>, or cargo xtask <task> [arguments]
                 both with two processes); arguments go to cargo test, and then these run once
   test-sdk      the SDKs of OpenAI, Anthropic, Google and the ai package as clients; installs them from PyPI and npm
                 below the build directory; python or javascript runs those alone
+  test-agents   Claude Code, Codex CLI and Gemini CLI as clients, without a network but the loopback; installs them
+                from npm below the build directory
   check         formatting, lints, documentation, layers, threats and deny, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
@@ -78,6 +81,8 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "migrate" => dev::migrate(rest),
         "test" => test::run(rest),
         "test-sdk" => sdk::test(rest),
+        "test-agents" => agents::test(),
+        agents::INSIDE => agents::inside(rest),
         "deps" => test::install(),
         "check" => check::all(),
         "fmt" => cargo(&["fmt", "--all"]),

@@ -54,6 +54,16 @@ pub(crate) fn metadata() -> Result<Value, String> {
     serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))
 }
 
+/// The directory, made anew.
+pub(crate) fn empty_directory(directory: PathBuf) -> Result<PathBuf, String> {
+    let problem = |error| format!("{}: {error}", directory.display());
+    if directory.exists() {
+        std::fs::remove_dir_all(&directory).map_err(problem)?;
+    }
+    std::fs::create_dir_all(&directory).map_err(problem)?;
+    Ok(directory)
+}
+
 /// The directory that cargo builds to.
 pub(crate) fn target_directory() -> Result<PathBuf, String> {
     let metadata = metadata()?;

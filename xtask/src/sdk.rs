@@ -2,12 +2,11 @@
 //! The SDKs are installed from PyPI and npm into the build directory.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::dev::Running;
-use crate::http::Server;
-use crate::run::{Outcome, cargo_command, status, target_directory};
+use crate::run::{Outcome, cargo_command, empty_directory, status, target_directory};
 
 /// The tests, and the lists of the packages they need.
 const SOURCES: &str = "bins/tokentracer/tests/sdk";
@@ -28,14 +27,9 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
     status(&mut cargo_command(&["build", "--workspace", "--bins"]))?;
     let commands: Vec<_> = suites.iter().map(|install| install(&directory)).collect::<Result<_, _>>()?;
 
-    let data = empty(directory.join("data"))?;
+    let data = empty_directory(directory.join("data"))?;
     let binaries = target.join("debug");
-    let mut program = Command::new(binaries.join("tokentracer"));
-    program.env("PORT", "0").env("RUST_LOG", "error");
-    let running = Running::on_the_mock(program, &binaries, &data)?;
-    // Else it would catch the names of the mock's models, by which the tests choose its answers.
-    let server = Server::new(running.address());
-    server.call("DELETE", "/manage/aliases/*", Some(running.api_key()), None)?.ok("delete the alias *")?;
+    let running = Running::on_the_mock(&binaries, &data)?;
     for mut command in commands {
         command
             .env("TOKENTRACER_URL", format!("http://{}", running.address()))
@@ -43,16 +37,6 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
         status(&mut command)?;
     }
     Ok(())
-}
-
-/// The directory, made anew.
-fn empty(directory: PathBuf) -> Result<PathBuf, String> {
-    let problem = |error| format!("{}: {error}", directory.display());
-    if directory.exists() {
-        fs::remove_dir_all(&directory).map_err(problem)?;
-    }
-    fs::create_dir_all(&directory).map_err(problem)?;
-    Ok(directory)
 }
 
 /// pytest in a virtual environment.

@@ -5,6 +5,7 @@ mod background;
 mod clock;
 mod config;
 mod edge;
+mod gemini_models;
 mod health;
 mod key;
 mod manage;

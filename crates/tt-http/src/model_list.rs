@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 use tt_core::{BaseUrl, Dialect, ModelName, Provider, UserId};
@@ -44,24 +45,28 @@ impl ModelSource {
         Ok(Self { provider, base_url, trust, secret })
     }
 
-    /// One page of the list. No other call to a provider costs as little.
-    pub(crate) async fn page(&self, client: &Client, after: Option<&str>) -> Result<ModelsPage, UpstreamError> {
+    /// One page of the list, which [`ModelSource::read`] reads. No other call to a provider costs as little.
+    pub(crate) async fn page(&self, client: &Client, after: Option<&str>) -> Result<Bytes, UpstreamError> {
         let request = endpoint::models_request(self.provider, self.base_url.as_str(), &self.secret, after)?;
         // The provider's own dialect reads an error.
         let egress = codec(self.provider.dialect_for(Dialect::OpenAiChat)).egress;
         let page = async {
             let response = ask(client, egress, self.trust, &self.secret, request).await?;
-            let body = collect(response.into_body(), LARGEST_PAGE, PAGE_TIME, |_| Ok(())).await?;
-            endpoint::decode_models(self.provider, &body)
+            collect(response.into_body(), LARGEST_PAGE, PAGE_TIME, |_| Ok(())).await
         };
         timeout(PAGE_TIME, page).await.map_err(|_| UpstreamError::Timeout(PAGE_TIME))?
+    }
+
+    /// Reads a page of the list, which takes some ten milliseconds for the largest.
+    pub(crate) fn read(&self, page: &[u8]) -> Result<ModelsPage, UpstreamError> {
+        endpoint::decode_models(self.provider, page)
     }
 
     /// The whole list, sorted and without duplicates. Names that no request could carry are left out.
     pub(crate) async fn all(&self, client: &Client) -> Result<Vec<String>, UpstreamError> {
         let (mut names, mut after) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
-            let page = self.page(client, after.as_deref()).await?;
+            let page = self.read(&self.page(client, after.as_deref()).await?)?;
             names.extend(page.names.into_iter().filter(|name| ModelName::try_from(name.clone()).is_ok()));
             after = page.next;
             if after.is_none() || names.len() >= MOST_MODELS {

@@ -1,14 +1,15 @@
-//! `/v1/models`: the models that the caller may name, in the shape of OpenAI's API, or in that of Anthropic's for a client
-//! that names a version of it.
+//! `/v1/models`: the models that the caller may name, in the shape of OpenAI's API, or in that of another one for a client
+//! whose headers belong to it.
 
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use tt_core::plan::{self, InputTokens};
-use tt_core::{Provider, Timestamp};
+use tt_core::{Dialect, Provider, Timestamp};
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::{IntoReply, Json, Reply};
+use crate::gemini_models;
 use crate::state::directory::{KnownCaller, UserView};
 
 /// The header of every request to Anthropic's API.
@@ -18,9 +19,15 @@ const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version
 const PAGE: usize = 20;
 const LARGEST_PAGE: usize = 1000;
 
-/// True for a request of a client of Anthropic's API.
-pub(crate) fn is_anthropics(headers: &HeaderMap) -> bool {
-    headers.contains_key(ANTHROPIC_VERSION)
+/// The header that holds the key of every request to Gemini's API.
+const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+
+/// The dialect of the API that the client's headers belong to; `None` where they belong to no certain one.
+pub(crate) fn asked_for(headers: &HeaderMap) -> Option<Dialect> {
+    if headers.contains_key(ANTHROPIC_VERSION) {
+        return Some(Dialect::AnthropicMessages);
+    }
+    headers.contains_key(GOOGLE_KEY).then_some(Dialect::Gemini)
 }
 
 /// A model that the caller may name.
@@ -78,9 +85,12 @@ impl<'a> Named<'a> {
 
 /// `GET /v1/models`: the caller's aliases, in the order in which they were made.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
+    if cx.dialect == Some(Dialect::Gemini) {
+        return Ok(gemini_models::list(cx, caller).await?.into_reply());
+    }
     let view = cx.app.directory.view(&caller).await?;
     let models = aliases(&view, &caller);
-    if !is_anthropics(cx.headers()) {
+    if cx.dialect != Some(Dialect::AnthropicMessages) {
         let data = models.iter().map(Named::of_openai).collect();
         return Ok(Json(OpenAiModels { object: "list", data }).into_reply());
     }
@@ -143,6 +153,9 @@ fn page<'m, 'a>(
 
 /// `GET /v1/models/{id}`: an alias, or a `provider/model` for whose provider the caller has a key.
 pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
+    if cx.dialect == Some(Dialect::Gemini) {
+        return Ok(gemini_models::show(cx, caller).await?.into_reply());
+    }
     let name = cx.param(0);
     let view = cx.app.directory.view(&caller).await?;
     if !caller.may_name(&view.routes, name) {
@@ -156,7 +169,7 @@ pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Reply, ApiE
             Named { name, provider, created_at: Timestamp::from_millis(0) }
         }
     };
-    Ok(if is_anthropics(cx.headers()) {
+    Ok(if cx.dialect == Some(Dialect::AnthropicMessages) {
         Json(model.of_anthropic()).into_reply()
     } else {
         Json(model.of_openai()).into_reply()

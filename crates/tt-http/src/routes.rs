@@ -16,7 +16,7 @@ use crate::manage::{
     aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif,
 };
 use crate::state::directory::KnownCaller;
-use crate::{health, key, models};
+use crate::{gemini_models, health, key, models};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 
@@ -56,19 +56,28 @@ impl Route {
         self.pattern.starts_with("/auth/") || self.pattern.starts_with("/manage/")
     }
 
-    /// The dialect of the client, on the paths that have one. `of_anthropic` is true for a client that names a version of
-    /// Anthropic's API: it gets the list of models as that API gives it.
-    pub(crate) fn dialect_of(&self, of_anthropic: bool) -> Option<Dialect> {
-        if of_anthropic && self.is_list_of_models() { Some(ANTHROPIC) } else { self.dialect }
+    /// The dialect of the client, on the paths that have one. A list of models comes as the API `asked` gives it, if the
+    /// client asks for that of a certain API.
+    pub(crate) fn dialect_of(&self, asked: Option<Dialect>) -> Option<Dialect> {
+        asked.filter(|_| self.is_list_of_models()).or(self.dialect)
     }
 
     fn is_list_of_models(&self) -> bool {
         self.method == Method::GET && self.pattern.starts_with("/v1/models")
     }
 
-    /// The header that may hold an API key here beside `Authorization`, as Anthropic's clients send it.
-    pub(crate) fn key_header(&self) -> Option<HeaderName> {
-        let takes = self.dialect == Some(ANTHROPIC) || self.is_list_of_models();
+    /// True for a call of a model in the dialect of Gemini, whose path ends with the method.
+    fn is_call_of_gemini(&self) -> bool {
+        self.dialect == Some(GEMINI) && self.method == Method::POST
+    }
+
+    /// The header that may hold an API key here beside `Authorization`, as the clients of Anthropic and Gemini send it.
+    /// `dialect` is that of the client.
+    pub(crate) fn key_header(&self, dialect: Option<Dialect>) -> Option<HeaderName> {
+        if dialect == Some(GEMINI) {
+            return Some(HeaderName::from_static("x-goog-api-key"));
+        }
+        let takes = dialect == Some(ANTHROPIC) || self.is_list_of_models();
         takes.then_some(HeaderName::from_static("x-api-key"))
     }
 
@@ -105,6 +114,7 @@ const fn proxied(dialect: Dialect, method: Method, pattern: &'static str, cap: C
 
 const OPENAI: Dialect = Dialect::OpenAiChat;
 const ANTHROPIC: Dialect = Dialect::AnthropicMessages;
+const GEMINI: Dialect = Dialect::Gemini;
 
 const NONE: Cap = Cap::Bytes(0);
 const SMALL: Cap = Cap::Bytes(16 * 1024);
@@ -168,6 +178,11 @@ static ROUTES: &[Route] = &[
     proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show)),
     proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list)),
     proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),
+
+    proxied(GEMINI, Method::POST, "/v1beta/models/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
+    proxied(GEMINI, Method::POST, "/v1/models/{*model}",  Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
+    proxied(GEMINI, Method::GET,  "/v1beta/models",       NONE,       authed!(Proxy, gemini_models::list)),
+    proxied(GEMINI, Method::GET,  "/v1beta/models/{*model}", NONE,    authed!(Proxy, gemini_models::show)),
 ];
 
 /// The patterns of paths, each with the rows that share it.
@@ -194,6 +209,20 @@ pub(crate) fn is_probe(path: &str) -> bool {
     path == "/" || path == "/api/hello" || path == "/v1" || path.starts_with("/v1/")
 }
 
+/// The dialect of an error about the path itself: that of its rows or, where it has none, of the API that it belongs to.
+pub(crate) fn dialect_of_errors(path: &str) -> Option<Dialect> {
+    match PATHS.at(path) {
+        Ok(found) => found.value.first().and_then(|row| row.dialect),
+        Err(_) => path.starts_with("/v1beta/").then_some(GEMINI),
+    }
+}
+
+/// True if the path ends with a method, as calls of Gemini's API do: `…/models/{model}:{method}`.
+fn names_method(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    last.contains(':') || last.contains("%3A") || last.contains("%3a")
+}
+
 /// The row for a request, and the values of its path's placeholders, percent-decoded. `HEAD` is answered wherever `GET` is:
 /// the reply is the same, and hyper sends all of it but the body.
 ///
@@ -202,8 +231,9 @@ pub(crate) fn is_probe(path: &str) -> bool {
 pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>), ApiError> {
     let found = PATHS.at(path).map_err(|_| ApiError::route_not_found())?;
     let asked = if method == Method::HEAD { &Method::GET } else { method };
-    let Some(row) = found.value.iter().find(|row| row.method == *asked) else {
-        let mut allow: Vec<_> = found.value.iter().map(|row| row.method.as_str()).collect();
+    let rows = || found.value.iter().filter(|row| !row.is_call_of_gemini() || names_method(path));
+    let Some(row) = rows().find(|row| row.method == *asked) else {
+        let mut allow: Vec<_> = rows().map(|row| row.method.as_str()).collect();
         if allow.contains(&"GET") {
             allow.push("HEAD");
         }
@@ -220,7 +250,8 @@ mod tests {
     #[test]
     fn every_row_is_found() {
         for row in ROUTES {
-            let path = row.pattern.replace("{*model}", "a/b").replace(['{', '}'], "");
+            let model = if row.is_call_of_gemini() { "a/b:c" } else { "a/b" };
+            let path = row.pattern.replace("{*model}", model).replace(['{', '}'], "");
             let (found, _) = find(&row.method, &path).unwrap();
             assert_eq!(found.pattern, row.pattern);
         }
@@ -231,6 +262,10 @@ mod tests {
         let error = find(&Method::PUT, "/manage/aliases").map(|_| ()).unwrap_err();
         assert_eq!(error.allow.as_deref(), Some("POST, GET, HEAD"));
         assert_eq!(find(&Method::GET, "/nowhere").map(|_| ()).unwrap_err().code, "route_not_found");
+        // A call of Gemini's API names its method.
+        let error = find(&Method::POST, "/v1/models/a").map(|_| ()).unwrap_err();
+        assert_eq!(error.allow.as_deref(), Some("GET, HEAD"));
+        assert!(find(&Method::POST, "/v1/models/a%3AcountTokens").is_ok());
     }
 
     #[test]

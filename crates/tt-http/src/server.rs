@@ -16,6 +16,7 @@ use crate::state::app::App;
 mod acceptor;
 mod connection;
 mod entrance;
+mod head_lines;
 mod idle_timeout;
 mod places;
 mod turned_away;

@@ -45,7 +45,7 @@ pub(crate) async fn serve_request(
     let (parts, body) = request.into_parts();
     warn_of_untrusted_proxy(&app.untrusted_proxy_told, peer, &parts.headers, &app.config.trusted_proxies);
     let (method, path) = (parts.method.clone(), parts.uri.path().len());
-    let of_anthropic = models::is_anthropics(&parts.headers);
+    let asked = models::asked_for(&parts.headers);
     let cx = Context {
         worker,
         id,
@@ -62,7 +62,7 @@ pub(crate) async fn serve_request(
     };
     let (row, result) = dispatch(cx).await;
     let pattern = row.map_or("", |row| row.pattern);
-    let dialect = row.and_then(|row| row.dialect_of(of_anthropic));
+    let dialect = row.and_then(|row| row.dialect_of(asked));
     let mut reply = match result {
         Ok(reply) => reply,
         Err(error) => {
@@ -99,8 +99,8 @@ pub(crate) async fn turn_away(request: Request<Incoming>) -> Reply {
         // connection bounds this.
         while let Some(Ok(_)) = body.frame().await {}
         let row = routes::find(&parts.method, parts.uri.path()).map(|(row, _)| row);
-        let of_anthropic = models::is_anthropics(&parts.headers);
-        let dialect = row.ok().and_then(|row| row.dialect_of(of_anthropic));
+        let asked = models::asked_for(&parts.headers);
+        let dialect = row.ok().and_then(|row| row.dialect_of(asked));
         error_reply(ApiError::too_many_connections(), dialect, id)
     };
     complete(&mut reply, id, since_epoch, true);
@@ -158,12 +158,13 @@ async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, Api
     if cx.parts.method == Method::HEAD && routes::is_probe(cx.parts.uri.path()) {
         return (None, Ok(StatusCode::OK.into_reply()));
     }
-    let (row, params) = match routes::find(&cx.parts.method, cx.parts.uri.path()) {
+    let path = cx.parts.uri.path();
+    let (row, params) = match routes::find(&cx.parts.method, path) {
         Ok(found) => found,
-        Err(error) => return (None, Err(error)),
+        Err(error) => return (None, Ok(error_reply(error, routes::dialect_of_errors(path), cx.id))),
     };
     cx.params = params;
-    cx.dialect = row.dialect;
+    cx.dialect = row.dialect_of(models::asked_for(cx.headers()));
     cx.cap_bytes = match row.cap {
         Cap::Bytes(bytes) => bytes,
         // A body that its user may never hold is refused as too large, and not as too much just now.
@@ -184,7 +185,7 @@ async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, Api
 
 /// The caller of a request, whose calls to `/auth` and `/manage` are limited.
 async fn authenticate(cx: &Context, need: Need, row: &Route) -> Result<KnownCaller, ApiError> {
-    let caller = credentials::authenticate(cx, need, row.key_header()).await?;
+    let caller = credentials::authenticate(cx, need, row.key_header(cx.dialect)).await?;
     if row.is_for_accounts() {
         let admitted = cx.app.call_limit.admit_user(caller.user_id, cx.arrived_at).await;
         admitted.map_err(|wait| ApiError::too_many_calls("your account", MOST_CALLS, wait))?;

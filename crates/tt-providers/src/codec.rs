@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Uri};
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use crate::error::RequestError;
 use crate::notes::Notes;
 use crate::slices::Slices;
+use crate::sse::Frame;
 use crate::tally::Tally;
 use crate::upstream::error::{Refused, UpstreamError};
 
@@ -71,6 +73,11 @@ pub trait Scanned: Send + Sync + Debug {
     /// form. `None` where [`Ingress::field`] names it.
     fn field(&self, _field: &Field) -> Option<String> {
         None
+    }
+
+    /// The form in which the client wants a streamed answer.
+    fn framing(&self) -> Framing {
+        Framing::Events
     }
 
     /// The facts of a decoded request that bound its cost.
@@ -210,6 +217,12 @@ pub trait Observer: Send + Debug {
     /// `Refused` for an error in the stream, `Protocol` for data that cannot be read.
     fn data(&mut self, data: &[u8]) -> Result<Seen, UpstreamError>;
 
+    /// Appends an event that [`Observer::data`] has read to `out`, for the client: the bytes as they came, where the client
+    /// reads the framing of the provider.
+    fn pass_on(&mut self, frame: &Frame, out: &mut BytesMut) {
+        out.extend_from_slice(&frame.raw);
+    }
+
     /// Takes note that the body ended without the end mark of the dialect.
     ///
     /// # Errors
@@ -239,6 +252,16 @@ pub struct Seen {
     pub done: bool,
     /// True if the event is left out, because the client did not ask for it (usage).
     pub unwanted: bool,
+}
+
+/// The form of a streamed answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    #[default]
+    Events,
+    /// One JSON array, whose elements come one after the other.
+    Array,
 }
 
 /// The head of a client's request.
@@ -300,6 +323,11 @@ pub struct Undo {
 }
 
 impl Undo {
+    /// The number of tools that the provider knows by another name or as another kind.
+    pub(crate) fn renamed(&self) -> usize {
+        self.tool_names.len() + self.custom_tools.len()
+    }
+
     /// The memory that this takes, in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
         let names = self.tool_names.iter().map(|(sent, client)| 2 * size_of::<String>() + sent.len() + client.len());
@@ -390,6 +418,8 @@ pub struct PublicError<'a> {
     pub message: &'a str,
     /// The field at fault, named as the client wrote it; `None` where no field is.
     pub param: Option<&'a str>,
+    /// The time after which another try may succeed; `None` where it is not known.
+    pub retry_after: Option<Duration>,
     /// The id of the request; `None` where the error is not written for a certain one.
     pub request_id: Option<Uuid>,
     /// The JSON of the error as a provider that speaks the client's dialect wrote it. It is written in the place of all

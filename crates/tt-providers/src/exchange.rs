@@ -16,7 +16,7 @@ use tt_core::tokens::most_of_text;
 use tt_core::usage::Reported;
 use uuid::Uuid;
 
-use crate::codec::{CostFacts, Egress, Facts, Head, Ingress, ReplyContext, Scanned, Target, TokenCount, Undo};
+use crate::codec::{CostFacts, Egress, Facts, Framing, Head, Ingress, ReplyContext, Scanned, Target, TokenCount, Undo};
 use crate::dialect::codec;
 use crate::error::RequestError;
 use crate::kept_thinking::OwnThinking;
@@ -27,6 +27,10 @@ use crate::upstream::error::UpstreamError;
 
 mod stream;
 mod text;
+
+/// The most tools that may get other names for a provider. No provider takes as many tools, and the names are kept until
+/// the request has been answered.
+const MOST_RENAMED: usize = 10_000;
 
 pub use stream::{AnswerStream, Step};
 
@@ -67,6 +71,11 @@ impl ClientRequest {
     /// The facts that the scan found.
     pub fn facts(&self) -> &Facts {
         self.scanned.facts()
+    }
+
+    /// The form in which the client wants a streamed answer.
+    pub fn framing(&self) -> Framing {
+        self.scanned.framing()
     }
 
     /// The body as the client sent it.
@@ -220,6 +229,10 @@ impl Exchange {
             }
             let lowered = lower_limit(&mut call, target);
             let mut encoded = egress.encode(&call, target)?;
+            if encoded.undo.renamed() > MOST_RENAMED {
+                let reason = format!("more than {MOST_RENAMED} of them have names that the provider does not take");
+                return Err(RequestError::unsupported(Field::written("tools"), reason));
+            }
             if lowered {
                 encoded.notes.changed(Field::MaxOutput, "lowered to the most that the model writes");
             }

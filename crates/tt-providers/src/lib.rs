@@ -15,6 +15,7 @@ pub mod codec;
 mod dialect;
 pub mod error;
 pub mod exchange;
+mod gather;
 mod json;
 mod kept_thinking;
 pub mod notes;
@@ -26,12 +27,14 @@ pub mod tally;
 pub mod upstream;
 
 pub use codec::{
-    Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, PublicError, ReplyContext, Target, TokenCount, Undo,
+    Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, PublicError, ReplyContext, Target, TokenCount,
+    Undo,
 };
 pub use dialect::codec;
 pub use dialect::openai_chat;
 pub use error::RequestError;
 pub use exchange::{Answer, AnswerStream, ClientRequest, Exchange};
+pub use gather::Gathered;
 pub use json::decoded_bytes;
 pub use kept_thinking::{OwnThinking, Owner, ThinkingMemory};
 pub use slices::Slices;

@@ -25,6 +25,10 @@ pub struct Frame {
     pub event: Option<Bytes>,
 }
 
+/// The bytes from which on an event has room for the longest one, so that nothing is copied again as it grows. Room that
+/// is not used takes no memory.
+const LARGE_EVENT_BYTES: usize = 1 << 20;
+
 /// Cuts pushed chunks into frames.
 ///
 /// An event that lies inside one chunk is a slice of it; only one that spans chunks is copied, once. An event whose
@@ -77,6 +81,15 @@ impl Framer {
     /// `Protocol` for an event over 16 MiB, after which there are no more.
     #[expect(clippy::should_implement_trait, reason = "None is not the end: more may be pushed")]
     pub fn next(&mut self) -> Option<Result<Frame, UpstreamError>> {
+        self.next_raw().map(|raw| raw.map(Frame::read))
+    }
+
+    /// As [`Framer::next`], of which only the end has been looked for. [`Frame::read`] takes long for an event of many
+    /// lines.
+    ///
+    /// # Errors
+    /// As [`Framer::next`].
+    pub fn next_raw(&mut self) -> Option<Result<Bytes, UpstreamError>> {
         while let Some(chunk) = self.chunks.front_mut() {
             let end = self.at.find_end(chunk);
             let len = end.unwrap_or(chunk.len());
@@ -90,13 +103,16 @@ impl Framer {
             if chunk.is_empty() {
                 self.chunks.pop_front();
             }
-            if end.is_none() {
-                self.carry.extend_from_slice(&piece);
-            } else if self.carry.is_empty() {
-                return Some(Ok(Frame::read(piece)));
-            } else {
-                self.carry.extend_from_slice(&piece);
-                return Some(Ok(Frame::read(self.carry.split().freeze())));
+            if end.is_some() && self.carry.is_empty() {
+                return Some(Ok(piece));
+            }
+            let longer = self.carry.len() + piece.len();
+            if longer > LARGE_EVENT_BYTES && self.carry.capacity() < longer {
+                self.carry.reserve(EVENT_CAP_BYTES - self.carry.len());
+            }
+            self.carry.extend_from_slice(&piece);
+            if end.is_some() {
+                return Some(Ok(self.carry.split().freeze()));
             }
         }
         None
@@ -105,9 +121,14 @@ impl Framer {
     /// The rest at the end of the body, once [`Framer::next`] says `None`: an event without its blank line, whose
     /// data may be cut anywhere. `None`: nothing.
     pub fn finish(&mut self) -> Option<Frame> {
+        self.finish_raw().map(Frame::read)
+    }
+
+    /// As [`Framer::finish`], not read.
+    pub fn finish_raw(&mut self) -> Option<Bytes> {
         self.at = At::LineStart;
         let rest = self.carry.split().freeze();
-        (!rest.is_empty()).then(|| Frame::read(rest))
+        (!rest.is_empty()).then_some(rest)
     }
 }
 
@@ -147,7 +168,7 @@ impl At {
 
 impl Frame {
     /// Reads the fields of one event.
-    fn read(raw: Bytes) -> Self {
+    pub fn read(raw: Bytes) -> Self {
         let mut data = Data::None;
         let mut event = None;
         // The byte order mark may only stand at the very start of a stream; elsewhere it would be part of a field's

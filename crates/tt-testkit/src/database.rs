@@ -45,6 +45,14 @@ impl TestDb {
         Self { url: in_database(&server, &name), kind: Kind::Postgres { server, name } }
     }
 
+    /// Runs a statement on a PostgreSQL database.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub async fn run(&self, statement: &str) {
+        run(&self.url, statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
     /// Its address: `sqlite://…` or `postgres://…`.
     pub fn url(&self) -> &str {
         &self.url

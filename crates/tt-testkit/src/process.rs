@@ -142,14 +142,26 @@ impl Launch {
         Ok(program)
     }
 
-    /// Runs it to its end, for commands that do not serve.
+    /// Runs it to its end, for commands that do not serve. One that still runs after a minute is killed.
     ///
     /// # Panics
     /// If the program cannot be started.
     pub fn output(self) -> std::process::Output {
         let own = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
         let data = self.data.clone().unwrap_or_else(|| own.path().to_path_buf());
-        self.command(&data).output().unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()))
+        let child = self.command(&data).spawn().unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
+        let (id, (ended, end)) = (child.id(), mpsc::channel::<()>());
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                if end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                    // It may have ended just now.
+                    let _sent = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+                }
+            });
+            let output = child.wait_with_output();
+            drop(ended);
+            output.unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()))
+        })
     }
 
     fn command(&self, data: &Path) -> Command {

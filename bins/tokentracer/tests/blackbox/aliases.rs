@@ -297,6 +297,8 @@ async fn an_alias_that_ends_with_a_star_catches_names_and_sends_them_as_asked() 
         assert_eq!(header("x-tokentracer-alias").as_deref(), Some(alias), "{asked}");
         assert_eq!(header("x-tokentracer-provider").as_deref(), Some(provider), "{asked}");
         assert_eq!(header("x-tokentracer-model").as_deref(), Some(model), "{asked}");
+        let row = user.log(answer.header("x-request-id").unwrap()).await;
+        assert_eq!((&row["alias"], &row["model"]), (&json!(alias), &json!(model)), "{asked}");
     }
     error(&user.ask("no name", "hello").await, 404, "model_not_found");
     // It stands for names that are not known, so that no client can choose it from a list.

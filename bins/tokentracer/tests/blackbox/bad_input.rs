@@ -371,6 +371,28 @@ async fn what_is_no_http_gets_400_or_nothing() {
 }
 
 #[tokio::test]
+async fn a_line_of_a_head_that_ends_in_a_bare_line_feed_is_refused() {
+    let (world, user) = stage().await;
+    let good = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    for bad in [
+        "GET /health HTTP/1.1\nHost: x\n\n",
+        "GET /health HTTP/1.1\r\nHost: x\nTransfer-Encoding: chunked\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: x\r\n\n",
+    ] {
+        let mut raw = user.anonymous().raw().await;
+        raw.write(good).await;
+        let answer = raw.read_until("OK", Duration::from_secs(20)).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        // It may not be the first head of its connection.
+        raw.write(format!("{bad}{good}")).await;
+        let (answer, closed) = raw.read_to_end(Duration::from_secs(20)).await;
+        assert!(closed && answer.starts_with("HTTP/1.1 400 "), "{bad:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{bad:?}: {answer}");
+    }
+    alive(&world, &user).await;
+}
+
+#[tokio::test]
 async fn requests_on_one_connection_do_not_disturb_each_other() {
     let (world, user) = stage().await;
     let body = question("fast", "hello").to_string();

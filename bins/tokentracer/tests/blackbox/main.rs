@@ -27,6 +27,8 @@ mod expect;
 #[cfg(test)]
 mod gaps;
 #[cfg(test)]
+mod generate_content;
+#[cfg(test)]
 mod guesses;
 #[cfg(test)]
 mod hostile;
@@ -42,6 +44,9 @@ mod light;
 mod log;
 #[cfg(test)]
 mod logs;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod lookups;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]

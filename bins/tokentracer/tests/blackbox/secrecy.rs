@@ -36,6 +36,12 @@ async fn no_secret_and_no_prompt_is_written_anywhere() {
         let _either = user.ask(model, prompt).await;
         user.ask_stream(model, prompt).await.rest().await;
     }
+    // A client of Gemini may put the API key into the query.
+    let asked = json!({"contents": [{"parts": [{"text": prompt}]}]});
+    for call in ["mock-small:generateContent", "mock-status-500:generateContent", "mock-small:unknown"] {
+        let path = format!("/v1beta/models/gemini/{call}?key={}", user.api_key());
+        let _either = user.anonymous().post(&path).json(&asked).send().await;
+    }
     let mut bad = question("openai/mock-small", prompt);
     bad["temperature"] = json!(9);
     user.complete(&bad).await.expect(400);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "what was measured is worth reading where a test fails")]
 
+mod anew;
 mod budgets;
 mod changes;
 mod day;
@@ -14,3 +15,4 @@ mod redis_away;
 mod setup;
 mod start;
 mod storm;
+mod unknown_keys;

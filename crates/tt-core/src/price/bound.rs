@@ -30,8 +30,10 @@ pub struct CostBound<'a> {
     pub service_tier: Option<&'a str>,
     /// The longest time for which the request asks to cache its input; `None` when it does not ask.
     pub cache_write: Option<CacheTtl>,
-    /// True if there may be sound in the input.
+    /// True if there may be sound or a film in the input.
     pub audio_input: bool,
+    /// True if there may be pictures in the input.
+    pub image_input: bool,
     /// True if the answer may hold sound.
     pub audio_output: bool,
     /// The word under which the table lists the prices of the region that is asked; `None` for the usual prices.
@@ -79,6 +81,7 @@ impl PriceTable {
         let dearest = entry.dearest(bound, at)?;
         let input = u128::from(bound.input_tokens) * u128::from(dearest.input);
         let tokens = u128::from(bound.output_tokens) * u128::from(bound.choices.max(1));
+        // A model that makes pictures makes them without being asked.
         let output = match dearest.output {
             Some(price) => tokens.saturating_mul(u128::from(price)),
             None if tokens == 0 => 0,
@@ -156,8 +159,8 @@ impl ModelEntry {
             caches_longest.then_some(Class::CacheWrite12h),
             bound.audio_input.then_some(Class::AudioInput),
             bound.audio_input.then_some(Class::CachedAudio),
-            Some(Class::ImageInput),
-            Some(Class::VideoInput),
+            bound.audio_input.then_some(Class::VideoInput),
+            bound.image_input.then_some(Class::ImageInput),
         ];
         let output = [Some(Class::Output), Some(Class::ImageOutput), bound.audio_output.then_some(Class::AudioOutput)];
         let most = |classes: &[Option<Class>]| {

@@ -118,8 +118,6 @@ impl ModelEntry {
             None => {
                 let tier = self.sheet.tier(answer.service_tier.as_deref());
                 let prices = self.sheet.prices(tier, usage.total_input(), at);
-                let mixed = self.sheet.writes_pictures && usage.image_output == 0;
-                let prices = if mixed { prices.without_output() } else { prices };
                 Some((prices, self.sheet.millionths(answer.modifiers.iter().map(String::as_str))?))
             }
         }

@@ -106,7 +106,6 @@ fn sheet(value: &Value, shared: Option<&FeePrices>) -> Result<Sheet, Fault> {
     if !tiers.0.iter().any(|(name, _)| **name == *STANDARD) {
         return Err(("prices.standard".into(), "must be there"));
     }
-    let writes_pictures = tiers.0.iter().any(|(_, prices)| prices.pictures_cost_more());
     let mut long_context = Vec::new();
     for (i, long) in list(value, "long_context")?.iter().enumerate() {
         let above = long.get("when_input_tokens_above").and_then(Value::as_u64);
@@ -147,7 +146,7 @@ fn sheet(value: &Value, shared: Option<&FeePrices>) -> Result<Sheet, Fault> {
         let milli = milli.ok_or_else(|| (format!("multipliers_milli.{word}"), "must be thousandths, 1 to 1000000"))?;
         multipliers_milli.push((word.as_str().into(), milli));
     }
-    Ok(Sheet { tiers, long_context, scheduled, fees, multipliers_milli, writes_films, writes_pictures })
+    Ok(Sheet { tiers, long_context, scheduled, fees, multipliers_milli, writes_films })
 }
 
 fn tiers(value: Option<&Value>, path: &str, writes_films: &mut bool) -> Result<Tiers, Fault> {

@@ -55,7 +55,7 @@ impl Class {
             Self::AudioInput => "audio_input",
             Self::AudioOutput => "audio_output",
             Self::CacheWrite12h => "cache_write_12h",
-            Self::CachedAudio => "cached_audio",
+            Self::CachedAudio => "audio_cache_read",
             Self::ImageInput => "image_input",
             Self::VideoInput => "video_input",
             Self::ImageOutput => "image_output",
@@ -179,9 +179,6 @@ pub(super) struct Sheet {
     /// True if the model writes films at a price far above that of its text, and usage does not tell them apart. The cost
     /// of its output is then not known.
     pub(super) writes_films: bool,
-    /// True if the model writes pictures at a price far above that of its text. An answer that counts none may be one
-    /// that does not tell them apart, so the cost of its output is not known.
-    pub(super) writes_pictures: bool,
 }
 
 /// Anthropic's word for its fast mode.
@@ -239,13 +236,8 @@ impl Sheet {
 }
 
 impl Prices {
-    /// True if pictures in the output have another price than its text.
-    pub(super) fn pictures_cost_more(&self) -> bool {
-        self.of(Class::ImageOutput).is_some_and(|pictures| self.of(Class::Output) != Some(pictures))
-    }
-
     /// These prices without those of output, which is then not known.
-    pub(super) fn without_output(mut self) -> Self {
+    fn without_output(mut self) -> Self {
         for class in [Class::Output, Class::AudioOutput, Class::ImageOutput] {
             self.0[class as usize] = None;
         }

@@ -80,6 +80,21 @@ fn classes_with_a_price_of_their_own_cost_that() {
 }
 
 #[test]
+fn cached_sound_and_pictures_have_prices_of_their_own() {
+    let usage = Usage { input: 100, cache_read: 100, output: 100, ..Usage::default() };
+    // 100 × 0.30 + 40 × 0.03 + 60 × 0.10 + 100 × 2.50
+    assert_eq!(cost(Gemini, "gemini-2.5-flash", Usage { cached_audio: 60, ..usage }), Some(287_200));
+    // 100 × 0.30 + 100 × 0.03 + 30 × 2.50 + 70 × 30
+    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", Usage { image_output: 70, ..usage }), Some(2_208_000));
+    // No part is more than the whole.
+    let much = Usage { image_output: 1000, cached_audio: 1000, ..usage };
+    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", much), Some(3_033_000));
+    // 40 × 0.20 + 30 × 0.45 + 20 × 12 + 10 × 6.50
+    let media = Usage { input: 100, image_input: 30, video_input: 20, audio_input: 10, ..Usage::default() };
+    assert_eq!(cost(Gemini, "gemini-embedding-2", media), Some(326_500));
+}
+
+#[test]
 fn fees_are_charged_as_the_model_lists_them() {
     let usage = Usage { input: 1000, ..Usage::default() };
     let with = |kind, unit, count| Reported { fees: vec![Fee { kind, count, unit }], ..reported(usage) };
@@ -258,13 +273,9 @@ fn what_has_no_price_costs_nobody_knows_what() {
     assert_eq!(price(Anthropic, "claude-sonnet-4-5", &by_prompt), None);
     assert_eq!(price(Anthropic, "claude-sonnet-4-5", &fee(FeeKind::Container, FeeUnit::Hour, 1)), None);
     assert_eq!(price(Anthropic, "claude-sonnet-4-5", &fee(FeeKind::Container, FeeUnit::Hour, 0)), Some(3000));
-    // text and pictures at 2.50 and 30.00: an answer that counts no pictures may have counted them as text
-    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", usage), Some(300));
-    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", Usage { output: 1, ..usage }), None);
-    let pictures = Usage { output: 10, image_output: 8, ..usage };
-    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", pictures), Some(300 + 2 * 2_500 + 8 * 30_000));
-    // films have no count of their own
-    assert_eq!(cost(Gemini, "gemini-omni-1.1-flash", pictures), None);
+    // text and films in one count, at prices that differ
+    assert!(cost(Gemini, "gemini-omni-1.1-flash", usage).is_some());
+    assert_eq!(cost(Gemini, "gemini-omni-1.1-flash", Usage { output: 1, ..usage }), None);
 }
 
 #[test]

@@ -3,11 +3,13 @@
 //! Unlike [`super::media`], which estimates, nothing here may be too low: a rule that differs by model is followed by
 //! model, and a size that is not known is the largest there is.
 
+use serde_json::Value;
+
 use super::media::down_to;
 use super::picture::{self, Encoded};
 use crate::Provider;
 use crate::call::media::Media;
-use crate::call::part::{Audio, Document, Image, Part};
+use crate::call::part::{Audio, Document, Image, Part, Video};
 
 /// Tokens that may stand around each part.
 const AROUND: u64 = 16;
@@ -16,15 +18,19 @@ const AROUND: u64 = 16;
 const SOUND_BYTES_PER_SECOND: u64 = 500;
 
 /// The most tokens that `part` can be for `model`, beside the text in the request: 0 for parts that are text. `None`
-/// where nothing but the model's context window bounds it: films, documents of an unknown number of pages, sound and
-/// documents that the request only names.
+/// where no published rule ends below the context window of the model:
+///
+/// - A PDF for OpenAI or Anthropic. They read the text of each page beside its picture, and state no most for a text.
+/// - Sound and documents that the request only names, unless Gemini reads them by a rule.
+/// - A film as a whole: an hour of it fills the window of Gemini (<https://ai.google.dev/gemini-api/docs/video-understanding>).
+///   Its header does not bound its length, because a header may state less.
 pub fn most_of_media(part: &Part, provider: Provider, model: &str) -> Option<u64> {
     let most = match part {
         Part::Image(image) => most_of_image(image, provider, model),
         Part::Audio(Audio { media: Media::Inline { data, .. }, .. }) => {
             let per_second = match provider {
                 Provider::OpenAi => 10,
-                Provider::Anthropic | Provider::Gemini => 32,
+                Provider::Anthropic | Provider::Gemini => GEMINI_SOUND_SECOND,
             };
             let sound = Encoded(data.as_bytes());
             let bytes_per_second = pcm_bytes_per_second(&sound).unwrap_or(SOUND_BYTES_PER_SECOND);
@@ -34,6 +40,11 @@ pub fn most_of_media(part: &Part, provider: Provider, model: &str) -> Option<u64
         Part::Document(Document { media: Media::Inline { mime, data }, .. }) if mime.starts_with("text/") => {
             Encoded(data.as_bytes()).len()
         }
+        Part::Audio(_) if provider == Provider::Gemini => GEMINI_LONGEST_SOUND * GEMINI_SOUND_SECOND,
+        Part::Video(Video { metadata: Some(section), .. }) if provider == Provider::Gemini => gemini_film(section)?,
+        Part::Document(Document {
+            media: Media::Inline { mime, .. } | Media::Url { mime: Some(mime), .. }, ..
+        }) if provider == Provider::Gemini && mime == "application/pdf" => GEMINI_MOST_PAGES * gemini_page(model),
         Part::Audio(_)
         | Part::Video(_)
         | Part::Document(Document { media: Media::Inline { .. } | Media::Url { .. } | Media::FileId { .. }, .. }) => {
@@ -160,6 +171,44 @@ fn gemini_fixed(model: &str) -> u64 {
     if model.starts_with("gemini-1") || model.starts_with("gemini-2") { 0 } else { GEMINI_3_IMAGE }
 }
 
+/// The tokens of a second of sound, and the seconds that all sound of a request may last
+/// (<https://ai.google.dev/gemini-api/docs/audio>: nine and a half hours).
+const GEMINI_SOUND_SECOND: u64 = 32;
+const GEMINI_LONGEST_SOUND: u64 = 34_200;
+
+/// The most pages of a PDF (<https://ai.google.dev/gemini-api/docs/document-processing>). A page is a picture of one tile,
+/// and its text is not billed; from Gemini 3 on it is a picture as any other.
+const GEMINI_MOST_PAGES: u64 = 1000;
+
+fn gemini_page(model: &str) -> u64 {
+    gemini_fixed(model).max(GEMINI_TILE)
+}
+
+/// The most tokens of a frame with the time that stands before it, on any model and at any resolution.
+const GEMINI_FRAME: u64 = 300;
+
+/// The most tokens of the section of a film that `section` names (`videoMetadata`): its frames, one in a second unless it
+/// names another number, and its sound. `None` where the section has no end.
+fn gemini_film(section: &Value) -> Option<u64> {
+    let field = |names: [&str; 2]| names.iter().find_map(|name| section.get(name)).filter(|value| !value.is_null());
+    let seconds = |value: &Value| value.as_str()?.strip_suffix('s').and_then(whole);
+    let end = field(["endOffset", "end_offset"]).and_then(seconds)?;
+    let start = field(["startOffset", "start_offset"]).and_then(seconds).unwrap_or(0);
+    let frames = match section.get("fps").filter(|fps| !fps.is_null()) {
+        Some(fps) => whole(&fps.to_string())?.saturating_add(1),
+        None => 1,
+    };
+    // A second more for each part of one at the beginning and the end.
+    let length = end.saturating_sub(start).saturating_add(2);
+    Some(length.saturating_mul(frames.saturating_mul(GEMINI_FRAME).saturating_add(GEMINI_SOUND_SECOND)))
+}
+
+/// The whole part of a decimal number that is not negative. `None` for any other text.
+fn whole(number: &str) -> Option<u64> {
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    part.bytes().all(|byte| byte.is_ascii_digit()).then(|| whole.parse().ok()).flatten()
+}
+
 /// The bytes a second of a WAV file of uncompressed samples, by the fields that a player goes by.
 fn pcm_bytes_per_second(sound: &Encoded<'_>) -> Option<u64> {
     let is_pcm = sound.has(0, b"RIFF") && sound.has(8, b"WAVEfmt ") && sound.little::<2>(20) == Some(1);
@@ -171,10 +220,10 @@ fn pcm_bytes_per_second(sound: &Encoded<'_>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use Provider::{Anthropic, Gemini, OpenAi};
+    use serde_json::json;
 
     use super::super::{base64, media_tokens, png};
     use super::*;
-    use crate::call::part::Video;
 
     #[test]
     fn pictures_are_bounded_by_the_rule_of_the_model() {
@@ -249,6 +298,47 @@ mod tests {
     }
 
     #[test]
+    fn a_section_of_a_film_is_bounded_by_its_ends_and_frames() {
+        let of = |section: Value| {
+            let film = Video { media: Media::url("https://youtu.be/x"), metadata: Some(section) };
+            most_of_media(&Part::Video(film), Gemini, "gemini-2.5-flash")
+        };
+        assert_eq!(of(json!({"startOffset": "10s", "endOffset": "15s"})), Some(7 * 332 + AROUND));
+        assert_eq!(of(json!({"end_offset": "15.7s"})), Some(17 * 332 + AROUND));
+        assert_eq!(of(json!({"endOffset": "15s", "fps": 0.5})), Some(17 * 332 + AROUND));
+        assert_eq!(of(json!({"endOffset": "15s", "fps": 4})), Some(17 * (5 * 300 + 32) + AROUND));
+        for unbounded in [
+            json!({}),
+            json!({"startOffset": "10s"}),
+            json!({"endOffset": "15"}),
+            json!({"endOffset": "-1s"}),
+            json!({"endOffset": "1.x9s"}),
+            json!({"endOffset": "15s", "fps": "many"}),
+            json!({"endOffset": "15s", "fps": 1e300}),
+            json!("15s"),
+        ] {
+            assert_eq!(of(unbounded.clone()), None, "{unbounded}");
+        }
+        assert_eq!(of(json!({"endOffset": "18446744073709551615s"})), Some(u64::MAX), "more than any window");
+    }
+
+    #[test]
+    fn a_pdf_has_the_most_pages_that_gemini_reads() {
+        let of = |media: Media, provider: Provider, model: &str| {
+            most_of_media(&Part::Document(Document::new(media)), provider, model)
+        };
+        let at = |mime: Option<&str>| Media::Url { url: "https://x".into(), mime: mime.map(str::to_owned) };
+        let inline = Media::Inline { mime: "application/pdf".into(), data: base64(b"%PDF") };
+        assert_eq!(of(inline.clone(), Gemini, "gemini-2.5-flash"), Some(258_000 + AROUND));
+        assert_eq!(of(inline.clone(), Gemini, "gemini-3.5-flash"), Some(1_120_000 + AROUND));
+        assert_eq!(of(at(Some("application/pdf")), Gemini, "gemini-2.5-pro"), Some(258_000 + AROUND));
+        // The text at an address may be of any length.
+        assert_eq!(of(at(Some("text/plain")), Gemini, "gemini-2.5-pro"), None);
+        assert_eq!(of(at(None), Gemini, "gemini-2.5-pro"), None);
+        assert_eq!(of(inline, OpenAi, "gpt-5.4"), None);
+    }
+
+    #[test]
     fn sound_is_bounded_by_its_length_and_films_by_nothing() {
         let inline = |mime: &str, bytes: &[u8]| Media::Inline { mime: mime.into(), data: base64(bytes) };
         let wav = |rate: u32, format: u16| {
@@ -263,7 +353,9 @@ mod tests {
         assert_eq!(most_of_media(&wav(16_000, 1), OpenAi, "m"), Some(20 + AROUND));
         // Compressed: 128 seconds at the least that such a sound takes.
         assert_eq!(most_of_media(&wav(16_000, 2), Gemini, "m"), Some(128 * 32 + AROUND));
-        assert_eq!(most_of_media(&Part::Audio(Audio::new(Media::url("https://x"))), Gemini, "m"), None);
+        let named = Part::Audio(Audio::new(Media::url("https://x")));
+        assert_eq!(most_of_media(&named, OpenAi, "m"), None);
+        assert_eq!(most_of_media(&named, Gemini, "m"), Some(34_200 * 32 + AROUND));
         let film = Part::Video(Video { media: inline("video/mp4", &[0; 9]), metadata: None });
         assert_eq!(most_of_media(&film, Gemini, "m"), None);
         let document = |media| most_of_media(&Part::Document(Document::new(media)), Anthropic, "m");

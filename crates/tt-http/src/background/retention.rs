@@ -32,6 +32,10 @@ const LOGS_CHUNK: u32 = 5000;
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_secs(3);
 
+/// The entries of the audit trail that are kept of each user and action. Somebody who writes entries without pause pushes
+/// out their own of that action alone, so that a stolen key cannot wipe away the login.
+const AUDIT_ENTRIES: u32 = 2000;
+
 /// The time that a session is kept after its end, because a clock that is ahead for a while must not end sessions for
 /// good.
 const ENDED_SESSION_MS: i64 = 7 * DAY_MS;
@@ -49,6 +53,7 @@ pub(super) async fn run(app: Arc<App>) {
         logged("there is no room yet for the next days' request logs", store.make_log_days(now, DAYS_AHEAD).await);
         let unknown = now.plus_millis(-KNOWN_FOR_MS);
         logged("addresses that no longer sign in could not be dropped", store.prune_addresses(unknown).await);
+        logged("old entries of the audit trail could not be dropped", store.prune_audit(AUDIT_ENTRIES).await);
         logged("old request logs could not be dropped", drop_old_logs(&app).await);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use tokio::time::Instant;
+use tt_providers::Gathered;
 
 use crate::edge::error::ApiError;
 
@@ -57,14 +58,14 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let begun = Instant::now();
-    let announced = body.size_hint().lower();
+    let (announced, most) = (body.size_hint().lower(), body.size_hint().upper());
     if announced > cap_bytes as u64 {
         return Err(ApiError::body_too_large(cap_bytes));
     }
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
+    let most = most.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(cap_bytes).min(cap_bytes);
+    let mut gathered = Gathered::default();
     loop {
-        let so_far = first.as_ref().map_or(0, Bytes::len) + rest.len();
+        let so_far = gathered.len();
         let frame = tokio::time::timeout_at(pace.deadline(begun, so_far), body.frame());
         let frame = frame.await.map_err(|_| ApiError::request_timeout())?;
         let Some(frame) = frame else { break };
@@ -74,20 +75,9 @@ where
             return Err(ApiError::body_too_large(cap_bytes));
         }
         hold(total)?;
-        // Most bodies arrive in one piece, which is kept without a copy.
-        match &first {
-            None => first = Some(data),
-            Some(begin) => {
-                if rest.is_empty() {
-                    rest.reserve(total.max(usize::try_from(announced).unwrap_or(0).min(total * 2)));
-                    rest.extend_from_slice(begin);
-                    first = Some(Bytes::new());
-                }
-                rest.extend_from_slice(&data);
-            }
-        }
+        gathered.push(data, most);
     }
-    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+    Ok(gathered.into_bytes())
 }
 
 #[cfg(test)]

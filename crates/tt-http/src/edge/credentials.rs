@@ -1,9 +1,11 @@
 //! Credentials: finds the one that a request carries and its owner, and checks that the call takes it.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use http::header::{self, HeaderName};
-use tt_core::Role;
 use tt_core::caller::{Proof, Scope};
+use tt_core::{Dialect, Role};
 use tt_crypto::ApiKey;
 
 use crate::edge::context::Context;
@@ -33,18 +35,21 @@ pub(crate) async fn authenticate(
     key_header: Option<HeaderName>,
 ) -> Result<KnownCaller, ApiError> {
     let token = match key_header.filter(|name| alone(cx.headers(), name)) {
-        Some(name) => key(cx.headers(), &name)?,
-        None => bearer(cx.headers())?,
+        Some(name) => Cow::Borrowed(key(cx.headers(), &name)?),
+        None => match key_in_query(cx)? {
+            Some(key) => key,
+            None => Cow::Borrowed(bearer(cx.headers())?),
+        },
     };
-    let (kind, hash, user) = match ApiKey::parse(token) {
+    let (kind, hash, user) = match ApiKey::parse(&token) {
         Some(key) => (CredentialKind::ApiKey, key.hash(), None),
         None if token.starts_with("tt-") => return Err(ApiError::invalid_credentials()),
         None => {
-            let claims = cx.app.sessions.verify(token, cx.arrived_at).map_err(|_| ApiError::invalid_credentials())?;
+            let claims = cx.app.sessions.verify(&token, cx.arrived_at).map_err(|_| ApiError::invalid_credentials())?;
             (CredentialKind::Session, claims.jti_hash, Some(claims.user_id))
         }
     };
-    let caller = cx.app.directory.caller(kind, hash).await?.ok_or_else(ApiError::invalid_credentials)?;
+    let caller = cx.app.directory.caller(kind, hash, cx.client).await?.ok_or_else(ApiError::invalid_credentials)?;
     // The token and the session in the store must name the same user.
     if user.is_some_and(|user| user != caller.user_id) || caller.expires_at.is_some_and(|end| end <= cx.arrived_at) {
         return Err(ApiError::invalid_credentials());
@@ -75,6 +80,20 @@ fn key<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, ApiErro
     let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(ApiError::invalid_credentials()) };
     value.to_str().map(str::trim).map_err(|_| ApiError::invalid_credentials())
+}
+
+/// The API key in the query (`?key=`), where clients of Gemini may send theirs; `None` where there is none, or where
+/// `Authorization` holds a credential. Two keys are a wrong credential.
+fn key_in_query(cx: &Context) -> Result<Option<Cow<'_, str>>, ApiError> {
+    if cx.dialect != Some(Dialect::Gemini) || cx.headers().contains_key(header::AUTHORIZATION) {
+        return Ok(None);
+    }
+    let query = form_urlencoded::parse(cx.parts.uri.query().unwrap_or_default().as_bytes());
+    let mut keys = query.filter(|(name, _)| name == "key").map(|(_, key)| key);
+    match (keys.next(), keys.next()) {
+        (key, None) => Ok(key),
+        _ => Err(ApiError::invalid_credentials()),
+    }
 }
 
 /// The token after `Bearer`. No header, or one of another scheme, is a missing credential; two headers are a wrong one.

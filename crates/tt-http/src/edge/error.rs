@@ -405,6 +405,7 @@ impl ApiError {
             code: &self.code,
             message: &self.message,
             param: self.param.as_deref(),
+            retry_after: self.retry_after,
             request_id: Some(id.0),
             original: self.original.as_ref().map(|original| original.body.as_ref()),
         }

@@ -2,6 +2,7 @@
 //! call.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -78,9 +79,17 @@ pub(crate) async fn test(cx: Context, caller: KnownCaller) -> Result<Json<Tested
         let message = "The stored key cannot be opened; save it again.".to_owned();
         return Ok(Json(Tested { ok: false, status: None, latency_ms: 0, message }));
     };
-    let begun = Instant::now();
+    let (begun, asked) = (Instant::now(), Arc::new(asked));
     let page = asked.page(&cx.worker.client, None).await;
     let latency_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let page = match page {
+        Ok(page) => {
+            let source = Arc::clone(&asked);
+            let read = cx.app.compute.run(caller.user_id, move || source.read(&page)).await;
+            read.map_err(UpstreamError::from).flatten()
+        }
+        Err(error) => Err(error),
+    };
     let (ok, status, message) = match page {
         Ok(page) => {
             cx.app.model_refresh.listed(caller.user_id, id);

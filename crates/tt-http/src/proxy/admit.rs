@@ -71,7 +71,8 @@ fn intent(cx: &Context, caller: &KnownCaller, inbound: &Inbound, plan: &Plan, ta
         created_at: cx.arrived_at,
         user_id: caller.user_id,
         api_key_id: caller.api_key_id(),
-        alias: inbound.facts().model.clone(),
+        // An alias that catches names stands for all of them, so that usage adds up by it.
+        alias: plan.steps.first().map_or_else(|| inbound.facts().model.clone(), |step| step.alias.clone()),
         dialect: inbound.dialect(),
         stream: inbound.facts().stream,
         route_reason: plan.steps.first().map(|step| step.reason.clone()).unwrap_or_default(),

@@ -209,9 +209,9 @@ async fn stream(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAtte
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(limit), Received::Nothing)),
     };
     let Outbound { exchange, inbound, secret, cap, .. } = outbound;
-    let attempts = attempt.number();
+    let (attempts, framing) = (attempt.number(), inbound.request().framing());
     let idle_timeout = cx.app.config.upstream.idle_timeout;
     let relay = Relay::new(response.into_body(), &exchange, attempt, inbound, (cx.id, secret), idle_timeout);
     let relay = relay.open(deadline, limit).await?;
-    Ok(response_head::stream(step, attempts, cap.is_some(), ReplyBody::Stream(relay)))
+    Ok(response_head::stream(step, attempts, cap.is_some(), framing, ReplyBody::Stream(relay)))
 }

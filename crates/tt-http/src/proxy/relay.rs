@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tt_core::RequestId;
 use tt_providers::exchange::Step;
-use tt_providers::sse::{Frame as SseFrame, Framer};
+use tt_providers::sse::Framer;
 use tt_providers::upstream::call::error_without_secret;
 use tt_providers::{Exchange, UpstreamError};
 
@@ -171,8 +171,8 @@ impl Relay {
     }
 
     fn poll_event(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), UpstreamError>> {
-        if let Some(frame) = self.framer.next() {
-            return Poll::Ready(frame.and_then(|frame| self.take(frame)));
+        if let Some(event) = self.framer.next_raw() {
+            return Poll::Ready(event.and_then(|event| self.take(event)));
         }
         if self.body_ended {
             return Poll::Ready(self.end_of_body());
@@ -188,7 +188,7 @@ impl Relay {
             Poll::Ready(Some(Err(_))) => Err(UpstreamError::Broken("in the middle of the stream".to_owned())),
             Poll::Ready(None) => {
                 self.body_ended = true;
-                self.framer.finish().map_or(Ok(()), |frame| self.take(frame))
+                self.framer.finish_raw().map_or(Ok(()), |event| self.take(event))
             }
             Poll::Pending => {
                 ready!(self.idle.as_mut().poll(cx));
@@ -198,8 +198,8 @@ impl Relay {
     }
 
     /// Reads one event: here, or, if it is large, on the threads for long computations.
-    fn take(&mut self, frame: SseFrame) -> Result<(), UpstreamError> {
-        match self.answer.frame(frame, &mut self.out, &self.inbound) {
+    fn take(&mut self, event: Bytes) -> Result<(), UpstreamError> {
+        match self.answer.event(event, &mut self.out, &self.inbound) {
             Some(took) => self.took(took),
             None => Ok(()),
         }

@@ -4,6 +4,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use tt_core::NanoUsd;
 use tt_core::plan::Step;
+use tt_providers::Framing;
 
 use crate::edge::reply::{Reply, ReplyBody, json_reply};
 
@@ -25,11 +26,15 @@ pub(super) fn plain(step: &Step, attempts: usize, capped: bool, cost: Option<Nan
     reply
 }
 
-/// A streamed answer.
-pub(super) fn stream(step: &Step, attempts: usize, capped: bool, body: ReplyBody) -> Reply {
+/// A streamed answer, in the form that the client asked for.
+pub(super) fn stream(step: &Step, attempts: usize, capped: bool, framing: Framing, body: ReplyBody) -> Reply {
     let mut reply = Response::new(body);
     let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    let kind = match framing {
+        Framing::Events => "text/event-stream; charset=utf-8",
+        Framing::Array => "application/json; charset=utf-8",
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Tells a proxy in front that buffers by default, such as nginx, to pass the stream on at once.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));

@@ -40,6 +40,7 @@ struct Contents {
     /// them.
     media_tokens: Vec<((Provider, ModelName), Option<u64>)>,
     has_sound: bool,
+    has_pictures: bool,
     /// True if a provider may add instructions to the request: for tools, for a shape of the answer, for citations.
     has_tools: bool,
     audio_output: bool,
@@ -58,6 +59,7 @@ impl Contents {
         Self {
             media_tokens: targets.into_iter().map(media_tokens).collect(),
             has_sound: call.media().any(|part| matches!(part, Part::Audio(_) | Part::Video(_))),
+            has_pictures: call.media().any(|part| matches!(part, Part::Image(_) | Part::Document(_))),
             has_tools: !call.tools.is_empty() || call.format != Format::Text || call.media().any(cites),
             audio_output: call.audio_output,
         }
@@ -203,6 +205,7 @@ impl Bounds {
             service_tier: self.service_tier.as_deref(),
             cache_write: self.fees.cache_write,
             audio_input: self.fees.by_reference || self.contents.has_sound,
+            image_input: self.fees.by_reference || self.contents.has_pictures,
             audio_output: self.contents.audio_output,
             region,
         };

@@ -27,6 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::edge::reader::Reader;
+use crate::server::head_lines::HeadLines;
 
 /// The requests of one connection. A request counts as begun when hyper has read its head, and as over when hyper has
 /// taken the whole of its answer.
@@ -119,6 +120,8 @@ pub(crate) struct TimedSocket<S> {
     /// The number of requests that were over when the phase began.
     over: u64,
     phase: Phase,
+    /// The lines of the head that comes now, or came last.
+    head_lines: HeadLines,
     /// The time when a byte was last written.
     written_at: Instant,
     /// The time since when a write has waited for the client to take something; `None` while no write waits.
@@ -144,6 +147,7 @@ impl<S> TimedSocket<S> {
             reader,
             over: 0,
             phase: Phase::Head { until },
+            head_lines: HeadLines::default(),
             written_at: now,
             waits_since: None,
             other_protocol: false,
@@ -159,6 +163,7 @@ impl<S> TimedSocket<S> {
         if !answering && over != self.over {
             self.over = over;
             self.phase = Phase::Idle;
+            self.head_lines = HeadLines::default();
         }
         answering
     }
@@ -244,6 +249,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedSocket<S> {
         if polled.is_ready() {
             if !answering {
                 self.received(buf.filled().get(had..).unwrap_or_default());
+                self.head_lines.look_at(buf.filled_mut().get_mut(had..).unwrap_or_default());
             }
             return polled;
         }

@@ -30,8 +30,9 @@ const TRIES: usize = 3;
 /// The most users whose charges [`BudgetAccounts::reconcile`] checks.
 const MOST_SERVED: usize = 100_000;
 
-/// The age at which a charge counts as left by a dead process: by then its request's row should be stored.
-const STALE_MS: i64 = 60_000;
+/// The age from which the store is asked whether it has the row of a charge whose process has died. Charges that are
+/// younger are most often about to be posted.
+const STALE_MS: i64 = 5_000;
 
 /// The reason why budgets cannot be checked.
 #[derive(Debug, thiserror::Error)]

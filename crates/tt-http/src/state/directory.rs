@@ -5,8 +5,9 @@
 //! store, moves the generation on.
 //!
 //! Credentials that nobody has are remembered too, in few places and for a short time, so that a client that keeps
-//! sending one is not a query each time.
+//! sending one is not a query each time. An address that sends many different ones is slowed down.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use tt_store::{Store, StoreError};
 
 use crate::state::directory::slots::{Slot, Slots};
 use crate::state::memory_limit::UserMemory;
+use crate::state::unknown_credentials::UnknownCredentials;
 
 mod slots;
 mod user_view;
@@ -108,6 +110,8 @@ pub(crate) struct Directory {
     keyring: Arc<Keyring>,
     callers: Cache<(CredentialKind, KeyHash), KnownCaller>,
     unknown: Cache<(CredentialKind, KeyHash), Unknown>,
+    /// The senders of credentials that nobody has.
+    senders: UnknownCredentials,
     slots: Slots,
     max_stale: Duration,
     /// The time when the store last had no change that is not followed, in milliseconds after `started`, by a clock
@@ -124,6 +128,7 @@ impl Directory {
             keyring,
             callers: Cache::new(MOST_CALLERS),
             unknown: Cache::new(MOST_UNKNOWN),
+            senders: UnknownCredentials::default(),
             slots: Slots::new(MOST_USERS),
             max_stale,
             fresh_at_ms: AtomicU64::new(0),
@@ -131,12 +136,13 @@ impl Directory {
         }
     }
 
-    /// The caller behind a credential; `None` when it is unknown or revoked. An expired one is still given out: compare
-    /// its `expires_at` with the time of the request.
+    /// The caller behind a credential that was sent from `address`; `None` when it is unknown or revoked. An expired one
+    /// is still given out: compare its `expires_at` with the time of the request.
     pub(crate) async fn caller(
         &self,
         kind: CredentialKind,
         hash: KeyHash,
+        address: IpAddr,
     ) -> Result<Option<KnownCaller>, DirectoryError> {
         let key = (kind, hash);
         let fresh = self.is_fresh();
@@ -145,9 +151,13 @@ impl Directory {
                 return Ok(Some(known));
             }
             self.callers.remove(&key);
-        }
-        if fresh && self.is_unknown(&key) {
+        } else if fresh && self.is_unknown(&key) {
             return Ok(None);
+        } else {
+            let wait = self.senders.wait(address, Instant::now());
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
         }
         // However many requests miss one key, one of them queries and the others wait for it.
         let waited = tokio::time::timeout(FILL_TIMEOUT, self.callers.get_value_or_guard_async(&key)).await;
@@ -164,6 +174,7 @@ impl Directory {
         };
         let Some(caller) = found.map(Arc::new) else {
             self.unknown.insert(key, Unknown { changes, at_ms });
+            self.senders.note(address, Instant::now());
             return Ok(None);
         };
         let slot = self.slots.of(caller.user_id);

@@ -14,6 +14,10 @@ use crate::notes::Notes;
 
 const NOT_HERE: &str = "it belongs to another API";
 
+/// The fields of Gemini without which an answer means something else: kinds of output beside text, and shapes of it beside
+/// JSON. They are left over only where they ask for those.
+const DECISIVE: [&str; 2] = ["generationConfig.responseModalities", "generationConfig.responseMimeType"];
+
 /// Notes or refuses the fields, tools and state of `call` that a provider called in `dialect` does not know.
 ///
 /// # Errors
@@ -25,6 +29,9 @@ pub(super) fn leave_out(call: &Conversation, dialect: Dialect, notes: &mut Notes
         only_openai(call, notes);
     }
     for name in call.extra.foreign_to(dialect) {
+        if DECISIVE.contains(&name) {
+            return Err(RequestError::unsupported(Field::written(name), NOT_HERE));
+        }
         notes.dropped(Field::written(name), NOT_HERE);
     }
     message_fields(call, dialect, notes)

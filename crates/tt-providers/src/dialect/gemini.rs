@@ -1,5 +1,5 @@
 //! Gemini [`generateContent` and `streamGenerateContent`](https://ai.google.dev/api/generate-content), for clients and for
-//! providers. The service has no route for clients of Gemini yet: only tests reach their side.
+//! providers.
 //!
 //! The path of a call, and not the body, holds the model and the choice between a whole answer and a stream.
 
@@ -14,8 +14,8 @@ use tt_core::call::field::Field;
 use tt_core::call::reply::Reply;
 
 use crate::codec::{
-    Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
-    StreamDecoder, StreamEncoder, Target, Undo,
+    Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts,
+    Scanned, StreamDecoder, StreamEncoder, Target, TokenCount, Undo,
 };
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -27,6 +27,7 @@ mod answer_stream;
 mod call_ids;
 mod contents;
 mod decode;
+mod elements;
 mod error;
 mod family;
 mod fees;
@@ -79,13 +80,25 @@ impl Scanned for scan::Scan {
     }
 
     fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
-        let (call, places) = decode::decode_request(body, &self.facts)?;
+        let (call, places) = decode::decode_request(body, &self.facts, self.method)?;
         self.places.get_or_init(|| places);
         Ok(call)
     }
 
     fn field(&self, field: &Field) -> Option<String> {
         self.places.get()?.name(field)
+    }
+
+    fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    fn path(&self, model: &str) -> Result<Option<Cow<'static, str>>, RequestError> {
+        path::path(model, self.method).map(Some)
+    }
+
+    fn count(&self) -> Option<&dyn TokenCount> {
+        if self.method == path::Method::CountTokens { Some(&scan::Count) } else { None }
     }
 
     fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
@@ -101,7 +114,7 @@ impl Scanned for scan::Scan {
     }
 
     fn observer(&self) -> Box<dyn Observer> {
-        Box::new(observe::StreamObserver::default())
+        Box::new(observe::StreamObserver::new(self.framing))
     }
 
     fn encode_reply(&self, reply: &Reply, context: &ReplyContext) -> Bytes {
@@ -109,13 +122,13 @@ impl Scanned for scan::Scan {
     }
 
     fn stream_encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {
-        Box::new(answer_stream::Encoder::new(context))
+        Box::new(answer_stream::Encoder::new(context, self.framing))
     }
 }
 
 impl Egress for Gemini {
     fn path(&self, model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError> {
-        path::path(model, stream)
+        path::path(model, if stream { path::Method::Stream } else { path::Method::Generate })
     }
 
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {

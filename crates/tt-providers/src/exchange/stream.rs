@@ -93,7 +93,7 @@ impl AnswerStream {
             Self::PassThrough(observer) => {
                 let seen = observer.data(&mended(&frame.data))?;
                 if !seen.done && !seen.unwanted {
-                    out.extend_from_slice(&frame.raw);
+                    observer.pass_on(frame, out);
                 }
                 Ok(Step { content: seen.content, done: seen.done })
             }

@@ -43,6 +43,7 @@ fn streamed(exchange: &Exchange, sse: &str) -> (String, bool) {
             code: "broken",
             message,
             param: None,
+            retry_after: None,
             request_id: None,
             original: None,
         };
@@ -244,4 +245,22 @@ fn fees_are_read_in_the_words_of_each_dialect() {
     assert!(named("extra_body.google.tools ", fees("extra_body", json!({"google": {"tools": []}}))));
     assert!(named("plugins ", fees("plugins", json!([]))));
     assert!(named("tools[0].type ", fees("tools", json!([{"type": "web_search"}]))));
+}
+
+#[test]
+fn more_renamed_tools_than_any_provider_takes_are_refused() {
+    let body = |tools: usize| {
+        let tool = |number: usize| json!({"type": "function", "function": {"name": format!("{number}!")}});
+        let mut body = plain();
+        body["tools"] = (0..tools).map(tool).collect();
+        request(&body).unwrap()
+    };
+    let target = Target { model: "upstream", facts: None };
+    let sent = |tools| Exchange::new(&body(tools), Dialect::AnthropicMessages, target, None, (7, Uuid::nil()));
+    sent(MOST_RENAMED).unwrap();
+    let refused = sent(MOST_RENAMED + 1).unwrap_err();
+    assert!(
+        matches!(&refused, RequestError::Unsupported { field, .. } if *field == Field::written("tools")),
+        "{refused:?}"
+    );
 }

@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use crate::codec::Egress;
+use crate::gather::Gathered;
 use crate::slices::Slices;
 use crate::upstream::client::Client;
 use crate::upstream::error::UpstreamError;
@@ -64,26 +65,22 @@ pub async fn collect(
     idle: Duration,
     mut hold: impl FnMut(usize) -> Result<(), UpstreamError>,
 ) -> Result<Bytes, UpstreamError> {
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let announced = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
+    let most = announced.unwrap_or(cap_bytes).min(cap_bytes);
+    let mut gathered = Gathered::default();
     loop {
         let frame = timeout(idle, body.frame()).await.map_err(|_| UpstreamError::Timeout(idle))?;
         let Some(frame) = frame else { break };
         let frame = frame.map_err(|_| UpstreamError::Broken("in the middle of the answer".to_owned()))?;
         let Ok(data) = frame.into_data() else { continue };
-        let total = first.len() + rest.len() + data.len();
+        let total = gathered.len() + data.len();
         if total > cap_bytes {
             return Err(UpstreamError::Protocol(format!("the answer is larger than {cap_bytes} bytes")));
         }
         hold(total)?;
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-        } else {
-            rest.extend_from_slice(&std::mem::take(&mut first));
-            rest.extend_from_slice(&data);
-        }
+        gathered.push(data, most);
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok(gathered.into_bytes())
 }
 
 /// An error inside a stream, with the stored key redacted.

@@ -86,6 +86,11 @@ pub(crate) fn made(dialect: Dialect, kind: &str) -> Vec<(String, Value)> {
     cases
 }
 
+/// Requests as real clients of a dialect sent them: the name of each, and the request.
+pub(crate) fn clients(dialect: Dialect) -> Vec<(String, Value)> {
+    json_files(&folder(&format!("clients/{}", name(dialect))))
+}
+
 /// Every dialect there is.
 pub(crate) const DIALECTS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini];
 

@@ -1,7 +1,7 @@
 //! Gemini `generateContent` and `streamGenerateContent`: recorded traffic, golden requests, errors and arbitrary input.
 //! Cases that no recording covers are built by hand, and say so.
 
-mod clients;
+pub(crate) mod clients;
 mod errors;
 mod history;
 mod neutral;

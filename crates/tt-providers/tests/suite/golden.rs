@@ -5,6 +5,7 @@
 
 mod answers;
 mod errors;
+mod generate_content;
 mod messages;
 mod requests;
 mod streams;

@@ -6,6 +6,7 @@
 mod anthropic_messages;
 mod api;
 mod bounds;
+mod client;
 mod fixtures;
 mod gemini;
 mod golden;

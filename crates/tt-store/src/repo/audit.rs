@@ -142,3 +142,35 @@ pub(crate) async fn list(c: &mut Conn, query: AuditQuery) -> Result<Vec<AuditEnt
         rows.order((at.desc(), id.desc())).limit(i64::from(query.limit)).select(Row::as_select()).load(c).await?;
     Ok(rows.into_iter().map(AuditEntry::from).collect())
 }
+
+/// Entries deleted by one statement.
+const CHUNK: i64 = 1000;
+
+/// Deletes the entries of each user and action beyond the newest `most`; returns their number.
+pub(crate) async fn prune(c: &mut Conn, most: u32) -> Result<usize> {
+    use audit::{action, at, id, user_id};
+    let most = i64::from(most);
+    let full: Vec<(Option<i64>, String)> = audit::table
+        .group_by((user_id, action))
+        .having(diesel::dsl::count_star().gt(most))
+        .select((user_id, action))
+        .load(c)
+        .await?;
+    let mut deleted = 0;
+    for (user, word) in full {
+        loop {
+            let rows = audit::table.filter(action.eq(&word)).into_boxed();
+            let rows = match user {
+                Some(user) => rows.filter(user_id.eq(user)),
+                None => rows.filter(user_id.is_null()),
+            };
+            let beyond: Vec<i64> =
+                rows.order((at.desc(), id.desc())).offset(most).limit(CHUNK).select(id).load(c).await?;
+            if beyond.is_empty() {
+                break;
+            }
+            deleted += diesel::delete(audit::table.filter(id.eq_any(beyond))).execute(c).await?;
+        }
+    }
+    Ok(deleted)
+}

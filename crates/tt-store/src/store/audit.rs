@@ -20,4 +20,10 @@ impl Store {
     pub fn note_failures(&self, failures: Vec<Failures>, at: Timestamp) -> StoreCall<()> {
         call!(self, write, audit::note_failures(failures, at))
     }
+
+    /// Deletes entries beyond the newest `most` of each user and action, and returns their number. Entries that belong to
+    /// no user count together.
+    pub fn prune_audit(&self, most: u32) -> StoreCall<usize> {
+        call!(self, write, audit::prune(most))
+    }
 }

@@ -13,6 +13,7 @@ on_both!(
     entries_are_read_newest_first_and_by_user,
     failures_are_entries_of_the_account,
     entries_of_a_deleted_user_stay,
+    the_newest_entries_of_each_user_and_action_stay,
 );
 
 const ALL: AuditQuery = AuditQuery { user: None, before: None, from: None, to: None, limit: 500 };
@@ -159,4 +160,31 @@ async fn entries_of_a_deleted_user_stay(f: &Fixture) {
     f.delete_user(user, by(at(2))).await.unwrap();
     let actions: Vec<String> = entries(f).await.into_iter().map(|entry| entry.action).collect();
     assert_eq!(actions, ["user.deleted", "budget.set", "user.created"]);
+}
+
+async fn the_newest_entries_of_each_user_and_action_stay(f: &Fixture) {
+    let (a, b) = (f.sign_up("a").await, f.sign_up("b").await);
+    let session = f.create_session(a, KeyHash([1; 32]), at(99), ann(a, 0)).await.unwrap();
+    for millis in [5, 5, 5, 7, 9] {
+        f.set_own_budget(a, None, ann(a, millis)).await.unwrap();
+    }
+    f.set_own_budget(b, None, ann(b, 1)).await.unwrap();
+    let failed = |address| Failures {
+        user: None,
+        address: Some([192, 0, 2, address].into()),
+        action: Action::LoginFailed,
+        count: 1,
+    };
+    f.note_failures((1..=5).map(failed).collect(), at(3)).await.unwrap();
+    assert_eq!(f.prune_audit(3).await.unwrap(), 2 + 2);
+    assert_eq!(f.prune_audit(3).await.unwrap(), 0);
+    let own = f.audit(AuditQuery { user: Some(a), ..ALL }).await.unwrap();
+    let kept: Vec<_> = own.iter().map(|entry| (entry.action.as_str(), entry.at)).collect();
+    let budget = "budget.set";
+    assert_eq!(kept[..3], [(budget, at(9)), (budget, at(7)), (budget, at(5))]);
+    assert!(own.iter().any(|entry| entry.object == format!("session {}", session.id)), "the login was pushed out");
+    assert_eq!(f.audit(AuditQuery { user: Some(b), ..ALL }).await.unwrap()[0].action, budget);
+    let strangers = entries(f).await.into_iter().filter(|entry| entry.action == "login.failed");
+    let addresses: Vec<_> = strangers.map(|entry| entry.address.unwrap()).collect();
+    assert_eq!(addresses, ["192.0.2.5", "192.0.2.4", "192.0.2.3"]);
 }

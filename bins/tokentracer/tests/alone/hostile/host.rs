@@ -88,7 +88,7 @@ fn serve(mut socket: &TcpStream, answer: &Answer) -> std::io::Result<()> {
 }
 
 /// The length of the body, by the head's `content-length`.
-fn length_of(head: &[u8]) -> usize {
+pub(super) fn length_of(head: &[u8]) -> usize {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let value = head.lines().find_map(|line| line.strip_prefix("content-length:"));
     value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)

@@ -1,4 +1,5 @@
-//! Probes beside a hostile scene: the delay of `/health` on connections of their own, and the memory of the process.
+//! Probes beside a hostile scene: the delay of `/health` and of another tenant's chats, on connections of their own, and
+//! the memory of the process.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,6 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tt_testkit::Program;
+use tt_testkit::world::chat_head;
+
+use super::host::length_of;
 
 /// The connections of the probe. They are more than there are workers, so that each worker serves some.
 const CONNECTIONS: usize = 8;
@@ -26,15 +30,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The memory that a process may take beside its limit, in bytes: its own, and what the system's buffers need.
 const BESIDE: usize = 64 << 20;
 
-/// Asks for `/health` all the time, on a thread of its own.
+/// Sends one request all the time, on a thread of its own.
 pub(super) struct Probe {
+    what: &'static str,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<io::Result<Vec<Duration>>>,
 }
 
 impl Probe {
-    /// Begins to ask the program at `address`.
-    pub(super) fn start(address: &str) -> Self {
+    /// Begins to ask the program at `address` for `/health`.
+    pub(super) fn of_health(address: &str) -> Self {
+        Self::start("/health", address, "GET /health HTTP/1.1\r\nHost: probe\r\n\r\n".to_owned())
+    }
+
+    /// Begins to send the chat completion `body` with this credential to the program at `address`.
+    pub(super) fn of_chats(address: &str, token: &str, body: &str) -> Self {
+        Self::start("chats", address, chat_head(token, body.len()) + body)
+    }
+
+    fn start(what: &'static str, address: &str, request: String) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let sockets: Vec<_> = (0..CONNECTIONS).map(|_| TcpStream::connect(address).unwrap()).collect();
         sockets.iter().for_each(|socket| socket.set_read_timeout(Some(PATIENCE)).unwrap());
@@ -46,38 +60,45 @@ impl Probe {
                     break;
                 }
                 let asked = Instant::now();
-                ask(socket)?;
+                ask(socket, request.as_bytes())?;
                 delays.push(asked.elapsed());
                 std::thread::sleep(PAUSE);
             }
             Ok(delays)
         });
-        Self { stop, thread }
+        Self { what, stop, thread }
     }
 
-    /// Stops, and fails if an answer took too long or did not come.
+    /// Stops, and fails if an answer took too long, was no success or did not come.
     pub(super) fn end(self, scene: &str) {
         self.stop.store(true, Ordering::Relaxed);
         let delays = self.thread.join().unwrap();
-        let mut delays = delays.unwrap_or_else(|error| panic!("{scene}: /health was not answered: {error}"));
+        let what = self.what;
+        let mut delays = delays.unwrap_or_else(|error| panic!("{scene}: {what}: no answer: {error}"));
         delays.sort_unstable();
         let (longest, p99) = (*delays.last().unwrap(), *delays.get(delays.len() * 99 / 100).unwrap());
-        println!("{scene}: {} requests of /health, p99 {p99:?}, longest {longest:?}", delays.len());
-        assert!(p99 <= P99 && longest <= LONGEST, "{scene}: a worker stopped: p99 {p99:?}, longest {longest:?}");
+        println!("{scene}: {} of {what}, p99 {p99:?}, longest {longest:?}", delays.len());
+        assert!(p99 <= P99 && longest <= LONGEST, "{scene}: {what} waited: p99 {p99:?}, longest {longest:?}");
     }
 }
 
-fn ask(mut socket: &TcpStream) -> io::Result<()> {
-    socket.write_all(b"GET /health HTTP/1.1\r\nHost: probe\r\n\r\n")?;
-    let (mut answer, mut buffer) = (Vec::new(), [0; 1024]);
-    while !answer.ends_with(b"\r\n\r\nOK") {
+/// Sends `request` and reads the answer, which must be a success.
+fn ask(mut socket: &TcpStream, request: &[u8]) -> io::Result<()> {
+    socket.write_all(request)?;
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
         let read = socket.read(&mut buffer)?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         answer.extend_from_slice(buffer.get(..read).unwrap_or_default());
+        let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        if answer.len() >= head + 4 + length_of(answer.get(..head).unwrap_or_default()) {
+            break;
+        }
     }
-    Ok(())
+    let text = String::from_utf8_lossy(&answer);
+    if text.starts_with("HTTP/1.1 200 ") { Ok(()) } else { Err(io::Error::other(text.into_owned())) }
 }
 
 /// The memory of a process, from now on.

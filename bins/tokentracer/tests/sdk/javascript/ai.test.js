@@ -12,7 +12,8 @@ import { HELLO, KEY, PROVIDERS, URL, model, words } from "./setup.js";
 const openai = createOpenAI({ baseURL: `${URL}/v1`, apiKey: KEY });
 const anthropic = createAnthropic({ baseURL: `${URL}/v1`, apiKey: KEY });
 const google = createGoogleGenerativeAI({ baseURL: `${URL}/v1beta`, apiKey: KEY });
-const DIALECTS = { chat: openai.chat, responses: openai.responses, anthropic, google };
+// A name with a slash is a whole path to the Google provider.
+const DIALECTS = { chat: openai.chat, responses: openai.responses, anthropic, google: (name) => google(`models/${name}`) };
 
 const city = z.object({ city: z.string() });
 

@@ -90,7 +90,9 @@ def test_models(client):
 
 
 def test_errors_have_codes(client, model):
-    for words, code in [("status-429", 429), ("status-500", 502), ("context-length", 400)]:
+    # An error of the client's own API comes back as it was.
+    server_error = 500 if model().startswith("gemini") else 502
+    for words, code in [("status-429", 429), ("status-500", server_error), ("context-length", 400)]:
         with pytest.raises(errors.APIError) as failed:
             client.models.generate_content(model=model(words), contents=HELLO)
         assert failed.value.code == code

@@ -25,6 +25,7 @@ const fn bound(input_tokens: u64, output_tokens: u64) -> CostBound<'static> {
         service_tier: None,
         cache_write: None,
         audio_input: false,
+        image_input: false,
         audio_output: false,
         region: None,
     }
@@ -163,7 +164,7 @@ proptest! {
         };
         let bound = CostBound {
             input_tokens: usage.total_input() + slack, output_tokens: usage.output + slack, choices: 1,
-            service_tier: asked, cache_write, audio_input, audio_output, region,
+            service_tier: asked, cache_write, audio_input, image_input: true, audio_output, region,
         };
         let place = if provider == Anthropic { Some("us") } else { region };
         let modifiers = place.into_iter().map(str::to_owned).collect();

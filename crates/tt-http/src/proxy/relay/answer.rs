@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tt_providers::exchange::Step;
 use tt_providers::sse::Frame;
 use tt_providers::tally::Tally;
@@ -15,7 +15,7 @@ use tt_providers::{AnswerStream, UpstreamError, decoded_bytes};
 use crate::proxy::ingress::Inbound;
 use crate::state::memory_limit::Part;
 
-/// Events of more data than this, in bytes, are large.
+/// Events of more than this, in bytes, are large.
 const LARGE_EVENT: usize = 64 * 1024;
 
 /// The outcome of reading one event.
@@ -50,14 +50,14 @@ impl Answering {
 
     /// Reads an event, and appends the bytes for the client to `out`. It is `None` if the event is large: then
     /// [`Answering::poll_large`] has the outcome.
-    pub(super) fn frame(&mut self, frame: Frame, out: &mut BytesMut, inbound: &Arc<Inbound>) -> Option<Took> {
+    pub(super) fn event(&mut self, event: Bytes, out: &mut BytesMut, inbound: &Arc<Inbound>) -> Option<Took> {
         match self.here() {
-            Ok(answer) if frame.data.len() <= LARGE_EVENT => return Some(answer.frame(&frame, out)),
+            Ok(answer) if event.len() <= LARGE_EVENT => return Some(answer.frame(&Frame::read(event), out)),
             Ok(_) => {}
             Err(away) => return Some(Err(away)),
         }
         match std::mem::replace(self, Self::Lost(Box::default())) {
-            Self::Here(answer) => *self = Self::Away(Away::read(answer, frame, inbound)),
+            Self::Here(answer) => *self = Self::Away(Away::read(answer, event, inbound)),
             other => *self = other,
         }
         None
@@ -115,16 +115,16 @@ impl Answering {
 }
 
 impl Away {
-    fn read(mut answer: AnswerStream, frame: Frame, inbound: &Arc<Inbound>) -> Self {
+    fn read(mut answer: AnswerStream, event: Bytes, inbound: &Arc<Inbound>) -> Self {
         let tally = Box::new(answer.tally().clone());
-        let held_bytes = answer.held_bytes() + frame.raw.len() + tally.output_text.len();
+        let held_bytes = answer.held_bytes() + event.len() + tally.output_text.len();
         let passes_through = matches!(answer, AnswerStream::PassThrough(_));
         let answer = Arc::new(Mutex::new(answer));
         let (state, inbound) = (Arc::clone(&answer), Arc::clone(inbound));
         let reading = Box::pin(async move {
             let (user, own) = (inbound.user(), Arc::clone(&inbound));
             let read = move || {
-                let mut out = BytesMut::new();
+                let (mut out, frame) = (BytesMut::new(), Frame::read(event));
                 let room = if passes_through { frame.data.len() } else { decoded_bytes(&frame.data) };
                 if let Err(exceeded) = own.memory().hold(Part::Decoded, room) {
                     return (out, Err(exceeded.into()));

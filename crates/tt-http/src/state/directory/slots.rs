@@ -3,8 +3,9 @@
 //! Generations are numbers of changes, which are counted over all users. So a query that finds out only by its answer
 //! whose credential it asked for can tell whether that user has changed since it began.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
@@ -25,13 +26,13 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    fn new(generation: u64) -> Self {
+    fn new(generation: u64, memory: Arc<UserMemory>) -> Self {
         Self {
             generation: AtomicU64::new(generation),
             evicted: AtomicBool::new(false),
             view: Mutex::default(),
             filling: tokio::sync::Mutex::default(),
-            memory: Arc::default(),
+            memory,
         }
     }
 
@@ -51,8 +52,7 @@ impl Slot {
         view.as_ref().filter(|(filled, _)| self.is_at(*filled)).map(|(_, view)| Arc::clone(view))
     }
 
-    /// The memory that the user's requests hold. It begins anew when the slot has left the cache, which happens to users
-    /// who have not been seen for longest.
+    /// The memory that the user's requests hold, also those that began when the user had another slot.
     pub(super) fn memory(&self) -> &Arc<UserMemory> {
         &self.memory
     }
@@ -80,8 +80,35 @@ impl Slot {
 /// The slots of the users seen last.
 pub(super) struct Slots {
     cache: Cache<UserId, Arc<Slot>, UnitWeighter, DefaultHashBuilder, MarkEvicted>,
+    memories: Mutex<Memories>,
     /// The number of changes of all users so far.
     changes: AtomicU64,
+}
+
+/// The memory of each user who has a slot, or whose requests outlive it.
+#[derive(Default)]
+struct Memories {
+    of: HashMap<UserId, Weak<UserMemory>>,
+    /// The number of entries at which those that nobody holds any more are dropped.
+    sweep_at: usize,
+}
+
+impl Memories {
+    /// The fewest entries for which a sweep is worthwhile.
+    const FEWEST: usize = 1024;
+
+    fn of(&mut self, user: UserId) -> Arc<UserMemory> {
+        if let Some(held) = self.of.get(&user).and_then(Weak::upgrade) {
+            return held;
+        }
+        if self.of.len() >= self.sweep_at {
+            self.of.retain(|_, memory| memory.strong_count() > 0);
+            self.sweep_at = (2 * self.of.len()).max(Self::FEWEST);
+        }
+        let new = Arc::default();
+        self.of.insert(user, Arc::downgrade(&new));
+        new
+    }
 }
 
 impl Slots {
@@ -89,7 +116,7 @@ impl Slots {
     pub(super) fn new(most: usize) -> Self {
         let weight = u64::try_from(most).unwrap_or(u64::MAX);
         let cache = Cache::with(most, weight, UnitWeighter, DefaultHashBuilder::default(), MarkEvicted);
-        Self { cache, changes: AtomicU64::new(0) }
+        Self { cache, memories: Mutex::default(), changes: AtomicU64::new(0) }
     }
 
     /// The number of changes so far. What a query finds is as new as this, if the number is read before it begins.
@@ -100,7 +127,8 @@ impl Slots {
     /// The user's slot, which is the only one that is not marked as evicted.
     pub(super) fn of(&self, user: UserId) -> Arc<Slot> {
         // Changes of a user who had no slot are not known, so the last one may have been this user's.
-        let new = || Ok::<_, std::convert::Infallible>(Arc::new(Slot::new(self.changes())));
+        let memory = || self.memories.lock().unwrap_or_else(PoisonError::into_inner).of(user);
+        let new = || Ok::<_, std::convert::Infallible>(Arc::new(Slot::new(self.changes(), memory())));
         match self.cache.get_or_insert_with(&user, new) {
             Ok(slot) => slot,
             Err(never) => match never {},
@@ -178,6 +206,20 @@ mod tests {
         let (cem, later) = (UserId(3), slots.changes());
         assert!(slots.of(cem).generation() > before);
         assert!(slots.of(cem).generation() <= later);
+    }
+
+    #[test]
+    fn a_user_whose_slot_was_evicted_holds_the_same_memory_while_requests_do() {
+        const MOST: usize = 64;
+        let slots = Slots::new(MOST);
+        let held: Vec<_> = (0..10 * MOST as i64).map(|user| Arc::clone(slots.of(UserId(user)).memory())).collect();
+        for (user, memory) in held.iter().enumerate() {
+            assert!(Arc::ptr_eq(slots.of(UserId(user as i64)).memory(), memory), "user {user} began anew");
+        }
+        drop(held);
+        (0..100 * MOST as i64).for_each(|user| drop(slots.of(UserId(user))));
+        let kept = slots.memories.lock().unwrap().of.len();
+        assert!(kept <= Memories::FEWEST, "{kept} are kept for {MOST} slots");
     }
 
     #[test]

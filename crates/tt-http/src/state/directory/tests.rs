@@ -39,7 +39,7 @@ async fn make_key(directory: &Directory, user: UserId, hash: KeyHash) {
 }
 
 async fn find(directory: &Directory, hash: KeyHash) -> Option<KnownCaller> {
-    directory.caller(CredentialKind::ApiKey, hash).await.unwrap()
+    directory.caller(CredentialKind::ApiKey, hash, IpAddr::from([192, 0, 2, 1])).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,6 +74,28 @@ async fn made_up_credentials_take_no_more_than_their_places() {
     }
     assert!(directory.unknown.len() <= MOST_UNKNOWN, "{}", directory.unknown.len());
     assert_eq!(directory.callers.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_makes_up_credentials_waits_and_known_ones_from_there_do_not() {
+    let db = TestDb::sqlite();
+    let directory = directory(&db).await;
+    let (ann, hash) = (user(&directory, "ann").await, KeyHash([7; 32]));
+    make_key(&directory, ann, hash).await;
+    find(&directory, hash).await.unwrap();
+    let (guesser, now) = (IpAddr::from([192, 0, 2, 1]), Instant::now());
+    (0..260).for_each(|_| directory.senders.note(guesser, now));
+    assert!(find(&directory, KeyHash([8; 32])).await.is_none());
+    let waited = now.elapsed();
+    assert!(waited >= Duration::from_secs(1), "the store was asked after {waited:?}");
+    (0..100_000).for_each(|_| directory.senders.note(guesser, Instant::now()));
+    find(&directory, hash).await.unwrap();
+    // Something of the user has changed, so the store is asked for the credential, which it knew before.
+    directory.forget(ann);
+    find(&directory, hash).await.unwrap();
+    let elsewhere = IpAddr::from([192, 0, 2, 2]);
+    assert!(directory.caller(CredentialKind::ApiKey, KeyHash([9; 32]), elsewhere).await.unwrap().is_none());
+    assert!(now.elapsed() < Duration::from_secs(60), "those who need not waited");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Writes a streamed answer for a client of Gemini.
 //!
-//! Each event is a whole `GenerateContentResponse`. A call is written when it is complete, with all its arguments. The
+//! Each element is a whole `GenerateContentResponse`. A call is written when it is complete, with all its arguments. The
 //! finish reason and the usage come in the last event. There is no closing mark and no comment: Google's Python library
 //! cannot read either.
 
@@ -15,8 +15,9 @@ use tt_core::call::finish::FinishReason;
 use tt_core::usage::Usage;
 
 use super::answer::{self, call_part, part, text_part};
+use super::elements::Elements;
 use super::{error, finish, usage};
-use crate::codec::{PublicError, ReplyContext, StreamEncoder};
+use crate::codec::{Framing, PublicError, ReplyContext, StreamEncoder};
 use crate::dialect::held::Held;
 use crate::dialect::short_name::short_name;
 use crate::dialect::signatures::made_by;
@@ -26,12 +27,13 @@ use crate::json;
 #[derive(Debug)]
 pub(super) struct Encoder {
     context: ReplyContext,
-    /// `"modelVersion":…,"responseId":…}` with which each event ends; empty until the stream has begun.
+    /// `"modelVersion":…,"responseId":…}` with which each element ends; empty until the stream has begun.
     tail: String,
     choices: BTreeMap<u32, ChoiceState>,
     /// The number of the open blocks of all choices, and the bytes that are kept of them.
     held: Held,
     usage: Option<Usage>,
+    elements: Elements,
     /// True once the end or an error has been written, after which nothing may follow.
     closed: bool,
 }
@@ -64,13 +66,14 @@ impl Open {
 }
 
 impl Encoder {
-    pub(super) fn new(context: ReplyContext) -> Self {
+    pub(super) fn new(context: ReplyContext, framing: Framing) -> Self {
         Self {
             context,
             tail: String::new(),
             choices: BTreeMap::new(),
             held: Held::default(),
             usage: None,
+            elements: Elements::new(framing),
             closed: false,
         }
     }
@@ -86,7 +89,8 @@ impl Encoder {
     /// Writes an event with one part of one choice.
     fn part(&mut self, choice: u32, part: &Value, out: &mut BytesMut) {
         self.begin("", "");
-        out.put_slice(br#"data: {"candidates":[{"content":{"parts":["#);
+        self.elements.begin(out);
+        out.put_slice(br#"{"candidates":[{"content":{"parts":["#);
         json::write(part, out);
         out.put_slice(br#"],"role":"model"},"index":"#);
         json::write(&choice, out);
@@ -96,7 +100,7 @@ impl Encoder {
 
     fn end_event(&self, out: &mut BytesMut) {
         out.put_slice(self.tail.as_bytes());
-        out.put_slice(b"\r\n\r\n");
+        self.elements.end(out);
     }
 
     fn text(&mut self, choice: u32, text: &str, thought: bool, out: &mut BytesMut) {
@@ -182,13 +186,15 @@ impl Encoder {
             json!({"content": content, "finishReason": word, "index": index})
         });
         let candidates: Value = candidates.collect();
-        out.put_slice(br#"data: {"candidates":"#);
+        self.elements.begin(out);
+        out.put_slice(br#"{"candidates":"#);
         json::write(&candidates, out);
         if let Some(usage) = self.usage {
             out.put_slice(br#","usageMetadata":"#);
             json::write(&usage::encode(&usage), out);
         }
         self.end_event(out);
+        self.elements.close(out);
         self.closed = true;
     }
 }
@@ -212,7 +218,8 @@ impl StreamEncoder for Encoder {
 
     fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut) {
         if !std::mem::replace(&mut self.closed, true) {
-            error::event(error, out);
+            self.elements.write(&error::encode(error), out);
+            self.elements.close(out);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod wire;
 
+use memchr::memmem;
 use serde_json::value::RawValue;
 use tt_core::call::conversation::{
     Conversation, Document, Image, Media, Message, Opaque, Part as Said, Role, Signature, Text, Thinking, ToolCall,
@@ -16,7 +17,7 @@ use super::super::foreign;
 use super::super::waiting_calls::WaitingCalls;
 use super::call_ids;
 use super::family::Family;
-use super::media::{Blob, MediaPart, media};
+use super::media::{self, Blob, MediaPart, media};
 use super::tools::Names;
 use crate::error::RequestError;
 use crate::json;
@@ -332,7 +333,7 @@ impl<'a> Encoder<'a, '_> {
                 Said::Document(Document { media: Media::Text(text), .. }) => texts.push(text),
                 Said::Image(Image { media: Media::Inline { mime, data }, .. })
                 | Said::Document(Document { media: Media::Inline { mime, data }, .. })
-                    if self.family.media_in_results =>
+                    if self.family.media_in_results && media::fits_result(mime) =>
                 {
                     inside.push(FunctionResponsePart { inline_data: Blob::new(mime, data) });
                 }
@@ -395,10 +396,16 @@ fn is_result(part: &Said) -> bool {
 impl Output {
     fn of(text: String) -> Self {
         match object(&text) {
-            Some(object) => Self::Object(object),
-            None => Self::Text { output: text },
+            Some(object) if !may_refer(&text) => Self::Object(object),
+            _ => Self::Text { output: text },
         }
     }
+}
+
+/// True if the JSON may have a key `$ref`. Gemini reads it as the name of a part that the response does not have, and
+/// refuses the request.
+fn may_refer(json: &str) -> bool {
+    [r#""$ref""#, r#"\u0024ref""#].iter().any(|key| memmem::find(json.as_bytes(), key.as_bytes()).is_some())
 }
 
 /// The text read as JSON; `None` if it is not an object.
@@ -411,7 +418,7 @@ fn arguments(call: &ToolCall) -> Option<Box<RawValue>> {
         return object(&serde_json::json!({"input": call.arguments}).to_string());
     }
     let text = call.arguments.trim();
-    object(if text.is_empty() { "{}" } else { text })
+    object(if text.is_empty() || text == "null" { "{}" } else { text })
 }
 
 /// A text part; `None` for empty text, which Gemini refuses.

@@ -16,6 +16,7 @@ use tt_core::call::extra::Extra;
 
 use self::left_over::keep;
 use super::node::Node;
+use super::path::{COUNTED, Method};
 use super::places::Places;
 use crate::codec::Facts;
 use crate::dialect::object::Path;
@@ -35,13 +36,16 @@ const KNOWN: [&str; 10] = [
     "store",
 ];
 
-/// The fields without which an answer means the same. Codecs of other dialects leave them out, and note them by name.
-pub(super) const HARMLESS: [&str; 6] = [
+/// The fields that codecs of other dialects know by name. They leave them out with a note, or refuse those without which
+/// an answer means something else.
+pub(super) const HARMLESS: [&str; 8] = [
     "labels",
     "toolConfig.includeServerSideToolInvocations",
     "toolConfig.retrievalConfig",
     "generationConfig.enableEnhancedCivicAnswers",
+    "generationConfig.imageConfig",
     "generationConfig.responseModalities",
+    "generationConfig.responseMimeType",
     "generationConfig.speechConfig",
 ];
 
@@ -49,19 +53,30 @@ pub(super) const HARMLESS: [&str; 6] = [
 ///
 /// # Errors
 /// `InvalidJson`, `Missing` and `Malformed`, which name the field (`contents[0].parts[1].inlineData.mimeType`).
-pub(super) fn decode_request(body: &[u8], facts: &Facts) -> Result<(Conversation, Places), RequestError> {
+pub(super) fn decode_request(
+    body: &[u8],
+    facts: &Facts,
+    method: Method,
+) -> Result<(Conversation, Places), RequestError> {
     let body: &RawValue =
         serde_json::from_slice(body).map_err(|error| RequestError::InvalidJson { reason: error.to_string() })?;
     let body = Node::of(body, Path::Root)?;
+    match if method == Method::CountTokens { body.object(COUNTED)? } else { None } {
+        Some(counted) => conversation(&counted, facts),
+        None => conversation(&body, facts),
+    }
+}
+
+fn conversation(body: &Node<'_, '_>, facts: &Facts) -> Result<(Conversation, Places), RequestError> {
     let mut places = Places::default();
     let mut extra = Extra { of: Some(Dialect::Gemini), harmless: &HARMLESS, ..Extra::default() };
     for (name, value) in body.others(&KNOWN) {
         keep(&mut extra, name.to_owned(), value);
     }
-    let tools = tools::tools(&body, &mut places.tools)?;
-    let tool_choice = tools::choice(&body, &mut extra)?;
-    let mut messages = contents::messages(&body, &mut places.messages)?;
-    let config = config::config(&body, &mut extra)?;
+    let tools = tools::tools(body, &mut places.tools)?;
+    let tool_choice = tools::choice(body, &mut extra)?;
+    let mut messages = contents::messages(body, &mut places.messages)?;
+    let config = config::config(body, &mut extra)?;
     if let Some(detail) = config.detail {
         let parts = messages.iter_mut().flat_map(|message| &mut message.parts);
         for part in parts {
@@ -80,9 +95,9 @@ pub(super) fn decode_request(body: &[u8], facts: &Facts) -> Result<(Conversation
         sampling: config.sampling,
         thinking: config.thinking,
         cache: CachePlan::default(),
-        state: state(&body)?,
+        state: state(body)?,
         end_user: None,
-        service_tier: tier(&body)?,
+        service_tier: tier(body)?,
         stream: facts.stream,
         audio_output: config.audio_output,
         extra,
@@ -103,8 +118,16 @@ fn state(body: &Node<'_, '_>) -> Result<State, RequestError> {
 
 /// The processing tier in OpenAI's words.
 fn tier(body: &Node<'_, '_>) -> Result<Option<String>, RequestError> {
-    Ok(body.string("serviceTier")?.map(|tier| match tier.to_ascii_lowercase().as_str() {
+    Ok(body.string("serviceTier")?.and_then(|written| tier_word(&written)).map(|tier| match tier.as_str() {
         "standard" => "default".to_owned(),
-        other => other.to_owned(),
+        _ => tier,
     }))
+}
+
+/// Gemini's word for a processing tier, which clients may also write as the constant of its protocol
+/// (`SERVICE_TIER_FLEX`); `None` for the one that leaves the choice open.
+pub(super) fn tier_word(written: &str) -> Option<String> {
+    let word = written.to_ascii_lowercase();
+    let word = word.strip_prefix("service_tier_").unwrap_or(&word);
+    (word != "unspecified").then(|| word.to_owned())
 }

@@ -3,13 +3,13 @@
 //! `{"error": {"code", "message", "status", "details"}}`, sometimes wrapped in an array, and plain JSON even where the
 //! content type says event stream.
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::codec::PublicError;
-use crate::upstream::error::{Refused, RefusedKind, UpstreamError, cut, status_line};
+use crate::upstream::error::{Original, Refused, RefusedKind, UpstreamError, cut, status_line};
 use crate::upstream::retry_after::{retry_after, seconds, should_retry};
 
 #[derive(Debug, Deserialize)]
@@ -50,7 +50,9 @@ struct FieldViolation {
 
 /// Reads an answer with an error status. If the body is no error object, the status line is the message.
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
-    let error = parse(body).unwrap_or_default();
+    let parsed = parse(body);
+    let original = parsed.is_some().then(|| Original { body: Bytes::copy_from_slice(body), headers: HeaderMap::new() });
+    let error = parsed.unwrap_or_default();
     let (status, kind, code) = classify(status, &error);
     let message = match error.message.as_deref().map(str::trim) {
         Some(message) if !message.is_empty() => cut(message),
@@ -71,7 +73,7 @@ pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused 
         param,
         retry_after,
         should_retry: should_retry(headers),
-        original: None,
+        original: original.map(Box::new),
     }
 }
 
@@ -81,9 +83,12 @@ pub(super) fn in_answer(body: &[u8]) -> UpstreamError {
     UpstreamError::Refused(Box::new(refused(code, &HeaderMap::new(), body)))
 }
 
-/// Writes an error as the body of an answer: Google's object, with the stable code of this proxy as the reason, and the
-/// field at fault.
+/// Writes an error as the body of an answer: Google's object, with the stable code of this proxy as the reason, the field
+/// at fault, and the wait before another try, for which Google has no header. An error of Gemini is written as it came.
 pub(super) fn encode(error: &PublicError<'_>) -> Vec<u8> {
+    if let Some(original) = error.original {
+        return original.to_vec();
+    }
     let mut details = vec![json!({
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": error.code.to_ascii_uppercase(),
@@ -95,16 +100,16 @@ pub(super) fn encode(error: &PublicError<'_>) -> Vec<u8> {
             "fieldViolations": [{"field": field, "description": error.message}],
         }));
     }
+    if let Some(wait) = error.retry_after {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.RetryInfo",
+            "retryDelay": format!("{}s", seconds.max(1)),
+        }));
+    }
     let (code, message) = (error.status, error.message);
     let error = json!({"error": {"code": code, "message": message, "status": word(code), "details": details}});
     error.to_string().into_bytes()
-}
-
-/// Writes an error as the last event of a stream.
-pub(super) fn event(error: &PublicError<'_>, out: &mut BytesMut) {
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(&encode(error));
-    out.extend_from_slice(b"\r\n\r\n");
 }
 
 /// Google's word for a status ([`google.rpc.Code`](https://cloud.google.com/apis/design/errors#error_codes)).

@@ -14,6 +14,9 @@ use crate::error::RequestError;
 /// The fields without a fee of their own. Any other may be a tool or a service with a fee.
 const FREE: [&str; 3] = [CACHED_CONTENT, "safety_settings", "thinking_config"];
 
+/// The settings of pictures that the model makes, which cost more the larger they are.
+const PICTURES: &str = "generationConfig.imageConfig";
+
 /// The longest name of a field in an error, in characters.
 const LONGEST_NAME: usize = 64;
 
@@ -46,6 +49,7 @@ pub(super) fn fees(call: &Conversation) -> Result<CostFacts, RequestError> {
             "generationConfig.responseModalities" => {
                 return Err(RequestError::unknown_fee(Field::Modalities));
             }
+            PICTURES => return Err(RequestError::unknown_fee(Field::written(PICTURES))),
             known if HARMLESS.contains(&known) => {}
             other => return Err(RequestError::unknown_fee(Field::Written(other.chars().take(LONGEST_NAME).collect()))),
         }

@@ -21,7 +21,11 @@ impl Ending {
             "MAX_TOKENS" => Self::Cut(FinishReason::Length),
             "CONTINUATION" => Self::Cut(FinishReason::Continuation),
             "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE" | "MODEL_ARMOR"
-            | "ESCALATION" => Self::Cut(FinishReason::ContentFilter),
+            | "ESCALATION" | "NO_IMAGE" => Self::Cut(FinishReason::ContentFilter),
+            "PUP_LIMITED_DISABLED" => {
+                tracing::warn!("the account of the provider key is limited or disabled for a breach of Gemini's terms");
+                Self::Cut(FinishReason::ContentFilter)
+            }
             image if image.starts_with("IMAGE_") => Self::Cut(FinishReason::ContentFilter),
             "MALFORMED_FUNCTION_CALL" | "MALFORMED_RESPONSE" | "TOO_MANY_TOOL_CALLS" | "MISSING_THOUGHT_SIGNATURE" => {
                 Self::Broken
@@ -74,6 +78,8 @@ mod tests {
             ("SAFETY", Some(ContentFilter), Some(ContentFilter)),
             ("IMAGE_SAFETY", Some(ContentFilter), Some(ContentFilter)),
             ("ESCALATION", Some(ContentFilter), Some(ContentFilter)),
+            ("NO_IMAGE", Some(ContentFilter), Some(ContentFilter)),
+            ("PUP_LIMITED_DISABLED", Some(ContentFilter), Some(ContentFilter)),
             ("MALFORMED_FUNCTION_CALL", None, Some(ToolCalls)),
             ("TOO_MANY_TOOL_CALLS", None, Some(ToolCalls)),
         ] {

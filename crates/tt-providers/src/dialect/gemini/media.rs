@@ -32,8 +32,19 @@ pub(super) enum MediaPart<'a> {
 
 impl<'a> Blob<'a> {
     pub(super) fn new(mime: &'a str, data: &'a str) -> Self {
-        Self { mime_type: mime, data }
+        Self { mime_type: registered(mime), data }
     }
+}
+
+/// The registered name of a media type, for one that clients write in another way.
+fn registered(mime: &str) -> &str {
+    if mime.eq_ignore_ascii_case("image/jpg") { "image/jpeg" } else { mime }
+}
+
+/// True for the media that may stand inside the result of a tool. All others stand beside it.
+pub(super) fn fits_result(mime: &str) -> bool {
+    let fitting = ["image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"];
+    fitting.iter().any(|known| registered(mime).eq_ignore_ascii_case(known))
 }
 
 /// Encodes media. `None` for the file id of another provider, and for a part that is no media.

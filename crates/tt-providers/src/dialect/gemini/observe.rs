@@ -8,10 +8,12 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::elements::Elements;
 use super::{error, usage};
-use crate::codec::{self, PublicError, ReplyFacts, Seen};
+use crate::codec::{self, Framing, PublicError, ReplyFacts, Seen};
 use crate::dialect::few::Few;
 use crate::dialect::text::Loose;
+use crate::sse::Frame;
 use crate::tally::Tally;
 use crate::upstream::error::{UpstreamError, json_error};
 
@@ -142,9 +144,18 @@ pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     }))
 }
 
+/// Checks a count of tokens with a success status. One of 0 may be left out.
+///
+/// # Errors
+/// `Refused` when it is an error object all the same; `Protocol` when it is no object.
+pub(super) fn check_count(body: &[u8]) -> Result<(), UpstreamError> {
+    Chunk::read(body.trim_ascii()).map(drop)
+}
+
 /// Watches a stream on its way to a client.
 #[derive(Debug, Default)]
 pub(super) struct StreamObserver {
+    elements: Elements,
     tally: Tally,
     /// The last usage object as sent, not yet decoded: Gemini sends one with every event.
     usage: Option<String>,
@@ -154,6 +165,13 @@ pub(super) struct StreamObserver {
 
 /// The most candidates of a stream. Gemini gives eight.
 const MOST_CANDIDATES: usize = 128;
+
+impl StreamObserver {
+    /// An observer of a stream that the client reads in the form `framing`.
+    pub(super) fn new(framing: Framing) -> Self {
+        Self { elements: Elements::new(framing), ..Self::default() }
+    }
+}
 
 impl codec::Observer for StreamObserver {
     fn data(&mut self, data: &[u8]) -> Result<Seen, UpstreamError> {
@@ -200,10 +218,21 @@ impl codec::Observer for StreamObserver {
         Ok(())
     }
 
-    fn end(&mut self, _: &mut BytesMut) {}
+    fn pass_on(&mut self, frame: &Frame, out: &mut BytesMut) {
+        match self.elements.framing() {
+            Framing::Events => out.extend_from_slice(&frame.raw),
+            Framing::Array if frame.data.trim_ascii().is_empty() => {}
+            Framing::Array => self.elements.write(&frame.data, out),
+        }
+    }
+
+    fn end(&mut self, out: &mut BytesMut) {
+        self.elements.close(out);
+    }
 
     fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut) {
-        error::event(error, out);
+        self.elements.write(&error::encode(error), out);
+        self.elements.close(out);
     }
 
     fn tally(&mut self) -> &Tally {

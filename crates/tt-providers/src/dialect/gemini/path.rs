@@ -11,8 +11,41 @@ use crate::error::RequestError;
 /// the model.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The field of a request for a count that holds the request whose tokens are counted, where the client sends more than
+/// its contents.
+pub(super) const COUNTED: &str = "generateContentRequest";
+
+/// The method of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Generate,
+    Stream,
+    CountTokens,
+}
+
+impl Method {
+    /// The method of a client's call; `None` for one that is not served.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        match name {
+            "generateContent" => Some(Self::Generate),
+            "streamGenerateContent" => Some(Self::Stream),
+            "countTokens" => Some(Self::CountTokens),
+            _ => None,
+        }
+    }
+
+    /// The method and the query of a call of Gemini, which is always asked for a stream as events.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Generate => "generateContent",
+            Self::Stream => "streamGenerateContent?alt=sse",
+            Self::CountTokens => "countTokens",
+        }
+    }
+}
+
 /// `models/{model}:generateContent`; a tuned model's name brings its own collection.
-pub(super) fn path(model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError> {
+pub(super) fn path(model: &str, method: Method) -> Result<Cow<'static, str>, RequestError> {
     let (collection, name) = match model.split_once('/') {
         Some((collection @ ("models" | "tunedModels"), name)) => (collection, name),
         _ => ("models", model),
@@ -20,7 +53,7 @@ pub(super) fn path(model: &str, stream: bool) -> Result<Cow<'static, str>, Reque
     if matches!(name, "" | "." | "..") {
         return Err(RequestError::unsupported(Field::Model, "is not a name that can stand in an address"));
     }
-    let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+    let method = method.as_str();
     Ok(Cow::Owned(format!("/v1beta/{collection}/{}:{method}", utf8_percent_encode(name, SEGMENT))))
 }
 
@@ -30,16 +63,20 @@ mod tests {
 
     #[test]
     fn the_model_is_one_segment() {
-        for (model, stream, want) in [
-            ("gemini-2.5-flash", false, "/v1beta/models/gemini-2.5-flash:generateContent"),
-            ("models/gemini-2.5-flash", true, "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"),
-            ("tunedModels/my-model", false, "/v1beta/tunedModels/my-model:generateContent"),
-            ("a/../b:c", false, "/v1beta/models/a%2F..%2Fb%3Ac:generateContent"),
+        for (model, method, want) in [
+            ("gemini-2.5-flash", Method::Generate, "/v1beta/models/gemini-2.5-flash:generateContent"),
+            (
+                "models/gemini-2.5-flash",
+                Method::Stream,
+                "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
+            ),
+            ("tunedModels/my-model", Method::CountTokens, "/v1beta/tunedModels/my-model:countTokens"),
+            ("a/../b:c", Method::Generate, "/v1beta/models/a%2F..%2Fb%3Ac:generateContent"),
         ] {
-            assert_eq!(path(model, stream).unwrap(), want);
+            assert_eq!(path(model, method).unwrap(), want);
         }
         for bad in ["", ".", "..", "models/", "models/..", "tunedModels/."] {
-            assert!(path(bad, false).is_err(), "{bad}");
+            assert!(path(bad, Method::Generate).is_err(), "{bad}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Decodes a whole answer of Gemini.
 
+use serde_json::Value;
 use tt_core::Timestamp;
 use tt_core::call::finish::{Finish, FinishReason};
 use tt_core::call::origin::Origin;
@@ -9,7 +10,7 @@ use tt_core::usage::Reported;
 
 use super::finish::Ending;
 use super::parts::{Piece, drawn, origin, piece};
-use super::wire::{Candidate, Response};
+use super::wire::{Candidate, PromptFeedback, Response};
 use super::{error, logprobs, usage};
 use crate::codec::Undo;
 use crate::dialect::few::Few;
@@ -32,11 +33,11 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
     let model = short_name(response.model_version.unwrap_or_default());
     let choices = if candidates.is_empty() {
         // Gemini answers a blocked prompt with status 200 and no candidate. The client gets an empty message.
-        if response.prompt_feedback.and_then(|feedback| feedback.block_reason).is_none() {
+        let Some(blocked) = response.prompt_feedback.and_then(PromptFeedback::finish) else {
             let reason = "no candidates".to_owned();
             return Err(if usage.is_some() { bad(reason, usage) } else { UpstreamError::Protocol(reason) });
-        }
-        vec![choice(0, Vec::new(), Some(Finish::because(FinishReason::ContentFilter)))]
+        };
+        vec![choice(0, Vec::new(), Some(blocked))]
     } else {
         let of = origin(&model);
         decode_choices(candidates, &of, undo).map_err(|reason| bad(reason, usage.clone()))?
@@ -76,7 +77,8 @@ fn decode_choices(candidates: Few<Candidate<'_>, 16>, of: &Origin, undo: &Undo) 
                     broken = Some(word.clone().into_owned());
                 }
                 usable |= reason.is_some();
-                Finish::in_word(reason.unwrap_or(FinishReason::Incomplete), word)
+                let detail = candidate.finish_message.take().map(Value::String);
+                Finish { detail, ..Finish::in_word(reason.unwrap_or(FinishReason::Incomplete), word) }
             });
             usable |= finish.is_none();
             let mut choice = choice(candidate.index.unwrap_or(position), parts, finish);

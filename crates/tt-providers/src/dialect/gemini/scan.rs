@@ -11,12 +11,15 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::node;
+use super::decode::tier_word;
+use super::path::{COUNTED, Method};
 use super::places::Places;
-use crate::codec::{Facts, Head};
+use super::{node, observe};
+use crate::codec::{Facts, Framing, Head, TokenCount};
 use crate::dialect::body::{self, Fields, malformed, spliced};
 use crate::error::RequestError;
 use crate::slices::Slices;
+use crate::upstream::error::UpstreamError;
 
 /// The keys that decide the price and the model, in both spellings. Others that differ from them by case only are
 /// refused.
@@ -29,6 +32,8 @@ const PRICED_CONFIG: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candi
 #[derive(Debug)]
 pub(super) struct Scan {
     pub(super) facts: Facts,
+    pub(super) method: Method,
+    pub(super) framing: Framing,
     /// The place of `model`, which some clients send in the body too, quotes included.
     model_at: Option<Range<usize>>,
     limit: Limit,
@@ -76,9 +81,13 @@ impl Scan {
     /// `Malformed`, naming the field, for a path that is no call of a model, a key that stands twice (in two spellings
     /// too) or differs from a priced one by case only, and for values of the wrong type; `InvalidJson`.
     pub(super) fn of(head: &Head<'_>, body: &Bytes) -> Result<Self, RequestError> {
-        let (model, stream) = called(head)?;
+        let Called { model, method, framing } = called(head)?;
         let text = body::text(body)?;
         let fields = Fields::of(text, "", &PRICED)?;
+        let fields = match inner(&fields, method)? {
+            Some(request) => Fields::of(request.get(), COUNTED, &PRICED)?,
+            None => fields,
+        };
         let raw = |name| node::raw(&fields, name).map_err(|reason| malformed(name, reason));
         let model_at = match raw("model")? {
             Some(value) => {
@@ -100,12 +109,14 @@ impl Scan {
         Ok(Self {
             facts: Facts {
                 model,
-                stream,
+                stream: method == Method::Stream,
                 max_output_tokens,
                 choices,
-                service_tier: tier.transpose()?.flatten().map(|tier| tier.to_ascii_lowercase()),
+                service_tier: tier.transpose()?.flatten().and_then(|tier| tier_word(&tier)),
                 session: None,
             },
+            method,
+            framing,
             model_at,
             limit: Limit::of(text, &fields, config.as_ref()),
             places: OnceLock::new(),
@@ -136,29 +147,64 @@ impl Scan {
     }
 }
 
-/// The model that the path names, and whether its method streams: `…/models/{model}:{method}`, where the model may be
-/// `provider/model`.
+/// The request within a request for a count.
+fn inner<'a>(fields: &Fields<'a>, method: Method) -> Result<Option<&'a RawValue>, RequestError> {
+    if method != Method::CountTokens {
+        return Ok(None);
+    }
+    match node::raw(fields, COUNTED).map_err(|reason| malformed(COUNTED, reason))? {
+        Some(request) if !request.get().starts_with('{') => Err(malformed(COUNTED, "must be an object")),
+        request => Ok(request),
+    }
+}
+
+/// A count: `{"totalTokens": …}` (<https://ai.google.dev/api/tokens#response-body>).
+#[derive(Debug)]
+pub(super) struct Count;
+
+impl TokenCount for Count {
+    fn encode(&self, input_tokens: u64) -> Bytes {
+        serde_json::json!({"totalTokens": input_tokens}).to_string().into()
+    }
+
+    fn check(&self, body: &[u8]) -> Result<(), UpstreamError> {
+        observe::check_count(body)
+    }
+}
+
+/// The call that the path and the query ask for.
+struct Called {
+    model: String,
+    method: Method,
+    framing: Framing,
+}
+
+/// Reads the path, `…/models/{model}:{method}`, where the model may be `provider/model`, and the query, which says by
+/// `alt=sse` that a stream is to come as events, and not as one JSON array.
 ///
 /// # Errors
-/// `Malformed` for another path, and for a stream that is to come as one JSON array (without `alt=sse`).
-fn called(head: &Head<'_>) -> Result<(String, bool), RequestError> {
-    let no_call = || malformed("model", "the path must be models/{model}:generateContent or :streamGenerateContent");
+/// `Malformed` for another path, and for a form of answers that Gemini does not have.
+fn called(head: &Head<'_>) -> Result<Called, RequestError> {
+    let no_call = || {
+        malformed("model", "the path must be models/{model}:generateContent, :streamGenerateContent or :countTokens")
+    };
     let (_, call) = head.uri.path().split_once("/models/").ok_or_else(no_call)?;
     let (model, method) = call.rsplit_once(':').ok_or_else(no_call)?;
     let model = percent_decode_str(model).decode_utf8().map_err(|_| no_call())?;
-    let stream = match method {
-        "generateContent" => false,
-        "streamGenerateContent" => true,
-        _ => return Err(no_call()),
-    };
+    let method = Method::of(method).ok_or_else(no_call)?;
     if model.is_empty() {
         return Err(no_call());
     }
-    let mut query = head.uri.query().unwrap_or_default().split('&');
-    if stream && !query.any(|pair| matches!(pair, "alt=sse" | "$alt=sse" | "%24alt=sse")) {
-        return Err(malformed("alt", "must be sse: a stream is an event stream here, and no JSON array"));
-    }
-    Ok((model.into_owned(), stream))
+    let word = |text| percent_decode_str(text).decode_utf8_lossy();
+    let pairs = head.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let forms = pairs.filter(|(name, _)| matches!(word(name).as_ref(), "alt" | "$alt"));
+    let mut forms = forms.map(|(_, form)| match word(form).as_ref() {
+        "sse" => Ok(Framing::Events),
+        "json" => Ok(Framing::Array),
+        _ => Err(malformed("alt", "must be sse or json")),
+    });
+    let framing = forms.next_back().transpose()?.unwrap_or(Framing::Array);
+    Ok(Called { model: model.into_owned(), method, framing })
 }
 
 /// A number of the configuration that bounds the cost. Gemini takes 0 for its default, so 0 is refused.

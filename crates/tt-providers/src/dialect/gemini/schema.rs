@@ -90,16 +90,20 @@ impl Inlining {
 }
 
 /// Rewrites the schema of the arguments of a tool, which may use all of JSON Schema: resolves references, removes
-/// `$schema`, and makes a root without a type an object.
-pub(super) fn for_tool(schema: &Value, inlining: &mut Inlining) -> Result<Value, String> {
-    let Value::Object(mut root) = inline(schema, inlining)? else {
-        return Err("must be a JSON Schema object".to_owned());
+/// `$schema`, and makes a root without a type an object. A schema that refers to itself keeps its references; the second
+/// value is true then.
+pub(super) fn for_tool(schema: &Value, inlining: &mut Inlining) -> Result<(Value, bool), String> {
+    let (inlined, keeps) = match inline(schema, inlining) {
+        Ok(inlined) => (inlined, false),
+        Err(reason) if reason == RECURSIVE => (schema.clone(), true),
+        Err(reason) => return Err(reason),
     };
+    let Value::Object(mut root) = inlined else { return Err("must be a JSON Schema object".to_owned()) };
     root.shift_remove("$schema");
-    if !root.contains_key("type") {
+    if !root.contains_key("type") && !root.contains_key("$ref") {
         root.shift_insert(0, "type".to_owned(), json!("object"));
     }
-    Ok(Value::Object(root))
+    Ok((Value::Object(root), keeps))
 }
 
 /// Rewrites the schema of an answer with the keywords that Gemini takes. Other keywords go into the description, where
@@ -286,7 +290,7 @@ mod tests {
     use super::*;
 
     fn for_tool(schema: &Value) -> Result<Value, String> {
-        super::for_tool(schema, &mut Inlining::of([schema].into_iter()))
+        super::for_tool(schema, &mut Inlining::of([schema].into_iter())).map(|(schema, _)| schema)
     }
 
     fn for_answer(schema: &Value, description: Option<&str>) -> Result<(Value, bool), String> {
@@ -318,11 +322,18 @@ mod tests {
 
     #[test]
     fn a_schema_that_cannot_be_resolved_says_why() {
-        let tree = json!({"properties": {"next": {"$ref": "#"}}});
-        assert_eq!(for_tool(&tree), Err(RECURSIVE.to_owned()));
         assert!(for_tool(&json!({"$ref": "https://example.com/x.json"})).is_err());
         assert!(for_tool(&json!({"$ref": "#/$defs/none"})).is_err());
         assert!(for_tool(&json!("object")).is_err());
+    }
+
+    #[test]
+    fn a_tools_schema_that_refers_to_itself_keeps_its_references() {
+        let tree = json!({"$schema": "x", "properties": {"next": {"$ref": "#"}, "a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {}}});
+        let (kept, keeps) = super::for_tool(&tree, &mut Inlining::of([&tree].into_iter())).unwrap();
+        assert!(keeps);
+        let want = json!({"type": "object", "properties": tree["properties"], "$defs": tree["$defs"]});
+        assert_eq!(kept, want);
     }
 
     #[test]

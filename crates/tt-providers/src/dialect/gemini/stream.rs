@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::finish::{Finish, FinishReason};
@@ -15,7 +16,7 @@ use tt_core::usage::Reported;
 
 use super::finish::Ending;
 use super::parts::{Piece, drawn, origin, piece};
-use super::wire::{Candidate, Response};
+use super::wire::{Candidate, PromptFeedback, Response};
 use super::{error, reply, usage};
 use crate::codec::{StreamDecoder, Undo};
 use crate::dialect::held::MOST_BLOCKS;
@@ -86,10 +87,10 @@ impl Decoder {
         for (position, candidate) in (0u32..).zip(chunk.candidates.unwrap_or_default()) {
             self.candidate(position, candidate, from, out)?;
         }
-        let blocked = chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());
-        if blocked && self.answers.is_empty() {
+        if let Some(finish) = chunk.prompt_feedback.and_then(PromptFeedback::finish)
+            && self.answers.is_empty()
+        {
             self.answers.insert(0, Answer { finished: true, ..Answer::default() });
-            let finish = Finish::because(FinishReason::ContentFilter);
             out.push(Event::Finish { choice: 0, finish });
         }
         self.content |= out.iter().skip(from).any(Event::is_content);
@@ -130,7 +131,8 @@ impl Decoder {
         };
         answer.finished = true;
         answer.stop(choice, out);
-        out.push(Event::Finish { choice, finish: Finish::in_word(reason, word) });
+        let detail = candidate.finish_message.map(Value::String);
+        out.push(Event::Finish { choice, finish: Finish { detail, ..Finish::in_word(reason, word) } });
         Ok(())
     }
 }

@@ -136,7 +136,7 @@ pub(super) fn declarations<'a>(
             Tool::Function(function) => functions.push(FunctionDeclaration {
                 name: names.sent(&function.name),
                 description: function.description.clone(),
-                parameters_json_schema: parameters(i, function, inlining)?,
+                parameters_json_schema: parameters(i, function, inlining, notes)?,
                 response_json_schema: function.response.clone(),
             }),
             Tool::Custom(custom) => functions.push(FunctionDeclaration {
@@ -156,11 +156,19 @@ pub(super) fn declarations<'a>(
     Ok(entries)
 }
 
-fn parameters(i: usize, tool: &Function, inlining: &mut Inlining) -> Result<Option<Value>, RequestError> {
+fn parameters(
+    i: usize,
+    tool: &Function,
+    inlining: &mut Inlining,
+    notes: &mut Notes,
+) -> Result<Option<Value>, RequestError> {
     let Some(parameters) = tool.parameters.as_ref().filter(|parameters| !parameters.is_null()) else { return Ok(None) };
-    schema::for_tool(parameters, inlining)
-        .map(Some)
-        .map_err(|reason| RequestError::unsupported(Field::ToolParameters(i), reason))
+    let (parameters, refers) = schema::for_tool(parameters, inlining)
+        .map_err(|reason| RequestError::unsupported(Field::ToolParameters(i), reason))?;
+    if refers {
+        notes.changed(Field::ToolParameters(i), "it refers to itself: its references are sent as they are");
+    }
+    Ok(Some(parameters))
 }
 
 /// The parameters of the function that stands for a custom tool (`MAPPING.md`, Tools).

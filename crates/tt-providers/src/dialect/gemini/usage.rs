@@ -26,6 +26,10 @@ struct Metadata {
     service_tier: Option<String>,
 }
 
+const AUDIO: &str = "AUDIO";
+const IMAGE: &str = "IMAGE";
+const VIDEO: &str = "VIDEO";
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Modality {
@@ -41,16 +45,26 @@ pub(super) fn reported(raw: &RawValue) -> Option<Reported> {
     let count = |tokens: Option<u64>| tokens.unwrap_or(0);
     let cache_read = count(metadata.cached_content_token_count);
     let tool_prompt = count(metadata.tool_use_prompt_token_count);
+    let cached = |modality| of(&metadata.cache_tokens_details, modality);
+    // Details count what the totals do: those of the prompt contain those of the cache.
+    let uncached = |modality| {
+        of(&metadata.prompt_tokens_details, modality)
+            .saturating_sub(cached(modality))
+            .saturating_add(of(&metadata.tool_use_prompt_tokens_details, modality))
+    };
+    let written = |modality| of(&metadata.candidates_tokens_details, modality);
     let usage = Usage {
         input: count(metadata.prompt_token_count).saturating_sub(cache_read).saturating_add(tool_prompt),
         cache_read,
         output: count(metadata.candidates_token_count).saturating_add(count(metadata.thoughts_token_count)),
         reasoning: metadata.thoughts_token_count,
-        audio_input: audio(&metadata.prompt_tokens_details)
-            .saturating_sub(audio(&metadata.cache_tokens_details))
-            .saturating_add(audio(&metadata.tool_use_prompt_tokens_details)),
-        audio_output: audio(&metadata.candidates_tokens_details),
+        audio_input: uncached(AUDIO),
+        audio_output: written(AUDIO),
         tool_prompt,
+        cached_audio: cached(AUDIO),
+        image_input: uncached(IMAGE),
+        image_output: written(IMAGE),
+        video_input: uncached(VIDEO),
         ..Usage::default()
     };
     if metadata.total_token_count.is_some_and(|total| total != usage.total()) {
@@ -82,11 +96,12 @@ pub(super) fn encode(usage: &Usage) -> Value {
     out
 }
 
-fn audio(details: &Option<Vec<Modality>>) -> u64 {
+/// The tokens of one modality.
+fn of(details: &Option<Vec<Modality>>, modality: &str) -> u64 {
     details
         .iter()
         .flatten()
-        .filter(|detail| detail.modality.as_deref() == Some("AUDIO"))
+        .filter(|detail| detail.modality.as_deref() == Some(modality))
         .fold(0, |sum, detail| sum.saturating_add(detail.token_count.unwrap_or(0)))
 }
 
@@ -111,6 +126,20 @@ mod tests {
         let usage = reported.usage;
         assert_eq!((usage.input, usage.cache_read, usage.output), (396, 1122, 387));
         assert_eq!((usage.audio_input, usage.reasoning, usage.total()), (42, Some(185), 1905));
+        assert_eq!(usage.cached_audio, 118);
+    }
+
+    #[test]
+    fn pictures_and_films_are_counted_by_what_is_not_cached() {
+        let usage = usage(
+            r#"{"promptTokenCount":100,"cachedContentTokenCount":30,"candidatesTokenCount":50,"totalTokenCount":150,
+            "promptTokensDetails":[{"modality":"IMAGE","tokenCount":40},{"modality":"VIDEO","tokenCount":20}],
+            "cacheTokensDetails":[{"modality":"IMAGE","tokenCount":30}],
+            "candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":45},{"modality":"TEXT","tokenCount":5}]}"#,
+        );
+        let usage = usage.unwrap().usage;
+        assert_eq!((usage.image_input, usage.video_input, usage.image_output), (10, 20, 45));
+        assert_eq!((usage.input, usage.output), (70, 50));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
+use tt_core::call::finish::{Finish, FinishReason};
 
 use crate::dialect::few::Few;
 use crate::upstream::error::UpstreamError;
@@ -43,7 +45,16 @@ impl<'a> Response<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PromptFeedback {
-    pub(super) block_reason: Option<String>,
+    block_reason: Option<String>,
+    block_reason_message: Option<String>,
+}
+
+impl PromptFeedback {
+    /// The end of an answer that Gemini did not begin; `None` where the prompt was not blocked.
+    pub(super) fn finish(self) -> Option<Finish> {
+        let detail = self.block_reason_message.map(Value::String);
+        Some(Finish { detail, ..Finish::in_word(FinishReason::ContentFilter, self.block_reason?) })
+    }
 }
 
 /// One candidate: a whole answer, or a piece of a streamed one.
@@ -54,6 +65,8 @@ pub(super) struct Candidate<'a> {
     pub(super) content: Option<Content<'a>>,
     #[serde(borrow)]
     pub(super) finish_reason: Option<Cow<'a, str>>,
+    /// The reason in a sentence.
+    pub(super) finish_message: Option<String>,
     /// The index of the candidate. Gemini leaves out 0, and older models leave it out always.
     pub(super) index: Option<u32>,
     pub(super) logprobs_result: Option<LogprobsResult>,

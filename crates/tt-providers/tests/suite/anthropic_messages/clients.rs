@@ -178,6 +178,7 @@ fn a_conversation_that_anthropic_keeps_is_refused_elsewhere_in_words_that_its_sd
         code: "unsupported_parameter",
         message: "no",
         param: Some("thread"),
+        retry_after: None,
         request_id: Some(uuid::Uuid::from_u128(7)),
         original: None,
     };

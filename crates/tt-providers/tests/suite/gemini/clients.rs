@@ -1,24 +1,27 @@
 //! Clients of Gemini: their requests, read, passed through and translated; the answers written for them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use tt_core::Dialect;
-use tt_core::call::conversation::{Conversation, Part, Role, ToolChoice};
+use tt_core::call::conversation::{Conversation, Part, Role};
 use tt_providers::codec::{Head, PublicError};
 use tt_providers::sse::Framer;
-use tt_providers::{ClientRequest, Exchange, Facts, RequestError, Target, codec};
+use tt_providers::{ClientRequest, Exchange, Facts, Framing, RequestError, Target, codec};
 use uuid::Uuid;
 
 mod answers;
 mod round_trip;
+mod settings;
 
-const PLAIN: &str = "/v1beta/models/alias:generateContent";
-const STREAM: &str = "/v1beta/models/alias:streamGenerateContent?alt=sse";
+pub(crate) const PLAIN: &str = "/v1beta/models/alias:generateContent";
+pub(crate) const STREAM: &str = "/v1beta/models/alias:streamGenerateContent?alt=sse";
+const ARRAY: &str = "/v1beta/models/alias:streamGenerateContent";
 
-fn read(uri: &str, body: impl Into<Bytes>) -> Result<ClientRequest, RequestError> {
+pub(crate) fn read(uri: &str, body: impl Into<Bytes>) -> Result<ClientRequest, RequestError> {
     let (uri, headers) = (uri.parse::<Uri>().unwrap(), HeaderMap::new());
     let ingress = codec(Dialect::Gemini).ingress.unwrap();
     ClientRequest::read(ingress, &Head { uri: &uri, headers: &headers }, body.into())
@@ -32,9 +35,16 @@ fn decoded(body: &Value) -> Conversation {
     Conversation::clone(&request(body).call().unwrap_or_else(|error| panic!("{error}: {body}")))
 }
 
-fn exchange(uri: &str, body: &Value, dialect: Dialect, model: &str) -> Result<Exchange, String> {
-    let request = Arc::new(read(uri, body.to_string()).unwrap());
-    Exchange::new(&request, dialect, Target { model, facts: None }, None, (1_800_000_000, Uuid::nil()))
+pub(crate) fn exchange(uri: &str, body: &Value, dialect: Dialect, model: &str) -> Result<Exchange, String> {
+    exchange_with(&Arc::new(read(uri, body.to_string()).unwrap()), dialect, Target { model, facts: None })
+}
+
+pub(crate) fn exchange_with(
+    request: &Arc<ClientRequest>,
+    dialect: Dialect,
+    target: Target<'_>,
+) -> Result<Exchange, String> {
+    Exchange::new(request, dialect, target, None, (1_800_000_000, Uuid::nil()))
         .map_err(|error| request.describe(&error))
 }
 
@@ -74,8 +84,22 @@ fn the_path_names_the_model_and_the_stream() {
     for uri in ["/", "/v1beta/models/a", "/v1beta/models/:generateContent", "/v1beta/models/a:other"] {
         assert!(facts(uri).is_err(), "{uri}");
     }
-    let array = facts("/v1beta/models/a:streamGenerateContent").unwrap_err();
-    assert!(array.to_string().contains("event stream"), "{array}");
+    let unknown = facts("/v1beta/models/a:streamGenerateContent?alt=media").unwrap_err();
+    assert!(unknown.to_string().contains("must be sse or json"), "{unknown}");
+}
+
+#[test]
+fn a_stream_comes_as_events_only_where_the_query_asks_for_them() {
+    for (query, framing) in [
+        ("?alt=sse", Framing::Events),
+        ("?%24alt=sse&x=y", Framing::Events),
+        ("?key=k", Framing::Array),
+        ("?alt=json", Framing::Array),
+        ("", Framing::Array),
+    ] {
+        let request = read(&format!("/v1beta/models/a:streamGenerateContent{query}"), "{}").unwrap();
+        assert_eq!(request.framing(), framing, "{query}");
+    }
 }
 
 #[test]
@@ -344,42 +368,55 @@ fn the_word_for_no_signature_is_none() {
 }
 
 #[test]
-fn the_rule_for_calling_tools_is_read() {
-    let choice = |config: Value| {
-        decoded(&json!({"contents": [user("x")], "toolConfig": {"functionCallingConfig": config}})).tool_choice
-    };
-    let allowed = |names: &[&str], required| {
-        Some(ToolChoice::Allowed { names: names.iter().map(|name| (*name).to_owned()).collect(), required })
-    };
-    assert_eq!(choice(json!({})), None);
-    assert_eq!(choice(json!({"mode": "auto"})), Some(ToolChoice::Auto));
-    assert_eq!(choice(json!({"mode": "NONE"})), Some(ToolChoice::None));
-    assert_eq!(choice(json!({"mode": "ANY"})), Some(ToolChoice::Required));
-    assert_eq!(choice(json!({"mode": "ANY", "allowedFunctionNames": ["f"]})), Some(ToolChoice::Named("f".into())));
-    assert_eq!(choice(json!({"mode": "ANY", "allowed_function_names": ["f", "g"]})), allowed(&["f", "g"], true));
-    assert_eq!(choice(json!({"mode": "VALIDATED", "allowedFunctionNames": ["f"]})), allowed(&["f"], false));
+fn a_count_is_asked_for_in_both_ways() {
+    const COUNT: &str = "/v1beta/models/alias:countTokens";
+    let target = Target { model: "gemini-x", facts: None };
+    for (body, sent) in [
+        (r#"{"contents":[{"parts":[{"text":"one two"}]}]}"#, r#"{"contents":[{"parts":[{"text":"one two"}]}]}"#),
+        (
+            r#"{"generateContentRequest":{"model":"models/alias","contents":[{"parts":[{"text":"one two"}]}]}}"#,
+            r#"{"generateContentRequest":{"model":"models/gemini-x","contents":[{"parts":[{"text":"one two"}]}]}}"#,
+        ),
+    ] {
+        let request = Arc::new(read(COUNT, body).unwrap());
+        assert_eq!(request.count().unwrap().encode(7), r#"{"totalTokens":7}"#);
+        assert_eq!(request.call().unwrap().texts().collect::<Vec<_>>(), ["one two"], "{body}");
+        let exchange = exchange_with(&request, Dialect::Gemini, target).unwrap();
+        assert_eq!(exchange.path(), "/v1beta/models/gemini-x:countTokens");
+        assert_eq!(String::from_utf8(exchange.body().to_vec()).unwrap(), sent);
+        assert_eq!(exchange.reply(r#"{ "totalTokens": 3 }"#.into()).unwrap().body, r#"{ "totalTokens": 3 }"#);
+        assert!(exchange.reply("[]".into()).is_err());
+    }
+    assert!(read(COUNT, r#"{"generateContentRequest":7}"#).is_err());
+    let fault = read(COUNT, r#"{"generateContentRequest":{"contents":[{"parts":[{"text":7}]}]}}"#).unwrap();
+    let error = fault.describe(&fault.call().unwrap_err());
+    assert!(error.starts_with("generateContentRequest.contents[0].parts[0].text: "), "{error}");
+    assert!(read(PLAIN, "{}").unwrap().count().is_none());
 }
 
 #[test]
-fn under_a_budget_only_what_is_known_to_be_free_is_taken() {
-    let fees = |fields: Value| {
-        let mut body = json!({"contents": [user("x")]});
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let request = request(&body);
-        request.fees().map_err(|error| request.describe(&error))
+fn an_error_of_gemini_is_written_as_it_came() {
+    let given = "{\n  \"error\": {\"code\": 429, \"message\": \"a  b\"}\n}";
+    let codec = codec(Dialect::Gemini);
+    let refused = codec.egress.refused(429, &HeaderMap::new(), given.as_bytes());
+    let original = refused.original.unwrap().body;
+    let error = PublicError {
+        status: 429,
+        kind: "k",
+        code: "c",
+        message: "m",
+        param: None,
+        retry_after: None,
+        request_id: None,
+        original: Some(&original),
     };
-    assert!(fees(json!({"labels": {}, "toolConfig": {"retrievalConfig": {}}})).is_ok());
-    assert!(fees(json!({"cachedContent": "cachedContents/x"})).unwrap().by_reference);
-    assert!(fees(json!({"generationConfig": {"thinkingConfig": {"thinkingBudget": 9}}})).unwrap().fixed_thinking);
-    for (fields, named) in [
-        (json!({"tools": [{"codeExecution": {}}]}), "tools[0] "),
-        (json!({"generationConfig": {"responseModalities": ["IMAGE"]}}), "generationConfig.responseModalities "),
-        (json!({"generationConfig": {"imageConfig": {}}}), "generationConfig.imageConfig "),
-        (json!({"somethingNew": 1}), "somethingNew "),
-    ] {
-        let error = fees(fields).unwrap_err();
-        assert!(error.starts_with(named), "{error}");
-    }
+    assert_eq!(codec.ingress.unwrap().encode_error(&error), given);
+    // In a stream it is one line.
+    let exchange = exchange(STREAM, &json!({"contents": [user("x")]}), Dialect::Gemini, "gemini-x").unwrap();
+    let mut out = BytesMut::new();
+    exchange.stream().broke(&error, &mut out);
+    assert_eq!(out, "data: {\"error\":{\"code\":429,\"message\":\"a  b\"}}\r\n\r\n");
+    assert!(codec.egress.refused(502, &HeaderMap::new(), b"<html>").original.is_none());
 }
 
 #[test]
@@ -390,6 +427,7 @@ fn an_error_is_written_in_googles_shape() {
         code: "rate_limit_exceeded",
         message: "Too many requests.",
         param: Some("contents"),
+        retry_after: Some(Duration::from_millis(11_200)),
         request_id: None,
         original: None,
     };
@@ -401,6 +439,7 @@ fn an_error_is_written_in_googles_shape() {
     );
     assert_eq!(body["error"]["details"][0]["reason"], "RATE_LIMIT_EXCEEDED");
     assert_eq!(body["error"]["details"][1]["fieldViolations"][0]["field"], "contents");
+    assert_eq!(body["error"]["details"][2]["retryDelay"], "12s");
 }
 
 /// A stream that passes through is the provider's, byte for byte, wherever it is cut; its account does not depend on the

@@ -63,7 +63,8 @@ fn a_prompt_too_long_is_known_by_its_message() {
 fn an_array_around_the_error_changes_nothing() {
     let recording = Recording::of("gemini-stream-generate-google-wraps-api-errors-on-stream-call-f6c3d6ea");
     let bare = refused(404, &HeaderMap::new(), &recording.body());
-    assert_eq!(bare, of(404, &json!([recording.json["response"]["body"]])));
+    let wrapped = of(404, &json!([recording.json["response"]["body"]]));
+    assert_eq!(tt_providers::Refused { original: bare.original.clone(), ..wrapped }, bare);
     assert_eq!(bare.kind, RefusedKind::NotFound);
 }
 

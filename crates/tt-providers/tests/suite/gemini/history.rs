@@ -31,7 +31,8 @@ fn arguments_are_an_object_or_refused() {
     let args = |arguments: &str| body(&with(arguments), OLD)["contents"][1]["parts"].clone();
     assert_eq!(args(""), json!([{"functionCall": {"name": "f", "args": {}}}]));
     assert_eq!(args(" {\"a\": [1]} "), json!([{"functionCall": {"name": "f", "args": {"a": [1]}}}]));
-    for wrong in ["[]", "1", "{", "{} {}", "null"] {
+    assert_eq!(args("null"), json!([{"functionCall": {"name": "f", "args": {}}}]));
+    for wrong in ["[]", "1", "{", "{} {}"] {
         assert_eq!(refused_for(&with(wrong), OLD), "messages[1].tool_calls[0].function.arguments", "{wrong}");
     }
 }
@@ -144,6 +145,29 @@ fn pictures_of_results_stand_inside_them_on_3_and_behind_them_before() {
     let before = contents(messages(), OLD);
     assert_eq!(before[2]["parts"], json!([{"functionResponse": {"name": "f", "response": response}}]));
     assert_eq!(before[3], json!({"role": "user", "parts": [blob]}));
+}
+
+#[test]
+fn media_that_gemini_takes_in_no_result_stand_behind_it() {
+    let inline = |mime: &str| Part::Image(Image::new(Media::Inline { mime: mime.to_owned(), data: "QUJD".to_owned() }));
+    let content = vec![inline("image/gif"), inline("image/jpg"), inline("image/webp"), inline("image/heic")];
+    let said = contents(vec![user("q"), assistant(vec![call("call_1", "f", "{}")]), result("call_1", content)], NEW);
+    let blob = |mime: &str| json!({"inlineData": {"mimeType": mime, "data": "QUJD"}});
+    assert_eq!(said[2]["parts"][0]["functionResponse"]["parts"], json!([blob("image/jpeg"), blob("image/webp")]));
+    assert_eq!(said[3]["parts"], json!([blob("image/gif"), blob("image/heic")]));
+}
+
+#[test]
+fn a_result_that_gemini_would_read_as_a_reference_is_text() {
+    for (given, sent) in [
+        (r##"{"a": {"$ref": "#/x"}}"##, json!({"output": r##"{"a": {"$ref": "#/x"}}"##})),
+        (r#"{"\u0024ref": "x"}"#, json!({"output": r#"{"\u0024ref": "x"}"#})),
+        (r#"{"ref": "$ref is a word"}"#, json!({"ref": "$ref is a word"})),
+    ] {
+        let said =
+            contents(vec![user("q"), assistant(vec![call("call_1", "f", "{}")]), text_result("call_1", given)], NEW);
+        assert_eq!(said[2]["parts"][0]["functionResponse"]["response"], sent, "{given}");
+    }
 }
 
 #[test]

@@ -336,8 +336,8 @@ fn tools_that_cannot_be_declared_are_refused() {
     let grammar = CustomTool { name: "g".into(), format, ..CustomTool::default() };
     let conversation = with(|c| c.tools = vec![tool("a"), Tool::Custom(grammar)]);
     assert_eq!(refused_for(&conversation, NEW), "tools[1].custom.format");
-    let tree = json!({"type": "object", "properties": {"next": {"$ref": "#"}}});
-    let conversation = with(|c| c.tools = vec![Tool::Function(Function { parameters: Some(tree), ..function("t") })]);
+    let far = json!({"type": "object", "properties": {"next": {"$ref": "https://example.org/x.json"}}});
+    let conversation = with(|c| c.tools = vec![Tool::Function(Function { parameters: Some(far), ..function("t") })]);
     assert_eq!(refused_for(&conversation, NEW), "tools[0].function.parameters");
 }
 

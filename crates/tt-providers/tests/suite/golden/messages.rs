@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
 use tt_core::Dialect;
+use tt_providers::Exchange;
 
 use super::Golden;
 use super::text::{body, snapshot};
@@ -10,13 +12,17 @@ use crate::anthropic_messages::client::{Client, answered, streamed};
 use crate::fixtures::{DIALECTS, Recording, made, name};
 use crate::support::Model;
 
-/// A request as each model gets it, the models of its own dialect left out: they get its bytes.
 fn sent(request: &[u8]) -> String {
+    for_each_model(Dialect::AnthropicMessages, |model| Client::asking(request).and_then(|client| client.to(model)))
+}
+
+/// A request of a client of `own` as each model gets it, the models of that dialect left out: they get its bytes.
+pub(super) fn for_each_model(own: Dialect, to: impl Fn(&Model) -> Result<Exchange, String>) -> String {
     let mut text = String::new();
     let mut before = String::new();
-    for model in Model::all().iter().filter(|model| model.dialect != Dialect::AnthropicMessages) {
+    for model in Model::all().iter().filter(|model| model.dialect != own) {
         writeln!(text, "--- {} ({})", name(model.dialect), model.name).unwrap();
-        let found = match Client::asking(request).and_then(|client| client.to(model)) {
+        let found = match to(model) {
             Ok(exchange) => {
                 let notes =
                     exchange.notes().iter().map(|note| format!("{:?} {}: {}\n", note.what, note.param, note.why));
@@ -28,6 +34,15 @@ fn sent(request: &[u8]) -> String {
         before = found;
     }
     text
+}
+
+/// The event stream of a case made by hand.
+pub(super) fn events(case: &Value) -> String {
+    let event = |event: &Value| match event {
+        Value::String(text) => format!("data: {text}\n\n"),
+        json => format!("data: {json}\n\n"),
+    };
+    case["events"].as_array().unwrap().iter().map(event).collect()
 }
 
 #[test]
@@ -60,11 +75,7 @@ fn golden_streams_to_messages() {
     let mut golden = Golden::new("messages_streams");
     for dialect in DIALECTS {
         for (case, json) in made(dialect, "streams") {
-            let event = |event: &serde_json::Value| match event {
-                serde_json::Value::String(text) => format!("data: {text}\n\n"),
-                json => format!("data: {json}\n\n"),
-            };
-            let sse: String = json["events"].as_array().unwrap().iter().map(event).collect();
+            let sse = events(&json);
             let got = streamed(dialect, sse.as_bytes(), sse.len());
             let error = got.error.map(|why| format!("error: {why}\n")).unwrap_or_default();
             golden.check(&format!("{}-{case}", name(dialect)), &snapshot(&format!("{}{error}", got.text)));

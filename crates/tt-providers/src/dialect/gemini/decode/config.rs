@@ -1,7 +1,7 @@
 //! Decodes `generationConfig`.
 
 use serde_json::Value;
-use tt_core::call::conversation::{Format, Sampling, ThinkingConfig, ThinkingDisplay};
+use tt_core::call::conversation::{Format, Sampling, ThinkingConfig, ThinkingDisplay, ThinkingMode};
 use tt_core::call::extra::Extra;
 
 use super::left_over::keep;
@@ -114,8 +114,11 @@ fn thinking(config: &Node<'_, '_>) -> Result<ThinkingConfig, RequestError> {
         false => ThinkingDisplay::None,
     });
     let level = thinking.string("thinkingLevel")?.map(|level| level.to_ascii_lowercase());
+    let budget = thinking.whole("thinkingBudget")?;
     Ok(ThinkingConfig {
-        budget: thinking.whole("thinkingBudget")?,
+        budget,
+        // A budget of -1 leaves the amount to the model.
+        mode: (budget == Some(-1)).then_some(ThinkingMode::Adaptive),
         level: level.filter(|level| level != "thinking_level_unspecified"),
         display,
         ..ThinkingConfig::default()

@@ -58,7 +58,7 @@ pub(super) fn messages<'a>(body: &Node<'a, '_>, places: &mut Vec<MessagePlace>) 
         reader.content(i, &Node::of(content, path.index(i))?, content)?;
     }
     if reader.messages.len() == before {
-        return Err(path.malformed("must hold at least one part"));
+        return Err(path.malformed("must hold at least one content with a part"));
     }
     Ok(reader.messages)
 }
@@ -231,7 +231,8 @@ fn inline(blob: &Node<'_, '_>, part: &Node<'_, '_>, signature: Option<Signature>
 fn stored(file: &Node<'_, '_>, part: &Node<'_, '_>) -> Result<Part, RequestError> {
     let (url, mime) = (file.need_string("fileUri")?, file.string("mimeType")?);
     let title = file.string("displayName")?;
-    let kind = mime.as_deref().or_else(|| by_extension(&url)).unwrap_or_default();
+    let kind = mime.as_deref().or_else(|| by_extension(&url));
+    let kind = kind.or_else(|| is_film(&url).then_some("video")).unwrap_or_default();
     let kind = kind.split('/').next().unwrap_or_default().to_owned();
     let media = if url.starts_with(FILES) || url.starts_with("files/") {
         Media::FileId { provider: Provider::Gemini, id: url }
@@ -245,6 +246,13 @@ fn stored(file: &Node<'_, '_>, part: &Node<'_, '_>) -> Result<Part, RequestError
         _ => Part::Document(Document::new(media)),
     };
     finished(read, title, part)
+}
+
+/// True for the address of a film on YouTube, which Gemini reads without a media type.
+fn is_film(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(url);
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    matches!(host, "youtu.be" | "youtube.com" | "www.youtube.com" | "m.youtube.com")
 }
 
 /// Adds the fields that stand beside the media.

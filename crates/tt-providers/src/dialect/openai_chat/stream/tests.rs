@@ -295,6 +295,7 @@ fn an_error_ends_the_stream_without_done() {
         code: "code",
         message: "broke",
         param: None,
+        retry_after: None,
         request_id: None,
         original: None,
     };

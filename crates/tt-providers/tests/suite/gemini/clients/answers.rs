@@ -6,11 +6,13 @@ use tt_core::Dialect;
 use tt_core::call::conversation::Part;
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::reply::Reply;
+use tt_providers::codec::PublicError;
 use tt_providers::sse::Framer;
 
-use super::{PLAIN, STREAM, exchange, user};
+use super::{ARRAY, PLAIN, STREAM, exchange, user};
 use crate::api::gemini;
 use crate::api::{StreamDecoder, Undo};
+use crate::client::streamed;
 use crate::fixtures::{Recording, made};
 
 const MODEL: &str = "model";
@@ -189,6 +191,64 @@ fn every_stream_says_the_same_to_a_client_of_gemini() {
         seen += 1;
     }
     assert!(seen > 20, "{seen} streams");
+}
+
+/// Without `alt=sse` a stream is one JSON array of what the events would hold, whether it is translated or passes through.
+#[test]
+fn a_stream_without_events_is_one_array_of_the_same() {
+    let body = json!({"contents": [user("x")]});
+    let mut seen = 0;
+    for recording in Recording::all() {
+        let (Some(dialect), Some(sse), 200) = (recording.dialect(), recording.stream(), recording.status) else {
+            continue;
+        };
+        let form = |uri| streamed(&exchange(uri, &body, dialect, MODEL).unwrap(), sse.as_bytes(), sse.len());
+        let (events, array) = (form(STREAM), form(ARRAY));
+        assert_eq!(array.error, events.error, "{}", recording.id);
+        if events.error.is_some() {
+            continue;
+        }
+        let events: Vec<Value> = data(events.text.as_bytes())
+            .iter()
+            .filter(|data| !data.is_empty())
+            .map(|data| serde_json::from_slice(data).unwrap())
+            .collect();
+        let array: Vec<Value> = serde_json::from_str(&array.text)
+            .unwrap_or_else(|error| panic!("{}: {error}: {}", recording.id, array.text));
+        assert_eq!(array, events, "{}", recording.id);
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen} streams");
+}
+
+#[test]
+fn an_array_that_breaks_ends_with_the_error() {
+    let chunk = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\n\n";
+    let openai = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
+    let error = PublicError {
+        status: 502,
+        kind: "upstream_error",
+        code: "c",
+        message: "m",
+        param: None,
+        retry_after: None,
+        request_id: None,
+        original: None,
+    };
+    for (dialect, sse) in [(Dialect::Gemini, chunk), (Dialect::OpenAiChat, openai)] {
+        for (events, elements) in [("", 1), (sse, 2)] {
+            let mut stream = exchange(ARRAY, &json!({"contents": [user("x")]}), dialect, MODEL).unwrap().stream();
+            let (mut framer, mut out) = (Framer::new(), BytesMut::new());
+            framer.push(Bytes::from(events));
+            while let Some(frame) = framer.next() {
+                stream.frame(&frame.unwrap(), &mut out).unwrap();
+            }
+            stream.broke(&error, &mut out);
+            let array: Vec<Value> = serde_json::from_slice(&out).unwrap();
+            assert_eq!(array.len(), elements, "{array:?}");
+            assert_eq!(array[elements - 1]["error"]["code"], 502, "{array:?}");
+        }
+    }
 }
 
 #[test]
