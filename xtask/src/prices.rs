@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_is_no_file_of_facts_is_refused() {
-        let cut = committed().replacen("\"anthropic/chat\": 31", "\"anthropic/chat\": 32", 1);
+        let cut = committed().replacen("\"anthropic/chat\": 35", "\"anthropic/chat\": 36", 1);
         for (facts, why) in [
             ("", "not JSON"),
             ("[]", "no header"),

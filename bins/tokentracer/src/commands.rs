@@ -4,6 +4,7 @@
 mod budgets;
 mod healthcheck;
 mod migrate;
+mod prices;
 mod rotate;
 mod usage_export;
 mod users;
@@ -14,13 +15,14 @@ use tokio::runtime::Handle;
 use crate::config::Config;
 
 /// The command line of every command.
-pub(crate) fn command_lines() -> [Command; 6] {
+pub(crate) fn command_lines() -> [Command; 7] {
     [
         migrate::command(),
         healthcheck::command(),
         users::command(),
         budgets::command(),
         usage_export::command(),
+        prices::command(),
         rotate::command(),
     ]
 }
@@ -32,6 +34,7 @@ pub(crate) async fn run(name: &str, config: &Config, matches: &ArgMatches, contr
         "healthcheck" => healthcheck::run(config).await,
         "users" => users::run(config, matches, control).await,
         "budgets" => budgets::run(config, matches, control).await,
+        "prices" => prices::run(config, matches, control).await,
         "usage" => usage_export::run(config, matches, control).await,
         "secrets" => rotate::run(config, control).await,
         _ => Err(format!("there is no command {name}")),

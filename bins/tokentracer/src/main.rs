@@ -7,6 +7,7 @@ mod config;
 mod data_dir;
 mod logging;
 mod open_files;
+mod prices;
 mod secrets;
 mod serve;
 mod settings;

@@ -9,13 +9,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tt_core::price::PriceTable;
 use tt_http::App;
 
 use crate::config::{Config, Database};
 use crate::secrets::Secrets;
 use crate::wire::{Keys, wire};
-use crate::{data_dir, open_files, store};
+use crate::{data_dir, open_files, prices, store};
 
 /// Serves until SIGTERM or SIGINT. Errors are one line each.
 pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), String> {
@@ -23,7 +22,7 @@ pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), St
     let _locks = claim(&config)?;
     let secrets = Secrets::load_or_make(&config)?;
     let keys = Keys { keyring: secrets.keyring()?, sessions: secrets.sessions()? };
-    let prices = PriceTable::builtin().map_err(|error| format!("the price table: {error}"))?;
+    let prices = prices::in_force(&config.data_dir)?;
     // Listening comes before the store, so that an occupied port fails before a migration runs.
     let (listener, bound) = listen(SocketAddr::new(config.host, config.port)).await?;
     let store = store::open(&config, control).await?;

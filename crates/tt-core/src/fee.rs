@@ -28,7 +28,7 @@ pub enum FeeUnit {
     Query,
     /// Each prompt that was answered with the service, whatever the number of queries.
     Prompt,
-    /// Each session of the service.
+    /// Each session of the service. A session of a container with more than a gigabyte of memory counts as so many.
     Session,
     /// Each hour of use, where a begun hour counts as a whole one.
     Hour,

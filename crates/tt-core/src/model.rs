@@ -1,5 +1,9 @@
 //! Facts about a model that translation and limits need: its sizes and its abilities. They come from the price table.
 
+use serde::{Deserialize, Deserializer};
+
+use crate::call::thinking::ThinkingMode;
+
 /// The known facts about a model. `None` means that the table does not state the fact, not that the answer is "no".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ModelFacts {
@@ -33,6 +37,17 @@ pub struct Capabilities {
     pub none_reasoning_effort: Option<bool>,
     /// The model takes the effort `minimal`.
     pub minimal_reasoning_effort: Option<bool>,
+    /// The model can be made to call a tool; with `Some(false)` it refuses a request that forces one.
+    pub forced_tool_use: Option<bool>,
+    /// The model always thinks: a request cannot switch it off.
+    pub thinking_always_on: Option<bool>,
+    /// The values of Anthropic's `thinking.type` that the model takes.
+    pub thinking_types: ThinkingTypes,
+    /// The model takes `temperature` and `top_p` while it thinks; with `Some(false)` it refuses any but 1 unless thinking is
+    /// switched off (OpenAI).
+    pub sampling_params_with_thinking: Option<bool>,
+    /// The model takes cache marks on the parts of messages (OpenAI `prompt_cache_breakpoint`).
+    pub prompt_cache_breakpoint: Option<bool>,
     /// The model can think before it answers.
     pub reasoning: Option<bool>,
     /// The model reads pictures.
@@ -43,4 +58,56 @@ pub struct Capabilities {
     pub audio_input: Option<bool>,
     /// The model calls tools.
     pub function_calling: Option<bool>,
+}
+
+/// The switches for thinking that a model takes, as the price table lists them; empty where it does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ThinkingTypes(u8);
+
+impl ThinkingTypes {
+    const ALL: [(&'static str, ThinkingMode); 4] = [
+        ("adaptive", ThinkingMode::Adaptive),
+        ("between_tools", ThinkingMode::BetweenTools),
+        ("enabled", ThinkingMode::Enabled),
+        ("disabled", ThinkingMode::Disabled),
+    ];
+
+    /// True if the table lists them.
+    pub const fn is_known(self) -> bool {
+        self.0 != 0
+    }
+
+    /// True if `mode` is listed.
+    pub const fn has(self, mode: ThinkingMode) -> bool {
+        self.0 & Self::bit(mode) != 0
+    }
+
+    const fn bit(mode: ThinkingMode) -> u8 {
+        1 << mode as u8
+    }
+}
+
+impl<'de> Deserialize<'de> for ThinkingTypes {
+    /// Reads a list of words. One that is not known is passed over.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = Vec::<String>::deserialize(deserializer)?;
+        let known = |word: &String| Self::ALL.iter().find(|(name, _)| name == word).map(|(_, mode)| Self::bit(*mode));
+        Ok(Self(words.iter().filter_map(known).fold(0, |all, bit| all | bit)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abilities_that_are_not_listed_are_not_known() {
+        let listed = r#"{"thinking_types":["between_tools","adaptive","new"],"forced_tool_use":false,"new":[1]}"#;
+        let found: Capabilities = serde_json::from_str(listed).unwrap();
+        let types = found.thinking_types;
+        assert!(types.is_known() && types.has(ThinkingMode::Adaptive) && types.has(ThinkingMode::BetweenTools));
+        assert!(!types.has(ThinkingMode::Disabled) && !types.has(ThinkingMode::Enabled));
+        assert_eq!((found.forced_tool_use, found.thinking_always_on), (Some(false), None));
+        assert!(!Capabilities::default().thinking_types.is_known());
+    }
 }

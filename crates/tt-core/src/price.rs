@@ -9,17 +9,19 @@
 //! The prices of a request are those of the service tier its *answer* names, at its date and its total input (see
 //! `price/sheet.rs` for what stands in for a price that is not listed).
 //!
-//! Some classes of tokens have no price here and are priced as the class they are a part of: cached audio, and pictures
-//! and films in the input. Cache writes kept thirty minutes cost as those kept five, writes kept twelve hours as those
-//! kept one. The output of models that also write pictures or films at another price has no known cost. The table's
+//! A class of tokens that has no price of its own is priced as the class it is a part of. Cache writes kept thirty minutes
+//! cost as those kept five. The output of models that also write films at another price has no known cost. The table's
 //! `multipliers_milli` apply by [`crate::usage::Reported::modifiers`]: Anthropic's fast mode and inference in the US,
-//! OpenAI's regions. Of the fees beside tokens ([`crate::usage::Reported::fees`]) the table lists web searches by the
-//! query; an answer that was billed another fee has no known cost. Storage of explicit caches is not covered.
+//! OpenAI's regions; fast mode without a listed multiple has no known cost. Fees beside tokens
+//! ([`crate::usage::Reported::fees`]) have the prices of `price/fees.rs`; an answer that was billed a fee without a price
+//! has no known cost. Storage of explicit caches is not covered.
 
 mod bound;
 mod dated;
+mod difference;
 mod entry;
 mod exact_line;
+mod fees;
 mod lines;
 mod read;
 mod reprice;
@@ -28,6 +30,7 @@ mod table;
 mod unit;
 
 pub use bound::CostBound;
+pub use difference::ModelChange;
 pub use entry::{Listed, ModelEntry, Override};
 pub use lines::CostLine;
 pub use read::BadTable;

@@ -52,7 +52,7 @@ pub(crate) async fn complete(mut cx: Context, caller: KnownCaller) -> Result<Rep
     let dialect = cx.dialect.ok_or_else(ApiError::internal)?;
     let tags = admit::tags(cx.headers())?;
     let body = cx.counted_bytes(&caller).await?;
-    let inbound = Inbound::read(dialect, &cx.parts, body, caller.user_id, &cx.app.compute).await?;
+    let inbound = Inbound::read(dialect, &cx.parts, body, cx.app.thinking_of(&caller), &cx.app.compute).await?;
     let view = cx.app.directory.view(&caller).await?;
     if !caller.may_name(&view.routes, &inbound.facts().model) {
         return Err(ApiError::alias_not_allowed());

@@ -24,6 +24,8 @@ pub mod openai_chat;
 mod openai_error;
 mod openai_models;
 mod openai_responses;
+pub(crate) mod order;
+mod service_tier;
 mod short_name;
 mod signatures;
 mod text;

@@ -21,7 +21,9 @@ use crate::codec::{
 };
 use crate::dialect::codec;
 use crate::error::RequestError;
+use crate::kept_thinking::OwnThinking;
 use crate::slices::Slices;
+use crate::surrogates::mended;
 use crate::tally::Tally;
 use crate::upstream::error::UpstreamError;
 
@@ -42,6 +44,8 @@ pub struct ClientRequest {
     scanned: Box<dyn Scanned>,
     body: Bytes,
     call: Mutex<Option<Arc<Conversation>>>,
+    /// The place where thinking that the client loses is kept; `None`: it is not kept.
+    thinking: Option<OwnThinking>,
 }
 
 impl ClientRequest {
@@ -51,7 +55,14 @@ impl ClientRequest {
     /// As [`Ingress::scan`].
     pub fn read(ingress: &'static dyn Ingress, head: &Head<'_>, body: Bytes) -> Result<Self, RequestError> {
         let scanned = ingress.scan(head, &body)?;
-        Ok(Self { ingress, scanned, body, call: Mutex::default() })
+        Ok(Self { ingress, scanned, body, call: Mutex::default(), thinking: None })
+    }
+
+    /// Keeps the thinking that this client loses in `thinking`, and puts back what was kept there before.
+    #[must_use]
+    pub fn with_thinking(mut self, thinking: OwnThinking) -> Self {
+        self.thinking = Some(thinking);
+        self
     }
 
     /// The dialect of the client.
@@ -220,6 +231,9 @@ impl Exchange {
             if cap.is_some() {
                 Arc::make_mut(&mut call).sampling.max_output_tokens = cap;
             }
+            if let Some(thinking) = &request.thinking {
+                thinking.restore(&mut call, dialect, target.model);
+            }
             let lowered = lower_limit(&mut call, target);
             let mut encoded = translation.encode(&call, target)?;
             if encoded.undo.renamed() > MOST_RENAMED {
@@ -289,19 +303,25 @@ impl Exchange {
     /// # Errors
     /// As [`Translation::decode_reply`].
     pub fn reply(&self, body: Bytes) -> Result<Answer, UpstreamError> {
+        let readable = mended(&body);
         match &self.way {
             Way::PassThrough if let Some(count) = self.request.count() => {
-                count.check(&body)?;
+                count.check(&readable)?;
+                drop(readable);
                 Ok(Answer { body, usage: None, served_model: None, tally: Tally::default() })
             }
             Way::PassThrough => {
-                let facts = self.request.scanned.observe_reply(&body)?;
+                let facts = self.request.scanned.observe_reply(&readable)?;
+                drop(readable);
                 let tally =
                     Tally { output_text: facts.output_text, extra_bytes: facts.extra_bytes, ..Tally::default() };
                 Ok(Answer { body, usage: facts.usage, served_model: facts.model, tally })
             }
             Way::Translated { translation, undo, context, .. } => {
-                let reply = translation.decode_reply(&body, undo)?;
+                let reply = translation.decode_reply(&readable, undo)?;
+                if let (Some(thinking), [first, ..]) = (&self.request.thinking, reply.choices.as_slice()) {
+                    thinking.keep(&first.parts);
+                }
                 Ok(Answer {
                     body: self.request.scanned.encode_reply(&reply, context),
                     tally: Tally::of(&reply.output_text()),
@@ -319,6 +339,7 @@ impl Exchange {
             Way::Translated { translation, undo, context, .. } => AnswerStream::translated(
                 translation.stream_decoder(undo.clone()),
                 self.request.scanned.stream_encoder(context.clone()),
+                self.request.thinking.clone(),
             ),
         }
     }

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod agent_loops;
+#[cfg(test)]
 mod aliases;
 #[cfg(test)]
 mod api_keys;

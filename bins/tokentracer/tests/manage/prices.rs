@@ -203,7 +203,7 @@ async fn a_price_to_come_does_not_apply_yet_and_is_listed() {
     let to_come = r#"{"provider":"openai","model":"gpt-4o","usd_per_million":{"input":2.5,"output":0.333333,"cache_read":0.000001,"cache_write_5m":2.5,"cache_write_1h":2.5},"override":true,"effective_from":"2998-12-31T23:00:00.000Z"}"#;
     assert!(text.contains(&format!("{in_force},{to_come}")), "{text}");
     let list = list.json();
-    assert_eq!(list["as_of"], "2026-11-23");
+    assert_eq!(list["as_of"], "2026-11-25");
     let of = |model: &str| -> Vec<Value> {
         let entries = list["prices"].as_array().unwrap().iter();
         entries.filter(|entry| entry["model"] == model).cloned().collect()
@@ -231,6 +231,49 @@ async fn prices_from_the_same_moment_are_replaced_whatever_way_the_model_is_writ
     assert_eq!(answer.header("x-tokentracer-cost-usd"), Some("5"));
     let listed = world.client().bearer("").get("/manage/prices").send().await;
     listed.expect(401);
+}
+
+/// The shipped table with another price for the input of `gpt-4o`, of a later day.
+fn newer_table() -> String {
+    let shipped = include_str!("../../../../crates/tt-core/data/prices.json");
+    let mut table: Value = serde_json::from_str(shipped).unwrap();
+    table["header"]["as_of"] = json!("2999-01-01");
+    let models = table["models"].as_array_mut().unwrap();
+    let model = models.iter_mut().find(|model| model["id"] == "gpt-4o").unwrap();
+    model["prices"]["standard"]["input"] = json!(5_000_000);
+    table.to_string()
+}
+
+#[tokio::test]
+async fn a_newer_table_is_shown_first_and_then_put_in_force() {
+    let (world, _admin, ann) = stage().await;
+    world.mock.on("gpt-4o", Behaviour::ok().usage(USED));
+    let answer = ask(&ann.session, "openai/gpt-4o").await;
+    let before = recorded(&ann, &answer).await.cost_usd.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new.json");
+    std::fs::write(&file, newer_table()).unwrap();
+    let update = |flags: &[&str]| world.command(&[&["prices", "update", file.to_str().unwrap()], flags].concat());
+    let shown = update(&["--rerate-from", "2026-01-01"]).expect(0).out;
+    let repriced = "repriced\topenai gpt-4o\t2.5 / 10 / 1.25 / 2.5 -> 5 / 10 / 1.25 / 5\n";
+    assert!(shown.contains(repriced), "{shown}");
+    // 1000 tokens at 2.50 more
+    let after = before.plus(NanoUsd(2_500_000));
+    assert!(shown.contains(&format!("priced\topenai gpt-4o\t1 requests: {before} -> {after}\n")), "{shown}");
+    assert!(shown.ends_with("nothing has been changed: --apply does it\n"), "{shown}");
+    assert_eq!(recorded(&ann, &answer).await.cost_usd, Some(before));
+
+    let done = update(&["--rerate-from", "2026-01-01", "--apply"]).expect(0).out;
+    assert!(done.contains(repriced) && done.contains("holds from the next start"), "{done}");
+    assert_eq!(recorded(&ann, &answer).await.cost_usd, Some(after));
+    assert_eq!(costs(&ann, "").await, [Some(after)]);
+    // Against itself the table changes nothing; an older one, and what is no table, is refused.
+    assert_eq!(update(&[]).expect(0).out.lines().count(), 2);
+    std::fs::write(&file, newer_table().replace("2999-01-01", "2998-01-01")).unwrap();
+    assert!(update(&[]).expect(1).err.contains("of 2998-01-01"));
+    std::fs::write(&file, "{}").unwrap();
+    assert_eq!(update(&["--apply"]).expect(1).err.lines().count(), 1);
+    assert_eq!(update(&["--rerate-to", "2026-01-01"]).expect(2).out, "");
 }
 
 #[tokio::test]

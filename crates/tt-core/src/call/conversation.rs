@@ -105,6 +105,11 @@ impl Conversation {
     /// The longest time for which a mark on a part or a tool, or the request as a whole, asks the provider to cache the
     /// prompt; `None` where nothing asks for it.
     pub fn longest_cache(&self) -> Option<CacheTtl> {
+        self.cache_marks().chain(self.cache.automatic).max()
+    }
+
+    /// The cache marks on parts and tools.
+    pub fn cache_marks(&self) -> impl Iterator<Item = CacheTtl> {
         let parts = self.messages.iter().flat_map(|message| message.parts.iter());
         let marks = parts.flat_map(|part| {
             let inside = match part {
@@ -113,7 +118,7 @@ impl Conversation {
             };
             inside.iter().chain([part]).filter_map(Part::cache)
         });
-        marks.chain(self.tools.iter().filter_map(Tool::cache)).chain(self.cache.automatic).max()
+        marks.chain(self.tools.iter().filter_map(Tool::cache))
     }
 }
 

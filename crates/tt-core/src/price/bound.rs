@@ -74,17 +74,20 @@ impl PriceTable {
     /// (`auto`, any word that is not known), the priority tier counts too if it is listed, since a project's default at
     /// OpenAI and Anthropic may be that. So may be Anthropic's place of processing, `us`.
     ///
-    /// Two costs are left out: the fees of tools, and a higher price of a snapshot that answers for `asked`.
+    /// A fee that every answer of the model is billed counts too. Two costs are left out: the fees of tools, and a higher
+    /// price of a snapshot that answers for `asked`.
     pub fn worst_case(&self, provider: Provider, asked: &str, bound: &CostBound<'_>, at: Timestamp) -> Option<NanoUsd> {
-        let dearest = self.lookup(provider, asked)?.dearest(bound, at)?;
+        let entry = self.lookup(provider, asked)?;
+        let dearest = entry.dearest(bound, at)?;
         let input = u128::from(bound.input_tokens) * u128::from(dearest.input);
         let tokens = u128::from(bound.output_tokens) * u128::from(bound.choices.max(1));
+        // A model that makes pictures makes them without being asked.
         let output = match dearest.output {
             Some(price) => tokens.saturating_mul(u128::from(price)),
             None if tokens == 0 => 0,
             None => return None,
         };
-        let nano = dearest.nano(input.saturating_add(output));
+        let nano = dearest.nano(input.saturating_add(output)).saturating_add(entry.fee_of_an_answer());
         Some(NanoUsd(i64::try_from(nano).unwrap_or(i64::MAX)))
     }
 
@@ -98,9 +101,12 @@ impl PriceTable {
         money: NanoUsd,
         at: Timestamp,
     ) -> Option<u64> {
-        let dearest = self.lookup(provider, asked)?.dearest(bound, at)?;
+        let entry = self.lookup(provider, asked)?;
+        let dearest = entry.dearest(bound, at)?;
         let input = u128::from(bound.input_tokens) * u128::from(dearest.input);
-        let pico = dearest.pico(u128::try_from(money.0).unwrap_or(0));
+        let money = u128::try_from(money.0).unwrap_or(0);
+        let Some(for_tokens) = money.checked_sub(entry.fee_of_an_answer()) else { return Some(0) };
+        let pico = dearest.pico(for_tokens);
         let Some(left) = pico.checked_sub(input) else { return Some(0) };
         let price = u128::from(dearest.output?).saturating_mul(u128::from(bound.choices.max(1)));
         let tokens = left.checked_div(price).map_or(u64::MAX, |tokens| u64::try_from(tokens).unwrap_or(u64::MAX));
@@ -109,6 +115,11 @@ impl PriceTable {
 }
 
 impl ModelEntry {
+    /// The fee that every answer is billed, in nano-dollars, rounded up.
+    fn fee_of_an_answer(&self) -> u128 {
+        self.sheet.fees.of_every_answer().map_or(0, |charge| u128::from(charge.price).div_ceil(1000))
+    }
+
     /// The highest prices that may apply within `bound`; `None` when its input has no price.
     fn dearest(&self, bound: &CostBound<'_>, at: Timestamp) -> Option<Dearest> {
         if let Some(set) = self.override_at(at) {
@@ -133,23 +144,24 @@ impl ModelEntry {
             .collect();
         let place = (self.provider == Provider::Anthropic).then_some(DEFAULT_PLACE);
         let words = bound.region.into_iter().chain(place);
-        self.dearest_of(&prices, bound, self.sheet.millionths(words).max(ONCE))
+        self.dearest_of(&prices, bound, self.sheet.millionths(words)?.max(ONCE))
     }
 
     fn dearest_of(&self, prices: &[Prices], bound: &CostBound<'_>, millionths: u128) -> Option<Dearest> {
         let caches = bound.cache_write.is_some() || self.provider == Provider::OpenAi;
         let caches_long = bound.cache_write >= Some(CacheTtl::OneHour);
+        let caches_longest = bound.cache_write >= Some(CacheTtl::TwelveHours);
         let input = [
             Some(Class::Input),
             Some(Class::CacheRead),
             caches.then_some(Class::CacheWrite5m),
             caches_long.then_some(Class::CacheWrite1h),
+            caches_longest.then_some(Class::CacheWrite12h),
             bound.audio_input.then_some(Class::AudioInput),
             bound.audio_input.then_some(Class::CachedAudio),
             bound.audio_input.then_some(Class::VideoInput),
             bound.image_input.then_some(Class::ImageInput),
         ];
-        // A model that makes pictures makes them without being asked.
         let output = [Some(Class::Output), Some(Class::ImageOutput), bound.audio_output.then_some(Class::AudioOutput)];
         let most = |classes: &[Option<Class>]| {
             let all = classes.iter().flatten().flat_map(|class| prices.iter().map(|prices| prices.charged(*class)));

@@ -1,9 +1,10 @@
 //! One model of the table: its price sheet, the prices an administrator set over it, and the cost of an answer by them.
 
 use super::exact_line::ExactLine;
+use super::fees::Charge;
 use super::sheet::{self, Class, Prices, STANDARD, Sheet};
 use super::unit::PicoPerToken;
-use crate::fee::{Fee, FeeKind, FeeUnit};
+use crate::fee::Fee;
 use crate::model::ModelFacts;
 use crate::usage::{Reported, Usage};
 use crate::{Provider, Timestamp};
@@ -29,7 +30,7 @@ pub(super) enum Mode {
 }
 
 /// Prices that an administrator set for a model, in pico-dollars per token. From a moment on they replace the listed
-/// prices of every tier, context length, place and speed; web searches keep their listed price.
+/// prices of every tier, context length, place and speed; fees keep their listed prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
     /// The provider of the model.
@@ -106,27 +107,25 @@ impl ModelEntry {
     /// The cost of the tokens of one pass of an answer, in atto-dollars, which hold it exactly even where a multiple in
     /// thousandths applies. `None` when tokens have no price.
     pub(super) fn atto(&self, usage: &Usage, answer: &Reported, at: Timestamp) -> Option<u128> {
-        let (prices, millionths) = self.in_force(usage, answer, at);
+        let (prices, millionths) = self.in_force(usage, answer, at)?;
         Some(prices.charge(usage)?.saturating_mul(millionths))
     }
 
-    /// The prices of one pass of an answer, and the multiple of them in millionths.
-    fn in_force(&self, usage: &Usage, answer: &Reported, at: Timestamp) -> (Prices, u128) {
+    /// The prices of one pass of an answer, and the multiple of them in millionths; `None` when the multiple is not known.
+    fn in_force(&self, usage: &Usage, answer: &Reported, at: Timestamp) -> Option<(Prices, u128)> {
         match self.override_at(at) {
-            Some(set) => (set.prices(), sheet::ONCE),
+            Some(set) => Some((set.prices(), sheet::ONCE)),
             None => {
                 let tier = self.sheet.tier(answer.service_tier.as_deref());
-                (
-                    self.sheet.prices(tier, usage.total_input(), at),
-                    self.sheet.millionths(answer.modifiers.iter().map(String::as_str)),
-                )
+                let prices = self.sheet.prices(tier, usage.total_input(), at);
+                Some((prices, self.sheet.millionths(answer.modifiers.iter().map(String::as_str))?))
             }
         }
     }
 
     /// The lines of what [`Self::atto`] sums up.
     pub(super) fn lines(&self, usage: &Usage, answer: &Reported, at: Timestamp) -> Option<Vec<ExactLine>> {
-        let (prices, millionths) = self.in_force(usage, answer, at);
+        let (prices, millionths) = self.in_force(usage, answer, at)?;
         let used = sheet::parts(usage).into_iter().filter(|(count, _)| *count > 0);
         let line = |(count, class): (u64, Class)| {
             let per_unit = u128::from(prices.charged(class)?).saturating_mul(millionths);
@@ -137,27 +136,27 @@ impl ModelEntry {
 
     /// The lines of what [`Self::fees`] sums up.
     pub(super) fn fee_lines(&self, fees: &[Fee]) -> Option<Vec<ExactLine>> {
-        let line = |fee: &Fee| {
-            let (class, price) = self.fee_price(fee)?;
-            Some(ExactLine { class, count: fee.count, per_unit: u128::from(price).saturating_mul(sheet::ONCE) })
+        let line = |charge: Charge| {
+            let per_unit = u128::from(charge.price).saturating_mul(sheet::ONCE);
+            ExactLine { class: charge.class, count: charge.count, per_unit }
         };
-        fees.iter().filter(|fee| fee.count > 0).map(line).collect()
+        let charges = self.charges(fees).filter(|charge| charge.is_none_or(|charge| charge.count > 0));
+        charges.map(|charge| charge.map(line)).collect()
     }
 
     /// The cost of the fees beside tokens, in atto-dollars; `None` when one of them has no price.
     pub(super) fn fees(&self, fees: &[Fee]) -> Option<u128> {
-        fees.iter().try_fold(0_u128, |sum, fee| {
-            let price = self.fee_price(fee).map(|(_, price)| price);
-            Some(sum.saturating_add(sheet::times(fee.count, price)?.saturating_mul(sheet::ONCE)))
+        self.charges(fees).try_fold(0_u128, |sum, charge| {
+            let Charge { count, price, .. } = charge?;
+            let pico = u128::from(count) * u128::from(price);
+            Some(sum.saturating_add(pico.saturating_mul(sheet::ONCE)))
         })
     }
 
-    /// The class of a fee in the API, and the price of one unit of it in pico-dollars; `None` when it has no price.
-    fn fee_price(&self, fee: &Fee) -> Option<(&'static str, u64)> {
-        match (fee.kind, fee.unit) {
-            (FeeKind::WebSearch, FeeUnit::Query) => Some(("web_search", self.sheet.web_search?)),
-            _ => None,
-        }
+    /// What `fees` are charged, and what every answer of the model is. A fee is `None` when it has no price.
+    fn charges<'a>(&'a self, fees: &'a [Fee]) -> impl Iterator<Item = Option<Charge>> + 'a {
+        let of_every_answer = self.sheet.fees.of_every_answer().map(Some);
+        fees.iter().map(|fee| self.sheet.fees.charge(fee)).chain(of_every_answer)
     }
 
     pub(super) fn listed(&self, set: Option<&Override>, at: Timestamp) -> Listed<'_> {
@@ -180,11 +179,18 @@ impl Override {
     pub(super) fn prices(&self) -> Prices {
         let cache = |price: Option<PicoPerToken>| Some(price.unwrap_or(self.input).0);
         let (read, short, long) = (cache(self.cache_read), cache(self.cache_write_5m), cache(self.cache_write_1h));
-        // Sound and pictures cost as text does: their listed prices belong to the listed price of text, which the override
-        // replaces.
+        // Sound and pictures cost as text does: their listed prices belong to the listed price of text, which the
+        // override replaces.
         let mut prices = Prices::default();
-        let set = [Some(self.input.0), Some(self.output.0), read, short, long];
-        prices.0.iter_mut().zip(set).for_each(|(price, set)| *price = set);
+        for (class, price) in [
+            (Class::Input, Some(self.input.0)),
+            (Class::Output, Some(self.output.0)),
+            (Class::CacheRead, read),
+            (Class::CacheWrite5m, short),
+            (Class::CacheWrite1h, long),
+        ] {
+            prices.0[class as usize] = price;
+        }
         prices
     }
 }

@@ -10,8 +10,8 @@ use crate::record::{Attempt, AttemptEnded};
 /// The part of a cost that one class of tokens makes at one price, or one kind of fee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CostLine {
-    /// The class: `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`, `audio_input`, `audio_output`,
-    /// `audio_cache_read`, `image_input`, `image_output`, `video_input`, or `web_search` for searches, which are counted instead of tokens.
+    /// The class of tokens by its name in the API, such as `input` or `cache_write_1h`, or a service that was used, such as
+    /// `web_search`, whose uses are counted instead of tokens.
     pub class: &'static str,
     /// The number of tokens, or of searches.
     pub count: u64,

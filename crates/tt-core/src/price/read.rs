@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Map, Value};
 
 use super::entry::{Mode, ModelEntry};
+use super::fees::FeePrices;
 use super::sheet::{Class, Prices, STANDARD, Sheet, Tiers};
 use super::table::{FINGERPRINT_START, PriceTable, fingerprint};
 use crate::model::ModelFacts;
@@ -23,11 +24,8 @@ pub struct BadTable {
     pub reason: &'static str,
 }
 
-/// Classes that usage does not tell apart. Their tokens are priced as the class that they are a part of.
-const NOT_COUNTED: [&str; 1] = ["cache_write_over_12h"];
-
 /// Output that usage does not tell apart and that costs many times the text's price.
-const MIXED_OUTPUT: [&str; 1] = ["video_output"];
+const FILMS: &str = "video_output";
 
 impl PriceTable {
     /// The table shipped in the binary, read once.
@@ -52,11 +50,16 @@ fn table(json: &str) -> Result<PriceTable, BadTable> {
     if file.pointer("/header/unit_scale").and_then(Value::as_u64) != Some(12) {
         return Err(bad("header", "unit_scale", "must be 12: pico-dollars"));
     }
+    let shared = |provider: Provider| {
+        let fees = file.pointer(&format!("/header/fees/{provider}"));
+        FeePrices::read(fees).map_err(|(field, reason)| bad("header", &field, reason))
+    };
+    let fees = Provider::ALL.into_iter().map(|provider| Ok((provider, shared(provider)?))).collect::<Result<_, _>>()?;
     let listed = file.get("models").and_then(Value::as_array).filter(|models| !models.is_empty());
     let mut models: BTreeMap<Provider, BTreeMap<Box<str>, Arc<ModelEntry>>> = BTreeMap::new();
     for (place, value) in listed.ok_or_else(|| bad("header", "models", "must be a list of models"))?.iter().enumerate()
     {
-        let entry = entry(value, place)?;
+        let entry = entry(value, place, &fees)?;
         let (provider, id) = (entry.provider, entry.id.clone());
         if models.entry(provider).or_default().insert(id.clone(), Arc::new(entry)).is_some() {
             return Err(bad(&id, "id", "is listed twice"));
@@ -66,7 +69,8 @@ fn table(json: &str) -> Result<PriceTable, BadTable> {
     Ok(PriceTable { version, as_of: as_of.to_owned(), models })
 }
 
-fn entry(value: &Value, place: usize) -> Result<ModelEntry, BadTable> {
+/// Reads one model. `shared` are the fees of each provider that no model of it changes.
+fn entry(value: &Value, place: usize, shared: &BTreeMap<Provider, FeePrices>) -> Result<ModelEntry, BadTable> {
     let id = value.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| bad(&format!("model {place}"), "id", "must be a name"))?;
     let fail = |field: &str, reason| bad(id, field, reason);
@@ -89,16 +93,16 @@ fn entry(value: &Value, place: usize) -> Result<ModelEntry, BadTable> {
         id: id.into(),
         mode,
         facts: ModelFacts { context_window, max_output, capabilities },
-        sheet: sheet(value).map_err(|(field, reason)| fail(&field, reason))?,
+        sheet: sheet(value, shared.get(&provider)).map_err(|(field, reason)| fail(&field, reason))?,
         overrides: Vec::new(),
     })
 }
 
 type Fault = (String, &'static str);
 
-fn sheet(value: &Value) -> Result<Sheet, Fault> {
-    let mut mixed_output = false;
-    let tiers = tiers(value.get("prices"), "prices", &mut mixed_output)?;
+fn sheet(value: &Value, shared: Option<&FeePrices>) -> Result<Sheet, Fault> {
+    let mut writes_films = false;
+    let tiers = tiers(value.get("prices"), "prices", &mut writes_films)?;
     if !tiers.0.iter().any(|(name, _)| **name == *STANDARD) {
         return Err(("prices.standard".into(), "must be there"));
     }
@@ -107,7 +111,7 @@ fn sheet(value: &Value) -> Result<Sheet, Fault> {
         let above = long.get("when_input_tokens_above").and_then(Value::as_u64);
         let above = above.ok_or_else(|| (format!("long_context.{i}.when_input_tokens_above"), "must be a count"))?;
         long_context
-            .push((above, self::tiers(long.get("prices"), &format!("long_context.{i}.prices"), &mut mixed_output)?));
+            .push((above, self::tiers(long.get("prices"), &format!("long_context.{i}.prices"), &mut writes_films)?));
     }
     long_context.sort_by_key(|(above, _)| *above);
     let mut scheduled = Vec::new();
@@ -115,7 +119,7 @@ fn sheet(value: &Value) -> Result<Sheet, Fault> {
         let from = change.get("from_date").and_then(Value::as_str).unwrap_or_default();
         let from =
             Timestamp::parse("from_date", from).map_err(|_| (format!("scheduled.{i}.from_date"), "must be a date"))?;
-        scheduled.push((from, self::tiers(change.get("prices"), &format!("scheduled.{i}.prices"), &mut mixed_output)?));
+        scheduled.push((from, self::tiers(change.get("prices"), &format!("scheduled.{i}.prices"), &mut writes_films)?));
     }
     scheduled.sort_by_key(|(from, _)| *from);
     // The three sizes of search context cost the same or are not told apart by usage: the middle one stands for all.
@@ -128,6 +132,8 @@ fn sheet(value: &Value) -> Result<Sheet, Fault> {
                 .ok_or_else(|| ("web_search_per_query.medium".to_owned(), "must be a whole number of pico-dollars"))?,
         ),
     };
+    let fees = FeePrices::read(value.get("fees"))?.or_search(web_search);
+    let fees = shared.map_or_else(|| fees.clone(), |shared| fees.clone().over(shared));
     let none = Map::new();
     let multiples = match value.get("multipliers_milli") {
         None => &none,
@@ -140,21 +146,21 @@ fn sheet(value: &Value) -> Result<Sheet, Fault> {
         let milli = milli.ok_or_else(|| (format!("multipliers_milli.{word}"), "must be thousandths, 1 to 1000000"))?;
         multipliers_milli.push((word.as_str().into(), milli));
     }
-    Ok(Sheet { tiers, long_context, scheduled, web_search, multipliers_milli, mixed_output })
+    Ok(Sheet { tiers, long_context, scheduled, fees, multipliers_milli, writes_films })
 }
 
-fn tiers(value: Option<&Value>, path: &str, mixed_output: &mut bool) -> Result<Tiers, Fault> {
+fn tiers(value: Option<&Value>, path: &str, writes_films: &mut bool) -> Result<Tiers, Fault> {
     let by_tier = value.and_then(Value::as_object).ok_or_else(|| (path.to_owned(), "must be prices by tier"))?;
     let mut tiers = Vec::with_capacity(by_tier.len());
     for (tier, listed) in by_tier {
         let path = format!("{path}.{tier}");
         let listed = listed.as_object().ok_or_else(|| (path.clone(), "must be prices by class"))?;
-        tiers.push((tier.as_str().into(), prices(listed, &path, mixed_output)?));
+        tiers.push((tier.as_str().into(), prices(listed, &path, writes_films)?));
     }
     Ok(Tiers(tiers))
 }
 
-fn prices(listed: &Map<String, Value>, path: &str, mixed_output: &mut bool) -> Result<Prices, Fault> {
+fn prices(listed: &Map<String, Value>, path: &str, writes_films: &mut bool) -> Result<Prices, Fault> {
     let mut prices = Prices::default();
     for (name, value) in listed {
         let fault = |reason| (format!("{path}.{name}"), reason);
@@ -165,9 +171,9 @@ fn prices(listed: &Map<String, Value>, path: &str, mixed_output: &mut bool) -> R
             if listed.get("output") != Some(value) {
                 return Err(fault("must equal output: thinking is not priced apart"));
             }
-        } else if MIXED_OUTPUT.contains(&name.as_str()) {
-            *mixed_output |= listed.get("output") != Some(value);
-        } else if !NOT_COUNTED.contains(&name.as_str()) {
+        } else if name == FILMS {
+            *writes_films |= listed.get("output") != Some(value);
+        } else {
             return Err(fault("is no known class"));
         }
     }

@@ -1,6 +1,7 @@
 //! One model's price sheet: prices by service tier, for long contexts and for later dates, and the cost of tokens by
 //! it. Costs are exact, in whole pico-dollars; nothing is rounded here.
 
+use super::fees::FeePrices;
 use crate::Timestamp;
 use crate::usage::Usage;
 
@@ -17,14 +18,15 @@ pub(super) enum Class {
     CacheWrite1h,
     AudioInput,
     AudioOutput,
+    CacheWrite12h,
     CachedAudio,
     ImageInput,
-    ImageOutput,
     VideoInput,
+    ImageOutput,
 }
 
 impl Class {
-    pub(super) const COUNT: usize = 11;
+    pub(super) const COUNT: usize = 12;
 
     /// The names in the table, each at the position of its class.
     pub(super) const NAMES: [&str; Self::COUNT] = [
@@ -35,10 +37,11 @@ impl Class {
         "cache_write_1h",
         "audio_input",
         "audio_output",
+        "cache_write_over_12h",
         "audio_cache_read",
         "image_input",
-        "image_output",
         "video_input",
+        "image_output",
     ];
 
     /// The name in the API.
@@ -51,10 +54,11 @@ impl Class {
             Self::CacheWrite1h => "cache_write_1h",
             Self::AudioInput => "audio_input",
             Self::AudioOutput => "audio_output",
+            Self::CacheWrite12h => "cache_write_12h",
             Self::CachedAudio => "audio_cache_read",
             Self::ImageInput => "image_input",
-            Self::ImageOutput => "image_output",
             Self::VideoInput => "video_input",
+            Self::ImageOutput => "image_output",
         }
     }
 }
@@ -78,19 +82,23 @@ impl Prices {
         Self(std::array::from_fn(|i| self.0[i].max(other.0[i])))
     }
 
-    /// The price that a class is charged at. A cache class without a listed price has a stand-in that is never cheaper:
-    /// reads and writes cost at least the input price, and an hour's write at least the price of a five-minute one.
-    /// Input and output have no stand-in.
+    /// The price that a class is charged at. A class without a listed price has a stand-in that is never cheaper: reads
+    /// and writes of a cache cost at least the input price, and a write that is kept longer at least the price of one that
+    /// is kept shorter; sound, pictures and films cost what the text does that they are counted with. Input and output
+    /// have no stand-in.
     pub(super) fn charged(&self, class: Class) -> Option<u64> {
         self.of(class).or_else(|| match class {
             Class::Input | Class::Output => None,
             Class::CacheRead | Class::CacheWrite5m | Class::AudioInput | Class::ImageInput | Class::VideoInput => {
                 self.of(Class::Input)
             }
-            Class::CachedAudio => self.charged(Class::CacheRead),
             Class::CacheWrite1h => {
                 self.of(Class::Input).map(|input| input.max(self.of(Class::CacheWrite5m).unwrap_or(0)))
             }
+            Class::CacheWrite12h => {
+                self.charged(Class::CacheWrite1h).map(|hour| hour.max(self.of(Class::CacheWrite5m).unwrap_or(0)))
+            }
+            Class::CachedAudio => self.of(Class::CacheRead).or_else(|| self.charged(Class::AudioInput)),
             Class::AudioOutput | Class::ImageOutput => self.of(Class::Output),
         })
     }
@@ -106,20 +114,10 @@ impl Prices {
 
 /// The tokens of a usage by the class that they are priced as.
 pub(super) fn parts(usage: &Usage) -> [(u64, Class); Class::COUNT] {
-    // Sound, pictures and films are parts of the input or the output. If a provider reports more of them than there is, the
-    // text must not become negative.
-    let take = |of: &mut u64, part: u64| {
-        let taken = part.min(*of);
-        *of -= taken;
-        taken
-    };
-    let (mut input, mut output, mut cached) = (usage.input, usage.output, usage.cache_read);
-    let audio_in = take(&mut input, usage.audio_input);
-    let image_in = take(&mut input, usage.image_input);
-    let video_in = take(&mut input, usage.video_input);
-    let audio_out = take(&mut output, usage.audio_output);
-    let image_out = take(&mut output, usage.image_output);
-    let cached_audio = take(&mut cached, usage.cached_audio);
+    let ([audio_in, image_in, video_in], input) =
+        split(usage.input, [usage.audio_input, usage.image_input, usage.video_input]);
+    let ([cached_audio], cached) = split(usage.cache_read, [usage.cached_audio]);
+    let ([audio_out, image_out], output) = split(usage.output, [usage.audio_output, usage.image_output]);
     [
         (input, Class::Input),
         (audio_in, Class::AudioInput),
@@ -128,11 +126,24 @@ pub(super) fn parts(usage: &Usage) -> [(u64, Class); Class::COUNT] {
         (cached, Class::CacheRead),
         (cached_audio, Class::CachedAudio),
         (usage.cache_write_5m.saturating_add(usage.cache_write_30m), Class::CacheWrite5m),
-        (usage.cache_write_1h.saturating_add(usage.cache_write_12h), Class::CacheWrite1h),
+        (usage.cache_write_1h, Class::CacheWrite1h),
+        (usage.cache_write_12h, Class::CacheWrite12h),
         (output, Class::Output),
         (audio_out, Class::AudioOutput),
         (image_out, Class::ImageOutput),
     ]
+}
+
+/// The parts of `whole`, and the rest of it. If a provider reports larger parts than there is, they are cut, so that the
+/// rest is not negative.
+fn split<const N: usize>(whole: u64, parts: [u64; N]) -> ([u64; N], u64) {
+    let mut rest = whole;
+    let parts = parts.map(|part| {
+        let part = part.min(rest);
+        rest -= part;
+        part
+    });
+    (parts, rest)
 }
 
 /// The cost of `count` tokens at `price`: 0 for no tokens, whatever the price, and `None` for tokens without a price.
@@ -162,28 +173,31 @@ pub(super) struct Sheet {
     pub(super) long_context: Vec<(u64, Tiers)>,
     /// (first moment, prices from then on), earliest first.
     pub(super) scheduled: Vec<(Timestamp, Tiers)>,
-    /// Pico-dollars for a web search.
-    pub(super) web_search: Option<u64>,
+    pub(super) fees: FeePrices,
     /// (a word that an answer may have, the multiple of the tokens' prices in thousandths).
     pub(super) multipliers_milli: Vec<(Box<str>, u64)>,
-    /// True if the model makes films at a price far above that of its text, and usage does not tell them apart. The cost of
-    /// its output is then not known.
-    pub(super) mixed_output: bool,
+    /// True if the model writes films at a price far above that of its text, and usage does not tell them apart. The cost
+    /// of its output is then not known.
+    pub(super) writes_films: bool,
 }
+
+/// Anthropic's word for its fast mode.
+const FAST: &str = "fast";
 
 /// The multiple 1, in millionths.
 pub(super) const ONCE: u128 = 1_000_000;
 
 impl Sheet {
     /// The multiple of the tokens' prices for an answer with `words`, in millionths. Exact for two words, the most an
-    /// answer has.
-    pub(super) fn millionths<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> u128 {
+    /// answer has. `None` for fast mode where the model lists no multiple for it: that it costs more is known, and how
+    /// much is not. Any other word without a multiple changes nothing.
+    pub(super) fn millionths<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Option<u128> {
         let listed = |word: &str| self.multipliers_milli.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
-        words
-            .into_iter()
-            .take(2)
-            .filter_map(listed)
-            .fold(ONCE, |product, (_, milli)| product * u128::from(*milli) / 1000)
+        words.into_iter().take(2).try_fold(ONCE, |product, word| match listed(word) {
+            Some((_, milli)) => Some(product * u128::from(*milli) / 1000),
+            None if word.eq_ignore_ascii_case(FAST) => None,
+            None => Some(product),
+        })
     }
 
     /// The prices in force for a request of `total_input` tokens (caches included) at `at`.
@@ -203,7 +217,7 @@ impl Sheet {
             Some((_, long)) => long.of(tier).over(own.max(long.of(STANDARD))).over(short),
             None => short,
         };
-        if self.mixed_output { prices.without_output() } else { prices }
+        if self.writes_films { prices.without_output() } else { prices }
     }
 
     /// The tier that a provider's word means: the listed tier of that name, in any case and with or without
@@ -222,10 +236,11 @@ impl Sheet {
 }
 
 impl Prices {
+    /// These prices without those of output, which is then not known.
     fn without_output(mut self) -> Self {
-        self.0[Class::Output as usize] = None;
-        self.0[Class::AudioOutput as usize] = None;
-        self.0[Class::ImageOutput as usize] = None;
+        for class in [Class::Output, Class::AudioOutput, Class::ImageOutput] {
+            self.0[class as usize] = None;
+        }
         self
     }
 }

@@ -60,7 +60,7 @@ fn claude_sonnet_4_5_costs_its_cache_writes_by_their_hour() {
 
 #[test]
 fn classes_without_a_price_of_their_own_cost_as_what_they_are_a_part_of() {
-    // 100 × 3.75 for half an hour as for five minutes, 50 × 6.00 for twelve hours as for one
+    // 100 × 3.75 for half an hour as for five minutes, 50 × 6.00 for twelve hours as for one, which is the longest listed
     let kept = Usage { cache_write_30m: 100, cache_write_12h: 50, ..Usage::default() };
     assert_eq!(cost(Anthropic, "claude-sonnet-4-5", kept), Some(375_000 + 300_000));
     let whole = Usage { input: 100, cache_read: 100, output: 100, ..Usage::default() };
@@ -70,18 +70,48 @@ fn classes_without_a_price_of_their_own_cost_as_what_they_are_a_part_of() {
 }
 
 #[test]
+fn classes_with_a_price_of_their_own_cost_that() {
+    // gpt-5.6: 5.00 for a write kept half an hour, 10.00 for one kept twelve
+    let kept = Usage { cache_write_30m: 100, cache_write_12h: 50, ..Usage::default() };
+    assert_eq!(cost(OpenAi, "gpt-5.6", kept), Some(500_000 + 500_000));
+    // gemini-3-flash-preview: 0.50 in, 1.00 for sound, 0.05 cached, 0.10 for cached sound
+    let heard = Usage { input: 100, audio_input: 40, cache_read: 100, cached_audio: 30, ..Usage::default() };
+    assert_eq!(cost(Gemini, "gemini-3-flash-preview", heard), Some(30_000 + 40_000 + 3_500 + 3_000));
+}
+
+#[test]
 fn cached_sound_and_pictures_have_prices_of_their_own() {
     let usage = Usage { input: 100, cache_read: 100, output: 100, ..Usage::default() };
     // 100 × 0.30 + 40 × 0.03 + 60 × 0.10 + 100 × 2.50
     assert_eq!(cost(Gemini, "gemini-2.5-flash", Usage { cached_audio: 60, ..usage }), Some(287_200));
-    // 200 × 0.30 + 30 × 2.50 + 70 × 30
-    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", Usage { image_output: 70, ..usage }), Some(2_235_000));
+    // 100 × 0.30 + 100 × 0.03 + 30 × 2.50 + 70 × 30
+    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", Usage { image_output: 70, ..usage }), Some(2_208_000));
     // No part is more than the whole.
     let much = Usage { image_output: 1000, cached_audio: 1000, ..usage };
-    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", much), Some(3_060_000));
+    assert_eq!(cost(Gemini, "gemini-2.5-flash-image", much), Some(3_033_000));
     // 40 × 0.20 + 30 × 0.45 + 20 × 12 + 10 × 6.50
     let media = Usage { input: 100, image_input: 30, video_input: 20, audio_input: 10, ..Usage::default() };
     assert_eq!(cost(Gemini, "gemini-embedding-2", media), Some(326_500));
+}
+
+#[test]
+fn fees_are_charged_as_the_model_lists_them() {
+    let usage = Usage { input: 1000, ..Usage::default() };
+    let with = |kind, unit, count| Reported { fees: vec![Fee { kind, count, unit }], ..reported(usage) };
+    let searched = |count| with(FeeKind::WebSearch, FeeUnit::Query, count);
+    let beside_tokens = |provider, model, answer: Reported| {
+        let tokens = price(provider, model, &reported(usage)).unwrap();
+        price(provider, model, &answer).map(|cost| cost - tokens)
+    };
+    // Gemini 3 bills each query 0.014, Gemini 2.5 each prompt 0.035
+    assert_eq!(beside_tokens(Gemini, "gemini-3-flash-preview", searched(3)), Some(42_000_000));
+    assert_eq!(beside_tokens(Gemini, "gemini-2.5-flash", searched(3)), Some(35_000_000));
+    assert_eq!(beside_tokens(OpenAi, "gpt-5.6", with(FeeKind::FileSearch, FeeUnit::Query, 2)), Some(5_000_000));
+    assert_eq!(beside_tokens(OpenAi, "gpt-4o", with(FeeKind::CodeSession, FeeUnit::Session, 2)), Some(60_000_000));
+    assert_eq!(beside_tokens(Anthropic, "claude-sonnet-4-5", with(FeeKind::Fetch, FeeUnit::Query, 2)), Some(0));
+    // A search model is billed a search for every answer, and reports none: 1000 × 2.50 + 0.025.
+    assert_eq!(cost(OpenAi, "gpt-4o-search-preview", usage), Some(2_500_000 + 25_000_000));
+    assert_eq!(beside_tokens(OpenAi, "gpt-4o-search-preview", searched(2)), Some(0));
 }
 
 #[test]
@@ -102,8 +132,8 @@ fn gemini_2_5_pro_costs_more_above_its_threshold_and_not_at_it() {
 #[test]
 fn above_a_threshold_a_tier_without_long_prices_pays_the_higher_of_the_two_that_are_known() {
     let long = Usage { input: 200_001, ..Usage::default() };
-    // flex is 0.625 below the threshold; standard is 2.50 above it
-    assert_eq!(price(Gemini, "gemini-2.5-pro", &in_tier(long, "flex")), Some(500_002_500));
+    // flex is 1.00 below the threshold; standard is 4.00 above it
+    assert_eq!(price(Gemini, "gemini-pro-latest", &in_tier(long, "flex")), Some(800_004_000));
     // priority output is 30.00 below the threshold; standard is 22.50 above it
     let long = Usage { input: 272_001, output: 1_000_000, ..Usage::default() };
     assert_eq!(price(OpenAi, "gpt-5.4", &in_tier(long, "priority")), Some(1_360_005_000 + 30_000_000_000));
@@ -173,8 +203,9 @@ fn where_and_how_fast_an_answer_was_made_multiplies_its_tokens_prices() {
     assert_eq!(opus(&["us"]), 5_637_500 + search);
     assert_eq!(opus(&["fast"]), 10_250_000 + search);
     assert_eq!(opus(&["us", "fast"]), 11_275_000 + search);
-    // Sonnet lists no fast mode.
-    let sonnet = price(Anthropic, "claude-sonnet-5", &made(&["us", "fast"])).unwrap() - search;
+    // Sonnet lists no fast mode: what it costs there is not known.
+    assert_eq!(price(Anthropic, "claude-sonnet-5", &made(&["us", "fast"])), None);
+    let sonnet = price(Anthropic, "claude-sonnet-5", &made(&["us", "standard"])).unwrap() - search;
     let plain = price(Anthropic, "claude-sonnet-5", &made(&[])).unwrap() - search;
     assert_eq!(sonnet * 10, plain * 11);
 }
@@ -233,11 +264,10 @@ fn what_has_no_price_costs_nobody_knows_what() {
     assert_eq!(cost(Anthropic, "gpt-4o", usage), None);
     // a listed 0 is a price
     assert_eq!(cost(Gemini, "gemma-3-27b-it", usage), Some(0));
-    // haiku lists no search price
+    // gemma lists no search price
     let searched = Reported { fees: vec![Fee::web_searches(1)], ..reported(usage) };
-    assert_eq!(cost(Anthropic, "claude-3-5-haiku-20241022", usage), Some(800));
-    assert_eq!(price(Anthropic, "claude-3-5-haiku-20241022", &searched), None);
-    // a search by the prompt and a container have no price anywhere, whatever a query costs
+    assert_eq!(price(Gemini, "gemma-3-27b-it", &searched), None);
+    // a search by the prompt and an hour of a container have no price at Anthropic, whatever a query costs
     let fee = |kind, unit, count| Reported { fees: vec![Fee { kind, count, unit }], ..reported(usage) };
     let by_prompt = fee(FeeKind::WebSearch, FeeUnit::Prompt, 1);
     assert_eq!(price(Anthropic, "claude-sonnet-4-5", &by_prompt), None);
@@ -401,7 +431,7 @@ fn the_price_list_names_what_is_in_force_and_what_is_to_come() {
     let sonnet = table.listed(now()).find(|line| line.model == "claude-sonnet-4-5").unwrap();
     assert_eq!(serde_json::to_string(&sonnet.cache_write_5m).unwrap(), "3.75");
     assert_eq!((sonnet.cache_write_1h, sonnet.effective_from), (Some(PicoPerToken(6_000_000)), None));
-    assert_eq!(table.listed(now()).count(), 208 + 1);
+    assert_eq!(table.listed(now()).count(), 221 + 1);
 }
 
 #[test]
@@ -414,8 +444,8 @@ fn facts_and_model_lists_come_from_the_table() {
     let models: Vec<_> = table.models(OpenAi).collect();
     assert!(models.contains(&"gpt-4o") && models.is_sorted());
     assert!(!models.iter().any(|id| id.starts_with("ft:") || id.contains("embedding") || *id == "gpt-5-pro"));
-    assert_eq!(table.models(Anthropic).count(), 31);
-    assert_eq!(table.models(Gemini).count(), 39);
+    assert_eq!(table.models(Anthropic).count(), 35);
+    assert_eq!(table.models(Gemini).count(), 45);
 }
 
 fn made(prices: &str) -> String {
@@ -449,6 +479,7 @@ fn a_broken_table_is_refused_whole_and_names_model_and_field() {
         (r#"{"standard":{"input":1}},"long_context":[{"prices":{}}]"#, "long_context.0.when_input_tokens_above"),
         (r#"{"standard":{"input":1}},"scheduled":[{"from_date":"soon"}]"#, "scheduled.0.from_date"),
         (r#"{"standard":{"input":1}},"web_search_per_query":{"low":1}"#, "web_search_per_query.medium"),
+        (r#"{"standard":{"input":1}},"fees":{"maps":{"per":"query","price":"1"}}"#, "fees.maps.price"),
         (r#"{"standard":{"input":1}},"max_output":"many""#, "max_output"),
         (r#"{"standard":{"input":1}},"capabilities":{"vision":1}"#, "capabilities"),
     ] {
@@ -468,7 +499,7 @@ fn the_version_follows_the_content() {
     assert_eq!(version(&a), version(&a));
     assert_ne!(version(&a), version(&b));
     assert!(version(&a).starts_with("2026-11-23."));
-    assert_eq!(table().as_of(), "2026-11-23");
+    assert_eq!(table().as_of(), "2026-11-25");
 }
 
 #[test]

@@ -48,7 +48,8 @@ struct Alternative {
 /// counted in full. Whether the target would accept the request's parameters is not checked.
 pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<Decision>, ApiError> {
     let body = cx.counted_bytes(&caller).await?;
-    let inbound = Inbound::read(Dialect::OpenAiChat, &cx.parts, body, caller.user_id, &cx.app.compute).await?;
+    let inbound =
+        Inbound::read(Dialect::OpenAiChat, &cx.parts, body, cx.app.thinking_of(&caller), &cx.app.compute).await?;
     let asked = &inbound.facts().model;
     let view = cx.app.directory.view(&caller).await?;
     if !caller.may_name(&view.routes, asked) {

@@ -132,6 +132,7 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use tt_core::RequestId;
+    use tt_core::fee::{FeeKind, FeeUnit};
 
     use super::*;
 
@@ -177,15 +178,15 @@ mod tests {
     #[test]
     fn what_is_not_known_is_left_out_and_counted() {
         let tokens = Usage { input: 1000, ..Usage::default() };
-        let searched =
-            RecordedUsage { fees: vec![Fee::web_searches(1)], ..request(tokens, UsageSource::Provider, Some(9)) };
+        let maps = Fee { kind: FeeKind::Maps, count: 1, unit: FeeUnit::Query };
+        let mapped = RecordedUsage { fees: vec![maps], ..request(tokens, UsageSource::Provider, Some(9)) };
         let unpriced = request(tokens, UsageSource::Provider, None);
         let unknown = request(Usage::default(), UsageSource::Unknown, None);
         let only = shown("openai/gpt-4o", std::slice::from_ref(&unknown));
         assert_eq!((&only["cost_usd"], &only["whatif_cost_usd"]), (&().into(), &().into()));
-        let mixed = shown("openai/gpt-3.5-turbo", &[unknown, unpriced, searched]);
+        let mixed = shown("openai/gpt-3.5-turbo", &[unknown, unpriced, mapped]);
         assert_eq!((&mixed["unpriced"], &mixed["whatif_unpriced"]), (&2.into(), &2.into()), "{mixed}");
-        // gpt-3.5-turbo: 1000 × 0.50; no price of a search is listed for it.
+        // gpt-3.5-turbo: 1000 × 0.50; no price of maps is listed for it.
         assert_eq!(
             (mixed["cost_usd"].to_string(), mixed["whatif_cost_usd"].to_string()),
             ("9e-9".to_owned(), "0.0005".to_owned())

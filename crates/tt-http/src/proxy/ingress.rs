@@ -12,7 +12,7 @@ use tt_core::call::conversation::Conversation;
 use tt_core::call::field::Field;
 use tt_core::plan::InputTokens;
 use tt_core::{Dialect, Provider, UserId};
-use tt_providers::{ClientRequest, Exchange, Facts, Head, RequestError, codec, decoded_bytes};
+use tt_providers::{ClientRequest, Exchange, Facts, Head, OwnThinking, RequestError, codec, decoded_bytes};
 
 use crate::edge::error::ApiError;
 use crate::state::compute::{Compute, ComputeError};
@@ -76,7 +76,7 @@ impl From<ComputeError> for Unread {
 }
 
 impl Inbound {
-    /// Scans a request of `user` in `dialect`.
+    /// Scans a request of `owner` in `dialect`. What the client loses of the thinking is kept in `thinking`.
     ///
     /// # Errors
     /// When the dialect has no ingress, the scan finds an error of the client's, or too much is asked of the server.
@@ -84,9 +84,10 @@ impl Inbound {
         dialect: Dialect,
         parts: &http::request::Parts,
         (body, memory): (Bytes, RequestMemory),
-        user: UserId,
+        thinking: OwnThinking,
         compute: &Arc<Compute>,
     ) -> Result<Arc<Self>, ApiError> {
+        let user = thinking.owner().user;
         let ingress = codec(dialect).ingress.ok_or_else(ApiError::internal)?;
         let (request, memory) = if body.len() > LARGE_TO_SCAN {
             let (uri, headers) = (parts.uri.clone(), parts.headers.clone());
@@ -96,7 +97,7 @@ impl Inbound {
             (ClientRequest::read(ingress, &Head { uri: &parts.uri, headers: &parts.headers }, body), memory)
         };
         let request = request.map_err(|error| malformed(error, |field| ingress.field(field)))?;
-        Ok(Arc::new(Self::new(request, user, memory, Arc::clone(compute))))
+        Ok(Arc::new(Self::new(request.with_thinking(thinking), user, memory, Arc::clone(compute))))
     }
 
     /// A request of `user` that has been scanned.

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tt_core::price::PriceTable;
 use tt_core::time::DAY_MS;
-use tt_core::{Causes, Timestamp};
+use tt_core::{Caller, Causes, Timestamp};
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
-use tt_providers::ClientSettings;
 use tt_providers::upstream::resolver::Resolver;
+use tt_providers::{ClientSettings, OwnThinking, Owner, ThinkingMemory};
 use tt_ratelimit::{Limiter, OutputQuantiles};
 use tt_store::{Store, StoreError};
 
@@ -78,6 +78,8 @@ pub struct App {
     pub(crate) config: HttpConfig,
     pub(crate) directory: Directory,
     pub(crate) memory: MemoryLimit,
+    /// The thinking that clients lose between two requests.
+    pub(crate) thinking: Arc<ThinkingMemory>,
     pub(crate) compute: Arc<Compute>,
     pub(crate) last_used: LastUsed,
     pub(crate) model_refresh: ModelRefreshQueue,
@@ -109,6 +111,7 @@ impl App {
         Arc::new(Self {
             directory: Directory::new(store.clone(), Arc::clone(&keyring), config.directory_max_stale),
             memory: MemoryLimit::new(config.max_buffered_bytes),
+            thinking: Arc::default(),
             compute: Arc::new(Compute::new()),
             last_used: LastUsed::default(),
             model_refresh: ModelRefreshQueue::default(),
@@ -131,6 +134,12 @@ impl App {
             log_retention_days,
             draining: AtomicBool::new(false),
         })
+    }
+
+    /// The place where the thinking is kept that the caller's client loses.
+    pub(crate) fn thinking_of(&self, caller: &Caller) -> OwnThinking {
+        let owner = Owner { user: caller.user_id, key: caller.api_key_id() };
+        OwnThinking::new(Arc::clone(&self.thinking), owner)
     }
 
     /// True if the stop has begun.

@@ -34,8 +34,7 @@ pub(super) fn leave_out(call: &Conversation, dialect: Dialect, notes: &mut Notes
         }
         notes.dropped(Field::written(name), NOT_HERE);
     }
-    message_fields(call, dialect, notes);
-    Ok(())
+    message_fields(call, dialect, notes)
 }
 
 /// Leaves out a hosted tool that the target lacks, while other tools remain and `tool_choice` does not force it: the
@@ -72,19 +71,29 @@ fn state(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(),
 
 /// Notes the fields of messages that another dialect wrote: by name if that dialect knows them, else as `unknown
 /// fields`. A field that is null or an empty list is not noted.
-fn message_fields(call: &Conversation, dialect: Dialect, notes: &mut Notes) {
+///
+/// # Errors
+/// `Unsupported` for the sound of an earlier answer (`audio: {"id"}`), which only the provider that made it has.
+fn message_fields(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(), RequestError> {
     if call.extra.of.is_none_or(|of| of == dialect) {
-        return;
+        return Ok(());
     }
     let says = |value: &Value| !(value.is_null() || value.as_array().is_some_and(Vec::is_empty));
-    let fields = call.messages.iter().flat_map(|message| &message.extra);
-    for (name, _) in fields.filter(|(_, value)| says(value)) {
+    let fields = call.messages.iter().enumerate().flat_map(|(at, message)| message.extra.iter().map(move |f| (at, f)));
+    for (at, (name, value)) in fields.filter(|(_, (_, value))| says(value)) {
+        if name == "audio" && call.extra.of == Some(Dialect::OpenAiChat) && value.get("id").is_some() {
+            let field = Field::Written(format!("messages[{at}].audio"));
+            let reason =
+                "the sound of an earlier answer is kept by the provider that made it: send its text as content";
+            return Err(RequestError::unsupported(field, reason));
+        }
         let name = match call.extra.harmless.iter().find(|known| *known == name) {
             Some(known) => format!("messages[].{known}"),
             None => "unknown fields".to_owned(),
         };
         notes.dropped(Field::Written(name), NOT_HERE);
     }
+    Ok(())
 }
 
 /// Notes the fields that only OpenAI's dialects have. `store: false` is not noted: other providers keep no answers
@@ -202,12 +211,18 @@ mod tests {
     #[test]
     fn fields_of_messages_are_noted_where_they_say_something() {
         let mut call = Conversation::default();
-        (call.extra.of, call.extra.harmless) = (Some(Dialect::OpenAiChat), &["audio"]);
-        let fields = json!({"audio": {"id": "a"}, "odd": 1, "refusal": null, "annotations": []});
-        let extra = fields.as_object().unwrap().clone();
-        call.messages = vec![Message { role: Role::Assistant, name: None, parts: Vec::new(), extra }];
+        (call.extra.of, call.extra.harmless) = (Some(Dialect::OpenAiChat), &["annotations"]);
+        let with = |fields: Value| {
+            let extra = fields.as_object().unwrap().clone();
+            vec![Message { role: Role::Assistant, name: None, parts: Vec::new(), extra }]
+        };
+        call.messages = with(json!({"annotations": [{}], "odd": 1, "refusal": null, "audio": null}));
         let dropped = |name: &str| (Field::written(name), Change::Dropped);
-        assert_eq!(left_out(&call, Dialect::Gemini), Ok(vec![dropped("messages[].audio"), dropped("unknown fields")]));
+        let expected = vec![dropped("messages[].annotations"), dropped("unknown fields")];
+        assert_eq!(left_out(&call, Dialect::Gemini), Ok(expected));
+        assert_eq!(left_out(&call, Dialect::OpenAiChat), Ok(vec![]));
+        call.messages = with(json!({"audio": {"id": "a"}}));
+        assert_eq!(left_out(&call, Dialect::Gemini), Err(Field::written("messages[0].audio")));
         assert_eq!(left_out(&call, Dialect::OpenAiChat), Ok(vec![]));
     }
 

@@ -105,6 +105,7 @@ impl scan::Scan {
             fallback_model: context.model.clone(),
             include_usage: self.include_usage == Some(true),
             legacy_functions: self.legacy_functions,
+            service_tier: self.facts.service_tier.is_some(),
         }
     }
 }

@@ -4,7 +4,9 @@ use bytes::BytesMut;
 use tt_core::call::event::Event;
 
 use crate::codec::{Observer, PublicError, StreamDecoder, StreamEncoder};
+use crate::kept_thinking::{AnswerThinking, OwnThinking};
 use crate::sse::Frame;
+use crate::surrogates::mended;
 use crate::tally::Tally;
 use crate::upstream::error::UpstreamError;
 
@@ -13,6 +15,9 @@ const MOST_HELD_BYTES: usize = 16 << 20;
 
 /// The most events of a frame whose memory is kept for the next one. Most frames bring one or two.
 const KEPT_EVENTS: usize = 64;
+
+/// The data of the events by which some hosts keep a connection open. They say nothing, and clients fail on them.
+const NOTHING: &[u8] = b"null";
 
 /// The treatment of a streamed answer.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub struct Translated {
     decoder: Box<dyn StreamDecoder>,
     encoder: Box<dyn StreamEncoder>,
     tally: Tally,
+    /// The thinking so far, and the place where it is kept; `None`: it is not kept.
+    thinking: Option<(AnswerThinking, OwnThinking)>,
     /// The events of the current frame. It is empty between frames and kept to reuse its memory.
     events: Vec<Event>,
 }
@@ -48,8 +55,19 @@ impl AnswerStream {
         Self::PassThrough(observer)
     }
 
-    pub(super) fn translated(decoder: Box<dyn StreamDecoder>, encoder: Box<dyn StreamEncoder>) -> Self {
-        Self::Translated(Box::new(Translated { decoder, encoder, tally: Tally::default(), events: Vec::new() }))
+    pub(super) fn translated(
+        decoder: Box<dyn StreamDecoder>,
+        encoder: Box<dyn StreamEncoder>,
+        thinking: Option<OwnThinking>,
+    ) -> Self {
+        let thinking = thinking.map(|own| (AnswerThinking::default(), own));
+        Self::Translated(Box::new(Translated {
+            decoder,
+            encoder,
+            tally: Tally::default(),
+            thinking,
+            events: Vec::new(),
+        }))
     }
 
     /// Takes one frame of the provider, and appends the bytes for the client to `out`.
@@ -68,9 +86,12 @@ impl AnswerStream {
     }
 
     fn take(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<Step, UpstreamError> {
+        if frame.data.trim_ascii() == NOTHING {
+            return Ok(Step::default());
+        }
         match self {
             Self::PassThrough(observer) => {
-                let seen = observer.data(&frame.data)?;
+                let seen = observer.data(&mended(&frame.data))?;
                 if !seen.done && !seen.unwanted {
                     observer.pass_on(frame, out);
                 }
@@ -81,7 +102,7 @@ impl AnswerStream {
                 let decoded = if frame.data.trim_ascii().is_empty() {
                     Ok(())
                 } else {
-                    stream.decoder.data(&frame.data, &mut stream.events)
+                    stream.decoder.data(&mended(&frame.data), &mut stream.events)
                 };
                 let step = stream.encode(out);
                 decoded.map(|()| step)
@@ -108,7 +129,12 @@ impl AnswerStream {
     pub fn end(&mut self, out: &mut BytesMut) {
         match self {
             Self::PassThrough(observer) => observer.end(out),
-            Self::Translated(stream) => stream.encoder.event(&Event::Done, out),
+            Self::Translated(stream) => {
+                stream.encoder.event(&Event::Done, out);
+                if let Some((answer, own)) = stream.thinking.take() {
+                    own.keep_streamed(answer);
+                }
+            }
         }
     }
 
@@ -128,7 +154,8 @@ impl AnswerStream {
             Self::PassThrough(observer) => observer.held_bytes(),
             Self::Translated(stream) => {
                 let codecs = stream.decoder.held_bytes() + stream.encoder.held_bytes();
-                codecs + stream.tally.held_bytes() + stream.events.capacity() * size_of::<Event>()
+                let thinking = stream.thinking.as_ref().map_or(0, |(answer, _)| answer.held_bytes());
+                codecs + thinking + stream.tally.held_bytes() + stream.events.capacity() * size_of::<Event>()
             }
         }
     }
@@ -148,6 +175,9 @@ impl Translated {
         let mut step = Step::default();
         for event in self.events.drain(..) {
             self.tally.event(&event);
+            if let Some((answer, _)) = &mut self.thinking {
+                answer.event(&event);
+            }
             step.content |= event.is_content();
             if event == Event::Done {
                 step.done = true;

@@ -119,6 +119,65 @@ fn a_limit_above_what_the_target_writes_is_lowered_where_the_request_is_translat
 }
 
 #[test]
+fn an_event_of_null_is_nothing() {
+    let sse = "data: null\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n\
+        data: null\n\ndata: [DONE]\n\n";
+    let (text, done) = streamed(&exchange(&streaming(false), Dialect::OpenAiChat, None), sse);
+    assert!(done && text.contains("\"a\"") && !text.contains("data: null"), "{text}");
+}
+
+#[test]
+fn half_a_surrogate_pair_does_not_lose_an_answer() {
+    let body = r#"{"id":"x","model":"m","choices":[{"message":{"content":"a\ud83d"},"finish_reason":"stop"}],
+        "usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
+    let passed = exchange(&plain(), Dialect::OpenAiChat, None).reply(body.into()).unwrap();
+    assert_eq!((passed.body, passed.usage.unwrap().usage.output), (Bytes::from(body), 4));
+    let body = r#"{"type":"message","id":"x","model":"m","content":[{"type":"text","text":"a\ud83d"}],
+        "stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":4}}"#;
+    let answer = exchange(&plain(), Dialect::AnthropicMessages, None).reply(body.into()).unwrap();
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer["choices"][0]["message"]["content"], "a\u{fffd}");
+    let sse =
+        "data: {\"choices\":[{\"delta\":{\"content\":\"a\\udc00\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let (text, done) = streamed(&exchange(&streaming(false), Dialect::OpenAiChat, None), sse);
+    assert!(done && text.contains(r"a\udc00"), "{text}");
+}
+
+/// The content that Anthropic gets back for an answer of `content`, when a client of Chat Completions sends the answer's
+/// message again with the results of its calls.
+fn sent_back(content: &Value) -> Value {
+    let body = json!({"type": "message", "id": "msg_1", "model": "claude", "stop_reason": "tool_use",
+        "content": content, "usage": {"input_tokens": 3, "output_tokens": 1}});
+    let answer = exchange(&plain(), Dialect::AnthropicMessages, None).reply(body.to_string().into()).unwrap();
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    let message = &answer["choices"][0]["message"];
+    let calls = message["tool_calls"].as_array().unwrap();
+    let results = calls.iter().map(|call| json!({"role": "tool", "tool_call_id": call["id"], "content": "done"}));
+    let mut again = plain();
+    let messages = again["messages"].as_array_mut().unwrap();
+    messages.push(message.clone());
+    messages.extend(results);
+    sent(&exchange(&again, Dialect::AnthropicMessages, None))["messages"][1]["content"].clone()
+}
+
+#[test]
+fn thinking_keeps_its_place_among_texts_and_calls_through_a_client_of_chat_completions() {
+    let thought =
+        |n: u32| json!({"type": "thinking", "thinking": format!("thought {n}"), "signature": format!("sig{n}")});
+    let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "get", "input": {"n": id}});
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let hidden = json!({"type": "redacted_thinking", "data": "enc"});
+    for content in [
+        json!([thought(1), text("Müll"), thought(2), call("a")]),
+        json!([thought(1), call("a"), thought(2), call("b")]),
+        json!([text("first"), thought(1), call("a")]),
+        json!([thought(1), hidden, text("x"), call("a"), call("b")]),
+    ] {
+        assert_eq!(sent_back(&content), content);
+    }
+}
+
+#[test]
 fn the_call_is_kept_until_it_is_taken() {
     let request = request(&plain()).unwrap();
     let call = request.call().unwrap();

@@ -151,6 +151,7 @@ impl Asked {
             fallback_model: "fallback-model".into(),
             include_usage: self.include_usage,
             legacy_functions: self.legacy_functions,
+            service_tier: false,
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use tt_core::Usage;
 
 use super::anthropic_history as history;
-use super::ask::{Answer, Ask, Finish, Format, Refusal, ToolChoice};
+use super::ask::{Answer, Ask, Call, Finish, Format, Refusal, ToolChoice};
 use super::json::{self, name_fits, unknown_field};
 
 /// The headers of a real answer, those a proxy must not pass on included.
@@ -21,8 +21,62 @@ pub(super) const HEADERS: &[(&str, &str)] = &[
     ("server", "cloudflare"),
 ];
 
-/// The signature of the mock's thinking blocks; any other is refused in a history, as a foreign one is by the API.
+/// A signature that fits any thinking, for recorded histories. Any other than this and those of [`Signed`] is refused in a
+/// history, as a foreign one is by the API.
 pub(super) const SIGNATURE: &str = "bW9jay1hbnRocm9waWMtc2lnbmF0dXJl";
+
+/// The facts in a signature of the mock: a block of thinking is good only unaltered, and in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Signed {
+    /// The serial of the answer.
+    pub(super) serial: u64,
+    /// The place of the block among the blocks of its answer.
+    pub(super) place: usize,
+    /// A hash of the text.
+    text: u64,
+}
+
+impl Signed {
+    fn write(serial: u64, place: usize, thinking: &str) -> String {
+        format!("mock{serial}x{place}x{}", hash(thinking))
+    }
+
+    /// Reads a signature; `None` for one that is not of the mock, or not for this text.
+    pub(super) fn read(signature: &str, thinking: &str) -> Option<Self> {
+        let mut parts = signature.strip_prefix("mock")?.split('x');
+        let mut number = || parts.next()?.parse::<u64>().ok();
+        let (serial, place, text) = (number()?, number()?, number()?);
+        (text == hash(thinking)).then_some(Self { serial, place: usize::try_from(place).ok()?, text })
+    }
+}
+
+/// The FNV-1a hash.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// A block of an answer.
+enum Block<'a> {
+    Thinking(String),
+    Text,
+    Call(usize, &'a Call),
+}
+
+/// The blocks of an answer in their order.
+fn blocks(answer: &Answer) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    blocks.extend(answer.thinking.clone().map(Block::Thinking));
+    if !answer.pieces.is_empty() {
+        blocks.push(Block::Text);
+    }
+    for (index, call) in answer.calls.iter().enumerate() {
+        if answer.between_calls && answer.thinking.is_some() {
+            blocks.push(Block::Thinking(format!("Now the call of {}, number {index}.", call.name)));
+        }
+        blocks.push(Block::Call(index, call));
+    }
+    blocks
+}
 
 const FIELDS: &[&str] = &[
     "model",
@@ -313,21 +367,24 @@ const fn stop_reason(finish: Finish) -> &'static str {
 }
 
 fn call_id(answer: &Answer, index: usize) -> String {
-    format!("toolu_mock{}x{index}", answer.serial)
+    let thoughts = blocks(answer).iter().filter(|block| matches!(block, Block::Thinking(_))).count();
+    format!("toolu_mock{}x{index}t{thoughts}", answer.serial)
 }
 
 /// The answer, not streamed.
 pub(super) fn plain(ask: &Ask, answer: &Answer) -> Value {
-    let mut content = Vec::new();
-    if let Some(thinking) = &answer.thinking {
-        content.push(json!({"type": "thinking", "thinking": thinking, "signature": SIGNATURE}));
-    }
-    if !answer.pieces.is_empty() {
-        content.push(json!({"type": "text", "text": answer.text()}));
-    }
-    for (index, call) in answer.calls.iter().enumerate() {
-        content.push(json!({"type": "tool_use", "id": call_id(answer, index), "name": call.name, "input": object(&call.arguments)}));
-    }
+    let content = blocks(answer).into_iter().enumerate().map(|(place, block)| match block {
+        Block::Thinking(text) => {
+            let signature = Signed::write(answer.serial, place, &text);
+            json!({"type": "thinking", "thinking": text, "signature": signature})
+        }
+        Block::Text => json!({"type": "text", "text": answer.text()}),
+        Block::Call(index, call) => {
+            let (id, input) = (call_id(answer, index), object(&call.arguments));
+            json!({"type": "tool_use", "id": id, "name": call.name, "input": input})
+        }
+    });
+    let content = content.collect();
     let mut body = envelope(ask, answer, content);
     if let Some(body) = body.as_object_mut() {
         body.insert("stop_reason".to_owned(), json!(stop_reason(answer.finish)));
@@ -382,27 +439,33 @@ pub(super) fn events(ask: &Ask, answer: &Answer) -> Vec<Bytes> {
         events.push(event(&json!({"type": "content_block_stop", "index": index})));
         index += 1;
     };
-    if let Some(thinking) = &answer.thinking {
-        let mut deltas: Vec<Value> =
-            json::halves(thinking).iter().map(|piece| json!({"type": "thinking_delta", "thinking": piece})).collect();
-        deltas.push(json!({"type": "signature_delta", "signature": SIGNATURE}));
-        block(&mut events, json!({"type": "thinking", "thinking": "", "signature": ""}), deltas);
-    }
-    if !answer.pieces.is_empty() {
-        let deltas = answer.pieces.iter().map(|piece| json!({"type": "text_delta", "text": piece})).collect();
-        block(&mut events, json!({"type": "text", "text": ""}), deltas);
-    }
-    for (place, call) in answer.calls.iter().enumerate() {
-        let arguments = object(&call.arguments);
-        let mut deltas = vec![json!({"type": "input_json_delta", "partial_json": ""})];
-        if arguments.as_object().is_some_and(|fields| !fields.is_empty()) {
-            let text = arguments.to_string();
-            deltas.extend(
-                json::halves(&text).iter().map(|piece| json!({"type": "input_json_delta", "partial_json": piece})),
-            );
+    for (place, one) in blocks(answer).into_iter().enumerate() {
+        match one {
+            Block::Thinking(text) => {
+                let pieces = json::halves(&text);
+                let mut deltas: Vec<Value> =
+                    pieces.iter().map(|piece| json!({"type": "thinking_delta", "thinking": piece})).collect();
+                let signature = Signed::write(answer.serial, place, &text);
+                deltas.push(json!({"type": "signature_delta", "signature": signature}));
+                block(&mut events, json!({"type": "thinking", "thinking": "", "signature": ""}), deltas);
+            }
+            Block::Text => {
+                let deltas = answer.pieces.iter().map(|piece| json!({"type": "text_delta", "text": piece})).collect();
+                block(&mut events, json!({"type": "text", "text": ""}), deltas);
+            }
+            Block::Call(index, call) => {
+                let arguments = object(&call.arguments);
+                let mut deltas = vec![json!({"type": "input_json_delta", "partial_json": ""})];
+                if arguments.as_object().is_some_and(|fields| !fields.is_empty()) {
+                    let text = arguments.to_string();
+                    let pieces = json::halves(&text);
+                    deltas
+                        .extend(pieces.iter().map(|piece| json!({"type": "input_json_delta", "partial_json": piece})));
+                }
+                let start = json!({"type": "tool_use", "id": call_id(answer, index), "name": call.name, "input": {}});
+                block(&mut events, start, deltas);
+            }
         }
-        let start = json!({"type": "tool_use", "id": call_id(answer, place), "name": call.name, "input": {}});
-        block(&mut events, start, deltas);
     }
     let mut delta = json!({
         "type": "message_delta",

@@ -1,9 +1,11 @@
 //! The rules that Anthropic applies to `system` and `messages`: no empty text, tool results directly after their calls,
 //! thinking blocks unmodified. Messages texts are the API's own where one was recorded.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
-use super::anthropic::{SIGNATURE, extra, required};
+use super::anthropic::{SIGNATURE, Signed, extra, required};
 use super::ask::{Ask, Refusal};
 use super::json::{name_fits, unknown_field};
 
@@ -40,7 +42,9 @@ pub(super) fn check(ask: &mut Ask, body: &Value) -> Result<(), Refusal> {
         return Err(Refusal::bad("Requests which include `tool_use` or `tool_result` blocks must define tools."));
     }
     calls_are_answered(&turns)?;
+    ids_are_unique(&turns)?;
     thinking_leads(ask, &turns, body)?;
+    thinking_is_whole(ask, &turns)?;
     ends(ask, &turns, messages)
 }
 
@@ -154,8 +158,11 @@ fn block(ask: &mut Ask, block: &Value, path: &str, role: &str) -> Result<(), Ref
             text(block, "tool_use_id").ok_or_else(|| required(&format!("{path}.tool_result.tool_use_id")))?;
             ask.count_text(&result_text(block));
         }
-        "thinking" if text(block, "signature").is_none_or(|signature| signature != SIGNATURE) => {
-            return Err(Refusal::bad(format!("{path}: Invalid `signature` in `thinking` block")));
+        "thinking" => {
+            let signature = text(block, "signature").unwrap_or_default();
+            if signature != SIGNATURE && signed(block).is_none() {
+                return Err(Refusal::bad(format!("{path}: Invalid `signature` in `thinking` block")));
+            }
         }
         _ => {}
     }
@@ -226,11 +233,6 @@ fn calls_are_answered(turns: &[Turn<'_>]) -> Result<(), Refusal> {
             return Err(unanswered(turns.get(n.saturating_sub(1)).map_or(0, |turn| turn.at), &missing));
         }
         open = turn.blocks.iter().filter(|b| is(b, "tool_use")).filter_map(|b| text(b, "id")).collect();
-        if let Some(id) =
-            open.iter().enumerate().find_map(|(at, id)| open.iter().skip(at + 1).find(|other| *other == id))
-        {
-            return Err(Refusal::bad(format!("messages.{}: `tool_use` ids must be unique: {id}", turn.at)));
-        }
     }
     let last = turns.last().map_or(0, |turn| turn.at);
     if open.is_empty() { Ok(()) } else { Err(unanswered(last, &open)) }
@@ -241,6 +243,59 @@ fn unanswered(at: usize, ids: &[&str]) -> Refusal {
         "messages.{at}: `tool_use` ids were found without `tool_result` blocks immediately after: {}. Each `tool_use` block must have a corresponding `tool_result` block in the next message.",
         ids.join(", ")
     ))
+}
+
+/// An id of a call stands once in a whole request.
+fn ids_are_unique(turns: &[Turn<'_>]) -> Result<(), Refusal> {
+    let mut known = HashSet::new();
+    for turn in turns {
+        let ids = turn.blocks.iter().filter(|block| is(block, "tool_use")).filter_map(|block| text(block, "id"));
+        if let Some(id) = ids.into_iter().find(|id| !known.insert(*id)) {
+            return Err(Refusal::bad(format!("messages.{}: `tool_use` ids must be unique: {id}", turn.at)));
+        }
+    }
+    Ok(())
+}
+
+/// The facts of the mock's own signature on a block of thinking.
+fn signed(block: &Value) -> Option<Signed> {
+    Signed::read(text(block, "signature")?, text(block, "thinking")?)
+}
+
+/// With thinking on, the answers since the user last spoke must come back with all their thinking. What comes back stands
+/// where it stood.
+fn thinking_is_whole(ask: &Ask, turns: &[Turn<'_>]) -> Result<(), Refusal> {
+    let spoke =
+        turns.iter().rposition(|turn| !turn.assistant && !turn.blocks.iter().any(|block| is(block, "tool_result")));
+    for (n, turn) in turns.iter().enumerate().filter(|(_, turn)| turn.assistant) {
+        let moved =
+            turn.blocks.iter().enumerate().any(|(place, block)| {
+                is(block, "thinking") && signed(block).is_some_and(|signed| signed.place != place)
+            });
+        if moved {
+            return Err(Refusal::bad(format!(
+                "messages.{}: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified. These blocks must remain as they were in the original response.",
+                turn.at
+            )));
+        }
+        let current = spoke.is_none_or(|spoke| n > spoke);
+        let calls: Vec<&str> =
+            turn.blocks.iter().filter(|block| is(block, "tool_use")).filter_map(|block| text(block, "id")).collect();
+        let wanted = calls.iter().filter_map(|id| thoughts(id)).max().unwrap_or_default();
+        let found = turn.blocks.iter().filter(|block| is(block, "thinking")).count();
+        if ask.thinking && current && found < wanted {
+            return Err(Refusal::bad(format!(
+                "messages.{}.content: Expected {wanted} `thinking` blocks, but found {found}.",
+                turn.at
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The number of blocks of thinking of the answer that made a call with this id.
+fn thoughts(id: &str) -> Option<usize> {
+    id.strip_prefix("toolu_mock")?.rsplit_once('t')?.1.parse().ok()
 }
 
 /// With thinking on, the assistant turn whose calls are being answered must begin with its thinking.

@@ -133,6 +133,8 @@ pub(super) struct Answer {
     /// Differs from answer to answer of one mock.
     pub(super) serial: u64,
     pub(super) thinking: Option<String>,
+    /// True if thinking stands between the calls too.
+    pub(super) between_calls: bool,
     /// The visible text, in the pieces it is streamed in.
     pub(super) pieces: Vec<String>,
     pub(super) calls: Vec<Call>,
@@ -148,8 +150,10 @@ impl Answer {
 
     /// The answer to `ask`, the same each time.
     pub(super) fn to(ask: &Ask, behaviour: &Behaviour, serial: u64) -> Self {
-        let calls = if behaviour.refusal || behaviour.text.is_some() { Vec::new() } else { calls(ask) };
+        let calls =
+            if behaviour.refusal || behaviour.text.is_some() { Vec::new() } else { calls(ask, behaviour.agent) };
         let text = match (&behaviour.text, behaviour.chunks) {
+            _ if !calls.is_empty() && behaviour.agent => "Let me look.".to_owned(),
             _ if !calls.is_empty() => String::new(),
             _ if behaviour.refusal => "I cannot help with that.".to_owned(),
             (Some(text), _) => text.clone(),
@@ -184,6 +188,7 @@ impl Answer {
         Self {
             serial,
             thinking: (ask.thinking && ask.show_thinking).then(|| "Thinking about the question first.".to_owned()),
+            between_calls: behaviour.agent,
             pieces,
             calls,
             finish,
@@ -198,14 +203,18 @@ pub(super) fn words(text: &str) -> u64 {
 }
 
 /// The calls the request provokes: each offered tool the last message asks for with `call <tool>`, or the one that
-/// must be called.
-fn calls(ask: &Ask) -> Vec<Call> {
+/// must be called. Of an `agent` the results of tools ask too.
+fn calls(ask: &Ask, agent: bool) -> Vec<Call> {
     let call = |tool: &Tool| Call { name: tool.name.clone(), arguments: example(&tool.schema, &tool.schema, 0) };
     let asked = || {
-        // A result may ask for the next call, as in a loop of several rounds.
-        let said = ask.tool_results.last().unwrap_or(&ask.last_user);
+        let results = ask.tool_results.join("\n");
+        let words = match results.as_str() {
+            "" => &ask.last_user,
+            results if agent => results,
+            _ => return Vec::new(),
+        };
         let mut found: Vec<(usize, Call)> =
-            ask.tools.iter().filter_map(|tool| asked_for(said, &tool.name).map(|at| (at, call(tool)))).collect();
+            ask.tools.iter().filter_map(|tool| asked_for(words, &tool.name).map(|at| (at, call(tool)))).collect();
         found.sort_by_key(|(at, _)| *at);
         found.into_iter().map(|(_, call)| call).collect()
     };

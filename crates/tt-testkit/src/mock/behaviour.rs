@@ -22,6 +22,7 @@ pub struct Behaviour {
     pub(super) slice: Option<usize>,
     pub(super) text: Option<String>,
     pub(super) refusal: bool,
+    pub(super) agent: bool,
     pub(super) usage: UsageRule,
     pub(super) whole: Option<Whole>,
     pub(super) fault: Option<Fault>,
@@ -257,6 +258,14 @@ impl Behaviour {
         self
     }
 
+    /// The steps of an agent: a tool result may ask for further calls, as the user may, and text and more thinking stand
+    /// between the calls where the dialect has a place for them. Word: `agent`.
+    #[must_use]
+    pub const fn agent(mut self) -> Self {
+        self.agent = true;
+        self
+    }
+
     /// The behaviour a model's name asks for; `None` for a name that does not begin with `mock`.
     pub fn from_model(name: &str) -> Option<Self> {
         let rest = name.strip_prefix("mock").filter(|rest| rest.is_empty() || rest.starts_with('-'))?;
@@ -279,6 +288,10 @@ impl Behaviour {
         let number = |n: usize| next(n).parse::<usize>().unwrap_or_default();
         let tokens = |n: usize| next(n).parse::<u64>().unwrap_or_default();
         match (next(0), next(1)) {
+            ("agent", _) => {
+                self.agent = true;
+                1
+            }
             ("status", code) => {
                 self.whole = Some(Whole::Status { code: code.parse().unwrap_or(500), body: None });
                 2

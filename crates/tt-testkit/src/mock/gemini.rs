@@ -22,6 +22,17 @@ pub(super) const HEADERS: &[(&str, &str)] = &[
 /// The mock's thought signature; any other is refused in a history.
 pub(super) const SIGNATURE: &str = "bW9jay1nZW1pbmktc2lnbmF0dXJl";
 
+/// The signature of a call, which is good for this call only.
+pub(super) fn signature_of(function_call: &Value) -> String {
+    let part = |name: &str| function_call.get(name).map(Value::to_string).unwrap_or_default();
+    let hash = [part("name"), part("args")]
+        .concat()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    // The signature is base64, of three bytes each.
+    format!("bW9j{hash:020}")
+}
+
 const FIELDS: &[&str] = &[
     "contents",
     "model",
@@ -326,10 +337,10 @@ fn call_parts(ask: &Ask, answer: &Answer) -> Vec<Value> {
         if let (true, Some(function)) = (signed, function.as_object_mut()) {
             function.insert("id".to_owned(), json!(format!("mock{}x{index}", answer.serial)));
         }
-        part.insert("functionCall".to_owned(), function);
         if signed && index == 0 {
-            part.insert("thoughtSignature".to_owned(), json!(SIGNATURE));
+            part.insert("thoughtSignature".to_owned(), json!(signature_of(&function)));
         }
+        part.insert("functionCall".to_owned(), function);
         Value::Object(part)
     });
     parts.collect()

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::ask::{Ask, Refusal};
-use super::gemini::{SIGNATURE, field, known, signs};
+use super::gemini::{SIGNATURE, field, known, signature_of, signs};
 
 const PART_FIELDS: &[&str] = &[
     "text",
@@ -162,9 +162,11 @@ fn content(ask: &mut Ask, content: &Value, path: &str) -> Result<(), Refusal> {
             };
             ask.count_text(&result(inner));
         }
+        let own = field(part, "functionCall").map(signature_of);
         if let Some(signature) = field(part, "thoughtSignature")
             && signature != SIGNATURE
             && signature != SKIP
+            && own.is_none_or(|own| *signature != own)
         {
             return Err(Refusal::bad("Thought signature is not valid."));
         }

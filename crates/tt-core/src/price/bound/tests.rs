@@ -179,3 +179,12 @@ proptest! {
         prop_assert!(capped == 0 || fits <= cost, "{capped} tokens cost {}, not {}", fits.0, cost.0);
     }
 }
+
+#[test]
+fn the_fee_that_every_answer_is_billed_is_held_too() {
+    // 1000 × 2.50 + 100 × 10.00, and a search for 0.025
+    let search = CostBound { service_tier: Some("default"), ..bound(1000, 100) };
+    assert_eq!(worst(OpenAi, "gpt-4o-search-preview", search), Some(2_500_000 + 1_000_000 + 25_000_000));
+    let tokens = |nano| table().output_tokens_for(OpenAi, "gpt-4o-search-preview", &search, NanoUsd(nano), now());
+    assert_eq!((tokens(24_999_999), tokens(27_500_000), tokens(27_570_000)), (Some(0), Some(0), Some(7)));
+}

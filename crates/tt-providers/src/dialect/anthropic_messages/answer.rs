@@ -8,6 +8,7 @@ use tt_core::call::origin::Signature;
 use tt_core::call::tool::ToolCall;
 use tt_core::usage::Usage;
 
+use crate::dialect::service_tier;
 use crate::dialect::signatures::made_by;
 
 /// The parts of an answer that the proxy decides.
@@ -102,8 +103,9 @@ pub(super) fn stop(finish: Option<&Finish>, called: bool, refusal: Option<&str>)
     stop
 }
 
-/// The `usage` object: input without what caches hold, and the caches apart.
-pub(super) fn usage(usage: &Usage) -> Value {
+/// The `usage` object: input without what caches hold, and the caches apart. `tier` is the one that the request was
+/// processed in, in the words of any provider.
+pub(super) fn usage(usage: &Usage, tier: Option<&str>) -> Value {
     let short = usage.cache_write_5m.saturating_add(usage.cache_write_30m);
     let long = usage.cache_write_1h.saturating_add(usage.cache_write_12h);
     let mut written = json!({
@@ -115,6 +117,9 @@ pub(super) fn usage(usage: &Usage) -> Value {
     });
     if let Some(thinking) = usage.reasoning {
         written["output_tokens_details"] = json!({"thinking_tokens": thinking});
+    }
+    if let Some(tier) = tier {
+        written["service_tier"] = service_tier::of_anthropic(tier).into();
     }
     written
 }

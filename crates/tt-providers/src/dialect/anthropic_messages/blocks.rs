@@ -41,8 +41,8 @@ pub(super) fn said<'a>(part: &'a Text, notes: &mut Notes) -> Option<Block<'a>> {
     text(&part.text, part.cache)
 }
 
-/// The id to send: the id itself if it is `[A-Za-z0-9_-]+`, else an alias. Answers do not repeat ids of calls in the
-/// history, so the alias need not be undone.
+/// The id to send, unless it has been given to an earlier call: the id itself if it is `[A-Za-z0-9_-]+`, else an alias.
+/// Answers do not repeat ids of calls in the history, so the alias need not be undone.
 pub(super) fn call_id(id: &str) -> Cow<'_, str> {
     if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         Cow::Borrowed(id)
@@ -51,15 +51,17 @@ pub(super) fn call_id(id: &str) -> Cow<'_, str> {
     }
 }
 
-/// Encodes a call in the history. The numbers are the index of its message, and its index among the calls there.
+/// Encodes a call in the history, which is sent with the id `id`. The numbers are the index of its message, and its index
+/// among the calls there.
 pub(super) fn tool_use<'a>(
     call: &'a ToolCall,
+    id: Cow<'a, str>,
     (message, number): (usize, usize),
     names: &mut Names,
 ) -> Result<Block<'a>, RequestError> {
     let input = if call.custom {
         Input::Custom { input: &call.arguments }
-    } else if call.arguments.trim().is_empty() {
+    } else if matches!(call.arguments.trim(), "" | "null") {
         Input::Empty {}
     } else {
         let refuse = || {
@@ -71,12 +73,7 @@ pub(super) fn tool_use<'a>(
         }
         Input::Raw(raw)
     };
-    Ok(Block::ToolUse {
-        id: call_id(&call.id),
-        name: names.upstream(&call.name),
-        input,
-        cache_control: call.cache.map(Into::into),
-    })
+    Ok(Block::ToolUse { id, name: names.upstream(&call.name), input, cache_control: call.cache.map(Into::into) })
 }
 
 /// Encodes thinking in the history, if Anthropic signed it and the model can read it. Other thinking is left out.
@@ -111,10 +108,11 @@ pub(super) fn as_it_came<'a>(
     Ok(Some(Block::Opaque(raw)))
 }
 
-/// Encodes the result of a tool, in the message of that index. A cache mark on a part inside the result moves to the
-/// result, which caches the same prefix.
+/// Encodes the result of a tool, in the message of that index, for the call that was sent with the id `id`. A cache mark on
+/// a part inside the result moves to the result, which caches the same prefix.
 pub(super) fn tool_result<'a>(
     result: &'a ToolResult,
+    id: Cow<'a, str>,
     message: usize,
     notes: &mut Notes,
 ) -> Result<Block<'a>, RequestError> {
@@ -129,7 +127,7 @@ pub(super) fn tool_result<'a>(
         }
     }
     let content = (!blocks.is_empty()).then_some(Content(blocks));
-    Ok(Block::ToolResult { tool_use_id: call_id(&result.id), content, is_error: result.is_error, cache_control })
+    Ok(Block::ToolResult { tool_use_id: id, content, is_error: result.is_error, cache_control })
 }
 
 /// Encodes a part of a user message or of a tool result; `None` if nothing of it is sent. `at` is the place of the

@@ -22,8 +22,10 @@ pub(super) fn encode_reply(reply: &Reply, options: &Options) -> Vec<u8> {
     message.insert("model".to_owned(), options.model(&reply.model).into());
     message.insert("content".to_owned(), parts.iter().filter_map(block).collect());
     message.extend(stop(choice.and_then(|choice| choice.finish.as_ref()), called, refusal));
-    let counted = reply.usage.as_ref().map_or_else(Usage::default, |reported| reported.usage);
-    message.insert("usage".to_owned(), usage(&counted));
+    let reported = reply.usage.as_ref();
+    let counted = reported.map_or_else(Usage::default, |reported| reported.usage);
+    let tier = reported.and_then(|reported| reported.service_tier.as_deref());
+    message.insert("usage".to_owned(), usage(&counted, tier));
     Value::Object(message).to_string().into_bytes()
 }
 

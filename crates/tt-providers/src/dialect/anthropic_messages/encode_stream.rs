@@ -17,6 +17,7 @@ use super::answer::{self, Options};
 use super::error;
 use crate::codec::{PublicError, StreamEncoder};
 use crate::dialect::held::Held;
+use crate::dialect::service_tier;
 use crate::dialect::short_name::short_name;
 use crate::json;
 
@@ -40,6 +41,8 @@ pub(super) struct Encoder {
     refusal: Option<String>,
     finish: Option<Finish>,
     usage: Usage,
+    /// The tier that the provider says it processed the request in.
+    service_tier: Option<&'static str>,
 }
 
 /// The block that is open at the client.
@@ -101,6 +104,7 @@ impl Encoder {
             refusal: None,
             finish: None,
             usage: Usage::default(),
+            service_tier: None,
         }
     }
 
@@ -111,7 +115,7 @@ impl Encoder {
         let (id, model) = (short_name(self.options.id(id)), short_name(self.options.model(model).to_owned()));
         let message = json!({
             "id": id, "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": null,
-            "stop_sequence": null, "usage": answer::usage(&self.usage),
+            "stop_sequence": null, "usage": answer::usage(&self.usage, None),
         });
         event(out, "message_start", &json!({"type": "message_start", "message": message}));
     }
@@ -296,7 +300,8 @@ impl Encoder {
             self.release(out);
         }
         let delta = answer::stop(self.finish.as_ref(), self.called, self.refusal.as_deref());
-        let delta = json!({"type": "message_delta", "delta": delta, "usage": answer::usage(&self.usage)});
+        let delta =
+            json!({"type": "message_delta", "delta": delta, "usage": answer::usage(&self.usage, self.service_tier)});
         event(out, "message_delta", &delta);
         event(out, "message_stop", &json!({"type": "message_stop"}));
         self.closed = true;
@@ -316,7 +321,11 @@ impl StreamEncoder for Encoder {
             Event::BlockStop { choice: 0, block } => self.stop(*block, out),
             Event::Finish { choice: 0, finish } => self.finish = Some(finish.clone()),
             Event::BlockStart { .. } | Event::Delta { .. } | Event::BlockStop { .. } | Event::Finish { .. } => {}
-            Event::Usage(reported) => self.usage = reported.usage,
+            Event::Usage(reported) => {
+                self.usage = reported.usage;
+                let tier = reported.service_tier.as_deref().map(service_tier::of_anthropic);
+                self.service_tier = tier.or(self.service_tier);
+            }
             Event::Ping => {
                 self.begin("", "", out);
                 self::event(out, "ping", &json!({"type": "ping"}));

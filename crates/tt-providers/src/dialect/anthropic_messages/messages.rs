@@ -1,11 +1,13 @@
 //! Encodes messages as turns of Anthropic (`MAPPING.md`, Roles and turns): the system prompt stands apart, neighbours
 //! of one role are merged, results stand before text, and every call must have a result.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use tt_core::call::conversation::{Message, Part, Role as Speaker};
 use tt_core::call::field::Field;
 
+use super::super::aliases::Aliases;
 use super::super::waiting_calls::WaitingCalls;
 use super::blocks;
 use super::tools::Names;
@@ -75,8 +77,11 @@ struct Builder<'a> {
     open: BTreeMap<usize, Field>,
     /// The same calls by their ids.
     unanswered: WaitingCalls<'a>,
-    /// The number of calls so far.
-    calls: usize,
+    /// The ids that the calls so far were sent with.
+    sent: Vec<Cow<'a, str>>,
+    /// The ids that have been given. Anthropic takes each once in a whole request, and hosts that count the calls of each
+    /// turn anew repeat theirs.
+    ids: Aliases,
     last_assistant: usize,
 }
 
@@ -116,15 +121,15 @@ impl<'a> Builder<'a> {
                 self.push(Role::User, said)?;
             }
             Speaker::Assistant => {
-                let (said, calls) = assistant(index, message, self.model, names, notes)?;
+                let (said, calls) = assistant(index, message, (self.model, &mut self.ids), names, notes)?;
                 if said.is_empty() {
                     return Ok(());
                 }
                 self.push(Role::Assistant, said)?;
-                for (id, at) in calls {
-                    self.unanswered.add(id, self.calls);
-                    self.open.insert(self.calls, at);
-                    self.calls += 1;
+                for Call { id, sent, at } in calls {
+                    self.unanswered.add(id, self.sent.len());
+                    self.open.insert(self.sent.len(), at);
+                    self.sent.push(sent);
                 }
                 self.last_assistant = index;
             }
@@ -144,7 +149,8 @@ impl<'a> Builder<'a> {
                     )
                 })?;
                 self.open.remove(&answered);
-                said.push(blocks::tool_result(result, index, notes)?);
+                let id = self.sent.get(answered).cloned().unwrap_or_else(|| blocks::call_id(&result.id));
+                said.push(blocks::tool_result(result, id, index, notes)?);
             } else {
                 said.extend(blocks::user_part(part, &Field::Part { message: index, part: at }, notes)?);
             }
@@ -194,8 +200,11 @@ impl<'a> Builder<'a> {
         }
         self.out.system.append(&mut self.waiting);
         for turn in &mut self.out.turns {
-            // The sort is stable: blocks of one kind keep their order.
-            turn.content.sort_by_key(|block| rank(turn.role, block));
+            // Thinking stays where it is: Anthropic signs it for its place. The sort is stable: blocks of one kind keep
+            // their order.
+            for run in turn.content.chunk_by_mut(|one, next| is_thinking(one) == is_thinking(next)) {
+                run.sort_by_key(|block| rank(turn.role, block));
+            }
         }
         if self.trim_prefill() {
             self.out.prefill = Some(self.last_assistant);
@@ -218,17 +227,23 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The calls of a message: the id and the place of each.
-type Calls<'a> = Vec<(&'a str, Field)>;
+/// A call of a message.
+struct Call<'a> {
+    /// The client's id.
+    id: &'a str,
+    /// The id that it is sent with.
+    sent: Cow<'a, str>,
+    at: Field,
+}
 
-/// Encodes a message of the assistant: its blocks, and its calls.
+/// Encodes a message of the assistant for `model`: its blocks, and its calls, which get their ids from `ids`.
 fn assistant<'a>(
     index: usize,
     message: &'a Message,
-    model: &str,
+    (model, ids): (&str, &mut Aliases),
     names: &mut Names,
     notes: &mut Notes,
-) -> Result<(Vec<Block<'a>>, Calls<'a>), RequestError> {
+) -> Result<(Vec<Block<'a>>, Vec<Call<'a>>), RequestError> {
     let mut said = Vec::with_capacity(message.parts.len());
     let mut calls = Vec::new();
     for (at, part) in message.parts.iter().enumerate() {
@@ -244,8 +259,11 @@ fn assistant<'a>(
                 if call.signature.is_some() {
                     notes.dropped(Field::Signatures, "only the provider that made it can read it");
                 }
-                said.push(blocks::tool_use(call, (index, number), names)?);
-                calls.push((call.id.as_str(), Field::ToolCall { message: index, call: number }));
+                let wished = blocks::call_id(&call.id);
+                let free = ids.free(&wished);
+                let sent = if free == wished { wished } else { Cow::Owned(free) };
+                said.push(blocks::tool_use(call, sent.clone(), (index, number), names)?);
+                calls.push(Call { id: &call.id, sent, at: Field::ToolCall { message: index, call: number } });
             }
             Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => {
                 let reason = "Anthropic takes only text and tool calls in assistant messages";
@@ -260,12 +278,10 @@ fn assistant<'a>(
     Ok((said, calls))
 }
 
-/// The position of a block within its turn: results before text of the user; thinking before text of the assistant,
-/// calls after it.
+/// The position of a block among its neighbours: results before text of the user, calls after text of the assistant.
 const fn rank(role: Role, block: &Block<'_>) -> u8 {
     match (role, block) {
-        (Role::User, Block::ToolResult { .. })
-        | (Role::Assistant, Block::Thinking { .. } | Block::RedactedThinking { .. }) => 0,
+        (Role::User, Block::ToolResult { .. }) => 0,
         (_, Block::ToolUse { .. }) => 2,
         _ => 1,
     }

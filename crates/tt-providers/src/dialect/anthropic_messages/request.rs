@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 use tt_core::Dialect;
-use tt_core::call::conversation::{Conversation, Format, StateField};
+use tt_core::call::conversation::{CacheTtl, Conversation, Format, StateField};
 use tt_core::call::field::Field;
 
 use super::super::foreign;
@@ -22,7 +22,7 @@ use crate::notes::Notes;
 
 /// The `max_tokens` that is sent where neither the client nor the price table names one: Anthropic requires the field,
 /// and every model takes this value.
-const DEFAULT_MAX_TOKENS: u64 = 4096;
+const DEFAULT_MAX_TOKENS: u64 = 32_000;
 
 /// The most cache marks that a request may hold.
 const MOST_CACHE_MARKS: usize = 4;
@@ -75,6 +75,11 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
 
     let mut offered = tools::tools(conversation, native_output, &mut names, &mut notes)?;
     let mut choice = tools::choice(conversation, &offered.tools, &mut names)?;
+    let forces_none = capabilities.forced_tool_use == Some(false);
+    if forces_none && choice.as_ref().is_some_and(ToolChoice::forces) {
+        let reason = "this model cannot be made to call a tool: send auto, and ask for the call in words";
+        return Err(RequestError::unsupported(Field::ToolChoice, reason));
+    }
     let output = structured(conversation, native_output, &offered, &mut notes)?;
     let lost_thinking = turns.lost_thinking();
     let Turns { mut system, turns: mut messages, prefill } = turns;
@@ -86,6 +91,10 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
             let text = Cow::Borrowed("Answer with exactly one JSON object and nothing else.");
             system.push(Block::Text { text, cache_control: None });
             notes.changed(Field::Format, "asked for in words");
+        }
+        Output::Tool(_) if forces_none => {
+            let reason = "this model has no structured output, and cannot be made to call a tool in its place";
+            return Err(RequestError::unsupported(Field::Format, reason));
         }
         Output::Tool(tool) => {
             choice = Some(ToolChoice::Tool { name: tool.name.clone(), disable_parallel_tool_use: true });
@@ -105,6 +114,9 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     let sampling = capabilities.sampling_params != Some(false) && !thinks.on();
     let (temperature, top_p, top_k) = sampled(conversation, sampling, &mut notes);
 
+    if conversation.cache_marks().any(|time| matches!(time, CacheTtl::ThirtyMinutes | CacheTtl::TwelveHours)) {
+        notes.changed(Field::CacheMarks, "kept for the nearest time that Anthropic has");
+    }
     limit_marks(&mut offered.tools, &mut system, &mut messages, &mut notes);
     let marks_all = forwarded.contains_key("cache_control");
     let request = Request {
@@ -276,7 +288,7 @@ fn stop_sequences<'a>(conversation: &'a Conversation, notes: &mut Notes) -> Vec<
 fn service_tier(conversation: &Conversation, notes: &mut Notes) -> Option<&'static str> {
     match conversation.service_tier.as_deref()? {
         "auto" => Some("auto"),
-        "priority" => {
+        "priority" | "fast" => {
             notes.changed(Field::ServiceTier, "sent as auto, which takes priority where the account has it");
             Some("auto")
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tt_core::call::field::Field;
-use tt_core::call::thinking::{Effort, ThinkingConfig};
+use tt_core::call::thinking::{Effort, ThinkingConfig, ThinkingMode};
 
 use super::wire::{Thinking, ThinkingKind};
 use crate::codec::Target;
@@ -62,8 +62,8 @@ const BUDGET_MODELS: [&str; 8] = [
     "claude-opus-4-1-20250805",
 ];
 
-/// The families of models that always think, and answer 400 to `disabled`
-/// (platform.claude.com/docs/en/build-with-claude/adaptive-thinking).
+/// The families of models that always think, and answer 400 to `disabled`, for models of them that the price table does not
+/// list (platform.claude.com/docs/en/build-with-claude/adaptive-thinking).
 const ALWAYS_THINK: [&str; 2] = ["claude-fable-", "claude-mythos-"];
 
 fn kind(target: Target<'_>) -> Kind {
@@ -75,6 +75,22 @@ fn kind(target: Target<'_>) -> Kind {
         (_, None) if BUDGET_MODELS.contains(&target.model) => Kind::Budget,
         (_, None) => Kind::Unknown,
     }
+}
+
+/// The object that switches thinking off, or leaves the least of it; `None` for a model that always thinks.
+fn off(target: Target<'_>) -> Option<ThinkingKind> {
+    let capabilities = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
+    let types = capabilities.thinking_types;
+    if types.is_known() {
+        return match (types.has(ThinkingMode::Disabled), types.has(ThinkingMode::BetweenTools)) {
+            (true, _) => Some(ThinkingKind::Disabled),
+            (false, true) => Some(ThinkingKind::BetweenTools),
+            (false, false) => None,
+        };
+    }
+    let always = capabilities.thinking_always_on == Some(true)
+        || ALWAYS_THINK.iter().any(|family| target.model.starts_with(family));
+    (!always).then_some(ThinkingKind::Disabled)
 }
 
 /// Chooses the fields by the facts of the target.
@@ -90,18 +106,24 @@ pub(super) fn decide(target: Target<'_>, asked: Asked<'_>, notes: &mut Notes) ->
         (None, _) if asked.config.in_other_words() => notes.dropped(Field::Effort, "the model has no such amount"),
         (None, _) => {}
         (Some(effort), Kind::Adaptive) => {
-            let always = ALWAYS_THINK.iter().any(|family| target.model.starts_with(family));
-            if effort == Effort::None && always {
-                notes.changed(Field::Effort, "the model always thinks: sent as low");
-                decided.effort = Some("low");
-            } else {
-                let thinks = effort != Effort::None;
-                let kind = if thinks { ThinkingKind::Adaptive } else { ThinkingKind::Disabled };
-                decided.thinking = Some(Thinking::Ours(kind));
-                decided.effort = thinks.then(|| word(effort, target, notes));
-                if asked.config.in_other_words() {
-                    notes.changed(Field::Effort, NEAREST);
+            match off(target) {
+                _ if effort != Effort::None => {
+                    decided.thinking = Some(Thinking::Ours(ThinkingKind::Adaptive));
+                    decided.effort = Some(word(effort, target, notes));
                 }
+                Some(kind) => {
+                    if kind == ThinkingKind::BetweenTools {
+                        notes.changed(Field::Effort, "the model cannot be kept from thinking between tools");
+                    }
+                    decided.thinking = Some(Thinking::Ours(kind));
+                }
+                None => {
+                    notes.changed(Field::Effort, "the model always thinks: sent as low");
+                    decided.effort = Some("low");
+                }
+            }
+            if asked.config.in_other_words() {
+                notes.changed(Field::Effort, NEAREST);
             }
         }
         (Some(effort), Kind::Budget) => {

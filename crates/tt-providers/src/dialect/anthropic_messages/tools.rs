@@ -70,16 +70,7 @@ pub(super) fn tools<'a>(
     notes: &mut Notes,
 ) -> Result<Tools<'a>, RequestError> {
     let mut out = Tools::default();
-    let allowed: Option<HashSet<&str>> = match &conversation.tool_choice {
-        Some(Wanted::Allowed { names, .. }) => Some(names.iter().map(String::as_str).collect()),
-        _ => None,
-    };
     for (index, tool) in conversation.tools.iter().enumerate() {
-        if let (Some(allowed), Some(name)) = (&allowed, tool.name())
-            && !allowed.contains(name)
-        {
-            continue;
-        }
         let encoded = match tool {
             Offered::Function(tool) => Tool::Client(function(tool, index, strict, names, notes)?),
             Offered::Custom(tool) => {
@@ -160,22 +151,37 @@ pub(super) fn choice(
     names: &mut Names,
 ) -> Result<Option<ToolChoice>, RequestError> {
     let disable_parallel_tool_use = conversation.parallel_tool_calls == Some(false);
+    let none_of_that_name =
+        || RequestError::malformed(Field::ToolChoice, "asks for a tool, and none of that name is in tools");
     if tools.is_empty() {
         return match &conversation.tool_choice {
             Some(Wanted::Required | Wanted::Named(_) | Wanted::Allowed { .. } | Wanted::Hosted { .. }) => {
-                Err(RequestError::malformed(Field::ToolChoice, "asks for a tool, and none of that name is in tools"))
+                Err(none_of_that_name())
             }
             None | Some(Wanted::Auto | Wanted::None) => Ok(None),
         };
     }
     Ok(match &conversation.tool_choice {
         None if !disable_parallel_tool_use => None,
-        None | Some(Wanted::Auto | Wanted::Allowed { required: false, .. }) => {
-            Some(ToolChoice::Auto { disable_parallel_tool_use })
-        }
+        None | Some(Wanted::Auto) => Some(ToolChoice::Auto { disable_parallel_tool_use }),
         Some(Wanted::None) => Some(ToolChoice::None),
-        Some(Wanted::Required | Wanted::Allowed { required: true, .. }) => {
-            Some(ToolChoice::Any { disable_parallel_tool_use })
+        Some(Wanted::Required) => Some(ToolChoice::Any { disable_parallel_tool_use }),
+        // The list of tools stays whole: it begins the prompt that is cached, and that thinking is signed for.
+        Some(Wanted::Allowed { names: allowed, required }) => {
+            let allowed: HashSet<&str> = allowed.iter().map(String::as_str).collect();
+            let offered: Vec<&str> = conversation.tools.iter().filter_map(Offered::name).collect();
+            let kept: Vec<&str> = offered.iter().copied().filter(|name| allowed.contains(name)).collect();
+            Some(match (kept.as_slice(), required) {
+                ([], _) => return Err(none_of_that_name()),
+                (kept, false) if kept.len() == offered.len() => ToolChoice::Auto { disable_parallel_tool_use },
+                (kept, true) if kept.len() == offered.len() => ToolChoice::Any { disable_parallel_tool_use },
+                ([one], true) => ToolChoice::Tool { name: names.upstream(one), disable_parallel_tool_use },
+                _ => {
+                    let reason =
+                        "Anthropic lets a model call all tools, or makes it call one: allow all, or require one";
+                    return Err(RequestError::unsupported(Field::ToolChoice, reason));
+                }
+            })
         }
         Some(Wanted::Named(name)) => Some(ToolChoice::Tool { name: names.upstream(name), disable_parallel_tool_use }),
         Some(Wanted::Hosted { raw, .. }) => Some(ToolChoice::Hosted(raw.clone())),

@@ -293,6 +293,7 @@ pub(super) enum Thinking {
 pub(super) enum ThinkingKind {
     Adaptive,
     Enabled { budget_tokens: u64 },
+    BetweenTools,
     Disabled,
 }
 

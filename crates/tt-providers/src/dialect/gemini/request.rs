@@ -310,7 +310,7 @@ fn service_tier(asked: Option<&str>, notes: &mut Notes) -> Option<&'static str> 
         None | Some("auto") => None,
         Some("default" | "standard") => Some("standard"),
         Some("flex") => Some("flex"),
-        Some("priority") => Some("priority"),
+        Some("priority" | "fast") => Some("priority"),
         Some(_) => {
             notes.dropped(Field::ServiceTier, "");
             None

@@ -15,6 +15,8 @@ use super::{citation, usage, wire};
 use crate::codec::Undo;
 use crate::dialect::object::{Object, Path, each};
 use crate::dialect::openai_error as error;
+use crate::dialect::order::Places;
+use crate::dialect::service_tier;
 use crate::dialect::short_name::short_name;
 use crate::dialect::signatures::made_by;
 use crate::error::RequestError;
@@ -39,6 +41,8 @@ pub struct EncodeOptions {
     pub include_usage: bool,
     /// True if the client used the legacy `functions`, and so expects `function_call` in the answer.
     pub legacy_functions: bool,
+    /// True if the client asked for a processing tier, and so is told which one it got.
+    pub service_tier: bool,
 }
 
 impl EncodeOptions {
@@ -159,6 +163,10 @@ pub fn encode_reply(reply: &Reply, options: &EncodeOptions) -> Vec<u8> {
             body.insert(name.into(), value.clone());
         }
     }
+    let tier = reply.usage.as_ref().and_then(|reported| reported.service_tier.as_deref());
+    if let Some(tier) = tier.filter(|_| options.service_tier && !body.contains_key("service_tier")) {
+        body.insert("service_tier".into(), service_tier::of_openai(tier).into());
+    }
     Value::Object(body).to_string().into_bytes()
 }
 
@@ -167,24 +175,30 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     let mut thought: Option<String> = None;
     let mut refusal: Option<String> = None;
     let (mut blocks, mut calls, mut signature) = (Vec::new(), Vec::new(), None);
+    let mut places = Places::default();
     for part in &choice.parts {
         match part {
             Part::Text(part) => {
                 said.get_or_insert_default().push_str(&part.text);
+                places.text(part.text.len());
                 signature = part.signature.as_ref().or(signature);
             }
             Part::Thinking(part) => {
                 let text = part.texts().collect::<Vec<_>>().join("\n\n");
                 thought.get_or_insert_default().push_str(&text);
                 if let Some(signature) = made_by(Provider::Anthropic, part.signature.as_ref()) {
-                    blocks.push(json!({"type": "thinking", "thinking": text, "signature": signature}));
+                    let block = json!({"type": "thinking", "thinking": text, "signature": signature});
+                    blocks.push(places.thinking().write(block));
                 }
             }
             Part::Redacted { data, of } if of.provider == Provider::Anthropic => {
-                blocks.push(json!({"type": "redacted_thinking", "data": data}));
+                blocks.push(places.thinking().write(json!({"type": "redacted_thinking", "data": data})));
             }
             Part::Refusal { text } => refusal.get_or_insert_default().push_str(text),
-            Part::ToolCall(call) => calls.push(call),
+            Part::ToolCall(call) => {
+                places.call();
+                calls.push(call);
+            }
             // Chat Completions has no field for pictures and sound in an answer, nor for opaque blocks. Results of
             // tools do not stand in answers.
             Part::Image(_)
@@ -310,7 +324,10 @@ mod tests {
         assert_eq!(found["reasoning_content"], "ab\n\nc");
         assert_eq!(
             found["thinking_blocks"],
-            json!([{"type": "thinking", "thinking": "a", "signature": "s"}, {"type": "redacted_thinking", "data": "d"}])
+            json!([
+                {"type": "thinking", "thinking": "a", "signature": "s", "index": 0, "content_offset": 0},
+                {"type": "redacted_thinking", "data": "d", "index": 1, "content_offset": 0},
+            ])
         );
         assert_eq!(found["extra_content"]["google"]["thought_signature"], "g");
         let back = decoded(&written(parts, &EncodeOptions::default())).unwrap();

@@ -257,6 +257,18 @@ fn turn() -> impl Strategy<Value = [Value; 2]> {
     )
 }
 
+/// The turn with the number `n` behind the ids of its calls: Anthropic takes an id once in a request.
+fn told_apart(mut turn: [Value; 2], n: usize) -> [Value; 2] {
+    for block in turn.iter_mut().filter_map(|message| message["content"].as_array_mut()).flatten() {
+        for (kind, field) in [("tool_use", "id"), ("tool_result", "tool_use_id")] {
+            if block["type"] == kind {
+                block[field] = format!("{}{n}", block[field].as_str().unwrap()).into();
+            }
+        }
+    }
+    turn
+}
+
 fn request() -> impl Strategy<Value = Value> {
     let tools = prop::sample::select(vec![
         json!([{"name": "f", "input_schema": {"type": "object"}}]),
@@ -275,7 +287,7 @@ fn request() -> impl Strategy<Value = Value> {
     (said(), prop::collection::vec(turn(), 0..4), tools, choice, system, prop::collection::vec(words(), 0..3)).prop_map(
         |(first, turns, tools, choice, system, stops)| {
             let mut messages = vec![json!({"role": "user", "content": [first]})];
-            messages.extend(turns.into_iter().flatten());
+            messages.extend(turns.into_iter().enumerate().flat_map(|(n, turn)| told_apart(turn, n)));
             let mut body = json!({
                 "model": "claude-sonnet-4-5", "max_tokens": 900, "messages": messages, "tools": tools,
                 "tool_choice": choice, "stop_sequences": stops,

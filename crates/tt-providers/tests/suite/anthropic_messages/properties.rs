@@ -157,8 +157,8 @@ fn conversation(odd: u32) -> impl Strategy<Value = Conversation> {
 
 fn facts() -> impl Strategy<Value = Option<ModelFacts>> {
     let flag = || prop::option::of(any::<bool>());
-    let flags = (flag(), flag(), flag(), flag(), flag(), flag());
-    prop::option::of(flags.prop_map(|(sampling, prefill, native, adaptive, mid, reasoning)| ModelFacts {
+    let flags = (flag(), flag(), flag(), flag(), flag(), flag(), flag());
+    prop::option::of(flags.prop_map(|(sampling, prefill, native, adaptive, mid, reasoning, forced)| ModelFacts {
         context_window: None,
         max_output: Some(8192),
         capabilities: Capabilities {
@@ -168,6 +168,7 @@ fn facts() -> impl Strategy<Value = Option<ModelFacts>> {
             adaptive_thinking: adaptive,
             mid_conversation_system: mid,
             reasoning,
+            forced_tool_use: forced,
             ..Capabilities::default()
         },
     }))
@@ -218,8 +219,12 @@ fn keeps_the_rules(body: &Value, facts: Option<&ModelFacts>) {
         assert_eq!(calls, answers, "every call of a turn is answered in the next");
         let first_other = blocks.iter().position(|block| block["type"] != "tool_result").unwrap_or(blocks.len());
         assert!(blocks.iter().skip(first_other).all(|block| block["type"] != "tool_result"), "results stand first");
-        let last_thought = blocks.iter().rposition(|block| block["type"] == "thinking").map_or(0, |at| at + 1);
-        assert!(blocks.iter().take(last_thought).all(|block| block["type"] == "thinking"), "thinking stands first");
+    }
+    let calls: Vec<_> = turns.iter().flat_map(|turn| ids(turn, "tool_use", "id")).collect();
+    let told_apart: std::collections::BTreeSet<_> = calls.iter().collect();
+    assert_eq!(told_apart.len(), calls.len(), "no id is repeated");
+    if facts.and_then(|facts| facts.capabilities.forced_tool_use) == Some(false) {
+        assert!(!matches!(body["tool_choice"]["type"].as_str(), Some("any" | "tool")));
     }
     assert!(ids(&turns[0], "tool_result", "tool_use_id").is_empty());
     if let Some(last) = turns.last().filter(|turn| turn["role"] == "assistant") {

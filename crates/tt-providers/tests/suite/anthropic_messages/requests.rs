@@ -132,11 +132,11 @@ fn the_order_of_keys_is_fixed_and_schemas_keep_theirs() {
 }
 
 #[test]
-fn max_tokens_is_the_clients_else_the_models_else_4096() {
+fn max_tokens_is_the_clients_else_the_models_else_32000() {
     let mut conversation = talk(vec![user("hi")]);
     assert_eq!(body(&conversation, &plain())["max_tokens"], 8192);
     let unknown = encode_request(&conversation, Target { model: "claude-unknown", facts: None }).unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(&unknown.body).unwrap()["max_tokens"], 4096);
+    assert_eq!(serde_json::from_slice::<Value>(&unknown.body).unwrap()["max_tokens"], 32_000);
     conversation.sampling.max_output_tokens = Some(17);
     assert_eq!(body(&conversation, &plain())["max_tokens"], 17);
 }

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use tt_core::call::conversation::{
-    Audio, Conversation, Document, Format, Image, Media, Message, Part, Role, Sampling, Text, Tool, ToolCall,
+    Audio, CacheTtl, Conversation, Document, Format, Image, Media, Message, Part, Role, Sampling, Text, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
 use tt_core::call::field::Field;
@@ -56,13 +56,18 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     let mut body = Map::new();
     body.insert("model".into(), target.model.into());
     let own = conversation.extra.fields_of(Dialect::OpenAiChat);
-    let messages = Messages { names: &names, own: own.is_some(), notes: &mut notes };
+    let breakpoints = target.facts.is_some_and(|facts| facts.capabilities.prompt_cache_breakpoint == Some(true));
+    let messages = Messages { names: &names, own: own.is_some(), breakpoints, notes: &mut notes };
     body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
     tools(&mut body, conversation, &names, &mut notes);
     format(&mut body, conversation, &mut notes);
-    sampling(&mut body, &conversation.sampling, &mut notes)?;
+    let effort = effort::effort(conversation, target, &mut notes);
+    let fixed = !written_here(conversation)
+        && effort != Some("none")
+        && target.facts.is_some_and(|facts| facts.capabilities.sampling_params_with_thinking == Some(false));
+    sampling(&mut body, &conversation.sampling, fixed, &mut notes)?;
     put(&mut body, "parallel_tool_calls", conversation.parallel_tool_calls);
-    put(&mut body, "reasoning_effort", effort::effort(conversation, target, &mut notes));
+    put(&mut body, "reasoning_effort", effort);
     put(&mut body, "safety_identifier", conversation.end_user.as_deref().map(|user| end_user(user, &mut notes)));
     put(&mut body, "service_tier", conversation.service_tier.as_deref());
     put(&mut body, "prompt_cache_key", conversation.cache.key.as_deref());
@@ -118,6 +123,8 @@ struct Messages<'a> {
     names: &'a Names,
     /// True if Chat Completions is the dialect of the fields in `Message::extra`.
     own: bool,
+    /// True if the model takes cache marks on parts.
+    breakpoints: bool,
     notes: &'a mut Notes,
 }
 
@@ -148,7 +155,7 @@ impl Messages<'_> {
         pictures: &mut Vec<Value>,
     ) -> Result<(), RequestError> {
         for part in &message.parts {
-            if part.cache().is_some() {
+            if part.cache().is_some() && !(self.breakpoints && takes_breakpoint(part)) {
                 self.notes.dropped(Field::CacheMarks, "");
             }
             if let Part::ToolResult(result) = part {
@@ -266,8 +273,19 @@ impl Messages<'_> {
         Ok(Value::Object(out))
     }
 
-    /// Encodes a content part; `None` for a part that `content` cannot hold.
+    /// Encodes a content part with its cache mark; `None` for a part that `content` cannot hold.
     fn part(&mut self, part: &Part, at: usize) -> Result<Option<Value>, RequestError> {
+        let mut encoded = self.bare_part(part, at)?;
+        if let (Some(encoded), Some(time), true) = (&mut encoded, part.cache(), self.breakpoints) {
+            encoded["prompt_cache_breakpoint"] = json!({"mode": "explicit", "ttl": breakpoint(time)});
+            if !matches!(time, CacheTtl::ThirtyMinutes | CacheTtl::TwelveHours) {
+                self.notes.changed(Field::CacheMarks, "kept for the time that OpenAI has");
+            }
+        }
+        Ok(encoded)
+    }
+
+    fn bare_part(&mut self, part: &Part, at: usize) -> Result<Option<Value>, RequestError> {
         let refuse = |reason: &str| Err(RequestError::unsupported(Field::Content(at), reason));
         Ok(Some(match part {
             Part::Text(Text { text, signature, .. }) => {
@@ -328,6 +346,19 @@ impl Messages<'_> {
     }
 }
 
+/// True for a part on which OpenAI takes a cache mark.
+const fn takes_breakpoint(part: &Part) -> bool {
+    matches!(part, Part::Text(_) | Part::Image(_) | Part::Document(_))
+}
+
+/// The time of a cache mark that OpenAI has.
+const fn breakpoint(time: CacheTtl) -> &'static str {
+    match time {
+        CacheTtl::FiveMinutes | CacheTtl::ThirtyMinutes | CacheTtl::OneHour => "30m",
+        CacheTtl::TwelveHours => "12h",
+    }
+}
+
 /// The `format` for a media type of sound: `wav` for `audio/wav`.
 fn audio_format(mime: &str) -> &str {
     match mime.strip_prefix("audio/").unwrap_or(mime) {
@@ -341,7 +372,7 @@ fn audio_format(mime: &str) -> &str {
 fn joined(mut parts: Vec<Value>) -> Value {
     let text = match parts.as_mut_slice() {
         [] => Some(String::new()),
-        [Value::Object(part)] if part.get("type").and_then(Value::as_str) == Some("text") => part
+        [Value::Object(part)] if part.len() == 2 && part.get("type").and_then(Value::as_str) == Some("text") => part
             .get_mut("text")
             .map(Value::take)
             .and_then(|text| if let Value::String(text) = text { Some(text) } else { None }),
@@ -430,7 +461,14 @@ fn format(body: &mut Map<String, Value>, conversation: &Conversation, notes: &mu
     body.insert("response_format".into(), value);
 }
 
-fn sampling(body: &mut Map<String, Value>, sampling: &Sampling, notes: &mut Notes) -> Result<(), RequestError> {
+/// Writes the sampling. `fixed`: the model takes no `temperature` and `top_p` but 1, and the client of another dialect does not
+/// know it.
+fn sampling(
+    body: &mut Map<String, Value>,
+    sampling: &Sampling,
+    fixed: bool,
+    notes: &mut Notes,
+) -> Result<(), RequestError> {
     if sampling.stop.len() > STOPS {
         return Err(RequestError::unsupported(Field::Stop, "at most 4 stop sequences are taken"));
     }
@@ -438,8 +476,15 @@ fn sampling(body: &mut Map<String, Value>, sampling: &Sampling, notes: &mut Note
         notes.dropped(Field::TopK, "");
     }
     put(body, "max_completion_tokens", sampling.max_output_tokens);
-    put(body, "temperature", sampling.temperature.clone());
-    put(body, "top_p", sampling.top_p.clone());
+    for (name, field, value) in
+        [("temperature", Field::Temperature, &sampling.temperature), ("top_p", Field::TopP, &sampling.top_p)]
+    {
+        if fixed && value.as_ref().and_then(Number::as_f64).is_some_and(|value| (value - 1.0).abs() > f64::EPSILON) {
+            notes.dropped(field, "the model takes none while it thinks");
+        } else {
+            put(body, name, value.clone());
+        }
+    }
     put(body, "frequency_penalty", sampling.frequency_penalty.clone());
     put(body, "presence_penalty", sampling.presence_penalty.clone());
     put(body, "seed", sampling.seed);

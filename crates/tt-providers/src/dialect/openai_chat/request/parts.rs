@@ -10,6 +10,7 @@ use super::super::citation;
 use crate::dialect::anthropic_fields::{cache_mark, thinking_block};
 use crate::dialect::inline_media::{address, mime_of, plain_base64, strip_data_prefix};
 use crate::dialect::object::{Object, Path, each};
+use crate::dialect::order::{self, Place};
 use crate::error::RequestError;
 
 /// The origin of the signatures in `extra_content.google`.
@@ -67,10 +68,17 @@ fn part(mut part: Object<'_>) -> Result<Part, RequestError> {
 }
 
 /// Reads a cache mark: `cache_control` (Anthropic's field, accepted on parts, tools and messages) or
-/// `prompt_cache_breakpoint`.
+/// `prompt_cache_breakpoint`, whose time is 30 minutes where it names none.
 pub(crate) fn cache_hint(owner: &mut Object<'_>) -> Result<Option<CacheTtl>, RequestError> {
-    let breakpoint = owner.take("prompt_cache_breakpoint").map(|_| CacheTtl::FiveMinutes);
-    Ok(cache_mark(owner)?.or(breakpoint))
+    let mark = cache_mark(owner)?;
+    let Some(breakpoint) = owner.take("prompt_cache_breakpoint") else { return Ok(mark) };
+    let mut breakpoint = Object::of(breakpoint, owner.at("prompt_cache_breakpoint"))?;
+    let own = match breakpoint.string("ttl")?.as_deref() {
+        None | Some("30m") => CacheTtl::ThirtyMinutes,
+        Some("12h") => CacheTtl::TwelveHours,
+        Some(_) => return Err(breakpoint.at("ttl").malformed("must be 30m or 12h")),
+    };
+    Ok(mark.or(Some(own)))
 }
 
 /// Puts the cache mark of a message on its last part that can hold one and has none.
@@ -79,6 +87,7 @@ pub(crate) fn hint_last(parts: &mut [Part], hint: Option<CacheTtl>) {
         Part::Text(Text { cache, .. })
         | Part::Image(Image { cache, .. })
         | Part::Document(Document { cache, .. })
+        | Part::ToolCall(ToolCall { cache, .. })
         | Part::ToolResult(ToolResult { cache, .. }) => Some(cache),
         _ => None,
     });
@@ -89,10 +98,10 @@ pub(crate) fn hint_last(parts: &mut [Part], hint: Option<CacheTtl>) {
     }
 }
 
-/// Reads a message of the assistant: thinking first, then content, refusal and calls. `legacy_id` is the id for a
+/// Reads a message of the assistant: content, refusal and calls, with thinking where it stood. `legacy_id` is the id for a
 /// `function_call`, which has none.
 pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec<Part>, RequestError> {
-    let mut parts = thinking(message)?;
+    let blocks = thinking(message)?;
     let content_value = message.take("content");
     let mut said = content(content_value, &message.at("content"))?;
     if let Some(signature) = google_signature(message) {
@@ -106,30 +115,28 @@ pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec
         }
     }
     citation::take(&mut message.fields, &mut said);
-    // Histories are long: their parts take no more room than they need.
-    parts.reserve_exact(said.len());
-    parts.append(&mut said);
     if let Some(text) = message.string("refusal")? {
-        parts.reserve_exact(1);
-        parts.push(Part::Refusal { text });
+        said.reserve_exact(1);
+        said.push(Part::Refusal { text });
     }
-    let calls = message.list("tool_calls")?.unwrap_or_default();
+    let list = message.list("tool_calls")?.unwrap_or_default();
     let path = message.at("tool_calls");
-    parts.reserve_exact(calls.len());
-    for (i, call) in calls.into_iter().enumerate() {
-        parts.push(Part::ToolCall(tool_call(Object::of(call, path.index(i))?)?));
+    // Histories are long: their parts take no more room than they need.
+    let mut calls = Vec::with_capacity(list.len());
+    for (i, call) in list.into_iter().enumerate() {
+        calls.push(Part::ToolCall(tool_call(Object::of(call, path.index(i))?)?));
     }
     if let Some(call) = message.take("function_call") {
         let mut call = Object::of(call, message.at("function_call"))?;
-        parts.reserve_exact(1);
-        parts.push(Part::ToolCall(ToolCall {
+        calls.reserve_exact(1);
+        calls.push(Part::ToolCall(ToolCall {
             id: legacy_id.to_owned(),
             name: call.need_string("name")?,
             arguments: call.string("arguments")?.unwrap_or_default(),
             ..ToolCall::default()
         }));
     }
-    Ok(parts)
+    Ok(order::restored(blocks, said, calls))
 }
 
 fn tool_call(mut call: Object<'_>) -> Result<ToolCall, RequestError> {
@@ -149,13 +156,13 @@ fn tool_call(mut call: Object<'_>) -> Result<ToolCall, RequestError> {
 
 /// Reads `thinking_blocks` (blocks of Anthropic, as they came), else `reasoning_content` (`MAPPING.md`, Thinking and
 /// signatures).
-fn thinking(message: &mut Object<'_>) -> Result<Vec<Part>, RequestError> {
+fn thinking(message: &mut Object<'_>) -> Result<Vec<(Option<Place>, Part)>, RequestError> {
     let text = message.string("reasoning_content")?;
     let blocks = message.list("thinking_blocks")?.unwrap_or_default();
     if blocks.is_empty() {
-        return Ok(text.filter(|text| !text.is_empty()).map(Part::thinking).into_iter().collect());
+        return Ok(text.filter(|text| !text.is_empty()).map(|text| (None, Part::thinking(text))).into_iter().collect());
     }
-    each(blocks, &message.at("thinking_blocks"), |block, _| thinking_block(block))
+    each(blocks, &message.at("thinking_blocks"), |block, _| Ok((Place::read(&block.fields), thinking_block(block)?)))
 }
 
 /// Takes `extra_content.google.thought_signature`, as Google's OpenAI endpoint writes it. Other fields of

@@ -7,6 +7,7 @@ use tt_core::call::conversation::{
     Message, Opaque, Origin, Part, Role, Signature, State, StateField, Text, Thinking, ThinkingConfig, Tool, ToolCall,
     ToolChoice, ToolResult, Video,
 };
+use tt_core::model::ModelFacts;
 use tt_core::record::Change;
 use tt_core::{Dialect, Provider};
 
@@ -237,11 +238,27 @@ fn cache_hints_are_taken_from_parts_messages_and_tools() {
     ]}));
     let caches: Vec<Option<CacheTtl>> =
         found.messages.iter().flat_map(|message| &message.parts).map(Part::cache).collect();
-    assert_eq!(caches, [Some(CacheTtl::FiveMinutes), Some(CacheTtl::FiveMinutes), None, Some(CacheTtl::OneHour)]);
+    assert_eq!(caches, [Some(CacheTtl::FiveMinutes), Some(CacheTtl::ThirtyMinutes), None, Some(CacheTtl::OneHour)]);
     assert_eq!(found.tools[0].cache(), Some(CacheTtl::OneHour));
     let encoded = encode_request(&found, Target { model: "up", facts: None }).unwrap();
     assert_eq!(notes(&encoded), [dropped("cache_control")]);
     assert!(!String::from_utf8(encoded.body).unwrap().contains("cache"));
+}
+
+#[test]
+fn marks_are_sent_to_models_that_take_them() {
+    let mut facts = ModelFacts::default();
+    facts.capabilities.prompt_cache_breakpoint = Some(true);
+    let part = |text: &str, mark: Value| json!({"type": "text", "text": text, "cache_control": mark});
+    let found = decode(json!({"model": "m", "messages": [{"role": "user", "content": [
+        part("a", json!({"type": "ephemeral", "ttl": "1h"})),
+        {"type": "text", "text": "b", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "12h"}},
+    ]}]}));
+    let encoded = encode_request(&found, Target { model: "gpt-5.6", facts: Some(&facts) }).unwrap();
+    let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
+    let ttl = |at: usize| &sent["messages"][0]["content"][at]["prompt_cache_breakpoint"]["ttl"];
+    assert_eq!((ttl(0), ttl(1)), (&json!("30m"), &json!("12h")));
+    assert_eq!(notes(&encoded), [("cache_control".to_owned(), Change::Changed)]);
 }
 
 #[test]
@@ -547,4 +564,25 @@ mod round_trip {
             prop_assert_eq!(decode_request(&encoded.body).unwrap(), call);
         }
     }
+}
+
+#[test]
+fn a_model_that_fixes_its_sampling_while_it_thinks_gets_none_from_clients_of_other_dialects() {
+    let mut facts = ModelFacts::default();
+    facts.capabilities.reasoning = Some(true);
+    facts.capabilities.none_reasoning_effort = Some(true);
+    facts.capabilities.sampling_params_with_thinking = Some(false);
+    let hi = json!([{"role": "user", "content": "hi"}]);
+    let mut asked = decode(json!({"model": "m", "messages": hi, "temperature": 0.5, "top_p": 1}));
+    let sent = |asked: &Conversation| {
+        let encoded = encode_request(asked, Target { model: "gpt-5.4", facts: Some(&facts) }).unwrap();
+        let body: Value = serde_json::from_slice(&encoded.body).unwrap();
+        (body.get("temperature").cloned(), body.get("top_p").cloned(), notes(&encoded))
+    };
+    let (half, one) = (Some(json!(0.5)), Some(json!(1)));
+    assert_eq!(sent(&asked), (half.clone(), one.clone(), vec![]), "a client of OpenAI knows its models");
+    asked.extra.of = Some(Dialect::AnthropicMessages);
+    assert_eq!(sent(&asked), (None, one.clone(), vec![dropped("temperature")]));
+    asked.thinking.effort = Some(Effort::None);
+    assert_eq!(sent(&asked), (half, one, vec![]));
 }

@@ -17,6 +17,8 @@ use super::super::usage;
 use crate::codec::{PublicError, StreamEncoder};
 use crate::dialect::held::Held;
 use crate::dialect::openai_error as error;
+use crate::dialect::order::Places;
+use crate::dialect::service_tier;
 use crate::dialect::short_name::short_name;
 use crate::dialect::signatures::made_by;
 use crate::json;
@@ -31,6 +33,8 @@ pub struct Encoder {
     /// The number of the open blocks of all choices, and the bytes that are kept of them.
     held: Held,
     usage: Option<Usage>,
+    /// The tier that the provider says it processed the request in.
+    service_tier: Option<&'static str>,
     /// True once `[DONE]` or an error has been written, after which nothing may follow.
     closed: bool,
 }
@@ -42,6 +46,11 @@ struct ChoiceState {
     open: BTreeMap<u32, Open>,
     /// The number of calls that have begun, which is the index of the next one.
     calls: u32,
+    /// The places of thinking among what has been written.
+    places: Places,
+    /// Google's signature of the last signed text. It is written once, at the end: the official SDKs join the strings of
+    /// all chunks, so two signatures would become one that is false.
+    signature: Option<String>,
 }
 
 /// The state of an open block.
@@ -75,6 +84,7 @@ impl Encoder {
             choices: BTreeMap::new(),
             held: Held::default(),
             usage: None,
+            service_tier: None,
             closed: false,
         }
     }
@@ -175,6 +185,7 @@ impl Encoder {
             Part::ToolCall(tool) => {
                 let call = state.calls;
                 state.calls = call.saturating_add(1);
+                state.places.call();
                 Open::Call { call, custom: tool.custom }
             }
             _ => Open::Plain,
@@ -185,7 +196,10 @@ impl Encoder {
         }
         self.held.opened(0);
         match head {
-            Part::Text(head) => self.text(choice, &head.text, made_by(Provider::Gemini, head.signature.as_ref()), out),
+            Part::Text(head) => {
+                self.text(choice, &head.text, out);
+                self.sign(choice, head.signature.as_ref());
+            }
             Part::Refusal { text } => self.refusal(choice, text, out),
             Part::Thinking(head) => {
                 head.texts().for_each(|text| self.thinking(choice, block, text, out));
@@ -194,8 +208,7 @@ impl Encoder {
                 }
             }
             Part::Redacted { data, of } if of.provider == Provider::Anthropic => {
-                let block = json!([{"type": "redacted_thinking", "data": data}]);
-                self.chunk(out, choice, None, |out| field(out, "thinking_blocks", &block));
+                self.thinking_block(choice, json!({"type": "redacted_thinking", "data": data}), out);
             }
             Part::ToolCall(tool) => {
                 let signature = made_by(Provider::Gemini, tool.signature.as_ref());
@@ -216,7 +229,7 @@ impl Encoder {
             return;
         }
         match delta {
-            Delta::Text(text) => self.text(choice, text, None, out),
+            Delta::Text(text) => self.text(choice, text, out),
             Delta::Refusal(text) => self.refusal(choice, text, out),
             Delta::Thinking(text) => self.thinking(choice, block, text, out),
             Delta::Summary { part, text } => {
@@ -245,17 +258,22 @@ impl Encoder {
         self.choices.get_mut(&choice)?.open.get_mut(&block)
     }
 
-    fn text(&self, choice: u32, text: &str, google: Option<&str>, out: &mut BytesMut) {
-        if text.is_empty() && google.is_none() {
+    fn text(&mut self, choice: u32, text: &str, out: &mut BytesMut) {
+        if text.is_empty() {
             return;
         }
-        self.chunk(out, choice, None, |out| {
-            field(out, "content", text);
-            if let Some(signature) = google {
-                out.put_slice(b",");
-                field(out, "extra_content", &signed(signature));
-            }
-        });
+        if let Some(state) = self.choices.get_mut(&choice) {
+            state.places.text(text.len());
+        }
+        self.chunk(out, choice, None, |out| field(out, "content", text));
+    }
+
+    /// Keeps a signature of Google for the end of the choice.
+    fn sign(&mut self, choice: u32, signature: Option<&Signature>) {
+        let Some(signature) = made_by(Provider::Gemini, signature) else { return };
+        let Some(state) = self.choices.get_mut(&choice) else { return };
+        let replaced = state.signature.replace(signature.to_owned());
+        self.held.change(replaced.map_or(0, |replaced| replaced.len()), signature.len());
     }
 
     fn refusal(&self, choice: u32, text: &str, out: &mut BytesMut) {
@@ -275,19 +293,26 @@ impl Encoder {
         self.chunk(out, choice, None, |out| field(out, "reasoning_content", text));
     }
 
-    /// Writes a signature. Thinking that Anthropic signed is written again as a whole block; a signature of Google
-    /// stands beside the text.
+    /// Writes a whole block of thinking, with its place.
+    fn thinking_block(&mut self, choice: u32, block: Value, out: &mut BytesMut) {
+        let Some(state) = self.choices.get_mut(&choice) else { return };
+        let block = [state.places.thinking().write(block)];
+        self.chunk(out, choice, None, |out| field(out, "thinking_blocks", &block));
+    }
+
+    /// Takes a signature. Thinking that Anthropic signed is written again as a whole block; a signature of Google is kept
+    /// for the end of the choice.
     fn signature(&mut self, choice: u32, block: u32, signature: &Signature, out: &mut BytesMut) {
         match self.block(choice, block) {
             Some(Open::Thinking { text, .. }) => {
                 let text = std::mem::take(text);
                 self.held.change(text.len(), 0);
                 if let Some(signature) = made_by(Provider::Anthropic, Some(signature)) {
-                    let block = json!([{"type": "thinking", "thinking": text, "signature": signature}]);
-                    self.chunk(out, choice, None, |out| field(out, "thinking_blocks", &block));
+                    let block = json!({"type": "thinking", "thinking": text, "signature": signature});
+                    self.thinking_block(choice, block, out);
                 }
             }
-            Some(Open::Plain) => self.text(choice, "", made_by(Provider::Gemini, Some(signature)), out),
+            Some(Open::Plain) => self.sign(choice, Some(signature)),
             Some(Open::Call { .. }) | None => {}
         }
     }
@@ -295,6 +320,15 @@ impl Encoder {
     fn finish(&mut self, choice: u32, reason: FinishReason, out: &mut BytesMut) {
         let Some(state) = self.open(choice, out) else { return };
         state.finished = true;
+        if let Some(signature) = state.signature.take() {
+            self.held.change(signature.len(), 0);
+            let signature = signed(&signature);
+            self.chunk(out, choice, None, |out| {
+                field(out, "content", "");
+                out.put_slice(b",");
+                field(out, "extra_content", &signature);
+            });
+        }
         self.chunk(out, choice, Some(self.options.finish(reason)), |_| {});
     }
 
@@ -308,6 +342,10 @@ impl Encoder {
             out.put_slice(self.head.as_bytes());
             out.put_slice(b"],");
             field(out, "usage", &usage::encode(&usage));
+            if let Some(tier) = self.service_tier.filter(|_| self.options.service_tier) {
+                out.put_slice(b",");
+                field(out, "service_tier", tier);
+            }
             out.put_slice(b"}\n\n");
         }
         out.put_slice(b"data: [DONE]\n\n");
@@ -333,7 +371,10 @@ impl StreamEncoder for Encoder {
                 }
             }
             Event::Finish { choice, finish } => self.finish(*choice, finish.reason, out),
-            Event::Usage(reported) => self.usage = Some(reported.usage),
+            Event::Usage(reported) => {
+                self.usage = Some(reported.usage);
+                self.service_tier = reported.service_tier.as_deref().map(service_tier::of_openai).or(self.service_tier);
+            }
             Event::Ping => {}
             Event::Done => self.done(out),
         }

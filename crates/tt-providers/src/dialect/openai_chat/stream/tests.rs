@@ -181,15 +181,50 @@ fn thinking_goes_out_as_it_comes_and_again_whole_with_its_signature() {
         stop(1),
         begin(0, 2, signed),
         stop(2),
+        finish(0, FinishReason::Stop, "stop"),
     ];
     let found = deltas(&written(options(), &events));
     assert_eq!(found[1], json!({"reasoning_content": "a"}));
-    assert_eq!(found[3], json!({"thinking_blocks": [{"type": "thinking", "thinking": "ab", "signature": "s"}]}));
-    assert_eq!(found[4], json!({"thinking_blocks": [{"type": "redacted_thinking", "data": "d"}]}));
+    assert_eq!(
+        found[3],
+        json!({"thinking_blocks": [{"type": "thinking", "thinking": "ab", "signature": "s", "index": 0, "content_offset": 0}]})
+    );
+    assert_eq!(
+        found[4],
+        json!({"thinking_blocks": [{"type": "redacted_thinking", "data": "d", "index": 1, "content_offset": 0}]})
+    );
     assert_eq!(found[5], json!({"content": "", "extra_content": {"google": {"thought_signature": "g"}}}));
     // The encoded stream decodes to the same events.
     let again = read(&written(options(), &events));
     assert_eq!(again[1..], events[1..]);
+}
+
+#[test]
+fn of_two_signatures_of_google_the_last_is_written_and_none_is_joined_to_another() {
+    let events = [
+        start(),
+        begin(0, 0, Part::text("a")),
+        more(0, Delta::Signature(gemini("one"))),
+        stop(0),
+        begin(0, 1, Part::text("b")),
+        more(1, Delta::Signature(gemini("two"))),
+        stop(1),
+        Event::Done,
+    ];
+    let found = deltas(&written(options(), &events));
+    let signatures: Vec<&Value> = found.iter().filter_map(|delta| delta.get("extra_content")).collect();
+    assert_eq!(signatures, [&json!({"google": {"thought_signature": "two"}})]);
+}
+
+#[test]
+fn the_tier_is_given_back_to_those_who_asked_for_one() {
+    let used = Reported { service_tier: Some("SERVICE_TIER_FLEX".into()), ..Reported::default() };
+    let events = [start(), Event::Usage(used), Event::Done];
+    let tiers = |service_tier| {
+        let chunks = written(EncodeOptions { service_tier, include_usage: true, ..options() }, &events);
+        chunks.iter().filter_map(|chunk| chunk["service_tier"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!((tiers(true), tiers(false)), (vec!["flex".to_owned()], vec![]));
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_call_without_result_and_a_result_without_call_are_refused() {
 
 #[test]
 fn arguments_must_be_an_object() {
-    for arguments in ["[]", "1", "{", "null", "{} {}"] {
+    for arguments in ["[]", "1", "{", "nul", "{} {}"] {
         let conversation =
             talk(vec![user("x"), says(Role::Assistant, vec![call("a", "get", arguments)]), result("a", "1")]);
         assert_eq!(refused(&conversation, &plain()), "messages[1].tool_calls[0].function.arguments", "{arguments}");
@@ -92,4 +92,35 @@ fn ids_that_do_not_fit_get_the_same_alias_on_both_sides() {
     let id = sent["messages"][1]["content"][0]["id"].as_str().unwrap();
     assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{id}");
     assert_eq!(sent["messages"][2]["content"][0]["tool_use_id"], id);
+}
+
+#[test]
+fn no_arguments_are_an_empty_object_however_they_are_written() {
+    for arguments in ["", " ", "null", " null\n", "{}"] {
+        let conversation =
+            talk(vec![user("x"), says(Role::Assistant, vec![call("a", "get", arguments)]), result("a", "1")]);
+        assert_eq!(body(&conversation, &plain())["messages"][1]["content"][0]["input"], json!({}), "{arguments:?}");
+    }
+}
+
+#[test]
+fn repeated_ids_are_told_apart_in_pairs() {
+    let step = |ids: &[&str]| {
+        let calls = ids.iter().map(|id| call(id, "get", "{}")).collect();
+        let results = ids.iter().enumerate().map(|(n, id)| result(id, &format!("{id}{n}")));
+        std::iter::once(says(Role::Assistant, calls)).chain(results).collect::<Vec<_>>()
+    };
+    let conversation =
+        talk([vec![user("x")], step(&["call_0", "call_1"]), step(&["call_0"]), step(&["", "call_0"])].concat());
+    let sent = body(&conversation, &plain());
+    let all = |role: &str, field: &str| {
+        let turns = sent["messages"].as_array().unwrap().iter().filter(|turn| turn["role"] == role);
+        let blocks = turns.filter_map(|turn| turn["content"].as_array()).flatten();
+        blocks.filter_map(|block| block[field].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let calls = all("assistant", "id");
+    assert_eq!(calls, all("user", "tool_use_id"), "each result goes with its call");
+    assert_eq!(calls[..3], ["call_0", "call_1", "call_0_2"], "the first keeps its id");
+    assert_eq!(calls.iter().collect::<std::collections::BTreeSet<_>>().len(), 5);
+    assert!(calls.iter().all(|id| !id.is_empty()));
 }

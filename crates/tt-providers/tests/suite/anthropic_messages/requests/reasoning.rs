@@ -38,6 +38,21 @@ fn effort_is_adaptive_thinking_where_the_model_has_it() {
 }
 
 #[test]
+fn no_effort_is_the_least_that_the_price_table_says_the_model_takes() {
+    let takes = |types: Value| {
+        let capabilities = json!({"adaptive_thinking": true, "thinking_types": types});
+        let capabilities: Capabilities = serde_json::from_value(capabilities).unwrap();
+        thinks(Effort::None, "claude-new", &ModelFacts { capabilities, ..opus_4_8() })
+    };
+    let nothing = Value::Null;
+    let off = (json!({"type": "disabled"}), nothing.clone(), vec![]);
+    assert_eq!(takes(json!(["adaptive", "between_tools", "disabled"])), off);
+    let between = (json!({"type": "between_tools"}), nothing.clone(), vec![Changed]);
+    assert_eq!(takes(json!(["adaptive", "between_tools"])), between);
+    assert_eq!(takes(json!(["adaptive"])), (nothing, json!("low"), vec![Changed]));
+}
+
+#[test]
 fn effort_is_a_budget_where_the_model_takes_budgets() {
     for (effort, budget) in [
         (Effort::Minimal, 1024),
@@ -80,7 +95,7 @@ fn a_forced_tool_takes_a_budget_away_but_not_adaptive_thinking() {
 }
 
 #[test]
-fn thinking_goes_back_first_and_only_with_anthropics_signature() {
+fn thinking_stays_in_its_place_and_goes_back_only_with_anthropics_signature() {
     let conversation = talk(vec![
         user("x"),
         says(
@@ -97,9 +112,9 @@ fn thinking_goes_back_first_and_only_with_anthropics_signature() {
         result("a", "1"),
     ]);
     let expected = json!([
+        {"type": "text", "text": "Let me see."},
         {"type": "thinking", "thinking": "", "signature": "sig"},
         {"type": "redacted_thinking", "data": "enc"},
-        {"type": "text", "text": "Let me see."},
         {"type": "tool_use", "id": "a", "name": "get", "input": {}},
     ]);
     assert_eq!(body(&conversation, &plain())["messages"][1]["content"], expected);

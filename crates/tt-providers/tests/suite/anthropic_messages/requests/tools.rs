@@ -77,26 +77,51 @@ fn custom_tools_become_functions_with_one_string() {
 
 #[test]
 fn tool_choices_map() {
-    let allowed = |required| ToolChoice::Allowed { names: vec!["b".into()], required };
-    for (choice, parallel, expected, tools) in [
-        (None, None, Value::Null, 2),
-        (None, Some(true), Value::Null, 2),
-        (None, Some(false), json!({"type": "auto", "disable_parallel_tool_use": true}), 2),
-        (Some(ToolChoice::Auto), None, json!({"type": "auto"}), 2),
-        (Some(ToolChoice::None), Some(false), json!({"type": "none"}), 2),
-        (Some(ToolChoice::Required), Some(false), json!({"type": "any", "disable_parallel_tool_use": true}), 2),
-        (Some(ToolChoice::Named("a".into())), None, json!({"type": "tool", "name": "a"}), 2),
-        (Some(allowed(false)), None, json!({"type": "auto"}), 1),
-        (Some(allowed(true)), None, json!({"type": "any"}), 1),
+    let allowed = |names: &[&str], required| {
+        Some(ToolChoice::Allowed { names: names.iter().map(|name| (*name).into()).collect(), required })
+    };
+    for (choice, parallel, expected) in [
+        (None, None, Value::Null),
+        (None, Some(true), Value::Null),
+        (None, Some(false), json!({"type": "auto", "disable_parallel_tool_use": true})),
+        (Some(ToolChoice::Auto), None, json!({"type": "auto"})),
+        (Some(ToolChoice::None), Some(false), json!({"type": "none"})),
+        (Some(ToolChoice::Required), Some(false), json!({"type": "any", "disable_parallel_tool_use": true})),
+        (Some(ToolChoice::Named("a".into())), None, json!({"type": "tool", "name": "a"})),
+        (allowed(&["a", "b"], false), None, json!({"type": "auto"})),
+        (allowed(&["b", "a"], true), None, json!({"type": "any"})),
+        (allowed(&["b"], true), None, json!({"type": "tool", "name": "b"})),
     ] {
         let conversation =
             Conversation { tool_choice: choice.clone(), parallel_tool_calls: parallel, ..with_tools(&["a", "b"]) };
         let sent = body(&conversation, &plain());
         assert_eq!(sent.get("tool_choice").cloned().unwrap_or_default(), expected, "{choice:?}");
-        assert_eq!(sent["tools"].as_array().unwrap().len(), tools, "{choice:?}");
+        assert_eq!(sent["tools"].as_array().unwrap().len(), 2, "{choice:?}: the list is never cut short");
+    }
+    // What Anthropic cannot be told is refused: one of two tools and no other, or none that is there.
+    for choice in [allowed(&["b"], false), allowed(&["c"], false), allowed(&["c"], true)] {
+        let conversation = Conversation { tool_choice: choice.clone(), ..with_tools(&["a", "b"]) };
+        assert_eq!(refused(&conversation, &plain()), "tool_choice", "{choice:?}");
     }
     let none = Conversation { tool_choice: Some(ToolChoice::Auto), ..talk(vec![user("hi")]) };
     assert_eq!(body(&none, &plain()).get("tool_choice"), None, "refused without tools");
     let none = Conversation { tool_choice: Some(ToolChoice::Required), ..talk(vec![user("hi")]) };
     assert_eq!(refused(&none, &plain()), "tool_choice");
+}
+
+#[test]
+fn a_model_that_cannot_be_made_to_call_a_tool_is_not_asked_to() {
+    let facts = ModelFacts {
+        capabilities: Capabilities { forced_tool_use: Some(false), ..opus_4_8().capabilities },
+        ..opus_4_8()
+    };
+    for choice in [ToolChoice::Required, ToolChoice::Named("a".into())] {
+        let conversation = Conversation { tool_choice: Some(choice), ..with_tools(&["a"]) };
+        assert_eq!(refused(&conversation, &facts), "tool_choice");
+        assert!(body(&conversation, &opus_4_8()).get("tool_choice").is_some());
+    }
+    for choice in [ToolChoice::Auto, ToolChoice::None] {
+        let conversation = Conversation { tool_choice: Some(choice), ..with_tools(&["a"]) };
+        assert!(body(&conversation, &facts).get("tool_choice").is_some());
+    }
 }
