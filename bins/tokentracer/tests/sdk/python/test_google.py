@@ -75,16 +75,6 @@ def test_count_tokens(client, model):
     assert 0 < client.models.count_tokens(model=model(), contents=HELLO).total_tokens < 100
 
 
-def test_embed(client, model):
-    if model().startswith("anthropic"):
-        with pytest.raises(errors.ClientError):
-            client.models.embed_content(model=model("embedding"), contents="one")
-        return
-    answer = client.models.embed_content(model=model("embedding"), contents=["one", "two words"])
-    assert len(answer.embeddings) == 2
-    assert all(embedding.values for embedding in answer.embeddings)
-
-
 def test_models(client):
     assert any(listed.name.endswith("demo") for listed in client.models.list())
 

@@ -97,17 +97,6 @@ def test_responses_parse(client, model):
     assert isinstance(answer.output_parsed, City)
 
 
-def test_embeddings(client, model):
-    if model().startswith("anthropic"):
-        with pytest.raises(openai.BadRequestError):
-            client.embeddings.create(model=model("embedding"), input="one")
-        return
-    answer = client.embeddings.create(model=model("embedding"), input=["one", "two words"])
-    assert [item.index for item in answer.data] == [0, 1]
-    assert all(len(item.embedding) > 0 for item in answer.data)
-    assert answer.usage.prompt_tokens > 0
-
-
 def test_models(client):
     assert "demo" in [listed.id for listed in client.models.list()]
     assert client.models.retrieve("demo").id == "demo"
