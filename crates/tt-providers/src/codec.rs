@@ -145,7 +145,7 @@ pub trait Egress: Send + Sync + Debug {
 
     /// Reads an answer with an error status.
     ///
-    /// Where clients of this dialect get a provider's errors as they came, [`Refused::original`] holds the body.
+    /// [`Refused::original`] holds the body if clients of this dialect get a provider's errors as they came.
     fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused;
 
     /// True if `model` has a fee for each answer beside its tokens. A budget cannot bound such a fee.

@@ -2,7 +2,7 @@
 //! of tools, and clients of other dialects have no place for it. What they send back untouched is the id of a call, so an
 //! answer's signed thinking and the signatures of its calls are kept under the id of its first call.
 //!
-//! What is kept is bounded and lives in memory only. A conversation whose thinking has been lost goes on without it.
+//! The kept answers are bounded and live in memory only. A conversation whose thinking has been lost goes on without it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ pub struct OwnThinking {
     owner: Owner,
 }
 
-/// What is kept of one answer.
+/// The part of one answer that is kept.
 #[derive(Debug, Default)]
 struct Kept {
     /// The signed thinking, each with its place in the answer.
@@ -160,7 +160,7 @@ impl Kept {
         if blocks.is_empty() {
             return;
         }
-        // What the client shows of the thinking itself has no signature; the whole takes its place.
+        // Thinking that the client shows has no signature; the whole takes its place.
         let said = std::mem::take(parts).into_iter().filter(|part| !matches!(part, Part::Thinking(_)));
         let (calls, said) = said.partition(|part| matches!(part, Part::ToolCall(_)));
         *parts = order::restored(blocks, said, calls);

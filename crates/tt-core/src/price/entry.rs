@@ -153,7 +153,7 @@ impl ModelEntry {
         })
     }
 
-    /// What `fees` are charged, and what every answer of the model is. A fee is `None` when it has no price.
+    /// The charges for `fees`, and the charge for every answer of the model. A fee is `None` when it has no price.
     fn charges<'a>(&'a self, fees: &'a [Fee]) -> impl Iterator<Item = Option<Charge>> + 'a {
         let of_every_answer = self.sheet.fees.of_every_answer().map(Some);
         fees.iter().map(|fee| self.sheet.fees.charge(fee)).chain(of_every_answer)

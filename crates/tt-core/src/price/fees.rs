@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::fee::{Fee, FeeKind, FeeUnit};
 
-/// What one price of a service is paid for.
+/// The unit that one price of a service is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Per {
     /// Each use of the service: a query, a call, a page.
@@ -103,7 +103,7 @@ impl FeePrices {
         Some(Charge { class: class(fee.kind), count: 1, price: fee.price })
     }
 
-    /// What `fee` is charged; `None` when its unit has no price. Searches of a model whose answers are all billed for one
+    /// The charge for `fee`; `None` when its unit has no price. Searches of a model whose answers are all billed for one
     /// are charged by [`Self::of_every_answer`] already.
     pub(super) fn charge(&self, fee: &Fee) -> Option<Charge> {
         let class = class(fee.kind);

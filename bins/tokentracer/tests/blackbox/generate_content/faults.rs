@@ -65,7 +65,7 @@ async fn a_fault_in_the_request_is_named_as_the_client_wrote_it() {
             assert!(error["message"].as_str().unwrap().contains(field), "{error}");
         }
     }
-    // What only the target finds is named so too.
+    // A fault that only the target finds is named so too.
     let error = told(
         post(&user, &plain(Anthropic), &with("generationConfig", json!({"candidateCount": 2}))).send().await,
         400,

@@ -29,7 +29,7 @@ fn every_recorded_request_decodes() {
         let client = Client::asking(&body).unwrap_or_else(|why| panic!("{}: {why}", recording.id));
         match client.call() {
             Ok(call) => assert_eq!(call.model, body["model"].as_str().unwrap(), "{}", recording.id),
-            // What OpenAI refused is refused here too.
+            // A request that OpenAI refused is refused here too.
             Err(why) => assert!(recording.status >= 400, "{}: {why}", recording.id),
         }
         seen += 1;

@@ -98,7 +98,7 @@ fn tool_choices_map() {
         assert_eq!(sent.get("tool_choice").cloned().unwrap_or_default(), expected, "{choice:?}");
         assert_eq!(sent["tools"].as_array().unwrap().len(), 2, "{choice:?}: the list is never cut short");
     }
-    // What Anthropic cannot be told is refused: one of two tools and no other, or none that is there.
+    // A choice that Anthropic cannot be told is refused: one of two tools and no other, or none that is there.
     for choice in [allowed(&["b"], false), allowed(&["c"], false), allowed(&["c"], true)] {
         let conversation = Conversation { tool_choice: choice.clone(), ..with_tools(&["a", "b"]) };
         assert_eq!(refused(&conversation, &plain()), "tool_choice", "{choice:?}");
