@@ -8,7 +8,7 @@ use tt_core::Provider::{self, Anthropic, Gemini, OpenAi};
 use tt_core::Usage;
 use tt_testkit::Behaviour;
 use tt_testkit::client::{Call, Response};
-use tt_testkit::world::{PROVIDERS, User, error_code, request_id, with_fields};
+use tt_testkit::world::{PROVIDERS, User, error_code, eventually, request_id, with_fields};
 
 use crate::prices::nano_of;
 use crate::setup::world;
@@ -284,12 +284,23 @@ async fn codex_is_told_at_once_that_there_is_no_websocket() {
     user.anonymous().call(Method::HEAD, "/v1/responses").send().await.expect(200);
 }
 
+/// Sets the user's budget. Requests are refused until it is known what was spent, which a busy database may take a while
+/// to tell.
+async fn under_budget(user: &User, limit: Value) {
+    let budget = json!({"limit_usd": limit, "period": "total"});
+    user.session.put("/manage/budgets").json(&budget).send().await.expect(200);
+    eventually("it is known what was spent", async || {
+        let shown = user.session.get("/manage/budgets").send().await.expect(200).json();
+        !shown["spent_usd"].is_null()
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_budget_covers_no_tool_that_openai_runs_and_no_longer_history_than_its_window() {
     let world = world().await;
     let user = world.user().await;
-    let budget = json!({"limit_usd": 1, "period": "total"});
-    user.session.put("/manage/budgets").json(&budget).send().await.expect(200);
+    under_budget(&user, json!(1)).await;
     let tools = json!([{"type": "web_search"}, {"type": "function", "name": "f"}]);
     let with = |model: &str, more: Value| {
         with_fields(json!({"model": model, "input": "Hello", "max_output_tokens": 100}), &more)
@@ -308,8 +319,7 @@ async fn a_budget_covers_no_tool_that_openai_runs_and_no_longer_history_than_its
         send(&user, &with("openai/gpt-4o", history.clone())).await.expect(400).json()["error"]["code"],
         "previous_response_not_found"
     );
-    let budget = json!({"limit_usd": 0.25, "period": "total"});
-    user.session.put("/manage/budgets").json(&budget).send().await.expect(200);
+    under_budget(&user, json!(0.25)).await;
     let refused = send(&user, &with("openai/gpt-4o", history)).await.expect(429).json();
     assert_eq!(error_code(&refused), "budget_exceeded");
     send(&user, &with("openai/gpt-4o", json!({}))).await.expect(200);
