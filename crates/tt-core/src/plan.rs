@@ -145,12 +145,16 @@ pub fn plan(routes: &Routes, requested: &str, input: InputTokens) -> Result<Plan
     if aliases.is_empty() {
         return direct(routes, requested).map(|step| Plan { steps: vec![step] });
     }
-    let all = aliases.iter().enumerate().map(|(position, alias)| step(requested, alias, position, &aliases, input));
     // An alias whose model would be as asked is left out where that name can be no model's.
-    let (steps, mut without): (Vec<_>, Vec<_>) = all.partition(Result::is_ok);
-    let steps: Vec<Step> = steps.into_iter().flatten().collect();
-    match without.pop() {
-        Some(Err(invalid)) if steps.is_empty() => Err(NoTarget::InvalidModel(invalid)),
+    let (mut steps, mut invalid) = (Vec::new(), None);
+    for (position, alias) in aliases.iter().enumerate() {
+        match step(requested, alias, position, &aliases, input) {
+            Ok(step) => steps.push(step),
+            Err(reason) => invalid = Some(reason),
+        }
+    }
+    match invalid {
+        Some(invalid) if steps.is_empty() => Err(NoTarget::InvalidModel(invalid)),
         _ => Ok(Plan { steps }),
     }
 }
@@ -165,14 +169,14 @@ fn step(
     let first = position == 0;
     let light = alias.light().filter(|(_, bound)| input.under(*bound));
     let target = alias.target_model.of(requested);
+    let model = match light {
+        Some((model, _)) => model.clone(),
+        None => target.clone()?,
+    };
     let model_reason = match (light, alias.light()) {
-        (Some((model, bound)), _) => {
-            format!("input of {input} tokens is under {bound}: light model {model}")
-        }
-        (None, Some((_, bound))) => {
-            format!("input of {input} tokens is not under {bound}: target model {}", target.clone()?)
-        }
-        (None, None) => format!("target model {}", target.clone()?),
+        (Some((_, bound)), _) => format!("input of {input} tokens is under {bound}: light model {model}"),
+        (None, Some((_, bound))) => format!("input of {input} tokens is not under {bound}: target model {model}"),
+        (None, None) => format!("target model {model}"),
     };
     let reason = match position.checked_sub(1).and_then(|before| aliases.get(before)) {
         Some(before) => format!("fallback of alias {}: alias {}, {model_reason}", before.name, alias.name),
@@ -190,7 +194,7 @@ fn step(
         },
         provider: alias.provider,
         key: alias.provider_key_id,
-        model: light.map_or_else(|| target.clone(), |(model, _)| Ok(model.clone()))?,
+        model,
         instead_of: light.and_then(|_| target.ok()),
         reason,
     })
