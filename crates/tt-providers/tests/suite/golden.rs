@@ -4,9 +4,10 @@
 //! `INSTA_UPDATE=always cargo test -p tt-providers --test suite golden`, and name it in the commit.
 
 mod answers;
+pub(crate) mod client_side;
 mod errors;
 mod generate_content;
-pub(crate) mod messages;
+mod messages;
 mod requests;
 mod responses;
 mod streams;

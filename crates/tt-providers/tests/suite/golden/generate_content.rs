@@ -7,8 +7,8 @@ use tt_core::Dialect;
 use tt_providers::{PublicError, codec};
 
 use super::Golden;
-use super::messages::{events, for_each_model};
-use super::text::{body, snapshot};
+use super::client_side::{events, for_each_model, piecewise, whole};
+use super::text::snapshot;
 use crate::client::{answered, streamed};
 use crate::fixtures::{DIALECTS, Recording, clients, made, name};
 use crate::gemini::clients::{PLAIN, STREAM, exchange_with, read};
@@ -49,8 +49,7 @@ fn golden_answers_to_generate_content() {
         let exchange = crate::gemini::clients::exchange(PLAIN, &asked, dialect, "m").unwrap();
         for (case, json) in made(dialect, "answers") {
             let answer = answered(&exchange, json["body"].to_string());
-            let text = answer.map_or_else(|why| format!("{why}\n"), |answer| body(&answer));
-            golden.check(&format!("{}-{case}", name(dialect)), &snapshot(&text));
+            golden.check(&format!("{}-{case}", name(dialect)), &whole(answer));
         }
     }
     golden.finish();
@@ -62,9 +61,7 @@ fn golden_streams_to_generate_content() {
     let asked = serde_json::json!({"contents": [{"parts": [{"text": "hi"}]}]});
     let mut check = |name: &str, dialect, sse: &str| {
         let exchange = crate::gemini::clients::exchange(STREAM, &asked, dialect, "m").unwrap();
-        let got = streamed(&exchange, sse.as_bytes(), sse.len());
-        let error = got.error.map(|why| format!("error: {why}\n")).unwrap_or_default();
-        golden.check(name, &snapshot(&format!("{}{error}", got.text)));
+        golden.check(name, &piecewise(streamed(&exchange, sse.as_bytes(), sse.len())));
     };
     for dialect in DIALECTS.into_iter().filter(|dialect| *dialect != Dialect::Gemini) {
         for (case, json) in made(dialect, "streams") {

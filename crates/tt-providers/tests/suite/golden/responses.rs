@@ -7,9 +7,9 @@ use tt_core::Dialect;
 use tt_providers::{PublicError, codec};
 
 use super::Golden;
-use super::messages::{events, for_each_model};
-use super::text::{body, snapshot};
-use crate::fixtures::{DIALECTS, Recording, clients, made, name};
+use super::client_side::{check_answers, check_streams, for_each_model};
+use super::text::snapshot;
+use crate::fixtures::{Recording, clients, made, name};
 use crate::openai_responses::client::{Client, answered, streamed};
 
 fn sent(request: &Value) -> String {
@@ -33,29 +33,12 @@ fn golden_requests_of_responses() {
 
 #[test]
 fn golden_answers_to_responses() {
-    let mut golden = Golden::new("responses_answers");
-    for dialect in DIALECTS {
-        for (case, json) in made(dialect, "answers") {
-            let answer = answered(dialect, json["body"].to_string());
-            let text = answer.map_or_else(|why| format!("{why}\n"), |answer| body(&answer));
-            golden.check(&format!("{}-{case}", name(dialect)), &snapshot(&text));
-        }
-    }
-    golden.finish();
+    check_answers("responses_answers", answered);
 }
 
 #[test]
 fn golden_streams_to_responses() {
-    let mut golden = Golden::new("responses_streams");
-    for dialect in DIALECTS {
-        for (case, json) in made(dialect, "streams") {
-            let sse = events(&json);
-            let got = streamed(dialect, sse.as_bytes(), sse.len());
-            let error = got.error.map(|why| format!("error: {why}\n")).unwrap_or_default();
-            golden.check(&format!("{}-{case}", name(dialect)), &snapshot(&format!("{}{error}", got.text)));
-        }
-    }
-    golden.finish();
+    check_streams("responses_streams", streamed);
 }
 
 /// Errors of this program and of providers, as bodies and as the ends of streams that broke at their start and later.

@@ -6,7 +6,7 @@ use tt_providers::{Exchange, Target};
 
 use super::client::Client;
 use crate::client::{answered, streamed};
-use crate::golden::messages::events;
+use crate::golden::client_side::events;
 
 /// The request of the client, with `items` behind its question.
 fn asking(items: &[Value]) -> Client {
