@@ -67,16 +67,16 @@ pub(crate) fn test() -> Outcome {
         println!("SKIPPED: this system makes no network namespace, which needs unshare and ip: {problem}");
         return Ok(());
     }
-    let Err(problem) = install(&directory) else {
-        // Before the build, which may put a new file of this program in its place.
-        let this = std::env::current_exe().map_err(|error| format!("this program's own path: {error}"))?;
-        status(&mut cargo_command(&["build", "--workspace", "--bins"]))?;
-        let mut command = Command::new("unshare");
-        command.args(NAMESPACE).args(["sh", "-c", LOOPBACK, "sh"]).arg(this).arg(INSIDE).arg(&target);
-        return status(&mut command);
-    };
-    println!("SKIPPED: the agents cannot be installed here: {problem}");
-    Ok(())
+    if let Err(problem) = install(&directory) {
+        println!("SKIPPED: the agents cannot be installed here: {problem}");
+        return Ok(());
+    }
+    // Before the build, which may put a new file of this program in its place.
+    let this = std::env::current_exe().map_err(|error| format!("this program's own path: {error}"))?;
+    status(&mut cargo_command(&["build", "--workspace", "--bins"]))?;
+    let mut command = Command::new("unshare");
+    command.args(NAMESPACE).args(["sh", "-c", LOOPBACK, "sh"]).arg(this).arg(INSIDE).arg(&target);
+    status(&mut command)
 }
 
 fn install(directory: &Path) -> Outcome {
