@@ -1,6 +1,6 @@
-//! Thinking that a client loses, kept for it until its next request: what a model has signed must go back to it in a loop
-//! of tools, and clients of other dialects have no place for it. What they send back untouched is the id of a call, so an
-//! answer's signed thinking and the signatures of its calls are kept under the id of its first call.
+//! Thinking that a client loses, kept for it until its next request. A model's signed thinking must go back to it in a loop
+//! of tools, and clients of other dialects have no place for it. They send the ids of calls back untouched, so an answer's
+//! signed thinking and the signatures of its calls are kept under the id of its first call.
 //!
 //! The kept answers are bounded and live in memory only. A conversation whose thinking has been lost goes on without it.
 
@@ -195,8 +195,10 @@ impl AnswerThinking {
                 self.places.call();
                 self.first_call.get_or_insert_with(|| call.id.clone());
                 if let Some(signature) = &call.signature {
-                    self.kept.bytes += PART + call.id.len() + signature.value.len();
-                    self.kept.signatures.push((call.id.clone(), signature.clone()));
+                    self.kept.bytes = self.kept.bytes.saturating_add(PART + call.id.len() + signature.value.len());
+                    if self.kept.bytes <= MOST_OF_ANSWER {
+                        self.kept.signatures.push((call.id.clone(), signature.clone()));
+                    }
                 }
             }
             block if signed(block).is_some() => {

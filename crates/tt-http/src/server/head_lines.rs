@@ -73,7 +73,7 @@ mod tests {
             ("\r\n\r\nGET / HTTP/1.1\nHost: x\r\n\r\n", "\r\n\r\nGET / HTTP/1.1\0Host: x\r\n\r\n"),
             // A line of one CR is not empty.
             ("GET / HTTP/1.1\r\n\r\r\n\n", "GET / HTTP/1.1\r\n\r\r\n\0"),
-            // The body is nobody's business.
+            // The body is not looked at.
             ("POST / HTTP/1.1\r\nHost: x\r\n\r\n{\n}\n\n", "POST / HTTP/1.1\r\nHost: x\r\n\r\n{\n}\n\n"),
         ] {
             for most in 1..=head.len() {
