@@ -47,7 +47,7 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     // the tokenizer
     (&["tiktoken-rs"], &["tt-core"]),
     // the process: arguments, directories, allocator, log output
-    (&["clap", "directories", "mimalloc", "tracing-subscriber"], &["tokentracer"]),
+    (&["clap", "directories", "libmimalloc-sys", "mimalloc", "tracing-subscriber"], &["tokentracer"]),
     // what developer tasks need, and nothing that ships
     (&["dotenvy", "proc-macro2", "ureq"], &["xtask"]),
     // calls of the operating system that the standard library does not have

@@ -17,7 +17,7 @@ const ATTACKS: &[Attack] = &[
     on_the_ledger("store", "store_away::", &[("TT_SOAK_SECONDS", "60")]),
     on_the_ledger("full", "full::", &[("TT_SOAK_TMPFS", "1")]),
     on_the_ledger("aborts", "aborts::", &[("TT_SOAK_ABORTS", "10000"), ("TT_SOAK_CLIENTS", "64")]),
-    Attack { name: "hostile", suite: "alone", test: "hostile::", variables: &[] },
+    Attack { name: "hostile", suite: "alone", test: "hostile::", variables: &[("TT_SOAK_ROUNDS", "5")] },
 ];
 
 const fn on_the_ledger(

@@ -1,6 +1,7 @@
 //! The program: reads the settings, wires the crates together, and handles signals. What a request goes through is the
 //! work of the other crates.
 
+mod allocator;
 mod cli;
 mod commands;
 mod config;
@@ -22,15 +23,13 @@ use clap::ArgMatches;
 
 use config::Config;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The exit code of a command, or of a server, that failed.
 const FAILED: u8 = 1;
 /// The exit code where a setting is bad. `clap` ends with the same code where it refuses the command line.
 const BAD_SETTINGS: u8 = 2;
 
 fn main() -> ExitCode {
+    allocator::give_memory_back_soon();
     let matches = cli::command_line().get_matches();
     let config = match Config::load(&cli::lookup(&matches)) {
         Ok(config) => config,

@@ -21,7 +21,7 @@ pub(crate) struct Readiness {
     memory: Memory,
 }
 
-/// The memory that requests hold, and the most that they may hold.
+/// The memory that requests hold, with the thinking that is kept between two of them, and the most that they may hold.
 #[derive(Serialize)]
 struct Memory {
     held_bytes: usize,
@@ -50,7 +50,10 @@ pub(crate) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), 
             (false, true) => "ok",
             (false, false) => "full",
         },
-        memory: Memory { held_bytes: cx.app.memory.held(), max_bytes: cx.app.memory.most() },
+        memory: Memory {
+            held_bytes: cx.app.memory.held() + cx.app.thinking.held_bytes(),
+            max_bytes: cx.app.config.max_buffered_bytes,
+        },
     };
     Ok((status, Json(readiness)))
 }

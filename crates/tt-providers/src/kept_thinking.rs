@@ -4,24 +4,20 @@
 //!
 //! The kept answers are bounded and live in memory only. A conversation whose thinking has been lost goes on without it.
 
+mod shares;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use tt_core::call::conversation::{Conversation, Part, Role};
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::origin::{Origin, Signature};
 use tt_core::call::part::Thinking;
-use tt_core::{ApiKeyId, Dialect, UserId};
+use tt_core::Dialect;
 
 use crate::dialect::order::{self, Place, Places};
-
-/// The most that is kept of all answers, in bytes.
-const MOST_BYTES: u64 = 64 << 20;
-
-/// The number of answers that the memory is laid out for.
-const USUAL_ANSWERS: usize = 4096;
+pub use shares::Owner;
+use shares::Shares;
 
 /// The most that is kept of one answer, in bytes. Longer thinking is not kept.
 const MOST_OF_ANSWER: usize = 512 << 10;
@@ -32,31 +28,20 @@ const MOST_OF_REQUEST: usize = 4 << 20;
 /// The memory that an entry or a part takes beside its texts, in bytes.
 const PART: usize = 256;
 
-/// The caller whose conversations a part of the memory is for. Another key of the same user is another caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Owner {
-    /// The user.
-    pub user: UserId,
-    /// The API key; `None` for a session.
-    pub key: Option<ApiKeyId>,
-}
-
 /// All that is kept.
 #[derive(Debug)]
-pub struct ThinkingMemory(Cache<(Owner, Box<str>), Arc<Kept>, Weight>);
+pub struct ThinkingMemory(Shares<Kept>);
 
-impl Default for ThinkingMemory {
-    fn default() -> Self {
-        Self(Cache::with_weighter(USUAL_ANSWERS, MOST_BYTES, Weight))
+impl ThinkingMemory {
+    /// Makes a memory of at most `most_bytes`, which users share. When it is full, the user whose thinking takes the most
+    /// loses the oldest of it.
+    pub fn new(most_bytes: usize) -> Self {
+        Self(Shares::new(most_bytes))
     }
-}
 
-#[derive(Debug, Clone)]
-struct Weight;
-
-impl Weighter<(Owner, Box<str>), Arc<Kept>> for Weight {
-    fn weight(&self, (_, id): &(Owner, Box<str>), kept: &Arc<Kept>) -> u64 {
-        (PART + id.len() + kept.bytes) as u64
+    /// The memory that is taken now, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.0.held_bytes()
     }
 }
 
@@ -102,7 +87,8 @@ impl OwnThinking {
             && !(kept.blocks.is_empty() && kept.signatures.is_empty())
             && kept.bytes <= MOST_OF_ANSWER
         {
-            self.memory.0.insert((self.owner, id.into()), Arc::new(kept));
+            let bytes = kept.bytes;
+            self.memory.0.insert(self.owner, &id, Arc::new(kept), bytes);
         }
     }
 
@@ -117,7 +103,7 @@ impl OwnThinking {
                 _ => None,
             });
             if let Some(first) = first.filter(|_| message.role == Role::Assistant)
-                && let Some(kept) = self.memory.0.get(&(self.owner, first.into()))
+                && let Some(kept) = self.memory.0.get(self.owner, first)
             {
                 let Some(rest) = left.checked_sub(kept.bytes) else { break };
                 left = rest;
@@ -265,13 +251,18 @@ fn length(part: &Part) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use tt_core::Provider;
     use tt_core::call::conversation::Message;
     use tt_core::call::tool::ToolCall;
+    use tt_core::{ApiKeyId, Provider, UserId};
 
     use super::*;
 
     const ANTHROPIC: Dialect = Dialect::AnthropicMessages;
+    const MOST_BYTES: usize = 64 << 20;
+
+    fn memory() -> Arc<ThinkingMemory> {
+        Arc::new(ThinkingMemory::new(MOST_BYTES))
+    }
 
     fn own(memory: &Arc<ThinkingMemory>, user: i64) -> OwnThinking {
         OwnThinking::new(Arc::clone(memory), Owner { user: UserId(user), key: Some(ApiKeyId(1)) })
@@ -303,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_a_client_lost_stands_where_it_stood_for_its_model_and_its_owner() {
-        let memory = Arc::default();
+        let memory = memory();
         let answer = vec![thought("a"), Part::text("x"), thought("b"), call("1", None), call("2", None)];
         own(&memory, 1).keep(&answer);
         let shown = || vec![Part::thinking("ab"), Part::text("x"), call("1", None), call("2", None)];
@@ -316,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_kept_as_a_whole_answer_is() {
-        let (whole, streamed) = (Arc::default(), Arc::default());
+        let (whole, streamed) = (memory(), memory());
         own(&whole, 1).keep(&[thought("ab"), Part::text("xy"), thought("c"), call("1", None)]);
         let mut answer = AnswerThinking::default();
         let start = |block, head| Event::BlockStart { choice: 0, block, head };
@@ -349,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_call_gets_its_signature_back() {
-        let memory = Arc::default();
+        let memory = memory();
         let signature = by(Dialect::Gemini, Provider::Gemini, "g");
         own(&memory, 1).keep(&[call("1", signature.clone()), call("2", None)]);
         let mut lost = history(vec![call("1", None), call("2", None)]);
@@ -359,7 +350,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_an_answer_and_in_all_is_bounded() {
-        let memory = Arc::default();
+        let memory = memory();
         let long = "x".repeat(MOST_OF_ANSWER / 2);
         own(&memory, 1).keep(&[thought(&long), thought(&long), call("1", None)]);
         let shown = vec![call("1", None)];
@@ -371,7 +362,7 @@ mod tests {
             let shown = vec![call(&format!("call {n}"), None)];
             restored(&own(&memory, 1), shown, "claude-opus-4-8").len() == 2
         });
-        assert!(kept.count() as u64 <= MOST_BYTES / long.len() as u64);
+        assert!(kept.count() <= MOST_BYTES / long.len());
         let many: Vec<Part> = vec![call("call 399", None)];
         let mut call = history(many);
         let message = call.messages[0].clone();

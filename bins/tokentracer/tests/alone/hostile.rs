@@ -84,9 +84,15 @@ impl Scene {
     }
 }
 
-/// Sends `body` so many times at once, and waits for the answers, at most five seconds. Then the clients leave.
+/// Sends `body` so many times at once, and waits for the answers, at most five seconds. Then the clients leave, and it all
+/// begins anew, as often as `TT_SOAK_ROUNDS` says.
 async fn flood(client: &Client, path: &str, body: &str, times: usize) -> Vec<u16> {
-    flood_for(Duration::from_secs(5), client, path, body, times).await
+    let rounds = std::env::var("TT_SOAK_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap());
+    let mut statuses = Vec::new();
+    for _ in 0..rounds {
+        statuses.extend(flood_for(Duration::from_secs(5), client, path, body, times).await);
+    }
+    statuses
 }
 
 /// As [`flood`], with clients that leave after `patience`.

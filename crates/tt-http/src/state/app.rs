@@ -34,6 +34,9 @@ const READ_YOUR_WRITES: Duration = Duration::from_millis(500);
 /// The number of kinds of calls (a caller and a model) whose output is remembered: about 500 bytes each.
 const MOST_LEARNED: usize = 10_000;
 
+/// The part of `MAX_BUFFERED_BYTES` for the thinking that clients lose between two requests: one in this many bytes.
+const KEPT_THINKING: usize = 16;
+
 /// The parts that an [`App`] is made of.
 pub struct Parts {
     /// The store.
@@ -108,10 +111,11 @@ impl App {
             config,
             log_retention_days,
         } = parts;
+        let kept_thinking = config.max_buffered_bytes / KEPT_THINKING;
         Arc::new(Self {
             directory: Directory::new(store.clone(), Arc::clone(&keyring), config.directory_max_stale),
-            memory: MemoryLimit::new(config.max_buffered_bytes),
-            thinking: Arc::default(),
+            memory: MemoryLimit::new(config.max_buffered_bytes - kept_thinking),
+            thinking: Arc::new(ThinkingMemory::new(kept_thinking)),
             compute: Arc::new(Compute::new()),
             last_used: LastUsed::default(),
             model_refresh: ModelRefreshQueue::default(),
