@@ -9,11 +9,11 @@ mod shares;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tt_core::Dialect;
 use tt_core::call::conversation::{Conversation, Part, Role};
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::origin::{Origin, Signature};
 use tt_core::call::part::Thinking;
-use tt_core::Dialect;
 
 use crate::dialect::order::{self, Place, Places};
 pub use shares::Owner;

@@ -113,6 +113,10 @@ pub(crate) enum Constraint {
 }
 
 impl StoreError {
+    pub(crate) fn bad_url(why: &str) -> Self {
+        Self::BadUrl(why.to_owned())
+    }
+
     /// True if a row was inserted whose key exists already.
     pub(crate) fn is_duplicate(&self) -> bool {
         let Self::Query(source) = self else { return false };

@@ -42,6 +42,7 @@ mod decode;
 mod error;
 mod location;
 mod migrate;
+#[cfg(feature = "postgres")]
 mod pg;
 mod pool;
 mod rerate;
@@ -50,6 +51,7 @@ mod schema;
 mod sqlite;
 mod store;
 mod stored_attempts;
+#[cfg(feature = "postgres")]
 mod tls;
 mod usage_range;
 mod usage_sql;

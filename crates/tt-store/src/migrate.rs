@@ -5,18 +5,21 @@ use std::path::Path;
 
 use diesel::migration::{Migration, MigrationSource};
 use diesel::{Connection, SqliteConnection};
-use diesel_async::SimpleAsyncConnection;
-use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+#[cfg(feature = "postgres")]
+use diesel_async::{SimpleAsyncConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::{Result, StoreError};
+#[cfg(feature = "postgres")]
 use crate::pg;
 
+#[cfg(feature = "postgres")]
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
 /// Brings the PostgreSQL database up to date; returns the number of migrations that ran. Other processes that try wait,
 /// and then find nothing to do.
+#[cfg(feature = "postgres")]
 pub(crate) async fn postgres(database: &pg::Database) -> Result<usize> {
     let mut conn = database.write().await?;
     conn.batch_execute("SELECT pg_advisory_lock(128043400652658)").await?;

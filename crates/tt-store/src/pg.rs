@@ -1,7 +1,5 @@
 //! The repositories compiled for PostgreSQL, and its connections: a pool over rustls, and how transactions begin.
 
-use std::path::PathBuf;
-
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection};
 use futures_util::FutureExt;
@@ -72,8 +70,11 @@ pub(crate) mod users;
 #[path = "repo/whatif.rs"]
 pub(crate) mod whatif;
 
+mod address;
 pub(crate) mod native;
 mod partitions;
+
+pub(crate) use address::Address;
 
 /// Begins a write transaction.
 async fn begin(c: &mut Conn) -> Result<()> {
@@ -92,11 +93,8 @@ pub(crate) struct Database {
 
 impl Database {
     /// Prepares the pool; connections are opened when they are needed.
-    pub(crate) fn new(
-        location: tokio_postgres::Config,
-        root_certificates: Option<PathBuf>,
-        config: &StoreConfig,
-    ) -> Result<Self> {
+    pub(crate) fn new(address: Address, config: &StoreConfig) -> Result<Self> {
+        let Address { config: location, root_certificates } = address;
         let tls = MakeRustlsConnect::new(crate::tls::client(root_certificates.as_deref())?);
         let mut manager = ManagerConfig::default();
         // Before a loan, the pool checks only that the socket is open, and sends no query.

@@ -10,7 +10,9 @@ use secrecy::ExposeSecret;
 use crate::config::StoreConfig;
 use crate::error::{Result, StoreError};
 use crate::location::Location;
-use crate::{migrate, pg, sqlite};
+#[cfg(feature = "postgres")]
+use crate::pg;
+use crate::{migrate, sqlite};
 
 /// Calls a repository function of the database in use, on the store's runtime.
 macro_rules! call {
@@ -22,6 +24,7 @@ macro_rules! call {
                     $crate::store::Database::Sqlite(db) => {
                         $crate::sqlite::$module::$function(&mut *db.$kind().await?, $($argument),*).await
                     }
+                    #[cfg(feature = "postgres")]
                     $crate::store::Database::Postgres(db) => {
                         $crate::pg::$module::$function(&mut *db.$kind().await?, $($argument),*).await
                     }
@@ -73,6 +76,7 @@ impl<T> std::fmt::Debug for StoreCall<T> {
 
 enum Database {
     Sqlite(sqlite::Database),
+    #[cfg(feature = "postgres")]
     Postgres(pg::Database),
 }
 
@@ -80,6 +84,7 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.inner.database {
             Database::Sqlite(_) => "Store(SQLite)",
+            #[cfg(feature = "postgres")]
             Database::Postgres(_) => "Store(PostgreSQL)",
         })
     }
@@ -91,9 +96,8 @@ impl Store {
     pub fn open(config: StoreConfig) -> Result<Self> {
         let database = match Location::parse(config.url.expose_secret())? {
             Location::Sqlite(path) => Database::Sqlite(sqlite::Database::new(path, &config)?),
-            Location::Postgres { config: location, root_certificates } => {
-                Database::Postgres(pg::Database::new(*location, root_certificates, &config)?)
-            }
+            #[cfg(feature = "postgres")]
+            Location::Postgres(address) => Database::Postgres(pg::Database::new(address, &config)?),
         };
         Ok(Self { inner: Arc::new(Inner { database, handle: config.handle, queries: AtomicU64::new(0) }) })
     }
@@ -105,6 +109,7 @@ impl Store {
         self.run(async move {
             match &inner.database {
                 Database::Sqlite(db) => migrate::sqlite(db).await,
+                #[cfg(feature = "postgres")]
                 Database::Postgres(db) => migrate::postgres(db).await,
             }
         })
@@ -126,6 +131,7 @@ impl Store {
     pub fn close(&self) {
         match &self.inner.database {
             Database::Sqlite(db) => db.close(),
+            #[cfg(feature = "postgres")]
             Database::Postgres(db) => db.close(),
         }
     }

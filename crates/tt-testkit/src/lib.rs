@@ -30,16 +30,24 @@
 //! it, and users with keys.
 
 pub mod bare_proxy;
+#[cfg(feature = "harness")]
 pub mod client;
+#[cfg(feature = "harness")]
 pub mod database;
 pub mod load;
 pub mod mock;
+#[cfg(feature = "harness")]
 pub mod process;
+#[cfg(feature = "harness")]
 pub mod redis;
 mod workers;
+#[cfg(feature = "harness")]
 pub mod world;
 
+#[cfg(feature = "harness")]
 pub use client::Client;
 pub use mock::{Behaviour, MockUpstream};
+#[cfg(feature = "harness")]
 pub use process::Program;
+#[cfg(feature = "harness")]
 pub use world::World;

@@ -57,13 +57,8 @@ struct Share {
 impl<T> Shares<T> {
     /// Makes a memory of at most `most_bytes`.
     pub(super) fn new(most_bytes: usize) -> Self {
-        let users = Users {
-            entries: HashMap::new(),
-            by_user: HashMap::new(),
-            by_size: BTreeSet::new(),
-            bytes: 0,
-            uses: 0,
-        };
+        let users =
+            Users { entries: HashMap::new(), by_user: HashMap::new(), by_size: BTreeSet::new(), bytes: 0, uses: 0 };
         Self { most_bytes, users: Mutex::new(users) }
     }
 
