@@ -130,7 +130,7 @@ impl Running {
 /// `make db-migrate`: the program's own command, with the same settings.
 pub(crate) fn migrate(arguments: &[String]) -> Outcome {
     let settings = Settings::load()?;
-    build(false)?;
+    build(&settings, false)?;
     let mut command = Command::new(target_directory()?.join(PROFILE).join("tokentracer"));
     command.arg("migrate").args(arguments).envs(settings.additions()).env("DATA_DIR", data_directory(&settings)?);
     status(&mut command)

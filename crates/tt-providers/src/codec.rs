@@ -365,8 +365,8 @@ pub struct ReplyFacts {
     pub usage: Option<Reported>,
     /// The model that the provider says answered.
     pub model: Option<String>,
-    /// The generated text, at most 256 KiB, whose tokens are counted where the provider gave no usage; empty where it gave
-    /// one.
+    /// The generated text, at most 256 KiB, whose tokens are counted where the provider gave no usage that can be true;
+    /// empty where it gave such a one.
     pub output_text: String,
     /// The length of the text beyond `output_text`, in bytes.
     pub extra_bytes: u64,
@@ -374,9 +374,10 @@ pub struct ReplyFacts {
 
 impl ReplyFacts {
     /// The facts of an answer of `model`, which is empty where the provider names none. `text` counts the generated text,
-    /// and is called only where there is no usage.
+    /// and is called only where there is no usage, or one without input or output.
     pub(crate) fn new(usage: Option<Reported>, model: &str, text: impl FnOnce() -> Tally) -> Self {
-        let counted = if usage.is_none() { text() } else { Tally::default() };
+        let is_full = |usage: &Reported| usage.usage.total_input() > 0 && usage.usage.output > 0;
+        let counted = if usage.as_ref().is_some_and(is_full) { Tally::default() } else { text() };
         Self {
             usage,
             model: (!model.is_empty()).then(|| model.to_owned()),

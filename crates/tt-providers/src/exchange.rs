@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tt_core::Dialect;
 use tt_core::call::conversation::Conversation;
 use tt_core::call::field::Field;
+use tt_core::call::reply::Reply;
 use tt_core::record::Note;
 use tt_core::tokens::most_of_text;
 use tt_core::usage::Reported;
@@ -200,6 +201,17 @@ pub struct Answer {
     pub tally: Tally,
 }
 
+impl Answer {
+    fn of(body: Bytes, reply: Reply) -> Self {
+        Self {
+            body,
+            tally: Tally::of(&reply.output_text()),
+            served_model: Some(reply.model).filter(|model| !model.is_empty()),
+            usage: reply.usage,
+        }
+    }
+}
+
 impl Exchange {
     /// Writes `request` for a target that speaks `dialect`: spliced where the client speaks it too, else encoded anew.
     /// `cap` replaces the output limit (in tokens) that the client asked for. `created` (seconds since the epoch) and
@@ -319,16 +331,46 @@ impl Exchange {
             }
             Way::Translated { translation, undo, context, .. } => {
                 let reply = translation.decode_reply(&readable, undo)?;
-                if let (Some(thinking), [first, ..]) = (&self.request.thinking, reply.choices.as_slice()) {
-                    thinking.keep(&first.parts);
-                }
-                Ok(Answer {
-                    body: self.request.scanned.encode_reply(&reply, context),
-                    tally: Tally::of(&reply.output_text()),
-                    served_model: Some(reply.model).filter(|model| !model.is_empty()),
-                    usage: reply.usage,
-                })
+                self.keep_thinking(&reply);
+                let body = self.request.scanned.encode_reply(&reply, context);
+                Ok(Answer::of(body, reply))
             }
+        }
+    }
+
+    /// Reads a whole answer in the place of the stream that the provider was asked for, and writes it for the client as a
+    /// stream. Some hosts know no streams. `created` (seconds since the epoch) and `id` go into the answer where the
+    /// provider gives none.
+    ///
+    /// # Errors
+    /// As [`Translation::decode_reply`]; `Protocol` where the dialect has no translation.
+    pub fn reply_as_stream(&self, body: &[u8], (created, id): (i64, Uuid)) -> Result<Answer, UpstreamError> {
+        let readable = mended(body);
+        let (reply, context) = match &self.way {
+            Way::PassThrough => {
+                let Some(translation) = codec(self.request.ingress.dialect()).translation else {
+                    return Err(UpstreamError::Protocol("a whole answer came in the place of a stream".to_owned()));
+                };
+                let reply = translation.decode_reply(&readable, &Undo::default())?;
+                let context = ReplyContext { created, id, model: reply.model.clone() };
+                (reply, context)
+            }
+            Way::Translated { translation, undo, context, .. } => {
+                let reply = translation.decode_reply(&readable, undo)?;
+                self.keep_thinking(&reply);
+                (reply, context.clone())
+            }
+        };
+        let (mut encoder, mut written) = (self.request.scanned.stream_encoder(context), BytesMut::new());
+        let answer = Answer::of(Bytes::new(), reply.clone());
+        reply.into_events().iter().for_each(|event| encoder.event(event, &mut written));
+        Ok(Answer { body: written.freeze(), ..answer })
+    }
+
+    /// Keeps the signed thinking of an answer that the client may lose.
+    fn keep_thinking(&self, reply: &Reply) {
+        if let (Some(thinking), [first, ..]) = (&self.request.thinking, reply.choices.as_slice()) {
+            thinking.keep(&first.parts);
         }
     }
 

@@ -73,6 +73,16 @@ impl Tally {
         }
     }
 
+    /// True if the provider reported a usage that can be true: every request has input, and text that was generated is
+    /// output. Some hosts report zeros, or leave one of the numbers out.
+    pub fn has_credible_usage(&self) -> bool {
+        let credible = |reported: &Reported| {
+            let usage = reported.total();
+            usage.total_input() > 0 && (usage.output > 0 || self.text_bytes() == 0)
+        };
+        self.usage.as_ref().is_some_and(credible)
+    }
+
     /// The length of all generated text so far, in bytes.
     pub fn text_bytes(&self) -> u64 {
         self.extra_bytes.saturating_add(self.output_text.len() as u64)

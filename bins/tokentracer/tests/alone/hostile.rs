@@ -86,6 +86,7 @@ impl Scene {
 
 /// Sends `body` so many times at once, and waits for the answers, at most five seconds. Then the clients leave, and it all
 /// begins anew, as often as `TT_SOAK_ROUNDS` says.
+#[expect(clippy::disallowed_methods, reason = "the length of a soak is set by who starts it")]
 async fn flood(client: &Client, path: &str, body: &str, times: usize) -> Vec<u16> {
     let rounds = std::env::var("TT_SOAK_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap());
     let mut statuses = Vec::new();

@@ -50,6 +50,8 @@ mod lookups;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod other_hosts;
+#[cfg(test)]
 mod passthrough;
 #[cfg(test)]
 mod prices;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::event::Event;
 pub use super::finish::{Finish, FinishReason};
 use super::part::{Part, Text};
 use crate::usage::Reported;
@@ -24,6 +25,21 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The answer as the events of a stream, each block of it whole at once.
+    pub fn into_events(self) -> Vec<Event> {
+        let mut events = vec![Event::Start { id: self.id, model: self.model, created: self.created }];
+        for Choice { index: choice, parts, finish, .. } in self.choices {
+            for (block, head) in (0..).zip(parts) {
+                events.push(Event::BlockStart { choice, block, head });
+                events.push(Event::BlockStop { choice, block });
+            }
+            events.push(Event::Finish { choice, finish: finish.unwrap_or_default() });
+        }
+        events.extend(self.usage.map(Event::Usage));
+        events.push(Event::Done);
+        events
+    }
+
     /// All text that the model wrote, tool calls and thinking included. Its tokens are counted where the provider gives
     /// no usage.
     pub fn output_text(&self) -> String {

@@ -232,10 +232,10 @@ impl OpenAttempt {
         Box::new(Failed { accounting: self.accounting, error })
     }
 
-    /// Settles a request whose provider ended its answer properly: at once where the answer has its usage, else when it
-    /// is counted.
+    /// Settles a request whose provider ended its answer properly: at once where the answer has a usage that can be true,
+    /// else when it is counted.
     pub(super) fn whole(self, tally: Cow<'_, Tally>) -> Settling {
-        if tally.usage.is_none() {
+        if !tally.has_credible_usage() {
             return self.count(tally.into_owned(), End::Whole);
         }
         let (usage, served_model) = match tally {
@@ -272,7 +272,7 @@ impl OpenAttempt {
         let settled = self.settled(&end);
         let inbound = Arc::clone(&self.accounting.inbound);
         inbound.compute().count(inbound.user(), move |precision| {
-            let usage = estimate(&self.accounting.inbound, self.meter.provider(), &tally, precision);
+            let usage = estimate(&self.accounting.inbound, self.meter.provider(), &tally, false, precision);
             let ended = self.meter.ended(end.billed(usage, &tally, latency_ms));
             let mut guard = self.accounting.guard;
             guard.last_attempt_ended(ended);
@@ -281,17 +281,17 @@ impl OpenAttempt {
         });
     }
 
-    /// Counts the usage that the provider did not report, and then settles.
+    /// Counts the usage that the provider did not report, or not credibly, and then settles.
     fn count(self, tally: Tally, end: End) -> Settling {
         let latency_ms = self.meter.elapsed_ms();
         let tally = Arc::new(tally);
         let (done, counted) = oneshot::channel();
         let (inbound, provider) = (Arc::clone(&self.accounting.inbound), self.meter.provider());
-        let answer = Arc::clone(&tally);
+        let (answer, whole) = (Arc::clone(&tally), matches!(end, End::Whole));
         self.accounting.inbound.compute().count(inbound.user(), move |precision| {
             // If the client leaves meanwhile, `Settling` is dropped, and its drop counts again.
             if !done.is_closed() {
-                let _gone = done.send(estimate(&inbound, provider, &answer, precision));
+                let _gone = done.send(estimate(&inbound, provider, &answer, whole, precision));
             }
         });
         Settling(Stage::Counting(Box::new(Counting { attempt: self, counted, tally, end, latency_ms })))

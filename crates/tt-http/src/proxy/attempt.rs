@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::Response;
+use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -167,7 +168,8 @@ async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttem
         Ok(Err(error)) => return Err(attempt.failed(error, received)),
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(upstream.total_timeout), received)),
     };
-    let Answer { body, usage, served_model, tally } = match read_answer(cx, &outbound, body).await {
+    let read = |exchange: &Exchange, body| exchange.reply(body);
+    let Answer { body, usage, served_model, tally } = match read_answer(cx, &outbound, body, read).await {
         Ok(answer) => answer,
         Err(error) => {
             return Err(attempt.failed(call::error_without_secret(error, &outbound.secret), Received::Head));
@@ -180,21 +182,26 @@ async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttem
     Ok(response_head::plain(step, attempts, outbound.cap.is_some(), cost, body))
 }
 
-/// Reads a whole answer and writes it for the client.
-async fn read_answer(cx: &Context, outbound: &Outbound, body: Bytes) -> Result<Answer, UpstreamError> {
+/// Reads a whole answer and writes it for the client, both by `read`.
+async fn read_answer(
+    cx: &Context,
+    outbound: &Outbound,
+    body: Bytes,
+    read: impl FnOnce(&Exchange, Bytes) -> Result<Answer, UpstreamError> + Send + 'static,
+) -> Result<Answer, UpstreamError> {
     let answer = if body.len() > LARGE_TO_READ {
         let (exchange, inbound) = (Arc::clone(&outbound.exchange), Arc::clone(&outbound.inbound));
-        let read = move || {
+        let work = move || {
             // The decoded answer and the one for the client live beside the one that was received.
             let room = decoded_bytes(&body).saturating_add(body.len());
             inbound.memory().hold(Part::Decoded, room)?;
-            let answer = exchange.reply(body);
+            let answer = read(&exchange, body);
             inbound.memory().release(Part::Decoded);
             answer
         };
-        Box::pin(cx.app.compute.run(outbound.inbound.user(), read)).await.map_err(UpstreamError::from).flatten()?
+        Box::pin(cx.app.compute.run(outbound.inbound.user(), work)).await.map_err(UpstreamError::from).flatten()?
     } else {
-        outbound.exchange.reply(body)?
+        read(&outbound.exchange, body)?
     };
     outbound.inbound.memory().hold(Part::Answer, answer.body.len())?;
     Ok(answer)
@@ -208,10 +215,51 @@ async fn stream(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAtte
         Ok(Err(error)) => return Err(attempt.failed(error, Received::Nothing)),
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(limit), Received::Nothing)),
     };
+    if is_json(&response) {
+        return Box::pin(whole_for_stream(cx, outbound, step, attempt, response)).await;
+    }
     let Outbound { exchange, inbound, secret, cap, .. } = outbound;
     let (attempts, framing) = (attempt.number(), inbound.request().framing());
     let idle_timeout = cx.app.config.upstream.idle_timeout;
     let relay = Relay::new(response.into_body(), &exchange, attempt, inbound, (cx.id, secret), idle_timeout);
     let relay = relay.open(deadline, limit).await?;
     Ok(response_head::stream(step, attempts, cap.is_some(), framing, ReplyBody::Stream(relay)))
+}
+
+/// True if an answer says that it is JSON. Streams are events.
+fn is_json(response: &Response<Incoming>) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| {
+        kind.trim_start().get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
+    })
+}
+
+/// Takes the whole answer of a host that was asked for a stream and knows none. The client gets it as a stream.
+async fn whole_for_stream(
+    cx: &Context,
+    outbound: Outbound,
+    step: &Step,
+    mut attempt: OpenAttempt,
+    response: Response<Incoming>,
+) -> Result<Reply, Box<Failed>> {
+    let upstream = &cx.app.config.upstream;
+    let made = (cx.arrived_at.millis() / 1000, cx.id.0);
+    let whole = async {
+        let hold = |bytes| outbound.inbound.memory().hold(Part::Answer, bytes).map_err(UpstreamError::from);
+        let body = call::collect(response.into_body(), LARGEST_ANSWER, upstream.idle_timeout, hold).await?;
+        read_answer(cx, &outbound, body, move |exchange, body| exchange.reply_as_stream(&body, made)).await
+    };
+    let read = timeout(upstream.total_timeout, whole).await;
+    let Answer { body, usage, served_model, tally } = match read {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            return Err(attempt.failed(call::error_without_secret(error, &outbound.secret), Received::Head));
+        }
+        Err(_) => return Err(attempt.failed(UpstreamError::Timeout(upstream.total_timeout), Received::Head)),
+    };
+    attempt.first_content();
+    let (attempts, framing) = (attempt.number(), outbound.inbound.request().framing());
+    let body = HeldBody::of_answer(body, outbound.inbound.memory());
+    let _cost = attempt.whole(Cow::Owned(Tally { usage, served_model, ..tally })).await;
+    Ok(response_head::stream(step, attempts, outbound.cap.is_some(), framing, body))
 }

@@ -203,9 +203,11 @@ fn a_stream_that_passes_through_keeps_its_frames_and_holds_back_its_end() {
     assert_eq!(wanted, (sse.clone(), true));
     let unwanted = streamed(&exchange(&streaming(false), Dialect::OpenAiChat, None), &sse);
     assert_eq!(unwanted, (format!("{chunk}data: [DONE]\n\n"), true));
-    // Without its mark, a stream with a finish reason and usage is whole; without usage it broke off.
+    // Without its mark, a stream with a finish reason is whole, with usage or without; without a finish reason it broke off.
     assert!(streamed(&exchange(&streaming(true), Dialect::OpenAiChat, None), &format!("{chunk}{usage}")).1);
-    let (broken, whole) = streamed(&exchange(&streaming(true), Dialect::OpenAiChat, None), chunk);
+    assert!(streamed(&exchange(&streaming(true), Dialect::OpenAiChat, None), chunk).1);
+    let unfinished = &chunk.replace("\"stop\"", "null");
+    let (broken, whole) = streamed(&exchange(&streaming(true), Dialect::OpenAiChat, None), unfinished);
     assert!(!whole && broken.contains("\"code\":\"broken\"") && !broken.contains("[DONE]"), "{broken}");
 }
 

@@ -1,4 +1,5 @@
-//! The usage of an attempt whose provider did not report it, estimated from the request and the text of the answer.
+//! The usage of an attempt whose provider did not report it, or not credibly, estimated from the request and the text of
+//! the answer.
 
 use tt_core::plan::InputTokens;
 use tt_core::usage::{Reported, Usage};
@@ -11,17 +12,30 @@ use crate::state::compute::Precision;
 /// The bytes of text that count as one token, where the tokenizer would take too long.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// The usage of an attempt. Numbers that the provider reported are kept, and the others are counted.
-pub(super) fn estimate(inbound: &Inbound, provider: Provider, tally: &Tally, precision: Precision) -> Reported {
+/// The usage of an attempt. Numbers above 0 that the provider reported are kept, and the others are counted. `whole` is true
+/// if the answer has come to its end.
+pub(super) fn estimate(
+    inbound: &Inbound,
+    provider: Provider,
+    tally: &Tally,
+    whole: bool,
+    precision: Precision,
+) -> Reported {
     let text = tally.output_text.as_str();
     let output = match precision {
         Precision::Tokens => tokens::estimate_kept_output(text, tally.extra_bytes),
         Precision::Bytes => bytes_to_tokens((text.len() as u64).saturating_add(tally.extra_bytes)),
     };
     match &tally.usage {
-        // Providers report output late or in steps, so the count of the text that came is the least it can be.
         Some(reported) => {
-            let usage = Usage { output: reported.usage.output.max(output), ..reported.usage };
+            let mut usage = reported.usage;
+            if reported.total().total_input() == 0 {
+                usage.input = input_tokens(inbound, provider, precision);
+            }
+            // Providers report output late or in steps, so the count of the text that came is the least it can be.
+            if !whole || reported.total().output == 0 {
+                usage.output = usage.output.max(output);
+            }
             Reported { usage, ..reported.clone() }
         }
         None => Reported {

@@ -107,11 +107,24 @@ async fn an_answer_with_its_usage_settles_at_once_and_tells_the_cost() {
     let settled = settlement(async |accounting| {
         let attempt = attempt(accounting);
         assert_eq!(attempt.number(), 1);
-        let settling = attempt.whole(Cow::Owned(tally(true)));
+        let mut tally = tally(true);
+        tally.usage.as_mut().unwrap().usage.output = 9;
+        let settling = attempt.whole(Cow::Owned(tally));
         assert!(settling.is_ready());
-        assert_eq!(settling.await, Some(NanoUsd(2_500_000)));
+        assert_eq!(settling.await, Some(NanoUsd(2_590_000)));
     });
-    assert_eq!(rows(&settled.await), "200 ok - | 200 provider -, 0.0025 USD");
+    assert_eq!(rows(&settled.await), "200 ok - | 200 provider -, 0.00259 USD");
+}
+
+#[tokio::test]
+async fn output_that_the_usage_leaves_out_is_counted() {
+    let settled = settlement(async |accounting| {
+        let settling = attempt(accounting).whole(Cow::Owned(tally(true)));
+        assert!(!settling.is_ready());
+        // 1000 tokens of input as reported, and 7 of output as counted.
+        assert_eq!(settling.await, Some(NanoUsd(2_570_000)));
+    });
+    assert_eq!(rows(&settled.await), "200 ok - | 200 estimated -, 0.00257 USD");
 }
 
 #[tokio::test]

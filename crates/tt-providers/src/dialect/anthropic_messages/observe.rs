@@ -276,8 +276,11 @@ mod tests {
         };
         let facts = observe_reply(body("").as_bytes()).unwrap();
         assert_eq!((facts.usage, facts.output_text.as_str()), (None, r#"Hif{"a":1}"#));
-        let facts = observe_reply(body(r#","usage":{"input_tokens":1}"#).as_bytes()).unwrap();
+        let facts = observe_reply(body(r#","usage":{"input_tokens":1,"output_tokens":2}"#).as_bytes()).unwrap();
         assert_eq!((facts.usage.unwrap().usage.input, facts.output_text.as_str()), (1, ""));
+        // The output that the usage lacks is counted.
+        let facts = observe_reply(body(r#","usage":{"input_tokens":1}"#).as_bytes()).unwrap();
+        assert_eq!((facts.usage.unwrap().usage.input, facts.output_text.as_str()), (1, r#"Hif{"a":1}"#));
         for none in ["", "{}", "[]", r#"{"type":"message"}"#, r#"{"type":"message","content":5}"#] {
             assert!(matches!(observe_reply(none.as_bytes()), Err(UpstreamError::Protocol(_))), "{none}");
         }

@@ -1,10 +1,13 @@
 //! Watches an answer that passes through, and takes note of its usage, its model, its finish reason and enough of its
 //! text.
 
+use std::collections::BTreeSet;
+
 use bytes::BytesMut;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::reply::MOST_CHOICES;
 use super::template::Template;
 use super::wire::{self, Chunk};
 use super::{reply_text, usage};
@@ -45,11 +48,10 @@ impl codec::Observer for StreamObserver {
         })
     }
 
-    /// Some hosts leave out `[DONE]`. A stream with a finish reason and the usage that was asked for is whole without
-    /// it.
+    /// Some hosts leave out `[DONE]`, and the usage that was asked for. A stream whose choices have all ended with a finish
+    /// reason is whole without them.
     fn body_ended(&mut self) -> Result<(), UpstreamError> {
-        let tally = self.observer.tally();
-        if tally.finished && tally.usage.is_some() {
+        if self.observer.tally().finished && self.observer.open_choices.is_empty() {
             Ok(())
         } else {
             Err(UpstreamError::Protocol("the stream ended early".to_owned()))
@@ -98,6 +100,8 @@ pub struct Observer {
     /// The last usage object as sent, not yet decoded: some hosts send one with every chunk.
     usage: Option<String>,
     service_tier: Option<String>,
+    /// The choices that have begun and not ended, by their indexes; at most [`MOST_CHOICES`].
+    open_choices: BTreeSet<u32>,
     template: Template,
 }
 
@@ -147,7 +151,13 @@ impl Observer {
                 seen.content |= delta.is_content();
                 self.delta(delta);
             }
-            seen.finish |= wire::finish(choice.finish_reason.as_str()).is_some();
+            let finish = wire::finish(choice.finish_reason.as_str()).is_some();
+            if finish {
+                self.open_choices.remove(&choice.index);
+            } else if self.open_choices.len() < MOST_CHOICES {
+                self.open_choices.insert(choice.index);
+            }
+            seen.finish |= finish;
         }
         self.tally.finished |= seen.finish;
         if let Some(raw) = chunk.usage.map(RawValue::get).filter(|raw| raw.starts_with('{')) {
@@ -160,7 +170,7 @@ impl Observer {
     }
 
     fn delta(&mut self, delta: &wire::Delta<'_>) {
-        for text in [&delta.reasoning_content, &delta.content, &delta.refusal] {
+        for text in [delta.thinking(), &delta.content, &delta.refusal] {
             self.tally.text(text.as_str());
         }
         let calls = delta.tool_calls.as_deref().unwrap_or_default();
@@ -258,6 +268,7 @@ mod tests {
             r#"{"content":"x"}"#,
             r#"{"refusal":"x"}"#,
             r#"{"reasoning_content":"x"}"#,
+            r#"{"reasoning":"x"}"#,
             r#"{"tool_calls":[{"index":0}]}"#,
             r#"{"function_call":{"name":"f"}}"#,
             r#"{"audio":{"data":"x"}}"#,

@@ -28,6 +28,8 @@ struct Message<'a> {
     #[serde(borrow)]
     reasoning_content: Loose<'a>,
     #[serde(borrow)]
+    reasoning: Loose<'a>,
+    #[serde(borrow)]
     content: Option<&'a RawValue>,
     #[serde(borrow)]
     refusal: Loose<'a>,
@@ -61,7 +63,8 @@ impl Choice<'_> {
         }
         // The blocks are the same thinking once more.
         if tally.text_bytes() == before {
-            tally.text(message.reasoning_content.as_str());
+            let named = [&message.reasoning_content, &message.reasoning];
+            tally.text(named.into_iter().map(Loose::as_str).find(|text| !text.is_empty()).unwrap_or_default());
         }
         match message.content {
             Some(text) if text.get().starts_with('"') => {

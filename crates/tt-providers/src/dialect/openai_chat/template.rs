@@ -67,7 +67,7 @@ fn only_text<'a>(chunk: &Chunk<'a>) -> Option<&'a str> {
         && chunk.usage.is_none_or(|usage| usage.get() == "null")
         && !choice.finish_reason.is_filled()
         && !delta.refusal.is_filled()
-        && !delta.reasoning_content.is_filled()
+        && !delta.thinking().is_filled()
         && delta.tool_calls.is_none()
         && delta.function_call.is_none()
         && delta.audio.is_none()

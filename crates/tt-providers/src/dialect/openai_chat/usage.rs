@@ -21,7 +21,11 @@ pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
     if wire.prompt_tokens.0.is_none() && wire.completion_tokens.0.is_none() && wire.total_tokens.0.is_none() {
         return None;
     }
-    let prompt = wire.prompt_tokens.or_zero();
+    // Without a count of the prompt it is what the total has beside the completion.
+    let prompt = wire
+        .prompt_tokens
+        .0
+        .unwrap_or_else(|| wire.total_tokens.or_zero().saturating_sub(wire.completion_tokens.or_zero()));
     let (prompt_details, completion_details) =
         (wire.prompt_tokens_details.unwrap_or_default(), wire.completion_tokens_details.unwrap_or_default());
 

@@ -56,6 +56,9 @@ pub(crate) struct Delta<'a> {
     /// Thinking, under the name that DeepSeek, other hosts and this proxy use.
     #[serde(borrow)]
     pub(crate) reasoning_content: Loose<'a>,
+    /// Thinking, under the name that OpenRouter, Groq, vLLM and Ollama use.
+    #[serde(borrow)]
+    pub(crate) reasoning: Loose<'a>,
     #[serde(borrow)]
     pub(crate) tool_calls: Option<Few<Call<'a>, 128>>,
     #[serde(borrow)]
@@ -102,12 +105,17 @@ impl<'a> Chunk<'a> {
     }
 }
 
-impl Delta<'_> {
+impl<'a> Delta<'a> {
+    /// The thinking. Hosts that know both names of it send it twice.
+    pub(crate) fn thinking(&self) -> &Loose<'a> {
+        if self.reasoning_content.is_filled() { &self.reasoning_content } else { &self.reasoning }
+    }
+
     /// True if the delta holds content. Once the client has been sent content, no other target may answer.
     pub(crate) fn is_content(&self) -> bool {
         self.content.is_filled()
             || self.refusal.is_filled()
-            || self.reasoning_content.is_filled()
+            || self.thinking().is_filled()
             || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
             || self.function_call.is_some()
             || self.audio.is_some()

@@ -32,6 +32,15 @@ fn part(mut part: Object<'_>) -> Result<Part, RequestError> {
     Ok(match kind.as_str() {
         "text" => Part::Text(Text { text: part.need_string("text")?, cache, ..Text::default() }),
         "refusal" => Part::Refusal { text: part.need_string("refusal")? },
+        // Mistral writes the thinking among the texts.
+        "thinking" => {
+            let pieces = content(part.take("thinking"), &part.at("thinking"))?;
+            let texts = pieces.iter().filter_map(|piece| match piece {
+                Part::Text(piece) => Some(piece.text.as_str()),
+                _ => None,
+            });
+            Part::thinking(texts.collect::<String>())
+        }
         "image_url" => {
             let mut image = Object::of(part.need("image_url")?, part.at("image_url"))?;
             let url = image.need_string("url")?;
@@ -62,7 +71,7 @@ fn part(mut part: Object<'_>) -> Result<Part, RequestError> {
             Part::Document(Document { title: filename, cache, ..Document::new(media) })
         }
         _ => {
-            return Err(part.at("type").malformed("must be text, image_url, input_audio, file or refusal"));
+            return Err(part.at("type").malformed("must be text, image_url, input_audio, file, thinking or refusal"));
         }
     })
 }
@@ -154,10 +163,13 @@ fn tool_call(mut call: Object<'_>) -> Result<ToolCall, RequestError> {
     Ok(ToolCall { id, name, arguments, custom, signature, ..ToolCall::default() })
 }
 
-/// Reads `thinking_blocks` (blocks of Anthropic, as they came), else `reasoning_content` (`MAPPING.md`, Thinking and
-/// signatures).
+/// Reads `thinking_blocks` (blocks of Anthropic, as they came), else `reasoning_content`, else `reasoning` (`MAPPING.md`,
+/// Thinking and signatures).
 fn thinking(message: &mut Object<'_>) -> Result<Vec<(Option<Place>, Part)>, RequestError> {
-    let text = message.string("reasoning_content")?;
+    let named = message.string("reasoning_content")?.filter(|text| !text.is_empty());
+    // Some hosts call it `reasoning`, and some clients send it back under that name.
+    let other = message.fields.get("reasoning").is_some_and(Value::is_string).then(|| message.string("reasoning"));
+    let text = named.or(other.transpose()?.flatten());
     let blocks = message.list("thinking_blocks")?.unwrap_or_default();
     if blocks.is_empty() {
         return Ok(text.filter(|text| !text.is_empty()).map(|text| (None, Part::thinking(text))).into_iter().collect());

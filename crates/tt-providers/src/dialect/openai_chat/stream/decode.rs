@@ -11,7 +11,7 @@ use tt_core::call::part::{Part, Text, Thinking};
 use tt_core::call::tool::ToolCall;
 
 use super::super::field;
-use super::super::request::parts::signature_in;
+use super::super::request::parts::{self, signature_in};
 use super::super::usage;
 use super::super::wire::{self, Call, Chunk, Function};
 use crate::codec::{StreamDecoder, Undo};
@@ -119,7 +119,8 @@ impl StreamDecoder for Decoder {
                 created: chunk.created.and_then(|created| created.get().parse().ok()),
             });
         }
-        for choice in choices {
+        let mut lists = content_lists(data, choices)?;
+        for (position, choice) in choices.iter().enumerate() {
             if self.choices.len() >= MOST_BLOCKS && !self.choices.contains_key(&choice.index) {
                 return Err(UpstreamError::Protocol("too many choices in a stream".into()));
             }
@@ -129,7 +130,8 @@ impl StreamDecoder for Decoder {
                 continue;
             }
             if let Some(delta) = &choice.delta {
-                state.delta(delta, &self.undo, &mut self.held, out)?;
+                let list = lists.get_mut(position).map(std::mem::take).unwrap_or_default();
+                state.delta(delta, list, &self.undo, &mut self.held, out)?;
             }
             let word = choice.finish_reason.as_str();
             if let Some(reason) = wire::finish(word) {
@@ -148,7 +150,7 @@ impl StreamDecoder for Decoder {
         if self.done {
             return Ok(());
         }
-        if !self.choices.values().any(|choice| choice.finished) {
+        if self.choices.is_empty() || self.choices.values().any(|choice| !choice.finished) {
             return Err(UpstreamError::Protocol("the stream ended before its finish reason".into()));
         }
         self.finish_stream(out);
@@ -168,17 +170,30 @@ impl ChoiceState {
     fn delta(
         &mut self,
         delta: &wire::Delta<'_>,
+        content_list: Vec<Part>,
         undo: &Undo,
         held: &mut Held,
         out: &mut Vec<Event>,
     ) -> Result<(), UpstreamError> {
-        if let Some(text) = text(&delta.reasoning_content)? {
+        if let Some(text) = text(delta.thinking())? {
             self.more(Kind::Thinking, Delta::Thinking(text), out);
         }
         if let Some(blocks) = delta.thinking_blocks {
             self.thinking_blocks(blocks, out)?;
         }
-        let content = text(&delta.content)?;
+        for part in content_list {
+            match part {
+                Part::Text(part) if !part.text.is_empty() => self.more(Kind::Text, Delta::Text(part.text), out),
+                Part::Thinking(part) if !part.text.is_empty() => {
+                    self.more(Kind::Thinking, Delta::Thinking(part.text), out);
+                }
+                _ => {}
+            }
+        }
+        let content = match &delta.content {
+            Loose::Other => None,
+            content => text(content)?,
+        };
         if let Some(signature) = signature(delta.extra_content) {
             // Signed text is a block of its own, since the signature covers no more than this text.
             let signature = Some(signature);
@@ -365,6 +380,30 @@ impl CallState {
 }
 
 /// The text of a field; `None` if it is empty. A value of another type is an error, since its contents would be lost.
+/// The parts of each of `choices` whose content is a list, as Mistral sends it for models that think; none where no content
+/// is one. `data` is the chunk.
+fn content_lists(data: &[u8], choices: &[wire::Choice<'_>]) -> Result<Vec<Vec<Part>>, UpstreamError> {
+    let is_list =
+        |choice: &wire::Choice<'_>| choice.delta.as_ref().is_some_and(|delta| matches!(delta.content, Loose::Other));
+    if !choices.iter().any(is_list) {
+        return Ok(Vec::new());
+    }
+    let mut chunk = json::value(data).map_err(unreadable)?;
+    let mut list = |position: usize| {
+        let content = chunk.pointer_mut(&format!("/choices/{position}/delta/content")).map(Value::take);
+        content.filter(Value::is_array)
+    };
+    let parts = |position| match list(position) {
+        Some(content) => parts::content(Some(content), &Path::Root).map_err(not_content),
+        None => Ok(Vec::new()),
+    };
+    (0..choices.len()).map(parts).collect()
+}
+
+fn not_content(error: RequestError) -> UpstreamError {
+    UpstreamError::Protocol(format!("a chunk holds something else where text belongs: {}", error.in_words(field::name)))
+}
+
 fn text(field: &Loose<'_>) -> Result<Option<String>, UpstreamError> {
     match field {
         Loose::Other => Err(UpstreamError::Protocol("a chunk holds something else where text belongs".into())),
