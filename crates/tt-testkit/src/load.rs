@@ -1,4 +1,4 @@
-//! Puts load on a chat completions endpoint. Each of a number of connections sends one request after the other, on
+//! Puts load on an endpoint of one of the APIs that clients speak. Each of a number of connections sends one request after the other, on
 //! current-thread runtimes; every answer is read to its end and its latency is counted.
 //!
 //! It measures only success: the first answer that is not 200, or is cut, ends the run with an error.
@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-const PATH: &str = "/v1/chat/completions";
 /// The text that the prompt repeats.
 const FILLER: &str = "All is well here, and nothing else needs to be said. ";
 /// The number of bytes of an error's body that are shown.
@@ -35,8 +34,8 @@ pub struct Load {
     pub target: Authority,
     /// The bearer token.
     pub bearer: HeaderValue,
-    /// The body of every request; [`body`] makes one.
-    pub body: Bytes,
+    /// The path and the body of every request; [`Api::request`] makes them.
+    pub request: (String, Bytes),
     /// The number of connections that send at the same time.
     pub connections: usize,
     /// The number of threads that the connections are spread over.
@@ -94,14 +93,61 @@ impl Report {
     }
 }
 
-/// A chat completions request of exactly `bytes` bytes, or of the fewest it takes.
-pub fn body(model: &str, stream: bool, bytes: usize) -> Bytes {
-    let stream = if stream { r#""stream":true,"# } else { "" };
-    let head = format!(r#"{{"model":"{model}",{stream}"messages":[{{"role":"user","content":""#);
-    let tail = r#""}]}"#;
-    let room = bytes.saturating_sub(head.len() + tail.len());
-    let prompt: String = FILLER.chars().cycle().take(room).collect();
-    format!("{head}{prompt}{tail}").into()
+/// The API that a load's requests are written in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Api {
+    /// OpenAI's Chat Completions.
+    #[default]
+    Chat,
+    /// OpenAI's Responses.
+    Responses,
+    /// Anthropic's Messages.
+    Messages,
+    /// Gemini's `generateContent`.
+    Gemini,
+}
+
+impl Api {
+    /// The API of this name: `chat`, `responses`, `messages` or `gemini`.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "chat" => Self::Chat,
+            "responses" => Self::Responses,
+            "messages" => Self::Messages,
+            "gemini" => Self::Gemini,
+            _ => return None,
+        })
+    }
+
+    /// The path and the body of a request. The body has exactly `bytes` bytes, or the fewest it takes.
+    pub fn request(self, model: &str, stream: bool, bytes: usize) -> (String, Bytes) {
+        let streamed = if stream { r#""stream":true,"# } else { "" };
+        let (path, head, tail) = match self {
+            Self::Chat => (
+                "/v1/chat/completions".to_owned(),
+                format!(r#"{{"model":"{model}",{streamed}"messages":[{{"role":"user","content":""#),
+                r#""}]}"#,
+            ),
+            Self::Responses => (
+                "/v1/responses".to_owned(),
+                format!(r#"{{"model":"{model}",{streamed}"input":[{{"role":"user","content":""#),
+                r#""}]}"#,
+            ),
+            Self::Messages => (
+                "/v1/messages".to_owned(),
+                format!(r#"{{"model":"{model}",{streamed}"max_tokens":100,"messages":[{{"role":"user","content":""#),
+                r#""}]}"#,
+            ),
+            Self::Gemini => {
+                let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+                let head = r#"{"contents":[{"role":"user","parts":[{"text":""#;
+                (format!("/v1beta/models/{model}:{method}"), head.to_owned(), r#""}]}]}"#)
+            }
+        };
+        let room = bytes.saturating_sub(head.len() + tail.len());
+        let prompt: String = FILLER.chars().cycle().take(room).collect();
+        (path, format!("{head}{prompt}{tail}").into())
+    }
 }
 
 /// The state that the connections share.
@@ -237,11 +283,12 @@ impl Run {
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>, String> {
-        Request::post(PATH)
+        let (path, body) = &self.load.request;
+        Request::post(path.as_str())
             .header(header::HOST, self.load.target.as_str())
             .header(header::AUTHORIZATION, self.load.bearer.clone())
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(Full::new(self.load.body.clone()))
+            .body(Full::new(body.clone()))
             .map_err(|error| error.to_string())
     }
 }
@@ -277,7 +324,7 @@ mod tests {
         Load {
             target: mock.address().to_string().parse().unwrap(),
             bearer: HeaderValue::from_static("Bearer sk-mock"),
-            body: body(model, stream, 300),
+            request: Api::Chat.request(model, stream, 300),
             connections: 4,
             threads: 2,
             warm_up: Duration::ZERO,
@@ -288,13 +335,19 @@ mod tests {
     #[test]
     fn a_body_has_the_asked_length_and_is_json() {
         for (stream, bytes) in [(false, 300), (true, 300), (false, 102_400)] {
-            let body = body("mock-bench", stream, bytes);
-            assert_eq!(body.len(), bytes);
-            let read: Value = serde_json::from_slice(&body).unwrap();
-            assert_eq!(read.pointer("/model").unwrap(), "mock-bench");
-            assert_eq!(read.get("stream").is_some(), stream);
+            for api in [Api::Chat, Api::Responses, Api::Messages, Api::Gemini] {
+                let (path, body) = api.request("mock-bench", stream, bytes);
+                assert_eq!(body.len(), bytes);
+                let read: Value = serde_json::from_slice(&body).unwrap();
+                if api == Api::Gemini {
+                    assert_eq!(path.contains("/mock-bench:stream"), stream, "{path}");
+                } else {
+                    assert_eq!(read.pointer("/model").unwrap(), "mock-bench");
+                    assert_eq!(read.get("stream").is_some(), stream);
+                }
+            }
         }
-        assert!(serde_json::from_slice::<Value>(&body("mock-bench", false, 0)).is_ok());
+        assert!(serde_json::from_slice::<Value>(&Api::Chat.request("mock-bench", false, 0).1).is_ok());
     }
 
     #[test]

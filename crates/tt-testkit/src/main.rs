@@ -8,17 +8,17 @@ use std::time::Duration;
 use http::uri::Authority;
 use tt_testkit::MockUpstream;
 use tt_testkit::bare_proxy::BareProxy;
-use tt_testkit::load::{self, End, Load};
+use tt_testkit::load::{Api, End, Load};
 
 const USAGE: &str = "\
 tt-mock upstream [--port N] [--threads N] [--recordings DIR]   a mock of OpenAI, Anthropic and Gemini
 tt-mock bare-proxy --upstream http://HOST:PORT [--port N] [--threads N]   passes requests on and does nothing else
-tt-mock load --target http://HOST:PORT [--bearer TOKEN] [--model NAME] [--stream true] [--bytes N] [--connections N]
-             [--threads N] [--warm-up MS] [--duration MS | --requests N]
-                                           chat completions one after the other on each connection; prints JSON
+tt-mock load --target http://HOST:PORT [--api chat|responses|messages|gemini] [--bearer TOKEN] [--model NAME]
+             [--stream true] [--bytes N] [--connections N] [--threads N] [--warm-up MS] [--duration MS | --requests N]
+                                           requests one after the other on each connection; prints JSON
 
-The port is a free one and the threads are one (bare-proxy: one per core) unless given. A load is of 300 bytes for the
-model mock-bench, plain, on one connection, for 2000 ms after 200 ms of warm-up unless given.";
+The port is a free one and the threads are one (bare-proxy: one per core) unless given. A load is of chat completions of 300
+bytes for the model mock-bench, plain, on one connection, for 2000 ms after 200 ms of warm-up unless given.";
 
 #[derive(Debug, Default)]
 struct Options {
@@ -27,6 +27,7 @@ struct Options {
     upstream: Option<String>,
     recordings: Option<String>,
     target: Option<String>,
+    api: Api,
     bearer: Option<String>,
     model: Option<String>,
     stream: bool,
@@ -66,6 +67,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--upstream" => options.upstream = Some(value),
             "--recordings" => options.recordings = Some(value),
             "--target" => options.target = Some(value),
+            "--api" => options.api = Api::named(&value).ok_or_else(|| format!("{value} is no API\n{USAGE}"))?,
             "--bearer" => options.bearer = Some(value),
             "--model" => options.model = Some(value),
             "--stream" => options.stream = value.parse().map_err(|_| "--stream is true or false".to_owned())?,
@@ -113,7 +115,7 @@ fn load(options: Options) -> Result<(), String> {
     let load = Load {
         target: authority(options.target)?,
         bearer: bearer.parse().map_err(|_| "--bearer is no header value".to_owned())?,
-        body: load::body(model, options.stream, options.bytes.unwrap_or(300)),
+        request: options.api.request(model, options.stream, options.bytes.unwrap_or(300)),
         connections: options.connections.unwrap_or(1),
         threads: options.threads.unwrap_or(1),
         warm_up: Duration::from_millis(options.warm_up.unwrap_or(200)),

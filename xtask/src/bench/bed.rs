@@ -64,6 +64,8 @@ impl Bed {
             .env("PORT", "0")
             .env("DATA_DIR", directory.0.join("data"))
             .env("OPENAI_BASE_URL", format!("{url}/v1"))
+            .env("ANTHROPIC_BASE_URL", &url)
+            .env("GEMINI_BASE_URL", &url)
             .env("RATE_LIMIT_MINUTE", LIMIT)
             .env("RATE_LIMIT_DAILY", LIMIT)
             .stderr(log);
@@ -77,7 +79,7 @@ impl Bed {
     pub(super) fn load(&self, on: &Program, shape: Shape, connections: usize) -> Command {
         let mut load = Command::new(&self.mock);
         load.args(["load", "--target", &format!("http://{}", on.address()), "--bearer", &self.api_key])
-            .args(["--model", shape.model, "--stream", if shape.stream { "true" } else { "false" }])
+            .args(["--api", shape.api, "--model", shape.model, "--stream", if shape.stream { "true" } else { "false" }])
             .args(["--bytes", &shape.bytes.to_string(), "--connections", &connections.to_string()]);
         load
     }
@@ -93,14 +95,19 @@ impl Bed {
     }
 }
 
-/// Signs up, stores a provider key, names the upstream's models, and returns an API key.
+/// Signs up, stores a key of each provider, names the models that pass through to OpenAI, and returns an API key.
 fn account(server: &Server) -> Result<String, String> {
     let who = json!({"email": "bench@example.com", "password": "a password of the benchmark"});
     server.post("/auth/signup", None, &who)?.ok("sign up")?;
     let session = text(&server.post("/auth/login", None, &who)?.ok("sign in")?, "token")?;
-    let key = json!({"provider": "openai", "api_key": "sk-mock-bench"});
-    let stored = server.post("/manage/providers", Some(&session), &key)?.ok("store a provider key")?;
-    let id = stored.get("id").and_then(Value::as_u64).ok_or("store a provider key: no id came")?;
+    let store = |provider: &str| {
+        let key = json!({"provider": provider, "api_key": "sk-mock-bench"});
+        let stored = server.post("/manage/providers", Some(&session), &key)?.ok("store a provider key")?;
+        stored.get("id").and_then(Value::as_u64).ok_or_else(|| "store a provider key: no id came".to_owned())
+    };
+    let id = store("openai")?;
+    store("anthropic")?;
+    store("gemini")?;
     for model in SHAPES.map(|shape| shape.model) {
         let alias = json!({"alias": model, "target_model": model, "provider_key_id": id});
         server.post("/manage/aliases", Some(&session), &alias)?.ok("make an alias")?;

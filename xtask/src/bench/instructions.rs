@@ -13,14 +13,21 @@ use std::time::{Duration, Instant};
 use super::bed::Bed;
 use super::binaries;
 use super::cpu;
-use super::shape::{SHAPES, Shape};
+use super::shape::{OF_OTHER_APIS, SHAPES, Shape};
 use crate::program::Program;
 use crate::run::{Outcome, output};
 
 const CONNECTIONS: usize = 1;
-/// The short run's requests, for each of [`SHAPES`]; a long run has three times as many. Callgrind is slow: more would
-/// take many minutes.
-const REQUESTS: [u64; 3] = [2000, 300, 100];
+
+/// The requests of a short run; a long run has three times as many. Callgrind is slow: more would take many minutes.
+const fn requests(shape: &Shape) -> u64 {
+    match shape {
+        Shape { stream: true, .. } => 100,
+        Shape { bytes: 10_000.., .. } => 300,
+        _ => 2000,
+    }
+}
+
 /// The time for which the program is left idle, to count the instructions it executes by itself.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -30,10 +37,12 @@ struct Options {
     /// A program to measure instead of building one, for example of another version.
     binary: Option<PathBuf>,
     rounds: u64,
+    /// True to measure the requests of other clients, and to other providers, too.
+    all: bool,
 }
 
 /// Builds, measures and prints a Markdown table. `--binary PATH` measures that program instead of this tree's; load and
-/// mock are always this tree's. `--rounds N` says how often.
+/// mock are always this tree's. `--rounds N` says how often. `--all` measures requests of every API, and translated ones.
 pub(super) fn run(arguments: &[String]) -> Outcome {
     let options = Options::parse(arguments)?;
     // Both at once even where only the mock is needed: alone it would be built with fewer features, and anew.
@@ -48,10 +57,12 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
     std::thread::sleep(IDLE);
     let idle = counter.take()? as f64 / start.elapsed().as_secs_f64();
 
-    let mut found = SHAPES.map(|shape| (shape, Vec::new()));
+    let shapes = SHAPES.into_iter().chain(OF_OTHER_APIS.into_iter().filter(|_| options.all));
+    let mut found: Vec<_> = shapes.map(|shape| (shape, Vec::new())).collect();
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
-        for ((shape, samples), requests) in found.iter_mut().zip(REQUESTS) {
+        for (shape, samples) in &mut found {
+            let requests = requests(shape);
             if round == 1 {
                 // The first requests of a kind fill pools and caches.
                 counter.load(*shape, requests, idle)?;
@@ -78,16 +89,20 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self { binary: None, rounds: 5 };
+        let mut options = Self { binary: None, rounds: 5, all: false };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
+            if name == "--all" {
+                options.all = true;
+                continue;
+            }
             match (name.as_str(), rest.next()) {
                 ("--binary", Some(path)) => options.binary = Some(PathBuf::from(path)),
                 ("--rounds", Some(text)) => {
                     let rounds = text.parse().ok().filter(|rounds| *rounds > 0);
                     options.rounds = rounds.ok_or("--rounds needs a number above 0")?;
                 }
-                _ => return Err("--instructions takes --binary PATH and --rounds N".to_owned()),
+                _ => return Err("--instructions takes --binary PATH, --rounds N and --all".to_owned()),
             }
         }
         Ok(options)
@@ -161,8 +176,8 @@ mod tests {
             Options::parse(&arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>())
         };
         assert_eq!(parse(&[]).unwrap().binary, None);
-        let options = parse(&["--binary", "a/b", "--rounds", "3"]).unwrap();
-        assert_eq!((options.binary, options.rounds), (Some(PathBuf::from("a/b")), 3));
+        let options = parse(&["--all", "--binary", "a/b", "--rounds", "3"]).unwrap();
+        assert_eq!((options.binary, options.rounds, options.all), (Some(PathBuf::from("a/b")), 3, true));
         assert!(parse(&["--rounds", "0"]).is_err());
         assert!(parse(&["--binary"]).is_err());
     }
