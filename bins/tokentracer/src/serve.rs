@@ -9,12 +9,13 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tt_http::App;
 
 use crate::config::{Config, Database};
 use crate::secrets::Secrets;
 use crate::wire::{Keys, wire};
-use crate::{data_dir, open_files, prices, store};
+use crate::{allocator, data_dir, open_files, prices, store};
 
 /// Serves until SIGTERM or SIGINT. Errors are one line each.
 pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), String> {
@@ -35,7 +36,9 @@ pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), St
     let installation = store::installation(&store).await?;
     let (app, background) = wire(config, &installation, keys, prices, store, control)?;
     writeln!(std::io::stdout(), "listening on http://{bound}").map_err(|error| format!("standard output: {error}"))?;
+    let memory = AbortOnDropHandle::new(control.spawn(allocator::give_memory_back_when_idle()));
     until_signal(app, listener, signals).await?;
+    drop(memory);
     background.finish().await
 }
 
