@@ -9,6 +9,7 @@ mod aliases;
 mod anthropic_fields;
 pub(crate) mod anthropic_messages;
 mod body;
+mod carried;
 mod count;
 mod custom_tool;
 mod effort_words;

@@ -7,6 +7,7 @@ use tt_core::call::conversation::{Audio, Document, Image, Media, Part, Text, Too
 use tt_core::call::finish::FinishReason;
 use tt_core::call::reply::{Choice, Reply};
 
+use super::carried::Thoughts;
 use super::{finish, logprobs, usage};
 use crate::codec::ReplyContext;
 use crate::dialect::signatures::made_by;
@@ -36,7 +37,7 @@ pub(super) fn id(given: &str, context: &ReplyContext) -> String {
 
 fn candidate(choice: &Choice) -> Value {
     let mut citations = Vec::new();
-    let parts: Vec<Value> = choice.parts.iter().filter_map(part).collect();
+    let parts = parts(&choice.parts);
     for part in &choice.parts {
         if let Part::Text(text) = part {
             citations.extend(&text.citations);
@@ -57,6 +58,32 @@ fn candidate(choice: &Choice) -> Value {
         out.insert("logprobsResult".to_owned(), result);
     }
     Value::Object(out)
+}
+
+/// The parts of an answer, which carry the thinking that another provider signed.
+fn parts(said: &[Part]) -> Vec<Value> {
+    let mut thoughts = Thoughts::default();
+    let mut parts = Vec::with_capacity(said.len());
+    for said in said {
+        match said {
+            Part::ToolCall(call) => parts.push(call_part(call, thoughts.call())),
+            said => {
+                match said {
+                    Part::Text(Text { text, .. }) | Part::Refusal { text } => thoughts.text(text.len()),
+                    Part::Thinking(_) | Part::Redacted { .. } => thoughts.thought(said.clone()),
+                    _ => {}
+                }
+                parts.extend(part(said));
+            }
+        }
+    }
+    if let Some(rest) = thoughts.rest() {
+        match parts.last_mut().filter(|last| last.get("text").is_some() && last.get("thought").is_none()) {
+            Some(last) if last.get("thoughtSignature").is_none() => last["thoughtSignature"] = rest.into(),
+            _ => parts.push(text_part("", false, Some(&rest))),
+        }
+    }
+    parts
 }
 
 /// The pages that an answer cites; `None` where it cites none.
@@ -86,7 +113,7 @@ pub(super) fn part(part: &Part) -> Option<Value> {
             );
             (!text.is_empty() || signature.is_some()).then(|| text_part(&text, true, signature))
         }
-        Part::ToolCall(call) => Some(call_part(call)),
+        Part::ToolCall(call) => Some(call_part(call, None)),
         Part::Image(Image { media, signature, .. }) => inline(media, made_by(Provider::Gemini, signature.as_ref())),
         Part::Audio(Audio { media, .. })
         | Part::Video(Video { media, .. })
@@ -106,10 +133,11 @@ pub(super) fn text_part(text: &str, thought: bool, signature: Option<&str>) -> V
     out
 }
 
-/// A call with all its arguments.
-pub(super) fn call_part(call: &ToolCall) -> Value {
+/// A call with all its arguments. `carried` is the signature that carries the thinking before it.
+pub(super) fn call_part(call: &ToolCall, carried: Option<String>) -> Value {
     let mut out = json!({"functionCall": {"id": call.id, "name": call.name, "args": arguments(&call.arguments)}});
-    if let Some(signature) = made_by(Provider::Gemini, call.signature.as_ref()) {
+    let own = made_by(Provider::Gemini, call.signature.as_ref()).map(str::to_owned);
+    if let Some(signature) = own.or(carried) {
         out["thoughtSignature"] = signature.into();
     }
     out

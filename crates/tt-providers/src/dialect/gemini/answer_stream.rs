@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
 use tt_core::Provider;
-use tt_core::call::conversation::{Part, ToolCall};
+use tt_core::call::conversation::{Part, Text, Thinking, ToolCall};
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::finish::FinishReason;
 use tt_core::usage::Usage;
 
 use super::answer::{self, call_part, part, text_part};
+use super::carried::Thoughts;
 use super::elements::Elements;
 use super::{error, finish, usage};
 use crate::codec::{Framing, PublicError, ReplyContext, StreamEncoder};
@@ -43,6 +44,8 @@ struct ChoiceState {
     finish: Option<FinishReason>,
     /// The blocks that have begun and not stopped, by their number.
     open: BTreeMap<u32, Open>,
+    /// The thinking that another provider signed, until a part carries it.
+    thoughts: Thoughts,
 }
 
 /// The state of an open block.
@@ -50,7 +53,8 @@ struct ChoiceState {
 enum Open {
     /// Text, a refusal, or a block that is written at once or not at all.
     Plain,
-    Thinking,
+    /// Thinking, which is written as it grows and collected until it is signed.
+    Thinking(Box<Thinking>),
     /// A call, whose arguments are collected.
     Call(Box<ToolCall>),
 }
@@ -60,7 +64,8 @@ impl Open {
     fn kept_bytes(&self) -> usize {
         match self {
             Self::Call(call) => size_of::<ToolCall>() + call.id.len() + call.name.len() + call.arguments.len(),
-            Self::Plain | Self::Thinking => 0,
+            Self::Thinking(thinking) => size_of::<Thinking>() + thinking.text.len(),
+            Self::Plain => 0,
         }
     }
 }
@@ -118,7 +123,7 @@ impl Encoder {
         let Some(state) = self.choice(choice) else { return };
         let open = match head {
             Part::ToolCall(call) => Open::Call(Box::new(call.clone())),
-            Part::Thinking(_) => Open::Thinking,
+            Part::Thinking(thinking) => Open::Thinking(Box::new(thinking.clone())),
             _ => Open::Plain,
         };
         let kept = open.kept_bytes();
@@ -126,6 +131,11 @@ impl Encoder {
             self.held.close(replaced.kept_bytes());
         }
         self.held.opened(kept);
+        match head {
+            Part::Text(Text { text, .. }) | Part::Refusal { text } => self.said(choice, text.len()),
+            Part::Redacted { .. } => self.thought(choice, head.clone()),
+            _ => {}
+        }
         if !matches!(head, Part::ToolCall(_))
             && let Some(part) = part(head)
         {
@@ -141,10 +151,21 @@ impl Encoder {
                 self.held.change(0, text.len());
             }
             (Delta::Signature(signature), Open::Call(call)) => call.signature = Some(signature.clone()),
-            (Delta::Text(text) | Delta::Refusal(text), _) => self.text(choice, text, false, out),
+            (Delta::Text(text) | Delta::Refusal(text), _) => {
+                self.said(choice, text.len());
+                self.text(choice, text, false, out);
+            }
+            (Delta::Thinking(text), Open::Thinking(thinking)) => {
+                thinking.text.push_str(text);
+                self.held.change(0, text.len());
+                self.text(choice, text, true, out);
+            }
             (Delta::Thinking(text) | Delta::Summary { text, .. }, _) => self.text(choice, text, true, out),
             (Delta::Signature(signature), open) => {
-                let thought = matches!(open, Open::Thinking);
+                let thought = matches!(open, Open::Thinking(_));
+                if let Open::Thinking(thinking) = open {
+                    thinking.signature = Some(signature.clone());
+                }
                 if let Some(signature) = made_by(Provider::Gemini, Some(signature)) {
                     self.part(choice, &text_part("", thought, Some(signature)), out);
                 }
@@ -157,9 +178,39 @@ impl Encoder {
     fn block_stop(&mut self, choice: u32, block: u32, out: &mut BytesMut) {
         let Some(open) = self.choices.get_mut(&choice).and_then(|choice| choice.open.remove(&block)) else { return };
         self.held.close(open.kept_bytes());
-        if let Open::Call(call) = open {
-            self.part(choice, &call_part(&call), out);
+        match open {
+            Open::Call(call) => {
+                let carried = self.carried(choice, Thoughts::call);
+                self.part(choice, &call_part(&call, carried), out);
+            }
+            Open::Thinking(thinking) => self.thought(choice, Part::Thinking(*thinking)),
+            Open::Plain => {}
         }
+    }
+
+    /// Takes note of a text of so many bytes.
+    fn said(&mut self, choice: u32, bytes: usize) {
+        if let Some(state) = self.choices.get_mut(&choice) {
+            state.thoughts.text(bytes);
+        }
+    }
+
+    /// Keeps thinking that another provider signed.
+    fn thought(&mut self, choice: u32, part: Part) {
+        if let Some(state) = self.choices.get_mut(&choice) {
+            let before = state.thoughts.held_bytes();
+            state.thoughts.thought(part);
+            self.held.change(before, state.thoughts.held_bytes());
+        }
+    }
+
+    /// Takes the thinking that a part is to carry, by `take`.
+    fn carried(&mut self, choice: u32, take: impl FnOnce(&mut Thoughts) -> Option<String>) -> Option<String> {
+        let state = self.choices.get_mut(&choice)?;
+        let before = state.thoughts.held_bytes();
+        let carried = take(&mut state.thoughts);
+        self.held.change(before, state.thoughts.held_bytes());
+        carried
     }
 
     fn finish(&mut self, choice: u32, reason: FinishReason, out: &mut BytesMut) {
@@ -180,9 +231,9 @@ impl Encoder {
         if self.choices.is_empty() {
             self.choices.insert(0, ChoiceState { finish: Some(FinishReason::Stop), ..ChoiceState::default() });
         }
-        let candidates = self.choices.iter().map(|(index, choice)| {
+        let candidates = self.choices.iter_mut().map(|(index, choice)| {
             let word = finish::word(choice.finish.unwrap_or_default());
-            let content = json!({"parts": [{"text": ""}], "role": "model"});
+            let content = json!({"parts": [text_part("", false, choice.thoughts.rest().as_deref())], "role": "model"});
             json!({"content": content, "finishReason": word, "index": index})
         });
         let candidates: Value = candidates.collect();

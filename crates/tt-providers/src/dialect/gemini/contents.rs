@@ -25,7 +25,7 @@ use crate::notes::Notes;
 
 /// The value that replaces a signature which the client did not send back
 /// ([documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
-const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+pub(super) const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// The same value in base64, as some clients write signatures.
 const NO_SIGNATURE_BASE64: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
