@@ -10,6 +10,7 @@ mod anthropic_fields;
 pub(crate) mod anthropic_messages;
 mod body;
 mod carried;
+mod characters;
 mod count;
 mod custom_tool;
 mod effort_words;

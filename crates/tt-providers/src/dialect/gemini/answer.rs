@@ -2,12 +2,11 @@
 
 use serde_json::{Map, Value, json};
 use tt_core::Provider;
-use tt_core::call::citation::{Citation, Source};
 use tt_core::call::conversation::{Audio, Document, Image, Media, Part, Text, ToolCall, Video};
-use tt_core::call::finish::FinishReason;
 use tt_core::call::reply::{Choice, Reply};
 
 use super::carried::Thoughts;
+use super::sources::Sources;
 use super::{finish, logprobs, usage};
 use crate::codec::ReplyContext;
 use crate::dialect::signatures::made_by;
@@ -36,40 +35,36 @@ pub(super) fn id(given: &str, context: &ReplyContext) -> String {
 }
 
 fn candidate(choice: &Choice) -> Value {
-    let mut citations = Vec::new();
-    let parts = parts(&choice.parts);
-    for part in &choice.parts {
-        if let Part::Text(text) = part {
-            citations.extend(&text.citations);
-        }
-    }
+    let (parts, cited) = parts(&choice.parts);
     let reason = choice.finish.as_ref().map(|finish| finish.reason).unwrap_or_default();
     let mut out = Map::new();
     out.insert("content".to_owned(), json!({"parts": parts, "role": "model"}));
     out.insert("finishReason".to_owned(), finish::word(reason).into());
-    if reason == FinishReason::Refusal {
-        out.insert("finishMessage".to_owned(), "the model refused to answer".into());
+    if let Some(words) = finish::message(reason, refusal(&choice.parts)) {
+        out.insert("finishMessage".to_owned(), words.into());
     }
     out.insert("index".to_owned(), choice.index.into());
-    if let Some(chunks) = grounding(&citations) {
-        out.insert("groundingMetadata".to_owned(), chunks);
-    }
+    out.extend(cited.fields());
     if let Some(result) = choice.logprobs.as_ref().and_then(logprobs::gemini) {
         out.insert("logprobsResult".to_owned(), result);
     }
     Value::Object(out)
 }
 
-/// The parts of an answer, which carry the thinking that another provider signed.
-fn parts(said: &[Part]) -> Vec<Value> {
-    let mut thoughts = Thoughts::default();
+/// The parts of an answer, which carry the thinking that another provider signed, and the sources of its texts.
+fn parts(said: &[Part]) -> (Vec<Value>, Sources) {
+    let (mut thoughts, mut sources) = (Thoughts::default(), Sources::default());
     let mut parts = Vec::with_capacity(said.len());
     for said in said {
         match said {
             Part::ToolCall(call) => parts.push(call_part(call, thoughts.call())),
             said => {
                 match said {
-                    Part::Text(Text { text, .. }) | Part::Refusal { text } => thoughts.text(text.len()),
+                    Part::Text(Text { text, citations, .. }) => {
+                        sources.text(citations, text, Some(parts.len()));
+                        thoughts.text(text.len());
+                    }
+                    Part::Refusal { text } => thoughts.text(text.len()),
                     Part::Thinking(_) | Part::Redacted { .. } => thoughts.thought(said.clone()),
                     _ => {}
                 }
@@ -83,19 +78,12 @@ fn parts(said: &[Part]) -> Vec<Value> {
             _ => parts.push(text_part("", false, Some(&rest))),
         }
     }
-    parts
+    (parts, sources)
 }
 
-/// The pages that an answer cites; `None` where it cites none.
-fn grounding(citations: &[&Citation]) -> Option<Value> {
-    let chunks: Vec<Value> = citations
-        .iter()
-        .filter_map(|citation| match &citation.source {
-            Source::Url { url, title } => Some(json!({"web": {"uri": url, "title": title}})),
-            Source::Document { .. } | Source::File { .. } => None,
-        })
-        .collect();
-    (!chunks.is_empty()).then(|| json!({"groundingChunks": chunks}))
+/// The words of a refusal among the parts of an answer.
+fn refusal(parts: &[Part]) -> Option<&str> {
+    parts.iter().find_map(|part| if let Part::Refusal { text } = part { Some(text.as_str()) } else { None })
 }
 
 /// A part of an answer. `None` for a part without contents, and for one that only another provider can read.
