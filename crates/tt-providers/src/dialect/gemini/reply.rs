@@ -88,7 +88,11 @@ fn decode_choices(candidates: Few<Candidate<'_>, 16>, of: &Origin, undo: &Undo) 
                 }
                 usable |= reason.is_some();
                 let words = candidate.finish_message.take();
-                parts.extend(refusal(reason, words.as_deref()));
+                let said = |words: &str| {
+                    parts.iter().any(|part| matches!(part, Part::Text(text) if text.text.ends_with(words)))
+                };
+                let refused = refusal(reason, words.as_deref().filter(|words| !said(words)));
+                parts.extend(refused);
                 let detail = words.map(Value::String);
                 Finish { detail, ..Finish::in_word(reason.unwrap_or(FinishReason::Incomplete), word) }
             });

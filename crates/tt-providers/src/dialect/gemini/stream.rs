@@ -164,7 +164,10 @@ impl Decoder {
         };
         answer.finished = true;
         answer.cite(choice, out);
-        if let Some(refusal) = reply::refusal(Some(reason), candidate.finish_message.as_deref()) {
+        if let Some(refusal) = reply::refusal(
+            Some(reason),
+            candidate.finish_message.as_deref().filter(|words| !answer.text.ends_with(words)),
+        ) {
             answer.whole(choice, refusal, out);
         }
         answer.stop(choice, out);
