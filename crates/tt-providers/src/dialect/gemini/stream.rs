@@ -17,7 +17,7 @@ use tt_core::usage::Reported;
 use super::finish::Ending;
 use super::grounding::{self, Said, Searches};
 use super::parts::{Piece, drawn, origin, piece};
-use super::wire::{Candidate, PromptFeedback, Response};
+use super::wire::{self, Candidate, PromptFeedback, Response};
 use super::{error, reply, usage};
 use crate::codec::{StreamDecoder, Undo};
 use crate::dialect::held::MOST_BLOCKS;
@@ -139,9 +139,6 @@ impl Decoder {
         if answer.finished {
             return Ok(());
         }
-        for piece in candidate.take_parts().into_iter().filter_map(|part| piece(part, &self.of, &self.undo)) {
-            answer.piece(choice, piece, out);
-        }
         for (kept, given) in
             [(&mut answer.grounding, candidate.grounding_metadata), (&mut answer.cited, candidate.citation_metadata)]
         {
@@ -149,6 +146,14 @@ impl Decoder {
             if let Some(raw) = given.map(RawValue::get).filter(|raw| raw.len() > "{}".len()) {
                 *kept = Some(raw.to_owned());
             }
+        }
+        let parts = candidate.take_parts();
+        // The last chunk of Gemini 3 holds an empty text with a signature, which ends the text that the sources are about.
+        if candidate.finish_reason.is_some() && !parts.iter().any(wire::Part::says_something) {
+            answer.cite(choice, out);
+        }
+        for piece in parts.into_iter().filter_map(|part| piece(part, &self.of, &self.undo)) {
+            answer.piece(choice, piece, out);
         }
         let Some(word) = candidate.finish_reason else { return Ok(()) };
         let reason = match Ending::of(&word).finish(answer.called) {
@@ -228,7 +233,8 @@ impl Answer {
 
     /// Emits the sources of the answer. Those of a text that has ended go to the end of the answer, without their places.
     fn cite(&mut self, choice: u32, out: &mut Vec<Event>) {
-        if self.grounding.is_none() && self.cited.is_none() {
+        let (grounding, cited) = (self.grounding.take(), self.cited.take());
+        if grounding.is_none() && cited.is_none() {
             return;
         }
         let ends = self.texts.iter().skip(1).map(|(begin, _)| *begin).chain([self.text.len()]);
@@ -238,7 +244,7 @@ impl Answer {
             .zip(ends)
             .map(|((begin, _), end)| Said { part: None, text: self.text.get(*begin..end).unwrap_or_default() })
             .collect();
-        let citations = grounding::citations(kept(&self.grounding), kept(&self.cited), &texts);
+        let citations = grounding::citations(kept(&grounding), kept(&cited), &texts);
         let of: Vec<u32> = self.texts.iter().map(|(_, block)| *block).collect();
         for (at, mut citation) in citations {
             let block = self.of_kind(choice, Kind::Text, out);

@@ -103,6 +103,15 @@ pub(super) struct Part<'a> {
     pub(super) inline_data: Option<Blob>,
 }
 
+impl Part<'_> {
+    /// True if it holds more than a signature.
+    pub(super) fn says_something(&self) -> bool {
+        self.text.as_ref().is_some_and(|text| !text.is_empty())
+            || self.function_call.is_some()
+            || self.inline_data.is_some()
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct FunctionCall<'a> {
     pub(super) id: Option<String>,

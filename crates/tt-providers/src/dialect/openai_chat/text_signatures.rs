@@ -30,10 +30,18 @@ impl Signed {
         let mut google = json!({"thought_signature": last});
         let covers_all = matches!(self.signed.as_slice(), [(0, end, _)] if *end == length);
         if !covers_all {
-            let all = self.signed.iter().map(|(begin, end, signature)| {
-                json!({"thought_signature": signature, "content_offset": begin, "content_end": end})
-            });
-            google["thought_signatures"] = all.collect();
+            let mut all: Vec<Value> = self
+                .signed
+                .iter()
+                .map(|(begin, end, signature)| {
+                    json!({"content_offset": begin, "content_end": end, "thought_signature": signature})
+                })
+                .collect();
+            // The last one stands above.
+            if let Some(Value::Object(last)) = all.last_mut() {
+                last.shift_remove("thought_signature");
+            }
+            google["thought_signatures"] = all.into();
         }
         Some(json!({"google": google}))
     }
@@ -50,9 +58,10 @@ pub(super) fn sign(said: &mut Vec<Part>, extra_content: &Value) -> bool {
     let Some(places) = extra_content.pointer("/google/thought_signatures").and_then(Value::as_array) else {
         return false;
     };
+    let last = extra_content.pointer("/google/thought_signature");
     let read = |place: &Value| {
         let number = |name: &str| usize::try_from(place.get(name)?.as_u64()?).ok();
-        let value = place.get("thought_signature")?.as_str().filter(|value| !value.is_empty())?;
+        let value = place.get("thought_signature").or(last)?.as_str().filter(|value| !value.is_empty())?;
         Some((number("content_offset")?, number("content_end")?, value.to_owned()))
     };
     let Some(places) = places.iter().map(read).collect::<Option<Vec<_>>>().filter(|places| !places.is_empty()) else {

@@ -214,8 +214,8 @@ fn all_signatures_of_google_are_written_once_at_the_end() {
     let found = deltas(&written(options(), &events));
     let signatures: Vec<&Value> = found.iter().filter_map(|delta| delta.get("extra_content")).collect();
     let all = json!([
-        {"thought_signature": "one", "content_offset": 0, "content_end": 1},
-        {"thought_signature": "two", "content_offset": 1, "content_end": 2},
+        {"content_offset": 0, "content_end": 1, "thought_signature": "one"},
+        {"content_offset": 1, "content_end": 2},
     ]);
     assert_eq!(signatures, [&json!({"google": {"thought_signature": "two", "thought_signatures": all}})]);
 }
