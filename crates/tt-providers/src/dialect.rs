@@ -9,6 +9,8 @@ mod aliases;
 mod anthropic_fields;
 pub(crate) mod anthropic_messages;
 mod body;
+mod carried;
+mod characters;
 mod count;
 mod custom_tool;
 mod effort_words;

@@ -23,6 +23,7 @@ use crate::codec::{
 use crate::dialect::codec;
 use crate::error::RequestError;
 use crate::kept_thinking::OwnThinking;
+use crate::notes::Notes;
 use crate::slices::Slices;
 use crate::surrogates::mended;
 use crate::tally::Tally;
@@ -232,7 +233,12 @@ impl Exchange {
         let own = if passes { request.scanned.path(target.model)? } else { None };
         let path = own.map_or_else(|| egress.path(target.model, request.facts().stream), Ok)?;
         let (body, notes, way) = if passes {
-            (request.scanned.splice(&request.body, target.model, cap), Vec::new(), Way::PassThrough)
+            let mut notes = Notes::default();
+            if request.scanned.splices_signatures() {
+                notes.dropped(Field::Signatures, "only the provider that made it can read it");
+            }
+            let notes = notes.named(|field| request.field(field));
+            (request.scanned.splice(&request.body, target.model, cap), notes, Way::PassThrough)
         } else {
             let Some(translation) = *translation else {
                 let reason = "the provider takes this API only from clients that speak it";
@@ -291,8 +297,8 @@ impl Exchange {
         }
     }
 
-    /// The fields that the target cannot express, named as the client wrote them, for the record of the attempt. Empty
-    /// for a request that passes through.
+    /// The fields that the target cannot express, named as the client wrote them, for the record of the attempt. Of a
+    /// request that passes through, the signatures that other providers made.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }

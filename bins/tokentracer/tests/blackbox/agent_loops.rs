@@ -263,3 +263,115 @@ async fn a_client_of_messages_keeps_its_thinking() {
         }
     }
 }
+
+/// A client of Gemini.
+#[derive(Clone, Copy, Debug)]
+struct Google {
+    stream: bool,
+    ids: Ids,
+    /// The client sends back the thinking that it was shown.
+    shows: bool,
+}
+
+/// The ids of calls and of their results, as a client sends them back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ids {
+    /// As they came, on both (Google's libraries).
+    AsTheyCame,
+    /// None on results (tools run by hand).
+    NoneOnResults,
+    /// None at all.
+    None,
+    /// The client's own (Gemini CLI).
+    Own,
+}
+
+impl Google {
+    async fn run(self, user: &User, provider: Provider) {
+        let mut contents = vec![json!({"role": "user", "parts": [{"text": ROUNDS[0]}]})];
+        for (round, result) in ROUNDS[1..].iter().enumerate() {
+            let mut said = self.ask(user, provider, &contents).await;
+            let mut results = Vec::new();
+            for (at, part) in said.iter_mut().flat_map(|content| content["parts"].as_array_mut().unwrap()).enumerate() {
+                let Some(call) = part.get_mut("functionCall").and_then(Value::as_object_mut) else { continue };
+                let mut response = json!({"name": call["name"], "response": {"output": result}});
+                if self.ids == Ids::Own {
+                    call.insert("id".to_owned(), json!(format!("{}_{round}_{at}", call["name"].as_str().unwrap())));
+                }
+                match (self.ids, call.get("id")) {
+                    (Ids::AsTheyCame | Ids::Own, Some(id)) => response["id"] = id.clone(),
+                    (Ids::None, Some(_)) => drop(call.remove("id")),
+                    _ => {}
+                }
+                results.push(json!({"functionResponse": response}));
+            }
+            assert!(!results.is_empty(), "{provider} {self:?}: {said:?}");
+            contents.extend(said);
+            contents.push(json!({"role": "user", "parts": results}));
+        }
+        let last = self.ask(user, provider, &contents).await;
+        let parts = last.iter().flat_map(|content| content["parts"].as_array().unwrap());
+        let text: String =
+            parts.filter(|part| part.get("thought").is_none()).filter_map(|part| part["text"].as_str()).collect();
+        assert_eq!(text, "tool said: all done", "{provider} {self:?}");
+    }
+
+    /// The contents of the answer, as the client sends them back: of a stream each piece, as Google's Python library does.
+    async fn ask(self, user: &User, provider: Provider, contents: &[Value]) -> Vec<Value> {
+        let tools = ["look", "list"].map(|name| json!({"name": name, "parametersJsonSchema": schema()}));
+        let body = json!({"contents": contents, "tools": [{"functionDeclarations": tools}], "generationConfig": {
+            "maxOutputTokens": 4000, "thinkingConfig": {"includeThoughts": true, "thinkingLevel": "LOW"}}});
+        let method = if self.stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        let path = format!("/v1beta/models/{provider}%2F{}:{method}", model(provider));
+        let call = user.anonymous().post(&path).header("x-goog-api-key", user.api_key()).json(&body);
+        let pieces = if self.stream {
+            call.stream().await.rest().await.iter().map(|event| event.json()).collect()
+        } else {
+            vec![call.send().await.expect(200).json()]
+        };
+        let mut said: Vec<Value> = pieces.iter().map(|piece| piece["candidates"][0]["content"].clone()).collect();
+        for content in &mut said {
+            let parts = content["parts"].as_array_mut().unwrap_or_else(|| panic!("{provider} {self:?}: {pieces:?}"));
+            parts.retain(|part| self.shows || part.get("thought").is_none());
+        }
+        said.retain(|content| content["parts"].as_array().is_some_and(|parts| !parts.is_empty()));
+        said
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_gemini_keeps_its_thinking() {
+    for provider in PROVIDERS {
+        for stream in [false, true] {
+            for ids in [Ids::AsTheyCame, Ids::NoneOnResults, Ids::None, Ids::Own] {
+                for shows in [true, false] {
+                    let (world, user) = agents().await;
+                    let client = Google { stream, ids, shows };
+                    client.run(&user, provider).await;
+                    thought(&world, provider, &format!("{provider}, {client:?}"));
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_gemini_takes_its_thinking_to_another_replica() {
+    let client = Google { stream: true, ids: Ids::AsTheyCame, shows: false };
+    let (world, user) = agents().await;
+    let (other, elsewhere) = agents().await;
+    let mut contents = vec![json!({"role": "user", "parts": [{"text": "call look"}]})];
+    contents.extend(client.ask(&user, Anthropic, &contents).await);
+    let id = contents.iter().find_map(|content| content.pointer("/parts/0/functionCall/id")).unwrap().clone();
+    let response = json!({"id": id, "name": "look", "response": {"output": "all done"}});
+    contents.push(json!({"role": "user", "parts": [{"functionResponse": response}]}));
+    client.ask(&elsewhere, Anthropic, &contents).await;
+    let sent = other.sent().pop().unwrap().json();
+    assert_eq!(sent["thinking"]["type"], "enabled", "{sent}");
+    assert_eq!(sent["messages"][1]["content"][0]["type"], "thinking", "{sent}");
+    // Gemini cannot read it.
+    client.ask(&user, Gemini, &contents).await;
+    let sent = world.sent().pop().unwrap().json();
+    assert!(sent.to_string().contains("skip_thought_signature_validator"), "{sent}");
+    assert!(!sent.to_string().contains("dG9rZW50cmFjZXIvMTog"), "{sent}");
+}

@@ -271,3 +271,33 @@ async fn leaving_a_stream_cancels_the_provider() {
         assert_eq!((&row["status"], &row["usage_source"]), (&json!(499), &json!("partial")), "{row}");
     }
 }
+
+/// Gemini 3 is paid by the query, older models by the prompt.
+#[tokio::test]
+async fn searches_stand_in_the_cost_and_a_budget_refuses_them() {
+    let world = world().await;
+    let user = world.user().await;
+    let mut body = question("x");
+    body["tools"] = json!([{"googleSearch": {}}]);
+    for (model, usd) in [("gemini-3-flash-preview", 28), ("gemini-2.5-flash", 35)] {
+        let answer = json!({
+            "candidates": [{
+                "content": {"parts": [{"text": "x"}], "role": "model"}, "finishReason": "STOP",
+                "groundingMetadata": {
+                    "webSearchQueries": ["a", "b", "", "a"],
+                    "groundingChunks": [{"web": {"uri": "https://example.org", "title": "t"}}],
+                },
+            }],
+            "usageMetadata": {"promptTokenCount": 0, "candidatesTokenCount": 0, "totalTokenCount": 0},
+            "modelVersion": model,
+        });
+        world.mock.on(model, Behaviour::status_with_body(200, answer.to_string()));
+        let path = format!("/v1beta/models/gemini%2F{model}:generateContent");
+        let response = post(&user, &path, &body).send().await.expect(200);
+        let row = user.log(&request_id(&response)).await;
+        assert_eq!(crate::prices::nano_of(&row["cost_usd"]), usd * 1_000_000, "{model}: {row}");
+        let key = user.new_api_key(&json!({"budget_usd": 5, "budget_period": "day"})).await.token;
+        let refused = user.anonymous().post(&path).header("x-goog-api-key", &key).json(&body).send().await;
+        assert!(refused.status == 400 && refused.text().contains("tools[0]"), "{}", refused.text());
+    }
+}

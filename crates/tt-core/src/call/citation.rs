@@ -14,6 +14,19 @@ pub struct Citation {
     pub source: Source,
 }
 
+impl Citation {
+    /// The memory that it takes, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let source = match &self.source {
+            Source::Url { url, title } => url.len() + length(title),
+            Source::Document { title, .. } => length(title),
+            Source::File { id, filename } => id.len() + length(filename),
+        };
+        size_of::<Self>() + length(&self.cited) + source
+    }
+}
+
 /// The source of a citation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

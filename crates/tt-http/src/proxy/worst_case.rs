@@ -95,7 +95,7 @@ pub(super) struct WorstCase<'a> {
 pub(super) enum Unbounded {
     #[error("the model has no price")]
     Unpriced,
-    #[error("without max_tokens the length of its answer is not bounded")]
+    #[error("without an output limit the length of its answer is not bounded")]
     Output,
     #[error("its context window is not known, so films, files and contents named by reference have no bound")]
     Input,

@@ -26,6 +26,7 @@ use crate::upstream::error::{Refused, UpstreamError};
 
 mod answer;
 mod blocks;
+mod citation;
 mod decode;
 mod encode_reply;
 mod encode_stream;

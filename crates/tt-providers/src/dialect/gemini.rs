@@ -25,6 +25,7 @@ mod addressed;
 mod answer;
 mod answer_stream;
 mod call_ids;
+mod carried;
 mod contents;
 mod decode;
 mod elements;
@@ -33,6 +34,7 @@ mod family;
 mod fees;
 mod field;
 mod finish;
+mod grounding;
 mod logprobs;
 mod media;
 mod node;
@@ -44,6 +46,7 @@ mod reply;
 mod request;
 mod scan;
 mod schema;
+mod sources;
 mod stream;
 mod tools;
 mod usage;
@@ -107,6 +110,10 @@ impl Scanned for scan::Scan {
 
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
         self.splice(body, model, cap)
+    }
+
+    fn splices_signatures(&self) -> bool {
+        !self.carried_at.is_empty()
     }
 
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {

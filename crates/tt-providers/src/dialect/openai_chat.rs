@@ -30,6 +30,7 @@ pub mod request;
 pub mod scan;
 pub mod stream;
 mod template;
+mod text_signatures;
 pub mod usage;
 mod wire;
 

@@ -93,6 +93,10 @@ impl Scanned for scan::Scan {
         self.splice(body, model, cap)
     }
 
+    fn splices_signatures(&self) -> bool {
+        !self.carried_at.is_empty()
+    }
+
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
         observe::observe_reply(body)
     }

@@ -14,3 +14,4 @@ mod openai_chat;
 mod openai_responses;
 mod support;
 mod told;
+mod wrong_types;

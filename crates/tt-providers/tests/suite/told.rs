@@ -91,6 +91,10 @@ pub(crate) fn told(events: &[Event]) -> Vec<Told> {
             }
             Event::Delta { choice, block, delta } => {
                 let kind = open.get(&(choice, block)).copied();
+                // The short form has no citations.
+                if let (Some(Kind::Text), Delta::Citation(_)) = (kind, &delta) {
+                    continue;
+                }
                 out.push(match (kind, delta) {
                     (Some(Kind::Text), Delta::Text(text)) => Told::Text { choice, text, signature: None },
                     (Some(Kind::Thinking), Delta::Thinking(text)) => Told::Thinking { choice, text },

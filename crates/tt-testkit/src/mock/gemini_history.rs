@@ -54,6 +54,11 @@ pub(super) fn check(ask: &mut Ask, body: &Value) -> Result<(), Refusal> {
         content(ask, one, &path)?;
         let calls = names(one, "functionCall");
         let responses = names(one, "functionResponse");
+        // Google's libraries send the pieces of a stream as contents of their own.
+        if role == "model" && continues(contents, index) {
+            open.extend(calls);
+            continue;
+        }
         if open.len() != responses.len() {
             let message = if open.is_empty() {
                 "Please ensure that function response turn comes immediately after a function call turn."
@@ -82,6 +87,12 @@ pub(super) fn check(ask: &mut Ask, body: &Value) -> Result<(), Refusal> {
     signatures(ask, contents)?;
     last_turn(ask, contents);
     Ok(())
+}
+
+/// True if the content before is the model's too.
+fn continues(contents: &[Value], index: usize) -> bool {
+    let before = index.checked_sub(1).and_then(|before| contents.get(before));
+    before.is_some_and(|before| before.get("role").is_some_and(|role| role == "model"))
 }
 
 fn parts(content: &Value) -> &[Value] {
@@ -182,8 +193,11 @@ fn signatures(ask: &Ask, contents: &[Value]) -> Result<(), Refusal> {
     let spoke = contents.iter().rposition(|content| {
         content.get("role").is_none_or(|role| role == "user") && names(content, "functionResponse").is_empty()
     });
+    let mut called = false;
     for (index, content) in contents.iter().enumerate().skip(spoke.unwrap_or(0)) {
-        let first = parts(content).iter().find(|part| field(part, "functionCall").is_some());
+        called &= continues(contents, index);
+        let first = parts(content).iter().find(|part| field(part, "functionCall").is_some() && !called);
+        called |= first.is_some();
         if let Some(call) = first
             && field(call, "thoughtSignature").is_none()
         {

@@ -17,7 +17,6 @@ use crate::error::RequestError;
 use crate::json;
 
 mod blocks;
-mod citations;
 mod tools;
 
 /// The fields without which an answer means the same. Codecs of other dialects leave them out, and note them by name.

@@ -99,7 +99,7 @@ impl<'a> Builder<'a> {
                 for (at, part) in message.parts.iter().enumerate() {
                     let Part::Text(part) = part else {
                         let at = Field::Part { message: index, part: at };
-                        return Err(RequestError::unsupported(at, "Anthropic takes only text in system messages"));
+                        return Err(RequestError::unsupported(at, "Anthropic takes only text as instructions"));
                     };
                     said.extend(blocks::said(part, notes));
                 }
@@ -143,10 +143,7 @@ impl<'a> Builder<'a> {
         for (at, part) in message.parts.iter().enumerate() {
             if let Part::ToolResult(result) = part {
                 let answered = self.unanswered.answer(&result.id).ok_or_else(|| {
-                    RequestError::malformed(
-                        Field::ResultId(index),
-                        "answers no open tool call of the assistant message before it",
-                    )
+                    RequestError::malformed(Field::ResultId(index), "answers no open call of the model before it")
                 })?;
                 self.open.remove(&answered);
                 let id = self.sent.get(answered).cloned().unwrap_or_else(|| blocks::call_id(&result.id));
@@ -178,7 +175,7 @@ impl<'a> Builder<'a> {
             None => Ok(()),
             Some((_, at)) => Err(RequestError::malformed(
                 at.clone(),
-                "no tool message answers this call: send one for each of tool_calls before the next message",
+                "nothing answers this call: send a result for each call before the conversation goes on",
             )),
         }
     }
@@ -210,7 +207,7 @@ impl<'a> Builder<'a> {
             self.out.prefill = Some(self.last_assistant);
         }
         if self.out.turns.is_empty() {
-            return Err(RequestError::unsupported(Field::Messages, "Anthropic needs at least one user message"));
+            return Err(RequestError::unsupported(Field::Messages, "Anthropic needs something that the user says"));
         }
         Ok(self.out)
     }
@@ -266,7 +263,7 @@ fn assistant<'a>(
                 calls.push(Call { id: &call.id, sent, at: Field::ToolCall { message: index, call: number } });
             }
             Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => {
-                let reason = "Anthropic takes only text and tool calls in assistant messages";
+                let reason = "Anthropic takes only text and calls of tools from the model";
                 return Err(RequestError::unsupported(Field::Part { message: index, part: at }, reason));
             }
         }

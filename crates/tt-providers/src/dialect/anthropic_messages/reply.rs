@@ -5,11 +5,12 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tt_core::call::finish::{Finish, FinishReason};
 use tt_core::call::origin::{Origin, Signature};
-use tt_core::call::part::{Part, Thinking};
+use tt_core::call::part::{self, Part, Thinking};
 use tt_core::call::reply::{Choice, Reply};
 use tt_core::call::tool::ToolCall;
 use tt_core::{Dialect, Provider};
 
+use super::citation;
 use super::error::{ErrorBody, in_stream};
 use super::usage;
 use crate::codec::Undo;
@@ -51,8 +52,10 @@ struct Head {
 }
 
 #[derive(Deserialize)]
-struct Text {
+struct Text<'a> {
     text: String,
+    #[serde(borrow, default)]
+    citations: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -128,8 +131,10 @@ fn block(raw: &RawValue, of: &Origin, undo: &Undo) -> Result<Option<(Part, bool)
     let head: Head = read(raw)?;
     Ok(match head.kind.as_str() {
         "text" => {
-            let Text { text } = read(raw)?;
-            (!text.is_empty()).then(|| (Part::text(text), false))
+            let Text { text, citations } = read(raw)?;
+            let citations = citations.and_then(|raw| json::value(raw.get().as_bytes()).ok());
+            let citations = citation::list(citations);
+            (!text.is_empty()).then(|| (Part::Text(part::Text { text, citations, ..part::Text::default() }), false))
         }
         "thinking" => {
             let ThinkingBlock { thinking, signature } = read(raw)?;

@@ -69,7 +69,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     if let Some(index) = turns.prefill
         && capabilities.assistant_prefill == Some(false)
     {
-        let reason = "this model does not continue an assistant message: end with a user message";
+        let reason = "this model does not continue what it has said: end with what the user says";
         return Err(RequestError::unsupported(Field::Message(index), reason));
     }
 

@@ -12,6 +12,7 @@ use tt_core::call::origin::{Origin, Signature};
 use tt_core::call::part::{Part, Text};
 use tt_core::call::tool::ToolCall;
 
+use super::citation;
 use super::error::{self, ErrorBody};
 use super::reply::{detail, finish, origin, refusal as refusal_words, unreadable};
 use super::usage::Running;
@@ -137,6 +138,8 @@ struct BlockDelta<'a> {
     thinking: Option<&'a RawValue>,
     #[serde(borrow)]
     signature: Option<&'a RawValue>,
+    #[serde(borrow)]
+    citation: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -244,6 +247,13 @@ impl Decoder {
         let before = block.kept_bytes();
         match (delta.kind.as_ref(), block) {
             ("text_delta", Block::Text) => push(index, Delta::Text, text(delta.text)?, out),
+            ("citations_delta", Block::Text) => {
+                let citation = delta.citation.and_then(|raw| json::value(raw.get().as_bytes()).ok());
+                if let Some(citation) = citation.as_ref().and_then(citation::read) {
+                    let delta = Delta::Citation(Box::new(citation));
+                    out.push(Event::Delta { choice: 0, block: index, delta });
+                }
+            }
             ("thinking_delta", Block::Thinking(_)) => push(index, Delta::Thinking, text(delta.thinking)?, out),
             ("signature_delta", Block::Thinking(signature)) => *signature = text(delta.signature)?,
             ("input_json_delta", block) => {

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 use tt_core::Provider;
-use tt_core::call::citation::{Citation, Source};
 use tt_core::call::conversation::{Audio, Document, Image, Media, Part, Text, ToolCall, Video};
-use tt_core::call::finish::FinishReason;
 use tt_core::call::reply::{Choice, Reply};
 
+use super::carried::Thoughts;
+use super::sources::Sources;
 use super::{finish, logprobs, usage};
 use crate::codec::ReplyContext;
 use crate::dialect::signatures::made_by;
@@ -35,40 +35,55 @@ pub(super) fn id(given: &str, context: &ReplyContext) -> String {
 }
 
 fn candidate(choice: &Choice) -> Value {
-    let mut citations = Vec::new();
-    let parts: Vec<Value> = choice.parts.iter().filter_map(part).collect();
-    for part in &choice.parts {
-        if let Part::Text(text) = part {
-            citations.extend(&text.citations);
-        }
-    }
+    let (parts, cited) = parts(&choice.parts);
     let reason = choice.finish.as_ref().map(|finish| finish.reason).unwrap_or_default();
     let mut out = Map::new();
     out.insert("content".to_owned(), json!({"parts": parts, "role": "model"}));
     out.insert("finishReason".to_owned(), finish::word(reason).into());
-    if reason == FinishReason::Refusal {
-        out.insert("finishMessage".to_owned(), "the model refused to answer".into());
+    if let Some(words) = finish::message(reason, refusal(&choice.parts)) {
+        out.insert("finishMessage".to_owned(), words.into());
     }
     out.insert("index".to_owned(), choice.index.into());
-    if let Some(chunks) = grounding(&citations) {
-        out.insert("groundingMetadata".to_owned(), chunks);
-    }
+    out.extend(cited.fields());
     if let Some(result) = choice.logprobs.as_ref().and_then(logprobs::gemini) {
         out.insert("logprobsResult".to_owned(), result);
     }
     Value::Object(out)
 }
 
-/// The pages that an answer cites; `None` where it cites none.
-fn grounding(citations: &[&Citation]) -> Option<Value> {
-    let chunks: Vec<Value> = citations
-        .iter()
-        .filter_map(|citation| match &citation.source {
-            Source::Url { url, title } => Some(json!({"web": {"uri": url, "title": title}})),
-            Source::Document { .. } | Source::File { .. } => None,
-        })
-        .collect();
-    (!chunks.is_empty()).then(|| json!({"groundingChunks": chunks}))
+/// The parts of an answer, which carry the thinking that another provider signed, and the sources of its texts.
+fn parts(said: &[Part]) -> (Vec<Value>, Sources) {
+    let (mut thoughts, mut sources) = (Thoughts::default(), Sources::default());
+    let mut parts = Vec::with_capacity(said.len());
+    for said in said {
+        match said {
+            Part::ToolCall(call) => parts.push(call_part(call, thoughts.call())),
+            said => {
+                match said {
+                    Part::Text(Text { text, citations, .. }) => {
+                        sources.text(citations, text, Some(parts.len()));
+                        thoughts.text(text.len());
+                    }
+                    Part::Refusal { text } => thoughts.text(text.len()),
+                    Part::Thinking(_) | Part::Redacted { .. } => thoughts.thought(said.clone()),
+                    _ => {}
+                }
+                parts.extend(part(said));
+            }
+        }
+    }
+    if let Some(rest) = thoughts.rest() {
+        match parts.last_mut().filter(|last| last.get("text").is_some() && last.get("thought").is_none()) {
+            Some(last) if last.get("thoughtSignature").is_none() => last["thoughtSignature"] = rest.into(),
+            _ => parts.push(text_part("", false, Some(&rest))),
+        }
+    }
+    (parts, sources)
+}
+
+/// The words of a refusal among the parts of an answer.
+fn refusal(parts: &[Part]) -> Option<&str> {
+    parts.iter().find_map(|part| if let Part::Refusal { text } = part { Some(text.as_str()) } else { None })
 }
 
 /// A part of an answer. `None` for a part without contents, and for one that only another provider can read.
@@ -86,7 +101,7 @@ pub(super) fn part(part: &Part) -> Option<Value> {
             );
             (!text.is_empty() || signature.is_some()).then(|| text_part(&text, true, signature))
         }
-        Part::ToolCall(call) => Some(call_part(call)),
+        Part::ToolCall(call) => Some(call_part(call, None)),
         Part::Image(Image { media, signature, .. }) => inline(media, made_by(Provider::Gemini, signature.as_ref())),
         Part::Audio(Audio { media, .. })
         | Part::Video(Video { media, .. })
@@ -106,10 +121,11 @@ pub(super) fn text_part(text: &str, thought: bool, signature: Option<&str>) -> V
     out
 }
 
-/// A call with all its arguments.
-pub(super) fn call_part(call: &ToolCall) -> Value {
+/// A call with all its arguments. `carried` is the signature that carries the thinking before it.
+pub(super) fn call_part(call: &ToolCall, carried: Option<String>) -> Value {
     let mut out = json!({"functionCall": {"id": call.id, "name": call.name, "args": arguments(&call.arguments)}});
-    if let Some(signature) = made_by(Provider::Gemini, call.signature.as_ref()) {
+    let own = made_by(Provider::Gemini, call.signature.as_ref()).map(str::to_owned);
+    if let Some(signature) = own.or(carried) {
         out["thoughtSignature"] = signature.into();
     }
     out

@@ -7,15 +7,17 @@
 use std::collections::BTreeMap;
 
 use bytes::{BufMut, BytesMut};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tt_core::Provider;
-use tt_core::call::conversation::{Part, ToolCall};
+use tt_core::call::conversation::{Citation, Part, Text, Thinking, ToolCall};
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::finish::FinishReason;
 use tt_core::usage::Usage;
 
 use super::answer::{self, call_part, part, text_part};
+use super::carried::Thoughts;
 use super::elements::Elements;
+use super::sources::{Growing, Sources};
 use super::{error, finish, usage};
 use crate::codec::{Framing, PublicError, ReplyContext, StreamEncoder};
 use crate::dialect::held::Held;
@@ -41,16 +43,28 @@ pub(super) struct Encoder {
 #[derive(Debug, Default)]
 struct ChoiceState {
     finish: Option<FinishReason>,
+    /// The words of a refusal.
+    refusal: Option<String>,
+    /// The visible text so far, in bytes.
+    text: usize,
+    sources: Sources,
     /// The blocks that have begun and not stopped, by their number.
     open: BTreeMap<u32, Open>,
+    /// The thinking that another provider signed, until a part carries it.
+    thoughts: Thoughts,
 }
 
 /// The state of an open block.
 #[derive(Debug)]
 enum Open {
-    /// Text, a refusal, or a block that is written at once or not at all.
+    /// A block that is written at once or not at all.
     Plain,
-    Thinking,
+    /// Text, which is kept for the places of its citations.
+    Text(Growing),
+    /// A refusal, whose words are kept for the end.
+    Refusal,
+    /// Thinking, which is written as it grows and collected until it is signed.
+    Thinking(Box<Thinking>),
     /// A call, whose arguments are collected.
     Call(Box<ToolCall>),
 }
@@ -60,7 +74,9 @@ impl Open {
     fn kept_bytes(&self) -> usize {
         match self {
             Self::Call(call) => size_of::<ToolCall>() + call.id.len() + call.name.len() + call.arguments.len(),
-            Self::Plain | Self::Thinking => 0,
+            Self::Thinking(thinking) => size_of::<Thinking>() + thinking.text.len(),
+            Self::Text(text) => text.held_bytes(),
+            Self::Plain | Self::Refusal => 0,
         }
     }
 }
@@ -116,9 +132,21 @@ impl Encoder {
 
     fn block_start(&mut self, choice: u32, block: u32, head: &Part, out: &mut BytesMut) {
         let Some(state) = self.choice(choice) else { return };
+        let mut refused = 0;
         let open = match head {
             Part::ToolCall(call) => Open::Call(Box::new(call.clone())),
-            Part::Thinking(_) => Open::Thinking,
+            Part::Thinking(thinking) => Open::Thinking(Box::new(thinking.clone())),
+            Part::Text(said) => {
+                let mut text = Growing::behind(state.text);
+                text.push(&said.text);
+                said.citations.iter().for_each(|citation| text.cite(citation.clone()));
+                Open::Text(text)
+            }
+            Part::Refusal { text } => {
+                state.refusal.get_or_insert_default().push_str(text);
+                refused = text.len();
+                Open::Refusal
+            }
             _ => Open::Plain,
         };
         let kept = open.kept_bytes();
@@ -126,6 +154,12 @@ impl Encoder {
             self.held.close(replaced.kept_bytes());
         }
         self.held.opened(kept);
+        self.held.change(0, refused);
+        match head {
+            Part::Text(Text { text, .. }) | Part::Refusal { text } => self.said(choice, text.len()),
+            Part::Redacted { .. } => self.thought(choice, head.clone()),
+            _ => {}
+        }
         if !matches!(head, Part::ToolCall(_))
             && let Some(part) = part(head)
         {
@@ -141,10 +175,37 @@ impl Encoder {
                 self.held.change(0, text.len());
             }
             (Delta::Signature(signature), Open::Call(call)) => call.signature = Some(signature.clone()),
-            (Delta::Text(text) | Delta::Refusal(text), _) => self.text(choice, text, false, out),
+            (Delta::Text(text), open) => {
+                if let Open::Text(growing) = open {
+                    growing.push(text);
+                    self.held.change(0, text.len());
+                }
+                self.said(choice, text.len());
+                self.text(choice, text, false, out);
+            }
+            (Delta::Refusal(text), _) => {
+                if let Some(state) = self.choice(choice) {
+                    state.refusal.get_or_insert_default().push_str(text);
+                    self.held.change(0, text.len());
+                }
+                self.said(choice, text.len());
+                self.text(choice, text, false, out);
+            }
+            (Delta::Citation(citation), Open::Text(growing)) => {
+                growing.cite(Citation::clone(citation));
+                self.held.change(0, citation.held_bytes());
+            }
+            (Delta::Thinking(text), Open::Thinking(thinking)) => {
+                thinking.text.push_str(text);
+                self.held.change(0, text.len());
+                self.text(choice, text, true, out);
+            }
             (Delta::Thinking(text) | Delta::Summary { text, .. }, _) => self.text(choice, text, true, out),
             (Delta::Signature(signature), open) => {
-                let thought = matches!(open, Open::Thinking);
+                let thought = matches!(open, Open::Thinking(_));
+                if let Open::Thinking(thinking) = open {
+                    thinking.signature = Some(signature.clone());
+                }
                 if let Some(signature) = made_by(Provider::Gemini, Some(signature)) {
                     self.part(choice, &text_part("", thought, Some(signature)), out);
                 }
@@ -157,9 +218,47 @@ impl Encoder {
     fn block_stop(&mut self, choice: u32, block: u32, out: &mut BytesMut) {
         let Some(open) = self.choices.get_mut(&choice).and_then(|choice| choice.open.remove(&block)) else { return };
         self.held.close(open.kept_bytes());
-        if let Open::Call(call) = open {
-            self.part(choice, &call_part(&call), out);
+        match open {
+            Open::Call(call) => {
+                let carried = self.carried(choice, Thoughts::call);
+                self.part(choice, &call_part(&call, carried), out);
+            }
+            Open::Thinking(thinking) => self.thought(choice, Part::Thinking(*thinking)),
+            Open::Text(text) => {
+                if let Some(state) = self.choices.get_mut(&choice) {
+                    let before = state.sources.held_bytes();
+                    text.end(&mut state.sources);
+                    self.held.change(before, state.sources.held_bytes());
+                }
+            }
+            Open::Plain | Open::Refusal => {}
         }
+    }
+
+    /// Takes note of a text of so many bytes.
+    fn said(&mut self, choice: u32, bytes: usize) {
+        if let Some(state) = self.choices.get_mut(&choice) {
+            state.thoughts.text(bytes);
+            state.text += bytes;
+        }
+    }
+
+    /// Keeps thinking that another provider signed.
+    fn thought(&mut self, choice: u32, part: Part) {
+        if let Some(state) = self.choices.get_mut(&choice) {
+            let before = state.thoughts.held_bytes();
+            state.thoughts.thought(part);
+            self.held.change(before, state.thoughts.held_bytes());
+        }
+    }
+
+    /// Takes the thinking that a part is to carry, by `take`.
+    fn carried(&mut self, choice: u32, take: impl FnOnce(&mut Thoughts) -> Option<String>) -> Option<String> {
+        let state = self.choices.get_mut(&choice)?;
+        let before = state.thoughts.held_bytes();
+        let carried = take(&mut state.thoughts);
+        self.held.change(before, state.thoughts.held_bytes());
+        carried
     }
 
     fn finish(&mut self, choice: u32, reason: FinishReason, out: &mut BytesMut) {
@@ -180,10 +279,19 @@ impl Encoder {
         if self.choices.is_empty() {
             self.choices.insert(0, ChoiceState { finish: Some(FinishReason::Stop), ..ChoiceState::default() });
         }
-        let candidates = self.choices.iter().map(|(index, choice)| {
-            let word = finish::word(choice.finish.unwrap_or_default());
-            let content = json!({"parts": [{"text": ""}], "role": "model"});
-            json!({"content": content, "finishReason": word, "index": index})
+        let candidates = self.choices.iter_mut().map(|(index, choice)| {
+            let reason = choice.finish.unwrap_or_default();
+            let word = finish::word(reason);
+            let content = json!({"parts": [text_part("", false, choice.thoughts.rest().as_deref())], "role": "model"});
+            let mut candidate = Map::new();
+            candidate.insert("content".to_owned(), content);
+            candidate.insert("finishReason".to_owned(), word.into());
+            if let Some(words) = finish::message(reason, choice.refusal.as_deref()) {
+                candidate.insert("finishMessage".to_owned(), words.into());
+            }
+            candidate.insert("index".to_owned(), (*index).into());
+            candidate.extend(std::mem::take(&mut choice.sources).fields());
+            Value::Object(candidate)
         });
         let candidates: Value = candidates.collect();
         self.elements.begin(out);

@@ -34,27 +34,27 @@ pub(super) struct Calls<'a> {
     calls: Vec<(String, bool)>,
     by_id: WaitingCalls<'a>,
     by_name: WaitingCalls<'a>,
-    /// The index of the content with the last calls.
-    at: Option<usize>,
+    /// The indices of the first and the last content of the current turn.
+    at: Option<(usize, usize)>,
 }
 
 impl<'a> Calls<'a> {
     /// Takes note that the content `at` is the model's. Calls of the content just before belong to the same turn.
     pub(super) fn turn(&mut self, at: usize) {
-        if self.at.is_none_or(|last| last + 1 != at) {
+        let goes_on = self.at.filter(|(_, last)| last + 1 == at);
+        if goes_on.is_none() {
             self.calls.clear();
             self.by_id.clear();
             self.by_name.clear();
         }
-        self.at = Some(at);
+        self.at = Some((goes_on.map_or(at, |(first, _)| first), at));
     }
 
-    /// The id of a call at the place `at` (content and part): the one `given`, else one made of the place.
+    /// The id of the next call of the turn: the one `given`, else one made of its place.
     pub(super) fn called(
         &mut self,
         given: Option<String>,
         (id, name): (Option<&'a RawValue>, Option<&'a RawValue>),
-        (content, part): (usize, usize),
     ) -> String {
         let number = self.calls.len();
         if let (Some(id), true) = (id, given.is_some()) {
@@ -63,7 +63,7 @@ impl<'a> Calls<'a> {
         if let Some(name) = name {
             self.by_name.add(name.get(), number);
         }
-        let id = given.unwrap_or_else(|| placed(content, part));
+        let id = given.unwrap_or_else(|| placed(self.at.map_or(0, |(first, _)| first), number));
         self.calls.push((id.clone(), false));
         id
     }
@@ -94,9 +94,10 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// The id of a call to which neither Gemini nor the client gave one.
-fn placed(content: usize, part: usize) -> String {
-    format!("{MADE_UP}{content}_{part}")
+/// The id of a call to which neither Gemini nor the client gave one: by the content that begins its turn, and its number
+/// in the turn. Of a result that answers no call: by its own content and part.
+fn placed(content: usize, number: usize) -> String {
+    format!("{MADE_UP}{content}_{number}")
 }
 
 #[cfg(test)]

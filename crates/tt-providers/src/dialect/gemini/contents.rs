@@ -25,7 +25,7 @@ use crate::notes::Notes;
 
 /// The value that replaces a signature which the client did not send back
 /// ([documented](https://ai.google.dev/gemini-api/docs/thought-signatures)).
-const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+pub(super) const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// The same value in base64, as some clients write signatures.
 const NO_SIGNATURE_BASE64: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
@@ -226,7 +226,7 @@ impl<'a> Encoder<'a, '_> {
                 // Results stand in a content of their own, before what the user says.
                 Said::ToolResult(_) => {}
                 Said::ToolCall(_) => {
-                    return Err(misplaced(i, j, "calls of tools do not belong in a user message"));
+                    return Err(misplaced(i, j, "the user calls no tools"));
                 }
             }
         }
@@ -271,7 +271,7 @@ impl<'a> Encoder<'a, '_> {
                     self.notes.dropped(Field::Thinking, "Gemini takes only thinking that it has signed");
                 }
                 Said::ToolResult(_) => {
-                    return Err(misplaced(i, j, "results of tools do not belong in an assistant message"));
+                    return Err(misplaced(i, j, "the model gives no results of tools"));
                 }
             }
         }
@@ -300,12 +300,12 @@ impl<'a> Encoder<'a, '_> {
                 if message.role == Role::User {
                     continue;
                 }
-                return Err(misplaced(i, j, "a tool message holds the result of a call"));
+                return Err(misplaced(i, j, "only the result of a call belongs here"));
             };
             let Some(waiting) = self.waiting.answer(id) else {
                 return Err(RequestError::unsupported(
                     Field::ResultId(i),
-                    format!("{id} is no call of the assistant message before, or it has a result already"),
+                    format!("{id} is no call of the model before it, or it has a result already"),
                 ));
             };
             let (output, parts) = self.output(i, content, *is_error)?;

@@ -29,6 +29,8 @@ pub(super) struct Family {
     thinking: Thinking,
     /// True if Gemini checks that the thought signatures of the current turn came back (3 and later).
     pub(super) checks_signatures: bool,
+    /// True if searches are paid by the query (3 and later), and not by the prompt.
+    pub(super) searches_by_query: bool,
     /// True if one request may ask for JSON answers and offer functions (3 and later).
     pub(super) json_with_tools: bool,
     /// True if the model reads pictures and documents inside a function response (3 and later).
@@ -71,6 +73,7 @@ impl Family {
         Self {
             thinking: thinking(version, pro, facts),
             checks_signatures: gemini.is_some() && newest,
+            searches_by_query: newest,
             json_with_tools: newest,
             media_in_results: newest,
             sampling: facts.sampling_params != Some(false),

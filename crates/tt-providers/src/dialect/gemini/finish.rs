@@ -50,6 +50,15 @@ impl Ending {
     }
 }
 
+/// The `finishMessage` of an answer that was refused or cut by a filter, in the words of its provider where it has some.
+pub(super) fn message(reason: FinishReason, words: Option<&str>) -> Option<String> {
+    match reason {
+        FinishReason::Refusal => Some(words.unwrap_or("the model refused to answer").to_owned()),
+        FinishReason::ContentFilter | FinishReason::Stop => words.map(str::to_owned),
+        _ => None,
+    }
+}
+
 /// The `finishReason` for a finish.
 pub(super) const fn word(reason: FinishReason) -> &'static str {
     match reason {

@@ -11,6 +11,7 @@ use tt_core::call::field::Field;
 
 use crate::dialect::body::Fields;
 use crate::dialect::object::Path;
+use crate::dialect::text::Text;
 use crate::error::RequestError;
 use crate::json;
 
@@ -64,6 +65,11 @@ impl<'a, 'p> Node<'a, 'p> {
     }
 
     pub(super) fn string(&self, name: &str) -> Result<Option<String>, RequestError> {
+        self.typed(name, "must be a string")
+    }
+
+    /// A string that is borrowed where nothing in it is escaped.
+    pub(super) fn text(&self, name: &str) -> Result<Option<Text<'a>>, RequestError> {
         self.typed(name, "must be a string")
     }
 

@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::elements::Elements;
+use super::grounding::Searches;
 use super::{error, usage};
 use crate::codec::{self, Framing, PublicError, ReplyFacts, Seen};
 use crate::dialect::few::Few;
@@ -47,6 +48,9 @@ struct Candidate<'a> {
     #[serde(borrow)]
     finish_reason: Loose<'a>,
     index: Option<u32>,
+    #[serde(borrow)]
+    grounding_metadata: Option<&'a RawValue>,
+    url_context_metadata: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize, Default)]
@@ -102,6 +106,12 @@ impl<'a> Chunk<'a> {
     }
 }
 
+impl Candidate<'_> {
+    fn searches(&self, searches: &mut Searches) {
+        searches.take(self.grounding_metadata, self.url_context_metadata.is_some());
+    }
+}
+
 impl Part<'_> {
     fn is_content(&self) -> bool {
         self.text.is_filled()
@@ -135,7 +145,12 @@ pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     if candidates.is_empty() && !answer.blocked() {
         return Err(UpstreamError::Protocol("not an answer of Gemini: it has no candidates".to_owned()));
     }
-    let usage = answer.usage_metadata.and_then(usage::reported);
+    let mut usage = answer.usage_metadata.and_then(usage::reported);
+    if let Some(reported) = &mut usage {
+        let mut searches = Searches::default();
+        candidates.iter().for_each(|candidate| candidate.searches(&mut searches));
+        reported.fees = searches.fees(answer.model_version.as_str());
+    }
     Ok(ReplyFacts::new(usage, answer.model_version.as_str(), || {
         let parts = candidates.iter().filter_map(|candidate| candidate.content.as_ref()?.parts.as_deref()).flatten();
         let mut tally = Tally::default();
@@ -161,6 +176,7 @@ pub(super) struct StreamObserver {
     usage: Option<String>,
     /// For each candidate that has begun, whether it has ended.
     candidates: BTreeMap<u32, bool>,
+    searches: Searches,
 }
 
 /// The most candidates of a stream. Gemini gives eight.
@@ -192,6 +208,7 @@ impl codec::Observer for StreamObserver {
             seen.content = true;
         }
         for (position, candidate) in (0u32..).zip(chunk.candidates.as_deref().unwrap_or_default()) {
+            candidate.searches(&mut self.searches);
             let parts = candidate.content.as_ref().and_then(|content| content.parts.as_deref()).unwrap_or_default();
             for part in parts {
                 seen.content |= part.is_content();
@@ -240,11 +257,14 @@ impl codec::Observer for StreamObserver {
             let read = serde_json::from_str::<&RawValue>(&raw).ok().and_then(usage::reported);
             self.tally.usage = read.or(self.tally.usage.take());
         }
+        if let Some(usage) = &mut self.tally.usage {
+            usage.fees = self.searches.fees(self.tally.served_model.as_deref().unwrap_or_default());
+        }
         &self.tally
     }
 
     fn held_bytes(&self) -> usize {
         let usage = self.usage.as_ref().map_or(0, String::len);
-        self.tally.held_bytes() + usage + self.candidates.len() * size_of::<(u32, bool)>()
+        self.tally.held_bytes() + usage + self.searches.held_bytes() + self.candidates.len() * size_of::<(u32, bool)>()
     }
 }

@@ -15,12 +15,27 @@ pub(super) struct Places {
 /// The place of one message.
 #[derive(Debug, Default)]
 pub(super) struct MessagePlace {
-    /// The index of the content; `None` for the system instruction.
+    /// The index of the content, or of the first of several neighbours; `None` for the system instruction.
     pub(super) content: Option<usize>,
-    /// The index of each part among the parts of the content.
-    pub(super) parts: Vec<usize>,
-    /// The index of each tool call among the parts of the content.
-    pub(super) calls: Vec<usize>,
+    /// The place of each part.
+    pub(super) parts: Vec<PartPlace>,
+    /// The place of each tool call.
+    pub(super) calls: Vec<PartPlace>,
+}
+
+/// The place of one part.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct PartPlace {
+    content: u32,
+    part: u32,
+}
+
+impl PartPlace {
+    /// The part with the index `part` of the content with the index `content`.
+    pub(super) fn new(content: usize, part: usize) -> Self {
+        let narrow = |index| u32::try_from(index).unwrap_or(u32::MAX);
+        Self { content: narrow(content), part: narrow(part) }
+    }
 }
 
 impl Places {
@@ -52,9 +67,13 @@ impl Places {
         })
     }
 
-    fn part(&self, message: usize, part: Option<&usize>) -> Option<String> {
+    fn part(&self, message: usize, part: Option<&PartPlace>) -> Option<String> {
         let content = self.content(message)?;
-        Some(part.map_or_else(|| format!("{content}.parts"), |part| format!("{content}.parts[{part}]")))
+        Some(match (part, self.messages.get(message)?.content) {
+            (None, _) => format!("{content}.parts"),
+            (Some(PartPlace { part, .. }), None) => format!("{content}.parts[{part}]"),
+            (Some(PartPlace { content, part }), Some(_)) => format!("contents[{content}].parts[{part}]"),
+        })
     }
 
     fn tool(&self, tool: usize) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Decodes a whole answer of Gemini.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tt_core::Timestamp;
 use tt_core::call::finish::{Finish, FinishReason};
 use tt_core::call::origin::Origin;
@@ -9,6 +10,7 @@ use tt_core::call::reply::{Choice, Reply};
 use tt_core::usage::Reported;
 
 use super::finish::Ending;
+use super::grounding::{self, Said, Searches};
 use super::parts::{Piece, drawn, origin, piece};
 use super::wire::{Candidate, PromptFeedback, Response};
 use super::{error, logprobs, usage};
@@ -28,16 +30,21 @@ pub(super) fn decode_reply(body: &[u8], undo: &Undo) -> Result<Reply, UpstreamEr
     if response.error.is_some() {
         return Err(error::in_answer(body));
     }
-    let usage = response.usage_metadata.and_then(usage::reported);
+    let mut usage = response.usage_metadata.and_then(usage::reported);
     let candidates = response.candidates.unwrap_or_default();
     let model = short_name(response.model_version.unwrap_or_default());
+    if let Some(reported) = &mut usage {
+        let mut searches = Searches::default();
+        candidates.iter().for_each(|candidate| candidate.searches(&mut searches));
+        reported.fees = searches.fees(&model);
+    }
     let choices = if candidates.is_empty() {
-        // Gemini answers a blocked prompt with status 200 and no candidate. The client gets an empty message.
-        let Some(blocked) = response.prompt_feedback.and_then(PromptFeedback::finish) else {
+        // Gemini answers a blocked prompt with status 200 and no candidate. The client gets the reason as a refusal.
+        let Some((blocked, text)) = response.prompt_feedback.and_then(PromptFeedback::finish) else {
             let reason = "no candidates".to_owned();
             return Err(if usage.is_some() { bad(reason, usage) } else { UpstreamError::Protocol(reason) });
         };
-        vec![choice(0, Vec::new(), Some(blocked))]
+        vec![choice(0, vec![Part::Refusal { text }], Some(blocked))]
     } else {
         let of = origin(&model);
         decode_choices(candidates, &of, undo).map_err(|reason| bad(reason, usage.clone()))?
@@ -68,8 +75,11 @@ fn decode_choices(candidates: Few<Candidate<'_>, 16>, of: &Origin, undo: &Undo) 
     let choices = (0u32..)
         .zip(candidates)
         .map(|(position, mut candidate)| {
-            let parts: Vec<Part> =
-                candidate.take_parts().into_iter().filter_map(|part| piece(part, of, undo)).map(neutral).collect();
+            let (grounding, cited) = (candidate.grounding_metadata.take(), candidate.citation_metadata.take());
+            let pieces = candidate.take_parts().into_iter().enumerate();
+            let (places, mut parts): (Vec<usize>, Vec<Part>) =
+                pieces.filter_map(|(at, part)| Some((at, neutral(piece(part, of, undo)?)))).unzip();
+            cite(&mut parts, &places, grounding, cited);
             let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
             let finish = candidate.finish_reason.take().map(|word| {
                 let reason = Ending::of(&word).finish(called);
@@ -77,7 +87,13 @@ fn decode_choices(candidates: Few<Candidate<'_>, 16>, of: &Origin, undo: &Undo) 
                     broken = Some(word.clone().into_owned());
                 }
                 usable |= reason.is_some();
-                let detail = candidate.finish_message.take().map(Value::String);
+                let words = candidate.finish_message.take();
+                let said = |words: &str| {
+                    parts.iter().any(|part| matches!(part, Part::Text(text) if text.text.ends_with(words)))
+                };
+                let refused = refusal(reason, words.as_deref().filter(|words| !said(words)));
+                parts.extend(refused);
+                let detail = words.map(Value::String);
                 Finish { detail, ..Finish::in_word(reason.unwrap_or(FinishReason::Incomplete), word) }
             });
             usable |= finish.is_none();
@@ -89,6 +105,31 @@ fn decode_choices(candidates: Few<Candidate<'_>, 16>, of: &Origin, undo: &Undo) 
     match broken {
         Some(reason) if !usable => Err(reason),
         _ => Ok(choices),
+    }
+}
+
+/// The words with which Gemini broke an answer off, as a refusal; `None` for any other end.
+pub(super) fn refusal(reason: Option<FinishReason>, words: Option<&str>) -> Option<Part> {
+    let words = words.filter(|words| reason == Some(FinishReason::ContentFilter) && !words.is_empty())?;
+    Some(Part::Refusal { text: words.to_owned() })
+}
+
+/// Adds the sources of an answer to its texts. `places` are the indices of the parts as Gemini sent them.
+fn cite(parts: &mut [Part], places: &[usize], grounding: Option<&RawValue>, cited: Option<&RawValue>) {
+    if grounding.is_none() && cited.is_none() {
+        return;
+    }
+    let texts = parts.iter().zip(places).filter_map(|(part, place)| match part {
+        Part::Text(text) => Some(Said { part: Some(*place), text: &text.text }),
+        _ => None,
+    });
+    let citations = grounding::citations(grounding, cited, &texts.collect::<Vec<_>>());
+    let mut texts: Vec<&mut Text> =
+        parts.iter_mut().filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None }).collect();
+    for (at, citation) in citations {
+        if let Some(text) = texts.get_mut(at) {
+            text.citations.push(citation);
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::carried;
+use super::contents::NO_SIGNATURE;
 use super::decode::tier_word;
 use super::path::{COUNTED, Method};
 use super::places::Places;
@@ -37,6 +39,8 @@ pub(super) struct Scan {
     /// The place of `model`, which some clients send in the body too, quotes included.
     model_at: Option<Range<usize>>,
     limit: Limit,
+    /// The places of the signatures that carry thinking of other providers, quotes included.
+    pub(super) carried_at: Vec<Range<usize>>,
     /// The places of messages and tools in the body; empty until the body has been decoded.
     pub(super) places: OnceLock<Places>,
 }
@@ -119,12 +123,13 @@ impl Scan {
             framing,
             model_at,
             limit: Limit::of(text, &fields, config.as_ref()),
+            carried_at: raw("contents")?.map(|contents| carried::places(text, contents)).unwrap_or_default(),
             places: OnceLock::new(),
         })
     }
 
     /// The request as slices of `body`, which must be the body that was scanned. The model is in the path; a body that
-    /// names it too gets `model`. `cap` replaces the output limit (in tokens) that the client asked for.
+    /// names it too gets `model`. Signatures of other providers are replaced by Google's word for a lost one. `cap` replaces the output limit (in tokens) that the client asked for.
     pub(super) fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
         let mut edits = Vec::new();
         if let Some(at) = &self.model_at {
@@ -143,6 +148,8 @@ impl Scan {
             };
             edits.push((at, text.into()));
         }
+        let none = Bytes::from(serde_json::Value::from(NO_SIGNATURE).to_string());
+        edits.extend(self.carried_at.iter().map(|at| (at.clone(), none.clone())));
         spliced(body, edits)
     }
 }

@@ -15,8 +15,9 @@ use tt_core::call::tool::ToolCall;
 use tt_core::usage::Reported;
 
 use super::finish::Ending;
+use super::grounding::{self, Said, Searches};
 use super::parts::{Piece, drawn, origin, piece};
-use super::wire::{Candidate, PromptFeedback, Response};
+use super::wire::{self, Candidate, PromptFeedback, Response};
 use super::{error, reply, usage};
 use crate::codec::{StreamDecoder, Undo};
 use crate::dialect::held::MOST_BLOCKS;
@@ -34,12 +35,21 @@ pub(super) struct Decoder {
     /// The maker of the signatures. Its model is known once a chunk names it.
     of: Origin,
     usage: Option<Reported>,
+    searches: Searches,
+    /// The model that answers, as the first chunk names it.
+    model: String,
 }
 
 /// The progress of one choice. Gemini does not number parts, so blocks are numbered here over the whole stream.
 /// Parallel calls arrive one in each chunk.
 #[derive(Debug, Default)]
 struct Answer {
+    /// The visible text so far, which the sources of the answer count in, and where each block of it begins.
+    text: String,
+    texts: Vec<(usize, u32)>,
+    /// The last `groundingMetadata` and `citationMetadata` that say something, JSON text.
+    grounding: Option<String>,
+    cited: Option<String>,
     next_block: u32,
     /// The open block, which the next piece of the same kind continues.
     open: Option<(u32, Kind)>,
@@ -57,7 +67,16 @@ enum Kind {
 impl Decoder {
     /// A decoder for one stream, which takes back the changes in `undo`.
     pub(super) fn new(undo: Undo) -> Self {
-        Self { undo, started: false, content: false, answers: BTreeMap::new(), of: origin(""), usage: None }
+        Self {
+            undo,
+            started: false,
+            content: false,
+            answers: BTreeMap::new(),
+            of: origin(""),
+            usage: None,
+            searches: Searches::default(),
+            model: String::new(),
+        }
     }
 
     fn chunk(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), UpstreamError> {
@@ -70,6 +89,7 @@ impl Decoder {
             self.started = true;
             let model = short_name(chunk.model_version.unwrap_or_default());
             self.of = origin(&model);
+            self.model.clone_from(&model);
             out.push(Event::Start {
                 id: short_name(chunk.response_id.unwrap_or_default()),
                 model,
@@ -78,19 +98,24 @@ impl Decoder {
         }
         // The usage goes before the content, so that a stream that is cut here has the latest numbers. The last ones
         // count.
-        if let Some(usage) = chunk.usage_metadata.and_then(usage::reported) {
+        let candidates = chunk.candidates.unwrap_or_default();
+        candidates.iter().for_each(|candidate| candidate.searches(&mut self.searches));
+        if let Some(mut usage) = chunk.usage_metadata.and_then(usage::reported) {
+            usage.fees = self.searches.fees(&self.model);
             if self.usage.as_ref() != Some(&usage) {
                 out.push(Event::Usage(usage.clone()));
             }
             self.usage = Some(usage);
         }
-        for (position, candidate) in (0u32..).zip(chunk.candidates.unwrap_or_default()) {
+        for (position, candidate) in (0u32..).zip(candidates) {
             self.candidate(position, candidate, from, out)?;
         }
-        if let Some(finish) = chunk.prompt_feedback.and_then(PromptFeedback::finish)
+        if let Some((finish, text)) = chunk.prompt_feedback.and_then(PromptFeedback::finish)
             && self.answers.is_empty()
         {
-            self.answers.insert(0, Answer { finished: true, ..Answer::default() });
+            let mut answer = Answer { finished: true, ..Answer::default() };
+            answer.whole(0, Part::Refusal { text }, out);
+            self.answers.insert(0, answer);
             out.push(Event::Finish { choice: 0, finish });
         }
         self.content |= out.iter().skip(from).any(Event::is_content);
@@ -114,7 +139,20 @@ impl Decoder {
         if answer.finished {
             return Ok(());
         }
-        for piece in candidate.take_parts().into_iter().filter_map(|part| piece(part, &self.of, &self.undo)) {
+        for (kept, given) in
+            [(&mut answer.grounding, candidate.grounding_metadata), (&mut answer.cited, candidate.citation_metadata)]
+        {
+            // Of an empty object nothing is known; it takes back nothing.
+            if let Some(raw) = given.map(RawValue::get).filter(|raw| raw.len() > "{}".len()) {
+                *kept = Some(raw.to_owned());
+            }
+        }
+        let parts = candidate.take_parts();
+        // The last chunk of Gemini 3 holds an empty text with a signature, which ends the text that the sources are about.
+        if candidate.finish_reason.is_some() && !parts.iter().any(wire::Part::says_something) {
+            answer.cite(choice, out);
+        }
+        for piece in parts.into_iter().filter_map(|part| piece(part, &self.of, &self.undo)) {
             answer.piece(choice, piece, out);
         }
         let Some(word) = candidate.finish_reason else { return Ok(()) };
@@ -130,6 +168,13 @@ impl Decoder {
             }
         };
         answer.finished = true;
+        answer.cite(choice, out);
+        if let Some(refusal) = reply::refusal(
+            Some(reason),
+            candidate.finish_message.as_deref().filter(|words| !answer.text.ends_with(words)),
+        ) {
+            answer.whole(choice, refusal, out);
+        }
         answer.stop(choice, out);
         let detail = candidate.finish_message.map(Value::String);
         out.push(Event::Finish { choice, finish: Finish { detail, ..Finish::in_word(reason, word) } });
@@ -159,22 +204,67 @@ impl StreamDecoder for Decoder {
         Ok(())
     }
 
-    /// Gemini's blocks keep no text.
     fn held_bytes(&self) -> usize {
         let usage = self.usage.as_ref().map_or(0, |usage| usage.raw.len());
-        self.answers.len() * size_of::<(u32, Answer)>() + usage
+        let answers = self.answers.values().map(Answer::held_bytes).sum::<usize>();
+        answers + usage + self.searches.held_bytes() + self.model.len()
     }
 }
 
+/// A JSON text that was kept.
+fn kept(text: &Option<String>) -> Option<&RawValue> {
+    serde_json::from_str(text.as_deref()?).ok()
+}
+
 impl Answer {
+    /// The memory that it takes, in bytes.
+    fn held_bytes(&self) -> usize {
+        let kept = [&self.grounding, &self.cited].into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<(u32, Self)>() + self.text.len() + self.texts.len() * size_of::<(usize, u32)>() + kept
+    }
+
+    /// Takes note of visible text of a block.
+    fn said(&mut self, block: u32, text: &str) {
+        if self.texts.last().is_none_or(|(_, last)| *last != block) {
+            self.texts.push((self.text.len(), block));
+        }
+        self.text.push_str(text);
+    }
+
+    /// Emits the sources of the answer. Those of a text that has ended go to the end of the answer, without their places.
+    fn cite(&mut self, choice: u32, out: &mut Vec<Event>) {
+        let (grounding, cited) = (self.grounding.take(), self.cited.take());
+        if grounding.is_none() && cited.is_none() {
+            return;
+        }
+        let ends = self.texts.iter().skip(1).map(|(begin, _)| *begin).chain([self.text.len()]);
+        let texts: Vec<Said<'_>> = self
+            .texts
+            .iter()
+            .zip(ends)
+            .map(|((begin, _), end)| Said { part: None, text: self.text.get(*begin..end).unwrap_or_default() })
+            .collect();
+        let citations = grounding::citations(kept(&grounding), kept(&cited), &texts);
+        let of: Vec<u32> = self.texts.iter().map(|(_, block)| *block).collect();
+        for (at, mut citation) in citations {
+            let block = self.of_kind(choice, Kind::Text, out);
+            if of.get(at) != Some(&block) {
+                (citation.start, citation.end) = (None, None);
+            }
+            out.push(Event::Delta { choice, block, delta: Delta::Citation(Box::new(citation)) });
+        }
+    }
+
     fn piece(&mut self, choice: u32, piece: Piece, out: &mut Vec<Event>) {
         match piece {
             // A signature covers one part, so signed text is a block of its own.
             Piece::Text { text, signature: signature @ Some(_) } => {
+                self.said(self.next_block, &text);
                 self.whole(choice, Part::Text(Text { text, signature, ..Text::default() }), out);
             }
             Piece::Text { text, signature: None } => {
                 let block = self.of_kind(choice, Kind::Text, out);
+                self.said(block, &text);
                 out.push(Event::Delta { choice, block, delta: Delta::Text(text) });
             }
             Piece::Thinking { text, signature } => {

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tt_core::call::finish::{Finish, FinishReason};
 
+use super::grounding::Searches;
 use crate::dialect::few::Few;
 use crate::upstream::error::UpstreamError;
 
@@ -50,10 +52,13 @@ pub(super) struct PromptFeedback {
 }
 
 impl PromptFeedback {
-    /// The end of an answer that Gemini did not begin; `None` where the prompt was not blocked.
-    pub(super) fn finish(self) -> Option<Finish> {
-        let detail = self.block_reason_message.map(Value::String);
-        Some(Finish { detail, ..Finish::in_word(FinishReason::ContentFilter, self.block_reason?) })
+    /// The end of an answer that Gemini did not begin, and its words; `None` where the prompt was not blocked.
+    pub(super) fn finish(self) -> Option<(Finish, String)> {
+        let reason = self.block_reason?;
+        let words = self.block_reason_message.filter(|words| !words.is_empty());
+        let words = words.unwrap_or_else(|| format!("the prompt was blocked: {reason}"));
+        let detail = Some(Value::String(words.clone()));
+        Some((Finish { detail, ..Finish::in_word(FinishReason::ContentFilter, reason) }, words))
     }
 }
 
@@ -70,6 +75,14 @@ pub(super) struct Candidate<'a> {
     /// The index of the candidate. Gemini leaves out 0, and older models leave it out always.
     pub(super) index: Option<u32>,
     pub(super) logprobs_result: Option<LogprobsResult>,
+    /// The pages that the answer rests on.
+    #[serde(borrow)]
+    pub(super) grounding_metadata: Option<&'a RawValue>,
+    /// The works that the answer repeats.
+    #[serde(borrow)]
+    pub(super) citation_metadata: Option<&'a RawValue>,
+    /// Present where Gemini read pages by their addresses.
+    pub(super) url_context_metadata: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,6 +101,15 @@ pub(super) struct Part<'a> {
     #[serde(borrow)]
     pub(super) function_call: Option<FunctionCall<'a>>,
     pub(super) inline_data: Option<Blob>,
+}
+
+impl Part<'_> {
+    /// True if it holds more than a signature.
+    pub(super) fn says_something(&self) -> bool {
+        self.text.as_ref().is_some_and(|text| !text.is_empty())
+            || self.function_call.is_some()
+            || self.inline_data.is_some()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,6 +148,11 @@ pub(super) struct TokenLogprob {
 }
 
 impl<'a> Candidate<'a> {
+    /// Takes note of the searches behind it.
+    pub(super) fn searches(&self, searches: &mut Searches) {
+        searches.take(self.grounding_metadata, self.url_context_metadata.is_some());
+    }
+
     pub(super) fn take_parts(&mut self) -> Few<Part<'a>, 1024> {
         self.content.take().and_then(|content| content.parts).unwrap_or_default()
     }

@@ -21,7 +21,7 @@ pub(super) fn take(fields: &mut Map<String, Value>, parts: &mut [Part]) {
 }
 
 /// Reads a citation; `None` for an annotation that encoding would not write the same again.
-fn read(annotation: &Value) -> Option<Citation> {
+pub(super) fn read(annotation: &Value) -> Option<Citation> {
     let cited = annotation.get("url_citation")?;
     let citation = Citation {
         start: cited.get("start_index")?.as_u64(),
@@ -49,7 +49,7 @@ pub(super) fn annotations<'a>(texts: impl Iterator<Item = &'a Text>) -> Vec<Valu
 
 /// Encodes a citation of a text that begins at `begin` and has `length` characters. A citation without a place is about
 /// the whole text. `None` for a source that is no web page, for which Chat Completions has no annotation.
-fn write(citation: &Citation, (begin, length): (u64, u64)) -> Option<Value> {
+pub(super) fn write(citation: &Citation, (begin, length): (u64, u64)) -> Option<Value> {
     let Source::Url { url, title } = &citation.source else { return None };
     let mut cited = Map::new();
     cited.insert("start_index".into(), begin.saturating_add(citation.start.unwrap_or(0)).into());

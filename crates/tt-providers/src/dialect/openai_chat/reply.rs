@@ -5,12 +5,14 @@
 use serde_json::{Map, Value, json};
 use tt_core::Provider;
 use tt_core::call::finish::{Finish, FinishReason};
-use tt_core::call::part::{Part, Text};
+use tt_core::call::media::Media;
+use tt_core::call::part::{Image, Part, Text};
 use tt_core::call::reply::{Choice, Reply};
 use tt_core::call::tool::ToolCall;
 
 use super::field;
 use super::request::parts::assistant;
+use super::text_signatures::Signed;
 use super::{citation, usage, wire};
 use crate::codec::Undo;
 use crate::dialect::object::{Object, Path, each};
@@ -174,14 +176,19 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     let mut said: Option<String> = None;
     let mut thought: Option<String> = None;
     let mut refusal: Option<String> = None;
-    let (mut blocks, mut calls, mut signature) = (Vec::new(), Vec::new(), None);
+    let (mut blocks, mut calls, mut images) = (Vec::new(), Vec::new(), Vec::new());
+    let mut signed = Signed::default();
     let mut places = Places::default();
     for part in &choice.parts {
         match part {
             Part::Text(part) => {
-                said.get_or_insert_default().push_str(&part.text);
+                let text = said.get_or_insert_default();
+                let begin = text.len() as u64;
+                text.push_str(&part.text);
                 places.text(part.text.len());
-                signature = part.signature.as_ref().or(signature);
+                if let Some(signature) = made_by(Provider::Gemini, part.signature.as_ref()) {
+                    signed.add(begin, text.len() as u64, signature);
+                }
             }
             Part::Thinking(part) => {
                 let text = part.texts().collect::<Vec<_>>().join("\n\n");
@@ -199,10 +206,10 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
                 places.call();
                 calls.push(call);
             }
-            // Chat Completions has no field for pictures and sound in an answer, nor for opaque blocks. Results of
-            // tools do not stand in answers.
-            Part::Image(_)
-            | Part::Audio(_)
+            Part::Image(image) => images.extend(picture(image, images.len())),
+            // Chat Completions has no field for other media in an answer, nor for opaque blocks. Results of tools do not
+            // stand in answers.
+            Part::Audio(_)
             | Part::Video(_)
             | Part::Document(_)
             | Part::ToolResult(_)
@@ -210,6 +217,7 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
             | Part::Opaque(_) => {}
         }
     }
+    let length = said.as_ref().map_or(0, String::len) as u64;
     let said = said.filter(|text| !text.is_empty());
     let silent = calls.is_empty() && refusal.is_none() && !choice.extra.contains_key("audio");
     let mut message = Map::new();
@@ -222,8 +230,11 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     if !blocks.is_empty() {
         message.insert("thinking_blocks".into(), blocks.into());
     }
-    if let Some(signature) = made_by(Provider::Gemini, signature) {
-        message.insert("extra_content".into(), signed(signature));
+    if let Some(extra_content) = signed.extra_content(length) {
+        message.insert("extra_content".into(), extra_content);
+    }
+    if !images.is_empty() {
+        message.insert("images".into(), images.into());
     }
     match calls.as_slice() {
         [] => {}
@@ -251,6 +262,14 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     let reason = choice.finish.as_ref().map(|finish| finish.reason).unwrap_or_default();
     out.insert("finish_reason".into(), options.finish(reason).into());
     Value::Object(out)
+}
+
+/// A picture of an answer, the one with this index: OpenAI has no field for it, and hosts that speak its dialect use
+/// `images`. `None` for a picture that is not in the answer itself.
+pub(crate) fn picture(image: &Image, index: usize) -> Option<Value> {
+    let Media::Inline { mime, data } = &image.media else { return None };
+    let url = format!("data:{mime};base64,{data}");
+    Some(json!({"type": "image_url", "image_url": {"url": url}, "index": index}))
 }
 
 /// `extra_content` as Google's OpenAI endpoint writes it.

@@ -68,6 +68,8 @@ pub(crate) struct Delta<'a> {
     pub(crate) extra_content: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) thinking_blocks: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) annotations: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]

@@ -5,93 +5,50 @@
 //! thinking that was signed, since some clients send only the encrypted form back, or as an item of its own beside the call
 //! or the text that was signed.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use memchr::memmem;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tt_core::call::origin::{Origin, Signature};
-use tt_core::{Dialect, Provider};
 
+pub(super) use crate::dialect::carried::Carried;
+use crate::dialect::carried::Envelope;
 use crate::dialect::elements::each;
 use crate::dialect::text::Loose;
 
 /// The beginning of every such text. No provider's own begins so.
 pub(super) const MARK: &str = "tokentracer.1.";
 
-/// A signature with the part of an answer that it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Carried {
-    /// Signed thinking, with its text.
-    Thinking { text: String, signature: Signature },
-    /// Thinking that the provider hides completely.
-    Redacted { data: String, of: Origin },
-    /// The signature of the next tool call.
-    Call(Signature),
-    /// The signature of the text before.
-    Text(Signature),
-}
-
-/// The part of an answer that a signature belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum On {
-    Thinking,
-    Redacted,
-    Call,
-    Text,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Envelope<'a> {
-    on: On,
-    dialect: Dialect,
-    provider: Provider,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    model: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
-    text: Cow<'a, str>,
-    #[serde(borrow)]
-    value: Cow<'a, str>,
-}
-
-impl<'a> Envelope<'a> {
-    fn new(on: On, of: &'a Origin, text: &'a str, value: &'a str) -> Self {
-        let model = of.model.as_deref().map(Cow::Borrowed);
-        Self { on, dialect: of.dialect, provider: of.provider, model, text: text.into(), value: value.into() }
-    }
-
-    fn seal(&self) -> String {
-        // Writing to memory does not fail.
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        let mut sealed = String::with_capacity(MARK.len() + json.len() * 4 / 3 + 3);
-        sealed.push_str(MARK);
-        URL_SAFE_NO_PAD.encode_string(json, &mut sealed);
-        sealed
-    }
+fn sealed(envelope: &Envelope<'_>) -> String {
+    // Writing to memory does not fail.
+    let json = serde_json::to_vec(envelope).unwrap_or_default();
+    let mut sealed = String::with_capacity(MARK.len() + json.len() * 4 / 3 + 3);
+    sealed.push_str(MARK);
+    URL_SAFE_NO_PAD.encode_string(json, &mut sealed);
+    sealed
 }
 
 /// The `encrypted_content` of thinking whose whole text is `text`.
 pub(super) fn thinking(text: &str, signature: &Signature) -> String {
-    Envelope::new(On::Thinking, &signature.of, text, &signature.value).seal()
+    sealed(&Envelope::thinking(text, signature))
 }
 
 /// The `encrypted_content` of hidden thinking.
 pub(super) fn redacted(data: &str, of: &Origin) -> String {
-    Envelope::new(On::Redacted, of, "", data).seal()
+    sealed(&Envelope::redacted(data, of))
 }
 
 /// The `encrypted_content` of an item that stands before a signed call.
 pub(super) fn call(signature: &Signature) -> String {
-    Envelope::new(On::Call, &signature.of, "", &signature.value).seal()
+    sealed(&Envelope::call(signature))
 }
 
 /// The `encrypted_content` of an item that stands behind a signed text.
 pub(super) fn text(signature: &Signature) -> String {
-    Envelope::new(On::Text, &signature.of, "", &signature.value).seal()
+    sealed(&Envelope::text(signature))
 }
 
 /// True if `encrypted` was written here.
@@ -102,15 +59,7 @@ pub(super) fn is_carried(encrypted: &str) -> bool {
 /// The contents of a text that was written here; `None` for one that a client has changed.
 pub(super) fn read(encrypted: &str) -> Option<Carried> {
     let json = URL_SAFE_NO_PAD.decode(encrypted.strip_prefix(MARK)?).ok()?;
-    let Envelope { on, dialect, provider, model, text, value } = serde_json::from_slice(&json).ok()?;
-    let of = Origin::with_model(dialect, provider, &model.unwrap_or_default());
-    let value = value.into_owned();
-    Some(match on {
-        On::Thinking => Carried::Thinking { text: text.into_owned(), signature: Signature { of, value } },
-        On::Redacted => Carried::Redacted { data: value, of },
-        On::Call => Carried::Call(Signature { of, value }),
-        On::Text => Carried::Text(Signature { of, value }),
-    })
+    serde_json::from_slice::<Envelope<'_>>(&json).ok().map(Envelope::open)
 }
 
 /// The places in `body` of the items of the list `input` that were written here, each with the comma that goes with it.
@@ -151,6 +100,8 @@ pub(super) fn places(body: &str, input: &RawValue) -> Vec<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use tt_core::{Dialect, Provider};
+
     use super::*;
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) struct Scan {
     /// The place of the value of `max_output_tokens`; `None` where the client left it out.
     limit_at: Option<Range<usize>>,
     /// The places of the items that hold signatures of other providers, which OpenAI cannot read.
-    carried_at: Vec<Range<usize>>,
+    pub(super) carried_at: Vec<Range<usize>>,
 }
 
 impl Scan {

@@ -230,12 +230,14 @@ fn a_picture_is_a_part_of_the_answer() {
 }
 
 #[test]
-fn a_blocked_prompt_is_an_empty_filtered_answer() {
+fn a_blocked_prompt_is_a_filtered_answer_with_the_reason() {
     let recording =
         Recording::of("gemini-vertex-generate-google-model-armor-prompt-template-text-gets-blocked-cd81b0fc");
     let reply = recording.reply();
     assert_eq!(reply.choices.len(), 1);
-    assert_eq!((reply.choices[0].parts.len(), reason(&reply.choices[0])), (0, Some(FinishReason::ContentFilter)));
+    let [Part::Refusal { text }] = reply.choices[0].parts.as_slice() else { panic!("{reply:?}") };
+    assert!(!text.is_empty());
+    assert_eq!(reason(&reply.choices[0]), Some(FinishReason::ContentFilter));
     assert_eq!(reply.created, Some(1_779_900_825));
     let raw: Value = serde_json::from_str(&reply.usage.unwrap().raw).unwrap();
     assert_eq!(raw, json!({"trafficType": "ON_DEMAND"}));

@@ -62,7 +62,9 @@ fn candidates_are_told_apart_and_all_must_finish() {
 #[test]
 fn a_blocked_prompt_ends_the_stream_filtered() {
     let events = decode(&chunks(&[json!({"promptFeedback": {"blockReason": "SAFETY"}})])).unwrap();
-    assert_eq!(events[1..], [Told::Finish { choice: 0, reason: FinishReason::ContentFilter }, Told::Done]);
+    let text = "the prompt was blocked: SAFETY".to_owned();
+    let finish = Told::Finish { choice: 0, reason: FinishReason::ContentFilter };
+    assert_eq!(events[1..], [Told::Refusal { choice: 0, text }, finish, Told::Done]);
 }
 
 #[test]

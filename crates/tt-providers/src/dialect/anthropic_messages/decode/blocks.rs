@@ -6,7 +6,7 @@ use serde_json::Value;
 use tt_core::Provider;
 use tt_core::call::conversation::{Document, Image, Media, Opaque, Part, Text, ToolCall, ToolResult};
 
-use super::citations::citations;
+use super::super::citation;
 use crate::dialect::anthropic_fields::{ANTHROPIC, cache_mark, thinking_block};
 use crate::dialect::object::{Object, Path};
 use crate::error::RequestError;
@@ -47,7 +47,7 @@ fn block(mut block: Object<'_>, answered: &HashSet<String>) -> Result<Part, Requ
     match kind {
         "text" => {
             let cache = cache_mark(&mut block)?;
-            let citations = citations(block.take("citations"));
+            let citations = citation::list(block.take("citations"));
             Ok(Part::Text(Text { text: block.need_string("text")?, cache, citations, ..Text::default() }))
         }
         "image" => {

@@ -1,7 +1,10 @@
 //! Decodes `contents` and `systemInstruction`.
 //!
 //! A content of the user may hold results of tools beside text and media. Each result becomes a message of its own, and
-//! the rest one message behind them.
+//! the rest one message behind them. Neighbouring contents of the model are one message: clients keep the pieces of a stream
+//! as contents of their own.
+
+mod turn;
 
 use memchr::memmem;
 use serde_json::value::RawValue;
@@ -11,13 +14,15 @@ use tt_core::call::conversation::{
     Audio, Document, Image, Media, Message, Opaque, Part, Role, Signature, Text, Thinking, ToolCall, ToolResult, Video,
 };
 
+use self::turn::Turn;
 use super::config::detail;
 use crate::dialect::gemini::call_ids::Calls;
+use crate::dialect::gemini::carried;
 use crate::dialect::gemini::contents::is_no_signature;
 use crate::dialect::gemini::media::by_extension;
 use crate::dialect::gemini::node::Node;
 use crate::dialect::gemini::parts::{compact, drawn, origin};
-use crate::dialect::gemini::places::MessagePlace;
+use crate::dialect::gemini::places::{MessagePlace, PartPlace};
 use crate::dialect::object::Path;
 use crate::error::RequestError;
 use crate::json;
@@ -48,7 +53,12 @@ const FILES: &str = "https://generativelanguage.googleapis.com/";
 /// Decodes all messages, the system instruction first, and notes the place of each.
 pub(super) fn messages<'a>(body: &Node<'a, '_>, places: &mut Vec<MessagePlace>) -> Result<Vec<Message>, RequestError> {
     let (contents, path) = (body.objects("contents")?, body.at("contents"));
-    let mut reader = Reader { messages: Vec::with_capacity(contents.len() + 1), places, calls: Calls::default() };
+    let mut reader = Reader {
+        messages: Vec::with_capacity(contents.len() + 1),
+        places,
+        calls: Calls::default(),
+        turn: Turn::default(),
+    };
     reader.places.reserve_exact(contents.len() + 1);
     if let Some(system) = body.object("systemInstruction")? {
         reader.system(&system)?;
@@ -57,6 +67,7 @@ pub(super) fn messages<'a>(body: &Node<'a, '_>, places: &mut Vec<MessagePlace>) 
     for (i, content) in contents.into_iter().enumerate() {
         reader.content(i, &Node::of(content, path.index(i))?, content)?;
     }
+    reader.end_turn();
     if reader.messages.len() == before {
         return Err(path.malformed("must hold at least one content with a part"));
     }
@@ -67,6 +78,8 @@ struct Reader<'a, 'm> {
     messages: Vec<Message>,
     places: &'m mut Vec<MessagePlace>,
     calls: Calls<'a>,
+    /// The contents of the model that have been read and may go on.
+    turn: Turn,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -83,7 +96,8 @@ impl<'a> Reader<'a, '_> {
             texts.push(Part::text(part.need_string("text")?));
         }
         if !texts.is_empty() {
-            let place = MessagePlace { parts: (0..texts.len()).collect(), ..MessagePlace::default() };
+            let parts = (0..texts.len()).map(|part| PartPlace::new(0, part)).collect();
+            let place = MessagePlace { parts, ..MessagePlace::default() };
             self.push(Role::System, texts, Map::new(), place);
         }
         Ok(())
@@ -95,50 +109,100 @@ impl<'a> Reader<'a, '_> {
             Some("model") => Role::Assistant,
             Some(_) => return Err(content.at("role").malformed("must be user or model")),
         };
-        let (mut parts, path) = (content.objects("parts")?, content.at("parts"));
-        let mut left: Vec<usize> = (0..parts.len()).collect();
+        let (parts, path) = (content.objects("parts")?, content.at("parts"));
         if role == Role::Assistant {
             self.calls.turn(i);
-        } else if memmem::find(raw.get().as_bytes(), b"unction").is_some() {
-            let mut others = Vec::new();
-            for (j, part) in parts.iter().enumerate() {
-                let node = Node::of(part, path.index(j))?;
-                match node.object("functionResponse")? {
-                    Some(response) => {
-                        let result = self.result(&response, (i, j))?;
-                        let place = MessagePlace { content: Some(i), parts: vec![j], calls: Vec::new() };
-                        self.push(Role::Tool, vec![Part::ToolResult(result)], Map::new(), place);
-                    }
-                    None => others.push(j),
-                }
-            }
-            parts = others.iter().filter_map(|j| parts.get(*j).copied()).collect();
-            left = others;
+            return self.model(i, parts, &path);
         }
         if parts.is_empty() {
             return Ok(());
         }
-        let (mut said, mut extra, mut calls) = (Vec::with_capacity(parts.len()), Map::new(), Vec::new());
-        for (part, j) in parts.into_iter().zip(&left) {
-            let node = Node::of(part, path.index(*j))?;
-            let part = self.part(&node, part, (i, *j))?;
-            if matches!(part, Part::ToolCall(_)) {
-                calls.push(*j);
-            }
-            said.push(part);
-            for (name, value) in node.others(&KNOWN) {
-                extra.insert(name.to_owned(), json::value(value.get().as_bytes()).unwrap_or_default());
+        self.end_turn();
+        let may_answer = memmem::find(raw.get().as_bytes(), b"unction").is_some();
+        let answers = |part: &'a RawValue, path| {
+            let node = if may_answer { Some(Node::of(part, path)?) } else { None };
+            node.map_or(Ok(false), |node| node.raw("functionResponse").map(|response| response.is_some()))
+        };
+        let mut others = parts.len();
+        for (j, part) in parts.iter().enumerate() {
+            if answers(part, path.index(j))? {
+                others -= 1;
+                let node = Node::of(part, path.index(j))?;
+                if let Some(response) = node.object("functionResponse")? {
+                    let result = self.result(&response, (i, j))?;
+                    let parts = vec![PartPlace::new(i, j)];
+                    let place = MessagePlace { content: Some(i), parts, calls: Vec::new() };
+                    self.push(Role::Tool, vec![Part::ToolResult(result)], Map::new(), place);
+                }
             }
         }
-        self.push(role, said, extra, MessagePlace { content: Some(i), parts: left, calls });
+        if others == 0 {
+            return Ok(());
+        }
+        let mut said = Turn::default();
+        said.make_room_for(others);
+        for (j, part) in parts.into_iter().enumerate() {
+            if !answers(part, path.index(j))? {
+                self.read(&mut said, part, (i, j), &path)?;
+            }
+        }
+        let (parts, extra, place) = said.end();
+        self.push(role, parts, extra, place);
         Ok(())
     }
 
-    fn part(&mut self, part: &Node<'a, '_>, raw: &RawValue, at: (usize, usize)) -> Result<Part, RequestError> {
-        let signature = part.string("thoughtSignature")?.filter(|value| !value.is_empty() && !is_no_signature(value));
-        let signature = signature.map(|value| Signature { of: origin(""), value });
+    /// Reads a content of the model.
+    fn model(&mut self, i: usize, parts: Vec<&'a RawValue>, path: &Path<'_>) -> Result<(), RequestError> {
+        let mut turn = std::mem::take(&mut self.turn).of_model();
+        turn.make_room_for(parts.len());
+        for (j, part) in parts.into_iter().enumerate() {
+            self.read(&mut turn, part, (i, j), path)?;
+        }
+        self.turn = turn;
+        Ok(())
+    }
+
+    /// Ends the contents of the model that have been read.
+    fn end_turn(&mut self) {
+        let turn = std::mem::take(&mut self.turn);
+        if !turn.is_empty() {
+            let (parts, extra, place) = turn.end();
+            self.push(Role::Assistant, parts, extra, place);
+        }
+    }
+
+    /// Reads one part, which stands at `at` (content and part).
+    fn read(
+        &mut self,
+        turn: &mut Turn,
+        raw: &'a RawValue,
+        at: (usize, usize),
+        path: &Path<'_>,
+    ) -> Result<(), RequestError> {
+        let node = Node::of(raw, path.index(at.1))?;
+        let written = node.text("thoughtSignature")?.unwrap_or_default();
+        let is_ours = carried::is_carried(&written);
+        let theirs = Some(&written).filter(|value| !(value.is_empty() || is_no_signature(value) || is_ours));
+        let signature = theirs.map(|value| Signature { of: origin(""), value: value.to_string() });
+        let part = self.part(&node, raw, signature)?;
+        turn.add(part, at);
+        if is_ours {
+            turn.carry(carried::read(&written));
+        }
+        for (name, value) in node.others(&KNOWN) {
+            turn.extra(name, json::value(value.get().as_bytes()).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    fn part(
+        &mut self,
+        part: &Node<'a, '_>,
+        raw: &RawValue,
+        signature: Option<Signature>,
+    ) -> Result<Part, RequestError> {
         if let Some(call) = part.object("functionCall")? {
-            return self.call(&call, signature, at).map(Part::ToolCall);
+            return self.call(&call, signature).map(Part::ToolCall);
         }
         if let Some(blob) = part.object("inlineData")? {
             return inline(&blob, part, signature);
@@ -169,12 +233,7 @@ impl<'a> Reader<'a, '_> {
         Err(part.path.malformed("must hold text, inlineData, fileData, functionCall or functionResponse"))
     }
 
-    fn call(
-        &mut self,
-        call: &Node<'a, '_>,
-        signature: Option<Signature>,
-        at: (usize, usize),
-    ) -> Result<ToolCall, RequestError> {
+    fn call(&mut self, call: &Node<'a, '_>, signature: Option<Signature>) -> Result<ToolCall, RequestError> {
         let name = call.need_string("name")?;
         let arguments = match call.raw("args")? {
             None => "{}".to_owned(),
@@ -182,7 +241,7 @@ impl<'a> Reader<'a, '_> {
             Some(_) => return Err(call.at("args").malformed("must be an object")),
         };
         let given = call.string("id")?.filter(|id| !id.is_empty());
-        let id = self.calls.called(given, (call.raw("id")?, call.raw("name")?), at);
+        let id = self.calls.called(given, (call.raw("id")?, call.raw("name")?));
         Ok(ToolCall { id, name, arguments, signature, ..ToolCall::default() })
     }
 

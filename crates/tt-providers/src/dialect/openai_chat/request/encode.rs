@@ -297,7 +297,11 @@ impl Messages<'_> {
             Part::Image(Image { media, detail, .. }) => {
                 let url = match media {
                     Media::Url { url, .. } => url.clone(),
-                    Media::Inline { mime, data } => format!("data:{mime};base64,{data}"),
+                    Media::Inline { mime, data } => {
+                        // OpenAI does not know the other word for it.
+                        let mime = if mime == "image/jpg" { "image/jpeg" } else { mime };
+                        format!("data:{mime};base64,{data}")
+                    }
                     Media::FileId { .. } | Media::Text(_) => {
                         return refuse("a picture cannot be given by file id: send it inline or by address");
                     }

@@ -1,20 +1,18 @@
 //! Decodes messages and their parts, for the history of requests and for answers.
 
 use serde_json::Value;
+use tt_core::Provider;
 use tt_core::call::conversation::{
-    Audio, CacheTtl, Document, Image, Media, Origin, Part, Signature, Text, ToolCall, ToolResult,
+    Audio, CacheTtl, Document, Image, Media, Part, Signature, Text, ToolCall, ToolResult,
 };
-use tt_core::{Dialect, Provider};
 
 use super::super::citation;
+use super::super::text_signatures::{self, GEMINI};
 use crate::dialect::anthropic_fields::{cache_mark, thinking_block};
 use crate::dialect::inline_media::{address, mime_of, plain_base64, strip_data_prefix};
 use crate::dialect::object::{Object, Path, each};
 use crate::dialect::order::{self, Place};
 use crate::error::RequestError;
-
-/// The origin of the signatures in `extra_content.google`.
-const GEMINI: Origin = Origin::of(Dialect::Gemini, Provider::Gemini);
 
 /// Reads `content`: a string, or a list of parts. `null` gives no parts.
 pub(crate) fn content(value: Option<Value>, path: &Path<'_>) -> Result<Vec<Part>, RequestError> {
@@ -113,7 +111,10 @@ pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec
     let blocks = thinking(message)?;
     let content_value = message.take("content");
     let mut said = content(content_value, &message.at("content"))?;
-    if let Some(signature) = google_signature(message) {
+    let extra_content = message.take("extra_content").unwrap_or_default();
+    if !text_signatures::sign(&mut said, &extra_content)
+        && let Some(signature) = signature_in(&extra_content)
+    {
         match said
             .iter_mut()
             .rev()

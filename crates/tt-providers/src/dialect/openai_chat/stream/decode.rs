@@ -10,10 +10,10 @@ use tt_core::call::origin::Signature;
 use tt_core::call::part::{Part, Text, Thinking};
 use tt_core::call::tool::ToolCall;
 
-use super::super::field;
 use super::super::request::parts::{self, signature_in};
 use super::super::usage;
 use super::super::wire::{self, Call, Chunk, Function};
+use super::super::{citation, field};
 use crate::codec::{StreamDecoder, Undo};
 use crate::dialect::anthropic_fields::thinking_block;
 use crate::dialect::held::{Held, MOST_BLOCKS};
@@ -200,6 +200,12 @@ impl ChoiceState {
             self.whole(Part::Text(Text { text: content.unwrap_or_default(), signature, ..Text::default() }), out);
         } else if let Some(text) = content {
             self.more(Kind::Text, Delta::Text(text), out);
+        }
+        if let Some(annotations) = delta.annotations {
+            let annotations = json::value(annotations.get().as_bytes()).unwrap_or_default();
+            for citation in annotations.as_array().into_iter().flatten().filter_map(citation::read) {
+                self.more(Kind::Text, Delta::Citation(Box::new(citation)), out);
+            }
         }
         if let Some(text) = text(&delta.refusal)? {
             self.more(Kind::Refusal, Delta::Refusal(text), out);

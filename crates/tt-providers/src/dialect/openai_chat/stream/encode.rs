@@ -6,14 +6,16 @@ use std::collections::btree_map::Entry;
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
 use tt_core::Provider;
+use tt_core::call::citation::Citation;
 use tt_core::call::event::{Delta, Event};
 use tt_core::call::finish::FinishReason;
 use tt_core::call::origin::Signature;
-use tt_core::call::part::Part;
+use tt_core::call::part::{Image, Part};
 use tt_core::usage::Usage;
 
-use super::super::reply::{EncodeOptions, signed};
-use super::super::usage;
+use super::super::reply::{EncodeOptions, picture, signed};
+use super::super::text_signatures::Signed;
+use super::super::{citation, usage};
 use crate::codec::{PublicError, StreamEncoder};
 use crate::dialect::held::Held;
 use crate::dialect::openai_error as error;
@@ -48,16 +50,24 @@ struct ChoiceState {
     calls: u32,
     /// The places of thinking among what has been written.
     places: Places,
-    /// Google's signature of the last signed text. It is written once, at the end: the official SDKs join the strings of
-    /// all chunks, so two signatures would become one that is false.
-    signature: Option<String>,
+    /// The text so far: its bytes and its characters.
+    text: (u64, u64),
+    /// Google's signatures of texts. They are written once, at the end: the official SDKs join the strings of all chunks, so
+    /// two signatures would become one that is false.
+    signed: Signed,
+    /// The annotations. They are written once too, since the SDKs merge lists by an index that annotations do not have.
+    annotations: Vec<Value>,
+    /// The number of pictures so far.
+    images: usize,
 }
 
 /// The state of an open block.
 #[derive(Debug)]
 enum Open {
-    /// Text, a refusal, or a block that chunks have no field for.
+    /// A refusal, or a block that chunks have no field for.
     Plain,
+    /// Text: the bytes and the characters before it, and its citations, whose places are known when it ends.
+    Text { before: (u64, u64), citations: Vec<Citation> },
     /// Thinking. Its text is kept, since it is written again as a whole with its signature. `part` is the number of the
     /// summary paragraph that was written last.
     Thinking { text: String, part: Option<u32> },
@@ -70,6 +80,7 @@ impl Open {
     fn kept_bytes(&self) -> usize {
         match self {
             Self::Thinking { text, .. } => text.len(),
+            Self::Text { citations, .. } => citations.iter().map(Citation::held_bytes).sum(),
             Self::Plain | Self::Call { .. } => 0,
         }
     }
@@ -182,6 +193,7 @@ impl Encoder {
         let Some(state) = self.open(choice, out) else { return };
         let open = match head {
             Part::Thinking(_) => Open::Thinking { text: String::new(), part: None },
+            Part::Text(text) => Open::Text { before: state.text, citations: text.citations.clone() },
             Part::ToolCall(tool) => {
                 let call = state.calls;
                 state.calls = call.saturating_add(1);
@@ -194,12 +206,14 @@ impl Encoder {
         if let Some(replaced) = state.open.insert(block, open) {
             self.held.close(replaced.kept_bytes());
         }
-        self.held.opened(0);
+        let kept = self.block(choice, block).map_or(0, |open| open.kept_bytes());
+        self.held.opened(kept);
         match head {
             Part::Text(head) => {
                 self.text(choice, &head.text, out);
-                self.sign(choice, head.signature.as_ref());
+                self.sign(choice, block, head.signature.as_ref());
             }
+            Part::Image(image) => self.image(choice, image, out),
             Part::Refusal { text } => self.refusal(choice, text, out),
             Part::Thinking(head) => {
                 head.texts().for_each(|text| self.thinking(choice, block, text, out));
@@ -217,8 +231,8 @@ impl Encoder {
                     self.tool_arguments(choice, number, tool.custom, &tool.arguments, out);
                 }
             }
-            Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
-                tracing::warn!("a Chat Completions stream has no field for pictures and sound: they are left out");
+            Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
+                tracing::warn!("a Chat Completions stream has no field for sound and files: they are left out");
             }
             Part::Redacted { .. } | Part::ToolResult(_) | Part::Opaque(_) => {}
         }
@@ -248,8 +262,14 @@ impl Encoder {
                     self.tool_arguments(choice, call, custom, text, out);
                 }
             }
-            // Chunks have no field for citations, sound and opaque blocks.
-            Delta::Arguments(_) | Delta::Citation(_) | Delta::Bytes(_) | Delta::Raw(_) => {}
+            Delta::Citation(citation) => {
+                if let Some(Open::Text { citations, .. }) = self.block(choice, block) {
+                    citations.push(Citation::clone(citation));
+                    self.held.change(0, citation.held_bytes());
+                }
+            }
+            // Chunks have no field for sound and opaque blocks.
+            Delta::Arguments(_) | Delta::Bytes(_) | Delta::Raw(_) => {}
         }
     }
 
@@ -264,16 +284,43 @@ impl Encoder {
         }
         if let Some(state) = self.choices.get_mut(&choice) {
             state.places.text(text.len());
+            state.text.0 += text.len() as u64;
+            state.text.1 += text.chars().count() as u64;
         }
         self.chunk(out, choice, None, |out| field(out, "content", text));
     }
 
-    /// Keeps a signature of Google for the end of the choice.
-    fn sign(&mut self, choice: u32, signature: Option<&Signature>) {
+    /// Keeps a signature of Google over an open text for the end of the choice.
+    fn sign(&mut self, choice: u32, block: u32, signature: Option<&Signature>) {
         let Some(signature) = made_by(Provider::Gemini, signature) else { return };
         let Some(state) = self.choices.get_mut(&choice) else { return };
-        let replaced = state.signature.replace(signature.to_owned());
-        self.held.change(replaced.map_or(0, |replaced| replaced.len()), signature.len());
+        let Some(Open::Text { before: (begin, _), .. }) = state.open.get(&block) else { return };
+        let before = state.signed.held_bytes();
+        state.signed.add(*begin, state.text.0, signature);
+        self.held.change(before, state.signed.held_bytes());
+    }
+
+    /// Writes a picture.
+    fn image(&mut self, choice: u32, image: &Image, out: &mut BytesMut) {
+        let Some(state) = self.choices.get_mut(&choice) else { return };
+        if let Some(image) = picture(image, state.images) {
+            state.images += 1;
+            self.chunk(out, choice, None, |out| field(out, "images", &[image]));
+        }
+    }
+
+    fn block_stop(&mut self, choice: u32, block: u32) {
+        let Some(state) = self.choices.get_mut(&choice) else { return };
+        let Some(open) = state.open.remove(&block) else { return };
+        self.held.close(open.kept_bytes());
+        if let Open::Text { before: (_, begin), citations } = open {
+            let place = (begin, state.text.1 - begin);
+            let annotations = citations.iter().filter_map(|citation| citation::write(citation, place));
+            for annotation in annotations {
+                self.held.change(0, json::memory(&annotation));
+                state.annotations.push(annotation);
+            }
+        }
     }
 
     fn refusal(&self, choice: u32, text: &str, out: &mut BytesMut) {
@@ -312,21 +359,29 @@ impl Encoder {
                     self.thinking_block(choice, block, out);
                 }
             }
-            Some(Open::Plain) => self.sign(choice, Some(signature)),
-            Some(Open::Call { .. }) | None => {}
+            Some(Open::Text { .. }) => self.sign(choice, block, Some(signature)),
+            Some(Open::Plain | Open::Call { .. }) | None => {}
         }
     }
 
     fn finish(&mut self, choice: u32, reason: FinishReason, out: &mut BytesMut) {
         let Some(state) = self.open(choice, out) else { return };
+        // A text that did not stop is whole all the same.
+        let open: Vec<u32> = state.open.keys().copied().collect();
+        open.into_iter().for_each(|block| self.block_stop(choice, block));
+        let Some(state) = self.choices.get_mut(&choice) else { return };
         state.finished = true;
-        if let Some(signature) = state.signature.take() {
-            self.held.change(signature.len(), 0);
-            let signature = signed(&signature);
+        let (signed, annotations) = (std::mem::take(&mut state.signed), std::mem::take(&mut state.annotations));
+        let signatures = signed.extra_content(state.text.0);
+        self.held.change(signed.held_bytes() + annotations.iter().map(json::memory).sum::<usize>(), 0);
+        if !annotations.is_empty() {
+            self.chunk(out, choice, None, |out| field(out, "annotations", &annotations));
+        }
+        if let Some(signatures) = signatures {
             self.chunk(out, choice, None, |out| {
                 field(out, "content", "");
                 out.put_slice(b",");
-                field(out, "extra_content", &signature);
+                field(out, "extra_content", &signatures);
             });
         }
         self.chunk(out, choice, Some(self.options.finish(reason)), |_| {});
@@ -365,11 +420,7 @@ impl StreamEncoder for Encoder {
             }
             Event::BlockStart { choice, block, head } => self.block_start(*choice, *block, head, out),
             Event::Delta { choice, block, delta } => self.delta(*choice, *block, delta, out),
-            Event::BlockStop { choice, block } => {
-                if let Some(open) = self.choices.get_mut(choice).and_then(|state| state.open.remove(block)) {
-                    self.held.close(open.kept_bytes());
-                }
-            }
+            Event::BlockStop { choice, block } => self.block_stop(*choice, *block),
             Event::Finish { choice, finish } => self.finish(*choice, finish.reason, out),
             Event::Usage(reported) => {
                 self.usage = Some(reported.usage);

@@ -200,7 +200,7 @@ fn thinking_goes_out_as_it_comes_and_again_whole_with_its_signature() {
 }
 
 #[test]
-fn of_two_signatures_of_google_the_last_is_written_and_none_is_joined_to_another() {
+fn all_signatures_of_google_are_written_once_at_the_end() {
     let events = [
         start(),
         begin(0, 0, Part::text("a")),
@@ -213,7 +213,11 @@ fn of_two_signatures_of_google_the_last_is_written_and_none_is_joined_to_another
     ];
     let found = deltas(&written(options(), &events));
     let signatures: Vec<&Value> = found.iter().filter_map(|delta| delta.get("extra_content")).collect();
-    assert_eq!(signatures, [&json!({"google": {"thought_signature": "two"}})]);
+    let all = json!([
+        {"content_offset": 0, "content_end": 1, "thought_signature": "one"},
+        {"content_offset": 1, "content_end": 2},
+    ]);
+    assert_eq!(signatures, [&json!({"google": {"thought_signature": "two", "thought_signatures": all}})]);
 }
 
 #[test]

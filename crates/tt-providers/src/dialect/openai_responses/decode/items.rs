@@ -140,7 +140,7 @@ impl<'n> Reader<'n> {
     /// Reads an item that is not the assistant's.
     fn item(&mut self, item: Value, index: usize, path: &Path<'_>) -> Result<(), RequestError> {
         let kind = Kind::of(&item);
-        let mut item = Object::of(item, path.index(index))?;
+        let mut item = typed(Object::of(item, path.index(index))?)?;
         match kind {
             Kind::Message | Kind::Assistant => self.message(item, index),
             Kind::Result => self.result(item, index),
@@ -196,7 +196,7 @@ impl<'n> Reader<'n> {
         for (at, item) in items.iter_mut().enumerate() {
             let index = first + at;
             turn.item = u32::try_from(index).unwrap_or(u32::MAX);
-            self.said(Object::of(std::mem::take(item), path.index(index))?, &mut turn)?;
+            self.said(typed(Object::of(std::mem::take(item), path.index(index))?)?, &mut turn)?;
         }
         if !turn.parts.is_empty() {
             self.push(Role::Assistant, turn.parts, turn.extra, MessagePlace::Assistant(turn.places));
@@ -301,6 +301,14 @@ impl Turn {
             Some(Part::Text(Text { signature: slot @ None, .. })) => *slot = Some(signature),
             _ => self.add(Part::Text(Text { signature: Some(signature), ..Text::default() }), None, Map::new()),
         }
+    }
+}
+
+/// The item, whose type is a text or absent.
+fn typed(item: Object<'_>) -> Result<Object<'_>, RequestError> {
+    match item.fields.get("type") {
+        None | Some(Value::Null | Value::String(_)) => Ok(item),
+        Some(_) => Err(item.at("type").malformed("must be a string")),
     }
 }
 

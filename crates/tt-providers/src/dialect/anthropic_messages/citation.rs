@@ -1,15 +1,16 @@
-//! Decodes the citations of a text.
+//! Reads the citations of a text.
 
 use serde_json::Value;
 use tt_core::call::conversation::{Citation, Place, Source};
 
 /// The citations in a list; those of a kind that the neutral form does not have are left out.
-pub(super) fn citations(list: Option<Value>) -> Vec<Citation> {
+pub(super) fn list(list: Option<Value>) -> Vec<Citation> {
     let Some(Value::Array(list)) = list else { return Vec::new() };
-    list.iter().filter_map(citation).collect()
+    list.iter().filter_map(read).collect()
 }
 
-fn citation(citation: &Value) -> Option<Citation> {
+/// A citation; `None` for one of a kind that the neutral form does not have.
+pub(super) fn read(citation: &Value) -> Option<Citation> {
     let word = |name: &str| citation.get(name).and_then(Value::as_str).map(str::to_owned);
     let number = |name: &str| citation.get(name).and_then(Value::as_u64);
     let within = |place, first: &str, last: &str| Some(Some((place, number(first)?, number(last)?)));
