@@ -1,10 +1,12 @@
 //! The neutral form of a call of a model: the request ([`conversation`]), the whole answer ([`reply`]), and the answer
-//! as a stream of events ([`event`]). Every dialect decodes to these types and encodes from them, so that no dialect
-//! needs to know another.
+//! as a stream of events ([`event`]); of a request for embeddings, both ([`embedding`]). Every dialect decodes to these
+//! types and encodes from them, so that no dialect needs to know another.
 
 pub mod cache;
 pub mod citation;
 pub mod conversation;
+pub mod decoded;
+pub mod embedding;
 pub mod event;
 pub mod extra;
 pub mod field;

@@ -140,7 +140,23 @@ pub fn thresholds(routes: &Routes, requested: &str) -> Option<RangeInclusive<u64
 
 /// Plans `requested`: an alias of the caller, or `provider/model`. `input` must have been counted as far as
 /// [`count_to`] says; where it says `None`, any value serves.
+///
+/// # Errors
+/// When `requested` leads to no target.
 pub fn plan(routes: &Routes, requested: &str, input: InputTokens) -> Result<Plan, NoTarget> {
+    planned(routes, requested, Some(input))
+}
+
+/// As [`plan`], by the target models alone: for requests that are no chats. A light model stands in for a model that
+/// chats.
+///
+/// # Errors
+/// As [`plan`].
+pub fn without_light(routes: &Routes, requested: &str) -> Result<Plan, NoTarget> {
+    planned(routes, requested, None)
+}
+
+fn planned(routes: &Routes, requested: &str, input: Option<InputTokens>) -> Result<Plan, NoTarget> {
     let aliases = chain(routes, requested);
     if aliases.is_empty() {
         return direct(routes, requested).map(|step| Plan { steps: vec![step] });
@@ -164,18 +180,21 @@ fn step(
     alias: &Alias,
     position: usize,
     aliases: &[&Alias],
-    input: InputTokens,
+    input: Option<InputTokens>,
 ) -> Result<Step, Invalid> {
     let first = position == 0;
-    let light = alias.light().filter(|(_, bound)| input.under(*bound));
+    let may_be_light = alias.light().zip(input);
+    let light = may_be_light.filter(|((_, bound), input)| input.under(*bound));
     let target = alias.target_model.of(requested);
     let model = match light {
-        Some((model, _)) => model.clone(),
+        Some(((model, _), _)) => model.clone(),
         None => target.clone()?,
     };
-    let model_reason = match (light, alias.light()) {
-        (Some((_, bound)), _) => format!("input of {input} tokens is under {bound}: light model {model}"),
-        (None, Some((_, bound))) => format!("input of {input} tokens is not under {bound}: target model {model}"),
+    let model_reason = match (light, may_be_light) {
+        (Some(((_, bound), input)), _) => format!("input of {input} tokens is under {bound}: light model {model}"),
+        (None, Some(((_, bound), input))) => {
+            format!("input of {input} tokens is not under {bound}: target model {model}")
+        }
         (None, None) => format!("target model {model}"),
     };
     let reason = match position.checked_sub(1).and_then(|before| aliases.get(before)) {

@@ -29,7 +29,7 @@ impl Provider {
         }
     }
 
-    /// The dialects that its API speaks, the preferred one first.
+    /// The dialects in which its models chat, the preferred one first.
     pub const fn dialects(self) -> &'static [Dialect] {
         match self {
             Self::OpenAi => &[Dialect::OpenAiChat, Dialect::OpenAiResponses],
@@ -38,13 +38,22 @@ impl Provider {
         }
     }
 
-    /// The dialect in which a request that came in `ingress` is sent: the same one if the provider speaks it, so that
+    /// The dialect in which a chat that came in `ingress` is sent: the same one if the provider speaks it, so that
     /// the request can pass through, else the provider's first.
     pub fn dialect_for(self, ingress: Dialect) -> Dialect {
         let spoken = self.dialects();
         match spoken.first() {
             Some(first) if !spoken.contains(&ingress) => *first,
             _ => ingress,
+        }
+    }
+
+    /// The dialect in which its embeddings are asked for; `None` for a provider that has none.
+    pub const fn embeddings_dialect(self) -> Option<Dialect> {
+        match self {
+            Self::OpenAi => Some(Dialect::OpenAiEmbeddings),
+            Self::Anthropic => None,
+            Self::Gemini => Some(Dialect::Gemini),
         }
     }
 }
@@ -66,7 +75,7 @@ impl std::str::FromStr for Provider {
     }
 }
 
-/// A wire format of chat requests and answers: a client speaks one, a provider one or more.
+/// A wire format of requests and answers: a client speaks one, a provider one or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
@@ -74,15 +83,18 @@ pub enum Dialect {
     OpenAiChat,
     /// Anthropic Messages (`/v1/messages`).
     AnthropicMessages,
-    /// Gemini `generateContent` / `streamGenerateContent`.
+    /// Gemini: `generateContent` and `streamGenerateContent`, `embedContent` and `batchEmbedContents`.
     Gemini,
     /// OpenAI Responses (`/v1/responses`).
     OpenAiResponses,
+    /// OpenAI Embeddings (`/v1/embeddings`).
+    OpenAiEmbeddings,
 }
 
 impl Dialect {
     /// Every dialect, in the order of their declaration.
-    pub const ALL: [Self; 4] = [Self::OpenAiChat, Self::AnthropicMessages, Self::Gemini, Self::OpenAiResponses];
+    pub const ALL: [Self; 5] =
+        [Self::OpenAiChat, Self::AnthropicMessages, Self::Gemini, Self::OpenAiResponses, Self::OpenAiEmbeddings];
 
     /// The name in the API and the store.
     pub const fn as_str(self) -> &'static str {
@@ -91,6 +103,7 @@ impl Dialect {
             Self::AnthropicMessages => "anthropic_messages",
             Self::Gemini => "gemini",
             Self::OpenAiResponses => "openai_responses",
+            Self::OpenAiEmbeddings => "openai_embeddings",
         }
     }
 }

@@ -10,8 +10,9 @@ use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-/// The methods that a model of any provider can be called with.
+/// The methods that a model of any provider can be called with, and those of a model that makes embeddings.
 const METHODS: [&str; 3] = ["generateContent", "streamGenerateContent", "countTokens"];
+const EMBEDDING_METHODS: [&str; 2] = ["embedContent", "batchEmbedContents"];
 
 /// [The model resource](https://ai.google.dev/api/models#Model). The limits are those of the target, in tokens; a model that
 /// the price table does not list has none.
@@ -24,7 +25,7 @@ pub(crate) struct Model {
     input_token_limit: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_token_limit: Option<u64>,
-    supported_generation_methods: [&'static str; 3],
+    supported_generation_methods: &'static [&'static str],
 }
 
 #[derive(Serialize)]
@@ -59,11 +60,12 @@ fn model(routes: &Routes, name: &str, prices: &PriceTable) -> Result<Model, ApiE
     let plan = plan::plan(routes, name, InputTokens::Exact(u64::MAX))?;
     let target = plan.steps.first().ok_or_else(ApiError::internal)?;
     let facts = prices.facts(target.provider, target.model.as_str());
+    let embeds = prices.makes_embeddings(target.provider, target.model.as_str());
     Ok(Model {
         name: format!("models/{name}"),
         display_name: name.to_owned(),
         input_token_limit: facts.and_then(|facts| facts.context_window),
         output_token_limit: facts.and_then(|facts| facts.max_output),
-        supported_generation_methods: METHODS,
+        supported_generation_methods: if embeds { &EMBEDDING_METHODS } else { &METHODS },
     })
 }

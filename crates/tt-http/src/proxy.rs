@@ -37,17 +37,21 @@ use request_budget::NotReserved;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(6400);
 
-/// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent` and `:countTokens`.
+/// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent`, `:countTokens`, `:embedContent` and
+/// `:batchEmbedContents`.
 pub(crate) async fn generate_content(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let method = cx.param(0).rsplit_once(':').map_or("", |(_, method)| method);
-    if !matches!(method, "generateContent" | "streamGenerateContent" | "countTokens") {
+    if !matches!(
+        method,
+        "generateContent" | "streamGenerateContent" | "countTokens" | "embedContent" | "batchEmbedContents"
+    ) {
         return Err(ApiError::route_not_found());
     }
     complete(cx, caller).await
 }
 
-/// A call of a model: `POST /v1/chat/completions`, `POST /v1/messages`, `POST /v1/messages/count_tokens` and those of
-/// Gemini, each in the dialect of its path.
+/// A call of a model: `POST /v1/chat/completions`, `POST /v1/embeddings`, `POST /v1/messages`,
+/// `POST /v1/messages/count_tokens` and those of Gemini, each in the dialect of its path.
 pub(crate) async fn complete(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let dialect = cx.dialect.ok_or_else(ApiError::internal)?;
     let tags = admit::tags(cx.headers())?;

@@ -116,6 +116,7 @@ const OPENAI: Dialect = Dialect::OpenAiChat;
 const ANTHROPIC: Dialect = Dialect::AnthropicMessages;
 const GEMINI: Dialect = Dialect::Gemini;
 const RESPONSES: Dialect = Dialect::OpenAiResponses;
+const EMBEDDINGS: Dialect = Dialect::OpenAiEmbeddings;
 
 const NONE: Cap = Cap::Bytes(0);
 const SMALL: Cap = Cap::Bytes(16 * 1024);
@@ -176,6 +177,7 @@ static ROUTES: &[Route] = &[
     proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
     proxied(ANTHROPIC, Method::POST, "/v1/messages",      Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
     proxied(RESPONSES, Method::POST, "/v1/responses",     Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
+    proxied(EMBEDDINGS, Method::POST, "/v1/embeddings",   Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
     proxied(RESPONSES, Method::GET, "/v1/responses",      NONE,       public!(crate::responses::no_websocket)),
     proxied(ANTHROPIC, Method::POST, "/v1/messages/count_tokens", Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
     proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show)),

@@ -14,6 +14,8 @@ use http::{HeaderMap, Uri};
 use serde_json::Value;
 use tt_core::Dialect;
 use tt_core::call::conversation::{CacheTtl, Conversation};
+use tt_core::call::decoded::Decoded;
+use tt_core::call::embedding::{EmbeddingCall, EmbeddingReply};
 use tt_core::call::event::Event;
 use tt_core::call::field::Field;
 use tt_core::call::reply::Reply;
@@ -35,9 +37,11 @@ pub struct Codec {
     pub ingress: Option<&'static dyn Ingress>,
     /// The side of the provider.
     pub egress: &'static dyn Egress,
-    /// The translation of calls to this dialect; `None` where providers are called in it only for clients that speak it
+    /// The translation of chats to this dialect; `None` where providers are called in it only for clients that speak it
     /// too.
     pub translation: Option<&'static dyn Translation>,
+    /// The translation of requests for embeddings to this dialect; `None` where it has none.
+    pub embeddings: Option<&'static dyn EmbeddingsTranslation>,
 }
 
 /// A dialect that clients speak.
@@ -50,7 +54,7 @@ pub trait Ingress: Send + Sync + Debug {
     ///
     /// # Errors
     /// A body that is no request of this dialect, or that two readers could read in two ways (a key that stands twice).
-    fn scan(&self, head: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError>;
+    fn scan(&self, head: &Head<'_>, body: &Bytes) -> Result<ScannedRequest, RequestError>;
 
     /// Writes an error as the body of an answer.
     fn encode_error(&self, error: &PublicError<'_>) -> Bytes;
@@ -59,35 +63,47 @@ pub trait Ingress: Send + Sync + Debug {
     fn field(&self, field: &Field) -> String;
 }
 
+/// A client's request that has been scanned, by what it asks for.
+#[derive(Debug)]
+pub enum ScannedRequest {
+    /// An answer of a model that chats, or a count of its tokens.
+    Chat(Box<dyn ScannedChat>),
+    /// Embeddings.
+    Embeddings(Box<dyn ScannedEmbeddings>),
+}
+
+impl ScannedRequest {
+    /// The request, whatever it asks for.
+    pub fn get(&self) -> &dyn Scanned {
+        match self {
+            Self::Chat(chat) => chat.as_ref(),
+            Self::Embeddings(embeddings) => embeddings.as_ref(),
+        }
+    }
+
+    /// Reads the request in full. `body` must be the body that was scanned.
+    ///
+    /// # Errors
+    /// As [`ScannedChat::decode`] and [`ScannedEmbeddings::decode`].
+    pub fn decode(&self, body: &[u8]) -> Result<Decoded, RequestError> {
+        match self {
+            Self::Chat(chat) => chat.decode(body).map(|call| Decoded::Chat(call.into())),
+            Self::Embeddings(embeddings) => embeddings.decode(body).map(|call| Decoded::Embeddings(call.into())),
+        }
+    }
+}
+
 /// A client's request that has been scanned, with all that its dialect must remember until the answer is written.
 /// Methods that take `body` must be given the body that was scanned.
 pub trait Scanned: Send + Sync + Debug {
     /// The facts that a request has in every dialect.
     fn facts(&self) -> &Facts;
 
-    /// Reads the request in full.
-    ///
-    /// # Errors
-    /// The first field that cannot be read. A tool that is neither a function nor a custom one is malformed at
-    /// [`Field::ToolKind`].
-    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError>;
-
     /// The place of `field` in the body, for a dialect whose messages and tools are not one for one those of the neutral
     /// form. `None` where [`Ingress::field`] names it.
     fn field(&self, _field: &Field) -> Option<String> {
         None
     }
-
-    /// The form in which the client wants a streamed answer.
-    fn framing(&self) -> Framing {
-        Framing::Events
-    }
-
-    /// The facts of a decoded request that bound its cost.
-    ///
-    /// # Errors
-    /// `Unsupported` for a field that may have a fee of its own.
-    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError>;
 
     /// The request for a provider that speaks the same dialect: `body` in slices, with the model replaced by `model`
     /// and, where `cap` is given, the output limit of each choice by `cap` tokens.
@@ -107,16 +123,37 @@ pub trait Scanned: Send + Sync + Debug {
         Ok(None)
     }
 
-    /// The count of input tokens that the client asks for; `None` where it asks for an answer.
-    fn count(&self) -> Option<&dyn TokenCount> {
-        None
-    }
-
     /// Reads a whole answer of the same dialect that passes through as it came.
     ///
     /// # Errors
     /// `Refused` for an error object with a success status, `Protocol` for a body that is no answer.
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError>;
+}
+
+/// A request for an answer of a model that chats, or for a count of its tokens.
+pub trait ScannedChat: Scanned {
+    /// Reads the request in full.
+    ///
+    /// # Errors
+    /// The first field that cannot be read. A tool that is neither a function nor a custom one is malformed at
+    /// [`Field::ToolKind`].
+    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError>;
+
+    /// The form in which the client wants a streamed answer.
+    fn framing(&self) -> Framing {
+        Framing::Events
+    }
+
+    /// The facts of a decoded request that bound its cost.
+    ///
+    /// # Errors
+    /// `Unsupported` for a field that may have a fee of its own.
+    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError>;
+
+    /// The count of input tokens that the client asks for; `None` where it asks for an answer.
+    fn count(&self) -> Option<&dyn TokenCount> {
+        None
+    }
 
     /// Watches a stream of the same dialect that passes through as it came.
     fn observer(&self) -> Box<dyn Observer>;
@@ -126,6 +163,21 @@ pub trait Scanned: Send + Sync + Debug {
 
     /// Writes an answer as a stream.
     fn stream_encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder>;
+}
+
+/// A request for embeddings.
+pub trait ScannedEmbeddings: Scanned {
+    /// Reads the request in full.
+    ///
+    /// # Errors
+    /// The first field that cannot be read.
+    fn decode(&self, body: &[u8]) -> Result<EmbeddingCall, RequestError>;
+
+    /// True if every answer of the dialect has usage. It is counted here then if the provider reports none.
+    fn needs_usage(&self) -> bool;
+
+    /// Writes an answer.
+    fn encode_reply(&self, reply: &EmbeddingReply, context: &ReplyContext) -> Bytes;
 }
 
 /// A count of input tokens, which a client may ask for in the place of an answer.
@@ -183,6 +235,32 @@ pub trait Translation: Send + Sync + Debug {
 
     /// Makes a decoder for a streamed answer. `undo` comes from [`Encoded::undo`] of its request.
     fn stream_decoder(&self, undo: Undo) -> Box<dyn StreamDecoder>;
+}
+
+/// The side of a provider for requests for embeddings that come from clients of another dialect.
+pub trait EmbeddingsTranslation: Send + Sync + Debug {
+    /// Writes a request for `model`, and the path and query of the call.
+    ///
+    /// # Errors
+    /// `Unsupported` for what the target cannot embed, and for a model whose name a path cannot hold.
+    fn encode(&self, call: &EmbeddingCall, model: &str) -> Result<EncodedEmbeddings, RequestError>;
+
+    /// Reads an answer with a success status, which must have a vector for each of so many `inputs`.
+    ///
+    /// # Errors
+    /// `Refused` for an error object with a success status, `Protocol` for a body that is no answer.
+    fn decode_reply(&self, body: &[u8], inputs: usize) -> Result<EmbeddingReply, UpstreamError>;
+}
+
+/// A request for embeddings that has been encoded for a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncodedEmbeddings {
+    /// The path and query of the call, to be appended to the provider's base address.
+    pub path: Cow<'static, str>,
+    /// The JSON body of the request.
+    pub body: Vec<u8>,
+    /// The fields that were left out, or sent as something similar.
+    pub notes: Notes,
 }
 
 /// Reads a stream of one dialect, event by event. It is handed the data of each event

@@ -23,6 +23,7 @@ mod held;
 mod inline_media;
 mod object;
 pub mod openai_chat;
+mod openai_embeddings;
 mod openai_error;
 mod openai_models;
 mod openai_responses;
@@ -31,6 +32,7 @@ mod service_tier;
 mod short_name;
 mod signatures;
 mod text;
+mod vector;
 mod waiting_calls;
 
 /// The codec of a dialect.
@@ -40,5 +42,6 @@ pub const fn codec(dialect: Dialect) -> &'static Codec {
         Dialect::AnthropicMessages => &anthropic_messages::CODEC,
         Dialect::Gemini => &gemini::CODEC,
         Dialect::OpenAiResponses => &openai_responses::CODEC,
+        Dialect::OpenAiEmbeddings => &openai_embeddings::CODEC,
     }
 }

@@ -12,6 +12,7 @@ mod anthropic;
 mod anthropic_history;
 mod ask;
 mod behaviour;
+mod embeddings;
 mod gemini;
 mod gemini_history;
 mod journal;

@@ -12,6 +12,7 @@ use tt_testkit::{Client, World};
 use crate::ALONE;
 use crate::setup::alone;
 
+mod embeddings;
 mod host;
 mod probe;
 

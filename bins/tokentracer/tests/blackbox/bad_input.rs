@@ -22,6 +22,7 @@ fn calls(user: &User) -> Vec<Call> {
         (Method::POST, "/manage/aliases"),
         (Method::PATCH, "/manage/aliases/fast"),
         (Method::POST, "/v1/chat/completions"),
+        (Method::POST, "/v1/embeddings"),
     ]
     .into_iter()
     .map(|(method, path)| user.session.call(method, path).header("content-type", "application/json"))

@@ -23,6 +23,8 @@ mod connections;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod embeddings;
+#[cfg(test)]
 mod expect;
 #[cfg(test)]
 mod gaps;

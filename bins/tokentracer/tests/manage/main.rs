@@ -7,6 +7,7 @@ mod bodies;
 mod budgets;
 mod call_limit;
 mod cli;
+mod embeddings;
 mod export;
 mod hanging_up;
 mod holds;

@@ -124,6 +124,27 @@ pub enum Field {
         /// The path of the field, names joined by dots, such as `thinking_config`; empty for the whole object.
         name: String,
     },
+    /// A place in a request for embeddings, which no other request has.
+    Embeddings(EmbeddingField),
+}
+
+/// A place in a request for embeddings. Indices count from 0, as in
+/// [`EmbeddingCall::inputs`](super::embedding::EmbeddingCall::inputs).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EmbeddingField {
+    /// All inputs.
+    Inputs,
+    /// One input, by its index.
+    Input(usize),
+    /// One part of an input.
+    Part {
+        /// The index of the input.
+        input: usize,
+        /// The index of the part within the input.
+        part: usize,
+    },
+    /// The number of dimensions asked for, by the index of the input.
+    Dimensions(usize),
 }
 
 impl Field {

@@ -53,6 +53,17 @@ fn a_light_model_serves_exactly_under_the_threshold() {
 }
 
 #[test]
+fn a_request_that_is_no_chat_goes_to_the_target_models() {
+    let routes = Routes::new([light(1, Some(2), 100), light(2, None, 50)], []);
+    let plan = without_light(&routes, "a1").unwrap();
+    let steps: Vec<_> = plan.steps.iter().map(|step| (step.route, step.model.as_str(), step.reason.as_str())).collect();
+    let second = "fallback of alias a1: alias a2, target model target-2";
+    let first = (Route::Primary, "target-1", "alias a1: target model target-1");
+    assert_eq!(steps, [first, (Route::Fallback, "target-2", second)]);
+    assert_eq!(plan.steps[0].instead_of, None);
+}
+
+#[test]
 fn thresholds_span_the_chain() {
     let routes = Routes::new([light(1, Some(2), 100), alias(2, Some(3)), light(3, None, 50)], []);
     assert_eq!(thresholds(&routes, "a1"), Some(50..=100));

@@ -62,6 +62,11 @@ impl PriceTable {
         self.lookup(provider, model).map(|entry| &entry.facts)
     }
 
+    /// True if the table lists the model as one that makes embeddings.
+    pub fn makes_embeddings(&self, provider: Provider, model: &str) -> bool {
+        self.lookup(provider, model).is_some_and(|entry| entry.mode == Mode::Embedding)
+    }
+
     /// The provider's chat models, in alphabetical order: the model list until the provider's own is known. Models that
     /// exist only to be fine-tuned are left out, since they cannot be called.
     pub fn models(&self, provider: Provider) -> impl Iterator<Item = &str> {

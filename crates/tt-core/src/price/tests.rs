@@ -95,6 +95,41 @@ fn cached_sound_and_pictures_have_prices_of_their_own() {
 }
 
 #[test]
+fn embeddings_cost_what_was_read() {
+    let input = |input| Usage { input, ..Usage::default() };
+    assert_eq!(cost(OpenAi, "text-embedding-3-small", input(2)), Some(40));
+    assert_eq!(cost(OpenAi, "text-embedding-3-large", input(1000)), Some(130_000));
+    assert_eq!(cost(OpenAi, "text-embedding-ada-002", input(10)), Some(1000));
+    assert_eq!(cost(Gemini, "gemini-embedding-001", input(10)), Some(1500));
+    assert_eq!(cost(Gemini, "gemini-embedding-2", input(10)), Some(2000));
+    let table = PriceTable::builtin().unwrap();
+    assert!(table.makes_embeddings(Gemini, "gemini-embedding-001"));
+    assert!(table.makes_embeddings(OpenAi, "text-embedding-3-small"));
+    assert!(!table.makes_embeddings(OpenAi, "gpt-4o") && !table.makes_embeddings(OpenAi, "unknown"));
+}
+
+#[test]
+fn a_model_with_a_price_of_input_alone_prices_input() {
+    let json = r#"{"header": {"as_of": "2026-11-26", "unit_scale": 12}, "models": [
+        {"id": "e", "provider": "openai", "mode": "embedding", "prices": {"standard": {"input": 20000}}}]}"#;
+    let table = PriceTable::parse(json).unwrap();
+    let answer = reported(Usage { input: 100, ..Usage::default() });
+    assert_eq!(table.price(OpenAi, "e", None, &answer, now()), Some(NanoUsd(2000)));
+    let bound = CostBound {
+        input_tokens: 100,
+        output_tokens: 0,
+        choices: 1,
+        service_tier: None,
+        cache_write: None,
+        audio_input: false,
+        image_input: false,
+        audio_output: false,
+        region: None,
+    };
+    assert_eq!(table.worst_case(OpenAi, "e", &bound, now()), Some(NanoUsd(2000)));
+}
+
+#[test]
 fn fees_are_charged_as_the_model_lists_them() {
     let usage = Usage { input: 1000, ..Usage::default() };
     let with = |kind, unit, count| Reported { fees: vec![Fee { kind, count, unit }], ..reported(usage) };

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`OpenAttempt::failed`] | unbilled, unanswered, or billed in part: see there | stays open |
 //! | [`OpenAttempt::whole`] | the provider's usage, or a count (`estimated`) | `ok`, 200 |
+//! | [`OpenAttempt::whole_by_count`] | a count (`estimated`) that the client got too | `ok`, 200 |
 //! | [`OpenAttempt::broke`] | a count (`partial`), with the error | `error`, 200 |
 //! | [`OpenAttempt::client_left`] | a count (`partial`), with the error | `cancelled`, 499; the error of a client that was cut says so |
 //! | [`OpenAttempt::counted`] | unbilled: a count of tokens is free | `ok`, 200 |
@@ -250,6 +251,15 @@ impl OpenAttempt {
             served_model,
             latency_ms,
         });
+        self.settle(ended, End::Whole)
+    }
+
+    /// Settles a request whose provider ended its answer properly without usage, by the usage in `tally`, which was counted
+    /// here.
+    pub(super) fn whole_by_count(self, tally: Tally) -> Settling {
+        let latency_ms = self.meter.elapsed_ms();
+        let usage = tally.usage.clone().unwrap_or_default();
+        let ended = self.meter.ended(End::Whole.billed(usage, &tally, latency_ms));
         self.settle(ended, End::Whole)
     }
 

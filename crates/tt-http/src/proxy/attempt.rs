@@ -10,11 +10,13 @@ use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout, timeout_at};
+use tt_core::call::embedding::EmbeddingReply;
 use tt_core::plan::Step;
-use tt_core::{BaseUrl, Dialect};
+use tt_core::usage::Reported;
+use tt_core::{BaseUrl, Dialect, Provider, Usage};
 use tt_providers::tally::Tally;
 use tt_providers::upstream::{call, endpoint};
-use tt_providers::{Answer, Exchange, Target, Trust, UpstreamError, codec, decoded_bytes};
+use tt_providers::{Answer, Exchange, Target, Trust, UpstreamError, codec};
 
 use super::accounting::{Failed, OpenAttempt, Received};
 use super::held_body::HeldBody;
@@ -82,7 +84,7 @@ impl Outbound {
         cap: Option<u64>,
     ) -> Result<Self, Unready> {
         let key = view.keys.get(&step.key).ok_or(Unready::Key)?;
-        let dialect = step.provider.dialect_for(inbound.dialect());
+        let dialect = inbound.dialect_at(step.provider)?;
         let made = (cx.arrived_at.millis() / 1000, cx.id.0);
         let exchange = if dialect == inbound.dialect() {
             let target = Target { model: step.model.as_str(), facts: None };
@@ -169,32 +171,38 @@ async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttem
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(upstream.total_timeout), received)),
     };
     let read = |exchange: &Exchange, body| exchange.reply(body);
-    let Answer { body, usage, served_model, tally } = match read_answer(cx, &outbound, body, read).await {
+    let (answer, is_counted) = match read_answer(cx, &outbound, step.provider, body, read).await {
         Ok(answer) => answer,
         Err(error) => {
             return Err(attempt.failed(call::error_without_secret(error, &outbound.secret), Received::Head));
         }
     };
+    let Answer { body, usage, served_model, tally, .. } = answer;
     let (attempts, tally) = (attempt.number(), Tally { usage, served_model, ..tally });
     let body = HeldBody::of_answer(body, outbound.inbound.memory());
-    let counts = outbound.inbound.request().count().is_some();
-    let cost = if counts { attempt.counted().await } else { attempt.whole(Cow::Owned(tally)).await };
-    Ok(response_head::plain(step, attempts, outbound.cap.is_some(), cost, body))
+    let settling = if outbound.inbound.request().count().is_some() {
+        attempt.counted()
+    } else if is_counted {
+        attempt.whole_by_count(tally)
+    } else {
+        attempt.whole(Cow::Owned(tally))
+    };
+    Ok(response_head::plain(step, attempts, outbound.cap.is_some(), settling.await, body))
 }
 
-/// Reads a whole answer and writes it for the client, both by `read`.
+/// Reads a whole answer and writes it for the client, both by `read`. True beside it if its usage was counted here.
 async fn read_answer(
     cx: &Context,
     outbound: &Outbound,
+    provider: Provider,
     body: Bytes,
     read: impl FnOnce(&Exchange, Bytes) -> Result<Answer, UpstreamError> + Send + 'static,
-) -> Result<Answer, UpstreamError> {
-    let answer = if body.len() > LARGE_TO_READ {
+) -> Result<(Answer, bool), UpstreamError> {
+    let mut answer = if body.len() > LARGE_TO_READ {
         let (exchange, inbound) = (Arc::clone(&outbound.exchange), Arc::clone(&outbound.inbound));
         let work = move || {
             // The decoded answer and the one for the client live beside the one that was received.
-            let room = decoded_bytes(&body).saturating_add(body.len());
-            inbound.memory().hold(Part::Decoded, room)?;
+            inbound.memory().hold(Part::Decoded, exchange.answer_bytes(&body))?;
             let answer = read(&exchange, body);
             inbound.memory().release(Part::Decoded);
             answer
@@ -203,8 +211,26 @@ async fn read_answer(
     } else {
         read(&outbound.exchange, body)?
     };
+    let uncounted = answer.uncounted.take();
+    let is_counted = uncounted.is_some();
+    if let Some(reply) = uncounted {
+        // A box, because few answers are counted.
+        answer = Box::pin(counted(outbound, provider, reply)).await?;
+    }
     outbound.inbound.memory().hold(Part::Answer, answer.body.len())?;
-    Ok(answer)
+    Ok((answer, is_counted))
+}
+
+/// Writes embeddings with a count of the input's tokens, which their provider did not tell.
+async fn counted(outbound: &Outbound, provider: Provider, mut reply: EmbeddingReply) -> Result<Answer, UpstreamError> {
+    let exchange = Arc::clone(&outbound.exchange);
+    let write = move |tokens| {
+        let usage = Usage { input: tokens, ..Usage::default() };
+        reply.usage = Some(Reported { usage, ..Reported::default() });
+        exchange.embeddings(reply)
+    };
+    let written = outbound.inbound.count_and(provider, write).await;
+    written.map_err(|error| UpstreamError::Unread(error.message.clone()))
 }
 
 async fn stream(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttempt) -> Result<Reply, Box<Failed>> {
@@ -247,11 +273,12 @@ async fn whole_for_stream(
     let whole = async {
         let hold = |bytes| outbound.inbound.memory().hold(Part::Answer, bytes).map_err(UpstreamError::from);
         let body = call::collect(response.into_body(), LARGEST_ANSWER, upstream.idle_timeout, hold).await?;
-        read_answer(cx, &outbound, body, move |exchange, body| exchange.reply_as_stream(&body, made)).await
+        let read = move |exchange: &Exchange, body: Bytes| exchange.reply_as_stream(&body, made);
+        read_answer(cx, &outbound, step.provider, body, read).await
     };
     let read = timeout(upstream.total_timeout, whole).await;
-    let Answer { body, usage, served_model, tally } = match read {
-        Ok(Ok(answer)) => answer,
+    let Answer { body, usage, served_model, tally, .. } = match read {
+        Ok(Ok((answer, _))) => answer,
         Ok(Err(error)) => {
             return Err(attempt.failed(call::error_without_secret(error, &outbound.secret), Received::Head));
         }

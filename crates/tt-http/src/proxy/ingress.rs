@@ -145,12 +145,20 @@ impl Inbound {
         }
     }
 
+    /// The dialect in which `provider` is asked.
+    ///
+    /// # Errors
+    /// When the provider does not have what the client asks for.
+    pub(super) fn dialect_at(&self, provider: Provider) -> Result<Dialect, Unread> {
+        Ok(self.request.dialect_at(provider)?)
+    }
+
     /// Decodes the request, and keeps it decoded until it is encoded.
     ///
     /// # Errors
     /// When it cannot be read, or too much is asked of the server.
     pub(crate) async fn decode(self: &Arc<Self>) -> Result<(), ApiError> {
-        self.read_in_full(|request| request.call().map(|_| ())).await
+        self.read_in_full(|request| request.decoded().map(|_| ())).await
     }
 
     /// The input's tokens for `provider`, as exactly as a comparison with each of `thresholds` needs.
@@ -170,7 +178,7 @@ impl Inbound {
         }
     }
 
-    /// Counts something of the decoded request, on the threads for long computations: the tokenizer takes a while to load.
+    /// Counts something of the decoded chat, on the threads for long computations: the tokenizer takes a while to load.
     ///
     /// # Errors
     /// As [`Inbound::decode`].
@@ -200,9 +208,26 @@ impl Inbound {
     /// The input's tokens for `provider`, counted at once and at most [`MOST_COUNTED`]. It is `None` if the request cannot
     /// be read, or if there is no memory for it.
     pub(super) fn count_at_once(&self, provider: Provider) -> Option<InputTokens> {
-        let counted = self.decoded(|request| Ok(request.take_call()?.input_up_to(provider, MOST_COUNTED)));
+        let counted = self.decoded(|request| Ok(request.take_decoded()?.input_up_to(provider, MOST_COUNTED)));
         self.memory.release(Part::Decoded);
         counted.ok()
+    }
+
+    /// As [`Inbound::count_at_once`], on the threads for long computations, where `then` goes on with the number.
+    ///
+    /// # Errors
+    /// As [`Inbound::decode`].
+    pub(super) async fn count_and<T: Send + 'static>(
+        self: &Arc<Self>,
+        provider: Provider,
+        then: impl FnOnce(u64) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let count = move |request: &ClientRequest| {
+            Ok(then(request.take_decoded()?.input_up_to(provider, MOST_COUNTED).counted()))
+        };
+        let counted = self.decoded_elsewhere(count).await;
+        self.memory.release(Part::Decoded);
+        counted
     }
 
     /// Writes a small request for a target by `write`, and keeps it decoded no longer.
@@ -259,7 +284,7 @@ impl Inbound {
 
     /// Keeps the request decoded no longer. A large one is freed elsewhere: its many values take a worker thread long.
     pub(super) async fn forget_decoded(&self) {
-        if let Some(call) = self.request.forget_call() {
+        if let Some(call) = self.request.forget_decoded() {
             if self.is_large() {
                 // If too many computations wait, it is freed here.
                 let _freed = Box::pin(self.compute.run(self.user, move || drop(call))).await;
@@ -318,7 +343,7 @@ impl Inbound {
 impl Drop for Inbound {
     /// Frees a large decoded body elsewhere: a worker thread would take long for its many values.
     fn drop(&mut self) {
-        if let Some(call) = self.request.forget_call()
+        if let Some(call) = self.request.forget_decoded()
             && self.is_large()
         {
             self.compute.count(self.user, move |_| drop(call));

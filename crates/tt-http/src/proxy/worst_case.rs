@@ -5,7 +5,8 @@
 //! The tokens of a text are bounded twice. Its bytes cost nothing to know, and are some four times the tokens of English.
 //! Only where that does not fit the budget, tokens are counted (see [`tt_core::tokens::most_of_text`]).
 
-use tt_core::call::conversation::{Conversation, Format, Part};
+use tt_core::call::conversation::{Format, Part};
+use tt_core::call::decoded::Decoded;
 use tt_core::plan::Step;
 use tt_core::price::{CostBound, PriceTable};
 use tt_core::tokens::{LONGEST_TOKEN, most_of_media};
@@ -31,6 +32,8 @@ pub(super) struct Bounds {
     max_output_tokens: Option<u64>,
     choices: u64,
     service_tier: Option<String>,
+    /// The number of texts of which each may fill the context window: the inputs of a request for embeddings, else 1.
+    windows: u64,
 }
 
 /// The facts of a decoded request. They are kept in its place, since it may take much memory.
@@ -47,7 +50,7 @@ struct Contents {
 }
 
 impl Contents {
-    fn of(call: &Conversation, fees: CostFacts, targets: impl IntoIterator<Item = (Provider, ModelName)>) -> Self {
+    fn of(call: &Decoded, fees: CostFacts, targets: impl IntoIterator<Item = (Provider, ModelName)>) -> Self {
         let media_tokens = |(provider, model): (Provider, ModelName)| {
             let mut media = call.media().map(|part| most_of_media(part, provider, model.as_str()));
             let known = (!fees.by_reference).then_some(0);
@@ -56,12 +59,18 @@ impl Contents {
             ((provider, model), tokens)
         };
         let cites = |part: &Part| matches!(part, Part::Document(document) if document.citations);
+        let (has_tools, audio_output) = match call {
+            Decoded::Chat(call) => {
+                (!call.tools.is_empty() || call.format != Format::Text || call.media().any(cites), call.audio_output)
+            }
+            Decoded::Embeddings(_) => (false, false),
+        };
         Self {
             media_tokens: targets.into_iter().map(media_tokens).collect(),
             has_sound: call.media().any(|part| matches!(part, Part::Audio(_) | Part::Video(_))),
             has_pictures: call.media().any(|part| matches!(part, Part::Image(_) | Part::Document(_))),
-            has_tools: !call.tools.is_empty() || call.format != Format::Text || call.media().any(cites),
-            audio_output: call.audio_output,
+            has_tools,
+            audio_output,
         }
     }
 
@@ -115,14 +124,19 @@ impl Bounds {
         targets: impl IntoIterator<Item = (Provider, ModelName)>,
     ) -> Result<Self, RequestError> {
         let (facts, fees, bytes) = (request.facts(), request.fees()?, request.text_bytes()?);
+        let call = request.decoded()?;
         Ok(Self {
             ingress: request.ingress().dialect(),
-            contents: Contents::of(&*request.call()?, fees, targets),
+            contents: Contents::of(&call, fees, targets),
             fees,
             text: TextBound { bytes, tokens: bytes, may_be_counted: true },
             max_output_tokens: facts.max_output_tokens,
             choices: facts.choices.unwrap_or(1).max(1),
             service_tier: facts.service_tier.clone(),
+            windows: match &call {
+                Decoded::Chat(_) => 1,
+                Decoded::Embeddings(call) => call.inputs.len() as u64,
+            },
         })
     }
 
@@ -133,7 +147,7 @@ impl Bounds {
 
     /// True if the request may be sent with a lower limit of output tokens than the client asked for.
     pub(super) fn may_be_capped(&self) -> bool {
-        !self.fees.fixed_thinking
+        !self.fees.fixed_thinking && self.max_output_tokens != Some(0)
     }
 
     /// True if counting the tokens of the text may lower the bound.
@@ -199,7 +213,7 @@ impl Bounds {
             return Err(Unbounded::HostedTools);
         }
         let facts = prices.facts(provider, model);
-        let window = facts.and_then(|facts| facts.context_window);
+        let window = facts.and_then(|facts| facts.context_window).map(|window| window.saturating_mul(self.windows));
         let output = self.max_output_tokens.or(facts.and_then(|facts| facts.max_output));
         let added = if self.contents.has_tools { ADDED + ADDED_WITH_TOOLS } else { ADDED };
         let all = self.contents.media_tokens(step).map(|media| media.saturating_add(text_tokens).saturating_add(added));

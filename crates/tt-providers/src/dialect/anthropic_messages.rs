@@ -18,7 +18,7 @@ use tt_core::call::reply::Reply;
 
 use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
-    StreamDecoder, StreamEncoder, Target, TokenCount, Translation, Undo,
+    ScannedChat, ScannedRequest, StreamDecoder, StreamEncoder, Target, TokenCount, Translation, Undo,
 };
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -46,8 +46,12 @@ mod usage;
 mod wire;
 
 /// The codec of Anthropic Messages, with both sides.
-pub(crate) const CODEC: Codec =
-    Codec { ingress: Some(&AnthropicMessages), egress: &AnthropicMessages, translation: Some(&AnthropicMessages) };
+pub(crate) const CODEC: Codec = Codec {
+    ingress: Some(&AnthropicMessages),
+    egress: &AnthropicMessages,
+    translation: Some(&AnthropicMessages),
+    embeddings: None,
+};
 
 /// The implementation of both sides.
 #[derive(Debug)]
@@ -58,8 +62,8 @@ impl Ingress for AnthropicMessages {
         Dialect::AnthropicMessages
     }
 
-    fn scan(&self, head: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError> {
-        Ok(Box::new(scan::Scan::of(head, body)?))
+    fn scan(&self, head: &Head<'_>, body: &Bytes) -> Result<ScannedRequest, RequestError> {
+        Ok(ScannedRequest::Chat(Box::new(scan::Scan::of(head, body)?)))
     }
 
     fn encode_error(&self, error: &PublicError<'_>) -> Bytes {
@@ -76,14 +80,6 @@ impl Scanned for scan::Scan {
         &self.facts
     }
 
-    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
-        decode::decode_request(body)
-    }
-
-    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
-        fees::fees(call)
-    }
-
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
         self.splice(body, model, cap)
     }
@@ -92,12 +88,22 @@ impl Scanned for scan::Scan {
         Ok(Some(Cow::Borrowed(self.address())))
     }
 
-    fn count(&self) -> Option<&dyn TokenCount> {
-        if self.counts { Some(&scan::Count) } else { None }
-    }
-
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
         observe::observe_reply(body)
+    }
+}
+
+impl ScannedChat for scan::Scan {
+    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
+        decode::decode_request(body)
+    }
+
+    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
+        fees::fees(call)
+    }
+
+    fn count(&self) -> Option<&dyn TokenCount> {
+        if self.counts { Some(&scan::Count) } else { None }
     }
 
     fn observer(&self) -> Box<dyn Observer> {

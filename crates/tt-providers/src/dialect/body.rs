@@ -67,6 +67,11 @@ pub(super) fn malformed(param: &str, reason: &str) -> RequestError {
     RequestError::malformed(Field::written(param), reason)
 }
 
+/// The error for a body that lacks the field `param`.
+pub(super) fn missing(param: &str) -> RequestError {
+    RequestError::missing(Field::written(param))
+}
+
 /// Reads a value of the field `param`; `want` says what it must be. `None` for null.
 pub(super) fn typed<'a, T: Deserialize<'a>>(
     raw: &'a RawValue,

@@ -1,5 +1,5 @@
 //! Gemini [`generateContent` and `streamGenerateContent`](https://ai.google.dev/api/generate-content), for clients and for
-//! providers.
+//! providers; [`embeddings`] has `embedContent` and `batchEmbedContents`.
 //!
 //! The path of a call, and not the body, holds the model and the choice between a whole answer and a stream.
 
@@ -15,7 +15,7 @@ use tt_core::call::reply::Reply;
 
 use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts,
-    Scanned, StreamDecoder, StreamEncoder, Target, TokenCount, Translation, Undo,
+    Scanned, ScannedChat, ScannedRequest, StreamDecoder, StreamEncoder, Target, TokenCount, Translation, Undo,
 };
 use crate::error::RequestError;
 use crate::slices::Slices;
@@ -29,6 +29,7 @@ mod carried;
 mod contents;
 mod decode;
 mod elements;
+mod embeddings;
 mod error;
 mod family;
 mod fees;
@@ -52,8 +53,15 @@ mod tools;
 mod usage;
 mod wire;
 
+use path::Method;
+
 /// The codec of Gemini, with both sides.
-pub(crate) const CODEC: Codec = Codec { ingress: Some(&Gemini), egress: &Gemini, translation: Some(&Gemini) };
+pub(crate) const CODEC: Codec = Codec {
+    ingress: Some(&Gemini),
+    egress: &Gemini,
+    translation: Some(&Gemini),
+    embeddings: Some(&embeddings::Embeddings),
+};
 
 /// The implementation of both sides.
 #[derive(Debug)]
@@ -64,8 +72,16 @@ impl Ingress for Gemini {
         Dialect::Gemini
     }
 
-    fn scan(&self, head: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError> {
-        Ok(Box::new(scan::Scan::of(head, body)?))
+    fn scan(&self, head: &Head<'_>, body: &Bytes) -> Result<ScannedRequest, RequestError> {
+        let called = scan::called(head)?;
+        Ok(match called.method {
+            Method::Generate | Method::Stream | Method::CountTokens => {
+                ScannedRequest::Chat(Box::new(scan::Scan::of(called, body)?))
+            }
+            Method::Embed | Method::BatchEmbed => {
+                ScannedRequest::Embeddings(Box::new(embeddings::Scan::of(called.model, called.method, body)?))
+            }
+        })
     }
 
     fn encode_error(&self, error: &PublicError<'_>) -> Bytes {
@@ -82,30 +98,12 @@ impl Scanned for scan::Scan {
         &self.facts
     }
 
-    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
-        let (call, places) = decode::decode_request(body, &self.facts, self.method)?;
-        self.places.get_or_init(|| places);
-        Ok(call)
-    }
-
     fn field(&self, field: &Field) -> Option<String> {
         self.places.get()?.name(field)
     }
 
-    fn framing(&self) -> Framing {
-        self.framing
-    }
-
     fn path(&self, model: &str) -> Result<Option<Cow<'static, str>>, RequestError> {
         path::path(model, self.method).map(Some)
-    }
-
-    fn count(&self) -> Option<&dyn TokenCount> {
-        if self.method == path::Method::CountTokens { Some(&scan::Count) } else { None }
-    }
-
-    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
-        fees::fees(call)
     }
 
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
@@ -118,6 +116,26 @@ impl Scanned for scan::Scan {
 
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
         observe::observe_reply(body)
+    }
+}
+
+impl ScannedChat for scan::Scan {
+    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
+        let (call, places) = decode::decode_request(body, &self.facts, self.method)?;
+        self.places.get_or_init(|| places);
+        Ok(call)
+    }
+
+    fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    fn count(&self) -> Option<&dyn TokenCount> {
+        if self.method == Method::CountTokens { Some(&scan::Count) } else { None }
+    }
+
+    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
+        fees::fees(call)
     }
 
     fn observer(&self) -> Box<dyn Observer> {
@@ -135,7 +153,7 @@ impl Scanned for scan::Scan {
 
 impl Egress for Gemini {
     fn path(&self, model: &str, stream: bool) -> Result<Cow<'static, str>, RequestError> {
-        path::path(model, if stream { path::Method::Stream } else { path::Method::Generate })
+        path::path(model, if stream { Method::Stream } else { Method::Generate })
     }
 
     fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {

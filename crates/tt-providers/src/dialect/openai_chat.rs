@@ -12,7 +12,7 @@ use tt_core::call::reply::Reply;
 
 use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
-    StreamDecoder, StreamEncoder, Target, Translation, Undo,
+    ScannedChat, ScannedRequest, StreamDecoder, StreamEncoder, Target, Translation, Undo,
 };
 use crate::dialect::{openai_error as error, openai_models};
 use crate::error::RequestError;
@@ -36,7 +36,7 @@ mod wire;
 
 /// The codec of Chat Completions, with both sides.
 pub(crate) const CODEC: Codec =
-    Codec { ingress: Some(&OpenAiChat), egress: &OpenAiChat, translation: Some(&OpenAiChat) };
+    Codec { ingress: Some(&OpenAiChat), egress: &OpenAiChat, translation: Some(&OpenAiChat), embeddings: None };
 
 /// The implementation of both sides.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ impl Ingress for OpenAiChat {
         Dialect::OpenAiChat
     }
 
-    fn scan(&self, _: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError> {
-        Ok(Box::new(scan::Scan::of(body)?))
+    fn scan(&self, _: &Head<'_>, body: &Bytes) -> Result<ScannedRequest, RequestError> {
+        Ok(ScannedRequest::Chat(Box::new(scan::Scan::of(body)?)))
     }
 
     fn encode_error(&self, error: &PublicError<'_>) -> Bytes {
@@ -65,16 +65,8 @@ impl Scanned for scan::Scan {
         &self.facts
     }
 
-    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
-        request::decode_request(body)
-    }
-
     fn field(&self, field: &Field) -> Option<String> {
         (self.legacy_limit && *field == Field::MaxOutput).then(|| "max_tokens".to_owned())
-    }
-
-    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
-        fees::fees(call)
     }
 
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
@@ -83,6 +75,16 @@ impl Scanned for scan::Scan {
 
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
         observe::observe_reply(body)
+    }
+}
+
+impl ScannedChat for scan::Scan {
+    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
+        request::decode_request(body)
+    }
+
+    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
+        fees::fees(call)
     }
 
     fn observer(&self) -> Box<dyn Observer> {

@@ -18,7 +18,7 @@ use tt_core::call::reply::Reply;
 
 use crate::codec::{
     Codec, CostFacts, Egress, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
-    StreamEncoder,
+    ScannedChat, ScannedRequest, StreamEncoder,
 };
 use crate::dialect::{openai_error, openai_models};
 use crate::error::RequestError;
@@ -46,7 +46,8 @@ mod tool_names;
 mod usage;
 
 /// The codec of Responses. Calls of other clients go to OpenAI as Chat Completions.
-pub(crate) const CODEC: Codec = Codec { ingress: Some(&OpenAiResponses), egress: &OpenAiResponses, translation: None };
+pub(crate) const CODEC: Codec =
+    Codec { ingress: Some(&OpenAiResponses), egress: &OpenAiResponses, translation: None, embeddings: None };
 
 /// The implementation of both sides.
 #[derive(Debug)]
@@ -57,8 +58,8 @@ impl Ingress for OpenAiResponses {
         Dialect::OpenAiResponses
     }
 
-    fn scan(&self, _: &Head<'_>, body: &Bytes) -> Result<Box<dyn Scanned>, RequestError> {
-        Ok(Box::new(scan::Scan::of(body)?))
+    fn scan(&self, _: &Head<'_>, body: &Bytes) -> Result<ScannedRequest, RequestError> {
+        Ok(ScannedRequest::Chat(Box::new(scan::Scan::of(body)?)))
     }
 
     fn encode_error(&self, error: &PublicError<'_>) -> Bytes {
@@ -75,18 +76,8 @@ impl Scanned for scan::Scan {
         &self.facts
     }
 
-    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
-        let (call, decoded) = decode::decode_request(body)?;
-        self.decoded.get_or_init(|| decoded);
-        Ok(call)
-    }
-
     fn field(&self, field: &Field) -> Option<String> {
         self.decoded.get()?.places.name(field)
-    }
-
-    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
-        fees::fees(call)
     }
 
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
@@ -99,6 +90,18 @@ impl Scanned for scan::Scan {
 
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
         observe::observe_reply(body)
+    }
+}
+
+impl ScannedChat for scan::Scan {
+    fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
+        let (call, decoded) = decode::decode_request(body)?;
+        self.decoded.get_or_init(|| decoded);
+        Ok(call)
+    }
+
+    fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
+        fees::fees(call)
     }
 
     fn observer(&self) -> Box<dyn Observer> {

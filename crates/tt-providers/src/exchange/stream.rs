@@ -26,6 +26,8 @@ pub enum AnswerStream {
     PassThrough(Box<dyn Observer>),
     /// They speak different dialects: events are translated.
     Translated(Box<Translated>),
+    /// There is no stream, since the client asked for something that never comes as one. The account is empty.
+    Never(Box<Tally>),
 }
 
 /// A stream that is decoded and encoded again.
@@ -90,6 +92,7 @@ impl AnswerStream {
             return Ok(Step::default());
         }
         match self {
+            Self::Never(_) => Err(UpstreamError::Protocol("the answer came as a stream".to_owned())),
             Self::PassThrough(observer) => {
                 let seen = observer.data(&mended(&frame.data))?;
                 if !seen.done && !seen.unwanted {
@@ -116,6 +119,7 @@ impl AnswerStream {
     /// `Protocol` when the stream ended early.
     pub fn body_ended(&mut self, out: &mut BytesMut) -> Result<Step, UpstreamError> {
         match self {
+            Self::Never(_) => Ok(Step { content: false, done: true }),
             Self::PassThrough(observer) => observer.body_ended().map(|()| Step { content: false, done: true }),
             Self::Translated(stream) => {
                 let ended = stream.decoder.end(&mut stream.events);
@@ -128,6 +132,7 @@ impl AnswerStream {
     /// Appends the end of the stream that the client waits for.
     pub fn end(&mut self, out: &mut BytesMut) {
         match self {
+            Self::Never(_) => {}
             Self::PassThrough(observer) => observer.end(out),
             Self::Translated(stream) => {
                 stream.encoder.event(&Event::Done, out);
@@ -141,6 +146,7 @@ impl AnswerStream {
     /// Ends a stream that broke: appends `error`, after which nothing may be written.
     pub fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut) {
         match self {
+            Self::Never(_) => {}
             Self::PassThrough(observer) => observer.broke(error, out),
             Self::Translated(stream) => stream.encoder.broke(error, out),
         }
@@ -151,6 +157,7 @@ impl AnswerStream {
     /// it does not walk over what is kept.
     pub fn held_bytes(&self) -> usize {
         match self {
+            Self::Never(_) => 0,
             Self::PassThrough(observer) => observer.held_bytes(),
             Self::Translated(stream) => {
                 let codecs = stream.decoder.held_bytes() + stream.encoder.held_bytes();
@@ -163,6 +170,7 @@ impl AnswerStream {
     /// The account of the answer so far.
     pub fn tally(&mut self) -> &Tally {
         match self {
+            Self::Never(tally) => tally,
             Self::PassThrough(observer) => observer.tally(),
             Self::Translated(stream) => &stream.tally,
         }

@@ -14,7 +14,7 @@ mod requests;
 mod schemas;
 
 /// The most bytes that were allocated at once while `work` ran, beside those that were there before.
-fn peak<T>(work: impl FnOnce() -> T) -> usize {
+pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> usize {
     let counted = allocation_counter::measure(|| {
         black_box(work());
     });

@@ -47,6 +47,15 @@ impl Recording {
         }
     }
 
+    /// The dialect of this request for embeddings, if it is one.
+    pub(crate) fn of_embeddings(&self) -> Option<Dialect> {
+        match self.api.as_str() {
+            "embeddings" => Some(Dialect::OpenAiEmbeddings),
+            "batchEmbedContents" => Some(Dialect::Gemini),
+            _ => None,
+        }
+    }
+
     /// The request's body. On Azure the deployment in the path stands for the model, which is put in.
     pub(crate) fn request(&self) -> Value {
         let mut body = self.json["request"]["body"].clone();
@@ -91,6 +100,11 @@ pub(crate) fn made(dialect: Dialect, kind: &str) -> Vec<(String, Value)> {
     cases
 }
 
+/// A case of embeddings made by hand: its name and what it holds.
+pub(crate) fn embeddings(dialect: &str, kind: &str) -> Vec<(String, Value)> {
+    json_files(&folder(&format!("made/{dialect}/{kind}")))
+}
+
 /// Requests as real clients of a dialect sent them: the name of each, and the request.
 pub(crate) fn clients(dialect: Dialect) -> Vec<(String, Value)> {
     json_files(&folder(&format!("clients/{}", name(dialect))))
@@ -106,6 +120,7 @@ pub(crate) fn name(dialect: Dialect) -> &'static str {
         Dialect::AnthropicMessages => "anthropic_messages",
         Dialect::Gemini => "gemini",
         Dialect::OpenAiResponses => "openai_responses",
+        Dialect::OpenAiEmbeddings => "openai_embeddings",
     }
 }
 

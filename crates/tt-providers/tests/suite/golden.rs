@@ -5,6 +5,7 @@
 
 mod answers;
 pub(crate) mod client_side;
+mod embeddings;
 mod errors;
 mod generate_content;
 mod messages;

@@ -7,6 +7,7 @@ mod anthropic_messages;
 mod api;
 mod bounds;
 mod client;
+mod embeddings;
 mod fixtures;
 mod gemini;
 mod golden;

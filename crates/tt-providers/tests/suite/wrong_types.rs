@@ -226,7 +226,7 @@ fn the_error_has_the_shape_of_the_dialect() {
                 assert_eq!(violations.unwrap()[0]["field"], field.as_str(), "{written}");
             }
             Dialect::AnthropicMessages => assert_eq!(written["type"], "error", "{written}"),
-            Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiEmbeddings => {
                 assert_eq!(written["error"]["param"], field.as_str(), "{written}")
             }
         }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tt_core::Usage;
 
-use super::ask::{Answer, Ask, Finish, Format, Refusal, ToolChoice, words};
+use super::ask::{Answer, Ask, Finish, Format, Refusal, ToolChoice};
 use super::gemini_history as history;
 use super::json::{self, name_fits};
 
@@ -535,34 +535,4 @@ pub(super) fn count(body: &Value, model: &str) -> Result<(Value, Usage), Refusal
         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": ask.input_tokens}],
     });
     Ok((body, Usage { input: ask.input_tokens, ..Usage::default() }))
-}
-
-/// The answer to `:embedContent` and `:batchEmbedContents`. Neither reports usage.
-pub(super) fn embed(body: &Value, batch: bool) -> Result<Value, Refusal> {
-    let one = |request: &Value| {
-        known(
-            request,
-            &["model", "content", "taskType", "title", "outputDimensionality", "embedContentConfig"],
-            if batch { "requests[0]" } else { "" },
-        )?;
-        let parts = request.pointer("/content/parts").and_then(Value::as_array);
-        let text: String =
-            parts.into_iter().flatten().filter_map(|part| part.get("text").and_then(Value::as_str)).collect();
-        if words(&text) == 0 {
-            return Err(Refusal::bad("* EmbedContentRequest.content: content is empty\n"));
-        }
-        let dimensions = field(request, "outputDimensionality").and_then(Value::as_u64).unwrap_or(8).clamp(1, 4096);
-        Ok(json!({"values": json::vector(&text, dimensions)}))
-    };
-    if !batch {
-        return Ok(json!({"embedding": one(body)?}));
-    }
-    known(body, &["requests"], "")?;
-    let requests = body.get("requests").and_then(Value::as_array);
-    let all: Result<Vec<Value>, Refusal> = requests.into_iter().flatten().map(one).collect();
-    let all = all?;
-    if all.is_empty() {
-        return Err(Refusal::bad("* BatchEmbedContentsRequest.requests: requests is empty\n"));
-    }
-    Ok(json!({ "embeddings": all }))
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tt_core::Usage;
 
-use super::ask::{Answer, Ask, Call, Finish, Format, Refusal, ToolChoice, words};
+use super::ask::{Answer, Ask, Call, Finish, Format, Refusal, ToolChoice};
 use super::json::{self, name_fits};
 
 /// A constant, so that answers are the same each time.
@@ -467,47 +467,4 @@ pub(super) fn models() -> Value {
         .map(|id| json!({"id": id, "object": "model", "created": CREATED, "owned_by": "system"}))
         .collect();
     json!({"object": "list", "data": models})
-}
-
-/// `POST /v1/embeddings`: a vector per input, made from the text; `encoding_format` `base64` as SDKs ask for it.
-pub(super) fn embeddings(body: &Value) -> Result<(Value, Usage, String), Refusal> {
-    let model =
-        body.get("model").and_then(Value::as_str).ok_or_else(|| Refusal::bad("you must provide a model parameter"))?;
-    let inputs: Vec<String> = match body.get("input") {
-        Some(Value::String(text)) if !text.is_empty() => vec![text.clone()],
-        Some(Value::Array(all)) if !all.is_empty() && all.iter().all(Value::is_number) => vec![body.to_string()],
-        Some(Value::Array(all)) if !all.is_empty() => {
-            all.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect()
-        }
-        _ => {
-            return Err(Refusal::bad(
-                "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.",
-            ));
-        }
-    };
-    let dimensions = match json::given(body, "dimensions") {
-        None => 8,
-        Some(n) => n
-            .as_u64()
-            .filter(|n| (1..=4096).contains(n))
-            .ok_or_else(|| Refusal::bad("Invalid 'dimensions'.").param("dimensions"))?,
-    };
-    let base64 = body.get("encoding_format").is_some_and(|format| format == "base64");
-    let data: Vec<Value> = inputs
-        .iter()
-        .enumerate()
-        .map(|(index, text)| {
-            let vector = json::vector(text, dimensions);
-            let embedding = if base64 { json!(json::base64_floats(&vector)) } else { json!(vector) };
-            json!({"object": "embedding", "index": index, "embedding": embedding})
-        })
-        .collect();
-    let input = inputs.iter().map(|text| words(text)).sum();
-    let body = json!({
-        "object": "list",
-        "data": data,
-        "model": model,
-        "usage": {"prompt_tokens": input, "total_tokens": input},
-    });
-    Ok((body, Usage { input, ..Usage::default() }, model.to_owned()))
 }

@@ -12,7 +12,7 @@ use super::ask::{Answer, Ask, Refusal};
 use super::behaviour::{Behaviour, Fault};
 use super::journal::{Seen, Ticket};
 use super::respond::{Made, Payload};
-use super::{MockUpstream, State, anthropic, gemini, json as questions, openai, responses};
+use super::{MockUpstream, State, anthropic, embeddings, gemini, json as questions, openai, responses};
 
 /// The operation that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +173,9 @@ fn reply(
 ) -> Result<Made, Refusal> {
     let behaviour = || state.behaviour(seen);
     let value = |behaviour: &Behaviour, body: Value, usage: Option<Usage>| {
+        if behaviour.fault == Some(Fault::ResetAtOnce) {
+            return Made::reset(provider, serial, behaviour);
+        }
         if let Some(made) = Made::whole(state, provider, serial, behaviour, false) {
             return made;
         }
@@ -181,8 +184,9 @@ fn reply(
     let ask = match call {
         Call::Models => return Ok(Made::json(provider, serial, 200, &models(provider))),
         Call::Embeddings => {
-            let (body, usage, _) = openai::embeddings(body)?;
-            return Ok(value(&behaviour(), body, Some(usage)));
+            let behaviour = behaviour();
+            let (body, usage) = embeddings::openai(body, &behaviour)?;
+            return Ok(value(&behaviour, body, usage));
         }
         Call::CountTokens => {
             let ask = anthropic::check(body, true)?;
@@ -198,8 +202,11 @@ fn reply(
                 let (body, _) = gemini::count(body, model)?;
                 return Ok(value(&behaviour(), body, None));
             }
-            "embedContent" => return Ok(value(&behaviour(), gemini::embed(body, false)?, None)),
-            "batchEmbedContents" => return Ok(value(&behaviour(), gemini::embed(body, true)?, None)),
+            "embedContent" | "batchEmbedContents" => {
+                let behaviour = behaviour();
+                let (body, usage) = embeddings::gemini(body, model, method == "batchEmbedContents", &behaviour)?;
+                return Ok(value(&behaviour, body, usage));
+            }
             other => {
                 return Err(Refusal::new(
                     404,

@@ -419,6 +419,14 @@ async fn the_other_endpoints_answer_in_their_shapes() {
     let answer = post.json(&json!({"model": "text-embedding-3-small", "input": ["a b", "c"]})).send().await.expect(200);
     assert_eq!(answer.json()["data"].as_array().unwrap().len(), 2);
     assert_eq!(answer.json()["usage"]["prompt_tokens"], 3);
+    let content = |text: &str| json!({"model": "models/gemini-embedding-2", "content": {"parts": [{"text": text}]}});
+    let embed = |method: &str, body: &Value| gemini(&mock, &format!("gemini-embedding-2:{method}"), body).send();
+    let answer = embed("batchEmbedContents", &json!({"requests": [content("a b"), content("c")]})).await.expect(200);
+    assert_eq!(answer.json()["embeddings"].as_array().unwrap().len(), 2);
+    assert_eq!(answer.json()["usageMetadata"]["promptTokenCount"], 3);
+    let answer = embed("embedContent", &content("a b")).await.expect(200).json();
+    assert_eq!(answer["embedding"]["values"].as_array().unwrap().len(), 8);
+    embed("batchEmbedContents", &json!({"requests": vec![content("a"); 101]})).await.expect(400);
     let count = client.post("/v1/messages/count_tokens").header("x-api-key", "sk-ant-mock");
     let answer = count.header("anthropic-version", "2023-06-01").json(&chat("claude-sonnet-4-5")).send().await;
     assert_eq!(answer.expect(200).json(), json!({"input_tokens": 3}));

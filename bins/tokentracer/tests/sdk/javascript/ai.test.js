@@ -5,9 +5,9 @@ import { test } from "node:test";
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
-import { generateObject, generateText, stepCountIs, streamText, tool } from "ai";
+import { APICallError, embed, embedMany, generateObject, generateText, stepCountIs, streamText, tool } from "ai";
 import { z } from "zod";
-import { HELLO, KEY, PROVIDERS, URL, model, words } from "./setup.js";
+import { EMBEDDERS, HELLO, KEY, PROVIDERS, URL, model, words } from "./setup.js";
 
 const openai = createOpenAI({ baseURL: `${URL}/v1`, apiKey: KEY });
 const anthropic = createAnthropic({ baseURL: `${URL}/v1`, apiKey: KEY });
@@ -57,4 +57,25 @@ for (const [dialect, through] of Object.entries(DIALECTS)) {
       assert.equal(typeof answer.object.city, "string");
     });
   }
+}
+
+// A name with a slash is not a whole path here: the provider puts it behind `models/` itself.
+const EMBEDDINGS = { openai: openai.embeddingModel, google: google.embeddingModel };
+
+for (const [dialect, through] of Object.entries(EMBEDDINGS)) {
+  for (const provider of EMBEDDERS) {
+    test(`an embedding through ${dialect} of ${provider}`, async () => {
+      const one = await embed({ model: through(model(provider)), value: "one two", maxRetries: 0 });
+      assert.equal(one.embedding.length, 8);
+      const values = ["one two", "three"];
+      const several = await embedMany({ model: through(model(provider)), values, maxRetries: 0 });
+      assert.equal(several.embeddings.length, 2);
+      assert.deepEqual(several.embeddings[0], one.embedding);
+    });
+  }
+
+  test(`a provider without embeddings through ${dialect}`, async () => {
+    const asked = embed({ model: through(model("anthropic")), value: "one", maxRetries: 0 });
+    await assert.rejects(asked, (error) => APICallError.isInstance(error) && error.statusCode === 400);
+  });
 }

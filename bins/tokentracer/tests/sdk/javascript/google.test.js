@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError, FunctionCallingConfigMode, GoogleGenAI } from "@google/genai";
-import { HELLO, KEY, PROVIDERS, URL, WEATHER, model, words } from "./setup.js";
+import { EMBEDDERS, HELLO, KEY, PROVIDERS, URL, WEATHER, model, words } from "./setup.js";
 
 const client = new GoogleGenAI({ apiKey: KEY, httpOptions: { baseUrl: URL } });
 const { additionalProperties: _, ...parametersJsonSchema } = WEATHER;
@@ -60,3 +60,21 @@ for (const provider of PROVIDERS) {
     assert.equal(await status("nothing"), 404);
   });
 }
+
+for (const provider of EMBEDDERS) {
+  test(`embeddings of ${provider}`, async () => {
+    const name = model(provider);
+    const one = await client.models.embedContent({ model: name, contents: "one two" });
+    const several = await client.models.embedContent({ model: name, contents: ["one two", "three"] });
+    assert.deepEqual([one.embeddings.length, several.embeddings.length], [1, 2]);
+    assert.deepEqual(several.embeddings[0].values, one.embeddings[0].values);
+    const config = { outputDimensionality: 4, taskType: "RETRIEVAL_QUERY" };
+    const short = await client.models.embedContent({ model: name, contents: "one two", config });
+    assert.equal(short.embeddings[0].values.length, 4);
+  });
+}
+
+test("a provider without embeddings", async () => {
+  const asked = client.models.embedContent({ model: model("anthropic"), contents: "one" });
+  await assert.rejects(asked, (error) => error instanceof ApiError && error.status === 400);
+});

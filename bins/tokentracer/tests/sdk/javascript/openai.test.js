@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import OpenAI from "openai";
-import { HELLO, KEY, PROVIDERS, URL, WEATHER, model, words } from "./setup.js";
+import { EMBEDDERS, HELLO, KEY, PROVIDERS, URL, WEATHER, model, words } from "./setup.js";
 
 const client = new OpenAI({ baseURL: `${URL}/v1`, apiKey: KEY, maxRetries: 0 });
 const messages = [{ role: "user", content: HELLO }];
@@ -74,3 +74,21 @@ for (const provider of PROVIDERS) {
     }, OpenAI.APIError);
   });
 }
+
+for (const provider of EMBEDDERS) {
+  test(`embeddings of ${provider}`, async () => {
+    const ask = { model: model(provider), input: ["one two", "three"] };
+    const floats = await client.embeddings.create({ ...ask, encoding_format: "float" });
+    assert.deepEqual([floats.data.length, floats.usage.prompt_tokens], [2, 3]);
+    // The library asks for base64 where nothing is said, and decodes it.
+    const decoded = await client.embeddings.create(ask);
+    assert.deepEqual(decoded.data[0].embedding, floats.data[0].embedding);
+    const short = await client.embeddings.create({ ...ask, input: "one two", dimensions: 4 });
+    assert.equal(short.data[0].embedding.length, 4);
+  });
+}
+
+test("a provider without embeddings", async () => {
+  const asked = client.embeddings.create({ model: model("anthropic"), input: "one" });
+  await assert.rejects(asked, (error) => error instanceof OpenAI.BadRequestError && error.param === "model");
+});

@@ -4,6 +4,9 @@ export const URL = process.env.TOKENTRACER_URL;
 export const KEY = process.env.TOKENTRACER_API_KEY;
 
 export const PROVIDERS = ["openai", "anthropic", "gemini"];
+/** The providers that have embeddings. */
+export const EMBEDDERS = ["openai", "gemini"];
+
 export const HELLO = "Hello there, how are you?";
 
 export const WEATHER = {

@@ -75,6 +75,25 @@ def test_count_tokens(client, model):
     assert 0 < client.models.count_tokens(model=model(), contents=HELLO).total_tokens < 100
 
 
+@pytest.mark.parametrize("provider", ["openai", "gemini"])
+def test_embed_content(client, provider):
+    name = f"{provider}/mock-small"
+    one = client.models.embed_content(model=name, contents="one two")
+    assert len(one.embeddings) == 1
+    several = client.models.embed_content(model=name, contents=["one two", "three"])
+    assert [len(embedding.values) for embedding in several.embeddings] == [8, 8]
+    assert several.embeddings[0].values == one.embeddings[0].values
+    config = types.EmbedContentConfig(output_dimensionality=4, task_type="RETRIEVAL_QUERY")
+    short = client.models.embed_content(model=name, contents="one two", config=config)
+    assert len(short.embeddings[0].values) == 4
+
+
+def test_a_provider_without_embeddings(client):
+    with pytest.raises(errors.ClientError) as failed:
+        client.models.embed_content(model="anthropic/mock-small", contents="one")
+    assert (failed.value.code, failed.value.status) == (400, "INVALID_ARGUMENT")
+
+
 def test_models(client):
     assert any(listed.name.endswith("demo") for listed in client.models.list())
 

@@ -97,6 +97,33 @@ def test_responses_parse(client, model):
     assert isinstance(answer.output_parsed, City)
 
 
+@pytest.mark.parametrize("provider", ["openai", "gemini"])
+def test_embeddings(client, provider):
+    ask = {"model": f"{provider}/mock-small", "input": ["one two", "three"]}
+    floats = client.embeddings.create(encoding_format="float", **ask)
+    assert [item.index for item in floats.data] == [0, 1]
+    assert (floats.usage.prompt_tokens, floats.usage.total_tokens) == (3, 3)
+    # The library asks for base64 where nothing is said, and decodes it.
+    vectors = [item.embedding for item in client.embeddings.create(**ask).data]
+    assert vectors == [item.embedding for item in floats.data]
+    short = client.embeddings.create(model=ask["model"], input="one two", dimensions=4, user="ann")
+    assert len(short.data) == 1 and len(short.data[0].embedding) == 4
+
+
+def test_embeddings_of_tokens(client):
+    answer = client.embeddings.create(model="openai/mock-small", input=[[1, 2], [3]])
+    assert (len(answer.data), answer.usage.prompt_tokens) == (2, 3)
+    with pytest.raises(openai.BadRequestError) as failed:
+        client.embeddings.create(model="gemini/mock-small", input=[[1, 2], [3]])
+    assert failed.value.param == "input[0]"
+
+
+def test_a_provider_without_embeddings(client):
+    with pytest.raises(openai.BadRequestError) as failed:
+        client.embeddings.create(model="anthropic/mock-small", input="one")
+    assert (failed.value.param, failed.value.code) == ("model", "unsupported_parameter")
+
+
 def test_models(client):
     assert "demo" in [listed.id for listed in client.models.list()]
     assert client.models.retrieve("demo").id == "demo"

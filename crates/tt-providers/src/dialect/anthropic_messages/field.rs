@@ -57,6 +57,7 @@ pub(super) fn name(field: &Field) -> String {
         Field::CacheRetention => "prompt_cache_retention".into(),
         Field::Store => "store".into(),
         Field::State(field) => field.as_str().into(),
+        Field::Embeddings(_) => "input".into(),
         Field::Addressed { name, .. } => name.clone(),
     }
 }

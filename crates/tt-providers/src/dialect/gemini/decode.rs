@@ -14,6 +14,7 @@ use tt_core::Dialect;
 use tt_core::call::conversation::{CachePlan, Conversation, Image, Part, State, StateField};
 use tt_core::call::extra::Extra;
 
+pub(super) use self::contents::{inline, stored};
 use self::left_over::keep;
 use super::node::Node;
 use super::path::{COUNTED, Method};

@@ -41,6 +41,8 @@ pub(super) fn name(field: &Field) -> String {
         Field::ServiceTier => "serviceTier".into(),
         Field::Store => "store".into(),
         Field::State(field) => field.as_str().into(),
+        // A request for embeddings names them itself.
+        Field::Embeddings(_) => "content".into(),
         // Gemini's requests do not have these fields.
         Field::LogitBias => "logitBias".into(),
         Field::SpeakerName => "name".into(),

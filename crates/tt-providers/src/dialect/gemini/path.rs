@@ -21,6 +21,8 @@ pub(super) enum Method {
     Generate,
     Stream,
     CountTokens,
+    Embed,
+    BatchEmbed,
 }
 
 impl Method {
@@ -30,6 +32,8 @@ impl Method {
             "generateContent" => Some(Self::Generate),
             "streamGenerateContent" => Some(Self::Stream),
             "countTokens" => Some(Self::CountTokens),
+            "embedContent" => Some(Self::Embed),
+            "batchEmbedContents" => Some(Self::BatchEmbed),
             _ => None,
         }
     }
@@ -40,8 +44,15 @@ impl Method {
             Self::Generate => "generateContent",
             Self::Stream => "streamGenerateContent?alt=sse",
             Self::CountTokens => "countTokens",
+            Self::Embed => "embedContent",
+            Self::BatchEmbed => "batchEmbedContents",
         }
     }
+}
+
+/// The name of a model as bodies have it, with its collection.
+pub(super) fn named(model: &str) -> String {
+    if model.contains('/') { model.to_owned() } else { format!("models/{model}") }
 }
 
 /// `models/{model}:generateContent`; a tuned model's name brings its own collection.
@@ -71,6 +82,8 @@ mod tests {
                 "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
             ),
             ("tunedModels/my-model", Method::CountTokens, "/v1beta/tunedModels/my-model:countTokens"),
+            ("m", Method::Embed, "/v1beta/models/m:embedContent"),
+            ("m", Method::BatchEmbed, "/v1beta/models/m:batchEmbedContents"),
             ("a/../b:c", Method::Generate, "/v1beta/models/a%2F..%2Fb%3Ac:generateContent"),
         ] {
             assert_eq!(path(model, method).unwrap(), want);

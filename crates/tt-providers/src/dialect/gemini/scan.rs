@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::carried;
 use super::contents::NO_SIGNATURE;
 use super::decode::tier_word;
-use super::path::{COUNTED, Method};
+use super::path::{COUNTED, Method, named};
 use super::places::Places;
 use super::{node, observe};
 use crate::codec::{Facts, Framing, Head, TokenCount};
@@ -79,13 +79,13 @@ impl Limit {
 }
 
 impl Scan {
-    /// Scans a request. Values are skipped without recursion, so that nesting of any depth is safe here.
+    /// Scans a request of a chat. Values are skipped without recursion, so that nesting of any depth is safe here.
     ///
     /// # Errors
-    /// `Malformed`, naming the field, for a path that is no call of a model, a key that stands twice (in two spellings
+    /// `Malformed`, naming the field, for a key that stands twice (in two spellings
     /// too) or differs from a priced one by case only, and for values of the wrong type; `InvalidJson`.
-    pub(super) fn of(head: &Head<'_>, body: &Bytes) -> Result<Self, RequestError> {
-        let Called { model, method, framing } = called(head)?;
+    pub(super) fn of(called: Called, body: &Bytes) -> Result<Self, RequestError> {
+        let Called { model, method, framing } = called;
         let text = body::text(body)?;
         let fields = Fields::of(text, "", &PRICED)?;
         let fields = match inner(&fields, method)? {
@@ -133,8 +133,7 @@ impl Scan {
     pub(super) fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
         let mut edits = Vec::new();
         if let Some(at) = &self.model_at {
-            let whole = if model.contains('/') { model.to_owned() } else { format!("models/{model}") };
-            edits.push((at.clone(), serde_json::Value::from(whole).to_string().into()));
+            edits.push((at.clone(), serde_json::Value::from(named(model)).to_string().into()));
         }
         let comma = |empty: bool| if empty { "" } else { "," };
         if let Some(cap) = cap {
@@ -180,9 +179,9 @@ impl TokenCount for Count {
 }
 
 /// The call that the path and the query ask for.
-struct Called {
-    model: String,
-    method: Method,
+pub(super) struct Called {
+    pub(super) model: String,
+    pub(super) method: Method,
     framing: Framing,
 }
 
@@ -191,9 +190,10 @@ struct Called {
 ///
 /// # Errors
 /// `Malformed` for another path, and for a form of answers that Gemini does not have.
-fn called(head: &Head<'_>) -> Result<Called, RequestError> {
+pub(super) fn called(head: &Head<'_>) -> Result<Called, RequestError> {
     let no_call = || {
-        malformed("model", "the path must be models/{model}:generateContent, :streamGenerateContent or :countTokens")
+        let methods = ":generateContent, :streamGenerateContent, :countTokens, :embedContent or :batchEmbedContents";
+        malformed("model", &format!("the path must be models/{{model}}{methods}"))
     };
     let (_, call) = head.uri.path().split_once("/models/").ok_or_else(no_call)?;
     let (model, method) = call.rsplit_once(':').ok_or_else(no_call)?;

@@ -19,6 +19,8 @@ struct Metadata {
     /// The tokens that the provider's own tools fed back as input.
     tool_use_prompt_token_count: Option<u64>,
     total_token_count: Option<u64>,
+    /// Embeddings have it under another name.
+    #[serde(alias = "promptTokenDetails")]
     prompt_tokens_details: Option<Vec<Modality>>,
     cache_tokens_details: Option<Vec<Modality>>,
     candidates_tokens_details: Option<Vec<Modality>>,

@@ -55,6 +55,7 @@ pub(super) fn name(field: &Field) -> String {
         Field::CacheRetention => "prompt_cache_retention".into(),
         Field::Store => "store".into(),
         Field::State(field) => field.as_str().into(),
+        Field::Embeddings(_) => "input".into(),
         Field::Addressed { to, name } => {
             let addressee = ADDRESSEES.iter().find(|(_, dialect)| dialect == to).map_or("", |(addressee, _)| addressee);
             let path = [addressee, name].into_iter().filter(|part| !part.is_empty());

@@ -18,7 +18,7 @@ fn found(target: &str) -> Vec<Vec<u8>> {
 
 /// `body` once for each dialect, whose number stands before it.
 fn for_each_dialect(body: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    (0..4).map(move |kind| [&[kind], body].concat())
+    (0..5).map(move |kind| [&[kind], body].concat())
 }
 
 #[test]
@@ -26,6 +26,10 @@ fn requests() {
     gemini_requests::hostile(2000).iter().step_by(7).for_each(|body| properties::request(body.as_bytes()));
     found("requests").iter().for_each(|input| properties::request(input));
     hostile(4000).iter().for_each(|(_, body)| properties::request(body.as_bytes()));
+    for element in ["1", "\"\"", "[1]", "{}", "{\"model\":\"m\"}", "{\"content\":{\"parts\":[{\"text\":\"\"}]}}"] {
+        let list = format!("[{}]", vec![element; 2000].join(","));
+        properties::request(format!("{{\"model\":\"m\",\"input\":{list},\"requests\":{list}}}").as_bytes());
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use tt_core::Dialect;
 use tt_core::call::conversation::Conversation;
-use tt_providers::codec::Head;
+use tt_providers::codec::{Head, ScannedRequest};
 use tt_providers::{RequestError, decoded_bytes};
 
 use super::peak;
@@ -113,7 +113,8 @@ fn messages_request(body: &[u8]) -> Result<Conversation, RequestError> {
     let ingress = tt_providers::codec(Dialect::AnthropicMessages).ingress.unwrap();
     let (uri, headers) = (Uri::from_static("/"), HeaderMap::new());
     let scanned = ingress.scan(&Head { uri: &uri, headers: &headers }, &Bytes::from_static(br#"{"model":"m"}"#))?;
-    scanned.decode(body)
+    let ScannedRequest::Chat(chat) = scanned else { panic!("a request of Messages is a chat") };
+    chat.decode(body)
 }
 
 /// The memory that decoding `body` takes, as a request and as an answer of each dialect.

@@ -13,10 +13,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use tt_core::call::conversation::Conversation;
+use tt_core::call::decoded::Decoded;
+use tt_core::call::embedding::EmbeddingCall;
 use tt_core::client::AskedBy;
 use tt_core::model::{Capabilities, ModelFacts};
 use tt_core::{BaseUrl, Dialect, Provider, Tags};
-use tt_providers::codec::{Head, Ingress, StreamEncoder, Target, Undo};
+use tt_providers::codec::{Head, Ingress, ScannedRequest, StreamEncoder, Target, Undo};
 use tt_providers::openai_chat::{observe, reply, stream};
 use tt_providers::provider::api;
 use tt_providers::sse::{Frame, Framer};
@@ -39,11 +41,19 @@ const INLINED: usize = 12 << 20;
 const ANSWERED: usize = 1 << 20;
 
 /// The dialects of clients.
-const DIALECTS: [Dialect; 4] =
-    [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini, Dialect::OpenAiResponses];
+const DIALECTS: [Dialect; 5] = [
+    Dialect::OpenAiChat,
+    Dialect::AnthropicMessages,
+    Dialect::Gemini,
+    Dialect::OpenAiResponses,
+    Dialect::OpenAiEmbeddings,
+];
 
-/// A path that names a model and asks for a stream, as Gemini's clients write it; the other dialects read neither there.
+/// Paths that name a model and ask for a stream or for embeddings, as Gemini's clients write them; the other dialects read
+/// nothing there.
 const STREAM: &str = "/v1beta/models/m:streamGenerateContent?alt=sse";
+const EMBED: &str = "/v1beta/models/m:embedContent";
+const BATCH: &str = "/v1beta/models/m:batchEmbedContents";
 
 /// Runs `work` on an input of `length` bytes.
 ///
@@ -107,15 +117,18 @@ fn encode(call: &Conversation, body: &[u8]) {
 /// The body of a client's request: scanned, passed through, decoded, and encoded for every dialect.
 pub(crate) fn request(body: &[u8]) {
     let body = Bytes::copy_from_slice(body);
-    DIALECTS.into_iter().filter_map(|dialect| codec(dialect).ingress).for_each(|ingress| request_of(ingress, &body));
+    for ingress in DIALECTS.into_iter().filter_map(|dialect| codec(dialect).ingress) {
+        let paths: &[_] = if ingress.dialect() == Dialect::Gemini { &[STREAM, EMBED, BATCH] } else { &[STREAM] };
+        paths.iter().for_each(|path| request_of(ingress, path, &body));
+    }
 }
 
-fn request_of(ingress: &dyn Ingress, body: &Bytes) {
-    let (uri, headers) = (Uri::from_static(STREAM), HeaderMap::new());
+fn request_of(ingress: &dyn Ingress, path: &'static str, body: &Bytes) {
+    let (uri, headers) = (Uri::from_static(path), HeaderMap::new());
     let head = Head { uri: &uri, headers: &headers };
     let scanned = bounded("scanning a body", body.len(), SMALL, || ingress.scan(&head, body));
     let Ok(scanned) = scanned else { return };
-    black_box(scanned.splice(body, "model", Some(5)).to_vec());
+    black_box(scanned.get().splice(body, "model", Some(5)).to_vec());
     let bound = decoded_bytes(body);
     let call = bounded("decoding a request", body.len(), SMALL, || {
         let mut call = None;
@@ -128,9 +141,29 @@ fn request_of(ingress: &dyn Ingress, body: &Bytes) {
         );
         call.expect("the request was decoded")
     });
-    let Ok(call) = call else { return };
-    drop(scanned.fees(&call));
-    encode(&call, body);
+    match (&scanned, call) {
+        (ScannedRequest::Chat(chat), Ok(Decoded::Chat(call))) => {
+            drop(chat.fees(&call));
+            encode(&call, body);
+        }
+        (_, Ok(Decoded::Embeddings(call))) => encode_embeddings(&call, body),
+        _ => {}
+    }
+}
+
+/// Encodes `call`, which `body` was decoded to, for every dialect that has embeddings.
+fn encode_embeddings(call: &EmbeddingCall, body: &[u8]) {
+    for translation in DIALECTS.into_iter().filter_map(|dialect| codec(dialect).embeddings) {
+        let encoded =
+            bounded("encoding embeddings", body.len(), SMALL, || translation.encode(call, "gemini-embedding-001"));
+        match encoded {
+            Ok(encoded) => {
+                serde_json::from_slice::<serde::de::IgnoredAny>(&encoded.body).expect("a request is JSON");
+                black_box(encoded.notes.named(|field| format!("{field:?}")));
+            }
+            Err(error) => drop(error.in_words(|field| format!("{field:?}"))),
+        }
+    }
 }
 
 /// A JSON Schema, as that of a tool and as that of an answer.
@@ -159,6 +192,13 @@ pub(crate) fn answer(input: &[u8]) {
     for client in DIALECTS {
         let Some(exchange) = exchange(client, dialect) else { continue };
         drop(bounded("an answer for a client", body.len(), ANSWERED, || exchange.reply(Bytes::copy_from_slice(body))));
+    }
+    if let Some(embeddings) = codec(dialect).embeddings {
+        let decoded = bounded("decoding embeddings", body.len(), ANSWERED, || embeddings.decode_reply(body, 1));
+        drop(decoded);
+        let batch = (EMBED, r#"{"content":{"parts":[{"text":"x"}]}}"#);
+        let exchange = exchange_of(Dialect::Gemini, batch, dialect);
+        drop(bounded("embeddings for a client", body.len(), ANSWERED, || exchange.reply(Bytes::copy_from_slice(body))));
     }
     let decoded = codec(dialect).translation.map(|translation| {
         bounded("decoding an answer", body.len(), ANSWERED, || translation.decode_reply(body, &undo))
@@ -316,9 +356,11 @@ fn undo() -> Undo {
 /// served, and for a provider's that other clients are not translated to. The tool is one of OpenAI's dialects, since the
 /// others have no custom ones.
 fn exchange(client: Dialect, dialect: Dialect) -> Option<Exchange> {
-    let ingress = codec(client).ingress?;
-    if client != dialect {
-        codec(dialect).translation?;
+    codec(client).ingress?;
+    match client {
+        _ if client == dialect => {}
+        Dialect::OpenAiEmbeddings => drop(codec(dialect).embeddings?),
+        _ => drop(codec(dialect).translation?),
     }
     let body = match client {
         Dialect::OpenAiChat => {
@@ -330,11 +372,17 @@ fn exchange(client: Dialect, dialect: Dialect) -> Option<Exchange> {
         }
         Dialect::Gemini => r#"{"contents":[{"parts":[{"text":"x"}]}]}"#,
         Dialect::OpenAiResponses => r#"{"model":"m","stream":true,"input":"x","tools":[{"type":"custom","name":"g"}]}"#,
+        Dialect::OpenAiEmbeddings => r#"{"model":"m","input":"x","encoding_format":"base64"}"#,
     };
-    let (uri, headers) = (Uri::from_static(STREAM), HeaderMap::new());
+    Some(exchange_of(client, (STREAM, body), dialect))
+}
+
+fn exchange_of(client: Dialect, (path, body): (&'static str, &'static str), dialect: Dialect) -> Exchange {
+    let (uri, headers) = (Uri::from_static(path), HeaderMap::new());
     let head = Head { uri: &uri, headers: &headers };
+    let ingress = codec(client).ingress.expect("clients speak it");
     let request = ClientRequest::read(ingress, &head, Bytes::from_static(body.as_bytes())).expect("it is a request");
     let target = Target { model: "m", facts: None };
     let exchange = Exchange::new(&Arc::new(request), dialect, target, None, (0, Uuid::nil()));
-    Some(exchange.expect("every dialect takes the request"))
+    exchange.expect("every dialect takes the request")
 }

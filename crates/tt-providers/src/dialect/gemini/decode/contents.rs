@@ -280,14 +280,20 @@ fn said(response: &RawValue, path: &Path<'_>) -> Result<(String, bool), RequestE
     Ok((compact(response.get()), false))
 }
 
-fn inline(blob: &Node<'_, '_>, part: &Node<'_, '_>, signature: Option<Signature>) -> Result<Part, RequestError> {
+/// Reads `inlineData` of a part.
+pub(in crate::dialect::gemini) fn inline(
+    blob: &Node<'_, '_>,
+    part: &Node<'_, '_>,
+    signature: Option<Signature>,
+) -> Result<Part, RequestError> {
     let data = plain_base64(blob.need_string("data")?);
     let title = blob.string("displayName")?;
     let drawn = drawn(blob.need_string("mimeType")?.to_ascii_lowercase(), data, signature);
     finished(drawn, title, part)
 }
 
-fn stored(file: &Node<'_, '_>, part: &Node<'_, '_>) -> Result<Part, RequestError> {
+/// Reads `fileData` of a part.
+pub(in crate::dialect::gemini) fn stored(file: &Node<'_, '_>, part: &Node<'_, '_>) -> Result<Part, RequestError> {
     let (url, mime) = (file.need_string("fileUri")?, file.string("mimeType")?);
     let title = file.string("displayName")?;
     let kind = mime.as_deref().or_else(|| by_extension(&url));
