@@ -109,9 +109,10 @@ pub trait Scanned: Send + Sync + Debug {
     /// and, where `cap` is given, the output limit of each choice by `cap` tokens.
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices;
 
-    /// True if [`Scanned::splice`] leaves out signatures that providers of other dialects made.
-    fn splices_signatures(&self) -> bool {
-        false
+    /// The notes of the fields that [`Scanned::splice`] leaves out or changes beside the model and the limit: thinking and
+    /// signatures of other providers.
+    fn splice_notes(&self) -> Notes {
+        Notes::default()
     }
 
     /// The path and query of the call of `model` at a provider that speaks the same dialect; `None` where

@@ -310,11 +310,7 @@ impl Exchange {
         let own = request.scanned().path(model)?;
         let path = own.map_or_else(|| codec(dialect).egress.path(model, request.facts().stream), Ok)?;
         let body = request.scanned().splice(&request.body, model, cap);
-        let mut notes = Notes::default();
-        if request.scanned().splices_signatures() {
-            notes.dropped(Field::Signatures, "only the provider that made it can read it");
-        }
-        let notes = request.named(&notes, model);
+        let notes = request.named(&request.scanned().splice_notes(), model);
         Ok(Self { request: Arc::clone(request), path, body, notes, way: Way::PassThrough })
     }
 

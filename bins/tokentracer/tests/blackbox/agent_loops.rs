@@ -65,10 +65,11 @@ struct Chat {
 }
 
 impl Chat {
-    async fn run(self, user: &User, provider: Provider) {
+    async fn run(self, user: &User, providers: impl Fn(usize) -> Provider) {
         let tool = |name: &str| json!({"type": "function", "function": {"name": name, "parameters": schema()}});
         let mut messages = vec![json!({"role": "user", "content": ROUNDS[0]})];
-        for result in &ROUNDS[1..] {
+        for (round, result) in ROUNDS[1..].iter().enumerate() {
+            let provider = providers(round);
             let message = self.ask(user, provider, &messages, json!([tool("look"), tool("list")])).await;
             let calls = message["tool_calls"].as_array().cloned().unwrap_or_else(|| panic!("{provider}: {message}"));
             messages.push(message);
@@ -76,6 +77,7 @@ impl Chat {
                 messages.push(json!({"role": "tool", "tool_call_id": call["id"], "content": result}));
             }
         }
+        let provider = providers(ROUNDS.len() - 1);
         let last = self.ask(user, provider, &messages, json!([tool("look"), tool("list")])).await;
         assert_eq!(last["content"], "tool said: all done", "{provider}: {last}");
     }
@@ -144,7 +146,7 @@ async fn a_client_of_chat_completions_keeps_its_thinking() {
     for provider in PROVIDERS {
         for stream in [false, true] {
             let (world, user) = agents().await;
-            Chat { stream, forgets: false }.run(&user, provider).await;
+            Chat { stream, forgets: false }.run(&user, |_| provider).await;
             thought(&world, provider, &format!("{provider}, stream {stream}"));
         }
     }
@@ -155,7 +157,7 @@ async fn thinking_survives_a_client_of_chat_completions_that_drops_it() {
     for provider in PROVIDERS {
         for stream in [false, true] {
             let (world, user) = agents().await;
-            Chat { stream, forgets: true }.run(&user, provider).await;
+            Chat { stream, forgets: true }.run(&user, |_| provider).await;
             thought(&world, provider, &format!("{provider}, stream {stream}"));
         }
     }
@@ -188,10 +190,11 @@ struct Messages {
 }
 
 impl Messages {
-    async fn run(&self, user: &User, provider: Provider) {
+    async fn run(&self, user: &User, providers: impl Fn(usize) -> Provider) {
         let tools = ["look", "list"].map(|name| json!({"name": name, "input_schema": schema()}));
         let mut messages = vec![json!({"role": "user", "content": ROUNDS[0]})];
-        for result in &ROUNDS[1..] {
+        for (round, result) in ROUNDS[1..].iter().enumerate() {
+            let provider = providers(round);
             let content = self.ask(user, provider, &messages, json!(tools)).await;
             let calls: Vec<Value> = content.iter().filter(|block| block["type"] == "tool_use").cloned().collect();
             assert!(!calls.is_empty(), "{provider}: {content:?}");
@@ -203,6 +206,7 @@ impl Messages {
                 .map(|call| json!({"type": "tool_result", "tool_use_id": call["id"], "content": result}));
             messages.push(json!({"role": "user", "content": results.collect::<Vec<_>>()}));
         }
+        let provider = providers(ROUNDS.len() - 1);
         let last = self.ask(user, provider, &messages, json!(tools)).await;
         let text = last.iter().find(|block| block["type"] == "text").unwrap_or_else(|| panic!("{provider}: {last:?}"));
         assert_eq!(text["text"], "tool said: all done", "{provider}");
@@ -258,7 +262,7 @@ async fn a_client_of_messages_keeps_its_thinking() {
     for provider in PROVIDERS {
         for stream in [false, true] {
             let (world, user) = agents().await;
-            Messages { stream }.run(&user, provider).await;
+            Messages { stream }.run(&user, |_| provider).await;
             thought(&world, provider, &format!("{provider}, stream {stream}"));
         }
     }
@@ -287,9 +291,10 @@ enum Ids {
 }
 
 impl Google {
-    async fn run(self, user: &User, provider: Provider) {
+    async fn run(self, user: &User, providers: impl Fn(usize) -> Provider) {
         let mut contents = vec![json!({"role": "user", "parts": [{"text": ROUNDS[0]}]})];
         for (round, result) in ROUNDS[1..].iter().enumerate() {
+            let provider = providers(round);
             let mut said = self.ask(user, provider, &contents).await;
             let mut results = Vec::new();
             for (at, part) in said.iter_mut().flat_map(|content| content["parts"].as_array_mut().unwrap()).enumerate() {
@@ -309,6 +314,7 @@ impl Google {
             contents.extend(said);
             contents.push(json!({"role": "user", "parts": results}));
         }
+        let provider = providers(ROUNDS.len() - 1);
         let last = self.ask(user, provider, &contents).await;
         let parts = last.iter().flat_map(|content| content["parts"].as_array().unwrap());
         let text: String =
@@ -347,7 +353,7 @@ async fn a_client_of_gemini_keeps_its_thinking() {
                 for shows in [true, false] {
                     let (world, user) = agents().await;
                     let client = Google { stream, ids, shows };
-                    client.run(&user, provider).await;
+                    client.run(&user, |_| provider).await;
                     thought(&world, provider, &format!("{provider}, {client:?}"));
                 }
             }
@@ -374,4 +380,30 @@ async fn a_client_of_gemini_takes_its_thinking_to_another_replica() {
     let sent = world.sent().pop().unwrap().json();
     assert!(sent.to_string().contains("skip_thought_signature_validator"), "{sent}");
     assert!(!sent.to_string().contains("dG9rZW50cmFjZXIvMTog"), "{sent}");
+}
+
+#[tokio::test]
+async fn a_loop_whose_provider_changes_goes_on() {
+    let mut notes = String::new();
+    for start in 0..PROVIDERS.len() {
+        for steps in 1..PROVIDERS.len() {
+            let next = |round: usize| PROVIDERS[(start + steps * round) % PROVIDERS.len()];
+            for stream in [false, true] {
+                let (world, user) = agents().await;
+                Chat { stream, forgets: false }.run(&user, next).await;
+                Chat { stream, forgets: true }.run(&user, next).await;
+                Messages { stream }.run(&user, next).await;
+                Google { stream, ids: Ids::AsTheyCame, shows: true }.run(&user, next).await;
+                Google { stream, ids: Ids::Own, shows: false }.run(&user, next).await;
+                assert_eq!(world.sent().len(), 5 * ROUNDS.len());
+                let passed = |row: &Value| row["dialect"] == "anthropic_messages" && row["provider"] == "anthropic";
+                for row in user.logs().await.iter().filter(|row| passed(row)) {
+                    notes += &user.log(row["request_id"].as_str().unwrap()).await["notes"].to_string();
+                }
+            }
+        }
+    }
+    for why in ["only the provider that made it can read it", "off: the last answer is another provider's"] {
+        assert!(notes.contains(why), "{notes}");
+    }
 }

@@ -20,7 +20,9 @@ use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
     ScannedChat, ScannedRequest, StreamDecoder, StreamEncoder, Target, TokenCount, Translation, Undo,
 };
+use crate::dialect::signatures::UNREADABLE;
 use crate::error::RequestError;
+use crate::notes::Notes;
 use crate::slices::Slices;
 use crate::upstream::error::{Refused, UpstreamError};
 
@@ -42,6 +44,7 @@ mod schema;
 mod stream;
 mod thinking;
 mod tools;
+mod unsigned;
 mod usage;
 mod wire;
 
@@ -82,6 +85,17 @@ impl Scanned for scan::Scan {
 
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
         self.splice(body, model, cap)
+    }
+
+    fn splice_notes(&self) -> Notes {
+        let mut notes = Notes::default();
+        if !self.unsigned.cuts.is_empty() {
+            notes.dropped(Field::Thinking, UNREADABLE);
+        }
+        if self.thinking_off_at.is_some() {
+            notes.changed(Field::Effort, "off: the last answer is another provider's");
+        }
+        notes
     }
 
     fn path(&self, _: &str) -> Result<Option<Cow<'static, str>>, RequestError> {

@@ -1,5 +1,7 @@
 //! The elements of a JSON list, read one after another.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -33,6 +35,26 @@ pub(super) fn each<'a, T: Deserialize<'a>>(
     }
 
     serde_json::Deserializer::from_str(list.get()).deserialize_seq(Each(read, std::marker::PhantomData))
+}
+
+/// The most places that are cut out of a body. No client sends as many, and each costs a slice.
+pub(super) const MOST_CUTS: usize = 10_000;
+
+/// The bytes to cut out of a list, so that the elements which are marked are gone, each with the comma that goes with it.
+/// `elements` are the places of all elements, in their order.
+pub(super) fn without(elements: &[(Range<usize>, bool)]) -> Vec<Range<usize>> {
+    let mut kept_before = false;
+    let mut cuts = Vec::new();
+    for (i, (at, marked)) in elements.iter().enumerate() {
+        let before = i.checked_sub(1).and_then(|before| elements.get(before));
+        match (before, elements.get(i + 1)) {
+            _ if !marked => kept_before = true,
+            (Some((before, _)), _) if kept_before => cuts.push(before.end..at.end),
+            (_, Some((next, _))) => cuts.push(at.start..next.start),
+            (_, None) => cuts.push(at.clone()),
+        }
+    }
+    cuts
 }
 
 /// The account of the generated text in a list of an answer, to which `count` adds each element. A list in a form that is

@@ -17,7 +17,9 @@ use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts,
     Scanned, ScannedChat, ScannedRequest, StreamDecoder, StreamEncoder, Target, TokenCount, Translation, Undo,
 };
+use crate::dialect::signatures::UNREADABLE;
 use crate::error::RequestError;
+use crate::notes::Notes;
 use crate::slices::Slices;
 use crate::upstream::error::{Refused, UpstreamError};
 
@@ -110,8 +112,12 @@ impl Scanned for scan::Scan {
         self.splice(body, model, cap)
     }
 
-    fn splices_signatures(&self) -> bool {
-        !self.carried_at.is_empty()
+    fn splice_notes(&self) -> Notes {
+        let mut notes = Notes::default();
+        if !self.carried_at.is_empty() {
+            notes.dropped(Field::Signatures, UNREADABLE);
+        }
+        notes
     }
 
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {

@@ -20,8 +20,10 @@ use crate::codec::{
     Codec, CostFacts, Egress, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
     ScannedChat, ScannedRequest, StreamEncoder,
 };
+use crate::dialect::signatures::UNREADABLE;
 use crate::dialect::{openai_error, openai_models};
 use crate::error::RequestError;
+use crate::notes::Notes;
 use crate::slices::Slices;
 use crate::upstream::error::{Refused, UpstreamError};
 
@@ -84,8 +86,12 @@ impl Scanned for scan::Scan {
         self.splice(body, model, cap)
     }
 
-    fn splices_signatures(&self) -> bool {
-        !self.carried_at.is_empty()
+    fn splice_notes(&self) -> Notes {
+        let mut notes = Notes::default();
+        if !self.carried_at.is_empty() {
+            notes.dropped(Field::Signatures, UNREADABLE);
+        }
+        notes
     }
 
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {

@@ -9,6 +9,7 @@ use tt_core::call::field::Field;
 use tt_core::client::identifier;
 
 use super::observe;
+use super::unsigned::{self, Unsigned};
 use crate::codec::{Facts, Head, TokenCount};
 use crate::dialect::body::{self, Fields, optional, spliced};
 use crate::error::RequestError;
@@ -33,6 +34,13 @@ pub(super) struct Scan {
     pub(super) counts: bool,
     /// True for a call of the beta API, as the SDKs and coding agents send it (`?beta=true`).
     beta: bool,
+    /// The thinking in the history that is not Anthropic's.
+    pub(super) unsigned: Unsigned,
+    /// The place of the value of `thinking`, where it must be off.
+    pub(super) thinking_off_at: Option<Range<usize>>,
+    /// The edits of the context that need no thinking, with the place of the value of `context_management`, where thinking
+    /// must be off.
+    context: Option<(Range<usize>, String)>,
 }
 
 impl Scan {
@@ -46,6 +54,8 @@ impl Scan {
         let fields = Fields::of(text, "", &PRICED)?;
         let model = fields.value("model").ok_or_else(|| RequestError::missing(Field::Model))?;
         let limit = fields.value("max_tokens");
+        let unsigned = fields.value("messages").map(|messages| Unsigned::find(text, messages)).unwrap_or_default();
+        let off = fields.value("thinking").filter(|thinking| unsigned.last_is_bare && unsigned::is_enabled(thinking));
         let counts = head.uri.path().ends_with("/count_tokens");
         let stream = optional(fields.value("stream"), "stream", "must be true or false")?.unwrap_or(false);
         let max_output_tokens = optional(limit, "max_tokens", "must be a whole number")?;
@@ -61,6 +71,11 @@ impl Scan {
             model_at: body::place(text, model),
             limit_at: limit.map(|limit| body::place(text, limit)),
             counts,
+            context: off
+                .and_then(|_| fields.value("context_management"))
+                .and_then(|context| Some((body::place(text, context), unsigned::without_clear_thinking(context)?))),
+            thinking_off_at: off.map(|thinking| body::place(text, thinking)),
+            unsigned,
             beta: head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "beta=true")),
         })
     }
@@ -76,7 +91,7 @@ impl Scan {
     }
 
     /// The request for `upstream_model`: slices of `body`, which must be the body that was scanned. `cap` replaces the
-    /// output limit (in tokens) that the client asked for.
+    /// output limit (in tokens) that the client asked for. Thinking that Anthropic did not sign is left out.
     pub(super) fn splice(&self, body: &Bytes, upstream_model: &str, cap: Option<u64>) -> Slices {
         let mut model = serde_json::Value::from(upstream_model).to_string();
         let mut edits = Vec::with_capacity(2);
@@ -86,6 +101,9 @@ impl Scan {
             (None, _) => {}
         }
         edits.push((self.model_at.clone(), model.into()));
+        edits.extend(self.unsigned.cuts.iter().map(|at| (at.clone(), Bytes::new())));
+        edits.extend(self.thinking_off_at.iter().map(|at| (at.clone(), Bytes::from_static(unsigned::OFF))));
+        edits.extend(self.context.iter().map(|(at, edits)| (at.clone(), edits.clone().into())));
         spliced(body, edits)
     }
 }
@@ -165,6 +183,27 @@ mod tests {
         assert_eq!(spliced(body, None), with("\"up\"", " 9,"));
         assert_eq!(spliced(body, Some(5)), with("\"up\"", " 5,"));
         assert_eq!(spliced(r#"{"model":"m"}"#, Some(5)), r#"{"model":"up","max_tokens":5}"#);
+    }
+
+    #[test]
+    fn thinking_of_other_providers_is_left_out() {
+        let thinking = r#"{"type":"thinking","thinking":"t","signature":""},{"type":"tool_use","id":"call_1"},"#;
+        let body = |thinking: &str, model: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"assistant","content":[{thinking}{{"type":"text","text":"x"}}]}}],"model":"{model}"}}"#
+            )
+        };
+        assert_eq!(spliced(&body(thinking, "m"), None), body(r#"{"type":"tool_use","id":"call_1"},"#, "up"));
+        // Anthropic thinks no further where the last answer does not begin with its own thinking.
+        let with = |fields: &str| body(thinking, "m").replacen('{', &format!("{{{fields},"), 1);
+        let enabled = r#""thinking":{"type":"enabled","budget_tokens":1024}"#;
+        let context = r#""context_management":{"edits":[{"type":"clear_thinking_20251015"},{"type":"clear_tool_uses_20250919"}]}"#;
+        let sent: serde_json::Value =
+            serde_json::from_str(&spliced(&with(&format!("{enabled},{context}")), None)).unwrap();
+        assert_eq!(sent["thinking"], serde_json::json!({"type": "disabled"}));
+        assert_eq!(sent["context_management"]["edits"], serde_json::json!([{"type": "clear_tool_uses_20250919"}]));
+        let adaptive = r#""thinking":{"type":"adaptive"}"#;
+        assert!(spliced(&with(adaptive), None).contains(adaptive));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct Thoughts {
     places: Places,
     blocks: Vec<(Place, Part)>,
     bytes: usize,
+    /// True if a call has come.
+    called: bool,
 }
 
 impl Thoughts {
@@ -49,9 +51,11 @@ impl Thoughts {
         self.places.text(bytes);
     }
 
-    /// Takes note of a call, and gives its signature.
+    /// Takes note of a call, and gives its signature. The first call of an answer has one in any case: Gemini refuses a call
+    /// without a signature, and the next request may go there.
     pub(super) fn call(&mut self) -> Option<String> {
-        let signature = self.rest();
+        let signature = self.rest().or_else(|| (!self.called).then(|| sealed(b"[]")));
+        self.called = true;
         self.places.call();
         signature
     }
@@ -97,8 +101,11 @@ fn write(blocks: &[(Place, Part)]) -> Option<String> {
     if all.is_empty() {
         return None;
     }
-    let json = [b"[".as_slice(), &all.join(b",".as_slice()), b"]"].concat();
-    Some(STANDARD.encode([MARK.as_slice(), &json].concat()))
+    Some(sealed(&[b"[".as_slice(), &all.join(b",".as_slice()), b"]"].concat()))
+}
+
+fn sealed(json: &[u8]) -> String {
+    STANDARD.encode([MARK.as_slice(), json].concat())
 }
 
 /// True if `signature` was written here.

@@ -16,7 +16,7 @@ use tt_core::call::origin::{Origin, Signature};
 
 pub(super) use crate::dialect::carried::Carried;
 use crate::dialect::carried::Envelope;
-use crate::dialect::elements::each;
+use crate::dialect::elements::{MOST_CUTS, each, without};
 use crate::dialect::text::Loose;
 
 /// The beginning of every such text. No provider's own begins so.
@@ -84,18 +84,8 @@ pub(super) fn places(body: &str, input: &RawValue) -> Vec<Range<usize>> {
     if read.is_err() {
         return Vec::new();
     }
-    let mut kept_before = false;
-    let mut places = Vec::new();
-    for (i, (at, written_here)) in items.iter().enumerate() {
-        let before = i.checked_sub(1).and_then(|before| items.get(before));
-        match (before, items.get(i + 1)) {
-            _ if !written_here => kept_before = true,
-            (Some((before, _)), _) if kept_before => places.push(before.end..at.end),
-            (_, Some((next, _))) => places.push(at.start..next.start),
-            (_, None) => places.push(at.clone()),
-        }
-    }
-    places
+    let cuts = without(&items);
+    if cuts.len() > MOST_CUTS { Vec::new() } else { cuts }
 }
 
 #[cfg(test)]
