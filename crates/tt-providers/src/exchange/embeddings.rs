@@ -13,9 +13,9 @@ use crate::error::RequestError;
 use crate::json::decoded_bytes;
 use crate::slices::Slices;
 
-/// The memory that a character of a vector in base64 may take beside what [`decoded_bytes`] counts: 3/16 of a number,
-/// which takes 4 bytes and at most 16 in words, and twice that while the answer grows.
-const FOR_EACH_CHARACTER: usize = 7;
+/// The memory that a character of a vector in base64 may take beside what [`decoded_bytes`] counts for it, which is two
+/// bytes: 3/16 of a number, which takes 4 bytes and at most 16 as text, and three times that while the answer grows.
+const FOR_EACH_CHARACTER: usize = 8;
 
 impl Exchange {
     /// Writes `call` for a target that speaks `dialect`.

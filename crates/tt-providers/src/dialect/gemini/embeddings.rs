@@ -20,11 +20,8 @@ mod encode;
 mod reply;
 mod scan;
 
+use self::decode::DIMENSIONS;
 pub(super) use self::scan::Scan;
-
-/// The fields that are read of a request.
-const CONFIG: &str = "embedContentConfig";
-const DIMENSIONS: &str = "outputDimensionality";
 
 /// The translation of requests from clients of other dialects.
 #[derive(Debug)]

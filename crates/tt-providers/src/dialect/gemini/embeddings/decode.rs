@@ -6,7 +6,6 @@ use tt_core::call::embedding::{EmbeddingCall, EmbeddingContent, EmbeddingInput};
 use tt_core::call::extra::Extra;
 use tt_core::call::part::{Part, Text};
 
-use super::{CONFIG, DIMENSIONS};
 use crate::codec::Facts;
 use crate::dialect::gemini::decode::{inline, stored};
 use crate::dialect::gemini::node::{Node, spells};
@@ -14,6 +13,12 @@ use crate::dialect::object::Path;
 use crate::dialect::vector::MOST_INPUTS;
 use crate::error::RequestError;
 use crate::json;
+
+/// The number of dimensions, which stands in the request or in its settings.
+pub(super) const DIMENSIONS: &str = "outputDimensionality";
+
+/// The settings of a request, in their newer place.
+const CONFIG: &str = "embedContentConfig";
 
 /// The fields that no other provider has, and without which a vector is still one of its input: each as it is noted, for
 /// a request alone and in a batch.
