@@ -295,7 +295,9 @@ async fn searches_stand_in_the_cost_and_a_budget_refuses_them() {
         let path = format!("/v1beta/models/gemini%2F{model}:generateContent");
         let response = post(&user, &path, &body).send().await.expect(200);
         let row = user.log(&request_id(&response)).await;
-        assert_eq!(crate::prices::nano_of(&row["cost_usd"]), usd * 1_000_000, "{model}: {row}");
+        // Beside the fee there are some tokens, which the usage leaves out.
+        let tokens = crate::prices::nano_of(&row["cost_usd"]) - usd * 1_000_000;
+        assert!((1..100_000).contains(&tokens), "{model}: {row}");
         let key = user.new_api_key(&json!({"budget_usd": 5, "budget_period": "day"})).await.token;
         let refused = user.anonymous().post(&path).header("x-goog-api-key", &key).json(&body).send().await;
         assert!(refused.status == 400 && refused.text().contains("tools[0]"), "{}", refused.text());

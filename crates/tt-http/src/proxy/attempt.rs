@@ -241,13 +241,24 @@ async fn stream(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAtte
         Ok(Err(error)) => return Err(attempt.failed(error, Received::Nothing)),
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(limit), Received::Nothing)),
     };
-    if is_json(&response) {
-        return Box::pin(whole_for_stream(cx, outbound, step, attempt, response)).await;
+    let says_json = is_json(&response);
+    let (mut body, mut begun) = (response.into_body(), Bytes::new());
+    if says_json {
+        // Some hosts say so of their streams too.
+        let first = Box::pin(timeout_at(deadline, call::first_piece(&mut body, limit))).await;
+        begun = match first {
+            Ok(Ok(begun)) => begun,
+            Ok(Err(error)) => return Err(attempt.failed(error, Received::Head)),
+            Err(_) => return Err(attempt.failed(UpstreamError::Timeout(limit), Received::Head)),
+        };
+        if begun.trim_ascii_start().starts_with(b"{") {
+            return Box::pin(whole_for_stream(cx, outbound, step, attempt, (begun, body))).await;
+        }
     }
     let Outbound { exchange, inbound, secret, cap, .. } = outbound;
     let (attempts, framing) = (attempt.number(), inbound.request().framing());
     let idle_timeout = cx.app.config.upstream.idle_timeout;
-    let relay = Relay::new(response.into_body(), &exchange, attempt, inbound, (cx.id, secret), idle_timeout);
+    let relay = Relay::new((begun, body), &exchange, attempt, inbound, (cx.id, secret), idle_timeout);
     let relay = relay.open(deadline, limit).await?;
     Ok(response_head::stream(step, attempts, cap.is_some(), framing, ReplyBody::Stream(relay)))
 }
@@ -260,19 +271,20 @@ fn is_json(response: &Response<Incoming>) -> bool {
     })
 }
 
-/// Takes the whole answer of a host that was asked for a stream and knows none. The client gets it as a stream.
+/// Takes the whole answer of a host that was asked for a stream and knows none, of which the first piece has come. The client
+/// gets it as a stream.
 async fn whole_for_stream(
     cx: &Context,
     outbound: Outbound,
     step: &Step,
     mut attempt: OpenAttempt,
-    response: Response<Incoming>,
+    (begun, body): (Bytes, Incoming),
 ) -> Result<Reply, Box<Failed>> {
     let upstream = &cx.app.config.upstream;
     let made = (cx.arrived_at.millis() / 1000, cx.id.0);
     let whole = async {
         let hold = |bytes| outbound.inbound.memory().hold(Part::Answer, bytes).map_err(UpstreamError::from);
-        let body = call::collect(response.into_body(), LARGEST_ANSWER, upstream.idle_timeout, hold).await?;
+        let body = call::collect_rest(begun, body, LARGEST_ANSWER, upstream.idle_timeout, hold).await?;
         let read = move |exchange: &Exchange, body: Bytes| exchange.reply_as_stream(&body, made);
         read_answer(cx, &outbound, step.provider, body, read).await
     };

@@ -99,17 +99,20 @@ pub(super) struct Relay {
 }
 
 impl Relay {
+    /// The relay of a stream of which `begun` has come.
     pub(super) fn new(
-        upstream: Incoming,
+        (begun, upstream): (Bytes, Incoming),
         exchange: &Exchange,
         attempt: OpenAttempt,
         inbound: Arc<Inbound>,
         (id, secret): (RequestId, SecretString),
         idle_timeout: Duration,
     ) -> Box<Self> {
+        let mut framer = Framer::default();
+        framer.push(begun);
         Box::new(Self {
             upstream,
-            framer: Framer::default(),
+            framer,
             answer: Answering::new(exchange.stream()),
             out: BytesMut::new(),
             given: 0,

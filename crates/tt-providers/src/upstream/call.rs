@@ -53,6 +53,23 @@ pub async fn ask(
     Err(UpstreamError::Refused(Box::new(refused)))
 }
 
+/// The first piece of a body; empty where it has none. `idle` is the longest time that may pass without a byte.
+///
+/// # Errors
+/// `Timeout` after `idle` without a byte, `Broken` for a body that ended early.
+pub async fn first_piece(body: &mut Incoming, idle: Duration) -> Result<Bytes, UpstreamError> {
+    loop {
+        let frame = timeout(idle, body.frame()).await.map_err(|_| UpstreamError::Timeout(idle))?;
+        let Some(frame) = frame else { return Ok(Bytes::new()) };
+        let frame = frame.map_err(|_| UpstreamError::Broken("in the middle of the answer".to_owned()))?;
+        if let Ok(data) = frame.into_data()
+            && !data.is_empty()
+        {
+            return Ok(data);
+        }
+    }
+}
+
 /// Reads a body in full. `idle` is the longest time that may pass without a byte. `hold` is told the number of bytes so
 /// far, before they are kept.
 ///
@@ -60,14 +77,29 @@ pub async fn ask(
 /// `Protocol` for a body of more than `cap_bytes`, `Timeout` after `idle` without a byte, `Broken` for a body that ended
 /// early, and whatever `hold` refuses.
 pub async fn collect(
+    body: Incoming,
+    cap_bytes: usize,
+    idle: Duration,
+    hold: impl FnMut(usize) -> Result<(), UpstreamError>,
+) -> Result<Bytes, UpstreamError> {
+    collect_rest(Bytes::new(), body, cap_bytes, idle, hold).await
+}
+
+/// As [`collect`], of a body of which `begun` has been read.
+///
+/// # Errors
+/// As [`collect`].
+pub async fn collect_rest(
+    begun: Bytes,
     mut body: Incoming,
     cap_bytes: usize,
     idle: Duration,
     mut hold: impl FnMut(usize) -> Result<(), UpstreamError>,
 ) -> Result<Bytes, UpstreamError> {
     let announced = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
-    let most = announced.unwrap_or(cap_bytes).min(cap_bytes);
+    let most = announced.map_or(cap_bytes, |bytes| bytes.saturating_add(begun.len())).min(cap_bytes);
     let mut gathered = Gathered::default();
+    gathered.push(begun, most);
     loop {
         let frame = timeout(idle, body.frame()).await.map_err(|_| UpstreamError::Timeout(idle))?;
         let Some(frame) = frame else { break };

@@ -11,6 +11,7 @@ use super::super::aliases::Aliases;
 use super::super::waiting_calls::WaitingCalls;
 use super::blocks;
 use super::tools::Names;
+use super::unsigned;
 use super::wire::{Block, Role, Turn};
 use crate::error::RequestError;
 use crate::notes::Notes;
@@ -32,18 +33,23 @@ impl Turns<'_> {
     /// True if the running tool loop begins with calls that lack their thinking. With `thinking.type: "enabled"`
     /// Anthropic refuses that ("Expected `thinking` …"); with `adaptive` it does not (platform.claude.com/docs,
     /// Adaptive thinking, "Validation changes"). Later steps of a loop may have none: without interleaved thinking the
-    /// model thinks only at its start.
+    /// model thinks only at its start. The last step, which the answer follows, must be Anthropic's own for that.
     pub(super) fn lost_thinking(&self) -> bool {
-        self.turns
+        let bare = |turn: &Turn<'_>| !turn.content.first().is_some_and(is_thinking);
+        let of_others = |turn: &Turn<'_>| {
+            turn.content.iter().any(|block| matches!(block, Block::ToolUse { id, .. } if !unsigned::is_own(id)))
+        };
+        let mut calls = self
+            .turns
             .iter()
             .rev()
             .take_while(|turn| match turn.role {
                 Role::User => turn.content.iter().any(|block| matches!(block, Block::ToolResult { .. })),
                 Role::Assistant | Role::System => true,
             })
-            .filter(|turn| turn.content.iter().any(|block| matches!(block, Block::ToolUse { .. })))
-            .last()
-            .is_some_and(|turn| !turn.content.first().is_some_and(is_thinking))
+            .filter(|turn| turn.content.iter().any(|block| matches!(block, Block::ToolUse { .. })));
+        let Some(last) = calls.next() else { return false };
+        bare(calls.last().unwrap_or(last)) || (bare(last) && of_others(last))
     }
 }
 

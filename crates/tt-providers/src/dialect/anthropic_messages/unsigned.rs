@@ -28,6 +28,8 @@ struct Block<'a> {
     r#type: Loose<'a>,
     #[serde(borrow)]
     signature: Loose<'a>,
+    #[serde(borrow)]
+    id: Loose<'a>,
 }
 
 /// The beginnings of the ids that Anthropic gives calls of tools.
@@ -41,23 +43,31 @@ pub(super) const OFF: &[u8] = br#"{"type":"disabled"}"#;
 pub(super) struct Unsigned {
     /// The bytes of the body to cut out. A message of nothing else goes as a whole.
     pub(super) cuts: Vec<Range<usize>>,
-    /// True if another provider made the last answer in the history, and it calls tools without thinking before them.
-    /// Anthropic refuses that where thinking has a budget.
-    pub(super) last_is_bare: bool,
+    /// True if another provider made an answer at the beginning or at the end of the running loop of tools, which calls
+    /// tools without thinking before them. Anthropic refuses that where thinking has a budget.
+    pub(super) loop_is_bare: bool,
 }
 
 impl Unsigned {
     /// Finds the unsigned thinking in `messages`, a part of `body`.
     pub(super) fn find(body: &str, messages: &RawValue) -> Self {
-        if !has_empty_signature(messages.get()) && !last_call_is_of_others(messages.get()) {
+        if !has_empty_signature(messages.get()) && !has_calls_of_others(messages.get()) {
             return Self::default();
         }
-        let (mut found, mut blocks, mut last_is_bare) = (Vec::new(), Vec::new(), false);
+        let (mut found, mut blocks) = (Vec::new(), Vec::new());
+        // Whether the first answer of the running loop that calls tools is bare, and whether the last one is.
+        let (mut first, mut last) = (None, false);
         let read = each(messages, |message: &RawValue| {
-            let Answer { all, cuts, is_bare } = Answer::read(body, message)?;
-            last_is_bare = is_bare.unwrap_or(last_is_bare);
-            blocks.extend(cuts);
-            found.push((place(body, message), all));
+            let read = MessageRead::of(body, message)?;
+            if read.ends_loop {
+                (first, last) = (None, false);
+            }
+            if let Some(bare) = read.is_bare {
+                first.get_or_insert(bare);
+                last = bare && read.calls_of_others;
+            }
+            blocks.extend(read.cuts);
+            found.push((place(body, message), read.all));
             Ok(())
         });
         // The provider says what is wrong with a history that is no list of messages.
@@ -66,7 +76,7 @@ impl Unsigned {
         }
         let mut cuts = without(&found);
         cuts.extend(blocks);
-        if cuts.len() > MOST_CUTS { Self::default() } else { Self { cuts, last_is_bare } }
+        if cuts.len() > MOST_CUTS { Self::default() } else { Self { cuts, loop_is_bare: last || first == Some(true) } }
     }
 }
 
@@ -86,56 +96,69 @@ pub(super) fn without_clear_thinking(context: &RawValue) -> Option<String> {
 }
 
 /// One message of the history.
-struct Answer {
+#[derive(Default)]
+struct MessageRead {
     /// True if it is unsigned thinking and nothing else.
     all: bool,
     /// The bytes of the body to cut out of it.
     cuts: Vec<Range<usize>>,
-    /// True if what is left of it calls tools and does not begin with thinking; `None` for messages of users.
+    /// True if the user speaks here, and gives no results of tools.
+    ends_loop: bool,
+    /// True if what is left of it does not begin with thinking; `None` where it calls no tools.
     is_bare: Option<bool>,
+    /// True if it calls tools, and Anthropic did not make the calls.
+    calls_of_others: bool,
 }
 
-impl Answer {
-    fn read(body: &str, message: &RawValue) -> Result<Self, serde_json::Error> {
+impl MessageRead {
+    fn of(body: &str, message: &RawValue) -> Result<Self, serde_json::Error> {
         let Message { role, content } = serde_json::from_str(message.get())?;
-        if role.as_str() != "assistant" {
-            return Ok(Self { all: false, cuts: Vec::new(), is_bare: None });
-        }
-        let (mut blocks, mut begins, mut calls) = (Vec::new(), None, false);
+        let is_answer = role.as_str() == "assistant";
+        let mut read = Self { ends_loop: !is_answer, ..Self::default() };
+        let (mut blocks, mut begins) = (Vec::new(), None);
         if let Some(list) = content.filter(|content| content.get().starts_with('[')) {
             each(list, |raw: &RawValue| {
                 let block = serde_json::from_str::<Block<'_>>(raw.get()).unwrap_or_default();
-                let is_thinking = block.r#type.as_str() == "thinking";
-                let unsigned = is_thinking && !block.signature.is_filled();
+                let kind = block.r#type.as_str();
+                read.ends_loop &= kind != "tool_result";
+                let unsigned = is_answer && kind == "thinking" && !block.signature.is_filled();
                 if !unsigned {
-                    begins.get_or_insert(is_thinking || block.r#type.as_str() == "redacted_thinking");
+                    let thinks = begins.get_or_insert(kind == "thinking" || kind == "redacted_thinking");
+                    if is_answer && kind == "tool_use" {
+                        read.is_bare = Some(!*thinks);
+                        read.calls_of_others |= !is_own(block.id.as_str());
+                    }
                 }
-                calls |= block.r#type.as_str() == "tool_use";
                 blocks.push((place(body, raw), unsigned));
                 Ok(())
             })?;
         }
-        let all = !blocks.is_empty() && blocks.iter().all(|(_, unsigned)| *unsigned);
-        let cuts = if all { Vec::new() } else { without(&blocks) };
-        Ok(Self { all, cuts, is_bare: Some(calls && begins == Some(false)) })
+        read.all = !blocks.is_empty() && blocks.iter().all(|(_, unsigned)| *unsigned);
+        read.cuts = if read.all { Vec::new() } else { without(&blocks) };
+        Ok(read)
     }
 }
 
-/// True if the last result of a tool in `json` belongs to a call that Anthropic did not make, as its id tells.
-fn last_call_is_of_others(json: &str) -> bool {
-    let name = "\"tool_use_id\"";
-    let Some(at) = memmem::rfind(json.as_bytes(), name.as_bytes()) else { return false };
-    let rest = json.get(at + name.len()..).unwrap_or_default().trim_ascii_start();
-    let id = rest.strip_prefix(':').map(str::trim_ascii_start).and_then(|rest| rest.strip_prefix('"'));
-    id.is_some_and(|id| !OWN_IDS.iter().any(|own| id.starts_with(own)))
+/// True if a result of a tool in `json` belongs to a call that Anthropic did not make, as its id tells.
+fn has_calls_of_others(json: &str) -> bool {
+    values(json, "\"tool_use_id\"").any(|value| value.strip_prefix('"').is_some_and(|id| !is_own(id)))
+}
+
+/// True if Anthropic made a call with an id that begins so.
+pub(super) fn is_own(id: &str) -> bool {
+    OWN_IDS.iter().any(|own| id.starts_with(own))
 }
 
 /// True if a field `signature` of `json` is an empty text.
 fn has_empty_signature(json: &str) -> bool {
-    let name = "\"signature\"";
-    memmem::find_iter(json.as_bytes(), name).any(|at| {
-        let rest = json.get(at + name.len()..).unwrap_or_default().trim_ascii_start();
-        rest.strip_prefix(':').is_some_and(|rest| rest.trim_ascii_start().starts_with("\"\""))
+    values(json, "\"signature\"").any(|value| value.starts_with("\"\""))
+}
+
+/// What follows the name `name`, in its quotes, and a colon, wherever it stands in `json`.
+fn values<'a>(json: &'a str, name: &'static str) -> impl Iterator<Item = &'a str> {
+    memmem::find_iter(json.as_bytes(), name).filter_map(move |at| {
+        let rest = json.get(at + name.len()..)?.trim_ascii_start();
+        Some(rest.strip_prefix(':')?.trim_ascii_start())
     })
 }
 
@@ -166,7 +189,7 @@ mod tests {
                 r#"[{{"role":"assistant","content":[{thinking}{call}]}},{{"role":"user","content":[{result}]}}{more}]"#
             )
         };
-        let bare = |messages: String| Unsigned::find(&messages, serde_json::from_str(&messages).unwrap()).last_is_bare;
+        let bare = |messages: String| Unsigned::find(&messages, serde_json::from_str(&messages).unwrap()).loop_is_bare;
         let (unsigned, signed) = (r#"{"type":"thinking","signature":""},"#, r#"{"type":"thinking","signature":"s"},"#);
         assert!(bare(history("", "call_1", "")));
         assert!(bare(history(unsigned, "toolu_1", "")));

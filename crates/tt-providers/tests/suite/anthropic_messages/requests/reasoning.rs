@@ -139,8 +139,10 @@ fn a_tool_loop_that_lost_its_thinking_goes_without_a_budget() {
     let kept = asked([vec![user("x")], step(vec![thought(Provider::Anthropic, "hm")], "a").into()].concat());
     assert!(enabled(&kept));
     // Without interleaved thinking the model thinks only at the loop's start.
-    let second = asked([kept.messages.clone(), step(vec![], "b").into()].concat());
+    let second = asked([kept.messages.clone(), step(vec![], "toolu_b").into()].concat());
     assert!(enabled(&second));
+    let elsewhere = asked([kept.messages.clone(), step(vec![], "call_b").into()].concat());
+    assert!(!enabled(&elsewhere), "another provider made the last step");
     // A loop that is over does not count.
     let over = asked([lost.messages.clone(), vec![text(Role::Assistant, "done"), user("next")]].concat());
     assert!(enabled(&over));

@@ -277,7 +277,7 @@ fn a_call_is_written_whole_and_the_usage_comes_last() {
         parts,
         [
             &json!({"text": "Hi"}),
-            &json!({"functionCall": {"id": "call_1", "name": "f", "args": {"a": 1}}}),
+            &json!({"functionCall": {"id": "call_1", "name": "f", "args": {"a": 1}}, "thoughtSignature": "dG9rZW50cmFjZXIvMTogW10="}),
             &json!({"text": ""}),
         ]
     );
