@@ -1,16 +1,22 @@
 //! `cargo xtask test-agents`: coding agents run headless against the built program, with a mock of each provider behind it,
-//! in a network namespace that has a loopback and nothing else. The agents are installed from npm into the build directory.
+//! in a network namespace that has a loopback and nothing else. Each does a task of three rounds of tool calls, with thinking.
+//! The agents are installed from npm into the build directory.
+
+mod rows;
+mod table;
+mod task;
 
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::json;
 
 use crate::dev::Running;
 use crate::http::Server;
 use crate::run::{Outcome, cargo_command, empty_directory, status, target_directory};
+use table::{AGENTS, Agent, Place};
 
 /// The half that runs inside the network namespace.
 pub(crate) const INSIDE: &str = "test-agents-inside";
@@ -21,46 +27,15 @@ const SOURCES: &str = "bins/tokentracer/tests/agents";
 const NAMESPACE: [&str; 2] = ["--net", "--map-root-user"];
 /// Brings up the loopback of a new namespace and goes on as the arguments say.
 const LOOPBACK: &str = r#"ip link set lo up && exec "$@""#;
-/// The mock repeats what it was asked after these words.
-const REPLY: &str = "mock reply to";
-const PROVIDERS: [&str; 3] = ["openai", "anthropic", "gemini"];
-/// The longest that an agent may take for an answer.
+/// A provider, and a model of it that thinks and signs its thinking.
+const MODELS: [(&str, &str); 3] =
+    [("openai", "gpt-5.4"), ("anthropic", "claude-sonnet-4-5"), ("gemini", "gemini-3-flash-preview")];
+/// The longest that an agent may take for its task.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// An agent, by the name that its rows have as `client`.
-struct Agent {
-    client: &'static str,
-    /// The command that asks once, in a directory of its own that is its home too.
-    command: fn(&Place<'_>) -> Result<Command, String>,
-}
-
-/// All that an agent's command needs to know.
-struct Place<'a> {
-    /// The directory of the agents' programs.
-    programs: &'a Path,
-    home: &'a Path,
-    url: &'a str,
-    api_key: &'a str,
-    model: &'a str,
-}
-
-impl Place<'_> {
-    /// The command of an agent, which knows nothing of this environment but the path of programs.
-    fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.programs.join(name));
-        command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-        command
-    }
-}
-
-const AGENTS: [Agent; 3] = [
-    Agent { client: "claude-code", command: claude_code },
-    Agent { client: "codex", command: codex },
-    Agent { client: "gemini-cli", command: gemini_cli },
-];
-
 /// Builds the program, installs the agents, and goes on as [`inside`] where the system can make the namespace.
-pub(crate) fn test() -> Outcome {
+/// The arguments name agents; without any, all are run.
+pub(crate) fn test(arguments: &[String]) -> Outcome {
     let target = target_directory()?;
     let directory = target.join("agents");
     if let Err(problem) = status(Command::new("unshare").args(NAMESPACE).args(["sh", "-c", "ip link set lo up"])) {
@@ -75,7 +50,7 @@ pub(crate) fn test() -> Outcome {
     let this = std::env::current_exe().map_err(|error| format!("this program's own path: {error}"))?;
     status(&mut cargo_command(&["build", "--workspace", "--bins"]))?;
     let mut command = Command::new("unshare");
-    command.args(NAMESPACE).args(["sh", "-c", LOOPBACK, "sh"]).arg(this).arg(INSIDE).arg(&target);
+    command.args(NAMESPACE).args(["sh", "-c", LOOPBACK, "sh"]).arg(this).arg(INSIDE).arg(&target).args(arguments);
     status(&mut command)
 }
 
@@ -89,29 +64,29 @@ fn install(directory: &Path) -> Outcome {
     status(&mut npm).map_err(|problem| if problem.is_empty() { "npm ci failed".to_owned() } else { problem })
 }
 
-/// Runs each agent with a model of each provider, and looks at the rows of its requests.
+/// Gives each agent the task with a model of each provider, and looks at the rows of its requests.
 pub(crate) fn inside(arguments: &[String]) -> Outcome {
-    let [target] = arguments else { return Err("start it with: cargo xtask test-agents".to_owned()) };
+    let [target, wanted @ ..] = arguments else { return Err("start it with: cargo xtask test-agents".to_owned()) };
     let (target, directory) = (Path::new(target), Path::new(target).join("agents"));
-    let binaries = target.join("debug");
     let data = empty_directory(directory.join("data"))?;
-    let running = Running::on_the_mock(&binaries, &data)?;
+    let running = Running::on_the_mock(&target.join("debug"), &data)?;
     let server = Server::new(running.address());
-    let url = format!("http://{}", running.address());
     let mut failed = 0;
-    for agent in &AGENTS {
-        for provider in PROVIDERS {
-            let model = format!("{provider}/mock-small");
-            let home = empty_directory(directory.join("home"))?;
-            let programs = directory.join("node_modules/.bin");
-            let place =
-                Place { programs: &programs, home: &home, url: &url, api_key: running.api_key(), model: &model };
-            let result = ask(agent, &place).and_then(|()| rows(&server, running.api_key(), agent.client, &model));
+    for agent in AGENTS.iter().filter(|agent| wanted.is_empty() || wanted.iter().any(|name| name == agent.client)) {
+        for (provider, model) in MODELS {
+            let started = Instant::now();
+            let alias = agent.alias.map_or_else(|| format!("{provider}/{model}"), str::to_owned);
+            let result = agent
+                .alias
+                .map_or(Ok(()), |alias| make_alias(&server, running.api_key(), alias, provider, model))
+                .and_then(|()| run(agent, &running, &directory, &alias))
+                .and_then(|()| rows::check(&server, running.api_key(), agent, provider, &alias));
+            let seconds = started.elapsed().as_secs();
             match result {
-                Ok(rows) => println!("{} to {provider}: answered, {rows} rows", agent.client),
+                Ok(rows) => println!("{} to {provider}: done in {seconds} s, {rows} rows", agent.client),
                 Err(problem) => {
                     failed += 1;
-                    println!("{} to {provider}: FAILED: {problem}", agent.client);
+                    println!("{} to {provider}: FAILED in {seconds} s: {problem}", agent.client);
                 }
             }
         }
@@ -119,15 +94,28 @@ pub(crate) fn inside(arguments: &[String]) -> Outcome {
     if failed == 0 { Ok(()) } else { Err(format!("{failed} failed")) }
 }
 
-/// Asks once, and looks for the mock's reply.
-fn ask(agent: &Agent, place: &Place<'_>) -> Outcome {
-    let mut command = (agent.command)(place)?;
-    command.current_dir(place.home).env("HOME", place.home);
+/// Makes the alias, or points it to another model.
+fn make_alias(server: &Server, api_key: &str, alias: &str, provider: &str, model: &str) -> Outcome {
+    let keys = server.get("/manage/providers", api_key)?.ok("list provider keys")?;
+    let mut keys = keys.as_array().into_iter().flatten();
+    let key = keys.find(|key| key.get("provider").is_some_and(|name| name == provider)).and_then(|key| key.get("id"));
+    let body = json!({"alias": alias, "target_model": model, "provider_key_id": key});
+    server.post("/manage/aliases", Some(api_key), &body)?.ok("make an alias").map(drop)
+}
+
+/// Gives the agent the task, and looks for its end in what the agent prints.
+fn run(agent: &Agent, running: &Running, directory: &Path, model: &str) -> Outcome {
+    let home = empty_directory(directory.join("home"))?;
+    let (programs, url) = (directory.join("node_modules/.bin"), format!("http://{}", running.address()));
+    let task = task::write(agent, &home)?;
+    let place = Place { programs: &programs, home: &home, url: &url, api_key: running.api_key(), model, task: &task };
+    let mut command = (agent.command)(&place)?;
+    command.current_dir(&home).env("HOME", &home);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = child.map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     let output = wait(child)?;
     let text = String::from_utf8_lossy(&output.stdout);
-    if output.status.success() && text.contains(REPLY) {
+    if output.status.success() && text.contains(task::END) {
         return Ok(());
     }
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -146,50 +134,4 @@ fn wait(mut child: Child) -> Result<Output, String> {
         std::thread::sleep(Duration::from_millis(50));
     }
     child.wait_with_output().map_err(|error| error.to_string())
-}
-
-/// The number of rows of the agent for the model. All of its requests were served.
-fn rows(server: &Server, api_key: &str, client: &str, model: &str) -> Result<usize, String> {
-    let page = server.get("/manage/logs?limit=500", api_key)?.ok("read the log")?;
-    let all = page.get("data").and_then(Value::as_array).ok_or("the log has no rows")?;
-    let is = |row: &Value, field: &str, value: &str| row.get(field).is_some_and(|found| found == value);
-    let own: Vec<_> = all.iter().filter(|row| is(row, "client", client) && is(row, "alias", model)).collect();
-    if own.is_empty() {
-        return Err("it has no row".to_owned());
-    }
-    match own.iter().find(|row| !is(row, "outcome", "ok")) {
-        Some(row) => Err(format!("a request failed: {row}")),
-        None => Ok(own.len()),
-    }
-}
-
-fn claude_code(place: &Place<'_>) -> Result<Command, String> {
-    let mut command = place.program("claude");
-    command.env("ANTHROPIC_BASE_URL", place.url).env("ANTHROPIC_API_KEY", place.api_key);
-    command.env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
-    command.args(["--print", "Say hello", "--model", place.model]);
-    Ok(command)
-}
-
-fn codex(place: &Place<'_>) -> Result<Command, String> {
-    write(&place.home.join(".codex/config.toml"), &format!("openai_base_url = \"{}/v1\"\n", place.url))?;
-    let mut command = place.program("codex");
-    command.env("CODEX_API_KEY", place.api_key);
-    command.args(["exec", "--skip-git-repo-check", "--model", place.model, "Say hello"]);
-    Ok(command)
-}
-
-fn gemini_cli(place: &Place<'_>) -> Result<Command, String> {
-    let settings = r#"{"security":{"auth":{"selectedType":"gemini-api-key"}}}"#;
-    write(&place.home.join(".gemini/settings.json"), settings)?;
-    let mut command = place.program("gemini");
-    command.env("GOOGLE_GEMINI_BASE_URL", place.url).env("GEMINI_API_KEY", place.api_key);
-    command.env("GEMINI_CLI_TRUST_WORKSPACE", "true");
-    command.args(["--prompt", "Say hello", "--model", place.model]);
-    Ok(command)
-}
-
-fn write(path: &Path, text: &str) -> Outcome {
-    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| fs::write(path, text)).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -81,7 +81,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "migrate" => dev::migrate(rest),
         "test" => test::run(rest),
         "test-sdk" => sdk::test(rest),
-        "test-agents" => agents::test(),
+        "test-agents" => agents::test(rest),
         agents::INSIDE => agents::inside(rest),
         "deps" => test::install(),
         "check" => check::all(),

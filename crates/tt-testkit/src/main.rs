@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use http::uri::Authority;
-use tt_testkit::MockUpstream;
 use tt_testkit::bare_proxy::BareProxy;
 use tt_testkit::load::{Api, End, Load};
+use tt_testkit::mock::{Matcher, Seen};
+use tt_testkit::{Behaviour, MockUpstream};
 
 const USAGE: &str = "\
 tt-mock upstream [--port N] [--threads N] [--recordings DIR]   a mock of OpenAI, Anthropic and Gemini
@@ -18,7 +19,10 @@ tt-mock load --target http://HOST:PORT [--api chat|responses|messages|gemini] [-
                                            requests one after the other on each connection; prints JSON
 
 The port is a free one and the threads are one (bare-proxy: one per core) unless given. A load is of chat completions of 300
-bytes for the model mock-bench, plain, on one connection, for 2000 ms after 200 ms of warm-up unless given.";
+bytes for the model mock-bench, plain, on one connection, for 2000 ms after 200 ms of warm-up unless given.
+
+The upstream's models whose names begin with mock do what the words of the name say (mock-delay-200ms); all others take the
+steps of an agent: the results of tools may ask for further calls.";
 
 #[derive(Debug, Default)]
 struct Options {
@@ -89,6 +93,8 @@ fn upstream(options: Options) -> Result<(), String> {
         builder = builder.recordings(directory);
     }
     let mock = builder.start().map_err(|error| format!("port {}: {error}", options.port))?;
+    let named = |seen: &Seen| seen.model.as_deref().is_some_and(|model| !model.starts_with("mock"));
+    mock.on(Matcher::when(named), Behaviour::ok().agent_of_one_model());
     announce(mock.address())?;
     mock.serve_forever();
     Ok(())

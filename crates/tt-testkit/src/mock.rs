@@ -2,8 +2,9 @@
 //! and their ways to fail.
 //!
 //! Answers depend on the request only: `mock reply to: <last user text>`, a token per word. A request with tools whose
-//! last user text holds `call <tool>` is answered with that call, and a tool result with `tool said: <result>`, or with the
-//! next call where the result holds `call <tool>`.
+//! last user text holds `call <tool>` is answered with that call, with the arguments that follow (`call read path=/tmp/a
+//! limit=3`) or with examples for the tool's schema. A tool result is answered with `tool said: <result>`, or by
+//! [`Behaviour::agent`] with the next call where the result holds `call <tool>`.
 //! [`Behaviour`] says what else an answer can be.
 //!
 //! **Invariant:** nothing here shares code with the crates under test, so that a mistake made there is not made here.

@@ -213,8 +213,17 @@ fn calls(ask: &Ask, agent: bool) -> Vec<Call> {
             results if agent => results,
             _ => return Vec::new(),
         };
-        let mut found: Vec<(usize, Call)> =
-            ask.tools.iter().filter_map(|tool| asked_for(words, &tool.name).map(|at| (at, call(tool)))).collect();
+        let mut found: Vec<(usize, Call)> = Vec::new();
+        for tool in &ask.tools {
+            for (nth, (at, rest)) in asked_for(words, &tool.name).enumerate() {
+                match given(rest, &tool.schema) {
+                    Some(arguments) => found.push((at, Call { name: tool.name.clone(), arguments })),
+                    // A call without arguments is made once, however often it is named.
+                    None if nth == 0 => found.push((at, call(tool))),
+                    None => {}
+                }
+            }
+        }
         found.sort_by_key(|(at, _)| *at);
         found.into_iter().map(|(_, call)| call).collect()
     };
@@ -229,14 +238,34 @@ fn calls(ask: &Ask, agent: bool) -> Vec<Call> {
     }
 }
 
-/// The position in the text of `call <name>`, with the name as a word of its own.
-fn asked_for(text: &str, name: &str) -> Option<usize> {
+/// The positions in the text of `call <name>`, with the name as a word of its own, each with the text after it.
+fn asked_for<'a>(text: &'a str, name: &str) -> impl Iterator<Item = (usize, &'a str)> {
     let phrase = format!("call {name}");
-    let ends = |at: &usize| {
-        let next = text.get(at + phrase.len()..).and_then(|rest| rest.chars().next());
-        next.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '-')
-    };
-    text.match_indices(&phrase).map(|(at, _)| at).find(ends)
+    let places: Vec<usize> = text.match_indices(&phrase).map(|(at, _)| at).collect();
+    let ends = |c: char| !c.is_alphanumeric() && c != '_' && c != '-';
+    places.into_iter().filter_map(move |at| {
+        let rest = text.get(at + phrase.len()..)?;
+        rest.chars().next().is_none_or(ends).then_some((at, rest))
+    })
+}
+
+/// The arguments that the text begins with: words like `path=/tmp/a`. A value is JSON (`3`, `true`) or else a string, of
+/// characters that no client quotes, or a list of that one where the schema wants a list. `None` where there is none.
+fn given(text: &str, schema: &Value) -> Option<Value> {
+    let mut arguments = Map::new();
+    let mut rest = text;
+    while let Some((name, after)) = rest.strip_prefix(' ').and_then(|word| word.split_once('=')) {
+        let ends = |c: char| !c.is_ascii_alphanumeric() && !"_-./:".contains(c);
+        if name.is_empty() || name.contains(ends) {
+            break;
+        }
+        let (value, next) = after.split_at(after.find(ends).unwrap_or(after.len()));
+        let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+        let list = schema.pointer(&format!("/properties/{name}/type")).is_some_and(|kind| kind == "array");
+        arguments.insert(name.to_owned(), if list { json!([value]) } else { value });
+        rest = next;
+    }
+    (!arguments.is_empty()).then_some(Value::Object(arguments))
 }
 
 fn reply(ask: &Ask) -> String {
@@ -327,5 +356,15 @@ mod tests {
         assert_eq!(names, ["b", "a"]);
         ask.tool_results.push("done".to_owned());
         assert_eq!(Answer::to(&ask, &Behaviour::ok(), 1).text(), "tool said: done");
+    }
+
+    #[test]
+    fn a_call_has_the_arguments_that_are_asked_for() {
+        let mut ask = Ask { choices: 1, ..Ask::default() };
+        ask.offer("read", json!({"properties": {"path": {"type": "string"}, "kinds": {"type": "array"}}}));
+        ask.last_user = "call read path=/a/b.txt limit=3 kinds=a, then call read path=c\\n call read".to_owned();
+        let arguments: Vec<Value> =
+            Answer::to(&ask, &Behaviour::ok(), 1).calls.into_iter().map(|call| call.arguments).collect();
+        assert_eq!(arguments, [json!({"path": "/a/b.txt", "limit": 3, "kinds": ["a"]}), json!({"path": "c"})]);
     }
 }

@@ -23,6 +23,7 @@ pub struct Behaviour {
     pub(super) text: Option<String>,
     pub(super) refusal: bool,
     pub(super) agent: bool,
+    pub(super) only_own_steps: bool,
     pub(super) usage: UsageRule,
     pub(super) whole: Option<Whole>,
     pub(super) fault: Option<Fault>,
@@ -264,6 +265,14 @@ impl Behaviour {
     pub const fn agent(mut self) -> Self {
         self.agent = true;
         self
+    }
+
+    /// As [`Behaviour::agent`], of an agent whose steps are all this model's, so that Gemini takes no words in place of
+    /// signatures.
+    #[must_use]
+    pub const fn agent_of_one_model(mut self) -> Self {
+        self.only_own_steps = true;
+        self.agent()
     }
 
     /// The behaviour a model's name asks for; `None` for a name that does not begin with `mock`.

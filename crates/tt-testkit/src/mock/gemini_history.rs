@@ -95,6 +95,16 @@ fn continues(contents: &[Value], index: usize) -> bool {
     before.is_some_and(|before| before.get("role").is_some_and(|role| role == "model"))
 }
 
+/// The model's own steps need no words in place of signatures: each has its signature.
+pub(super) fn no_signature_is_lost(body: &Value) -> Result<(), Refusal> {
+    let contents = body.get("contents").and_then(Value::as_array);
+    let mut all = contents.into_iter().flatten().flat_map(parts);
+    match all.any(|part| field(part, "thoughtSignature").is_some_and(|signature| signature == SKIP)) {
+        true => Err(Refusal::bad("Thought signature is lost: the agent's steps are all signed.")),
+        false => Ok(()),
+    }
+}
+
 fn parts(content: &Value) -> &[Value] {
     content.get("parts").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

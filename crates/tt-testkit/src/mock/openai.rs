@@ -200,7 +200,10 @@ fn messages(ask: &mut Ask, body: &Value) -> Result<(), Refusal> {
             open.clear();
         }
         let text = content(ask, message, role, index)?;
-        ask.last_user.clear();
+        // Instructions after the user's words leave those the last: Claude Code gives some there.
+        if !matches!(role, "system" | "developer") {
+            ask.last_user.clear();
+        }
         match role {
             "user" => {
                 ask.last_user = text;

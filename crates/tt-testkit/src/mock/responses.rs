@@ -101,8 +101,11 @@ fn input(ask: &mut Ask, items: &[Value]) -> Result<(), Refusal> {
             "message" => {
                 let role = text(item, "role").ok_or_else(|| missing(&at("role")))?;
                 let said = content(ask, item.get("content"), &at("content"))?;
-                ask.tool_results.clear();
-                ask.last_user = if role == "user" { said } else { String::new() };
+                // Instructions after the user's words leave those the last: Claude Code gives some there.
+                if !matches!(role, "system" | "developer") {
+                    ask.tool_results.clear();
+                    ask.last_user = if role == "user" { said } else { String::new() };
+                }
             }
             "function_call" | "custom_tool_call" => {
                 open.push(text(item, "call_id").ok_or_else(|| missing(&at("call_id")))?);

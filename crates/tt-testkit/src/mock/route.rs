@@ -12,7 +12,7 @@ use super::ask::{Answer, Ask, Refusal};
 use super::behaviour::{Behaviour, Fault};
 use super::journal::{Seen, Ticket};
 use super::respond::{Made, Payload};
-use super::{MockUpstream, State, anthropic, embeddings, gemini, json as questions, openai, responses};
+use super::{MockUpstream, State, anthropic, embeddings, gemini, gemini_history, json as questions, openai, responses};
 
 /// The operation that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,6 +223,9 @@ fn reply(
     }
     if let Some(made) = Made::whole(state, provider, serial, &behaviour, ask.stream) {
         return Ok(made);
+    }
+    if behaviour.only_own_steps && matches!(call, Call::Gemini { .. }) {
+        gemini_history::no_signature_is_lost(body)?;
     }
     let answer = Answer::to(&ask, &behaviour, serial);
     let reported = answer.usage.filter(|_| ask.include_usage || !ask.stream);
