@@ -10,8 +10,14 @@ const WORDS: usize = 16;
 
 /// Headers that name a session. The first that holds a usable id counts: what the user sets for us, then what coding
 /// agents send by themselves.
-const SESSION: [&str; 5] =
-    ["x-tokentracer-session", "x-claude-code-session-id", "session-id", "session_id", "x-opencode-session"];
+const SESSION: [&str; 6] = [
+    "x-tokentracer-session",
+    "x-claude-code-session-id",
+    "session-id",
+    "session_id",
+    "x-opencode-session",
+    "x-session-id",
+];
 
 /// The header that names the agent within a session.
 const AGENT: &str = "x-claude-code-agent-id";
@@ -239,7 +245,7 @@ mod tests {
     fn the_first_usable_session_counts() {
         let both = [("session-id", "theirs"), ("x-tokentracer-session", "mine")];
         assert_eq!(asked(&both).session.as_deref(), Some("mine"));
-        for name in ["session-id", "session_id", "x-opencode-session", "x-claude-code-session-id"] {
+        for name in ["session-id", "session_id", "x-opencode-session", "x-session-id", "x-claude-code-session-id"] {
             assert_eq!(asked(&[(name, "ses_1")]).session.as_deref(), Some("ses_1"), "{name}");
         }
         assert_eq!(asked(&[("x-tokentracer-session", "two words"), ("session_id", "s")]).session.as_deref(), Some("s"));

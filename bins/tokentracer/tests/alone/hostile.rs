@@ -261,7 +261,7 @@ async fn large_events_stop_no_worker_and_reach_the_client() {
     let _alone = ALONE.lock().await;
     let scene = Scene::begin("large events").await;
     let text = "x".repeat(MIB);
-    let more = empty_objects(MIB / 2);
+    let more = empty_objects(3 * MIB / 8);
     let openai = format!(
         "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n\
          data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"end\"}}}}],\"more\":{more}}}\n\n"

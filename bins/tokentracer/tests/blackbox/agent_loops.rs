@@ -403,5 +403,5 @@ async fn a_loop_whose_provider_changes_goes_on() {
             }
         }
     }
-    assert!(notes.contains("off: the last answer is another provider's"), "{notes}");
+    assert!(notes.contains("off: the loop of tools lacks its thinking"), "{notes}");
 }

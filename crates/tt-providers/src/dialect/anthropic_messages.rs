@@ -93,7 +93,7 @@ impl Scanned for scan::Scan {
             notes.dropped(Field::Thinking, UNREADABLE);
         }
         if self.thinking_off_at.is_some() {
-            notes.changed(Field::Effort, "off: the last answer is another provider's");
+            notes.changed(Field::Effort, "off: the loop of tools lacks its thinking");
         }
         notes
     }

@@ -54,8 +54,10 @@ impl Scan {
         let fields = Fields::of(text, "", &PRICED)?;
         let model = fields.value("model").ok_or_else(|| RequestError::missing(Field::Model))?;
         let limit = fields.value("max_tokens");
-        let unsigned = fields.value("messages").map(|messages| Unsigned::find(text, messages)).unwrap_or_default();
-        let off = fields.value("thinking").filter(|thinking| unsigned.loop_is_bare && unsigned::is_enabled(thinking));
+        let budget = fields.value("thinking").filter(|thinking| unsigned::is_enabled(thinking));
+        let find = |messages| Unsigned::find(text, messages, budget.is_some());
+        let unsigned = fields.value("messages").map(find).unwrap_or_default();
+        let off = budget.filter(|_| unsigned.loop_is_bare);
         let counts = head.uri.path().ends_with("/count_tokens");
         let stream = optional(fields.value("stream"), "stream", "must be true or false")?.unwrap_or(false);
         let max_output_tokens = optional(limit, "max_tokens", "must be a whole number")?;

@@ -43,15 +43,16 @@ pub(super) const OFF: &[u8] = br#"{"type":"disabled"}"#;
 pub(super) struct Unsigned {
     /// The bytes of the body to cut out. A message of nothing else goes as a whole.
     pub(super) cuts: Vec<Range<usize>>,
-    /// True if another provider made an answer at the beginning or at the end of the running loop of tools, which calls
-    /// tools without thinking before them. Anthropic refuses that where thinking has a budget.
+    /// True if the running loop of tools begins with an answer that calls tools without thinking before them, or ends with
+    /// one that another provider made. Anthropic refuses that where thinking has a budget. It is looked for only there.
     pub(super) loop_is_bare: bool,
 }
 
 impl Unsigned {
-    /// Finds the unsigned thinking in `messages`, a part of `body`.
-    pub(super) fn find(body: &str, messages: &RawValue) -> Self {
-        if !has_empty_signature(messages.get()) && !has_calls_of_others(messages.get()) {
+    /// Finds the unsigned thinking in `messages`, a part of `body`. `budget` is true if the request has a budget of thinking.
+    pub(super) fn find(body: &str, messages: &RawValue, budget: bool) -> Self {
+        let has_results = || memmem::rfind(messages.get().as_bytes(), b"\"tool_use_id\"").is_some();
+        if !(has_empty_signature(messages.get()) || budget && has_results()) {
             return Self::default();
         }
         let (mut found, mut blocks) = (Vec::new(), Vec::new());
@@ -139,11 +140,6 @@ impl MessageRead {
     }
 }
 
-/// True if a result of a tool in `json` belongs to a call that Anthropic did not make, as its id tells.
-fn has_calls_of_others(json: &str) -> bool {
-    values(json, "\"tool_use_id\"").any(|value| value.strip_prefix('"').is_some_and(|id| !is_own(id)))
-}
-
 /// True if Anthropic made a call with an id that begins so.
 pub(super) fn is_own(id: &str) -> bool {
     OWN_IDS.iter().any(|own| id.starts_with(own))
@@ -174,14 +170,14 @@ mod tests {
     fn cut(messages: &str) -> Value {
         let raw: &RawValue = serde_json::from_str(messages).unwrap();
         let messages = raw.get();
-        let cuts = Unsigned::find(messages, raw).cuts;
+        let cuts = Unsigned::find(messages, raw, false).cuts;
         let edits = cuts.into_iter().map(|at| (at, Bytes::new())).collect();
         let kept = spliced(&Bytes::copy_from_slice(messages.as_bytes()), edits).to_vec();
         serde_json::from_slice(&kept).unwrap()
     }
 
     #[test]
-    fn an_answer_of_another_provider_that_calls_tools_is_bare() {
+    fn a_loop_without_its_thinking_is_bare() {
         let history = |thinking: &str, id: &str, more: &str| {
             let call = format!(r#"{{"type":"tool_use","id":"{id}","name":"f","input":{{}}}}"#);
             let result = format!(r#"{{"type":"tool_result","tool_use_id" : "{id}","content":"r"}}"#);
@@ -189,12 +185,16 @@ mod tests {
                 r#"[{{"role":"assistant","content":[{thinking}{call}]}},{{"role":"user","content":[{result}]}}{more}]"#
             )
         };
-        let bare = |messages: String| Unsigned::find(&messages, serde_json::from_str(&messages).unwrap()).loop_is_bare;
+        let bare =
+            |messages: String| Unsigned::find(&messages, serde_json::from_str(&messages).unwrap(), true).loop_is_bare;
         let (unsigned, signed) = (r#"{"type":"thinking","signature":""},"#, r#"{"type":"thinking","signature":"s"},"#);
         assert!(bare(history("", "call_1", "")));
         assert!(bare(history(unsigned, "toolu_1", "")));
         assert!(!bare(history(signed, "call_1", "")));
-        assert!(!bare(history("", "toolu_1", "")), "Anthropic says itself what is wrong");
+        assert!(
+            bare(history("", "toolu_1", "")),
+            "a client may drop the thinking, as Claude Code does if names differ"
+        );
         assert!(!bare(history(
             "",
             "call_1",
