@@ -169,10 +169,10 @@ async fn money_is_printed_exactly() {
 async fn halves_are_rounded_to_even_once() {
     let world = world().await;
     let user = world.user().await;
-    // 18750 pico-dollars a token: two make 37.5 nano-dollars, six 112.5.
+    // A token of output is 300 nano-dollars. One from the cache is 18750 pico-dollars: two make 37.5 nano-dollars, six 112.5.
     let model = "gemini-1.5-flash";
-    for (cache_read, nanos) in [(1, 19), (2, 38), (3, 56), (6, 112)] {
-        let usage = Usage { cache_read, ..Usage::default() };
+    for (cache_read, nanos) in [(1, 319), (2, 338), (3, 356), (6, 412)] {
+        let usage = Usage { cache_read, output: 1, ..Usage::default() };
         world.mock.on(model, Behaviour::ok().usage(usage));
         let answer = user.ask("gemini/gemini-1.5-flash", "hello").await.expect(200);
         assert_eq!(nano(answer.header("x-tokentracer-cost-usd").unwrap()), nanos, "{cache_read} tokens");
