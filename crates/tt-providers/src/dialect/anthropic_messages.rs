@@ -20,7 +20,7 @@ use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
     ScannedChat, ScannedRequest, StreamDecoder, StreamEncoder, Target, TokenCount, Translation, Undo,
 };
-use crate::dialect::signatures::UNREADABLE;
+use crate::dialect::signatures;
 use crate::error::RequestError;
 use crate::notes::Notes;
 use crate::slices::Slices;
@@ -88,10 +88,7 @@ impl Scanned for scan::Scan {
     }
 
     fn splice_notes(&self) -> Notes {
-        let mut notes = Notes::default();
-        if !self.unsigned.cuts.is_empty() {
-            notes.dropped(Field::Thinking, UNREADABLE);
-        }
+        let mut notes = signatures::left_out(Field::Thinking, !self.unsigned.cuts.is_empty());
         if self.thinking_off_at.is_some() {
             notes.changed(Field::Effort, "off: the loop of tools lacks its thinking");
         }

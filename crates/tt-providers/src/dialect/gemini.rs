@@ -17,7 +17,7 @@ use crate::codec::{
     Codec, CostFacts, Egress, Encoded, Facts, Framing, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts,
     Scanned, ScannedChat, ScannedRequest, StreamDecoder, StreamEncoder, Target, TokenCount, Translation, Undo,
 };
-use crate::dialect::signatures::UNREADABLE;
+use crate::dialect::signatures;
 use crate::error::RequestError;
 use crate::notes::Notes;
 use crate::slices::Slices;
@@ -113,11 +113,7 @@ impl Scanned for scan::Scan {
     }
 
     fn splice_notes(&self) -> Notes {
-        let mut notes = Notes::default();
-        if !self.carried_at.is_empty() {
-            notes.dropped(Field::Signatures, UNREADABLE);
-        }
-        notes
+        signatures::left_out(Field::Signatures, !self.carried_at.is_empty())
     }
 
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {

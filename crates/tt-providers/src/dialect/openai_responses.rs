@@ -20,7 +20,7 @@ use crate::codec::{
     Codec, CostFacts, Egress, Facts, Head, Ingress, Observer, PublicError, ReplyContext, ReplyFacts, Scanned,
     ScannedChat, ScannedRequest, StreamEncoder,
 };
-use crate::dialect::signatures::UNREADABLE;
+use crate::dialect::signatures;
 use crate::dialect::{openai_error, openai_models};
 use crate::error::RequestError;
 use crate::notes::Notes;
@@ -87,11 +87,7 @@ impl Scanned for scan::Scan {
     }
 
     fn splice_notes(&self) -> Notes {
-        let mut notes = Notes::default();
-        if !self.carried_at.is_empty() {
-            notes.dropped(Field::Signatures, UNREADABLE);
-        }
-        notes
+        signatures::left_out(Field::Signatures, !self.carried_at.is_empty())
     }
 
     fn observe_reply(&self, body: &[u8]) -> Result<ReplyFacts, UpstreamError> {

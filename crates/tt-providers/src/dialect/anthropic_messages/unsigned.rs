@@ -1,5 +1,6 @@
-//! Thinking that Anthropic did not sign. Clients get it from other providers, with an empty signature, and send it back when
-//! their next request goes to Anthropic, which refuses it. So it is cut out of the history.
+//! Thinking that Anthropic did not sign, and loops of tools that lack theirs. Clients get thinking of other providers with an
+//! empty signature, and send it back when their next request goes to Anthropic, which refuses it: it is cut out of the
+//! history. Anthropic also refuses a budget of thinking where the running loop has none: it is switched off.
 
 use std::ops::Range;
 

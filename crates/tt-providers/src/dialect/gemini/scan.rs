@@ -129,7 +129,8 @@ impl Scan {
     }
 
     /// The request as slices of `body`, which must be the body that was scanned. The model is in the path; a body that
-    /// names it too gets `model`. Signatures of other providers are replaced by Google's word for a lost one. `cap` replaces the output limit (in tokens) that the client asked for.
+    /// names it too gets `model`. Signatures of other providers are replaced by Google's word for a lost one. `cap` replaces
+    /// the output limit (in tokens) that the client asked for.
     pub(super) fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
         let mut edits = Vec::new();
         if let Some(at) = &self.model_at {
