@@ -446,10 +446,13 @@ impl Exchange {
             Way::Embeddings { .. } => return Err(no_stream()),
         };
         let chat = self.chat().ok_or_else(no_stream)?;
-        let (mut encoder, mut written) = (chat.stream_encoder(context), BytesMut::new());
-        let answer = Answer::of(Bytes::new(), reply.clone());
-        reply.into_events().iter().for_each(|event| encoder.event(event, &mut written));
-        Ok(Answer { body: written.freeze(), ..answer })
+        let (mut encoder, mut written, mut tally) = (chat.stream_encoder(context), BytesMut::new(), Tally::default());
+        for event in reply.into_events() {
+            tally.event(&event);
+            encoder.event(&event, &mut written);
+        }
+        let (usage, served_model) = (tally.usage.take(), tally.served_model.take());
+        Ok(Answer { body: written.freeze(), usage, served_model, tally, uncounted: None })
     }
 
     /// Keeps the signed thinking of an answer that the client may lose.
