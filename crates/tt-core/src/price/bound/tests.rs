@@ -188,3 +188,11 @@ fn the_fee_that_every_answer_is_billed_is_held_too() {
     let tokens = |nano| table().output_tokens_for(OpenAi, "gpt-4o-search-preview", &search, NanoUsd(nano), now());
     assert_eq!((tokens(24_999_999), tokens(27_500_000), tokens(27_570_000)), (Some(0), Some(0), Some(7)));
 }
+
+#[test]
+fn a_model_with_a_price_of_input_alone_is_bounded_by_it() {
+    let json = r#"{"header": {"as_of": "2026-11-26", "unit_scale": 12}, "models": [
+        {"id": "e", "provider": "openai", "mode": "embedding", "prices": {"standard": {"input": 20000}}}]}"#;
+    let table = PriceTable::parse(json).unwrap();
+    assert_eq!(table.worst_case(Provider::OpenAi, "e", &bound(100, 0), now()), Some(NanoUsd(2000)));
+}
