@@ -246,10 +246,14 @@ fn what_a_process_left_in_redis_without_knowing_is_found_and_removed() {
     let (kept, left) = (request(), request());
     assert_eq!(harness.reserve(0, &Call::new(&rules, kept, 10)), held(10, false));
     // Another process of the same name makes the charge, as an answer that came too late would.
-    let same = Budgets::redis(patient(harness.server.as_ref().unwrap()), "a", harness.runtime.handle());
-    let answer = harness.runtime.block_on(async { reserve(&same.worker().await, &Call::new(&rules, left, 20)).await });
+    let runtime = super::harness::runtime();
+    let same = Budgets::redis(patient(harness.server.as_ref().unwrap()), "a", runtime.handle());
+    let answer = runtime.block_on(async { reserve(&same.worker().await, &Call::new(&rules, left, 20)).await });
     assert_eq!(answer, held(20, false));
     drop(same);
+    // Its first heartbeat would send the charge again.
+    drop(runtime);
+    harness.stands(&rules, NOON, &[(0, 30)]);
     assert_eq!(harness.runtime.block_on(harness.budgets().stale(rules[0].user, LATER)), Some(vec![]));
     harness.stands(&rules, NOON, &[(0, 10)]);
 }
