@@ -1,18 +1,14 @@
 //! The client that sets up accounts: JSON both ways, and every status is an answer.
 
-use std::time::Duration;
-
+use minreq::{Method, Request};
 use serde_json::Value;
-use ureq::Agent;
-use ureq::http::Request;
 
-/// The longest that a call may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest that a call may take, in seconds.
+const PATIENCE: u64 = 30;
 
 /// A running TokenTracer.
 #[derive(Debug)]
 pub(crate) struct Server {
-    agent: Agent,
     address: String,
 }
 
@@ -27,13 +23,7 @@ pub(crate) struct Answer {
 impl Server {
     /// The server at `host:port`.
     pub(crate) fn new(address: &str) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
-            // It is on this machine, whatever the environment says about the way out.
-            .proxy(None)
-            .build();
-        Self { agent: config.into(), address: address.to_owned() }
+        Self { address: address.to_owned() }
     }
 
     /// Sends a `GET`.
@@ -54,21 +44,20 @@ impl Server {
         token: Option<&str>,
         body: Option<&Value>,
     ) -> Result<Answer, String> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.address))
-            .header("accept", "application/json");
+        let mut request = Request::new(Method::Custom(method.to_owned()), format!("http://{}{path}", self.address))
+            .with_timeout(PATIENCE)
+            .with_header("accept", "application/json");
         if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
+            request = request.with_header("authorization", format!("Bearer {token}"));
         }
-        if body.is_some() {
-            request = request.header("content-type", "application/json");
+        if let Some(body) = body {
+            request = request.with_header("content-type", "application/json").with_body(body.to_string());
         }
-        let failed = |error: &dyn std::fmt::Display| format!("{method} {path}: {error}");
-        let request = request.body(body.map(Value::to_string).unwrap_or_default()).map_err(|error| failed(&error))?;
-        let mut response = self.agent.run(request).map_err(|error| failed(&error))?;
-        let text = response.body_mut().read_to_string().map_err(|error| failed(&error))?;
-        Ok(Answer { status: response.status().as_u16(), body: serde_json::from_str(&text).unwrap_or(Value::Null) })
+        let response = request.send().map_err(|error| format!("{method} {path}: {error}"))?;
+        Ok(Answer {
+            status: response.status_code,
+            body: serde_json::from_slice(response.as_bytes()).unwrap_or(Value::Null),
+        })
     }
 }
 

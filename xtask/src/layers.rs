@@ -49,7 +49,7 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     // the process: arguments, directories, allocator, log output
     (&["clap", "directories", "libmimalloc-sys", "mimalloc", "tracing-subscriber"], &["tokentracer"]),
     // what developer tasks need, and nothing that ships
-    (&["dotenvy", "proc-macro2", "ureq"], &["xtask"]),
+    (&["dotenvy", "minreq", "proc-macro2"], &["xtask"]),
     // calls of the operating system that the standard library does not have
     (&["rustix"], &["tokentracer", "xtask"]),
     // async: everywhere but in the domain

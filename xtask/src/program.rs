@@ -3,8 +3,6 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use crate::run::Outcome;
 
 /// A child process that listens. Dropping it ends it.
@@ -60,8 +58,9 @@ impl Program {
 
     /// Asks it to end and waits until it has.
     pub(crate) fn stop(&mut self) {
-        let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        if process.is_some_and(|process| kill_process(process, Signal::TERM).is_ok()) {
+        let mut kill = Command::new("/bin/sh");
+        kill.args(["-c", r#"kill -TERM "$1""#, "sh"]).arg(self.child.id().to_string());
+        if kill.status().is_ok_and(|status| status.success()) {
             // Waiting fails only for a child that is gone.
             let _ = self.child.wait();
         }

@@ -48,6 +48,12 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Runs a command that prints a number, and nothing where it cannot.
+pub(crate) fn number(command: &mut Command) -> Option<u32> {
+    let output = command.stderr(Stdio::null()).output().ok()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+}
+
 /// The facts of `cargo metadata` about the workspace's own crates.
 pub(crate) fn metadata() -> Result<Value, String> {
     let text = output(&mut cargo_command(&["metadata", "--format-version", "1", "--no-deps", "--offline"]))?;

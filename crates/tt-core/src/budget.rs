@@ -2,8 +2,8 @@
 //!
 //! `Caller::budget_rules` gives the budgets of a caller, tt-ratelimit counts, and the store keeps the spent amounts.
 
+use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
-use time::{Month, OffsetDateTime};
 
 use crate::time::DAY_MS;
 use crate::{ApiKeyId, Invalid, NanoUsd, Timestamp, UserId};
@@ -38,7 +38,7 @@ impl Period {
     pub fn start(self, at: Timestamp) -> Timestamp {
         match self {
             Self::Day => at.day(),
-            Self::Month => date(at).and_then(|(year, month)| midnight(year, month)).unwrap_or_else(|| at.day()),
+            Self::Month => at.civil().map_or_else(|| at.day(), |at| midnight(at.date().first_of_month())),
             Self::Total => Timestamp::from_millis(0),
         }
     }
@@ -48,25 +48,15 @@ impl Period {
     pub fn resets_at(self, at: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Day => Some(at.day().plus_millis(DAY_MS)),
-            Self::Month => date(at).and_then(|(year, month)| match month {
-                Month::December => midnight(year + 1, Month::January),
-                _ => midnight(year, month.next()),
-            }),
+            Self::Month => at.civil()?.date().last_of_month().tomorrow().ok().map(midnight),
             Self::Total => None,
         }
     }
 }
 
-/// Year and month in UTC; `None` outside the years that a calendar has.
-fn date(at: Timestamp) -> Option<(i32, Month)> {
-    let at = OffsetDateTime::from_unix_timestamp(at.millis().div_euclid(1000)).ok()?;
-    Some((at.year(), at.month()))
-}
-
-/// The first midnight of a month, in UTC; `None` outside the years that a calendar has.
-fn midnight(year: i32, month: Month) -> Option<Timestamp> {
-    let first = time::Date::from_calendar_date(year, month, 1).ok()?;
-    Some(Timestamp::from_millis(first.midnight().assume_utc().unix_timestamp().checked_mul(1000)?))
+/// The midnight that begins a date, in UTC.
+fn midnight(date: Date) -> Timestamp {
+    Timestamp::from_civil(date.to_datetime(Time::midnight()))
 }
 
 impl std::str::FromStr for Period {

@@ -1,9 +1,10 @@
 //! Points in time: milliseconds since the Unix epoch, UTC. Nothing here reads a clock.
 
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::Invalid;
 
@@ -53,38 +54,60 @@ impl Timestamp {
         Self(self.0.div_euclid(DAY_MS) * DAY_MS)
     }
 
-    /// RFC 3339 with milliseconds, for example `2026-11-23T12:00:00.000Z`.
+    /// RFC 3339 with milliseconds, for example `2026-11-23T12:00:00.000Z`; the Unix epoch for a year of more than four
+    /// digits.
     pub fn rfc3339(self) -> String {
-        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let (date, clock) = (at.date(), at.time());
+        let at = self.civil().unwrap_or(EPOCH);
         // Written digit by digit: every record holds a few times, and the formatting machinery costs ten times as much.
         let mut text = String::with_capacity(24);
-        digits::<4>(&mut text, date.year().unsigned_abs(), '-');
-        digits::<2>(&mut text, u32::from(u8::from(date.month())), '-');
-        digits::<2>(&mut text, u32::from(date.day()), 'T');
-        digits::<2>(&mut text, u32::from(clock.hour()), ':');
-        digits::<2>(&mut text, u32::from(clock.minute()), ':');
-        digits::<2>(&mut text, u32::from(clock.second()), '.');
-        digits::<3>(&mut text, u32::from(clock.millisecond()), 'Z');
+        digits::<4>(&mut text, at.year(), '-');
+        digits::<2>(&mut text, at.month(), '-');
+        digits::<2>(&mut text, at.day(), 'T');
+        digits::<2>(&mut text, at.hour(), ':');
+        digits::<2>(&mut text, at.minute(), ':');
+        digits::<2>(&mut text, at.second(), '.');
+        digits::<3>(&mut text, at.millisecond(), 'Z');
         text
     }
 
     /// Reads RFC 3339 (any offset) or a plain date (`2026-11-23`, its midnight in UTC). `field` names it in the error.
     pub fn parse(field: &'static str, text: &str) -> Result<Self, Invalid> {
-        let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-        let at = OffsetDateTime::parse(&full, &Rfc3339)
-            .map_err(|_| Invalid::new(field, "must be an RFC 3339 time such as 2026-11-23T12:00:00Z, or a date"))?;
-        i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000))
-            .map(Self)
-            .map_err(|_| Invalid::new(field, "is out of range"))
+        Self::read(text)
+            .ok_or_else(|| Invalid::new(field, "must be an RFC 3339 time such as 2026-11-23T12:00:00Z, or a date"))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let pieces = Pieces::parse(text).ok().filter(|pieces| pieces.time_zone_annotation().is_none())?;
+        let (clock, ahead) = match (pieces.time(), pieces.offset()) {
+            (Some(clock), Some(PiecesOffset::Numeric(offset))) => (clock, offset.offset().seconds()),
+            (Some(clock), Some(_)) => (clock, 0),
+            (None, None) => (jiff::civil::Time::midnight(), 0),
+            _ => return None,
+        };
+        let at = Self::from_civil(pieces.date().to_datetime(clock));
+        Some(at.plus_millis(i64::from(ahead) * -1000))
+    }
+
+    /// The date and clock in UTC; `None` for a year of more than four digits.
+    pub(crate) fn civil(self) -> Option<DateTime> {
+        EPOCH.checked_add(SignedDuration::from_millis(self.0)).ok()
+    }
+
+    /// The millisecond that contains `at`, a date and clock in UTC.
+    pub(crate) fn from_civil(at: DateTime) -> Self {
+        let nanos = at.duration_since(EPOCH).as_nanos();
+        // Years have four digits, so the milliseconds fit.
+        Self(i64::try_from(nanos.div_euclid(1_000_000)).unwrap_or(i64::MAX))
     }
 }
 
+/// The Unix epoch.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 /// Appends the last `N` decimal digits of `number`, then `after`.
-fn digits<const N: usize>(text: &mut String, number: u32, after: char) {
+fn digits<const N: usize>(text: &mut String, number: impl Into<i32>, after: char) {
     let mut digits = ['0'; N];
-    let mut rest = number;
+    let mut rest = number.into().unsigned_abs();
     for digit in digits.iter_mut().rev() {
         *digit = char::from_digit(rest % 10, 10).unwrap_or('0');
         rest /= 10;
@@ -123,12 +146,21 @@ mod tests {
         assert_eq!(Timestamp::parse("t", &at.rfc3339()), Ok(at));
         assert_eq!(Timestamp::parse("t", "1970-01-01T01:00:00+01:00"), Ok(Timestamp::from_millis(0)));
         assert_eq!(Timestamp::parse("t", "1970-01-02"), Ok(Timestamp::from_millis(DAY_MS)));
-        assert!(Timestamp::parse("t", "yesterday").is_err());
+        assert_eq!(Timestamp::parse("t", "1970-01-01T00:00:00.9999Z"), Ok(Timestamp::from_millis(999)));
+        assert_eq!(Timestamp::parse("t", "1969-12-31T23:59:59.9999Z"), Ok(Timestamp::from_millis(-1)));
+        for text in ["", "yesterday", "2026-11-23T12:00:00", "2026-13-01", "2026-11-23T12:00:00+01:00[Europe/Paris]"] {
+            assert!(Timestamp::parse("t", text).is_err(), "{text}");
+        }
     }
 
     #[test]
     fn every_part_has_its_digits() {
-        for text in ["1970-01-01T00:00:00.000Z", "2026-11-23T04:05:06.007Z", "9999-12-31T23:59:59.999Z"] {
+        for text in [
+            "0000-01-01T00:00:00.000Z",
+            "1970-01-01T00:00:00.000Z",
+            "2026-11-23T04:05:06.007Z",
+            "9999-12-31T23:59:59.999Z",
+        ] {
             assert_eq!(Timestamp::parse("t", text).map(Timestamp::rfc3339).as_deref(), Ok(text));
         }
     }

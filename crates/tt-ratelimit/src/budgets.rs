@@ -22,9 +22,12 @@
 
 mod accounts;
 mod memory;
+#[cfg(feature = "redis")]
 mod outbox;
+#[cfg(feature = "redis")]
 mod redis;
 mod reservation;
+#[cfg(feature = "redis")]
 mod script;
 mod standing;
 
@@ -35,11 +38,14 @@ use tt_core::budget::{BudgetRule, Spent};
 use tt_core::{NanoUsd, RequestId, Timestamp, UserId};
 
 use self::memory::MemoryBudgets;
+#[cfg(feature = "redis")]
 use self::redis::RedisBudgets;
 use self::reservation::countable;
 pub use self::reservation::{BudgetedRequest, CostEstimate, Reservation};
 pub use self::standing::{BudgetStanding, Reading, StaleCharge, Used};
-use crate::redis::{Connection, RedisConfig, RedisState};
+#[cfg(feature = "redis")]
+use crate::redis::Connection;
+use crate::redis::{RedisConfig, RedisState};
 
 /// Counts money against budgets. Clones share their accounts.
 #[derive(Debug, Clone)]
@@ -49,6 +55,7 @@ pub struct Budgets(Backend);
 enum Backend {
     Off,
     Memory(Arc<MemoryBudgets>),
+    #[cfg(feature = "redis")]
     Redis(Arc<RedisBudgets>),
 }
 
@@ -65,8 +72,15 @@ impl Budgets {
     /// [`crate::WithoutRedis`] has no effect here: while Redis is down, every request that has a budget is
     /// [`Reservation::Unavailable`]. The same holds for two seconds after Redis has lost its data, and after the very
     /// first process has connected to it.
+    #[cfg(feature = "redis")]
     pub fn redis(config: RedisConfig, process: &str, control: &Handle) -> Self {
         Self(Backend::Redis(RedisBudgets::start(config, process, control)))
+    }
+
+    /// Is never called, since this build has no [`RedisConfig`].
+    #[cfg(not(feature = "redis"))]
+    pub fn redis(config: RedisConfig, _: &str, _: &Handle) -> Self {
+        match config.never {}
     }
 
     /// Budgets that are not counted: every request that has a budget is [`Reservation::Unavailable`]. This is for
@@ -79,6 +93,7 @@ impl Budgets {
     pub fn redis_state(&self) -> RedisState {
         match &self.0 {
             Backend::Off | Backend::Memory(_) => RedisState::Off,
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.state(),
         }
     }
@@ -89,6 +104,7 @@ impl Budgets {
         match &self.0 {
             Backend::Off => BudgetWorker(WorkerBackend::Off),
             Backend::Memory(memory) => BudgetWorker(WorkerBackend::Memory(Arc::clone(memory))),
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => {
                 let connection = redis.connection(Handle::current()).await;
                 BudgetWorker(WorkerBackend::Redis(Arc::clone(redis), connection))
@@ -104,6 +120,7 @@ impl Budgets {
         match &self.0 {
             Backend::Off => {}
             Backend::Memory(memory) => memory.settle(user, request, settled, held),
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.settle(request, settled, held),
         }
     }
@@ -114,6 +131,7 @@ impl Budgets {
         match &self.0 {
             Backend::Off => {}
             Backend::Memory(memory) => memory.void(user, request),
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.void(request),
         }
     }
@@ -124,6 +142,7 @@ impl Budgets {
         match &self.0 {
             Backend::Off => {}
             Backend::Memory(memory) => memory.load(spents, reading),
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.load(spents, reading).await,
         }
     }
@@ -135,6 +154,7 @@ impl Budgets {
         match &self.0 {
             Backend::Off => {}
             Backend::Memory(memory) => memory.post(requests, spents),
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.post(requests, spents).await,
         }
     }
@@ -145,6 +165,7 @@ impl Budgets {
             _ if rules.is_empty() => BudgetStanding::Known(Vec::new()),
             Backend::Off => BudgetStanding::Unavailable,
             Backend::Memory(memory) => memory.standing(rules, at),
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.standing(rules, at).await,
         }
     }
@@ -153,9 +174,11 @@ impl Budgets {
     ///
     /// If the store has the row of such a request, the process that stored it ended before it could post: call
     /// [`Budgets::post`] for it.
+    #[cfg_attr(not(feature = "redis"), expect(unused_variables, reason = "only Redis has stale charges"))]
     pub async fn stale(&self, user: UserId, before: Timestamp) -> Option<Vec<StaleCharge>> {
         match &self.0 {
             Backend::Off | Backend::Memory(_) => Some(Vec::new()),
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.stale(user, before).await,
         }
     }
@@ -178,6 +201,7 @@ pub struct BudgetWorker(WorkerBackend);
 enum WorkerBackend {
     Off,
     Memory(Arc<MemoryBudgets>),
+    #[cfg(feature = "redis")]
     Redis(Arc<RedisBudgets>, Arc<Connection>),
 }
 
@@ -202,10 +226,11 @@ impl BudgetWorker {
             _ if request.rules.is_empty() => Reservation::Held { amount: estimate.worst, capped: false },
             WorkerBackend::Off => Reservation::Unavailable,
             WorkerBackend::Memory(memory) => memory.reserve(request, settled, estimate),
+            #[cfg(feature = "redis")]
             WorkerBackend::Redis(redis, connection) => redis.reserve(connection, request, settled, estimate).await,
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "redis"))]
 mod tests;

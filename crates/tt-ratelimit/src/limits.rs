@@ -8,10 +8,13 @@ mod decision;
 mod limiter;
 mod memory;
 mod minute;
+#[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
 mod script;
-#[cfg(test)]
+#[cfg(all(test, feature = "redis"))]
 pub(crate) mod tests;
 
 pub use limiter::{LimitWorker, Limiter};
+#[cfg(feature = "redis")]
 pub(crate) use script::probe;

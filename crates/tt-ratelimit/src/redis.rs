@@ -7,17 +7,36 @@
 //!
 //! The counters in Redis belong to `limits` and `budgets`; this module does not know them.
 
+#[cfg(not(feature = "redis"))]
+mod absent;
+#[cfg(feature = "redis")]
 mod breaker;
+#[cfg(feature = "redis")]
 mod config;
+#[cfg(feature = "redis")]
 mod connection;
+#[cfg(feature = "redis")]
 mod connections;
+#[cfg(feature = "redis")]
 mod keys;
+#[cfg(feature = "redis")]
 mod probe;
+#[cfg(feature = "redis")]
 mod since;
+mod state;
 
-pub use config::{RedisConfig, RedisState, WithoutRedis};
+#[cfg(not(feature = "redis"))]
+pub use absent::RedisConfig;
+#[cfg(feature = "redis")]
+pub use config::RedisConfig;
+#[cfg(feature = "redis")]
 pub(crate) use connection::{Connection, Failure, within};
+#[cfg(feature = "redis")]
 pub(crate) use connections::{Connections, LogWords};
+#[cfg(feature = "redis")]
 pub(crate) use keys::Keys;
+#[cfg(feature = "redis")]
 pub(crate) use probe::Probe;
+#[cfg(feature = "redis")]
 pub(crate) use since::{Since, SinceMark};
+pub use state::{RedisState, WithoutRedis};

@@ -1,6 +1,9 @@
 //! The processor time and the memory of a process, as Linux shows them under `/proc`. On other systems there are none.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+use crate::run::number;
 
 /// The time between two looks at a process.
 const TICK: Duration = Duration::from_millis(150);
@@ -10,13 +13,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// that work put off (a batch for the database) counts for the load that made it.
 pub(super) fn spent_when_quiet(process: u32) -> Option<Duration> {
     let until = Instant::now() + PATIENCE;
+    let ticks_a_second = number(Command::new("getconf").arg("CLK_TCK"))?;
     let mut last = ticks(process)?;
     loop {
         std::thread::sleep(TICK);
         let now = ticks(process)?;
         // A tick now and then is its timers.
         if now - last <= 1 || Instant::now() > until {
-            return Some(Duration::from_nanos(now * 1_000_000_000 / rustix::param::clock_ticks_per_second()));
+            return Some(Duration::from_nanos(now * 1_000_000_000 / u64::from(ticks_a_second)));
         }
         last = now;
     }

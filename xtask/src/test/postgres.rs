@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::tools::Tools;
-use crate::run::output;
+use crate::run::{number, output};
 
 /// The longest that the server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -117,10 +117,7 @@ fn as_owner(mut command: Command, owner: Option<Owner>, directory: &Path) -> Com
 /// The user `postgres`, which Debian's package makes, or `nobody`. The program `id` is asked, since only the C library
 /// knows all places that names of users come from.
 fn unprivileged() -> Result<Owner, String> {
-    let id = |option: &str, user: &str| {
-        let out = Command::new("id").args([option, user]).stderr(Stdio::null()).output().ok()?;
-        String::from_utf8_lossy(&out.stdout).trim().parse::<u32>().ok()
-    };
+    let id = |option: &str, user: &str| number(Command::new("id").args([option, user]));
     ["postgres", "nobody"]
         .iter()
         .find_map(|user| Some(Owner { user: id("-u", user)?, group: id("-g", user)? }))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{Outcome, status};
+use crate::run::{Outcome, number, status};
 
 /// The paths of the programs.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 impl Tools {
     /// The tools, installed first where they are missing and this is Debian, and we are root.
     pub(crate) fn find_or_install() -> Result<Self, String> {
-        let root = rustix::process::geteuid().is_root();
+        let root = number(Command::new("id").arg("-u")) == Some(0);
         let missing = match Self::find(root) {
             Ok(tools) => return Ok(tools),
             Err(missing) => missing,

@@ -7,8 +7,11 @@ use tt_core::limits::{Decision, Rule, Standing};
 use tt_core::{ApiKeyId, Timestamp, UserId};
 
 use super::memory::MemoryLimits;
+#[cfg(feature = "redis")]
 use super::redis::RedisLimits;
-use crate::redis::{Connection, RedisConfig, RedisState};
+#[cfg(feature = "redis")]
+use crate::redis::Connection;
+use crate::redis::{RedisConfig, RedisState};
 
 /// Counts requests and decides which are admitted. Clones share their counters.
 #[derive(Debug, Clone)]
@@ -17,6 +20,7 @@ pub struct Limiter(Backend);
 #[derive(Debug, Clone)]
 enum Backend {
     Memory(Arc<MemoryLimits>),
+    #[cfg(feature = "redis")]
     Redis(Arc<RedisLimits>),
 }
 
@@ -28,8 +32,15 @@ impl Limiter {
 
     /// Limits that hold in all processes on one Redis. `control` runs the tasks that try to reach it while it is down, and
     /// that tell it what this process has admitted after it has lost its counters.
+    #[cfg(feature = "redis")]
     pub fn redis(config: RedisConfig, control: Handle) -> Self {
         Self(Backend::Redis(RedisLimits::start(config, control)))
+    }
+
+    /// Is never called, since this build has no [`RedisConfig`].
+    #[cfg(not(feature = "redis"))]
+    pub fn redis(config: RedisConfig, _: Handle) -> Self {
+        match config.never {}
     }
 
     /// A handle for one worker thread. Call this on the runtime that will use the handle, since its connection is
@@ -37,6 +48,7 @@ impl Limiter {
     pub async fn worker(&self) -> LimitWorker {
         match &self.0 {
             Backend::Memory(memory) => LimitWorker(WorkerBackend::Memory(Arc::clone(memory))),
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => {
                 let connection = redis.connection(Handle::current()).await;
                 LimitWorker(WorkerBackend::Redis(Arc::clone(redis), connection))
@@ -49,6 +61,7 @@ impl Limiter {
     pub async fn seed_day(&self, user: UserId, key: Option<ApiKeyId>, day: Timestamp, count: u64) {
         match &self.0 {
             Backend::Memory(memory) => memory.seed_day(user, key, day, count),
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.seed_day(user, key, day, count).await,
         }
     }
@@ -58,16 +71,18 @@ impl Limiter {
     pub fn redis_recoveries(&self) -> u64 {
         match &self.0 {
             Backend::Memory(_) => 0,
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.recoveries(),
         }
     }
 
     /// The Redis that has been told of all requests that were admitted before it, by the time since when it has its
     /// counters. `None` while there is no such Redis.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "redis"))]
     pub(super) async fn told(&self) -> Option<u64> {
         match &self.0 {
             Backend::Memory(_) => None,
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.told().await,
         }
     }
@@ -76,6 +91,7 @@ impl Limiter {
     pub fn redis_state(&self) -> RedisState {
         match &self.0 {
             Backend::Memory(_) => RedisState::Off,
+            #[cfg(feature = "redis")]
             Backend::Redis(redis) => redis.state(),
         }
     }
@@ -88,6 +104,7 @@ pub struct LimitWorker(WorkerBackend);
 #[derive(Debug, Clone)]
 enum WorkerBackend {
     Memory(Arc<MemoryLimits>),
+    #[cfg(feature = "redis")]
     Redis(Arc<RedisLimits>, Arc<Connection>),
 }
 
@@ -110,6 +127,7 @@ impl LimitWorker {
         }
         match &self.0 {
             WorkerBackend::Memory(memory) => memory.check(rules, now),
+            #[cfg(feature = "redis")]
             WorkerBackend::Redis(redis, connection) => redis.check(connection, rules, now).await,
         }
     }
@@ -121,6 +139,7 @@ impl LimitWorker {
         }
         match &self.0 {
             WorkerBackend::Memory(memory) => memory.standings(rules, now),
+            #[cfg(feature = "redis")]
             WorkerBackend::Redis(redis, connection) => redis.standings(connection, rules, now).await,
         }
     }

@@ -43,6 +43,7 @@ struct Counter {
 }
 
 /// The requests that this process has admitted for one user or API key in the last minute.
+#[cfg(feature = "redis")]
 #[derive(Debug)]
 pub(super) struct LastMinute {
     pub(super) user: UserId,
@@ -81,6 +82,7 @@ impl MemoryLimits {
 
     /// Shows the counters of `rules` the time of a request that Redis has refused, so that a clock which was set back
     /// moves them at once.
+    #[cfg(feature = "redis")]
     pub(super) fn see(&self, rules: &[Rule], now: Timestamp) {
         let Some(first) = rules.first() else { return };
         let mut shard = self.shard(first.user);
@@ -90,6 +92,7 @@ impl MemoryLimits {
     }
 
     /// The requests that were admitted here in the minute before `now`, and `age_ms` ago or earlier.
+    #[cfg(feature = "redis")]
     pub(super) fn last_minute(&self, now: Timestamp, age_ms: u64) -> Vec<LastMinute> {
         let least = i64::try_from(age_ms / 1000).unwrap_or(i64::MAX);
         let mut all = Vec::new();

@@ -66,6 +66,7 @@ impl Minute {
     }
 
     /// The ages in seconds of the counted requests at `now`, the oldest first, each with their number.
+    #[cfg(feature = "redis")]
     pub(super) fn ages(&self, now: Timestamp) -> Vec<(i64, u32)> {
         let now = second(now).max(self.newest);
         let counted = (self.oldest..=self.newest).map(|s| (now.saturating_sub(s), self.counts[slot(s)]));

@@ -1,4 +1,4 @@
-//! The settings of Redis: its address, its timeout, and what request limits do without it.
+//! The settings of Redis: its address, its timeout, and what request limits do while it is down.
 
 use std::time::Duration;
 
@@ -6,30 +6,10 @@ use deadpool_redis::redis::Client;
 use tt_core::Invalid;
 
 use super::keys::Keys;
+use super::state::WithoutRedis;
 
 /// The longest a request waits for Redis.
 const TIMEOUT: Duration = Duration::from_millis(50);
-
-/// The choice of what request limits do while Redis is down. (Budgets admit nothing then, whatever is set here.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WithoutRedis {
-    /// Each process limits by its own counters.
-    #[default]
-    Local,
-    /// A request that has a limit gets [`tt_core::limits::Decision::Unavailable`].
-    Deny,
-}
-
-/// The state of Redis as the last commands found it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RedisState {
-    /// No Redis is configured.
-    Off,
-    /// It answers.
-    Up,
-    /// It does not answer; the process looks for it twice a second.
-    Down,
-}
 
 /// The address of Redis and what to do without it. `Debug` leaves the address out, since it may hold a password.
 #[derive(Clone)]

@@ -7,9 +7,10 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::breaker::{Breaker, ClosedSpan, OpenSpan};
-use super::config::{RedisConfig, RedisState};
+use super::config::RedisConfig;
 use super::connection::{Connection, Connector, Failure};
 use super::probe::Probe;
+use super::state::RedisState;
 
 /// The pause between two attempts to reach a Redis that is down. It does not grow: there is one task a process, and
 /// requests are refused or counted apart until Redis is back.
