@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::call::thinking::ThinkingMode;
+use crate::call::thinking::{Effort, ThinkingMode};
 
 /// The known facts about a model. `None` means that the table does not state the fact, not that the answer is "no".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +29,8 @@ pub struct Capabilities {
     pub adaptive_thinking: Option<bool>,
     /// The model takes `role: "system"` messages after the first user message.
     pub mid_conversation_system: Option<bool>,
+    /// The efforts, or levels of thinking, that the model takes.
+    pub efforts: Efforts,
     /// The model takes the effort `xhigh`.
     pub xhigh_reasoning_effort: Option<bool>,
     /// The model takes the effort `max`.
@@ -87,6 +89,51 @@ impl ThinkingTypes {
     }
 }
 
+/// The efforts that a model takes, as the price table lists them; empty where it does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Efforts(u8);
+
+impl Efforts {
+    const ALL: [(&'static str, Effort); 7] = [
+        ("none", Effort::None),
+        ("minimal", Effort::Minimal),
+        ("low", Effort::Low),
+        ("medium", Effort::Medium),
+        ("high", Effort::High),
+        ("xhigh", Effort::XHigh),
+        ("max", Effort::Max),
+    ];
+
+    /// These efforts.
+    pub fn of(efforts: &[Effort]) -> Self {
+        Self(efforts.iter().fold(0, |all, effort| all | Self::bit(*effort)))
+    }
+
+    /// True if the table lists them.
+    pub const fn is_known(self) -> bool {
+        self.0 != 0
+    }
+
+    /// The listed effort that is nearest to `wished`, the higher one of two; `None` where none is listed.
+    pub fn nearest(self, wished: Effort) -> Option<Effort> {
+        let listed = Self::ALL.into_iter().map(|(_, effort)| effort).filter(|effort| self.0 & Self::bit(*effort) != 0);
+        listed.rev().min_by_key(|effort| (*effort as u8).abs_diff(wished as u8))
+    }
+
+    const fn bit(effort: Effort) -> u8 {
+        1 << effort as u8
+    }
+}
+
+impl<'de> Deserialize<'de> for Efforts {
+    /// Reads a list of words. One that is not known is passed over.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = Vec::<String>::deserialize(deserializer)?;
+        let known = |word: &String| Self::ALL.iter().find(|(name, _)| name == word).map(|(_, effort)| *effort);
+        Ok(Self::of(&words.iter().filter_map(known).collect::<Vec<_>>()))
+    }
+}
+
 impl<'de> Deserialize<'de> for ThinkingTypes {
     /// Reads a list of words. One that is not known is passed over.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -109,5 +156,20 @@ mod tests {
         assert!(!types.has(ThinkingMode::Disabled) && !types.has(ThinkingMode::Enabled));
         assert_eq!((found.forced_tool_use, found.thinking_always_on), (Some(false), None));
         assert!(!Capabilities::default().thinking_types.is_known());
+    }
+
+    #[test]
+    fn the_nearest_of_the_listed_efforts_is_found() {
+        let found: Capabilities = serde_json::from_str(r#"{"efforts":["low","high","new"]}"#).unwrap();
+        assert_eq!(found.efforts, Efforts::of(&[Effort::Low, Effort::High]));
+        for (wished, nearest) in [
+            (Effort::None, Effort::Low),
+            (Effort::Low, Effort::Low),
+            (Effort::Medium, Effort::High),
+            (Effort::Max, Effort::High),
+        ] {
+            assert_eq!(found.efforts.nearest(wished), Some(nearest), "{wished:?}");
+        }
+        assert_eq!((Efforts::default().is_known(), Efforts::default().nearest(Effort::Low)), (false, None));
     }
 }

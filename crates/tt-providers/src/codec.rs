@@ -454,6 +454,8 @@ pub struct ReplyFacts {
     pub output_text: String,
     /// The length of the text beyond `output_text`, in bytes.
     pub extra_bytes: u64,
+    /// True if the provider works on after this answer, so that nobody knows what it will bill.
+    pub deferred: bool,
 }
 
 impl ReplyFacts {
@@ -467,6 +469,7 @@ impl ReplyFacts {
             model: (!model.is_empty()).then(|| model.to_owned()),
             output_text: counted.output_text,
             extra_bytes: counted.extra_bytes,
+            deferred: false,
         }
     }
 }

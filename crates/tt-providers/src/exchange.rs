@@ -403,8 +403,12 @@ impl Exchange {
             Way::PassThrough => {
                 let facts = self.request.scanned().observe_reply(&readable)?;
                 drop(readable);
-                let tally =
-                    Tally { output_text: facts.output_text, extra_bytes: facts.extra_bytes, ..Tally::default() };
+                let tally = Tally {
+                    output_text: facts.output_text,
+                    extra_bytes: facts.extra_bytes,
+                    deferred: facts.deferred,
+                    ..Tally::default()
+                };
                 Ok(Answer { body, usage: facts.usage, served_model: facts.model, tally, uncounted: None })
             }
             Way::Translated { translation, undo, context, .. } => {

@@ -25,6 +25,8 @@ pub struct Tally {
     pub finished: bool,
     /// True if the provider ended the stream properly.
     pub done: bool,
+    /// True if the provider works on after its answer, whose result is fetched later, so that nobody knows what it will bill.
+    pub deferred: bool,
 }
 
 impl Tally {
@@ -41,7 +43,12 @@ impl Tally {
             Event::Start { model, .. } => self.model(model),
             Event::BlockStart { head, .. } => self.head(head),
             Event::Delta { delta, .. } => self.delta(delta),
-            Event::Finish { .. } => self.finished = true,
+            Event::Finish { finish, .. } => {
+                self.finished = true;
+                if finish.is_said_in(&self.output_text) {
+                    self.output_text.clear();
+                }
+            }
             Event::Usage(reported) => self.usage = Some(reported.clone()),
             Event::Done => self.done = true,
             Event::BlockStop { .. } | Event::Ping => {}

@@ -325,6 +325,28 @@ async fn a_budget_covers_no_tool_that_openai_runs_and_no_longer_history_than_its
     send(&user, &with("openai/gpt-4o", json!({}))).await.expect(200);
 }
 
+/// Its usage is known only to whoever fetches the result, so the row invents none.
+#[tokio::test]
+async fn an_answer_in_the_background_has_an_unknown_usage() {
+    let world = world().await;
+    let user = world.user().await;
+    let queued = json!({
+        "id": "resp_1", "object": "response", "status": "queued", "background": true, "model": "gpt-5.4-2026-03-05",
+        "output": [], "usage": null, "error": null,
+    });
+    world.mock.on("mock-background", Behaviour::status_with_body(200, queued.to_string()));
+    let body = json!({"model": "openai/mock-background", "input": "Hello", "background": true});
+    let answer = send(&user, &body).await.expect(200);
+    assert_eq!(answer.json(), queued);
+    assert_eq!(answer.header("x-tokentracer-cost-usd"), None);
+    let row = user.log(&request_id(&answer)).await;
+    assert_eq!(
+        (&row["status"], &row["usage_source"], &row["cost_usd"]),
+        (&json!(200), &json!("unknown"), &Value::Null)
+    );
+    assert_eq!(&row["output_tokens"], &json!(0), "{row}");
+}
+
 /// Three rounds of tools, as Codex runs them: nothing is kept at the provider, reasoning comes back encrypted, one tool is
 /// a custom one with a grammar and one is in a namespace.
 #[tokio::test]

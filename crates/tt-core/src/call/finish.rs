@@ -50,6 +50,11 @@ impl Finish {
         Self { reason, ..Self::default() }
     }
 
+    /// True if `text` is the provider's reason for the end, in words. No model generated it, and nobody pays for it.
+    pub fn is_said_in(&self, text: &str) -> bool {
+        self.detail.as_ref().and_then(Value::as_str) == Some(text)
+    }
+
     /// The end for `reason`, which the provider calls `native`.
     pub fn in_word(reason: FinishReason, native: impl Into<String>) -> Self {
         Self { reason, native: native.into(), ..Self::default() }

@@ -43,10 +43,11 @@ impl Reply {
     /// All text that the model wrote, tool calls and thinking included. Its tokens are counted where the provider gives
     /// no usage.
     pub fn output_text(&self) -> String {
-        let parts = self.choices.iter().flat_map(|choice| &choice.parts);
+        let parts = self.choices.iter().flat_map(|choice| choice.parts.iter().map(|part| (part, &choice.finish)));
         let mut text = String::new();
-        for part in parts {
+        for (part, finish) in parts {
             match part {
+                Part::Refusal { text: said } if finish.as_ref().is_some_and(|finish| finish.is_said_in(said)) => {}
                 Part::Text(Text { text: said, .. }) | Part::Refusal { text: said } => text.push_str(said),
                 Part::Thinking(thinking) => text.extend(thinking.texts()),
                 Part::ToolCall(call) => {

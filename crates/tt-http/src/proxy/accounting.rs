@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`OpenAttempt::failed`] | unbilled, unanswered, or billed in part: see there | stays open |
 //! | [`OpenAttempt::whole`] | the provider's usage, or a count (`estimated`) | `ok`, 200 |
+//! | the same, of an answer in the background | not known (`unknown`) | `ok`, 200 |
 //! | [`OpenAttempt::whole_by_count`] | a count (`estimated`) that the client got too | `ok`, 200 |
 //! | [`OpenAttempt::broke`] | a count (`partial`), with the error | `error`, 200 |
 //! | [`OpenAttempt::client_left`] | a count (`partial`), with the error | `cancelled`, 499; the error of a client that was cut says so |
@@ -236,6 +237,9 @@ impl OpenAttempt {
     /// Settles a request whose provider ended its answer properly: at once where the answer has a usage that can be true,
     /// else when it is counted.
     pub(super) fn whole(self, tally: Cow<'_, Tally>) -> Settling {
+        if tally.deferred {
+            return self.deferred(tally.served_model.clone());
+        }
         if !tally.has_credible_usage() {
             return self.count(tally.into_owned(), End::Whole);
         }
@@ -252,6 +256,13 @@ impl OpenAttempt {
             latency_ms,
         });
         self.settle(ended, End::Whole)
+    }
+
+    /// Settles a request whose answer is only a promise: the provider works on, and the client fetches the result later.
+    fn deferred(self, served_model: Option<String>) -> Settling {
+        let reason = "the provider answers in the background, so its usage does not come here";
+        let unanswered = AttemptEnded::unanswered(reason, self.meter.elapsed_ms());
+        self.settle(AttemptEnded { status: Some(200), served_model, ..unanswered }, End::Whole)
     }
 
     /// Settles a request whose provider ended its answer properly without usage, by the usage in `tally`, which was counted

@@ -24,6 +24,7 @@ const DECISIVE: [&str; 2] = ["generationConfig.responseModalities", "generationC
 /// `Unsupported` for a part that changes the meaning or the cost of the answer.
 pub(super) fn leave_out(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(), RequestError> {
     hosted_tools(call, dialect, notes)?;
+    function_fields(call, dialect, notes);
     state(call, dialect, notes)?;
     if dialect != Dialect::OpenAiChat {
         only_openai(call, notes);
@@ -52,6 +53,26 @@ fn hosted_tools(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Res
         notes.dropped(Field::HostedTool(index), "the target does not have this hosted tool");
     }
     Ok(())
+}
+
+/// Notes the fields of functions that only Anthropic has: there the model finds a deferred tool by a search, sees examples,
+/// and may call a tool from its code.
+fn function_fields(call: &Conversation, dialect: Dialect, notes: &mut Notes) {
+    if dialect == Dialect::AnthropicMessages {
+        return;
+    }
+    for tool in &call.tools {
+        let Tool::Function(function) = tool else { continue };
+        for (field, said) in [
+            ("defer_loading", function.defer_loading),
+            ("allowed_callers", function.allowed_callers.iter().any(|caller| caller != "direct")),
+            ("input_examples", !function.input_examples.is_empty()),
+        ] {
+            if said {
+                notes.dropped(Field::written(field), NOT_HERE);
+            }
+        }
+    }
 }
 
 fn own_tools_remain(call: &Conversation, dialect: Dialect) -> bool {

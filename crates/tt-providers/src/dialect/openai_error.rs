@@ -72,12 +72,10 @@ fn of_object(status: u16, error: &Map<String, Value>) -> Refused {
     if code.is_none() && text("type").as_deref() == Some("insufficient_quota") {
         code = Some("insufficient_quota".into());
     }
-    if code.is_none() && status == 404 {
-        code = Some("model_not_found".into());
-    }
+    code = code.or_else(|| code_of(status).map(str::to_owned));
     // Hosts that speak the dialect name the context length only in the message.
     if code.as_deref() != Some("context_length_exceeded")
-        && status == 400
+        && matches!(status, 400 | 413)
         && (message.contains("maximum context length") || message.contains("context window"))
     {
         code = Some("context_length_exceeded".into());
@@ -89,8 +87,18 @@ fn of_object(status: u16, error: &Map<String, Value>) -> Refused {
     Refused { status, kind, message, code, param: text("param"), retry_after: None, should_retry: None, original: None }
 }
 
+/// OpenAI's code for a status, for hosts that give none.
+const fn code_of(status: u16) -> Option<&'static str> {
+    match status {
+        401 => Some("invalid_api_key"),
+        404 => Some("model_not_found"),
+        429 => Some("rate_limit_exceeded"),
+        _ => None,
+    }
+}
+
 fn plain(status: u16, message: &str) -> Refused {
-    let code = (status == 404).then(|| "model_not_found".to_owned());
+    let code = code_of(status).map(str::to_owned);
     Refused {
         status,
         kind: kind_of(status),

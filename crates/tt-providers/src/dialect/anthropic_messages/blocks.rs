@@ -2,9 +2,6 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
 use tt_core::call::conversation::{
     CacheTtl, Document, Image, Media, Opaque, Part, Text, Thinking, ToolCall, ToolResult,
@@ -15,14 +12,11 @@ use tt_core::{Dialect, Provider};
 use super::super::foreign;
 use super::tools::Names;
 use super::wire::{Block, CacheControl, Citations, Content, Input, Source};
+use crate::dialect::document as text_document;
 use crate::dialect::hashed::hashed;
+use crate::dialect::media_type::{by_extension, essence};
 use crate::error::RequestError;
 use crate::notes::Notes;
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// A text block; `None` for a text of white space only, which Anthropic refuses ("text content blocks must be
 /// non-empty", "… must contain non-whitespace text").
@@ -193,17 +187,16 @@ fn document<'a>(media: &'a Media, at: &Field) -> Result<Source<'a>, RequestError
             if mime == "application/pdf" || (untyped(&mime) && data.starts_with("JVBERi0")) {
                 return Ok(Source::Base64 { media_type: "application/pdf", data });
             }
-            if mime.starts_with("text/") || matches!(mime.as_str(), "application/json" | "application/xml") {
-                let bytes = BASE64
-                    .decode(data)
-                    .map_err(|_| RequestError::malformed(at.clone(), "the file's data is not base64"))?;
-                let data = String::from_utf8(bytes)
-                    .map_err(|_| RequestError::malformed(at.clone(), "the text file is not UTF-8"))?;
-                return Ok(Source::Text { media_type: "text/plain", data: Cow::Owned(data) });
-            }
-            Err(RequestError::unsupported(at.clone(), "Anthropic takes PDF and text files only"))
+            let Some(read) = text_document::text(&mime, data) else {
+                return Err(RequestError::unsupported(at.clone(), "Anthropic takes PDF and text files only"));
+            };
+            let data = read.map_err(|reason| RequestError::malformed(at.clone(), reason))?;
+            Ok(Source::Text { media_type: "text/plain", data: Cow::Owned(data) })
         }
-        Media::Url { url, .. } => Ok(Source::Url { url }),
+        Media::Url { url, mime } => match mime.as_deref().or_else(|| by_extension(url)) {
+            None | Some("application/pdf") => Ok(Source::Url { url }),
+            Some(_) => Err(RequestError::unsupported(at.clone(), "Anthropic takes only PDF files by address")),
+        },
         Media::FileId { .. } => Err(foreign_file(at)),
         Media::Text(text) => Ok(Source::Text { media_type: "text/plain", data: Cow::Borrowed(text) }),
     }
@@ -211,11 +204,6 @@ fn document<'a>(media: &'a Media, at: &Field) -> Result<Source<'a>, RequestError
 
 fn foreign_file(at: &Field) -> RequestError {
     RequestError::unsupported(at.clone(), "a file id is known to the provider that gave it only: send the data")
-}
-
-/// The media type without its parameters, in lower case.
-fn essence(mime: &str) -> String {
-    mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn untyped(essence: &str) -> bool {

@@ -50,6 +50,8 @@ pub(super) fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> 
     let (tool_choice, parallel_tool_calls) = tools::choice(&mut body, &tools)?;
     let thinking = thinking(&mut body)?;
     let (effort, format) = output_config(&mut body)?;
+    let older = body.take("output_format").map(|value| answer_format(value, body.at("output_format"))).transpose()?;
+    let format = if format == Format::Text { older.unwrap_or(format) } else { format };
     let cache = CachePlan { automatic: cache_mark(&mut body)?, ..CachePlan::default() };
     let end_user = end_user(&mut body)?;
     let mut call = Conversation {
@@ -150,28 +152,26 @@ fn output_config(body: &mut Object<'_>) -> Result<(Option<Effort>, Format), Requ
     };
     let format = match config.take("format") {
         None => Format::Text,
-        Some(value) => {
-            let mut format = Object::of(value, config.at("format"))?;
-            if format.need_string("type")? != "json_schema" {
-                return Err(format.at("type").malformed("must be json_schema"));
-            }
-            let schema = format.need("schema")?;
-            if !schema.is_object() {
-                return Err(format.at("schema").malformed("must be a JSON Schema object"));
-            }
-            Format::JsonSchema {
-                name: "output".to_owned(),
-                description: None,
-                schema: Some(schema),
-                strict: Some(true),
-            }
-        }
+        Some(value) => answer_format(value, config.at("format"))?,
     };
     let rest = std::mem::take(&mut config.fields);
     if !rest.is_empty() {
         body.fields.insert("output_config".to_owned(), Value::Object(rest));
     }
     Ok((effort, format))
+}
+
+/// Reads the shape of the answer, at `path`: `output_config.format`, or `output_format` as it was called before.
+fn answer_format(value: Value, path: Path<'_>) -> Result<Format, RequestError> {
+    let mut format = Object::of(value, path)?;
+    if format.need_string("type")? != "json_schema" {
+        return Err(format.at("type").malformed("must be json_schema"));
+    }
+    let schema = format.need("schema")?;
+    if !schema.is_object() {
+        return Err(format.at("schema").malformed("must be a JSON Schema object"));
+    }
+    Ok(Format::JsonSchema { name: "output".to_owned(), description: None, schema: Some(schema), strict: Some(true) })
 }
 
 fn state(body: &mut Object<'_>) -> State {

@@ -29,11 +29,12 @@ pub(super) struct ErrorBody {
 /// limits is reached, and when there is room again.
 const LIMITS: &str = "anthropic-ratelimit-";
 
-/// Reads an answer with an error status. If the body is no error object (a page of a proxy in between), the status line
-/// is the message.
+/// Reads an answer with an error status. If the body is no error object with words (a page of a proxy in between), the
+/// status line is the message.
 pub(super) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
     let (retry_after, should_retry) = (retry_after(headers), should_retry(headers));
-    let Ok(Envelope { error }) = serde_json::from_slice(body) else {
+    let said = serde_json::from_slice(body).ok().filter(|Envelope { error }| !error.message.is_empty());
+    let Some(Envelope { error }) = said else {
         let error = ErrorBody { kind: String::new(), message: status_line(status) };
         return Refused { retry_after, should_retry, ..meaning(status, error) };
     };

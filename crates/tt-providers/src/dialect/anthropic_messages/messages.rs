@@ -79,6 +79,8 @@ struct Builder<'a> {
     /// System blocks that wait for a place. One `role: "system"` turn may stand only after a user turn and before an
     /// assistant's or the end (platform.claude.com/docs, Mid-conversation system messages).
     waiting: Vec<Block<'a>>,
+    /// The first message that they came from.
+    waiting_from: Option<usize>,
     /// The places of the calls of the last assistant turn that have no result, in the order of the calls.
     open: BTreeMap<usize, Field>,
     /// The same calls by their ids.
@@ -111,6 +113,7 @@ impl<'a> Builder<'a> {
                 }
                 if self.mid_system && !self.out.turns.is_empty() {
                     self.waiting.append(&mut said);
+                    self.waiting_from.get_or_insert(index);
                 } else {
                     if !(self.out.turns.is_empty() || said.is_empty()) {
                         notes.changed(Field::Message(index), MOVED);
@@ -123,6 +126,9 @@ impl<'a> Builder<'a> {
                 if said.is_empty() {
                     let reason = "Anthropic refuses a message without text: send some or leave it out";
                     return Err(RequestError::unsupported(Field::Content(index), reason));
+                }
+                if let Some(from) = self.waiting_from {
+                    notes.changed(Field::Message(from), "moved behind what the user says next");
                 }
                 self.push(Role::User, said)?;
             }
@@ -189,6 +195,7 @@ impl<'a> Builder<'a> {
     fn place_system(&mut self) {
         if !self.waiting.is_empty() && self.out.turns.last().is_some_and(|turn| turn.role == Role::User) {
             let content = std::mem::take(&mut self.waiting);
+            self.waiting_from = None;
             self.out.turns.push(Turn { role: Role::System, content });
         }
     }

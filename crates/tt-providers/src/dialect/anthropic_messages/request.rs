@@ -17,6 +17,7 @@ use super::wire::{
 use super::{messages, schema, thinking, tools};
 use crate::codec::{Encoded, Target};
 use crate::dialect::hashed::hashed;
+use crate::dialect::schema_text;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -117,7 +118,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     if conversation.cache_marks().any(|time| matches!(time, CacheTtl::ThirtyMinutes | CacheTtl::TwelveHours)) {
         notes.changed(Field::CacheMarks, "kept for the nearest time that Anthropic has");
     }
-    limit_marks(&mut offered.tools, &mut system, &mut messages, &mut notes);
+    place_marks(&mut offered.tools, &mut system, &mut messages, &mut notes);
     let marks_all = forwarded.contains_key("cache_control");
     let request = Request {
         model: target.model,
@@ -222,7 +223,7 @@ fn structured<'a>(
             notes.changed(Field::FormatSchema, schema::NARROWED);
         }
         if let (Some(words), Some(root)) = (description, schema.as_object_mut()) {
-            root.entry("description").or_insert_with(|| words.as_str().into());
+            schema_text::describe(root, words);
         }
         return Ok(Output::Native(schema));
     }
@@ -301,8 +302,8 @@ fn service_tier(conversation: &Conversation, notes: &mut Notes) -> Option<&'stat
 }
 
 /// Removes cache marks until four are left, since Anthropic refuses more. The last ones stay, since each caches all
-/// that stands before it.
-fn limit_marks<'a>(tools: &mut [Tool<'_>], system: &mut [Block<'a>], messages: &mut [Turn<'a>], notes: &mut Notes) {
+/// that stands before it. A mark is for an hour if a later one is, since Anthropic refuses the shorter time before the longer.
+fn place_marks<'a>(tools: &mut [Tool<'_>], system: &mut [Block<'a>], messages: &mut [Turn<'a>], notes: &mut Notes) {
     let blocks = system.iter_mut().chain(messages.iter_mut().flat_map(|turn| turn.content.iter_mut()));
     let marks = tools.iter_mut().filter_map(Tool::cache_control).chain(blocks.filter_map(Block::cache_control));
     let mut marks: Vec<&mut Option<CacheControl>> = marks.filter(|mark| mark.is_some()).collect();
@@ -311,4 +312,12 @@ fn limit_marks<'a>(tools: &mut [Tool<'_>], system: &mut [Block<'a>], messages: &
         **mark = None;
         notes.dropped(Field::CacheMarks, "more than four are refused: the last are kept");
     }
+    let kept = marks.into_iter().rev().filter_map(|mark| mark.as_mut());
+    kept.fold("5m", |later, mark| {
+        if later == "1h" && mark.ttl != later {
+            mark.ttl = later;
+            notes.changed(Field::CacheMarks, "kept for as long as a later one");
+        }
+        mark.ttl
+    });
 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use tt_core::call::field::Field;
-use tt_core::call::thinking::{Effort, ThinkingConfig, ThinkingMode};
+use tt_core::call::thinking::{Effort, ThinkingConfig, ThinkingDisplay, ThinkingMode};
 
-use super::wire::{Thinking, ThinkingKind};
+use super::wire::{Display, Thinking, ThinkingKind};
 use crate::codec::Target;
 use crate::notes::Notes;
 
@@ -93,6 +93,17 @@ fn off(target: Target<'_>) -> Option<ThinkingKind> {
     (!always).then_some(ThinkingKind::Disabled)
 }
 
+/// Adaptive thinking that the answer shows, unless the client wants it left out. Models from claude-opus-4-7 on leave it out
+/// unless they are asked for it (platform.claude.com/docs/en/build-with-claude/extended-thinking, "Controlling thinking
+/// display").
+const fn adaptive(asked: &ThinkingConfig) -> ThinkingKind {
+    let display = match asked.display {
+        Some(ThinkingDisplay::None) => Display::Omitted,
+        Some(ThinkingDisplay::Summary | ThinkingDisplay::Raw) | None => Display::Summarized,
+    };
+    ThinkingKind::Adaptive { display }
+}
+
 /// Chooses the fields by the facts of the target.
 pub(super) fn decide(target: Target<'_>, asked: Asked<'_>, notes: &mut Notes) -> Decided {
     let kind = kind(target);
@@ -101,14 +112,14 @@ pub(super) fn decide(target: Target<'_>, asked: Asked<'_>, notes: &mut Notes) ->
     match (effort, kind) {
         // The request switches thinking on without an amount.
         (None, Kind::Adaptive) if asked.config.mode.is_some() => {
-            decided.thinking = Some(Thinking::Ours(ThinkingKind::Adaptive));
+            decided.thinking = Some(Thinking::Ours(adaptive(asked.config)));
         }
         (None, _) if asked.config.in_other_words() => notes.dropped(Field::Effort, "the model has no such amount"),
         (None, _) => {}
         (Some(effort), Kind::Adaptive) => {
             match off(target) {
                 _ if effort != Effort::None => {
-                    decided.thinking = Some(Thinking::Ours(ThinkingKind::Adaptive));
+                    decided.thinking = Some(Thinking::Ours(adaptive(asked.config)));
                     decided.effort = Some(word(effort, target, notes));
                 }
                 Some(kind) => {
@@ -122,7 +133,7 @@ pub(super) fn decide(target: Target<'_>, asked: Asked<'_>, notes: &mut Notes) ->
                     decided.effort = Some("low");
                 }
             }
-            if asked.config.in_other_words() {
+            if asked.config.in_other_words() && effort != Effort::None {
                 notes.changed(Field::Effort, NEAREST);
             }
         }
@@ -135,6 +146,10 @@ pub(super) fn decide(target: Target<'_>, asked: Asked<'_>, notes: &mut Notes) ->
                 None if effort != Effort::None => notes.dropped(Field::Effort, "no thinking fits this request"),
                 Some(_) if fitting != wanted => notes.changed(Field::Effort, "lowered to fit under the output limit"),
                 Some(_) if exact.is_some_and(|tokens| tokens < LEAST_BUDGET) => notes.changed(Field::Effort, NEAREST),
+                Some(_) if asked.config.level.is_some() => notes.changed(Field::Effort, NEAREST),
+                Some(_) if exact.is_none() && matches!(effort, Effort::Minimal | Effort::XHigh | Effort::Max) => {
+                    notes.changed(Field::Effort, NEAREST);
+                }
                 _ => {}
             }
         }
@@ -167,6 +182,7 @@ fn word(effort: Effort, target: Target<'_>, notes: &mut Notes) -> &'static str {
         Effort::Medium => "medium",
         Effort::XHigh if capabilities.xhigh_reasoning_effort == Some(true) => "xhigh",
         Effort::Max if capabilities.max_reasoning_effort == Some(true) => "max",
+        Effort::Max if capabilities.xhigh_reasoning_effort == Some(true) => "xhigh",
         Effort::High | Effort::XHigh | Effort::Max => "high",
     }
 }
@@ -186,8 +202,8 @@ const fn budget(effort: Effort) -> Option<u64> {
 /// Fits a budget below `max_tokens`. One that does not fit is lowered to half of `max_tokens`, so that an answer still
 /// fits; `None` if that is below the least budget.
 fn fit(budget: u64, max_tokens: u64) -> Option<u64> {
-    let lowered = if budget < max_tokens { budget } else { (max_tokens / 2).max(LEAST_BUDGET) };
-    (lowered >= LEAST_BUDGET && lowered < max_tokens).then_some(lowered)
+    let lowered = if budget < max_tokens { budget } else { max_tokens / 2 };
+    (lowered >= LEAST_BUDGET).then_some(lowered)
 }
 
 #[cfg(test)]
@@ -199,7 +215,8 @@ mod tests {
         assert_eq!(fit(1024, 4096), Some(1024));
         assert_eq!(fit(24576, 64000), Some(24576));
         assert_eq!(fit(24576, 8000), Some(4000));
-        assert_eq!(fit(24576, 1500), Some(1024));
+        assert_eq!(fit(24576, 2048), Some(1024));
+        assert_eq!(fit(24576, 1500), None);
         assert_eq!(fit(1024, 1025), Some(1024));
         assert_eq!(fit(1024, 1024), None);
         assert_eq!(fit(32768, 16), None);

@@ -291,10 +291,18 @@ pub(super) enum Thinking {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ThinkingKind {
-    Adaptive,
+    Adaptive { display: Display },
     Enabled { budget_tokens: u64 },
     BetweenTools,
     Disabled,
+}
+
+/// `thinking.display`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Display {
+    Summarized,
+    Omitted,
 }
 
 /// `output_config`.

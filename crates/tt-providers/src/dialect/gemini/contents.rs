@@ -178,9 +178,22 @@ impl<'a> Encoder<'a, '_> {
         match said {
             Said::Image(Image { signature, .. }) => part.thought_signature = self.ours(signature.as_ref()),
             Said::Video(Video { metadata, .. }) => part.video_metadata = metadata.as_ref(),
+            Said::Document(document) => self.note_lost(document),
             _ => {}
         }
         Ok(part)
+    }
+
+    /// Notes what Gemini has no field for.
+    fn note_lost(&mut self, document: &Document) {
+        let title = document.title.as_ref().is_some_and(|title| !title.is_empty());
+        for (field, said) in
+            [("title", title), ("context", document.context.is_some()), ("citations", document.citations)]
+        {
+            if said {
+                self.notes.dropped(Field::written(field), "Gemini has no such field of a document");
+            }
+        }
     }
 
     fn opaque(&mut self, i: usize, j: usize, opaque: &Opaque) -> Result<Option<Part<'a>>, RequestError> {
@@ -250,7 +263,7 @@ impl<'a> Encoder<'a, '_> {
                 Said::ToolCall(call) => {
                     let field = Field::Arguments { message: i, call: self.pending.len() };
                     let args = arguments(call)
-                        .ok_or_else(|| RequestError::unsupported(field, "must be a JSON object as text"))?;
+                        .ok_or_else(|| RequestError::malformed(field, "must be a JSON object as text"))?;
                     parts.push(self.call(call, args));
                 }
                 // Gemini ignores thoughts without a signature, and a signature of another provider is never sent.
@@ -365,7 +378,7 @@ impl<'a> Encoder<'a, '_> {
         self.waiting.clear();
         for call in self.pending.drain(..) {
             let result = call.result.ok_or_else(|| {
-                RequestError::unsupported(Field::ToolCalls(calls_at), format!("the call {} has no result", call.id))
+                RequestError::malformed(Field::ToolCalls(calls_at), format!("the call {} has no result", call.id))
             })?;
             parts.push(Part { function_response: Some(result), ..Part::default() });
         }

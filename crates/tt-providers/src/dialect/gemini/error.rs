@@ -145,7 +145,7 @@ fn classify(status: u16, error: &Status) -> (u16, RefusedKind, Option<&'static s
     match status {
         // Gemini answers 400 to a bad key; only the reason in the details tells it from other faults.
         400 if has_reason(error, "API_KEY_INVALID") => (401, RefusedKind::Credential, Some("invalid_api_key")),
-        400 if is_too_long(error) => (400, RefusedKind::ContextLength, Some("context_length_exceeded")),
+        400 | 413 if is_too_long(error) => (400, RefusedKind::ContextLength, Some("context_length_exceeded")),
         401 => (401, RefusedKind::Credential, Some("invalid_api_key")),
         402 | 403 => (status, RefusedKind::Credential, None),
         404 => (404, RefusedKind::NotFound, Some("model_not_found")),

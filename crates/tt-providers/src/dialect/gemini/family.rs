@@ -1,7 +1,7 @@
 //! The traits of a Gemini model, read from its name and from the price table.
 
 use tt_core::call::thinking::Effort;
-use tt_core::model::Capabilities;
+use tt_core::model::{Capabilities, Efforts};
 
 use crate::codec::Target;
 
@@ -18,8 +18,8 @@ enum Thinking {
     },
     /// A level (3 and later).
     Level {
-        /// True if the model has the level `minimal`.
-        minimal: bool,
+        /// The levels that the model has.
+        levels: Efforts,
     },
 }
 
@@ -37,6 +37,8 @@ pub(super) struct Family {
     pub(super) media_in_results: bool,
     /// True if the model takes `temperature`, `topP` and `topK`.
     pub(super) sampling: bool,
+    /// True if the model takes penalties (before 2.5: "Penalty is not enabled for models/gemini-2.5-flash").
+    pub(super) penalties: bool,
 }
 
 /// An amount of thinking, as a field of `thinkingConfig`.
@@ -54,9 +56,8 @@ impl ThinkingAmount {
         match (self, effort) {
             (Self::Budget(tokens), Effort::None) => tokens > 0,
             (Self::Budget(_), Effort::Low | Effort::Medium | Effort::High) => false,
-            (Self::Level(word), Effort::Minimal) => word != "minimal",
-            (Self::Level(_), Effort::Low | Effort::Medium | Effort::High) => false,
-            (_, Effort::None | Effort::Minimal | Effort::XHigh | Effort::Max) => true,
+            (Self::Level(level), effort) => level != word(effort),
+            (Self::Budget(_), Effort::Minimal | Effort::XHigh | Effort::Max) => true,
         }
     }
 }
@@ -77,6 +78,7 @@ impl Family {
             json_with_tools: newest,
             media_in_results: newest,
             sampling: facts.sampling_params != Some(false),
+            penalties: version.is_some_and(|version| version < (2, 5)),
         }
     }
 
@@ -97,12 +99,7 @@ impl Family {
                 Effort::Medium => 8192,
                 Effort::High | Effort::XHigh | Effort::Max => 24576,
             })),
-            Thinking::Level { minimal } => Some(ThinkingAmount::Level(match effort {
-                Effort::None | Effort::Minimal if minimal => "minimal",
-                Effort::None | Effort::Minimal | Effort::Low => "low",
-                Effort::Medium => "medium",
-                Effort::High | Effort::XHigh | Effort::Max => "high",
-            })),
+            Thinking::Level { levels } => levels.nearest(effort).map(|level| ThinkingAmount::Level(word(level))),
         }
     }
 }
@@ -112,7 +109,26 @@ fn thinking(version: Option<(u32, u32)>, pro: bool, facts: Capabilities) -> Thin
         _ if facts.reasoning == Some(false) => Thinking::None,
         Some(version) if version < (2, 5) => Thinking::None,
         Some(version) if version < (3, 0) => Thinking::Budget { pro },
-        _ => Thinking::Level { minimal: !pro && facts.minimal_reasoning_effort != Some(false) },
+        _ if facts.efforts.is_known() => Thinking::Level { levels: facts.efforts },
+        // The first model with levels has two: "Thinking level MEDIUM is not supported for this model".
+        Some((3, 0)) if pro => Thinking::Level { levels: Efforts::of(&[Effort::Low, Effort::High]) },
+        _ if pro || facts.minimal_reasoning_effort == Some(false) => {
+            Thinking::Level { levels: Efforts::of(&[Effort::Low, Effort::Medium, Effort::High]) }
+        }
+        _ => Thinking::Level { levels: Efforts::of(&[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High]) },
+    }
+}
+
+/// The level of thinking in Google's words.
+const fn word(level: Effort) -> &'static str {
+    match level {
+        Effort::None => "none",
+        Effort::Minimal => "minimal",
+        Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High => "high",
+        Effort::XHigh => "xhigh",
+        Effort::Max => "max",
     }
 }
 
@@ -133,17 +149,23 @@ mod tests {
         Family::of(Target { model, facts: None })
     }
 
+    fn levels(levels: &[Effort]) -> Thinking {
+        Thinking::Level { levels: Efforts::of(levels) }
+    }
+
     #[test]
     fn generations_are_told_from_the_name() {
+        let all = [Effort::Minimal, Effort::Low, Effort::Medium, Effort::High];
         for (model, thinking, newest) in [
             ("gemini-2.0-flash-001", Thinking::None, false),
             ("gemini-2.5-flash", Thinking::Budget { pro: false }, false),
             ("models/gemini-2.5-pro", Thinking::Budget { pro: true }, false),
-            ("gemini-3-pro-preview", Thinking::Level { minimal: false }, true),
-            ("gemini-3.5-flash", Thinking::Level { minimal: true }, true),
-            ("gemini-4-argon", Thinking::Level { minimal: true }, true),
-            ("gemini-pro-latest", Thinking::Level { minimal: false }, true),
-            ("gemini-flash-latest", Thinking::Level { minimal: true }, true),
+            ("gemini-3-pro-preview", levels(&[Effort::Low, Effort::High]), true),
+            ("gemini-3.1-pro-preview", levels(&[Effort::Low, Effort::Medium, Effort::High]), true),
+            ("gemini-3.5-flash", levels(&all), true),
+            ("gemini-4-argon", levels(&all), true),
+            ("gemini-pro-latest", levels(&[Effort::Low, Effort::Medium, Effort::High]), true),
+            ("gemini-flash-latest", levels(&all), true),
         ] {
             let family = family(model);
             assert_eq!((family.thinking, family.checks_signatures), (thinking, newest), "{model}");
@@ -161,5 +183,10 @@ mod tests {
         let unthinking = facts(Capabilities { reasoning: Some(false), ..Capabilities::default() });
         let family = Family::of(Target { model: "gemini-3-x", facts: Some(&unthinking) });
         assert_eq!(family.thinking(Effort::High), None);
+        let listed =
+            facts(Capabilities { efforts: Efforts::of(&[Effort::High, Effort::XHigh]), ..Capabilities::default() });
+        let family = Family::of(Target { model: "gemini-4-neon", facts: Some(&listed) });
+        assert_eq!(family.thinking(Effort::Max), Some(ThinkingAmount::Level("xhigh")));
+        assert_eq!(family.thinking(Effort::None), Some(ThinkingAmount::Level("high")));
     }
 }

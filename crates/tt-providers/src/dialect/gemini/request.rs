@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Number, Value};
 use tt_core::Dialect;
-use tt_core::call::conversation::{Conversation, Format, Image, Part, StateField, ThinkingDisplay, Tool};
+use tt_core::call::conversation::{Conversation, Format, Image, Part, StateField, ThinkingDisplay, ThinkingMode, Tool};
 use tt_core::call::field::Field;
 
 use super::super::foreign;
@@ -165,8 +165,6 @@ fn generation_config<'a>(
     let mut config = GenerationConfig {
         candidate_count: sampling.n.filter(|n| *n != 1),
         max_output_tokens: sampling.max_output_tokens,
-        presence_penalty: sampling.presence_penalty.as_ref(),
-        frequency_penalty: sampling.frequency_penalty.as_ref(),
         stop_sequences: sampling.stop.iter().map(String::as_str).filter(|stop| !stop.is_empty()).collect(),
         media_resolution: media_resolution(conversation, notes),
         ..GenerationConfig::default()
@@ -180,6 +178,21 @@ fn generation_config<'a>(
             (Field::Temperature, sampling.temperature.is_some()),
             (Field::TopP, sampling.top_p.is_some()),
             (Field::TopK, sampling.top_k.is_some()),
+        ] {
+            if asked {
+                notes.dropped(field, "the model refuses it");
+            }
+        }
+    }
+    if family.penalties {
+        config.presence_penalty = sampling.presence_penalty.as_ref();
+        config.frequency_penalty = sampling.frequency_penalty.as_ref();
+    } else {
+        let set =
+            |penalty: &Option<Number>| penalty.as_ref().and_then(Number::as_f64).is_some_and(|value| value != 0.0);
+        for (field, asked) in [
+            (Field::PresencePenalty, set(&sampling.presence_penalty)),
+            (Field::FrequencyPenalty, set(&sampling.frequency_penalty)),
         ] {
             if asked {
                 notes.dropped(field, "the model refuses it");
@@ -273,6 +286,10 @@ fn thinking_config(
             }
             None => notes.dropped(Field::Effort, "the model cannot be told how much to think"),
         },
+        // A budget of -1 leaves the amount to the model.
+        (None, None) if asked.mode == Some(ThinkingMode::Adaptive) && !set && family.takes_budget() => {
+            config.thinking_budget = Some(-1);
+        }
         (None, _) if asked.in_other_words() => notes.dropped(Field::Effort, "the model has no such amount"),
         (None, _) => {}
     }
@@ -293,6 +310,10 @@ fn media_resolution(conversation: &Conversation, notes: &mut Notes) -> Option<&'
             _ => None,
         })
         .collect();
+    if details.contains(&Some("original")) {
+        notes.changed(Field::Detail, "sent as high, the most that Gemini has for all pictures");
+        return Some("MEDIA_RESOLUTION_HIGH");
+    }
     if details.contains(&Some("high")) {
         return Some("MEDIA_RESOLUTION_HIGH");
     }

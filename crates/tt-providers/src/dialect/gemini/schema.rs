@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::dialect::schema_text;
 use crate::json;
 
 /// The deepest nesting that is followed, in levels, references included.
@@ -122,8 +123,8 @@ pub(super) fn for_answer(
     let known = known_only(&inlined);
     let moved = known != inlined;
     let Value::Object(mut root) = known else { return Err("must be a JSON Schema object".to_owned()) };
-    if let Some(description) = description.filter(|_| !root.contains_key("description") && !root.contains_key("$ref")) {
-        root.insert("description".to_owned(), json!(description));
+    if let Some(description) = description.filter(|_| !root.contains_key("$ref")) {
+        schema_text::describe(&mut root, description);
     }
     Ok((Value::Object(root), moved))
 }

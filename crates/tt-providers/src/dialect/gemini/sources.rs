@@ -55,10 +55,12 @@ impl Sources {
                 let segment = Value::Object(segment);
                 match self.supports.last_mut().filter(|last| last.get("segment") == Some(&segment)) {
                     Some(last) => {
-                        if let Some(Value::Array(indices)) = last.get_mut("groundingChunkIndices") {
+                        if let Some(Value::Array(indices)) = last.get_mut("groundingChunkIndices")
+                            && indices.last() != Some(&index.into())
+                        {
                             indices.push(index.into());
+                            self.bytes += ENTRY / 8;
                         }
-                        self.bytes += ENTRY / 8;
                     }
                     None => {
                         self.bytes += words.len() + ENTRY;

@@ -39,11 +39,20 @@ struct Modality {
     token_count: Option<u64>,
 }
 
-/// Converts the usage of one answer or chunk. An object that cannot be read counts as none: the usage is then
-/// estimated, not recorded as 0.
+/// Converts the usage of one answer or chunk. An object that cannot be read, or that names no count, is none: the usage is
+/// then estimated, not recorded as 0.
 pub(super) fn reported(raw: &RawValue) -> Option<Reported> {
     let metadata: Metadata =
         serde_json::from_str(raw.get()).inspect_err(|error| tracing::warn!(%error, "unreadable Gemini usage")).ok()?;
+    let counts = [
+        metadata.prompt_token_count,
+        metadata.candidates_token_count,
+        metadata.thoughts_token_count,
+        metadata.total_token_count,
+    ];
+    if counts.iter().all(Option::is_none) {
+        return None;
+    }
     let count = |tokens: Option<u64>| tokens.unwrap_or(0);
     let cache_read = count(metadata.cached_content_token_count);
     let tool_prompt = count(metadata.tool_use_prompt_token_count);

@@ -68,8 +68,12 @@ impl EncodeOptions {
 /// The `finish_reason` for a finish ([`finish_reason`](https://platform.openai.com/docs/api-reference/chat/object)).
 const fn finish_word(reason: FinishReason) -> &'static str {
     match reason {
-        FinishReason::Stop | FinishReason::PauseTurn | FinishReason::Compaction | FinishReason::Incomplete => "stop",
-        FinishReason::Length | FinishReason::ContextWindow | FinishReason::Continuation => "length",
+        FinishReason::Stop
+        | FinishReason::PauseTurn
+        | FinishReason::Continuation
+        | FinishReason::Compaction
+        | FinishReason::Incomplete => "stop",
+        FinishReason::Length | FinishReason::ContextWindow => "length",
         FinishReason::ToolCalls => "tool_calls",
         FinishReason::ContentFilter | FinishReason::Refusal => "content_filter",
     }
@@ -259,9 +263,18 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
     }
     out.insert("message".into(), message.into());
     out.insert("logprobs".into(), choice.logprobs.clone().into());
-    let reason = choice.finish.as_ref().map(|finish| finish.reason).unwrap_or_default();
-    out.insert("finish_reason".into(), options.finish(reason).into());
+    let finish = choice.finish.as_ref();
+    out.insert("finish_reason".into(), options.finish(finish.map(|finish| finish.reason).unwrap_or_default()).into());
+    if let Some(word) = finish.and_then(native) {
+        out.insert("native_finish_reason".into(), word.into());
+    }
     Value::Object(out)
+}
+
+/// The provider's word for an end that is none, since the provider goes on when it is asked to: OpenAI has no word for it.
+pub(crate) fn native(finish: &Finish) -> Option<&str> {
+    let goes_on = matches!(finish.reason, FinishReason::PauseTurn | FinishReason::Continuation);
+    Some(finish.native.as_str()).filter(|word| goes_on && !word.is_empty())
 }
 
 /// A picture of an answer, the one with this index: OpenAI has no field for it, and hosts that speak its dialect use

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tt_core::usage::{Reported, Usage};
 
+use crate::dialect::cache_writes::{CacheWrites, WriteDetails};
 use crate::dialect::count::Count;
 
 /// Decodes a `usage` object as sent; `None` when it is not one, or names no total at all.
@@ -30,8 +31,9 @@ pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
         (wire.prompt_tokens_details.unwrap_or_default(), wire.completion_tokens_details.unwrap_or_default());
 
     let cache_read = prompt_details.cached_tokens.or_zero().min(prompt);
-    let cache_write = prompt_details.cache_write_tokens.or_zero().min(prompt - cache_read);
-    let input = prompt - cache_read - cache_write;
+    let times = prompt_details.cache_write_tokens_details.as_ref();
+    let written = CacheWrites::of(prompt_details.cache_write_tokens.or_zero(), times, prompt - cache_read);
+    let input = prompt - cache_read - written.sum();
     let billed_apart =
         wire.total_tokens.or_zero().saturating_sub(prompt.saturating_add(wire.completion_tokens.or_zero()));
     let output = wire.completion_tokens.or_zero().saturating_add(billed_apart);
@@ -40,10 +42,14 @@ pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
         usage: Usage {
             input,
             cache_read,
-            cache_write_5m: cache_write,
+            cache_write_5m: written.untold,
+            cache_write_30m: written.thirty_minutes,
+            cache_write_12h: written.twelve_hours,
             output,
             reasoning: completion_details.reasoning_tokens.0.map(|n| n.min(output)),
             audio_input: prompt_details.audio_tokens.or_zero().min(input),
+            image_input: prompt_details.image_tokens.or_zero().min(input),
+            image_output: completion_details.image_tokens.or_zero().min(output),
             audio_output: completion_details.audio_tokens.or_zero().min(output),
             ..Usage::default()
         },
@@ -56,7 +62,7 @@ pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
 }
 
 /// Encodes the classes in OpenAI's shape. Tokens that a provider bills beside its top-level counts stay out, as they do
-/// in the usage of the provider. A detail that is not known is left out, not 0.
+/// in the usage of the provider. An amount of thinking that is not known is left out, not 0.
 pub fn encode(usage: &Usage) -> Value {
     let mut prompt = Map::new();
     prompt.insert("cached_tokens".into(), usage.cache_read.into());
@@ -93,7 +99,9 @@ struct Wire {
 struct PromptDetails {
     cached_tokens: Count,
     cache_write_tokens: Count,
+    cache_write_tokens_details: Option<WriteDetails>,
     audio_tokens: Count,
+    image_tokens: Count,
 }
 
 #[derive(Deserialize, Default)]
@@ -101,6 +109,7 @@ struct PromptDetails {
 struct CompletionDetails {
     reasoning_tokens: Count,
     audio_tokens: Count,
+    image_tokens: Count,
 }
 
 #[cfg(test)]
@@ -119,6 +128,17 @@ mod tests {
         let found = usage(json!({"prompt_tokens": 4020, "completion_tokens": 4, "total_tokens": 4024,
             "prompt_tokens_details": {"cache_write_tokens": 4012, "cached_tokens": 0, "audio_tokens": 0}}));
         assert_eq!((found.input, found.cache_write_5m, found.output, found.total()), (8, 4012, 4, 4024));
+    }
+
+    #[test]
+    fn writes_are_told_apart_by_their_time_and_pictures_from_text() {
+        let found = usage(json!({"prompt_tokens": 100, "completion_tokens": 9, "prompt_tokens_details": {
+            "cached_tokens": 10, "cache_write_tokens": 60, "image_tokens": 7,
+            "cache_write_tokens_details": {"ttl_30m_tokens": 20, "ttl_12h_tokens": 30}},
+            "completion_tokens_details": {"image_tokens": 5}}));
+        let Usage { input, cache_write_5m, cache_write_30m, cache_write_12h, image_input, image_output, .. } = found;
+        assert_eq!((input, cache_write_5m, cache_write_30m, cache_write_12h), (30, 10, 20, 30));
+        assert_eq!((image_input, image_output), (7, 5));
     }
 
     #[test]

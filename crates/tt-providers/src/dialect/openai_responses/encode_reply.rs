@@ -19,6 +19,9 @@ pub(super) fn encode_reply(reply: &Reply, context: &ReplyContext, repeated: &Rep
     let mut items = Items { ids: ItemIds::of(context.id), names, message: None, items: Vec::new() };
     parts.iter().for_each(|part| items.part(part));
     items.close();
+    if let Some(logprobs) = choice.and_then(|choice| choice.logprobs.as_ref()).and_then(|all| all.get("content")) {
+        items.logprobs(logprobs);
+    }
     if let Some(last) = items.items.last_mut().filter(|last| last.get("status").is_some()) {
         last["status"] = status.word().into();
     }
@@ -91,6 +94,16 @@ impl Items<'_> {
                 Some(message) => message.signatures.push(carried::text(signature)),
                 None => self.carry(carried::text(signature)),
             }
+        }
+    }
+
+    /// Writes the log probabilities of the answer on its text. They are not told apart by texts, so they stay out where there
+    /// are several.
+    fn logprobs(&mut self, logprobs: &Value) {
+        let contents = self.items.iter_mut().filter_map(|item| item.get_mut("content")?.as_array_mut());
+        let mut texts: Vec<_> = contents.flatten().filter(|part| part["type"] == "output_text").collect();
+        if let [text] = texts.as_mut_slice() {
+            text["logprobs"] = logprobs.clone();
         }
     }
 

@@ -162,8 +162,10 @@ pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
             None => UpstreamError::Protocol("not a response: it has no output".into()),
         });
     };
+    // An answer in the background is fetched later, past this program.
+    let deferred = matches!(response.status.as_str(), "queued" | "in_progress");
     let model = response.model.as_str();
-    Ok(ReplyFacts::new(response.reported(), model, || output_text::count(output)))
+    Ok(ReplyFacts { deferred, ..ReplyFacts::new(response.reported(), model, || output_text::count(output)) })
 }
 
 fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, UpstreamError> {
@@ -235,6 +237,11 @@ mod tests {
         assert_eq!((facts.usage, facts.output_text.as_str()), (None, "Hi"));
         let facts = observe_reply(body(r#","usage":{"input_tokens":1,"output_tokens":1}"#).as_bytes()).unwrap();
         assert_eq!((facts.usage.unwrap().usage.input, facts.output_text.as_str()), (1, ""));
+        assert!(!facts.deferred);
+        for status in ["queued", "in_progress"] {
+            let begun = format!(r#"{{"object":"response","status":"{status}","model":"m","output":[],"usage":null}}"#);
+            assert!(observe_reply(begun.as_bytes()).unwrap().deferred, "{status}");
+        }
         for none in ["", "{}", "[]", r#"{"object":"response"}"#, r#"{"object":"list","output":[]}"#] {
             assert!(matches!(observe_reply(none.as_bytes()), Err(UpstreamError::Protocol(_))), "{none}");
         }

@@ -9,6 +9,7 @@ use tt_core::usage::Reported;
 use super::usage;
 use crate::codec::ReplyContext;
 use crate::dialect::body::Fields;
+use crate::dialect::service_tier;
 use crate::dialect::short_name::short_name;
 use crate::json;
 
@@ -77,15 +78,15 @@ impl Status<'_> {
     pub(super) fn of(finish: Option<&Finish>, refused: bool) -> Self {
         let reason = finish.map_or(FinishReason::Stop, |finish| finish.reason);
         match reason {
-            FinishReason::Stop | FinishReason::ToolCalls => Self::Completed,
+            // What had come of a broken answer is shown as it is: no limit was reached, and another try may do better.
+            FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Incomplete => Self::Completed,
             FinishReason::Refusal | FinishReason::ContentFilter if refused => Self::Completed,
             FinishReason::Refusal | FinishReason::ContentFilter => Self::Incomplete("content_filter"),
             FinishReason::Length
             | FinishReason::ContextWindow
             | FinishReason::PauseTurn
             | FinishReason::Continuation
-            | FinishReason::Compaction
-            | FinishReason::Incomplete => Self::Incomplete("max_output_tokens"),
+            | FinishReason::Compaction => Self::Incomplete("max_output_tokens"),
         }
     }
 
@@ -176,9 +177,6 @@ impl Response {
 }
 
 /// The tier that served, in OpenAI's words.
-fn tier(reported: Option<&Reported>) -> &str {
-    match reported.and_then(|reported| reported.service_tier.as_deref()) {
-        Some(tier @ ("flex" | "priority")) => tier,
-        _ => "default",
-    }
+fn tier(reported: Option<&Reported>) -> &'static str {
+    reported.and_then(|reported| reported.service_tier.as_deref()).map_or("default", service_tier::of_openai)
 }

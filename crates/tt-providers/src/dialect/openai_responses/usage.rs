@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tt_core::fee::{Fee, FeeKind, FeeUnit};
 use tt_core::usage::{BilledBeside, Reported, Usage};
 
+use crate::dialect::cache_writes::{CacheWrites, WriteDetails};
 use crate::dialect::count::Count;
 use crate::dialect::elements::each;
 use crate::dialect::text::Loose;
@@ -164,13 +165,6 @@ struct InputDetails {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct WriteDetails {
-    ttl_30m_tokens: Count,
-    ttl_12h_tokens: Count,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
 struct OutputDetails {
     reasoning_tokens: Count,
     image_tokens: Count,
@@ -178,25 +172,22 @@ struct OutputDetails {
 
 impl Wire {
     /// The classes. `input_tokens` contains the tokens read from and written to the cache. A part is cut to what is left of
-    /// its total, and written tokens whose term is not told count as those of OpenAI's one term.
+    /// its total.
     fn usage(&self) -> Usage {
         let (input, output) = (self.input_tokens.or_zero(), self.output_tokens.or_zero());
         let nothing = InputDetails::default();
         let details = self.input_tokens_details.as_ref().unwrap_or(&nothing);
         let cache_read = details.cached_tokens.or_zero().min(input);
-        let terms = details.cache_write_tokens_details.as_ref();
-        let (short, long) = terms.map_or((0, 0), |t| (t.ttl_30m_tokens.or_zero(), t.ttl_12h_tokens.or_zero()));
-        let written = details.cache_write_tokens.or_zero().max(short.saturating_add(long)).min(input - cache_read);
-        let long = long.min(written);
-        let short = short.min(written - long);
-        let left = input - cache_read - written;
+        let times = details.cache_write_tokens_details.as_ref();
+        let written = CacheWrites::of(details.cache_write_tokens.or_zero(), times, input - cache_read);
+        let left = input - cache_read - written.sum();
         let made = self.output_tokens_details.as_ref();
         Usage {
             input: left,
             cache_read,
-            cache_write_5m: written - long - short,
-            cache_write_30m: short,
-            cache_write_12h: long,
+            cache_write_5m: written.untold,
+            cache_write_30m: written.thirty_minutes,
+            cache_write_12h: written.twelve_hours,
             output,
             reasoning: made.and_then(|made| made.reasoning_tokens.0).map(|tokens| tokens.min(output)),
             image_input: details.image_tokens.or_zero().min(left),

@@ -69,11 +69,27 @@ fn a_request_in_full_keeps_its_key_order() {
         r#""parametersJsonSchema":{"type":"object","properties":{"q":{"type":"string"}}}}]}],"#,
         r#""toolConfig":{"functionCallingConfig":{"mode":"AUTO"}},"#,
         r#""generationConfig":{"temperature":0.7,"topP":1,"topK":5,"candidateCount":2,"maxOutputTokens":99,"#,
-        r#""stopSequences":["END"],"presencePenalty":-0.5,"frequencyPenalty":0.5,"seed":7,"#,
+        r#""stopSequences":["END"],"seed":7,"#,
         r#""thinkingConfig":{"thinkingLevel":"high"}},"serviceTier":"flex"}"#,
     );
-    assert_eq!(dropped(&encoded), [""; 0]);
+    assert_eq!(dropped(&encoded), ["presence_penalty", "frequency_penalty"]);
     assert_eq!(String::from_utf8(encoded.body).unwrap(), want);
+}
+
+#[test]
+fn penalties_go_to_models_that_take_them() {
+    let penalties = |presence: &str, frequency: &str| {
+        with(|c| {
+            c.sampling.presence_penalty = serde_json::from_str(presence).unwrap();
+            c.sampling.frequency_penalty = serde_json::from_str(frequency).unwrap();
+        })
+    };
+    let sent = config(&penalties("-0.5", "0.5"), "gemini-2.0-flash");
+    assert_eq!(sent, json!({"presencePenalty": -0.5, "frequencyPenalty": 0.5}));
+    for model in ["gemini-2.5-flash", NEW] {
+        let encoded = encode(&penalties("0", "0.5"), model).unwrap();
+        assert_eq!(dropped(&encoded), ["frequency_penalty"], "{model}");
+    }
 }
 
 #[test]

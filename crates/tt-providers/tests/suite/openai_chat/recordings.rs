@@ -409,6 +409,7 @@ fn normal(mut request: Value) -> Value {
     if let Some(Value::Array(functions)) = top.shift_remove("functions") {
         let tool = |function| json!({"type": "function", "function": function});
         top.insert("tools".into(), functions.into_iter().map(tool).collect());
+        top.insert("parallel_tool_calls".into(), false.into());
     }
     match top.shift_remove("function_call") {
         None => {}

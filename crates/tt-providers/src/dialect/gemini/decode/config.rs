@@ -94,7 +94,8 @@ fn format(config: &Node<'_, '_>, extra: &mut Extra) -> Result<Format, RequestErr
             name: SCHEMA_NAME.to_owned(),
             description: None,
             schema: Some(schema),
-            strict: None,
+            // Gemini holds its answers to the schema.
+            strict: Some(true),
         }),
         (None | Some("text/plain"), _) => Ok(Format::Text),
         // An answer that is one of a list of words (`text/x.enum`) has no equal elsewhere.

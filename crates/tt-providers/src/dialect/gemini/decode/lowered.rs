@@ -3,7 +3,7 @@
 //!
 //! Clients write the upper-case types in JSON Schemas too, which Gemini takes and no one else does.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// The keywords whose value is an object of schemas.
 const OBJECTS: [&str; 3] = ["properties", "$defs", "definitions"];
@@ -78,8 +78,11 @@ pub(super) fn lowered(schema: &mut Value) {
 
 /// Lets the value be null.
 fn or_null(fields: &mut Map<String, Value>) {
-    if let Some(kind @ Value::String(_)) = fields.get_mut("type") {
-        *kind = Value::Array(vec![kind.take(), "null".into()]);
+    match fields.get_mut("type") {
+        Some(kind @ Value::String(_)) => *kind = Value::Array(vec![kind.take(), "null".into()]),
+        Some(Value::Array(kinds)) if !kinds.iter().any(|kind| kind == "null") => kinds.push("null".into()),
+        Some(_) => {}
+        None => or_null_schema(fields),
     }
     if let Some(Value::Array(values)) = fields.get_mut("enum")
         && !values.contains(&Value::Null)
@@ -88,10 +91,18 @@ fn or_null(fields: &mut Map<String, Value>) {
     }
 }
 
+/// Lets a value be null that other schemas describe: one of a list, or one elsewhere.
+fn or_null_schema(fields: &mut Map<String, Value>) {
+    let nothing = json!({"type": "null"});
+    if let Some(Value::Array(schemas)) = fields.get_mut("anyOf") {
+        schemas.push(nothing);
+    } else if let Some(reference) = fields.shift_remove("$ref") {
+        fields.insert("anyOf".to_owned(), json!([{"$ref": reference}, nothing]));
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -114,5 +125,25 @@ mod tests {
                 },
             })
         );
+    }
+
+    #[test]
+    fn whatever_may_be_null_may_be_it_in_json_schema_too() {
+        for (mut own, expected) in [
+            (
+                json!({"anyOf": [{"type": "STRING"}], "nullable": true}),
+                json!({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+            ),
+            (
+                json!({"$ref": "#/$defs/a", "nullable": true}),
+                json!({"anyOf": [{"$ref": "#/$defs/a"}, {"type": "null"}]}),
+            ),
+            (json!({"type": ["STRING", "NUMBER"], "nullable": true}), json!({"type": ["string", "number", "null"]})),
+            (json!({"nullable": true}), json!({})),
+            (json!({"$ref": "#/$defs/a", "nullable": false}), json!({"$ref": "#/$defs/a"})),
+        ] {
+            lowered(&mut own);
+            assert_eq!(own, expected);
+        }
     }
 }

@@ -47,6 +47,7 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
     let mut body = Object { fields, path: Path::Root };
 
     let model = body.need_string("model")?;
+    let legacy = body.fields.get("functions").is_some_and(|functions| !functions.is_null());
     let tools = tools(&mut body)?;
     let tool_choice = tool_choice(&mut body)?;
     stream_options(&mut body)?;
@@ -60,7 +61,8 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
         messages: messages(&mut body)?,
         tools,
         tool_choice,
-        parallel_tool_calls: body.flag("parallel_tool_calls")?,
+        // An answer to the legacy field has room for one call.
+        parallel_tool_calls: body.flag("parallel_tool_calls")?.filter(|_| !legacy).or(legacy.then_some(false)),
         format: format(&mut body)?,
         sampling: sampling(&mut body)?,
         thinking: ThinkingConfig { effort: effort(&mut body)?, ..ThinkingConfig::default() },

@@ -23,10 +23,13 @@ fn sent(conversation: &Conversation, target: Target<'_>, notes: &mut Notes) -> O
     }
     let can = target.facts.map(|facts| facts.capabilities).unwrap_or_default();
     if can.reasoning != Some(true) {
-        if asked.is_some_and(|effort| effort != Effort::None) {
+        if asked.map_or(conversation.thinking.in_other_words(), |effort| effort != Effort::None) {
             notes.dropped(Field::Effort, "the model is not known to think");
         }
         return None;
+    }
+    if asked.is_none() && conversation.thinking.in_other_words() {
+        notes.dropped(Field::Effort, "the model has no such amount");
     }
     let minimal = if can.minimal_reasoning_effort == Some(true) { Effort::Minimal } else { Effort::Low };
     let most = if can.xhigh_reasoning_effort == Some(true) { Effort::XHigh } else { Effort::High };

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value, json};
 use tt_core::call::conversation::{
     Audio, CacheTtl, Conversation, Document, Format, Image, Media, Message, Part, Role, Sampling, Text, Tool, ToolCall,
@@ -16,8 +14,8 @@ use super::super::citation;
 use super::super::names::Names;
 use super::{effort, strict};
 use crate::codec::{Encoded, Target, Undo};
-use crate::dialect::foreign;
 use crate::dialect::hashed::hashed;
+use crate::dialect::{document, foreign};
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -42,6 +40,12 @@ const PASSED_ON: [&str; 13] = [
 /// The target of this encoder.
 const HERE: (Dialect, Provider) = (Dialect::OpenAiChat, Provider::OpenAi);
 
+/// The name of a file whose client gives none. It is always the same, so that the provider's cache knows the file again.
+const UNNAMED: &str = "document.pdf";
+
+/// The line that asks for JSON. OpenAI refuses `json_object` where no message holds the word.
+const IN_JSON: &str = "Answer with exactly one JSON object and nothing else.";
+
 /// The most stop sequences that OpenAI takes.
 const STOPS: usize = 4;
 
@@ -61,10 +65,19 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
     tools(&mut body, conversation, &names, &mut notes);
     format(&mut body, conversation, &mut notes);
+    if conversation.format == Format::JsonObject && !written_here(conversation) && !says_json(conversation) {
+        notes.changed(Field::Format, "asked for in words too, as OpenAI requires");
+        if let Some(Value::Array(messages)) = body.get_mut("messages") {
+            messages.insert(0, json!({"role": "system", "content": IN_JSON}));
+        }
+    }
     let effort = effort::effort(conversation, target, &mut notes);
     let fixed = !written_here(conversation)
         && effort != Some("none")
         && target.facts.is_some_and(|facts| facts.capabilities.sampling_params_with_thinking == Some(false));
+    if conversation.stream && conversation.sampling.logprobs == Some(true) && own.is_none() {
+        return Err(RequestError::unsupported(Field::Logprobs, "a translated stream has no log probabilities"));
+    }
     sampling(&mut body, &conversation.sampling, fixed, &mut notes)?;
     put(&mut body, "parallel_tool_calls", conversation.parallel_tool_calls);
     put(&mut body, "reasoning_effort", effort);
@@ -316,7 +329,7 @@ impl Messages<'_> {
             }
             Part::Audio(_) => return refuse("sound can only be sent inline"),
             Part::Video(_) => return refuse("Chat Completions takes no films"),
-            Part::Document(document) => json!({"type": "file", "file": self.file(document, at)?}),
+            Part::Document(document) => self.document(document, at)?,
             Part::Thinking(_) | Part::Redacted { .. } => {
                 self.notes.dropped(Field::Thinking, "");
                 return Ok(None);
@@ -329,24 +342,45 @@ impl Messages<'_> {
         }))
     }
 
-    fn file(&mut self, document: &Document, at: usize) -> Result<Map<String, Value>, RequestError> {
+    /// Encodes a document: a text as a text part, since OpenAI takes PDFs alone as files.
+    fn document(&mut self, document: &Document, at: usize) -> Result<Value, RequestError> {
         let refuse = |reason: &str| Err(RequestError::unsupported(Field::Content(at), reason));
-        let mut file = Map::new();
-        put(&mut file, "filename", document.title.as_deref());
-        match &document.media {
-            Media::FileId { provider: Provider::OpenAi, id } => file.insert("file_id".into(), id.as_str().into()),
+        if document.citations {
+            self.notes.dropped(Field::written("citations"), "OpenAI cites no documents of the request");
+        }
+        if document.context.is_some() {
+            self.notes.dropped(Field::written("context"), "OpenAI has no such field of a document");
+        }
+        let text =
+            |text: &str| Ok(json!({"type": "text", "text": document::in_words(document.title.as_deref(), text)}));
+        let title = document.title.as_deref().filter(|title| !title.is_empty());
+        let file = match &document.media {
+            Media::FileId { provider: Provider::OpenAi, id } => {
+                let mut file = Map::new();
+                put(&mut file, "filename", title);
+                file.insert("file_id".into(), id.as_str().into());
+                file
+            }
             Media::FileId { .. } => {
                 return refuse("a file id is known to the provider that gave it only: send the data");
             }
+            Media::Inline { mime, data }
+                if !self.own
+                    && let Some(read) = document::text(mime, data) =>
+            {
+                return text(&read.map_err(|reason| RequestError::malformed(Field::Content(at), reason))?);
+            }
             Media::Inline { mime, data } => {
-                file.insert("file_data".into(), format!("data:{mime};base64,{data}").into())
+                let mut file = Map::new();
+                // OpenAI refuses data without a name ("Missing required parameter: '….file.file_id'").
+                put(&mut file, "filename", title.or((!self.own).then_some(UNNAMED)));
+                file.insert("file_data".into(), format!("data:{mime};base64,{data}").into());
+                file
             }
-            Media::Text(text) => {
-                file.insert("file_data".into(), format!("data:text/plain;base64,{}", STANDARD.encode(text)).into())
-            }
+            Media::Text(words) => return text(words),
             Media::Url { .. } => return refuse("a document cannot be given by address: send it inline"),
         };
-        Ok(file)
+        Ok(json!({"type": "file", "file": file}))
     }
 }
 
@@ -421,12 +455,12 @@ fn written_here(conversation: &Conversation) -> bool {
 }
 
 /// The value of `strict` for `schema`: left out where the client of another dialect asks for it, and OpenAI would refuse
-/// the schema. `own` is true for a client of OpenAI's dialects.
-fn held(strict: Option<bool>, schema: Option<&Value>, own: bool, notes: &mut Notes) -> Option<bool> {
+/// the schema; `field` is noted then. `own` is true for a client of OpenAI's dialects.
+fn held(strict: Option<bool>, schema: Option<&Value>, own: bool, field: Field, notes: &mut Notes) -> Option<bool> {
     if own || strict != Some(true) || schema.is_some_and(strict::fits) {
         return strict;
     }
-    notes.dropped(Field::Strict, strict::OPEN);
+    notes.changed(field, strict::OPEN);
     None
 }
 
@@ -437,8 +471,12 @@ fn one_tool(tool: &Tool, names: &Names, own: bool, notes: &mut Notes) -> Option<
     put(&mut inner, "description", tool.description());
     match tool {
         Tool::Function(function) => {
-            put(&mut inner, "parameters", function.parameters.clone());
-            put(&mut inner, "strict", held(function.strict, function.parameters.as_ref(), own, notes));
+            put(
+                &mut inner,
+                "parameters",
+                function.parameters.clone().map(|schema| if own { schema } else { typed(schema) }),
+            );
+            put(&mut inner, "strict", held(function.strict, function.parameters.as_ref(), own, Field::Strict, notes));
             Some(json!({"type": "function", "function": inner}))
         }
         Tool::Custom(custom) => {
@@ -447,6 +485,16 @@ fn one_tool(tool: &Tool, names: &Names, own: bool, notes: &mut Notes) -> Option<
         }
         Tool::Hosted(_) => None,
     }
+}
+
+/// A schema whose root has a type: OpenAI refuses one without ("schema must be a JSON Schema of 'type: \"object\"'").
+fn typed(mut schema: Value) -> Value {
+    if let Some(root) = schema.as_object_mut()
+        && !root.contains_key("type")
+    {
+        root.insert("type".to_owned(), "object".into());
+    }
+    schema
 }
 
 fn format(body: &mut Map<String, Value>, conversation: &Conversation, notes: &mut Notes) {
@@ -458,11 +506,21 @@ fn format(body: &mut Map<String, Value>, conversation: &Conversation, notes: &mu
             inner.insert("name".into(), name.as_str().into());
             put(&mut inner, "description", description.as_deref());
             put(&mut inner, "schema", schema.clone());
-            put(&mut inner, "strict", held(*strict, schema.as_ref(), written_here(conversation), notes));
+            let strict = held(*strict, schema.as_ref(), written_here(conversation), Field::FormatSchema, notes);
+            put(&mut inner, "strict", strict);
             json!({"type": "json_schema", "json_schema": inner})
         }
     };
     body.insert("response_format".into(), value);
+}
+
+/// True if a text of the conversation holds the word "JSON".
+fn says_json(conversation: &Conversation) -> bool {
+    let said = |text: &str| text.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"json"));
+    conversation.messages.iter().flat_map(|message| &message.parts).any(|part| match part {
+        Part::Text(text) => said(&text.text),
+        _ => false,
+    })
 }
 
 /// Writes the sampling. `fixed`: the model takes no `temperature` and `top_p` but 1, and the client of another dialect does not

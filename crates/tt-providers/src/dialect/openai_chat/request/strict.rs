@@ -34,7 +34,7 @@ const OBJECTS: [&str; 3] = ["properties", "$defs", "definitions"];
 
 /// The reason in the note where `strict` is left out.
 pub(super) const OPEN: &str =
-    "OpenAI holds an answer to a schema only if its objects are closed and all fields required";
+    "kept as a hint: OpenAI enforces a schema only if its objects are closed and all fields required";
 
 /// True if OpenAI takes `schema` with `strict: true`: its root is an object, all objects are closed, and all their fields
 /// are required.

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use tt_core::Provider;
 use tt_core::call::citation::Citation;
 use tt_core::call::event::{Delta, Event};
-use tt_core::call::finish::FinishReason;
+use tt_core::call::finish::Finish;
 use tt_core::call::origin::Signature;
 use tt_core::call::part::{Image, Part};
 use tt_core::usage::Usage;
 
-use super::super::reply::{EncodeOptions, picture, signed};
+use super::super::reply::{EncodeOptions, native, picture, signed};
 use super::super::text_signatures::Signed;
 use super::super::{citation, usage};
 use crate::codec::{PublicError, StreamEncoder};
@@ -128,14 +128,18 @@ impl Encoder {
     }
 
     /// Writes one chunk. `delta` writes the fields of its delta.
-    fn chunk(&self, out: &mut BytesMut, choice: u32, finish: Option<&str>, delta: impl FnOnce(&mut BytesMut)) {
+    fn chunk(&self, out: &mut BytesMut, choice: u32, finish: Option<&Finish>, delta: impl FnOnce(&mut BytesMut)) {
         out.put_slice(self.head.as_bytes());
         out.put_slice(br#"{"index":"#);
         json::write(&choice, out);
         out.put_slice(br#","delta":{"#);
         delta(out);
         out.put_slice(br#"},"logprobs":null,"finish_reason":"#);
-        json::write(&finish, out);
+        json::write(&finish.map(|finish| self.options.finish(finish.reason)), out);
+        if let Some(word) = finish.and_then(native) {
+            out.put_slice(br#","native_finish_reason":"#);
+            json::write(&word, out);
+        }
         out.put_slice(if self.options.include_usage { b"}],\"usage\":null}\n\n" } else { b"}]}\n\n" });
     }
 
@@ -364,7 +368,7 @@ impl Encoder {
         }
     }
 
-    fn finish(&mut self, choice: u32, reason: FinishReason, out: &mut BytesMut) {
+    fn finish(&mut self, choice: u32, finish: &Finish, out: &mut BytesMut) {
         let Some(state) = self.open(choice, out) else { return };
         // A text that did not stop is whole all the same.
         let open: Vec<u32> = state.open.keys().copied().collect();
@@ -384,14 +388,14 @@ impl Encoder {
                 field(out, "extra_content", &signatures);
             });
         }
-        self.chunk(out, choice, Some(self.options.finish(reason)), |_| {});
+        self.chunk(out, choice, Some(finish), |_| {});
     }
 
     fn done(&mut self, out: &mut BytesMut) {
         // A client waits for the finish chunk of every choice that began.
         let open: Vec<u32> =
             self.choices.iter().filter(|(_, choice)| !choice.finished).map(|(index, _)| *index).collect();
-        open.into_iter().for_each(|choice| self.finish(choice, FinishReason::Stop, out));
+        open.into_iter().for_each(|choice| self.finish(choice, &Finish::default(), out));
         if let (true, Some(usage)) = (self.options.include_usage, self.usage) {
             self.begin("", "");
             out.put_slice(self.head.as_bytes());
@@ -421,7 +425,7 @@ impl StreamEncoder for Encoder {
             Event::BlockStart { choice, block, head } => self.block_start(*choice, *block, head, out),
             Event::Delta { choice, block, delta } => self.delta(*choice, *block, delta, out),
             Event::BlockStop { choice, block } => self.block_stop(*choice, *block),
-            Event::Finish { choice, finish } => self.finish(*choice, finish.reason, out),
+            Event::Finish { choice, finish } => self.finish(*choice, finish, out),
             Event::Usage(reported) => {
                 self.usage = Some(reported.usage);
                 self.service_tier = reported.service_tier.as_deref().map(service_tier::of_openai).or(self.service_tier);

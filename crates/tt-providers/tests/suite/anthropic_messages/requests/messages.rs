@@ -128,13 +128,14 @@ fn cache_hints_stay_on_their_blocks_and_the_last_four_count() {
     let with = |words: &str, hint| Part::Text(Text { text: words.into(), cache: Some(hint), ..Text::default() });
     let hinted = |words: &str| with(words, CacheTtl::OneHour);
     let mut conversation = with_tools(&["get"]);
+    // A later mark is for an hour, and Anthropic takes no longer time behind a shorter one.
     function_at(&mut conversation, 0).cache = Some(CacheTtl::FiveMinutes);
     conversation.messages = vec![
         says(Role::System, vec![hinted("s")]),
         says(Role::User, vec![hinted("a"), with("b", CacheTtl::FiveMinutes)]),
     ];
     let sent = body(&conversation, &plain());
-    assert_eq!(sent["tools"][0]["cache_control"], json!({"type": "ephemeral", "ttl": "5m"}));
+    assert_eq!(sent["tools"][0]["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
     assert_eq!(sent["system"][0]["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
     let content = &sent["messages"][0]["content"];
     assert_eq!(content[0]["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));

@@ -3,7 +3,7 @@
 
 use serde_json::value::to_raw_value;
 use tt_core::Dialect;
-use tt_core::call::conversation::{HostedTool, Opaque, Origin, State, StateField, ThinkingMode};
+use tt_core::call::conversation::{HostedTool, Opaque, Origin, State, StateField, ThinkingDisplay, ThinkingMode};
 
 use super::*;
 use crate::api::changed;
@@ -148,11 +148,13 @@ fn thinking_is_asked_for_in_its_own_words_where_the_model_has_them() {
     let enabled = |tokens: u64| json!({"type": "enabled", "budget_tokens": tokens});
     assert_eq!(asked(budget(5000), &sonnet_4_5()), (enabled(5000), Value::Null, vec![]));
     assert_eq!(asked(budget(5), &sonnet_4_5()), (enabled(1024), Value::Null, vec!["reasoning_effort".to_owned()]));
-    let adaptive = json!({"type": "adaptive"});
+    let adaptive = json!({"type": "adaptive", "display": "summarized"});
     let near = (adaptive.clone(), json!("medium"), vec!["reasoning_effort".to_owned()]);
     assert_eq!(asked(budget(5000), &opus_4_8()), near);
     let mode = ThinkingConfig { mode: Some(ThinkingMode::Adaptive), ..ThinkingConfig::default() };
-    assert_eq!(asked(mode, &opus_4_8()), (adaptive, Value::Null, vec![]));
+    assert_eq!(asked(mode.clone(), &opus_4_8()), (adaptive, Value::Null, vec![]));
+    let hidden = ThinkingConfig { display: Some(ThinkingDisplay::None), ..mode };
+    assert_eq!(asked(hidden, &opus_4_8()).0, json!({"type": "adaptive", "display": "omitted"}));
     let off = ThinkingConfig { mode: Some(ThinkingMode::Disabled), ..ThinkingConfig::default() };
     assert_eq!(asked(off, &opus_4_8()).0, json!({"type": "disabled"}));
 }

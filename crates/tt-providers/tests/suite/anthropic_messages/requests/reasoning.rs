@@ -19,7 +19,7 @@ fn thinks(effort: Effort, model: &str, facts: &ModelFacts) -> (Value, Value, Vec
 
 #[test]
 fn effort_is_adaptive_thinking_where_the_model_has_it() {
-    let adaptive = json!({"type": "adaptive"});
+    let adaptive = json!({"type": "adaptive", "display": "summarized"});
     for (effort, word, noted) in [
         (Effort::Minimal, "low", vec![Changed]),
         (Effort::Low, "low", vec![]),
@@ -27,7 +27,7 @@ fn effort_is_adaptive_thinking_where_the_model_has_it() {
         (Effort::High, "high", vec![]),
         (Effort::XHigh, "xhigh", vec![]),
         // The model's flags name xhigh and not max.
-        (Effort::Max, "high", vec![Changed]),
+        (Effort::Max, "xhigh", vec![Changed]),
     ] {
         assert_eq!(thinks(effort, "claude-opus-4-8", &opus_4_8()), (adaptive.clone(), json!(word), noted));
     }
@@ -54,16 +54,16 @@ fn no_effort_is_the_least_that_the_price_table_says_the_model_takes() {
 
 #[test]
 fn effort_is_a_budget_where_the_model_takes_budgets() {
-    for (effort, budget) in [
-        (Effort::Minimal, 1024),
-        (Effort::Low, 1024),
-        (Effort::Medium, 8192),
-        (Effort::High, 24576),
-        (Effort::XHigh, 32768),
-        (Effort::Max, 32768),
+    for (effort, budget, noted) in [
+        (Effort::Minimal, 1024, vec![Changed]),
+        (Effort::Low, 1024, vec![]),
+        (Effort::Medium, 8192, vec![]),
+        (Effort::High, 24576, vec![]),
+        (Effort::XHigh, 32768, vec![Changed]),
+        (Effort::Max, 32768, vec![Changed]),
     ] {
         let expected = json!({"type": "enabled", "budget_tokens": budget});
-        assert_eq!(thinks(effort, "claude-sonnet-4-5", &sonnet_4_5()), (expected, Value::Null, vec![]));
+        assert_eq!(thinks(effort, "claude-sonnet-4-5", &sonnet_4_5()), (expected, Value::Null, noted));
     }
     assert_eq!(thinks(Effort::None, "claude-sonnet-4-5", &sonnet_4_5()), (Value::Null, Value::Null, vec![]));
 }
@@ -91,7 +91,7 @@ fn a_forced_tool_takes_a_budget_away_but_not_adaptive_thinking() {
     };
     let encoded = encode(&conversation, &sonnet_4_5());
     assert_eq!(dropped(&encoded), ["reasoning_effort"]);
-    assert_eq!(body(&conversation, &opus_4_8())["thinking"], json!({"type": "adaptive"}));
+    assert_eq!(body(&conversation, &opus_4_8())["thinking"], json!({"type": "adaptive", "display": "summarized"}));
 }
 
 #[test]
@@ -135,7 +135,11 @@ fn a_tool_loop_that_lost_its_thinking_goes_without_a_budget() {
 
     let lost = asked([vec![user("x")], step(vec![], "a").into()].concat());
     assert!(!enabled(&lost));
-    assert_eq!(body(&lost, &opus_4_8())["thinking"], json!({"type": "adaptive"}), "not checked there");
+    assert_eq!(
+        body(&lost, &opus_4_8())["thinking"],
+        json!({"type": "adaptive", "display": "summarized"}),
+        "not checked there"
+    );
     let kept = asked([vec![user("x")], step(vec![thought(Provider::Anthropic, "hm")], "a").into()].concat());
     assert!(enabled(&kept));
     // Without interleaved thinking the model thinks only at the loop's start.

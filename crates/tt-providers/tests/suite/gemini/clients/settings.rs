@@ -81,7 +81,7 @@ fn a_budget_that_leaves_the_amount_to_the_model_switches_thinking_on() {
     let target = Target { model: "claude-opus-4-8", facts: Some(&facts) };
     let exchange = exchange_with(&request, Dialect::AnthropicMessages, target).unwrap();
     let sent: Value = serde_json::from_slice(&exchange.body().to_vec()).unwrap();
-    assert_eq!(sent["thinking"], json!({"type": "adaptive"}));
+    assert_eq!(sent["thinking"], json!({"type": "adaptive", "display": "summarized"}));
 }
 
 #[test]
