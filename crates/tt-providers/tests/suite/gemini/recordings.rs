@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tt_core::Provider;
 use tt_core::call::conversation::{Part, Text, Thinking};
 use tt_core::call::finish::FinishReason;
