@@ -246,6 +246,7 @@ async fn the_client_its_session_and_what_was_left_out_are_in_the_row() {
     let user = world.user().await;
     for (agent, client) in [
         ("GeminiCLI-tui/0.61.0/gemini-2.5-pro (linux; x64; terminal)", "gemini-cli"),
+        ("QwenCode/0.24.4 (linux; x64)", "qwen-code"),
         ("google-genai-sdk/2.34.0 gl-python/3.11.7", "google-genai"),
         ("google-genai-sdk/3.3.0 gl-node/v22.23.3", "google-genai"),
     ] {
