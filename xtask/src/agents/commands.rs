@@ -1,0 +1,86 @@
+//! The commands that start the agents, each with the settings that its user would make.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::run::Outcome;
+
+/// All that an agent's command needs to know.
+pub(super) struct Place<'a> {
+    /// The agent's program.
+    pub(super) program: &'a Path,
+    pub(super) home: &'a Path,
+    pub(super) url: &'a str,
+    pub(super) api_key: &'a str,
+    pub(super) model: &'a str,
+    /// True if the agent is to ask the model to think.
+    pub(super) thinks: bool,
+    pub(super) task: &'a str,
+}
+
+impl Place<'_> {
+    /// The agent without arguments, which knows nothing of this environment but the path of programs.
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        // OpenCode leaves a library there at each start.
+        command.current_dir(self.home).env("HOME", self.home).env("TMPDIR", self.home);
+        command
+    }
+
+    /// Writes a file of the agent's settings.
+    fn write(&self, path: &str, text: &str) -> Outcome {
+        let path = self.home.join(path);
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+        made.and_then(|()| fs::write(&path, text)).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+pub(super) fn claude_code(place: &Place<'_>) -> Result<Command, String> {
+    let mut command = place.command();
+    command.env("ANTHROPIC_BASE_URL", place.url).env("ANTHROPIC_API_KEY", place.api_key);
+    command.env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1").env("MAX_THINKING_TOKENS", "4000");
+    command.args(["--print", place.task, "--model", place.model, "--allowedTools", "Bash"]);
+    Ok(command)
+}
+
+pub(super) fn codex(place: &Place<'_>) -> Result<Command, String> {
+    let settings = format!(
+        "openai_base_url = \"{}/v1\"\nmodel_reasoning_effort = \"low\"\nmodel_supports_reasoning_summaries = true\n",
+        place.url
+    );
+    place.write(".codex/config.toml", &settings)?;
+    let mut command = place.command();
+    command.env("CODEX_API_KEY", place.api_key);
+    command.args(["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]);
+    command.args(["--model", place.model, place.task]);
+    Ok(command)
+}
+
+pub(super) fn gemini_cli(place: &Place<'_>) -> Result<Command, String> {
+    place.write(".gemini/settings.json", r#"{"security":{"auth":{"selectedType":"gemini-api-key"}}}"#)?;
+    let mut command = place.command();
+    command.env("GOOGLE_GEMINI_BASE_URL", place.url).env("GEMINI_API_KEY", place.api_key);
+    command.env("GEMINI_CLI_TRUST_WORKSPACE", "true");
+    command.args(["--prompt", place.task, "--model", place.model, "--approval-mode", "yolo"]);
+    Ok(command)
+}
+
+/// `package` is one of the AI SDK, which decides the dialect; `thinking` has that package's words for it, in JSON.
+pub(super) fn opencode(place: &Place<'_>, package: &str, path: &str, thinking: &str) -> Result<Command, String> {
+    let thinking: Value = serde_json::from_str(thinking).map_err(|error| format!("{thinking}: {error}"))?;
+    let options = if place.thinks { thinking } else { json!({}) };
+    let settings = json!({"provider": {"tokentracer": {
+        "npm": package,
+        "options": {"baseURL": format!("{}{path}", place.url), "apiKey": place.api_key},
+        "models": {place.model: {"reasoning": place.thinks, "options": options}},
+    }}});
+    place.write("opencode.json", &settings.to_string())?;
+    let mut command = place.command();
+    // Without a title, it would ask for one beside the task, and might not wait for the answer.
+    command.args(["run", "--title", "Files", "--model", &format!("tokentracer/{}", place.model), place.task]);
+    Ok(command)
+}
