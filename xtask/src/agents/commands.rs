@@ -84,3 +84,19 @@ pub(super) fn opencode(place: &Place<'_>, package: &str, path: &str, thinking: &
     command.args(["run", "--title", "Files", "--model", &format!("tokentracer/{}", place.model), place.task]);
     Ok(command)
 }
+
+/// `kind` is a kind of provider, which decides the dialect; `generation` has the settings of its requests, in JSON.
+pub(super) fn qwen_code(place: &Place<'_>, kind: &str, path: &str, generation: &str) -> Result<Command, String> {
+    let generation: Value = serde_json::from_str(generation).map_err(|error| format!("{generation}: {error}"))?;
+    let url = format!("{}{path}", place.url);
+    let settings = json!({
+        "security": {"auth": {"selectedType": kind, "apiKey": place.api_key, "baseUrl": url}},
+        "model": {"name": place.model, "generationConfig": generation},
+        // It would ask for memories to keep when it has done the task, and not wait for the answer.
+        "memory": {"enableManagedAutoMemory": false, "enableManagedAutoDream": false},
+    });
+    place.write(".qwen/settings.json", &settings.to_string())?;
+    let mut command = place.command();
+    command.arg(place.task);
+    Ok(command)
+}

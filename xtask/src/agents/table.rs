@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::commands::{Place, claude_code, codex, gemini_cli, opencode};
+use super::commands::{Place, claude_code, codex, gemini_cli, opencode, qwen_code};
 
 /// An agent that speaks one dialect.
 pub(super) struct Agent {
@@ -105,6 +105,14 @@ pub(super) const AGENTS: &[Agent] = &[
         ..OPENCODE
     },
     Agent { max_tokens: true, ..OPENCODE },
+    QWEN_CODE,
+    Agent {
+        dialect: "openai_responses",
+        session: true,
+        command: |place| qwen_code(place, "openai-responses", "/v1", QWEN_CODE_THINKS),
+        ..QWEN_CODE
+    },
+    Agent { dialect: "gemini", command: |place| qwen_code(place, "gemini", "", QWEN_CODE_THINKS), ..QWEN_CODE },
 ];
 
 /// OpenCode with the package of the AI SDK for hosts that speak Chat Completions.
@@ -119,3 +127,22 @@ const OPENCODE: Agent = Agent {
     tool: ["read", "filePath"],
     command: |place| opencode(place, "@ai-sdk/openai-compatible", "/v1", r#"{"reasoningEffort":"low"}"#),
 };
+
+/// Qwen Code with its kind of provider for hosts that speak Chat Completions. A limit among its parameters of sampling
+/// replaces `max_tokens`. Its kind for Messages is not here: it calls itself Claude Code, and moves the thinking that stands
+/// between calls, which Anthropic refuses.
+const QWEN_CODE: Agent = Agent {
+    name: "qwen-code",
+    program: "node_modules/.bin/qwen",
+    client: "qwen-code",
+    dialect: "openai_chat",
+    session: false,
+    alias: None,
+    max_tokens: false,
+    tool: ["read_file", "file_path"],
+    command: |place| {
+        let sampling = r#"{"samplingParams":{"max_completion_tokens":16000,"reasoning_effort":"low"}}"#;
+        qwen_code(place, "openai", "/v1", sampling)
+    },
+};
+const QWEN_CODE_THINKS: &str = r#"{"reasoning":{"effort":"low"}}"#;
