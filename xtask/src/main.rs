@@ -34,7 +34,7 @@ make <task>, or cargo xtask <task> [arguments]
   test-sdk      the SDKs of OpenAI, Anthropic, Google and the ai package as clients; installs them from PyPI and npm
                 below the build directory; python or javascript runs those alone
   test-agents   coding agents at a task with tool calls, without a network but the loopback; installs them from npm below
-                the build directory; claude-code, codex, gemini-cli, opencode or qwen-code runs that one alone
+                the build directory; claude-code, codex, gemini-cli, opencode, qwen-code or cline runs that one alone
   check         formatting, lints, documentation, layers, threats and deny, as CI does
   fmt           format the source
   lint          clippy, warnings are errors

@@ -100,3 +100,19 @@ pub(super) fn qwen_code(place: &Place<'_>, kind: &str, path: &str, generation: &
     command.arg(place.task);
     Ok(command)
 }
+
+/// `provider` is one of its own, which decides the dialect.
+pub(super) fn cline(place: &Place<'_>, provider: &str, path: &str) -> Result<Command, String> {
+    let url = format!("{}{path}", place.url);
+    let settings = json!({"provider": provider, "apiKey": place.api_key, "model": place.model, "baseUrl": url});
+    let known = json!({"version": 1, "lastUsedProvider": provider, "providers": {provider: {
+        "settings": settings,
+        "updatedAt": "2026-01-01T00:00:00.000Z",
+        "tokenSource": "manual",
+    }}});
+    place.write("cline/settings/providers.json", &known.to_string())?;
+    let mut command = place.command();
+    // With a directory of its own it starts no server that outlives the task.
+    command.arg("--data-dir").arg(place.home.join("cline")).args(["--thinking", "low", place.task]);
+    Ok(command)
+}

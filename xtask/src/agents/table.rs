@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::commands::{Place, claude_code, codex, gemini_cli, opencode, qwen_code};
+use super::commands::{Place, claude_code, cline, codex, gemini_cli, opencode, qwen_code};
 
 /// An agent that speaks one dialect.
 pub(super) struct Agent {
@@ -113,6 +113,20 @@ pub(super) const AGENTS: &[Agent] = &[
         ..QWEN_CODE
     },
     Agent { dialect: "gemini", command: |place| qwen_code(place, "gemini", "", QWEN_CODE_THINKS), ..QWEN_CODE },
+    CLINE,
+    // In these two dialects it asks for thinking where it knows the model.
+    Agent {
+        dialect: "openai_responses",
+        alias: Some("gpt-5.4"),
+        command: |place| cline(place, "openai-native", "/v1"),
+        ..CLINE
+    },
+    Agent {
+        dialect: "gemini",
+        alias: Some("gemini-3.1-pro-preview"),
+        command: |place| cline(place, "gemini", "/v1beta"),
+        ..CLINE
+    },
 ];
 
 /// OpenCode with the package of the AI SDK for hosts that speak Chat Completions.
@@ -146,3 +160,18 @@ const QWEN_CODE: Agent = Agent {
     },
 };
 const QWEN_CODE_THINKS: &str = r#"{"reasoning":{"effort":"low"}}"#;
+
+/// Cline with its provider for hosts that speak Chat Completions. It does not name itself in its requests, which the AI SDK
+/// sends. Its provider for Messages is not here: it drops the thinking of answers, so that only its first request thinks.
+/// The package `cline` only starts this program, and brings three hundred others with it.
+const CLINE: Agent = Agent {
+    name: "cline",
+    program: "node_modules/.bin/cline",
+    client: "ai-sdk",
+    dialect: "openai_chat",
+    session: false,
+    alias: None,
+    max_tokens: false,
+    tool: ["run_commands", "commands"],
+    command: |place| cline(place, "openai-compatible", "/v1"),
+};
