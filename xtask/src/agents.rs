@@ -1,6 +1,7 @@
 //! `cargo xtask test-agents`: coding agents run headless against the built program, with a mock of each provider behind it,
 //! in a network namespace that has a loopback and nothing else. Each does a task of three rounds of tool calls, with thinking.
-//! The agents are installed from npm into the build directory. An agent that is not to be had for this machine is skipped.
+//! The agents are installed from npm and PyPI into the build directory. An agent that is not to be had for this machine is
+//! skipped.
 
 mod commands;
 mod rows;
@@ -18,6 +19,7 @@ use serde_json::json;
 
 use crate::dev::Running;
 use crate::http::Server;
+use crate::packages;
 use crate::run::{Outcome, cargo_command, empty_directory, status, target_directory};
 use commands::Place;
 use table::{AGENTS, Agent, Model};
@@ -25,7 +27,7 @@ use table::{AGENTS, Agent, Model};
 /// The half that runs inside the network namespace.
 pub(crate) const INSIDE: &str = "test-agents-inside";
 
-/// The list of the packages.
+/// The lists of the packages.
 const SOURCES: &str = "bins/tokentracer/tests/agents";
 /// The arguments of unshare.
 const NAMESPACE: [&str; 2] = ["--net", "--map-root-user"];
@@ -60,14 +62,21 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
     status(&mut command)
 }
 
+/// Installs the agents. Aider alone may be missing, since it needs a Python of certain versions.
 fn install(directory: &Path) -> Outcome {
     fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     for name in ["package.json", "package-lock.json"] {
         fs::copy(Path::new(SOURCES).join(name), directory.join(name)).map_err(|error| format!("{name}: {error}"))?;
     }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(directory);
-    status(&mut npm).map_err(|problem| if problem.is_empty() { "npm ci failed".to_owned() } else { problem })
+    let (environment, requirements) = (directory.join("python"), Path::new(SOURCES).join("requirements.txt"));
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            if let Err(problem) = packages::python(&environment, &requirements) {
+                println!("Aider cannot be installed here: {problem}");
+            }
+        });
+        packages::npm(directory)
+    })
 }
 
 /// Gives each agent the task with a model of each provider, and looks at the rows of its requests.
@@ -140,7 +149,7 @@ fn run(agent: &Agent, model: &Model, running: &Running, directory: &Path, alias:
         api_key: running.api_key(),
         model: alias,
         thinks: model.thinks,
-        task: &task::write(agent, &home)?,
+        task: &task::write(&agent.work, &home)?,
     })?;
     // To files: a pipe that is full, or that a program left behind holds open, would keep the agent from its end.
     let [stdout, stderr] = outputs.each_ref().map(File::create);

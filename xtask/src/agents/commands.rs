@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::task::TEST;
 use crate::run::Outcome;
 
 /// All that an agent's command needs to know.
@@ -114,5 +115,21 @@ pub(super) fn cline(place: &Place<'_>, provider: &str, path: &str) -> Result<Com
     let mut command = place.command();
     // With a directory of its own it starts no server that outlives the task.
     command.arg("--data-dir").arg(place.home.join("cline")).args(["--thinking", "low", place.task]);
+    Ok(command)
+}
+
+/// `model` has the name of the provider's kind before it, which decides the dialect.
+pub(super) fn aider(place: &Place<'_>, model: &str, thinking: [&str; 2]) -> Result<Command, String> {
+    let mut command = place.command();
+    for (kind, path) in [("OPENAI", "/v1"), ("ANTHROPIC", ""), ("GEMINI", "/v1beta")] {
+        command.env(format!("{kind}_API_BASE"), format!("{}{path}", place.url));
+        command.env(format!("{kind}_API_KEY"), place.api_key);
+    }
+    command.args(["--model", model]).args(thinking).args(["--message", place.task]);
+    command.args(["--edit-format", "diff", "--auto-test", "--test-cmd"]).arg(place.home.join(TEST));
+    // A longer history would be summed up by requests beside the task, for whose answers it would not wait.
+    command.args(["--max-chat-history-tokens", "100000"]);
+    command.args(["--yes-always", "--no-git", "--no-pretty", "--no-fancy-input"]);
+    command.args(["--no-check-update", "--no-show-release-notes", "--no-show-model-warnings", "--analytics-disable"]);
     Ok(command)
 }

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use super::commands::{Place, claude_code, cline, codex, gemini_cli, opencode, qwen_code};
+use super::commands::{Place, aider, claude_code, cline, codex, gemini_cli, opencode, qwen_code};
+use super::task::Work;
 
 /// An agent that speaks one dialect.
 pub(super) struct Agent {
@@ -18,10 +19,10 @@ pub(super) struct Agent {
     pub(super) session: bool,
     /// The model that it is given, which is an alias of the provider's; `None`: the provider's under its own name.
     pub(super) alias: Option<&'static str>,
-    /// True if it can limit its answers by `max_tokens` alone, which OpenAI refuses for models that think.
-    pub(super) max_tokens: bool,
-    /// A tool of the agent that shows a file or runs it, with the name of the argument that takes the file's path.
-    pub(super) tool: [&'static str; 2],
+    /// True if it can limit its answers by `max_tokens` alone, which OpenAI refuses for models that think. It is given one
+    /// that does not.
+    pub(super) only_max_tokens: bool,
+    pub(super) work: Work,
     /// The command that gives it a task, in a directory of its own that is its home too.
     pub(super) command: fn(&Place<'_>) -> Result<Command, String>,
 }
@@ -43,7 +44,7 @@ const GEMINI: Model = Model { provider: "gemini", name: "gemini-3-flash-preview"
 impl Agent {
     /// The models that it is given the task with, one of each provider.
     pub(super) const fn models(&self) -> [Model; 3] {
-        [if self.max_tokens { GPT_4 } else { GPT }, CLAUDE, GEMINI]
+        [if self.only_max_tokens { GPT_4 } else { GPT }, CLAUDE, GEMINI]
     }
 }
 
@@ -56,8 +57,8 @@ pub(super) const AGENTS: &[Agent] = &[
         session: true,
         // It drops the thinking of answers that name another model than it asked for, which Anthropic then refuses.
         alias: Some("claude-sonnet-4-5"),
-        max_tokens: false,
-        tool: ["Bash", "command"],
+        only_max_tokens: false,
+        work: Work::Calls { tool: "Bash", argument: "command" },
         command: claude_code,
     },
     Agent {
@@ -67,8 +68,8 @@ pub(super) const AGENTS: &[Agent] = &[
         dialect: "openai_responses",
         session: true,
         alias: None,
-        max_tokens: false,
-        tool: ["exec_command", "cmd"],
+        only_max_tokens: false,
+        work: Work::Calls { tool: "exec_command", argument: "cmd" },
         command: codex,
     },
     Agent {
@@ -79,8 +80,8 @@ pub(super) const AGENTS: &[Agent] = &[
         session: false,
         // It asks for thinking where it knows the model.
         alias: Some("gemini-2.5-pro"),
-        max_tokens: false,
-        tool: ["read_file", "file_path"],
+        only_max_tokens: false,
+        work: Work::Calls { tool: "read_file", argument: "file_path" },
         command: gemini_cli,
     },
     Agent {
@@ -104,7 +105,7 @@ pub(super) const AGENTS: &[Agent] = &[
         },
         ..OPENCODE
     },
-    Agent { max_tokens: true, ..OPENCODE },
+    Agent { only_max_tokens: true, ..OPENCODE },
     QWEN_CODE,
     Agent {
         dialect: "openai_responses",
@@ -127,6 +128,21 @@ pub(super) const AGENTS: &[Agent] = &[
         command: |place| cline(place, "gemini", "/v1beta"),
         ..CLINE
     },
+    AIDER,
+    Agent {
+        client: "litellm",
+        dialect: "anthropic_messages",
+        alias: Some("claude-sonnet-4-5"),
+        command: |place| aider(place, "anthropic/claude-sonnet-4-5", ["--thinking-tokens", "2000"]),
+        ..AIDER
+    },
+    Agent {
+        client: "litellm",
+        dialect: "gemini",
+        alias: Some("gemini-2.5-pro"),
+        command: |place| aider(place, "gemini/gemini-2.5-pro", ["--thinking-tokens", "2000"]),
+        ..AIDER
+    },
 ];
 
 /// OpenCode with the package of the AI SDK for hosts that speak Chat Completions.
@@ -137,8 +153,8 @@ const OPENCODE: Agent = Agent {
     dialect: "openai_chat",
     session: true,
     alias: None,
-    max_tokens: false,
-    tool: ["read", "filePath"],
+    only_max_tokens: false,
+    work: Work::Calls { tool: "read", argument: "filePath" },
     command: |place| opencode(place, "@ai-sdk/openai-compatible", "/v1", r#"{"reasoningEffort":"low"}"#),
 };
 
@@ -152,8 +168,8 @@ const QWEN_CODE: Agent = Agent {
     dialect: "openai_chat",
     session: false,
     alias: None,
-    max_tokens: false,
-    tool: ["read_file", "file_path"],
+    only_max_tokens: false,
+    work: Work::Calls { tool: "read_file", argument: "file_path" },
     command: |place| {
         let sampling = r#"{"samplingParams":{"max_completion_tokens":16000,"reasoning_effort":"low"}}"#;
         qwen_code(place, "openai", "/v1", sampling)
@@ -162,8 +178,8 @@ const QWEN_CODE: Agent = Agent {
 const QWEN_CODE_THINKS: &str = r#"{"reasoning":{"effort":"low"}}"#;
 
 /// Cline with its provider for hosts that speak Chat Completions. It does not name itself in its requests, which the AI SDK
-/// sends. Its provider for Messages is not here: it drops the thinking of answers, so that only its first request thinks.
-/// The package `cline` only starts this program, and brings three hundred others with it.
+/// sends. Its provider for Messages is not here: it drops the thinking of answers, so that behind Anthropic only its first
+/// request thinks. The package `cline` only starts this program, and brings three hundred others with it.
 const CLINE: Agent = Agent {
     name: "cline",
     program: "node_modules/.bin/cline",
@@ -171,7 +187,21 @@ const CLINE: Agent = Agent {
     dialect: "openai_chat",
     session: false,
     alias: None,
-    max_tokens: false,
-    tool: ["run_commands", "commands"],
+    only_max_tokens: false,
+    work: Work::Calls { tool: "run_commands", argument: "commands" },
     command: |place| cline(place, "openai-compatible", "/v1"),
+};
+
+/// Aider over Chat Completions. It does not name itself in its requests, which LiteLLM or OpenAI's library sends. It limits
+/// its history by what it knows of the model, and asks for thinking in the way that it knows.
+const AIDER: Agent = Agent {
+    name: "aider",
+    program: "python/bin/aider",
+    client: "openai-python",
+    dialect: "openai_chat",
+    session: false,
+    alias: Some("gpt-5"),
+    only_max_tokens: false,
+    work: Work::Edits,
+    command: |place| aider(place, "openai/gpt-5", ["--reasoning-effort", "low"]),
 };
