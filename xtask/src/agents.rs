@@ -1,41 +1,49 @@
 //! `cargo xtask test-agents`: coding agents run headless against the built program, with a mock of each provider behind it,
 //! in a network namespace that has a loopback and nothing else. Each does a task of three rounds of tool calls, with thinking.
-//! The agents are installed from npm into the build directory.
+//! The agents are installed from npm and PyPI into the build directory. An agent that is not to be had for this machine is
+//! skipped.
 
+mod commands;
 mod rows;
 mod table;
 mod task;
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
 use crate::dev::Running;
 use crate::http::Server;
+use crate::packages;
 use crate::run::{Outcome, cargo_command, empty_directory, status, target_directory};
-use table::{AGENTS, Agent, Place};
+use commands::Place;
+use table::{AGENTS, Agent, Model};
 
 /// The half that runs inside the network namespace.
 pub(crate) const INSIDE: &str = "test-agents-inside";
 
-/// The list of the packages.
+/// The lists of the packages.
 const SOURCES: &str = "bins/tokentracer/tests/agents";
 /// The arguments of unshare.
 const NAMESPACE: [&str; 2] = ["--net", "--map-root-user"];
 /// Brings up the loopback of a new namespace and goes on as the arguments say.
 const LOOPBACK: &str = r#"ip link set lo up && exec "$@""#;
-/// A provider, and a model of it that thinks and signs its thinking.
-const MODELS: [(&str, &str); 3] =
-    [("openai", "gpt-5.4"), ("anthropic", "claude-sonnet-4-5"), ("gemini", "gemini-3-flash-preview")];
+/// The directory of the agents' homes and of what they print, below that of the agents.
+const RUNS: &str = "runs";
 /// The longest that an agent may take for its task.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Builds the program, installs the agents, and goes on as [`inside`] where the system can make the namespace.
 /// The arguments name agents; without any, all are run.
 pub(crate) fn test(arguments: &[String]) -> Outcome {
+    if let Some(unknown) = arguments.iter().find(|name| AGENTS.iter().all(|agent| agent.name != **name)) {
+        return Err(format!("{unknown} is no agent"));
+    }
     let target = target_directory()?;
     let directory = target.join("agents");
     if let Err(problem) = status(Command::new("unshare").args(NAMESPACE).args(["sh", "-c", "ip link set lo up"])) {
@@ -54,14 +62,21 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
     status(&mut command)
 }
 
+/// Installs the agents. Aider alone may be missing, since it needs a Python of certain versions.
 fn install(directory: &Path) -> Outcome {
     fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     for name in ["package.json", "package-lock.json"] {
         fs::copy(Path::new(SOURCES).join(name), directory.join(name)).map_err(|error| format!("{name}: {error}"))?;
     }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(directory);
-    status(&mut npm).map_err(|problem| if problem.is_empty() { "npm ci failed".to_owned() } else { problem })
+    let (environment, requirements) = (directory.join("python"), Path::new(SOURCES).join("requirements.txt"));
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            if let Err(problem) = packages::python(&environment, &requirements) {
+                println!("Aider cannot be installed here: {problem}");
+            }
+        });
+        packages::npm(directory)
+    })
 }
 
 /// Gives each agent the task with a model of each provider, and looks at the rows of its requests.
@@ -69,24 +84,25 @@ pub(crate) fn inside(arguments: &[String]) -> Outcome {
     let [target, wanted @ ..] = arguments else { return Err("start it with: cargo xtask test-agents".to_owned()) };
     let (target, directory) = (Path::new(target), Path::new(target).join("agents"));
     let data = empty_directory(directory.join("data"))?;
+    empty_directory(directory.join(RUNS))?;
     let running = Running::on_the_mock(&target.join("debug"), &data)?;
     let server = Server::new(running.address());
     let mut failed = 0;
-    for agent in AGENTS.iter().filter(|agent| wanted.is_empty() || wanted.iter().any(|name| name == agent.client)) {
-        for (provider, model) in MODELS {
+    for agent in AGENTS.iter().filter(|agent| wanted.is_empty() || wanted.iter().any(|name| name == agent.name)) {
+        let program = directory.join(agent.program);
+        if !program.exists() {
+            println!("SKIPPED: {} is not installed: there is no {}", agent.name, program.display());
+            continue;
+        }
+        for model in agent.models() {
             let started = Instant::now();
-            let alias = agent.alias.map_or_else(|| format!("{provider}/{model}"), str::to_owned);
-            let result = agent
-                .alias
-                .map_or(Ok(()), |alias| make_alias(&server, running.api_key(), alias, provider, model))
-                .and_then(|()| run(agent, &running, &directory, &alias))
-                .and_then(|()| rows::check(&server, running.api_key(), agent, provider, &alias));
-            let seconds = started.elapsed().as_secs();
+            let result = try_with(agent, &model, &running, &server, &directory);
+            let (seconds, what) = (started.elapsed().as_secs(), format!("{} over {}", agent.name, agent.dialect));
             match result {
-                Ok(rows) => println!("{} to {provider}: done in {seconds} s, {rows} rows", agent.client),
+                Ok(rows) => println!("{what} to {}: done in {seconds} s, {rows} rows", model.provider),
                 Err(problem) => {
                     failed += 1;
-                    println!("{} to {provider}: FAILED in {seconds} s: {problem}", agent.client);
+                    println!("{what} to {}: FAILED in {seconds} s: {problem}", model.provider);
                 }
             }
         }
@@ -94,44 +110,79 @@ pub(crate) fn inside(arguments: &[String]) -> Outcome {
     if failed == 0 { Ok(()) } else { Err(format!("{failed} failed")) }
 }
 
+/// Gives the agent the task with the model, and counts the rows of its requests.
+fn try_with(
+    agent: &Agent,
+    model: &Model,
+    running: &Running,
+    server: &Server,
+    directory: &Path,
+) -> Result<usize, String> {
+    let alias = agent.alias.map_or_else(|| format!("{}/{}", model.provider, model.name), str::to_owned);
+    if agent.alias.is_some() {
+        make_alias(server, running.api_key(), &alias, model)?;
+    }
+    run(agent, model, running, directory, &alias)?;
+    rows::wait_for(server, running.api_key(), agent, model, &alias)
+}
+
 /// Makes the alias, or points it to another model.
-fn make_alias(server: &Server, api_key: &str, alias: &str, provider: &str, model: &str) -> Outcome {
+fn make_alias(server: &Server, api_key: &str, alias: &str, model: &Model) -> Outcome {
     let keys = server.get("/manage/providers", api_key)?.ok("list provider keys")?;
     let mut keys = keys.as_array().into_iter().flatten();
-    let key = keys.find(|key| key.get("provider").is_some_and(|name| name == provider)).and_then(|key| key.get("id"));
-    let body = json!({"alias": alias, "target_model": model, "provider_key_id": key});
+    let key =
+        keys.find(|key| key.get("provider").is_some_and(|name| name == model.provider)).and_then(|key| key.get("id"));
+    let body = json!({"alias": alias, "target_model": model.name, "provider_key_id": key});
     server.post("/manage/aliases", Some(api_key), &body)?.ok("make an alias").map(drop)
 }
 
 /// Gives the agent the task, and looks for its end in what the agent prints.
-fn run(agent: &Agent, running: &Running, directory: &Path, model: &str) -> Outcome {
-    let home = empty_directory(directory.join("home"))?;
-    let (programs, url) = (directory.join("node_modules/.bin"), format!("http://{}", running.address()));
-    let task = task::write(agent, &home)?;
-    let place = Place { programs: &programs, home: &home, url: &url, api_key: running.api_key(), model, task: &task };
-    let mut command = (agent.command)(&place)?;
-    command.current_dir(&home).env("HOME", &home);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let child = child.map_err(|error| format!("{}: {error}", command.get_program().display()))?;
-    let output = wait(child)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if output.status.success() && text.contains(task::END) {
-        return Ok(());
+fn run(agent: &Agent, model: &Model, running: &Running, directory: &Path, alias: &str) -> Outcome {
+    // Each has a directory of its own, since a program that an agent leaves behind may write for another moment.
+    let run = directory.join(RUNS).join(format!("{}-{}-{}", agent.name, agent.dialect, model.provider));
+    let (home, outputs) = (empty_directory(run.join("home"))?, ["stdout", "stderr"].map(|name| run.join(name)));
+    let (program, url) = (directory.join(agent.program), format!("http://{}", running.address()));
+    let mut command = (agent.command)(&Place {
+        program: &program,
+        home: &home,
+        url: &url,
+        api_key: running.api_key(),
+        model: alias,
+        thinks: model.thinks,
+        task: &task::write(&agent.work, &home)?,
+    })?;
+    // To files: a pipe that is full, or that a program left behind holds open, would keep the agent from its end.
+    let [stdout, stderr] = outputs.each_ref().map(File::create);
+    let child = stdout.and_then(|out| {
+        command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(stderr?);
+        command.spawn()
+    });
+    let child = child.map_err(|error| format!("{}: {error}", program.display()))?;
+    let ended = wait(child);
+    let [text, errors] = outputs.map(|path| fs::read(path).unwrap_or_default());
+    let [text, errors] = [String::from_utf8_lossy(&text), String::from_utf8_lossy(&errors)];
+    match ended {
+        Ok(status) if status.success() && text.contains(task::END) => Ok(()),
+        Ok(status) => Err(format!("{status}\n{}\n{}", text.trim(), errors.trim())),
+        Err(problem) => Err(format!("{problem}\n{}\n{}", text.trim(), errors.trim())),
     }
-    let errors = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{}\n{}\n{}", output.status, text.trim(), errors.trim()))
 }
 
-/// Waits until the agent ends, and ends it when it takes too long.
-fn wait(mut child: Child) -> Result<Output, String> {
+/// Waits until the agent ends, and ends it when it takes too long. Programs that it has left running end with it.
+fn wait(mut child: Child) -> Result<ExitStatus, String> {
     let until = Instant::now() + PATIENCE;
-    while child.try_wait().map_err(|error| error.to_string())?.is_none() {
-        if Instant::now() > until {
-            // It fails only for a child that is gone.
-            let _ = child.kill();
-            return Err(format!("no answer in {} s", PATIENCE.as_secs()));
+    let ended = loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() > until => break Err(format!("no answer in {} s", PATIENCE.as_secs())),
+            Ok(None) => std::thread::sleep(Duration::from_millis(50)),
+            Ok(Some(status)) => break Ok(status),
+            Err(error) => break Err(error.to_string()),
         }
-        std::thread::sleep(Duration::from_millis(50));
+    };
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // These fail only where all of them are gone.
+        let _ = kill_process_group(group, Signal::KILL);
+        let _ = child.wait();
     }
-    child.wait_with_output().map_err(|error| error.to_string())
+    ended
 }

@@ -13,6 +13,7 @@ mod env;
 mod fuzz;
 mod http;
 mod layers;
+mod packages;
 mod prices;
 mod program;
 mod run;
@@ -33,8 +34,9 @@ make <task>, or cargo xtask <task> [arguments]
                 both with two processes); arguments go to cargo test, and then these run once
   test-sdk      the SDKs of OpenAI, Anthropic, Google and the ai package as clients; installs them from PyPI and npm
                 below the build directory; python or javascript runs those alone
-  test-agents   Claude Code, Codex CLI and Gemini CLI at a task with tool calls, without a network but the loopback;
-                installs them from npm below the build directory; claude-code, codex or gemini-cli runs that one alone
+  test-agents   coding agents at a task with tool calls, without a network but the loopback; installs them from npm and
+                PyPI below the build directory; claude-code, codex, gemini-cli, opencode, qwen-code, cline or aider runs
+                that one alone
   check         formatting, lints, documentation, layers, threats and deny, as CI does
   fmt           format the source
   lint          clippy, warnings are errors

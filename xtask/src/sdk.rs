@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::dev::Running;
+use crate::packages;
 use crate::run::{Outcome, cargo_command, empty_directory, status, target_directory};
 
 /// The tests, and the lists of the packages they need.
@@ -41,14 +42,8 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
 
 /// pytest in a virtual environment.
 fn python(directory: &Path) -> Result<Command, String> {
-    let (environment, sources) = (directory.join("python"), Path::new(SOURCES).join("python"));
-    let python = environment.join("bin").join("python");
-    if !python.exists() {
-        status(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    }
-    let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    status(install.arg(sources.join("requirements.txt")))?;
+    let sources = Path::new(SOURCES).join("python");
+    let python = packages::python(&directory.join("python"), &sources.join("requirements.txt"))?;
     let mut command = Command::new(&python);
     command.args(["-B", "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]).arg(sources);
     Ok(command)
@@ -64,8 +59,7 @@ fn javascript(directory: &Path) -> Result<Command, String> {
         let to = directory.join(entry.file_name());
         fs::copy(entry.path(), &to).map_err(|error| format!("{}: {error}", to.display()))?;
     }
-    let mut install = Command::new("npm");
-    status(install.args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&directory))?;
+    packages::npm(&directory)?;
     let mut command = Command::new("npm");
     command.args(["test", "--silent"]).current_dir(&directory);
     Ok(command)

@@ -31,6 +31,8 @@ pub enum Client {
     Codex,
     /// Gemini CLI, Google's coding agent.
     GeminiCli,
+    /// Qwen Code, Alibaba's coding agent.
+    QwenCode,
     /// opencode, a coding agent for the terminal.
     OpenCode,
     /// Aider, a coding agent for the terminal.
@@ -59,13 +61,14 @@ pub enum Client {
 
 /// The beginning of a word of the `User-Agent`, in lower case, that each client is recognised by. Programs come before
 /// the frameworks they are built with, and those before the libraries of the providers.
-const MARKS: [(Client, &str); 20] = [
+const MARKS: [(Client, &str); 21] = [
     (Client::ClaudeCode, "claude-cli/"),
     (Client::ClaudeCode, "claude-code/"),
     (Client::Codex, "codex_"),
     (Client::Codex, "codex-"),
     (Client::Codex, "codex/"),
     (Client::GeminiCli, "geminicli"),
+    (Client::QwenCode, "qwencode"),
     (Client::OpenCode, "opencode/"),
     (Client::Aider, "aider/"),
     (Client::Cline, "cline/"),
@@ -89,6 +92,7 @@ impl Client {
             Self::ClaudeCode => "claude-code",
             Self::Codex => "codex",
             Self::GeminiCli => "gemini-cli",
+            Self::QwenCode => "qwen-code",
             Self::OpenCode => "opencode",
             Self::Aider => "aider",
             Self::Cline => "cline",
@@ -183,6 +187,10 @@ mod tests {
             (Client::Codex, "codex_exec/0.169.0 (Debian 12.0.0; x86_64) xterm-256color (codex_exec; 0.169.0)"),
             (Client::GeminiCli, "GeminiCLI-tui/0.61.0/gemini-3.1-pro-preview (linux; x64; terminal)"),
             (Client::GeminiCli, "GeminiCLI-tui/0.61.0/gemini-2.5-pro (linux; x64; terminal)"),
+            (Client::QwenCode, "QwenCode/0.24.4 (linux; x64)"),
+            (Client::QwenCode, "QwenCode-Preconnect/1.0"),
+            // Qwen Code calls itself so where it speaks Messages to a host that is not Anthropic's.
+            (Client::ClaudeCode, "claude-cli/0.24.4 (external, cli)"),
             (Client::OpenCode, "opencode/1.18.33 ai-sdk/provider-utils/4.0.46 runtime/bun/1.3.14"),
             (Client::AiSdk, "ai/7.0.173 ai-sdk-provider-utils/5.0.81 node.js/22"),
             (Client::AiSdk, "ai-sdk-anthropic/4.0.105 ai-sdk-provider-utils/5.0.81 node.js/22"),
@@ -208,7 +216,6 @@ mod tests {
             (Client::Other, "llama-index/0.14.25"),
             (Client::Other, "pydantic-ai/2.68.0"),
             (Client::Other, "Agents/Python 0.24.0"),
-            (Client::Other, "QwenCode/0.24.4 (linux; x64)"),
             (Client::Other, "lm15/stdlib"),
             (Client::Other, "Bun/1.4.6"),
             (Client::Other, "curl/8.5.0"),

@@ -38,7 +38,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(6400);
 
 /// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent`, `:countTokens`, `:embedContent` and
-/// `:batchEmbedContents`.
+/// `:batchEmbedContents`, and those of `/v1beta/{provider}/{model}`.
 pub(crate) async fn generate_content(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let method = cx.param(0).rsplit_once(':').map_or("", |(_, method)| method);
     if !matches!(

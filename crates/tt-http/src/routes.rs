@@ -186,6 +186,10 @@ static ROUTES: &[Route] = &[
 
     proxied(GEMINI, Method::POST, "/v1beta/models/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
     proxied(GEMINI, Method::POST, "/v1/models/{*model}",  Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
+    // The AI SDK for Google writes no `models/` before a name with a slash, as `provider/model` is.
+    proxied(GEMINI, Method::POST, "/v1beta/openai/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
+    proxied(GEMINI, Method::POST, "/v1beta/anthropic/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
+    proxied(GEMINI, Method::POST, "/v1beta/gemini/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
     proxied(GEMINI, Method::GET,  "/v1beta/models",       NONE,       authed!(Proxy, gemini_models::list)),
     proxied(GEMINI, Method::GET,  "/v1beta/models/{*model}", NONE,    authed!(Proxy, gemini_models::show)),
 ];
@@ -242,6 +246,10 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<S
         if allow.contains(&"GET") {
             allow.push("HEAD");
         }
+        // A path of calls of Gemini alone does not exist without the method at its end.
+        if allow.is_empty() {
+            return Err(ApiError::route_not_found());
+        }
         return Err(ApiError::method_not_allowed(allow.join(", ")));
     };
     let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -271,6 +279,9 @@ mod tests {
         let error = find(&Method::POST, "/v1/models/a").map(|_| ()).unwrap_err();
         assert_eq!(error.allow.as_deref(), Some("GET, HEAD"));
         assert!(find(&Method::POST, "/v1/models/a%3AcountTokens").is_ok());
+        assert_eq!(find(&Method::POST, "/v1beta/openai/a").map(|_| ()).unwrap_err().code, "route_not_found");
+        let error = find(&Method::GET, "/v1beta/openai/a:countTokens").map(|_| ()).unwrap_err();
+        assert_eq!(error.allow.as_deref(), Some("POST"));
     }
 
     #[test]

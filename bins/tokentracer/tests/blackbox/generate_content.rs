@@ -76,6 +76,22 @@ async fn every_provider_answers_in_geminis_shape_and_the_row_says_so() {
 }
 
 #[tokio::test]
+async fn the_ai_sdk_names_a_provider_without_the_word_models() {
+    let world = world().await;
+    let user = world.user().await;
+    for provider in PROVIDERS {
+        let path = format!("/v1beta/{}/mock-small:streamGenerateContent?alt=sse", provider.as_str());
+        let mut stream = post(&user, &path, &question("one two three")).stream().await;
+        assert_eq!(stream.status, 200, "{provider}");
+        let said: String = stream.rest().await.iter().map(|event| text(&event.json())).collect();
+        assert_eq!(said, "mock reply to: one two three", "{provider}");
+    }
+    for unknown in ["/v1beta/openai/chat/completions", "/v1beta/nobody/mock-small:generateContent"] {
+        post(&user, unknown, &question("one")).send().await.expect(404);
+    }
+}
+
+#[tokio::test]
 async fn between_gemini_and_gemini_the_bytes_are_the_same() {
     let world = world().await;
     let user = world.user().await;
@@ -230,6 +246,7 @@ async fn the_client_its_session_and_what_was_left_out_are_in_the_row() {
     let user = world.user().await;
     for (agent, client) in [
         ("GeminiCLI-tui/0.61.0/gemini-2.5-pro (linux; x64; terminal)", "gemini-cli"),
+        ("QwenCode/0.24.4 (linux; x64)", "qwen-code"),
         ("google-genai-sdk/2.34.0 gl-python/3.11.7", "google-genai"),
         ("google-genai-sdk/3.3.0 gl-node/v22.23.3", "google-genai"),
     ] {

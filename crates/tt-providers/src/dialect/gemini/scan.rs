@@ -186,8 +186,8 @@ pub(super) struct Called {
     framing: Framing,
 }
 
-/// Reads the path, `…/models/{model}:{method}`, where the model may be `provider/model`, and the query, which says by
-/// `alt=sse` that a stream is to come as events, and not as one JSON array.
+/// Reads the path, `/v1beta/models/{model}:{method}`, and the query, which says by `alt=sse` that a stream is to come as
+/// events, and not as one JSON array. The model may be `provider/model`, before which the AI SDK writes no `models/`.
 ///
 /// # Errors
 /// `Malformed` for another path, and for a form of answers that Gemini does not have.
@@ -196,8 +196,8 @@ pub(super) fn called(head: &Head<'_>) -> Result<Called, RequestError> {
         let methods = ":generateContent, :streamGenerateContent, :countTokens, :embedContent or :batchEmbedContents";
         malformed("model", &format!("the path must be models/{{model}}{methods}"))
     };
-    let (_, call) = head.uri.path().split_once("/models/").ok_or_else(no_call)?;
-    let (model, method) = call.rsplit_once(':').ok_or_else(no_call)?;
+    let (_, call) = head.uri.path().trim_start_matches('/').split_once('/').ok_or_else(no_call)?;
+    let (model, method) = call.strip_prefix("models/").unwrap_or(call).rsplit_once(':').ok_or_else(no_call)?;
     let model = percent_decode_str(model).decode_utf8().map_err(|_| no_call())?;
     let method = Method::of(method).ok_or_else(no_call)?;
     if model.is_empty() {

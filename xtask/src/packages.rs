@@ -1,0 +1,30 @@
+//! Packages of npm and PyPI for the tests that need them, installed below the build directory.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::run::{Outcome, status};
+
+/// Installs the packages of the lock file in `directory`.
+pub(crate) fn npm(directory: &Path) -> Outcome {
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(directory);
+    named(status(&mut npm), "npm ci")
+}
+
+/// Installs the packages of the list in a virtual environment, and returns its Python.
+pub(crate) fn python(environment: &Path, requirements: &Path) -> Result<PathBuf, String> {
+    let python = environment.join("bin").join("python");
+    if !python.exists() {
+        named(status(Command::new("python3").args(["-m", "venv"]).arg(environment)), "python3 -m venv")?;
+    }
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    named(status(install.arg(requirements)), "pip install")?;
+    Ok(python)
+}
+
+/// The same, where an error without text names the command.
+fn named(outcome: Outcome, command: &str) -> Outcome {
+    outcome.map_err(|problem| if problem.is_empty() { format!("{command} failed") } else { problem })
+}
