@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::upstream::error::UpstreamError;
 
@@ -187,6 +187,19 @@ impl Frame {
     }
 }
 
+/// Appends an event that is named `event`. `data` may be spread over lines.
+pub(crate) fn write(event: &str, data: &[u8], out: &mut BytesMut) {
+    out.put_slice(b"event: ");
+    out.put_slice(event.as_bytes());
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', data).chain([data.len()]) {
+        out.put_slice(b"\ndata: ");
+        out.put_slice(data.get(begin..end).unwrap_or_default());
+        begin = end + 1;
+    }
+    out.put_slice(b"\n\n");
+}
+
 /// The data lines so far: most events have one.
 enum Data {
     None,
@@ -261,6 +274,16 @@ mod tests {
     #[test]
     fn data_lines_are_joined_by_line_feeds() {
         assert_eq!(data("data: a\r\ndata: b\ndata:\ndata: c\n\n"), ["a\nb\n\nc"]);
+    }
+
+    #[test]
+    fn an_event_is_read_as_it_was_written() {
+        for written in ["", "a", "a\nb\n\nc", " a ", "\n"] {
+            let mut out = BytesMut::new();
+            write("e", written.as_bytes(), &mut out);
+            assert!(out.starts_with(b"event: e\ndata: "));
+            assert_eq!(frames(&[&out]).iter().map(|frame| &frame.data[..]).collect::<Vec<_>>(), [written.as_bytes()]);
+        }
     }
 
     #[test]
