@@ -1,5 +1,6 @@
 //! Holds the recognition of chunks against their parser.
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
@@ -48,6 +49,14 @@ fn most_recorded_texts_are_recognised() {
     let recognised: usize =
         recorded("openai", "chat.completions").iter().map(|stream| compare::<StreamObserver>(stream)).sum();
     assert!(recognised >= 354, "only {recognised}");
+}
+
+#[test]
+fn a_chunk_is_parsed_again_after_one_of_another_model() {
+    let text = r#"{"model":"m","service_tier":"flex","choices":[{"delta":{"content":"a"}}]}"#;
+    for other in [r#"{"model":"n","choices":[]}"#, r#"{"service_tier":"default"}"#] {
+        assert_eq!(compare::<StreamObserver>(&[text, text, other, text].map(Bytes::from)), 1, "{other}");
+    }
 }
 
 proptest! {
