@@ -14,13 +14,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
 use crate::dev::Running;
 use crate::http::Server;
 use crate::packages;
-use crate::run::{Outcome, cargo_command, empty_directory, status, target_directory};
+use crate::run::{Outcome, cargo_command, empty_directory, signal, status, target_directory};
 use commands::Place;
 use table::{AGENTS, Agent, Model};
 
@@ -179,10 +178,8 @@ fn wait(mut child: Child) -> Result<ExitStatus, String> {
             Err(error) => break Err(error.to_string()),
         }
     };
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // These fail only where all of them are gone.
-        let _ = kill_process_group(group, Signal::KILL);
-        let _ = child.wait();
-    }
+    // These fail only where all of them are gone.
+    signal("KILL", &format!("-{}", child.id()));
+    let _ = child.wait();
     ended
 }

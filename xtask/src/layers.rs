@@ -51,7 +51,7 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     // what developer tasks need, and nothing that ships
     (&["dotenvy", "minreq", "proc-macro2"], &["xtask"]),
     // calls of the operating system that the standard library does not have
-    (&["rustix"], &["tokentracer", "xtask"]),
+    (&["rustix"], &["tokentracer"]),
     // async: everywhere but in the domain
     (
         &["tokio", "tokio-util", "futures-util"],

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use crate::run::Outcome;
+use crate::run::{Outcome, signal};
 
 /// A child process that listens. Dropping it ends it.
 #[derive(Debug)]
@@ -58,9 +58,7 @@ impl Program {
 
     /// Asks it to end and waits until it has.
     pub(crate) fn stop(&mut self) {
-        let mut kill = Command::new("/bin/sh");
-        kill.args(["-c", r#"kill -TERM "$1""#, "sh"]).arg(self.child.id().to_string());
-        if kill.status().is_ok_and(|status| status.success()) {
+        if signal("TERM", &self.child.id().to_string()) {
             // Waiting fails only for a child that is gone.
             let _ = self.child.wait();
         }

@@ -48,6 +48,14 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Sends a signal to a process, or to a process group by its number with a minus sign. True if it was sent. The shell sends
+/// it, since the standard library cannot.
+pub(crate) fn signal(name: &str, process: &str) -> bool {
+    let mut kill = Command::new("/bin/sh");
+    kill.args(["-c", r#"kill -s "$1" -- "$2""#, "sh", name, process]).stderr(Stdio::null());
+    kill.status().is_ok_and(|status| status.success())
+}
+
 /// Runs a command that prints a number, and nothing where it cannot.
 pub(crate) fn number(command: &mut Command) -> Option<u32> {
     let output = command.stderr(Stdio::null()).output().ok()?;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::upstream::error::UpstreamError;
 
@@ -19,10 +19,9 @@ pub struct Frame {
     /// The bytes of the event as received, comments and the blank line included. A stream that passes through sends
     /// these.
     pub raw: Bytes,
-    /// The values of its `data` lines, joined by line feeds; a slice of `raw` when there is one. Empty for comments.
+    /// The values of its `data` lines, joined by line feeds; a slice of `raw` when there is one. Empty for comments. The
+    /// data names the event itself in each dialect whose events have names.
     pub data: Bytes,
-    /// The value of its last `event` line; `None` where it has none.
-    pub event: Option<Bytes>,
 }
 
 /// The bytes from which on an event has room for the longest one, so that nothing is copied again as it grows. Room that
@@ -170,25 +169,35 @@ impl Frame {
     /// Reads the fields of one event.
     pub fn read(raw: Bytes) -> Self {
         let mut data = Data::None;
-        let mut event = None;
         // The byte order mark may only stand at the very start of a stream; elsewhere it would be part of a field's
         // name, which no one sends.
         let mut at = if raw.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
             let len = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
             let line = rest.get(..len).unwrap_or_default();
-            let value_at = |name: usize| at + name + usize::from(line.get(name) == Some(&b' '));
-            if line.starts_with(b"data:") {
-                data.add(raw.slice(value_at(5)..at + len));
+            if let Some(value) = line.strip_prefix(b"data:") {
+                let value = value.strip_prefix(b" ").unwrap_or(value);
+                data.add(raw.slice(at + len - value.len()..at + len));
             } else if line == b"data" {
                 data.add(Bytes::new());
-            } else if line.starts_with(b"event:") {
-                event = Some(raw.slice(value_at(6)..at + len));
             }
             at += len + 1;
         }
-        Self { data: data.joined(), event, raw }
+        Self { data: data.joined(), raw }
     }
+}
+
+/// Appends an event that is named `event`. `data` may be spread over lines.
+pub(crate) fn write(event: &str, data: &[u8], out: &mut BytesMut) {
+    out.put_slice(b"event: ");
+    out.put_slice(event.as_bytes());
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', data).chain([data.len()]) {
+        out.put_slice(b"\ndata: ");
+        out.put_slice(data.get(begin..end).unwrap_or_default());
+        begin = end + 1;
+    }
+    out.put_slice(b"\n\n");
 }
 
 /// The data lines so far: most events have one.
@@ -268,14 +277,18 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_unknown_fields_hold_no_data() {
-        assert_eq!(data(": ping\n\nid: 7\nretry: 1\ndataset: x\ndata: a\n\n"), ["", "a"]);
+    fn an_event_is_read_as_it_was_written() {
+        for written in ["", "a", "a\nb\n\nc", " a ", "\n"] {
+            let mut out = BytesMut::new();
+            write("e", written.as_bytes(), &mut out);
+            assert!(out.starts_with(b"event: e\ndata: "));
+            assert_eq!(frames(&[&out]).iter().map(|frame| &frame.data[..]).collect::<Vec<_>>(), [written.as_bytes()]);
+        }
     }
 
     #[test]
-    fn the_last_event_line_names_the_event() {
-        let found = frames(&[b"event: a\nevent: ping\ndata: {}\n\n"]);
-        assert_eq!(found[0].event.as_deref(), Some(&b"ping"[..]));
+    fn comments_and_unknown_fields_hold_no_data() {
+        assert_eq!(data(": ping\n\nevent: b\nid: 7\nretry: 1\ndataset: x\ndata: a\n\n"), ["", "a"]);
     }
 
     #[test]

@@ -29,7 +29,6 @@ mod reply_text;
 pub mod request;
 pub mod scan;
 pub mod stream;
-mod template;
 mod text_signatures;
 pub mod usage;
 mod wire;

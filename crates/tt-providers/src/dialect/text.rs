@@ -60,10 +60,20 @@ pub(crate) enum Loose<'a> {
     Other,
 }
 
-impl Loose<'_> {
+impl<'a> Loose<'a> {
     /// The text; empty where there is none.
     pub(crate) fn as_str(&self) -> &str {
         if let Self::Text(text) = self { text } else { "" }
+    }
+
+    /// The text, if there is one.
+    pub(crate) fn text(&self) -> Option<&Cow<'a, str>> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The text, if there is one and nothing in it is escaped.
+    pub(crate) fn borrowed(&self) -> Option<&'a str> {
+        if let Self::Text(Cow::Borrowed(text)) = self { Some(text) } else { None }
     }
 
     /// True if the field holds a value that is not empty.

@@ -281,7 +281,19 @@ impl Writer {
         event.insert("sequence_number".to_owned(), json!(self.0.len()));
         self.0.push(Bytes::from(format!("event: {kind}\ndata: {}\n\n", Value::Object(event))));
     }
+
+    /// Writes an event with a piece of the answer, which is padded.
+    fn addition(&mut self, kind: &str, mut fields: Value) {
+        if let Some(fields) = fields.as_object_mut() {
+            let padding = OBFUSCATION.get(..self.0.len() % OBFUSCATION.len());
+            fields.insert("obfuscation".to_owned(), json!(padding));
+        }
+        self.event(kind, fields);
+    }
 }
+
+/// The padding of additions, of which each takes a part: no two that follow each other are as long.
+const OBFUSCATION: &str = "jKodDM5xaRskel";
 
 /// The answer, streamed: one event each.
 pub(super) fn events(ask: &Ask, answer: &Answer) -> Vec<Bytes> {
@@ -305,7 +317,7 @@ pub(super) fn events(ask: &Ask, answer: &Answer) -> Vec<Bytes> {
         out.event("response.output_item.added", json!({"output_index": at, "item": begun}));
         for piece in json::halves(&arguments) {
             let fields = json!({"item_id": id, "output_index": at, "delta": piece});
-            out.event("response.function_call_arguments.delta", fields);
+            out.addition("response.function_call_arguments.delta", fields);
         }
         let fields = json!({"item_id": id, "output_index": at, "arguments": arguments});
         out.event("response.function_call_arguments.done", fields);
@@ -329,7 +341,11 @@ fn said(answer: &Answer, index: usize, out: &mut Writer) {
     let refusal = answer.finish == Finish::Refusal;
     let kind = if refusal { "response.refusal" } else { "response.output_text" };
     for piece in &answer.pieces {
-        out.event(&format!("{kind}.delta"), place("delta", json!(piece)));
+        let mut fields = place("delta", json!(piece));
+        if let (false, Some(fields)) = (refusal, fields.as_object_mut()) {
+            fields.insert("logprobs".to_owned(), json!([]));
+        }
+        out.addition(&format!("{kind}.delta"), fields);
     }
     let name = if refusal { "refusal" } else { "text" };
     out.event(&format!("{kind}.done"), place(name, json!(answer.text())));

@@ -9,8 +9,10 @@ use super::reply::unreadable;
 use super::usage::{self, Running};
 use crate::codec::{Observer, PublicError, ReplyFacts, Seen};
 use crate::dialect::elements::text_of;
+use crate::dialect::template::{Template, only_text};
 use crate::dialect::text::Loose;
 use crate::json;
+use crate::sse;
 use crate::tally::Tally;
 use crate::upstream::error::UpstreamError;
 
@@ -23,6 +25,7 @@ pub(super) struct StreamObserver {
     counted: bool,
     /// The data of the last event, which the client gets as it came.
     stop: Bytes,
+    template: Template,
 }
 
 /// An event; a field that its type does not use stays unread.
@@ -76,11 +79,13 @@ struct Piece<'a> {
     stop_reason: Loose<'a>,
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
+    fn texts(&self) -> [&Loose<'a>; 4] {
+        [&self.text, &self.thinking, &self.partial_json, &self.name]
+    }
+
     fn count(&self, tally: &mut Tally) {
-        for text in [&self.text, &self.thinking, &self.partial_json, &self.name] {
-            tally.text(text.as_str());
-        }
+        self.texts().into_iter().for_each(|text| tally.text(text.as_str()));
         tally.text(self.input.map(RawValue::get).filter(|input| !matches!(*input, "{}" | "null")).unwrap_or_default());
     }
 }
@@ -99,6 +104,11 @@ impl Observer for StreamObserver {
         if data.trim_ascii().is_empty() || self.tally.done {
             return Ok(Seen::default());
         }
+        if let Some(found) = self.template.read(data) {
+            self.tally.text(&found.text);
+            return Ok(Seen { content: true, ..Seen::default() });
+        }
+        self.template.forget();
         let frame: Frame<'_> = read(data)?;
         let mut seen = Seen::default();
         match frame.kind.as_str() {
@@ -113,7 +123,10 @@ impl Observer for StreamObserver {
                 seen.content = true;
             }
             "content_block_delta" => {
-                part::<Piece<'_>>(frame.delta)?.count(&mut self.tally);
+                let piece: Piece<'_> = part(frame.delta)?;
+                piece.count(&mut self.tally);
+                let text = only_text(piece.texts()).filter(|_| piece.input.is_none());
+                self.template.learn(data, text, None);
                 seen.content = true;
             }
             "message_delta" => {
@@ -137,13 +150,7 @@ impl Observer for StreamObserver {
     }
 
     fn end(&mut self, out: &mut BytesMut) {
-        out.extend_from_slice(b"event: message_stop\n");
-        for line in self.stop.split(|byte| *byte == b'\n') {
-            out.extend_from_slice(b"data: ");
-            out.extend_from_slice(line);
-            out.extend_from_slice(b"\n");
-        }
-        out.extend_from_slice(b"\n");
+        sse::write("message_stop", &self.stop, out);
     }
 
     fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut) {
@@ -158,7 +165,7 @@ impl Observer for StreamObserver {
     }
 
     fn held_bytes(&self) -> usize {
-        self.tally.held_bytes() + self.usage.held_bytes() + self.stop.len()
+        self.tally.held_bytes() + self.usage.held_bytes() + self.stop.len() + self.template.held_bytes()
     }
 }
 
@@ -220,6 +227,9 @@ fn part<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, Upstream
 fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, UpstreamError> {
     serde_json::from_slice(json).map_err(|error| unreadable("answer", &error))
 }
+
+#[cfg(test)]
+mod comparison;
 
 #[cfg(test)]
 mod tests {

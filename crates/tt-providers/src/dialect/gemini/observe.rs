@@ -1,6 +1,7 @@
 //! Watches an answer that passes through to a client of Gemini, and takes note of its usage, its model, its finish reason
 //! and enough of its text.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::BytesMut;
@@ -13,6 +14,8 @@ use super::grounding::Searches;
 use super::{error, usage};
 use crate::codec::{self, Framing, PublicError, ReplyFacts, Seen};
 use crate::dialect::few::Few;
+use crate::dialect::last_usage::LastUsage;
+use crate::dialect::template::{Template, Value};
 use crate::dialect::text::Loose;
 use crate::sse::Frame;
 use crate::tally::Tally;
@@ -101,6 +104,27 @@ impl<'a> Chunk<'a> {
         if chunk.error.is_some() { Err(error::in_answer(data)) } else { Ok(chunk) }
     }
 
+    fn usage(&self) -> Option<&'a str> {
+        self.usage_metadata.map(RawValue::get).filter(|raw| raw.starts_with('{'))
+    }
+
+    /// The text, if the chunk brings nothing else that counts twice when it comes twice.
+    fn only_text(&self) -> Option<&Cow<'a, str>> {
+        let [candidate] = self.candidates.as_deref()? else { return None };
+        match candidate.content.as_ref()?.parts.as_deref()? {
+            [
+                Part {
+                    text,
+                    function_call: None,
+                    executable_code: None,
+                    inline_data: None,
+                    code_execution_result: None,
+                },
+            ] if self.prompt_feedback.is_none() && !candidate.finish_reason.is_filled() => text.text(),
+            _ => None,
+        }
+    }
+
     fn blocked(&self) -> bool {
         self.prompt_feedback.as_ref().is_some_and(|feedback| feedback.block_reason.is_filled())
     }
@@ -172,11 +196,12 @@ pub(super) fn check_count(body: &[u8]) -> Result<(), UpstreamError> {
 pub(super) struct StreamObserver {
     elements: Elements,
     tally: Tally,
-    /// The last usage object as sent, not yet decoded: Gemini sends one with every event.
-    usage: Option<String>,
+    /// Gemini sends a usage object with every event.
+    usage: LastUsage,
     /// For each candidate that has begun, whether it has ended.
     candidates: BTreeMap<u32, bool>,
     searches: Searches,
+    template: Template,
 }
 
 /// The most candidates of a stream. Gemini gives eight.
@@ -195,13 +220,15 @@ impl codec::Observer for StreamObserver {
         if data.is_empty() {
             return Ok(Seen::default());
         }
+        if let Some(found) = self.template.read(data) {
+            self.tally.text(&found.text);
+            self.usage.keep(found.counts);
+            return Ok(Seen { content: true, ..Seen::default() });
+        }
+        self.template.forget();
         let chunk = Chunk::read(data)?;
         self.tally.model(chunk.model_version.as_str());
-        if let Some(raw) = chunk.usage_metadata.map(RawValue::get).filter(|raw| raw.starts_with('{')) {
-            let kept = self.usage.get_or_insert_default();
-            kept.clear();
-            kept.push_str(raw);
-        }
+        self.usage.keep(chunk.usage().map(str::as_bytes));
         let mut seen = Seen::default();
         if chunk.blocked() {
             self.candidates.entry(0).or_insert(true);
@@ -223,6 +250,7 @@ impl codec::Observer for StreamObserver {
             seen.content |= *ended;
         }
         self.tally.finished |= self.candidates.values().any(|ended| *ended);
+        self.template.learn(data, chunk.only_text(), chunk.usage().map(Value::Counts));
         Ok(seen)
     }
 
@@ -264,7 +292,14 @@ impl codec::Observer for StreamObserver {
     }
 
     fn held_bytes(&self) -> usize {
-        let usage = self.usage.as_ref().map_or(0, String::len);
-        self.tally.held_bytes() + usage + self.searches.held_bytes() + self.candidates.len() * size_of::<(u32, bool)>()
+        let candidates = self.candidates.len() * size_of::<(u32, bool)>();
+        self.tally.held_bytes()
+            + self.usage.held_bytes()
+            + self.searches.held_bytes()
+            + candidates
+            + self.template.held_bytes()
     }
 }
+
+#[cfg(test)]
+mod comparison;

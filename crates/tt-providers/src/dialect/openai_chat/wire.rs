@@ -113,6 +113,15 @@ impl<'a> Delta<'a> {
         if self.reasoning_content.is_filled() { &self.reasoning_content } else { &self.reasoning }
     }
 
+    /// The texts that the model made.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &Loose<'a>> {
+        let calls = self.tool_calls.as_deref().unwrap_or_default();
+        let calls = calls.iter().flat_map(|call| [&call.function, &call.custom]);
+        let functions = calls.chain([&self.function_call]).flatten();
+        let of_functions = functions.flat_map(|function| [&function.name, &function.arguments]);
+        [self.thinking(), &self.content, &self.refusal].into_iter().chain(of_functions)
+    }
+
     /// True if the delta holds content. Once the client has been sent content, no other target may answer.
     pub(crate) fn is_content(&self) -> bool {
         self.content.is_filled()

@@ -10,7 +10,9 @@ use super::usage::Received;
 use super::{failure, output_text};
 use crate::codec::{Observer, PublicError, ReplyFacts, Seen};
 use crate::dialect::count::Count;
+use crate::dialect::template::{Template, Value};
 use crate::dialect::text::Loose;
+use crate::sse;
 use crate::tally::Tally;
 use crate::upstream::error::{UpstreamError, json_error};
 
@@ -22,6 +24,7 @@ pub(super) struct StreamObserver {
     last: Option<(&'static str, Bytes)>,
     /// The number of the last event, for an error that ends the stream.
     sequence: u64,
+    template: Template,
 }
 
 /// An event; a field that its type does not use stays unread.
@@ -29,16 +32,27 @@ pub(super) struct StreamObserver {
 struct Frame<'a> {
     #[serde(rename = "type", borrow, default)]
     kind: Loose<'a>,
-    #[serde(default)]
-    sequence_number: Count,
+    #[serde(borrow)]
+    sequence_number: Option<&'a RawValue>,
     #[serde(borrow, default)]
     delta: Loose<'a>,
+    /// Padding that makes events of one length.
+    #[serde(borrow, default)]
+    obfuscation: Loose<'a>,
     #[serde(borrow)]
     response: Option<&'a RawValue>,
     #[serde(borrow)]
     item: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+}
+
+impl<'a> Frame<'a> {
+    /// The values that change from one addition to the next, beside the text.
+    fn changing(&self) -> impl Iterator<Item = Value<'a>> {
+        let number = self.sequence_number.map(|raw| Value::Number(raw.get()));
+        self.obfuscation.borrowed().map(Value::Padding).into_iter().chain(number)
+    }
 }
 
 /// An item that begins.
@@ -52,6 +66,11 @@ struct Item<'a> {
 }
 
 impl StreamObserver {
+    /// Takes note of the number of an event.
+    fn number(&mut self, number: Option<u64>) {
+        self.sequence = number.unwrap_or(self.sequence.saturating_add(1));
+    }
+
     /// Takes note of the response at its beginning or its end.
     fn response(&mut self, response: Option<&RawValue>) -> Result<(), UpstreamError> {
         let Some(response) = response else { return Ok(()) };
@@ -79,8 +98,15 @@ impl Observer for StreamObserver {
         if data.is_empty() || data == b"[DONE]" || self.tally.done {
             return Ok(Seen::default());
         }
+        if let Some(found) = self.template.read(data) {
+            self.number(found.number);
+            self.tally.text(&found.text);
+            return Ok(Seen { content: true, ..Seen::default() });
+        }
+        self.template.forget();
         let frame: Frame<'_> = read(data)?;
-        self.sequence = frame.sequence_number.0.unwrap_or(self.sequence.saturating_add(1));
+        let number = frame.sequence_number.map(|raw| read::<Count>(raw.get().as_bytes())).transpose()?;
+        self.number(number.and_then(|number| number.0));
         let content = match frame.kind.as_str() {
             "error" => return Err(failure::refused(frame.error.map_or(data, |error| error.get().as_bytes()))),
             "" if let Some(error) = frame.error => return Err(failure::refused(error.get().as_bytes())),
@@ -104,6 +130,7 @@ impl Observer for StreamObserver {
             "response.audio.delta" => true,
             kind if kind.ends_with(".delta") => {
                 self.tally.text(frame.delta.as_str());
+                self.template.learn(data, frame.delta.text(), frame.changing());
                 frame.delta.is_filled()
             }
             _ => false,
@@ -116,16 +143,9 @@ impl Observer for StreamObserver {
     }
 
     fn end(&mut self, out: &mut BytesMut) {
-        let Some((kind, data)) = &self.last else { return };
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(kind.as_bytes());
-        out.extend_from_slice(b"\n");
-        for line in data.split(|byte| *byte == b'\n') {
-            out.extend_from_slice(b"data: ");
-            out.extend_from_slice(line);
-            out.extend_from_slice(b"\n");
+        if let Some((kind, data)) = &self.last {
+            sse::write(kind, data, out);
         }
-        out.extend_from_slice(b"\n");
     }
 
     fn broke(&mut self, error: &PublicError<'_>, out: &mut BytesMut) {
@@ -142,7 +162,8 @@ impl Observer for StreamObserver {
     }
 
     fn held_bytes(&self) -> usize {
-        self.tally.held_bytes() + self.last.as_ref().map_or(0, |(_, data)| data.len())
+        let last = self.last.as_ref().map_or(0, |(_, data)| data.len());
+        self.tally.held_bytes() + last + self.template.held_bytes()
     }
 }
 
@@ -172,6 +193,9 @@ fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, UpstreamError> {
     serde_json::from_slice(json)
         .map_err(|error| UpstreamError::Protocol(format!("not a response: {}", json_error(&error))))
 }
+
+#[cfg(test)]
+mod comparison;
 
 #[cfg(test)]
 mod tests {

@@ -19,9 +19,11 @@ use tt_core::client::AskedBy;
 use tt_core::model::{Capabilities, ModelFacts};
 use tt_core::{BaseUrl, Dialect, Provider, Tags};
 use tt_providers::codec::{Head, Ingress, ScannedRequest, StreamEncoder, Target, Undo};
+use tt_providers::exchange::Step;
 use tt_providers::openai_chat::{observe, reply, stream};
 use tt_providers::provider::api;
 use tt_providers::sse::{Frame, Framer};
+use tt_providers::tally::Tally;
 use tt_providers::upstream::endpoint::decode_models;
 use tt_providers::{AnswerStream, ClientRequest, Exchange, codec, decoded_bytes};
 use uuid::Uuid;
@@ -228,6 +230,12 @@ pub(crate) fn stream(input: &[u8]) {
     for client in DIALECTS {
         let Some(exchange) = exchange(client, dialect) else { continue };
         bounded("a stream", length, ANSWERED, || answer_stream(&mut exchange.stream(), &body));
+        let frames = frames(std::iter::once(body.clone()));
+        assert_eq!(
+            account(exchange.stream(), &frames),
+            account(exchange.stream(), &spaced(&frames)),
+            "spaces between the tokens of JSON change nothing"
+        );
     }
     if dialect == Dialect::OpenAiChat {
         bounded("a translated stream", length, ANSWERED, || translate(&body));
@@ -248,6 +256,26 @@ fn answer_stream(answer: &mut AnswerStream, body: &Bytes) {
     }
     answer.end(&mut out);
     black_box(answer.tally().clone());
+}
+
+/// The steps of a stream up to its first error, and its account.
+fn account(mut answer: AnswerStream, frames: &[Frame]) -> (Vec<Step>, Tally) {
+    let mut out = BytesMut::new();
+    let steps = frames.iter().map_while(|frame| answer.frame(frame, &mut out).ok()).collect();
+    (steps, answer.tally().clone())
+}
+
+/// The same events, of which every other one has a space more where its JSON object begins. So none begins like the one
+/// before it, by which an event is recognised without being parsed.
+fn spaced(frames: &[Frame]) -> Vec<Frame> {
+    let mut space = false;
+    let frames = frames.iter().map(|frame| {
+        let Some(rest) = frame.data.trim_ascii().strip_prefix(b"{") else { return frame.clone() };
+        space = !space;
+        let begin: &[u8] = if space { b"{ " } else { b"{" };
+        Frame { data: [begin, rest].concat().into(), raw: frame.raw.clone() }
+    });
+    frames.collect()
 }
 
 /// Decodes a stream of Chat Completions, and writes it again.
