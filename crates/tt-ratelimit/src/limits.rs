@@ -12,7 +12,8 @@ mod minute;
 mod redis;
 #[cfg(feature = "redis")]
 mod script;
-#[cfg(all(test, feature = "redis"))]
+#[cfg(test)]
+#[cfg(feature = "redis")]
 pub(crate) mod tests;
 
 pub use limiter::{LimitWorker, Limiter};

@@ -78,7 +78,8 @@ impl Limiter {
 
     /// The Redis that has been told of all requests that were admitted before it, by the time since when it has its
     /// counters. `None` while there is no such Redis.
-    #[cfg(all(test, feature = "redis"))]
+    #[cfg(test)]
+    #[cfg(feature = "redis")]
     pub(super) async fn told(&self) -> Option<u64> {
         match &self.0 {
             Backend::Memory(_) => None,
