@@ -92,6 +92,10 @@ async fn gone(program: &Program) {
 /// Threads of the runtime's blocking pool that may have been started meanwhile; each ends after ten idle seconds.
 const BLOCKING: usize = 4;
 
+/// The files that the pool of the database may open meanwhile: 16 connections on PostgreSQL; on SQLite four readers, with two
+/// files each. A leak of a file with each client that leaves would be many more.
+const DATABASE: usize = 16;
+
 /// The files, connections and threads of a process, as the system counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
@@ -123,12 +127,13 @@ impl Held {
         }
     }
 
-    /// No more than `before`, where everything that is kept for later requests was there. Two counts may grow. The pool
-    /// keeps an idle connection for each request that was once under way at the same moment as others, so their number
-    /// depends on the machine's speed; it is at most `clients`. And threads for what blocks come and go.
+    /// Little more than `before`, where nearly everything that is kept for later requests was there. The pools of connections
+    /// to providers and to the database hold as many as were once in use at the same moment, which depends on the machine's
+    /// speed: at most one for each of `clients`, and [`DATABASE`] files. Threads for what blocks come and go.
     fn fits(self, before: &Self, clients: u64) -> bool {
         let pooled = usize::try_from(clients).unwrap();
-        self.files <= before.files && self.upstreams <= pooled && self.threads <= before.threads + BLOCKING
+        let files = self.files <= before.files + DATABASE;
+        files && self.upstreams <= pooled && self.threads <= before.threads + BLOCKING
     }
 }
 
