@@ -65,6 +65,40 @@ pub(in crate::dialect) fn compare<O: Compared>(events: &[Bytes]) -> usize {
     recognised
 }
 
+/// Makes the tests of the observer `StreamObserver`: of the recorded streams of a provider, in the APIs whose names end so,
+/// it recognises so many events at the least; and it takes them, changed copies of them, and events made of `MADE`, as if it
+/// parsed each.
+macro_rules! tests {
+    ($provider:literal, $api:literal, $least:literal) => {
+        #[test]
+        fn most_recorded_texts_are_recognised() {
+            let streams = $crate::dialect::template::comparison::recorded($provider, $api);
+            let compared = streams.iter().map(|stream| compare::<StreamObserver>(stream));
+            let recognised: usize = compared.sum();
+            assert!(recognised >= $least, "only {recognised}");
+        }
+
+        proptest::proptest! {
+            #[test]
+            fn an_event_means_the_same_whether_it_is_recognised_or_parsed(
+                events in $crate::dialect::template::comparison::made(MADE)
+            ) {
+                compare::<StreamObserver>(&events);
+            }
+
+            #[test]
+            fn a_changed_event_means_the_same_whether_it_is_recognised_or_parsed(
+                events in $crate::dialect::template::comparison::changed(
+                    $crate::dialect::template::comparison::recorded($provider, $api)
+                )
+            ) {
+                compare::<StreamObserver>(&events);
+            }
+        }
+    };
+}
+pub(in crate::dialect) use tests;
+
 /// A change of an event.
 #[derive(Debug, Clone)]
 enum Change {

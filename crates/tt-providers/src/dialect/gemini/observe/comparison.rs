@@ -1,9 +1,7 @@
 //! Holds the recognition of events against their parser.
 
-use proptest::prelude::*;
-
 use super::*;
-use crate::dialect::template::comparison::{Compared, changed, compare, made, recorded};
+use crate::dialect::template::comparison::{Compared, compare, tests};
 
 impl Compared for StreamObserver {
     fn fresh() -> Self {
@@ -49,21 +47,4 @@ const MADE: &[&[&str]] = &[
     &["}", " }", "", "}}"],
 ];
 
-#[test]
-fn most_recorded_texts_are_recognised() {
-    let recognised: usize =
-        recorded("gemini", "streamGenerateContent").iter().map(|stream| compare::<StreamObserver>(stream)).sum();
-    assert!(recognised >= 23, "only {recognised}");
-}
-
-proptest! {
-    #[test]
-    fn an_event_means_the_same_whether_it_is_recognised_or_parsed(events in made(MADE)) {
-        compare::<StreamObserver>(&events);
-    }
-
-    #[test]
-    fn a_changed_event_means_the_same_whether_it_is_recognised_or_parsed(events in changed(recorded("gemini", "streamGenerateContent"))) {
-        compare::<StreamObserver>(&events);
-    }
-}
+tests!("gemini", "streamGenerateContent", 23);

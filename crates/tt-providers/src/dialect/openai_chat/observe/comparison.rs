@@ -1,10 +1,9 @@
 //! Holds the recognition of chunks against their parser.
 
 use bytes::Bytes;
-use proptest::prelude::*;
 
 use super::*;
-use crate::dialect::template::comparison::{Compared, changed, compare, made, recorded};
+use crate::dialect::template::comparison::{Compared, compare, tests};
 
 impl Compared for StreamObserver {
     fn fresh() -> Self {
@@ -45,13 +44,6 @@ const MADE: &[&[&str]] = &[
 ];
 
 #[test]
-fn most_recorded_texts_are_recognised() {
-    let recognised: usize =
-        recorded("openai", "chat.completions").iter().map(|stream| compare::<StreamObserver>(stream)).sum();
-    assert!(recognised >= 354, "only {recognised}");
-}
-
-#[test]
 fn a_chunk_is_parsed_again_after_one_of_another_model() {
     let text = r#"{"model":"m","service_tier":"flex","choices":[{"delta":{"content":"a"}}]}"#;
     for other in [r#"{"model":"n","choices":[]}"#, r#"{"service_tier":"default"}"#] {
@@ -59,14 +51,4 @@ fn a_chunk_is_parsed_again_after_one_of_another_model() {
     }
 }
 
-proptest! {
-    #[test]
-    fn an_event_means_the_same_whether_it_is_recognised_or_parsed(events in made(MADE)) {
-        compare::<StreamObserver>(&events);
-    }
-
-    #[test]
-    fn a_changed_event_means_the_same_whether_it_is_recognised_or_parsed(events in changed(recorded("openai", "chat.completions"))) {
-        compare::<StreamObserver>(&events);
-    }
-}
+tests!("openai", "chat.completions", 354);
