@@ -94,16 +94,6 @@ impl ThinkingTypes {
 pub struct Efforts(u8);
 
 impl Efforts {
-    const ALL: [(&'static str, Effort); 7] = [
-        ("none", Effort::None),
-        ("minimal", Effort::Minimal),
-        ("low", Effort::Low),
-        ("medium", Effort::Medium),
-        ("high", Effort::High),
-        ("xhigh", Effort::XHigh),
-        ("max", Effort::Max),
-    ];
-
     /// These efforts.
     pub fn of(efforts: &[Effort]) -> Self {
         Self(efforts.iter().fold(0, |all, effort| all | Self::bit(*effort)))
@@ -116,7 +106,7 @@ impl Efforts {
 
     /// The listed effort that is nearest to `wished`, the higher one of two; `None` where none is listed.
     pub fn nearest(self, wished: Effort) -> Option<Effort> {
-        let listed = Self::ALL.into_iter().map(|(_, effort)| effort).filter(|effort| self.0 & Self::bit(*effort) != 0);
+        let listed = Effort::ALL.into_iter().filter(|effort| self.0 & Self::bit(*effort) != 0);
         listed.rev().min_by_key(|effort| (*effort as u8).abs_diff(wished as u8))
     }
 
@@ -128,19 +118,22 @@ impl Efforts {
 impl<'de> Deserialize<'de> for Efforts {
     /// Reads a list of words. One that is not known is passed over.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let words = Vec::<String>::deserialize(deserializer)?;
-        let known = |word: &String| Self::ALL.iter().find(|(name, _)| name == word).map(|(_, effort)| *effort);
-        Ok(Self::of(&words.iter().filter_map(known).collect::<Vec<_>>()))
+        listed(deserializer, |word| Effort::of_word(word).map(Self::bit)).map(Self)
     }
 }
 
 impl<'de> Deserialize<'de> for ThinkingTypes {
     /// Reads a list of words. One that is not known is passed over.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let words = Vec::<String>::deserialize(deserializer)?;
-        let known = |word: &String| Self::ALL.iter().find(|(name, _)| name == word).map(|(_, mode)| Self::bit(*mode));
-        Ok(Self(words.iter().filter_map(known).fold(0, |all, bit| all | bit)))
+        let bit = |word: &str| Self::ALL.iter().find(|(name, _)| *name == word).map(|(_, mode)| Self::bit(*mode));
+        listed(deserializer, bit).map(Self)
     }
+}
+
+/// The bits of the words in a list, of which `bit` knows one each; it is `None` for a word that is passed over.
+fn listed<'de, D: Deserializer<'de>>(deserializer: D, bit: impl Fn(&str) -> Option<u8>) -> Result<u8, D::Error> {
+    let words = Vec::<String>::deserialize(deserializer)?;
+    Ok(words.iter().filter_map(|word| bit(word)).fold(0, |all, bit| all | bit))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Tally {
             Event::Delta { delta, .. } => self.delta(delta),
             Event::Finish { finish, .. } => {
                 self.finished = true;
-                if finish.is_said_in(&self.output_text) {
+                if finish.explanation() == Some(&self.output_text) {
                     self.output_text.clear();
                 }
             }

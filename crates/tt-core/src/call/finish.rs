@@ -50,9 +50,10 @@ impl Finish {
         Self { reason, ..Self::default() }
     }
 
-    /// True if `text` is the provider's reason for the end, in words. No model generated it, and nobody pays for it.
-    pub fn is_said_in(&self, text: &str) -> bool {
-        self.detail.as_ref().and_then(Value::as_str) == Some(text)
+    /// The provider's reason for the end as a sentence, which clients get as a refusal. No model generated it, and nobody
+    /// pays for it.
+    pub fn explanation(&self) -> Option<&str> {
+        self.detail.as_ref().and_then(Value::as_str)
     }
 
     /// The end for `reason`, which the provider calls `native`.

@@ -47,7 +47,7 @@ impl Reply {
         let mut text = String::new();
         for (part, finish) in parts {
             match part {
-                Part::Refusal { text: said } if finish.as_ref().is_some_and(|finish| finish.is_said_in(said)) => {}
+                Part::Refusal { text: said } if finish.as_ref().and_then(Finish::explanation) == Some(said) => {}
                 Part::Text(Text { text: said, .. }) | Part::Refusal { text: said } => text.push_str(said),
                 Part::Thinking(thinking) => text.extend(thinking.texts()),
                 Part::ToolCall(call) => {

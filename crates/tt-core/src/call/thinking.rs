@@ -36,6 +36,32 @@ pub enum Effort {
     Max,
 }
 
+impl Effort {
+    /// Every effort, the least first.
+    pub const ALL: [Self; 7] = [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::XHigh, Self::Max];
+
+    /// The words of [`Effort::as_str`], for the error of another word.
+    pub const WORDS: &str = "must be none, minimal, low, medium, high, xhigh or max";
+
+    /// OpenAI's word for it, which Google and the price table use too.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::XHigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+
+    /// The effort of a word; `None` for a word that is not known.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|effort| effort.as_str() == word)
+    }
+}
+
 /// The switch for thinking, after Anthropic's `thinking.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThinkingMode {

@@ -12,9 +12,9 @@ use tt_core::{Dialect, Provider};
 use super::super::foreign;
 use super::tools::Names;
 use super::wire::{Block, CacheControl, Citations, Content, Input, Source};
-use crate::dialect::document as text_document;
 use crate::dialect::hashed::hashed;
 use crate::dialect::media_type::{by_extension, essence};
+use crate::dialect::text_document;
 use crate::error::RequestError;
 use crate::notes::Notes;
 

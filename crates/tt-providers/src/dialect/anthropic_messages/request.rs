@@ -16,8 +16,8 @@ use super::wire::{
 };
 use super::{messages, schema, thinking, tools};
 use crate::codec::{Encoded, Target};
+use crate::dialect::format_words;
 use crate::dialect::hashed::hashed;
-use crate::dialect::schema_text;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -89,7 +89,7 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         Output::Free => {}
         Output::Native(schema) => format = Some(OutputFormat { schema }),
         Output::Told => {
-            let text = Cow::Borrowed("Answer with exactly one JSON object and nothing else.");
+            let text = Cow::Borrowed(format_words::IN_JSON);
             system.push(Block::Text { text, cache_control: None });
             notes.changed(Field::Format, "asked for in words");
         }
@@ -223,7 +223,7 @@ fn structured<'a>(
             notes.changed(Field::FormatSchema, schema::NARROWED);
         }
         if let (Some(words), Some(root)) = (description, schema.as_object_mut()) {
-            schema_text::describe(root, words);
+            format_words::describe(root, words);
         }
         return Ok(Output::Native(schema));
     }

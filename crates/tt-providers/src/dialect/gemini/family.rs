@@ -56,7 +56,7 @@ impl ThinkingAmount {
         match (self, effort) {
             (Self::Budget(tokens), Effort::None) => tokens > 0,
             (Self::Budget(_), Effort::Low | Effort::Medium | Effort::High) => false,
-            (Self::Level(level), effort) => level != word(effort),
+            (Self::Level(level), effort) => level != effort.as_str(),
             (Self::Budget(_), Effort::Minimal | Effort::XHigh | Effort::Max) => true,
         }
     }
@@ -99,7 +99,7 @@ impl Family {
                 Effort::Medium => 8192,
                 Effort::High | Effort::XHigh | Effort::Max => 24576,
             })),
-            Thinking::Level { levels } => levels.nearest(effort).map(|level| ThinkingAmount::Level(word(level))),
+            Thinking::Level { levels } => levels.nearest(effort).map(|level| ThinkingAmount::Level(level.as_str())),
         }
     }
 }
@@ -116,19 +116,6 @@ fn thinking(version: Option<(u32, u32)>, pro: bool, facts: Capabilities) -> Thin
             Thinking::Level { levels: Efforts::of(&[Effort::Low, Effort::Medium, Effort::High]) }
         }
         _ => Thinking::Level { levels: Efforts::of(&[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High]) },
-    }
-}
-
-/// The level of thinking in Google's words.
-const fn word(level: Effort) -> &'static str {
-    match level {
-        Effort::None => "none",
-        Effort::Minimal => "minimal",
-        Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::XHigh => "xhigh",
-        Effort::Max => "max",
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::dialect::schema_text;
+use crate::dialect::format_words;
 use crate::json;
 
 /// The deepest nesting that is followed, in levels, references included.
@@ -124,7 +124,7 @@ pub(super) fn for_answer(
     let moved = known != inlined;
     let Value::Object(mut root) = known else { return Err("must be a JSON Schema object".to_owned()) };
     if let Some(description) = description.filter(|_| !root.contains_key("$ref")) {
-        schema_text::describe(&mut root, description);
+        format_words::describe(&mut root, description);
     }
     Ok((Value::Object(root), moved))
 }

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use tt_core::Dialect;
 use tt_core::call::conversation::{
-    CachePlan, Conversation, Format, Sampling, State, StateField, ThinkingConfig, ThinkingDisplay,
+    CachePlan, Conversation, Effort, Format, Sampling, State, StateField, ThinkingConfig, ThinkingDisplay,
 };
 use tt_core::call::extra::Extra;
 
 use super::places::Places;
 use super::tool_names::ToolNames;
-use crate::dialect::effort_words;
 use crate::dialect::object::{Object, Path};
 use crate::error::RequestError;
 use crate::json;
@@ -143,9 +142,7 @@ fn reasoning(body: &mut Object<'_>) -> Result<ThinkingConfig, RequestError> {
     taken_apart(body, "reasoning", |reasoning| {
         let effort = match reasoning.string("effort")? {
             None => None,
-            Some(word) => {
-                Some(effort_words::effort(&word).ok_or_else(|| reasoning.at("effort").malformed(effort_words::WORDS))?)
-            }
+            Some(word) => Some(Effort::of_word(&word).ok_or_else(|| reasoning.at("effort").malformed(Effort::WORDS))?),
         };
         let summary = reasoning.string("summary")?;
         let older = reasoning.string("generate_summary")?;

@@ -13,7 +13,6 @@ use tt_core::call::field::Field;
 
 use super::super::field::ADDRESSEES;
 use super::parts::{assistant, cache_hint, content, hint_last};
-use crate::dialect::effort_words;
 use crate::dialect::object::{Object, Path, each};
 use crate::error::RequestError;
 use crate::json;
@@ -354,8 +353,8 @@ fn stop(body: &mut Object<'_>) -> Result<Vec<String>, RequestError> {
 
 fn effort(body: &mut Object<'_>) -> Result<Option<Effort>, RequestError> {
     let Some(word) = body.string("reasoning_effort")? else { return Ok(None) };
-    let effort = effort_words::effort(&word);
-    effort.map(Some).ok_or_else(|| body.at("reasoning_effort").malformed(effort_words::WORDS))
+    let effort = Effort::of_word(&word);
+    effort.map(Some).ok_or_else(|| body.at("reasoning_effort").malformed(Effort::WORDS))
 }
 
 /// Takes `include_usage`, which the scan has read; other stream options stay among the fields left over.

@@ -10,7 +10,7 @@ use crate::notes::Notes;
 /// The effort to send. A client of another dialect does not know OpenAI's models: for a model that is not known to think it
 /// is left out, and else it is the nearest that the model takes.
 pub(super) fn effort(conversation: &Conversation, target: Target<'_>, notes: &mut Notes) -> Option<&'static str> {
-    sent(conversation, target, notes).map(word)
+    sent(conversation, target, notes).map(Effort::as_str)
 }
 
 fn sent(conversation: &Conversation, target: Target<'_>, notes: &mut Notes) -> Option<Effort> {
@@ -44,16 +44,4 @@ fn sent(conversation: &Conversation, target: Target<'_>, notes: &mut Notes) -> O
         notes.changed(Field::Effort, "sent as the nearest effort");
     }
     Some(sent)
-}
-
-const fn word(effort: Effort) -> &'static str {
-    match effort {
-        Effort::None => "none",
-        Effort::Minimal => "minimal",
-        Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::XHigh => "xhigh",
-        Effort::Max => "max",
-    }
 }

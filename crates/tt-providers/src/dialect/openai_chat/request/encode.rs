@@ -15,7 +15,7 @@ use super::super::names::Names;
 use super::{effort, strict};
 use crate::codec::{Encoded, Target, Undo};
 use crate::dialect::hashed::hashed;
-use crate::dialect::{document, foreign};
+use crate::dialect::{foreign, format_words, text_document};
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -43,9 +43,6 @@ const HERE: (Dialect, Provider) = (Dialect::OpenAiChat, Provider::OpenAi);
 /// The name of a file whose client gives none. It is always the same, so that the provider's cache knows the file again.
 const UNNAMED: &str = "document.pdf";
 
-/// The line that asks for JSON. OpenAI refuses `json_object` where no message holds the word.
-const IN_JSON: &str = "Answer with exactly one JSON object and nothing else.";
-
 /// The most stop sequences that OpenAI takes.
 const STOPS: usize = 4;
 
@@ -65,10 +62,11 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
     tools(&mut body, conversation, &names, &mut notes);
     format(&mut body, conversation, &mut notes);
+    // OpenAI refuses `json_object` where no message holds the word.
     if conversation.format == Format::JsonObject && !written_here(conversation) && !says_json(conversation) {
         notes.changed(Field::Format, "asked for in words too, as OpenAI requires");
         if let Some(Value::Array(messages)) = body.get_mut("messages") {
-            messages.insert(0, json!({"role": "system", "content": IN_JSON}));
+            messages.insert(0, json!({"role": "system", "content": format_words::IN_JSON}));
         }
     }
     let effort = effort::effort(conversation, target, &mut notes);
@@ -352,7 +350,7 @@ impl Messages<'_> {
             self.notes.dropped(Field::written("context"), "OpenAI has no such field of a document");
         }
         let text =
-            |text: &str| Ok(json!({"type": "text", "text": document::in_words(document.title.as_deref(), text)}));
+            |text: &str| Ok(json!({"type": "text", "text": text_document::in_words(document.title.as_deref(), text)}));
         let title = document.title.as_deref().filter(|title| !title.is_empty());
         let file = match &document.media {
             Media::FileId { provider: Provider::OpenAi, id } => {
@@ -366,7 +364,7 @@ impl Messages<'_> {
             }
             Media::Inline { mime, data }
                 if !self.own
-                    && let Some(read) = document::text(mime, data) =>
+                    && let Some(read) = text_document::text(mime, data) =>
             {
                 return text(&read.map_err(|reason| RequestError::malformed(Field::Content(at), reason))?);
             }

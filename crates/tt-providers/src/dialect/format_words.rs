@@ -1,6 +1,9 @@
-//! The words about a schema that stand in it.
+//! The words that tell a model the shape of its answer.
 
 use serde_json::{Map, Value};
+
+/// The instruction to answer in JSON, for a provider that has no such setting or wants it said too.
+pub(super) const IN_JSON: &str = "Answer with exactly one JSON object and nothing else.";
 
 /// Puts the client's words about a schema before those that the schema has.
 pub(super) fn describe(root: &mut Map<String, Value>, words: &str) {
