@@ -27,16 +27,17 @@ BEGIN
 END
 $$;
 
+-- Casting to JSON refuses NUL characters, which stand escaped in texts of clients and providers.
 INSERT INTO request_details
 SELECT
-    created_at, request_id, dialect, details::json ->> 'reason',
+    created_at, request_id, dialect, shown ->> 'reason',
     COALESCE(
-        details::json ->> 'chain',
+        shown ->> 'chain',
         json_build_array(json_build_object('alias', alias, 'route', route, 'provider', provider, 'model', model,
-            'reason', details::json ->> 'reason'))::text),
-    details::json ->> 'attempts', COALESCE(tags, '{}'), details::json ->> 'agent', details::json ->> 'trace_id',
-    details::json ->> 'notes'
-FROM request_logs;
+            'reason', shown ->> 'reason'))::text),
+    shown ->> 'attempts', COALESCE(tags, '{}'), shown ->> 'agent', shown ->> 'trace_id',
+    shown ->> 'notes'
+FROM (SELECT *, replace(details, '\u0000', '\ufffd')::json AS shown FROM request_logs) AS logs;
 
 ALTER TABLE request_logs ADD COLUMN audio_input_tokens BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE request_logs ADD COLUMN audio_output_tokens BIGINT NOT NULL DEFAULT 0;

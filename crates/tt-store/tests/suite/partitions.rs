@@ -41,7 +41,7 @@ async fn number(url: &str, query: &str) -> i64 {
     row.n
 }
 
-/// Partitions of both tables.
+/// The number of partitions.
 async fn partitions(url: &str) -> i64 {
     number(url, "SELECT COUNT(*) FROM pg_inherits WHERE inhparent = 'request_logs'::regclass").await
 }
@@ -65,9 +65,9 @@ async fn days_are_made_ahead_and_once() {
     assert_eq!(partitions(f.url()).await, 0);
     assert_eq!(f.make_log_days(at(0), 3).await.unwrap(), 3);
     assert_eq!(f.make_log_days(at(DAY), 3).await.unwrap(), 1);
-    assert_eq!(partitions(f.url()).await, 8);
+    assert_eq!(partitions(f.url()).await, 4);
     assert_eq!(record(&f, &[a_day(0, 1), a_day(3, 2)]).await, 2);
-    assert_eq!(partitions(f.url()).await, 8);
+    assert_eq!(partitions(f.url()).await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +78,7 @@ async fn a_row_of_any_day_is_recorded() {
     let requests: Vec<_> = days.iter().map(|day| a_day(*day, 1)).collect();
     assert_eq!(record(&f, &requests).await, 6);
     assert_eq!(record(&f, &requests).await, 0, "each is recorded once");
-    assert_eq!(partitions(f.url()).await, 12);
+    assert_eq!(partitions(f.url()).await, 6);
     for day in days {
         assert!(f.log_detail(ANN, request_id(day * DAY, 1)).await.unwrap().is_some(), "{day}");
     }
@@ -178,7 +178,10 @@ async fn a_log_that_was_one_table_keeps_its_rows() {
     for request in &requests {
         let detail = store.log_detail(ANN, request_id(request.millis, request.n)).await.unwrap().unwrap();
         let Settlement { intent, attempts, .. } = request.settlement();
-        assert_eq!((detail.route_reason, detail.chain, detail.attempts), (intent.route_reason, intent.chain, attempts));
+        assert_eq!((detail.route_reason, detail.chain), (intent.route_reason, intent.chain));
+        // The way back to two tables takes JSON apart, and PostgreSQL has no NUL for that.
+        let was = serde_json::to_string(&attempts).unwrap().replace("\\u0000", "\\ufffd");
+        assert_eq!(detail.attempts, serde_json::from_str::<Vec<_>>(&was).unwrap());
     }
     store.record(vec![a_day(1, 9).settlement()], Vec::new()).await.unwrap();
 }
