@@ -39,6 +39,7 @@ mod text;
 mod text_document;
 mod vector;
 mod waiting_calls;
+mod web_search;
 
 /// The codec of a dialect.
 pub const fn codec(dialect: Dialect) -> &'static Codec {

@@ -135,6 +135,10 @@ impl Translation for OpenAiChat {
         request::encode_request(call, target)
     }
 
+    fn searches(&self, call: &Conversation, target: Target<'_>) -> bool {
+        request::search::translated(call, target).sent.is_some()
+    }
+
     fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {
         reply::decode_reply(body, undo)
     }

@@ -56,6 +56,7 @@ impl Places {
             }
             Field::ToolKind(tool) | Field::HostedTool(tool) | Field::ToolGrammar(tool) => self.tool(tool),
             Field::ToolParameters(tool) => Some(format!("{}.parameters", self.tool(tool)?)),
+            Field::HostedOption { tool, path } => Some(format!("{}.{path}", self.tool(tool)?)),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ mod decode;
 mod effort;
 mod encode;
 pub(super) mod parts;
+pub(super) mod search;
 mod strict;
 
 pub use decode::decode_request;

@@ -91,7 +91,7 @@ fn a_signature_goes_back_to_the_model_that_made_it() {
 
 #[test]
 fn its_own_tools_and_state_are_sent_and_anothers_refused() {
-    let hosted = |of, raw: &Value| Tool::Hosted(HostedTool { of, kind: "search".into(), raw: raw.clone() });
+    let hosted = |of, raw: &Value| Tool::Hosted(HostedTool { of, kind: "googleSearch".into(), raw: raw.clone() });
     let search = json!({"googleSearch": {}});
     let response = json!({"type": "object"});
     let answers = Function { response: Some(response.clone()), ..function("f") };

@@ -366,7 +366,8 @@ fn tool_choices_map_as_listed() {
         });
         body(&conversation, NEW)["toolConfig"]["functionCallingConfig"].clone()
     };
-    let allowed = |required| ToolChoice::Allowed { names: vec!["a".to_owned(), "b c".to_owned()], required };
+    let allowed =
+        |required| ToolChoice::Allowed { names: vec!["a".to_owned(), "b c".to_owned()], required, search: true };
     let both = json!(["a", "b_c"]);
     assert_eq!(chosen(None, false), Value::Null);
     assert_eq!(chosen(None, true), json!({"mode": "VALIDATED"}));

@@ -102,8 +102,10 @@ pub(super) fn choice(body: &Node<'_, '_>, extra: &mut Extra) -> Result<Option<To
         ("NONE", _) => Some(ToolChoice::None),
         ("ANY", 0) => Some(ToolChoice::Required),
         ("ANY", 1) => names.pop().map(ToolChoice::Named),
-        ("ANY", _) => Some(ToolChoice::Allowed { names, required: true }),
-        ("AUTO" | "VALIDATED" | "MODE_UNSPECIFIED" | "", 1..) => Some(ToolChoice::Allowed { names, required: false }),
+        ("ANY", _) => Some(ToolChoice::Allowed { names, required: true, search: true }),
+        ("AUTO" | "VALIDATED" | "MODE_UNSPECIFIED" | "", 1..) => {
+            Some(ToolChoice::Allowed { names, required: false, search: true })
+        }
         ("AUTO" | "VALIDATED", 0) => Some(ToolChoice::Auto),
         ("MODE_UNSPECIFIED" | "", 0) => None,
         _ => return Err(calling.at("mode").malformed("must be AUTO, ANY, NONE or VALIDATED")),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde_json::{Map, Value};
 use tt_core::Dialect;
 use tt_core::call::conversation::{
-    CachePlan, Conversation, CustomTool, Effort, Format, Function, Message, Part, Role, Sampling, State,
+    CachePlan, Conversation, CustomTool, Effort, Format, Function, HostedTool, Message, Part, Role, Sampling, State,
     ThinkingConfig, Tool, ToolChoice, ToolResult,
 };
 use tt_core::call::extra::Extra;
@@ -14,11 +14,12 @@ use tt_core::call::field::Field;
 use super::super::field::ADDRESSEES;
 use super::parts::{assistant, cache_hint, content, hint_last};
 use crate::dialect::object::{Object, Path, each};
+use crate::dialect::web_search;
 use crate::error::RequestError;
 use crate::json;
 
 /// The fields without which an answer means the same. Codecs of other dialects leave them out, and note them by name.
-const HARMLESS: [&str; 12] = [
+const HARMLESS: [&str; 11] = [
     "annotations",
     "audio",
     "metadata",
@@ -30,7 +31,6 @@ const HARMLESS: [&str; 12] = [
     "prompt_cache_retention",
     "store",
     "verbosity",
-    "web_search_options",
 ];
 
 /// Decodes a request. [`super::super::scan::Scan`] has read the body before, and has refused keys that stand twice and
@@ -201,12 +201,21 @@ fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, RequestError> {
     if tools.is_some() && functions.is_some() {
         return Err(body.at("functions").malformed("cannot stand beside tools"));
     }
-    match functions {
+    let mut tools = match functions {
         Some(functions) => {
-            each(functions, &body.at("functions"), |function, _| function_tool(function).map(Tool::Function))
+            each(functions, &body.at("functions"), |function, _| function_tool(function).map(Tool::Function))?
         }
-        None => each(tools.unwrap_or_default(), &body.at("tools"), one_tool),
-    }
+        None => each(tools.unwrap_or_default(), &body.at("tools"), one_tool)?,
+    };
+    tools.extend(web_search(body));
+    Ok(tools)
+}
+
+/// Takes the field that asks for a search of the web, if it is an object. Any other value stays among the fields left over.
+fn web_search(body: &mut Object<'_>) -> Option<Tool> {
+    let raw = body.fields.get(web_search::CHAT_FIELD).filter(|options| options.is_object())?.clone();
+    body.fields.shift_remove(web_search::CHAT_FIELD);
+    Some(Tool::Hosted(HostedTool { of: Dialect::OpenAiChat, kind: web_search::CHAT_FIELD.to_owned(), raw }))
 }
 
 fn one_tool(mut tool: Object<'_>, index: usize) -> Result<Tool, RequestError> {
@@ -286,7 +295,7 @@ fn tool_choice(body: &mut Object<'_>) -> Result<Option<ToolChoice>, RequestError
                 let kind = if tool.fields.contains_key("custom") { "custom" } else { "function" };
                 Object::of(tool.need(kind)?, tool.at(kind))?.need_string("name")
             });
-            Ok(Some(ToolChoice::Allowed { names: names.collect::<Result<_, _>>()?, required }))
+            Ok(Some(ToolChoice::Allowed { names: names.collect::<Result<_, _>>()?, required, search: true }))
         }
         _ => Err(choice.at("type").malformed("must be function, custom or allowed_tools")),
     }

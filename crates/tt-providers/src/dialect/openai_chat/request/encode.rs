@@ -12,16 +12,17 @@ use tt_core::{Dialect, Provider};
 
 use super::super::citation;
 use super::super::names::Names;
-use super::{effort, strict};
+use super::{effort, search, strict};
 use crate::codec::{Encoded, Target, Undo};
 use crate::dialect::hashed::hashed;
+use crate::dialect::web_search::{self, Translated};
 use crate::dialect::{foreign, format_words, text_document};
 use crate::error::RequestError;
 use crate::notes::Notes;
 
 /// The top-level fields that are sent on although no code reads them. Other unknown fields are left out, since OpenAI
 /// answers 400 to a field that it does not know.
-const PASSED_ON: [&str; 13] = [
+const PASSED_ON: [&str; 12] = [
     "audio",
     "metadata",
     "modalities",
@@ -34,7 +35,6 @@ const PASSED_ON: [&str; 13] = [
     "stream_options",
     "user",
     "verbosity",
-    "web_search_options",
 ];
 
 /// The target of this encoder.
@@ -60,7 +60,8 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     let breakpoints = target.facts.is_some_and(|facts| facts.capabilities.prompt_cache_breakpoint == Some(true));
     let messages = Messages { names: &names, own: own.is_some(), breakpoints, notes: &mut notes };
     body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
-    tools(&mut body, conversation, &names, &mut notes);
+    let search = search::translated(conversation, target);
+    tools(&mut body, conversation, &names, &search, &mut notes);
     format(&mut body, conversation, &mut notes);
     // OpenAI refuses `json_object` where no message holds the word.
     if conversation.format == Format::JsonObject && !written_here(conversation) && !says_json(conversation) {
@@ -94,7 +95,7 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
             notes.dropped(Field::written("unknown fields"), "");
         }
     }
-    foreign::leave_out(conversation, Dialect::OpenAiChat, &mut notes)?;
+    foreign::leave_out(conversation, Dialect::OpenAiChat, &search, &mut notes)?;
     if !conversation.extra.addressed.is_empty() {
         notes.dropped(Field::written("unknown fields"), "");
     }
@@ -417,7 +418,19 @@ fn joined(mut parts: Vec<Value>) -> Value {
     text.map_or(Value::Array(parts), Value::String)
 }
 
-fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Names, notes: &mut Notes) {
+fn tools(
+    body: &mut Map<String, Value>,
+    conversation: &Conversation,
+    names: &Names,
+    search: &Translated<'_>,
+    notes: &mut Notes,
+) {
+    let own_search = conversation.tools.iter().find_map(|tool| match tool {
+        Tool::Hosted(hosted) if hosted.of == Dialect::OpenAiChat => Some(hosted.raw.clone()),
+        _ => None,
+    });
+    let searches = own_search.or_else(|| search.sent.as_ref().map(|search| search::encode(search, notes)));
+    put(body, web_search::CHAT_FIELD, searches);
     let custom: HashSet<&str> =
         conversation.tools.iter().filter(|tool| tool.is_custom()).filter_map(Tool::name).collect();
     if conversation.tools.iter().any(|tool| tool.cache().is_some()) {
@@ -425,6 +438,10 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
     }
     let own = written_here(conversation);
     let list: Vec<Value> = conversation.tools.iter().filter_map(|tool| one_tool(tool, names, own, notes)).collect();
+    // OpenAI refuses a rule for calling tools without tools. Models that search do so for every answer.
+    if list.is_empty() && search.sent.is_some() {
+        return;
+    }
     if !list.is_empty() {
         body.insert("tools".into(), list.into());
     }
@@ -433,13 +450,14 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
         json!({"type": kind, kind: {"name": names.sent(name)}})
     };
     let choice = match &conversation.tool_choice {
-        // Chat Completions has no hosted tools: `foreign::leave_out` has refused the rule.
+        // No rule of Chat Completions forces a hosted tool. Models that search do so for every answer; for others
+        // `foreign::leave_out` refuses the rule.
         None | Some(ToolChoice::Hosted { .. }) => return,
         Some(ToolChoice::Auto) => "auto".into(),
         Some(ToolChoice::None) => "none".into(),
         Some(ToolChoice::Required) => "required".into(),
         Some(ToolChoice::Named(name)) => pointer(name),
-        Some(ToolChoice::Allowed { names, required }) => json!({"type": "allowed_tools", "allowed_tools": {
+        Some(ToolChoice::Allowed { names, required, .. }) => json!({"type": "allowed_tools", "allowed_tools": {
             "mode": if *required { "required" } else { "auto" },
             "tools": names.iter().map(|name| pointer(name)).collect::<Vec<Value>>(),
         }}),

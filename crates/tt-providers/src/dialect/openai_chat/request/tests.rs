@@ -438,11 +438,11 @@ fn tools_and_state_of_another_dialect_are_left_out_or_refused() {
     let state = |field| State { of: Some(of), store: None, fields: vec![(field, json!("x"))] };
     conversation.state = state(StateField::Betas);
     let encoded = encode_request(&conversation, Target { model: "up", facts: None }).unwrap();
-    assert_eq!(notes(&encoded), ["tools[0]", "betas"].map(dropped));
+    assert_eq!(notes(&encoded), ["web_search_options", "betas"].map(dropped));
     assert_eq!(encode(&conversation)["tools"], json!([{"type": "custom", "custom": {"name": "c"}}]));
     conversation.state = state(StateField::Container);
     let alone = Conversation { tools: vec![hosted()], ..Conversation::default() };
-    for (conversation, name) in [(conversation, "container"), (alone, "tools[0]")] {
+    for (conversation, name) in [(conversation, "container"), (alone, "web_search_options")] {
         let found = encode_request(&conversation, Target { model: "up", facts: None });
         assert!(matches!(found, Err(RequestError::Unsupported { field: at, .. }) if field::name(&at) == name));
     }
@@ -529,7 +529,7 @@ mod round_trip {
             Some(ToolChoice::None),
             Some(ToolChoice::Required),
             Some(ToolChoice::Named("free".into())),
-            Some(ToolChoice::Allowed { names: vec!["fixed".into(), "free".into()], required: true }),
+            Some(ToolChoice::Allowed { names: vec!["fixed".into(), "free".into()], required: true, search: true }),
         ]);
         let effort = prop::sample::select(vec![None, Some(Effort::None), Some(Effort::High), Some(Effort::Max)]);
         let rest = (some_words(), any::<bool>(), prop::option::of(1..9_u64), prop::option::of(any::<i64>()));

@@ -10,6 +10,7 @@ use tt_core::call::conversation::{CustomTool, Function, HostedTool, Tool, ToolCh
 use super::super::places::ToolPlace;
 use super::super::tool_names::ToolNames;
 use crate::dialect::object::{Object, Path};
+use crate::dialect::web_search;
 use crate::error::RequestError;
 
 /// The decoded tools.
@@ -241,14 +242,16 @@ pub(super) fn choice(body: &mut Object<'_>, names: &ToolNames) -> Result<Option<
             let list = choice.list("tools")?.ok_or_else(|| choice.at("tools").missing())?;
             let path = choice.at("tools");
             let mut allowed = Vec::with_capacity(list.len());
+            let mut search = false;
             for (at, tool) in list.into_iter().enumerate() {
                 let mut tool = Object::of(tool, path.index(at))?;
                 // Hosted tools have no names: those that the target lacks are left out of its tools too.
-                if matches!(tool.need_string("type")?.as_str(), "function" | "custom") {
-                    allowed.push(named(&mut tool, names)?);
+                match tool.need_string("type")?.as_str() {
+                    "function" | "custom" => allowed.push(named(&mut tool, names)?),
+                    kind => search |= web_search::is_kind(Dialect::OpenAiResponses, kind),
                 }
             }
-            Ok(Some(ToolChoice::Allowed { names: allowed, required }))
+            Ok(Some(ToolChoice::Allowed { names: allowed, required, search }))
         }
         _ => Ok(Some(ToolChoice::Hosted { of: Dialect::OpenAiResponses, raw })),
     }

@@ -104,7 +104,7 @@ fn tools_keep_what_only_anthropic_knows() {
     let mut conversation = talk(vec![user("x")]);
     conversation.tools = vec![
         hosted(Dialect::AnthropicMessages, &search),
-        hosted(Dialect::Gemini, &json!({"googleSearch": {}})),
+        hosted(Dialect::Gemini, &json!({"googleMaps": {}})),
         Tool::Function(function),
     ];
     let raw = json!({"type": "tool", "name": "web_search"});
