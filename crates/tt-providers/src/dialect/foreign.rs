@@ -73,9 +73,12 @@ fn hosted_tools(
     Ok(())
 }
 
-/// Notes the fields of functions that only Anthropic has: there the model finds a deferred tool by a search, sees examples,
+/// Notes the fields of tools that only the client's dialect has, and those of functions that only Anthropic has: there the model finds a deferred tool by a search, sees examples,
 /// and may call a tool from its code.
 fn function_fields(call: &Conversation, dialect: Dialect, notes: &mut Notes) {
+    if call.extra.of != Some(dialect) {
+        call.extra.in_tools.iter().for_each(|path| notes.dropped(Field::written(path), NOT_HERE));
+    }
     if dialect == Dialect::AnthropicMessages {
         return;
     }

@@ -220,12 +220,10 @@ fn generation_config<'a>(
     }
     if sampling.logprobs == Some(true) {
         if conversation.stream {
-            return Err(RequestError::unsupported(
-                Field::Logprobs,
-                "a stream translated from Gemini has no log probabilities",
-            ));
+            notes.dropped(Field::Logprobs, "a stream translated from Gemini has no log probabilities");
+        } else {
+            (config.response_logprobs, config.logprobs) = (Some(true), sampling.top_logprobs);
         }
-        (config.response_logprobs, config.logprobs) = (Some(true), sampling.top_logprobs);
     }
     config.thinking_config = thinking_config(conversation, family, thinking, notes);
     Ok(config)

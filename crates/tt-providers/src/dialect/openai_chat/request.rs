@@ -9,6 +9,7 @@ mod decode;
 mod effort;
 mod encode;
 pub(super) mod parts;
+mod root;
 pub(super) mod search;
 mod strict;
 

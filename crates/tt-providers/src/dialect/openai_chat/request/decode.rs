@@ -13,7 +13,9 @@ use tt_core::call::field::Field;
 
 use super::super::field::ADDRESSEES;
 use super::parts::{assistant, cache_hint, content, hint_last};
+use crate::dialect::breakpoints;
 use crate::dialect::object::{Object, Path, each};
+use crate::dialect::unread::Unread;
 use crate::dialect::web_search;
 use crate::error::RequestError;
 use crate::json;
@@ -45,9 +47,13 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
     })?;
     let mut body = Object { fields, path: Path::Root };
 
+    if let Some(time) = breakpoints::default_time(body.fields.get(breakpoints::OPTIONS)) {
+        ["messages", "tools"].into_iter().for_each(|name| breakpoints::inherit(body.fields.get_mut(name), time));
+    }
     let model = body.need_string("model")?;
     let legacy = body.fields.get("functions").is_some_and(|functions| !functions.is_null());
-    let tools = tools(&mut body)?;
+    let mut unread = Unread::default();
+    let tools = tools(&mut body, &mut unread)?;
     let tool_choice = tool_choice(&mut body)?;
     stream_options(&mut body)?;
     let identifier = body.string("safety_identifier")?;
@@ -75,7 +81,7 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
         service_tier: body.string("service_tier")?,
         stream: body.flag("stream")?.unwrap_or(false),
         audio_output: body.fields.get("modalities").is_some_and(names_audio),
-        extra: extra(std::mem::take(&mut body.fields)),
+        extra: extra(std::mem::take(&mut body.fields), unread),
     })
 }
 
@@ -99,7 +105,7 @@ fn names_audio(modalities: &Value) -> bool {
 }
 
 /// The fields that are left over. The parts of `extra_body` that address a provider go to that provider's dialect.
-fn extra(mut fields: Map<String, Value>) -> Extra {
+fn extra(mut fields: Map<String, Value>, unread: Unread) -> Extra {
     let mut addressed = Vec::new();
     if let Some(Value::Object(body)) = fields.get_mut("extra_body") {
         for (name, to) in ADDRESSEES {
@@ -109,7 +115,7 @@ fn extra(mut fields: Map<String, Value>) -> Extra {
             fields.shift_remove("extra_body");
         }
     }
-    Extra { of: Some(Dialect::OpenAiChat), fields, harmless: &HARMLESS, addressed }
+    Extra { of: Some(Dialect::OpenAiChat), fields, harmless: &HARMLESS, in_tools: unread.paths(), addressed }
 }
 
 fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, RequestError> {
@@ -196,16 +202,16 @@ fn message(mut message: Object<'_>, index: usize, calls: &mut Calls) -> Result<M
     Ok(Message { role, name, parts, extra: message.fields })
 }
 
-fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, RequestError> {
+fn tools(body: &mut Object<'_>, unread: &mut Unread) -> Result<Vec<Tool>, RequestError> {
     let (tools, functions) = (body.list("tools")?, body.list("functions")?);
     if tools.is_some() && functions.is_some() {
         return Err(body.at("functions").malformed("cannot stand beside tools"));
     }
     let mut tools = match functions {
         Some(functions) => {
-            each(functions, &body.at("functions"), |function, _| function_tool(function).map(Tool::Function))?
+            each(functions, &body.at("functions"), |function, _| function_tool(function, unread).map(Tool::Function))?
         }
-        None => each(tools.unwrap_or_default(), &body.at("tools"), one_tool)?,
+        None => each(tools.unwrap_or_default(), &body.at("tools"), |tool, at| one_tool(tool, at, unread))?,
     };
     tools.extend(web_search(body));
     Ok(tools)
@@ -218,39 +224,46 @@ fn web_search(body: &mut Object<'_>) -> Option<Tool> {
     Some(Tool::Hosted(HostedTool { of: Dialect::OpenAiChat, kind: web_search::CHAT_FIELD.to_owned(), raw }))
 }
 
-fn one_tool(mut tool: Object<'_>, index: usize) -> Result<Tool, RequestError> {
+fn one_tool(mut tool: Object<'_>, index: usize, unread: &mut Unread) -> Result<Tool, RequestError> {
     let cache = cache_hint(&mut tool)?;
-    match tool.need_string("type")?.as_str() {
-        "function" => {
-            let function = function_tool(Object::of(tool.need("function")?, tool.at("function"))?)?;
+    let kind = tool.need_string("type")?;
+    let inner = if matches!(kind.as_str(), "function" | "custom") { Some(tool.need(&kind)?) } else { None };
+    unread.rest(&tool, &[]);
+    match (kind.as_str(), inner) {
+        ("function", Some(inner)) => {
+            let function = function_tool(Object::of(inner, tool.at("function"))?, unread)?;
             Ok(Tool::Function(Function { cache: cache.or(function.cache), ..function }))
         }
-        "custom" => {
-            let mut custom = Object::of(tool.need("custom")?, tool.at("custom"))?;
-            Ok(Tool::Custom(CustomTool {
+        ("custom", Some(inner)) => {
+            let mut custom = Object::of(inner, tool.at("custom"))?;
+            let read = CustomTool {
                 name: tool_name(&mut custom)?,
                 description: custom.string("description")?,
                 format: custom.take("format"),
                 cache,
-            }))
+            };
+            unread.rest(&custom, &[]);
+            Ok(Tool::Custom(read))
         }
         _ => Err(RequestError::malformed(Field::ToolKind(index), "must be function or custom")),
     }
 }
 
-fn function_tool(mut function: Object<'_>) -> Result<Function, RequestError> {
+fn function_tool(mut function: Object<'_>, unread: &mut Unread) -> Result<Function, RequestError> {
     let parameters = function.take("parameters");
     if parameters.as_ref().is_some_and(|schema| !schema.is_object()) {
         return Err(function.at("parameters").malformed("must be a JSON Schema object"));
     }
-    Ok(Function {
+    let read = Function {
         name: tool_name(&mut function)?,
         description: function.string("description")?,
         parameters,
         strict: function.flag("strict")?,
         cache: cache_hint(&mut function)?,
         ..Function::default()
-    })
+    };
+    unread.rest(&function, &[]);
+    Ok(read)
 }
 
 fn tool_name(tool: &mut Object<'_>) -> Result<String, RequestError> {

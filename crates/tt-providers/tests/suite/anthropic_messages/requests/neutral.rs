@@ -110,7 +110,7 @@ fn tools_keep_what_only_anthropic_knows() {
     let raw = json!({"type": "tool", "name": "web_search"});
     conversation.tool_choice = Some(ToolChoice::Hosted { of: Dialect::AnthropicMessages, raw: raw.clone() });
     let encoded = encode(&conversation, &plain());
-    assert_eq!(dropped(&encoded), ["tools[1]"]);
+    assert_eq!(dropped(&encoded), ["web_search_options"]);
     let sent = body(&conversation, &plain());
     assert_eq!(
         sent["tools"],
