@@ -57,10 +57,8 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
     let tool_choice = tool_choice(&mut body)?;
     stream_options(&mut body)?;
     let identifier = body.string("safety_identifier")?;
-    let end_user = match identifier {
-        Some(id) => Some(id),
-        None => body.string("user")?,
-    };
+    let older_identifier = body.string("user")?;
+    let end_user = identifier.or(older_identifier);
     Ok(Conversation {
         model,
         messages: messages(&mut body)?,
@@ -305,6 +303,7 @@ fn tool_choice(body: &mut Object<'_>) -> Result<Option<ToolChoice>, RequestError
             let path = allowed.at("tools");
             let names = list.into_iter().enumerate().map(|(i, tool)| {
                 let mut tool = Object::of(tool, path.index(i))?;
+                tool.string("type")?;
                 let kind = if tool.fields.contains_key("custom") { "custom" } else { "function" };
                 Object::of(tool.need(kind)?, tool.at(kind))?.need_string("name")
             });
@@ -362,14 +361,10 @@ fn sampling(body: &mut Object<'_>) -> Result<Sampling, RequestError> {
 }
 
 fn stop(body: &mut Object<'_>) -> Result<Vec<String>, RequestError> {
-    let wrong = || Path::Root.field("stop").malformed("must be a string or a list of strings");
-    match body.take("stop") {
-        None => Ok(Vec::new()),
-        Some(Value::String(text)) => Ok(vec![text]),
-        Some(Value::Array(items)) => {
-            items.into_iter().map(|item| if let Value::String(text) = item { Ok(text) } else { Err(wrong()) }).collect()
-        }
-        Some(_) => Err(wrong()),
+    match body.fields.get("stop") {
+        Some(Value::String(_)) => Ok(body.string("stop")?.into_iter().collect()),
+        None | Some(Value::Null | Value::Array(_)) => body.strings("stop"),
+        Some(_) => Err(body.at("stop").malformed("must be a string or a list of strings")),
     }
 }
 

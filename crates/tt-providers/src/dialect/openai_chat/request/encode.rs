@@ -23,7 +23,7 @@ use crate::notes::Notes;
 
 /// The top-level fields that are sent on although no code reads them. Other unknown fields are left out, since OpenAI
 /// answers 400 to a field that it does not know.
-const PASSED_ON: [&str; 12] = [
+const PASSED_ON: [&str; 11] = [
     "audio",
     "metadata",
     "modalities",
@@ -34,7 +34,6 @@ const PASSED_ON: [&str; 12] = [
     "prompt_cache_retention",
     "store",
     "stream_options",
-    "user",
     "verbosity",
 ];
 

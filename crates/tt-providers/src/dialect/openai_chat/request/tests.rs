@@ -135,7 +135,7 @@ fn errors_name_the_field_exactly() {
         (with("temperature", json!("1")), "temperature"),
         (with("max_tokens", json!(1.5)), "max_tokens"),
         (with("seed", json!(1.5)), "seed"),
-        (with("stop", json!([1])), "stop"),
+        (with("stop", json!([1])), "stop[0]"),
         (with("n", json!(-1)), "n"),
         (with("reasoning_effort", json!("hard")), "reasoning_effort"),
         (with("stream", json!("yes")), "stream"),
