@@ -79,3 +79,4 @@ mod streams;
 mod translation;
 #[cfg(test)]
 mod usage;
+mod web_search;
