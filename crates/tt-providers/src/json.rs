@@ -142,6 +142,18 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T, out: &mut BytesMut) {
     debug_assert!(written.is_ok(), "{written:?}");
 }
 
+/// Reads `json` as `serde_json::from_slice` does. Of text that is UTF-8 as a whole, as nearly all is, no string is checked
+/// by itself.
+///
+/// # Errors
+/// As `serde_json::from_slice`.
+pub(crate) fn borrowed<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
+    match std::str::from_utf8(json) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(json),
+    }
+}
+
 /// Reads a JSON object.
 ///
 /// # Errors

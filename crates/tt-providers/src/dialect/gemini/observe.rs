@@ -99,7 +99,7 @@ impl<'a> Chunk<'a> {
         if data.first() != Some(&b'{') {
             return Err(UpstreamError::Protocol("not an answer of Gemini: it is not an object".to_owned()));
         }
-        let chunk: Self = serde_json::from_slice(data)
+        let chunk: Self = crate::json::borrowed(data)
             .map_err(|error| UpstreamError::Protocol(format!("not an answer of Gemini: {}", json_error(&error))))?;
         if chunk.error.is_some() { Err(error::in_answer(data)) } else { Ok(chunk) }
     }

@@ -203,7 +203,7 @@ fn usage_object<'a>(chunk: &Chunk<'a>) -> Option<&'a str> {
 /// `Refused` when it is an error object all the same; `Protocol` when it is not a `chat.completion` with choices.
 pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     let unreadable = |e| UpstreamError::Protocol(format!("not a chat completion: {}", json_error(&e)));
-    let wire: Wire<'_> = serde_json::from_slice(body).map_err(unreadable)?;
+    let wire: Wire<'_> = crate::json::borrowed(body).map_err(unreadable)?;
     let list = |choices: &&RawValue| choices.get().starts_with('[');
     let Some(choices) = wire.choices.filter(list).filter(|_| matches!(wire.object.as_str(), "" | "chat.completion"))
     else {

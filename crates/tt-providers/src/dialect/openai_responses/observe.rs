@@ -192,7 +192,7 @@ pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
 }
 
 fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, UpstreamError> {
-    serde_json::from_slice(json)
+    crate::json::borrowed(json)
         .map_err(|error| UpstreamError::Protocol(format!("not a response: {}", json_error(&error))))
 }
 
