@@ -74,11 +74,7 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     let fixed = !written_here(conversation)
         && effort != Some("none")
         && target.facts.is_some_and(|facts| facts.capabilities.sampling_params_with_thinking == Some(false));
-    let silent = conversation.stream && own.is_none();
-    if silent && conversation.sampling.logprobs == Some(true) {
-        notes.dropped(Field::Logprobs, "a translated stream has no log probabilities");
-    }
-    sampling(&mut body, &conversation.sampling, (fixed, !silent), &mut notes)?;
+    sampling(&mut body, &conversation.sampling, fixed, &mut notes)?;
     put(&mut body, "parallel_tool_calls", conversation.parallel_tool_calls);
     put(&mut body, "reasoning_effort", effort);
     put(&mut body, "safety_identifier", conversation.end_user.as_deref().map(|user| end_user(user, &mut notes)));
@@ -598,11 +594,11 @@ fn says_json(conversation: &Conversation) -> bool {
 }
 
 /// Writes the sampling. `fixed`: the model takes no `temperature` and `top_p` but 1, and the client of another dialect does not
-/// know it. `logprobs`: the client can be given log probabilities.
+/// know it.
 fn sampling(
     body: &mut Map<String, Value>,
     sampling: &Sampling,
-    (fixed, logprobs): (bool, bool),
+    fixed: bool,
     notes: &mut Notes,
 ) -> Result<(), RequestError> {
     if sampling.stop.len() > STOPS {
@@ -625,10 +621,8 @@ fn sampling(
     put(body, "presence_penalty", sampling.presence_penalty.clone());
     put(body, "seed", sampling.seed);
     put(body, "n", sampling.n);
-    if logprobs {
-        put(body, "logprobs", sampling.logprobs);
-        put(body, "top_logprobs", sampling.top_logprobs);
-    }
+    put(body, "logprobs", sampling.logprobs);
+    put(body, "top_logprobs", sampling.top_logprobs);
     put(body, "logit_bias", sampling.logit_bias.clone());
     if !sampling.stop.is_empty() {
         body.insert("stop".into(), sampling.stop.clone().into());
