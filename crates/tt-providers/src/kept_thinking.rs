@@ -226,7 +226,7 @@ impl AnswerThinking {
                 }
             }
             (Some(thinking), Delta::Signature(signature)) => thinking.signature = Some(signature.clone()),
-            (None, Delta::Text(text)) => self.places.text(text.len()),
+            (None, Delta::Text { text, .. }) => self.places.text(text.len()),
             _ => {}
         }
     }
@@ -321,7 +321,7 @@ mod tests {
             delta(0, signature()),
             stop(0),
             start(1, Part::text("x")),
-            delta(1, Delta::Text("y".into())),
+            delta(1, Delta::text("y".into())),
             stop(1),
             start(2, Part::thinking("c")),
             delta(2, signature()),

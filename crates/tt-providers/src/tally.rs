@@ -71,7 +71,7 @@ impl Tally {
 
     fn delta(&mut self, delta: &Delta) {
         match delta {
-            Delta::Text(text)
+            Delta::Text { text, .. }
             | Delta::Thinking(text)
             | Delta::Summary { text, .. }
             | Delta::Refusal(text)
@@ -177,7 +177,7 @@ mod tests {
             Event::Start { id: "i".into(), model: "m".into(), created: None },
             Event::BlockStart { choice: 0, block: 0, head: Part::thinking("t") },
             Event::BlockStart { choice: 0, block: 1, head: Part::text("") },
-            Event::Delta { choice: 0, block: 1, delta: Delta::Text("x".into()) },
+            Event::Delta { choice: 0, block: 1, delta: Delta::text("x".into()) },
             Event::BlockStop { choice: 0, block: 1 },
             Event::Usage(Reported { raw: "1".into(), ..Reported::default() }),
             Event::Usage(Reported { raw: "2".into(), ..Reported::default() }),

@@ -69,7 +69,12 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Delta {
     /// Text to append to a [`Part::Text`].
-    Text(String),
+    Text {
+        /// The text to append. It may be empty where log probabilities come by themselves.
+        text: String,
+        /// The log probabilities of its tokens, where the client asked for them: the JSON text of a list in OpenAI's shape.
+        logprobs: Option<String>,
+    },
     /// Text to append to a [`Part::Thinking`].
     Thinking(String),
     /// Text to append to the summary of a [`Part::Thinking`] (Responses).
@@ -93,6 +98,13 @@ pub enum Delta {
     Raw(String),
 }
 
+impl Delta {
+    /// Text without log probabilities.
+    pub const fn text(text: String) -> Self {
+        Self::Text { text, logprobs: None }
+    }
+}
+
 impl Event {
     /// True if the event brings content. Once the client has been sent content, no other target may answer.
     pub const fn is_content(&self) -> bool {
@@ -104,9 +116,8 @@ impl Event {
                 _ => true,
             },
             Self::Delta { delta, .. } => match delta {
-                Delta::Text(text) | Delta::Thinking(text) | Delta::Summary { text, .. } | Delta::Refusal(text) => {
-                    !text.is_empty()
-                }
+                Delta::Text { text, logprobs } => !text.is_empty() || logprobs.is_some(),
+                Delta::Thinking(text) | Delta::Summary { text, .. } | Delta::Refusal(text) => !text.is_empty(),
                 Delta::Signature(_) | Delta::Arguments(_) | Delta::Citation(_) | Delta::Bytes(_) | Delta::Raw(_) => {
                     true
                 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::event::Event;
+use super::event::{Delta, Event};
 pub use super::finish::{Finish, FinishReason};
 use super::part::{Part, Text};
 use crate::usage::Reported;
@@ -28,9 +28,16 @@ impl Reply {
     /// The answer as the events of a stream, each block of it whole at once.
     pub fn into_events(self) -> Vec<Event> {
         let mut events = vec![Event::Start { id: self.id, model: self.model, created: self.created }];
-        for Choice { index: choice, parts, finish, .. } in self.choices {
+        for Choice { index: choice, parts, finish, logprobs, .. } in self.choices {
+            // They are not told apart by texts, and stand on the first one.
+            let mut logprobs = logprobs.as_ref().and_then(of_text);
             for (block, head) in (0..).zip(parts) {
+                let logprobs = if matches!(head, Part::Text(_)) { logprobs.take() } else { None };
                 events.push(Event::BlockStart { choice, block, head });
+                if logprobs.is_some() {
+                    let delta = Delta::Text { text: String::new(), logprobs };
+                    events.push(Event::Delta { choice, block, delta });
+                }
                 events.push(Event::BlockStop { choice, block });
             }
             events.push(Event::Finish { choice, finish: finish.unwrap_or_default() });
@@ -61,6 +68,12 @@ impl Reply {
         }
         text
     }
+}
+
+/// The log probabilities of the text of a choice, as [`Delta::Text`] holds them.
+fn of_text(logprobs: &Value) -> Option<String> {
+    let list = logprobs.get("content").filter(|list| list.as_array().is_some_and(|list| !list.is_empty()))?;
+    Some(list.to_string())
 }
 
 /// One of the alternative answers to a request.

@@ -11,6 +11,7 @@ mod embeddings;
 mod fixtures;
 mod gemini;
 mod golden;
+mod logprobs;
 mod openai_chat;
 mod openai_responses;
 mod support;

@@ -96,7 +96,7 @@ pub(crate) fn told(events: &[Event]) -> Vec<Told> {
                     continue;
                 }
                 out.push(match (kind, delta) {
-                    (Some(Kind::Text), Delta::Text(text)) => Told::Text { choice, text, signature: None },
+                    (Some(Kind::Text), Delta::Text { text, .. }) => Told::Text { choice, text, signature: None },
                     (Some(Kind::Thinking), Delta::Thinking(text)) => Told::Thinking { choice, text },
                     (Some(Kind::Thinking), Delta::Signature(signature)) => Told::ThinkingSigned { choice, signature },
                     (Some(Kind::Refusal), Delta::Refusal(text)) => Told::Refusal { choice, text },

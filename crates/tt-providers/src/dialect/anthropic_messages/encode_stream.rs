@@ -216,7 +216,7 @@ impl Encoder {
 
     fn delta(&mut self, block: u32, delta: &Delta, out: &mut BytesMut) {
         match delta {
-            Delta::Text(text) => self.more(block, Kind::Text, text, out),
+            Delta::Text { text, .. } => self.more(block, Kind::Text, text, out),
             Delta::Refusal(text) => {
                 self.refusal.get_or_insert_default().push_str(text);
                 self.held.change(0, text.len());

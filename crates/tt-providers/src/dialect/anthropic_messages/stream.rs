@@ -246,7 +246,7 @@ impl Decoder {
         let Some(block) = self.blocks.get_mut(&index) else { return Ok(()) };
         let before = block.kept_bytes();
         match (delta.kind.as_ref(), block) {
-            ("text_delta", Block::Text) => push(index, Delta::Text, text(delta.text)?, out),
+            ("text_delta", Block::Text) => push(index, Delta::text, text(delta.text)?, out),
             ("citations_delta", Block::Text) => {
                 let citation = delta.citation.and_then(|raw| json::value(raw.get().as_bytes()).ok());
                 if let Some(citation) = citation.as_ref().and_then(citation::read) {
@@ -268,7 +268,7 @@ impl Decoder {
                     }
                     Block::Answer { seen, .. } => {
                         *seen = true;
-                        push(index, Delta::Text, piece, out);
+                        push(index, Delta::text, piece, out);
                     }
                     Block::Custom { json, .. } => json.push_str(&piece),
                     Block::Text | Block::Thinking(_) | Block::Redacted | Block::Hidden => {}
@@ -293,7 +293,7 @@ impl Decoder {
             }
             // A call without arguments may stream no JSON at all.
             Block::Call { given, seen: false } => push(index, Delta::Arguments, given, out),
-            Block::Answer { given, seen: false } => push(index, Delta::Text, given, out),
+            Block::Answer { given, seen: false } => push(index, Delta::text, given, out),
             Block::Custom { given, json } => {
                 push(index, Delta::Arguments, custom_tool::input(if json.is_empty() { &given } else { &json }), out);
             }

@@ -45,7 +45,8 @@ fn candidate(choice: &Choice) -> Value {
     }
     out.insert("index".to_owned(), choice.index.into());
     out.extend(cited.fields());
-    if let Some(result) = choice.logprobs.as_ref().and_then(logprobs::gemini) {
+    let logprobs = choice.logprobs.as_ref().and_then(|all| all.get("content"));
+    if let Some(result) = logprobs.and_then(logprobs::gemini) {
         out.insert("logprobsResult".to_owned(), result);
     }
     Value::Object(out)

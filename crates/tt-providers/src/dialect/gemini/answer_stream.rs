@@ -18,7 +18,7 @@ use super::answer::{self, call_part, part, text_part};
 use super::carried::Thoughts;
 use super::elements::Elements;
 use super::sources::{Growing, Sources};
-use super::{error, finish, usage};
+use super::{error, finish, logprobs, usage};
 use crate::codec::{Framing, PublicError, ReplyContext, StreamEncoder};
 use crate::dialect::held::Held;
 use crate::dialect::short_name::short_name;
@@ -105,12 +105,22 @@ impl Encoder {
 
     /// Writes an event with one part of one choice.
     fn part(&mut self, choice: u32, part: &Value, out: &mut BytesMut) {
+        self.scored(choice, part, None, out);
+    }
+
+    /// As [`Encoder::part`], with the log probabilities of its text, the JSON text of a list in OpenAI's shape.
+    fn scored(&mut self, choice: u32, part: &Value, logprobs: Option<&str>, out: &mut BytesMut) {
         self.begin("", "");
         self.elements.begin(out);
         out.put_slice(br#"{"candidates":[{"content":{"parts":["#);
         json::write(part, out);
         out.put_slice(br#"],"role":"model"},"index":"#);
         json::write(&choice, out);
+        let entries = logprobs.and_then(|list| json::value(list.as_bytes()).ok());
+        if let Some(result) = entries.as_ref().and_then(logprobs::gemini) {
+            out.put_slice(br#","logprobsResult":"#);
+            json::write(&result, out);
+        }
         out.put_slice(b"}]");
         self.end_event(out);
     }
@@ -176,13 +186,15 @@ impl Encoder {
                 self.held.change(0, text.len());
             }
             (Delta::Signature(signature), Open::Call(call)) => call.signature = Some(signature.clone()),
-            (Delta::Text(text), open) => {
+            (Delta::Text { text, logprobs }, open) => {
                 if let Open::Text(growing) = open {
                     growing.push(text);
                     self.held.change(0, text.len());
                 }
                 self.said(choice, text.len());
-                self.text(choice, text, false, out);
+                if !text.is_empty() || logprobs.is_some() {
+                    self.scored(choice, &text_part(text, false, None), logprobs.as_deref(), out);
+                }
             }
             (Delta::Refusal(text), _) => {
                 if let Some(state) = self.choice(choice) {

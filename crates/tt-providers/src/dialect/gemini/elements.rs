@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::parts::compact;
 use crate::codec::Framing;
+use crate::dialect::compact::compact;
 
 /// The framing of the elements of one stream, each of which is a JSON object.
 #[derive(Debug, Default)]

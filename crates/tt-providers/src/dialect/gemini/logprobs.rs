@@ -7,26 +7,33 @@ use super::wire::{LogprobsResult, TokenLogprob};
 /// The longest token whose bytes are listed. Each byte of the list takes the memory of a JSON value.
 const LONGEST_LISTED: usize = 256;
 
-/// `{"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}`; `None` where none were sent. An entry
-/// without a probability is left out, since it says nothing.
+/// Those of a whole answer in OpenAI's shape, `{"content": [entries], "refusal": null}`; `None` where none were sent.
 pub(super) fn openai(result: LogprobsResult) -> Option<Value> {
-    let chosen = result.chosen_candidates?;
-    let mut top = result.top_candidates.unwrap_or_default().into_iter();
-    let content: Vec<Value> = chosen
-        .into_iter()
-        .filter_map(|token| {
-            let others = top.next().and_then(|top| top.candidates).unwrap_or_default();
-            let mut entry = one(token)?;
-            entry["top_logprobs"] = others.into_iter().filter_map(one).collect();
-            Some(entry)
-        })
-        .collect();
-    Some(json!({"content": content, "refusal": null}))
+    Some(json!({"content": entries(result)?, "refusal": null}))
 }
 
-/// `logprobsResult` for log probabilities in OpenAI's shape; `None` where there are none.
-pub(super) fn gemini(openai: &Value) -> Option<Value> {
-    let content = openai.get("content")?.as_array()?;
+/// Those of a piece of a stream: the JSON text of a list of entries in OpenAI's shape; `None` where there are none.
+pub(super) fn of_piece(result: LogprobsResult) -> Option<String> {
+    entries(result).filter(|entries| !entries.is_empty()).map(|entries| Value::from(entries).to_string())
+}
+
+/// `{"token", "logprob", "bytes", "top_logprobs"}` of each token. An entry without a probability is left out, since it says
+/// nothing.
+fn entries(result: LogprobsResult) -> Option<Vec<Value>> {
+    let chosen = result.chosen_candidates?;
+    let mut top = result.top_candidates.unwrap_or_default().into_iter();
+    let entries = chosen.into_iter().filter_map(|token| {
+        let others = top.next().and_then(|top| top.candidates).unwrap_or_default();
+        let mut entry = one(token)?;
+        entry["top_logprobs"] = others.into_iter().filter_map(one).collect();
+        Some(entry)
+    });
+    Some(entries.collect())
+}
+
+/// `logprobsResult` for a list of entries in OpenAI's shape; `None` for what is no list.
+pub(super) fn gemini(entries: &Value) -> Option<Value> {
+    let content = entries.as_array()?;
     let one = |entry: &Value| json!({"token": entry["token"], "logProbability": entry["logprob"]});
     let others = |entry: &Value| {
         let others = entry["top_logprobs"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -62,7 +69,7 @@ mod tests {
         entry["top_logprobs"] = json!([hi, {"token": "Yo", "logprob": -2, "bytes": [89, 111]}]);
         let shape = json!({"content": [entry], "refusal": null});
         assert_eq!(openai(result).as_ref(), Some(&shape));
-        let back = serde_json::from_value(gemini(&shape).unwrap()).unwrap();
+        let back = serde_json::from_value(gemini(&shape["content"]).unwrap()).unwrap();
         assert_eq!(openai(back), Some(shape));
     }
 }

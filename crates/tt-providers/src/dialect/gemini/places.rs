@@ -8,10 +8,29 @@ use tt_core::call::field::Field;
 pub(super) struct Places {
     /// For each message.
     pub(super) messages: Vec<MessagePlace>,
-    /// For each tool, the index of its entry and, for a function, its index among the declarations.
-    pub(super) tools: Vec<(usize, Option<usize>)>,
+    /// For each tool.
+    pub(super) tools: Vec<ToolPlace>,
     /// The field with the schema of the answer; `None` where there is none.
     pub(super) answer_schema: Option<&'static str>,
+}
+
+/// The place of one tool: the index of its entry in `tools`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ToolPlace {
+    /// A function, the one with this index among the declarations.
+    Function {
+        /// The index of its entry.
+        entry: usize,
+        /// Its index among the declarations of the entry.
+        index: usize,
+        /// The field with the schema of its parameters.
+        schema: &'static str,
+    },
+    /// A hosted tool.
+    Hosted {
+        /// The index of its entry.
+        entry: usize,
+    },
 }
 
 /// The place of one message.
@@ -57,7 +76,13 @@ impl Places {
                 Some(format!("{part}.functionResponse.id"))
             }
             Field::ToolKind(tool) | Field::HostedTool(tool) | Field::ToolGrammar(tool) => self.tool(tool),
-            Field::ToolParameters(tool) => Some(format!("{}.parameters", self.tool(tool)?)),
+            Field::ToolParameters(tool) => {
+                let schema = match self.tools.get(tool)? {
+                    ToolPlace::Function { schema, .. } => schema,
+                    ToolPlace::Hosted { .. } => return None,
+                };
+                Some(format!("{}.{schema}", self.tool(tool)?))
+            }
             Field::FormatSchema => Some(format!("generationConfig.{}", self.answer_schema?)),
             Field::HostedOption { tool, path } => Some(format!("{}.{path}", self.tool(tool)?)),
             _ => None,
@@ -82,8 +107,8 @@ impl Places {
 
     fn tool(&self, tool: usize) -> Option<String> {
         Some(match *self.tools.get(tool)? {
-            (entry, Some(function)) => format!("tools[{entry}].functionDeclarations[{function}]"),
-            (entry, None) => format!("tools[{entry}]"),
+            ToolPlace::Function { entry, index, .. } => format!("tools[{entry}].functionDeclarations[{index}]"),
+            ToolPlace::Hosted { entry } => format!("tools[{entry}]"),
         })
     }
 }

@@ -219,11 +219,7 @@ fn generation_config<'a>(
         notes.dropped(Field::Seed, "Gemini's seeds have 32 bits");
     }
     if sampling.logprobs == Some(true) {
-        if conversation.stream {
-            notes.dropped(Field::Logprobs, "a stream translated from Gemini has no log probabilities");
-        } else {
-            (config.response_logprobs, config.logprobs) = (Some(true), sampling.top_logprobs);
-        }
+        (config.response_logprobs, config.logprobs) = (Some(true), sampling.top_logprobs);
     }
     config.thinking_config = thinking_config(conversation, family, thinking, notes);
     Ok(config)

@@ -18,7 +18,7 @@ use super::finish::Ending;
 use super::grounding::{self, Said, Searches};
 use super::parts::{Piece, drawn, origin, piece};
 use super::wire::{self, Candidate, PromptFeedback, Response};
-use super::{error, reply, usage};
+use super::{error, logprobs, reply, usage};
 use crate::codec::{StreamDecoder, Undo};
 use crate::dialect::held::MOST_BLOCKS;
 use crate::dialect::short_name::short_name;
@@ -152,8 +152,15 @@ impl Decoder {
         if candidate.finish_reason.is_some() && !parts.iter().any(wire::Part::says_something) {
             answer.cite(choice, out);
         }
+        let mut more_than_text = false;
+        let mut logprobs = candidate.logprobs_result.and_then(logprobs::of_piece);
         for piece in parts.into_iter().filter_map(|part| piece(part, &self.of, &self.undo)) {
-            answer.piece(choice, piece, out);
+            more_than_text |= !matches!(piece, Piece::Text { .. });
+            answer.piece(choice, piece, &mut logprobs, out);
+        }
+        // Those of calls and thinking belong to no text.
+        if logprobs.is_some() && !more_than_text {
+            answer.text(choice, String::new(), logprobs, out);
         }
         let Some(word) = candidate.finish_reason else { return Ok(()) };
         let reason = match Ending::of(&word).finish(answer.called) {
@@ -255,18 +262,22 @@ impl Answer {
         }
     }
 
-    fn piece(&mut self, choice: u32, piece: Piece, out: &mut Vec<Event>) {
+    /// Emits visible text with its log probabilities.
+    fn text(&mut self, choice: u32, text: String, logprobs: Option<String>, out: &mut Vec<Event>) {
+        let block = self.of_kind(choice, Kind::Text, out);
+        self.said(block, &text);
+        out.push(Event::Delta { choice, block, delta: Delta::Text { text, logprobs } });
+    }
+
+    /// Emits a piece. The first text takes the log probabilities of the chunk.
+    fn piece(&mut self, choice: u32, piece: Piece, logprobs: &mut Option<String>, out: &mut Vec<Event>) {
         match piece {
             // A signature covers one part, so signed text is a block of its own.
             Piece::Text { text, signature: signature @ Some(_) } => {
                 self.said(self.next_block, &text);
                 self.whole(choice, Part::Text(Text { text, signature, ..Text::default() }), out);
             }
-            Piece::Text { text, signature: None } => {
-                let block = self.of_kind(choice, Kind::Text, out);
-                self.said(block, &text);
-                out.push(Event::Delta { choice, block, delta: Delta::Text(text) });
-            }
+            Piece::Text { text, signature: None } => self.text(choice, text, logprobs.take(), out),
             Piece::Thinking { text, signature } => {
                 let block = self.of_kind(choice, Kind::Thinking, out);
                 if !text.is_empty() {

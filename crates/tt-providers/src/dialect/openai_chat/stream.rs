@@ -1,7 +1,6 @@
 //! Decodes and encodes a streamed Chat Completions answer.
 //!
-//! [The streaming object](https://platform.openai.com/docs/api-reference/chat-streaming/streaming). Neutral
-//! events have no field for log probabilities, so translated streams lack them.
+//! [The streaming object](https://platform.openai.com/docs/api-reference/chat-streaming/streaming).
 
 mod decode;
 mod encode;

@@ -43,6 +43,8 @@ pub(crate) struct Choice<'a> {
     #[serde(borrow)]
     pub(crate) delta: Option<Delta<'a>>,
     #[serde(borrow)]
+    pub(crate) logprobs: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(crate) finish_reason: Loose<'a>,
 }
 
@@ -107,10 +109,32 @@ impl<'a> Chunk<'a> {
     }
 }
 
+impl Choice<'_> {
+    /// The log probabilities of its text: a list that is not empty, as sent.
+    pub(crate) fn logprobs_of_text(&self) -> Option<&str> {
+        #[derive(Deserialize)]
+        struct Logprobs<'a> {
+            #[serde(borrow)]
+            content: Option<&'a RawValue>,
+        }
+
+        let logprobs: Logprobs<'_> = serde_json::from_str(self.logprobs?.get()).ok()?;
+        let list = logprobs.content?.get();
+        let entries = list.strip_prefix('[')?.strip_suffix(']')?;
+        (!entries.trim().is_empty()).then_some(list)
+    }
+}
+
 impl<'a> Delta<'a> {
     /// The thinking. Hosts that know both names of it send it twice.
     pub(crate) fn thinking(&self) -> &Loose<'a> {
         if self.reasoning_content.is_filled() { &self.reasoning_content } else { &self.reasoning }
+    }
+
+    /// True if something stands in it that is no text of the answer.
+    pub(crate) fn has_more_than_text(&self) -> bool {
+        let calls = self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty()) || self.function_call.is_some();
+        calls || self.thinking().is_filled() || self.thinking_blocks.is_some() || self.refusal.is_filled()
     }
 
     /// The texts that the model made.
@@ -124,13 +148,7 @@ impl<'a> Delta<'a> {
 
     /// True if the delta holds content. Once the client has been sent content, no other target may answer.
     pub(crate) fn is_content(&self) -> bool {
-        self.content.is_filled()
-            || self.refusal.is_filled()
-            || self.thinking().is_filled()
-            || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
-            || self.function_call.is_some()
-            || self.audio.is_some()
-            || self.thinking_blocks.is_some()
+        self.content.is_filled() || self.audio.is_some() || self.has_more_than_text()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Encodes a whole answer for a client of Responses.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tt_core::call::part::{Part, Text};
 use tt_core::call::reply::Reply;
 
@@ -120,7 +120,7 @@ impl Items<'_> {
         let id = self.ids.next("msg");
         let mut content = Vec::new();
         if !message.text.is_empty() || message.refusal.is_empty() {
-            content.push(output::text(&message.text, &message.annotations));
+            content.push(output::text(&message.text, &message.annotations, json!([])));
         }
         if !message.refusal.is_empty() {
             content.push(output::refusal(&message.refusal));

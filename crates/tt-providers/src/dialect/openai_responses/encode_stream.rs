@@ -182,7 +182,7 @@ impl Encoder {
                 if let Some(message) = &mut self.message {
                     message.next_text();
                 }
-                self.text(&text.text, out);
+                self.text(&text.text, None, out);
                 text.citations.iter().for_each(|citation| self.cite(citation, out));
                 if let Some(signature) = &text.signature {
                     self.sign(signature, out);
@@ -207,7 +207,7 @@ impl Encoder {
 
     fn delta(&mut self, block: u32, delta: &Delta, out: &mut BytesMut) {
         match (delta, self.open.get(&block)) {
-            (Delta::Text(text), Some(Open::Text)) => self.text(text, out),
+            (Delta::Text { text, logprobs }, Some(Open::Text)) => self.text(text, logprobs.as_deref(), out),
             (Delta::Refusal(text), Some(Open::Refusal)) => self.refuse(text, out),
             (Delta::Thinking(text), Some(Open::Reasoning(_))) => self.think(block, 0, text, out),
             (Delta::Summary { part, text }, Some(Open::Reasoning(_))) => self.think(block, *part, text, out),
@@ -236,12 +236,13 @@ impl Encoder {
         self.message.get_or_insert_with(|| Message::new(0, String::new()))
     }
 
-    fn text(&mut self, text: &str, out: &mut BytesMut) {
-        if !text.is_empty() {
+    fn text(&mut self, text: &str, logprobs: Option<&str>, out: &mut BytesMut) {
+        if !text.is_empty() || logprobs.is_some() {
             self.message(out);
             if let Some(message) = &mut self.message {
-                message.text(text, &mut self.out, out);
-                self.held.change(0, text.len());
+                let before = message.kept_bytes();
+                message.text(text, logprobs, &mut self.out, out);
+                self.held.change(before, message.kept_bytes());
             }
         }
     }

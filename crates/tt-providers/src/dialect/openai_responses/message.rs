@@ -6,6 +6,7 @@ use tt_core::call::citation::Citation;
 
 use super::events::Events;
 use super::output;
+use crate::dialect::logprobs::Logprobs;
 
 /// The open message. All its text is one part; a refusal is another one.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Message {
     text: Option<Growing>,
     refusal: Option<Growing>,
     annotations: Vec<Value>,
+    /// The log probabilities of the text.
+    logprobs: Logprobs,
     /// The citations of the text since the last block, whose length is not known yet.
     cited: Vec<Citation>,
     /// The characters before that text, and up to now.
@@ -39,6 +42,7 @@ impl Message {
             text: None,
             refusal: None,
             annotations: Vec::new(),
+            logprobs: Logprobs::new(),
             cited: Vec::new(),
             characters: (0, 0),
             signatures: Vec::new(),
@@ -48,19 +52,21 @@ impl Message {
     /// The length of what is kept, in bytes.
     pub(super) fn kept_bytes(&self) -> usize {
         let length = |part: &Option<Growing>| part.as_ref().map_or(0, |part| part.text.len());
-        length(&self.text) + length(&self.refusal) + self.signatures.iter().map(String::len).sum::<usize>()
+        let signatures = self.signatures.iter().map(String::len).sum::<usize>();
+        length(&self.text) + length(&self.refusal) + self.logprobs.kept_bytes() + signatures
     }
 
-    /// Adds text.
-    pub(super) fn text(&mut self, text: &str, events: &mut Events, out: &mut BytesMut) {
+    /// Adds text, with its log probabilities.
+    pub(super) fn text(&mut self, text: &str, logprobs: Option<&str>, events: &mut Events, out: &mut BytesMut) {
         let number = u32::from(self.refusal.is_some());
         if self.text.is_none() {
-            self.begin(number, output::text("", &[]), events, out);
+            self.begin(number, output::text("", &[], json!([])), events, out);
         }
         let part = self.text.get_or_insert_with(|| Growing { number, text: String::new() });
         part.text.push_str(text);
         self.characters.1 += text.chars().count() as u64;
-        let place = format!("\"content_index\":{},\"logprobs\":[],", part.number);
+        let place = format!("\"content_index\":{},\"logprobs\":{},", part.number, logprobs.unwrap_or("[]"));
+        self.logprobs.add(logprobs.unwrap_or("[]"));
         events.delta("response.output_text.delta", (&self.id, self.index), &place, text, out);
     }
 
@@ -102,7 +108,7 @@ impl Message {
     /// Writes the ends of the parts. Gives the index and the item, and the signatures that go behind it.
     pub(super) fn end(mut self, status: &str, events: &mut Events, out: &mut BytesMut) -> (u32, Value, Vec<String>) {
         self.next_text();
-        let Self { index, id, text, refusal, annotations, signatures, .. } = self;
+        let Self { index, id, text, refusal, annotations, logprobs, signatures, .. } = self;
         let mut content: Vec<(u32, Value)> = Vec::with_capacity(2);
         let place = |number: u32| json!({"item_id": id, "output_index": index, "content_index": number});
         let with = |number: u32, name: &str, value: Value| {
@@ -117,9 +123,10 @@ impl Message {
                 events.write("response.output_text.annotation.added", fields, out);
             }
             let mut fields = with(number, "text", text.as_str().into());
-            fields["logprobs"] = json!([]);
+            let logprobs = logprobs.into_list();
+            fields["logprobs"] = logprobs.clone();
             events.write("response.output_text.done", fields, out);
-            content.push((number, output::text(&text, &annotations)));
+            content.push((number, output::text(&text, &annotations, logprobs)));
         }
         if let Some(Growing { number, text }) = refusal {
             events.write("response.refusal.done", with(number, "refusal", text.as_str().into()), out);

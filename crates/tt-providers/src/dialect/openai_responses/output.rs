@@ -36,9 +36,9 @@ pub(super) fn message(id: &str, status: &str, content: Vec<Value>) -> Value {
     json!({"id": id, "type": "message", "status": status, "role": "assistant", "content": content})
 }
 
-/// A text within a message.
-pub(super) fn text(text: &str, annotations: &[Value]) -> Value {
-    json!({"type": "output_text", "text": text, "annotations": annotations, "logprobs": []})
+/// A text within a message. `logprobs` is the list of its log probabilities.
+pub(super) fn text(text: &str, annotations: &[Value], logprobs: Value) -> Value {
+    json!({"type": "output_text", "text": text, "annotations": annotations, "logprobs": logprobs})
 }
 
 /// A refusal within a message.

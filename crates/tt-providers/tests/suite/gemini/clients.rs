@@ -8,6 +8,7 @@ use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use tt_core::Dialect;
 use tt_core::call::conversation::{Conversation, Part, Role};
+use tt_core::call::field::Field;
 use tt_providers::codec::{Head, PublicError};
 use tt_providers::sse::Framer;
 use tt_providers::{ClientRequest, Exchange, Facts, Framing, RequestError, Target, codec};
@@ -279,8 +280,28 @@ fn a_fault_that_only_the_target_finds_is_named_where_the_client_wrote_it() {
     let request = read(PLAIN, file.to_string()).unwrap();
     let call = request.call().unwrap();
     assert_eq!(call.messages.iter().map(|message| message.role).collect::<Vec<_>>(), [Role::Tool, Role::User]);
-    let place = |message, part| request.field(&tt_core::call::field::Field::Part { message, part });
+    let place = |message, part| request.field(&Field::Part { message, part });
     assert_eq!((place(0, 0).as_str(), place(1, 0).as_str()), ("contents[0].parts[0]", "contents[0].parts[1]"));
+}
+
+#[test]
+fn the_schema_of_a_function_is_named_as_the_client_wrote_it() {
+    let schema = json!({"type": "object"});
+    let functions = json!([
+        {"name": "f", "parametersJsonSchema": schema},
+        {"name": "g", "parameters": schema},
+        {"name": "h", "parametersJsonSchema": null, "parameters": schema},
+        {"name": "i", "parameters_json_schema": schema},
+    ]);
+    let tools = json!([{"googleSearch": {}}, {"functionDeclarations": functions}]);
+    let request = request(&json!({"contents": [user("x")], "tools": tools}));
+    request.call().unwrap();
+    let names = (1..5).map(|tool| request.field(&Field::ToolParameters(tool)));
+    let place = |index: usize, name: &str| format!("tools[1].functionDeclarations[{index}].{name}");
+    let schemas = ["parametersJsonSchema", "parameters", "parameters", "parametersJsonSchema"];
+    let expected = schemas.iter().enumerate().map(|(index, name)| place(index, name));
+    assert_eq!(names.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    assert_eq!(request.field(&Field::HostedTool(0)), "tools[0]");
 }
 
 #[test]

@@ -16,11 +16,12 @@ use tt_core::call::conversation::{
 
 use self::turn::Turn;
 use super::config::detail;
+use crate::dialect::compact::compact;
 use crate::dialect::gemini::call_ids::Calls;
 use crate::dialect::gemini::carried;
 use crate::dialect::gemini::contents::is_no_signature;
 use crate::dialect::gemini::node::Node;
-use crate::dialect::gemini::parts::{compact, drawn, origin};
+use crate::dialect::gemini::parts::{drawn, origin};
 use crate::dialect::gemini::places::{MessagePlace, PartPlace};
 use crate::dialect::media_type::by_extension;
 use crate::dialect::object::Path;

@@ -9,6 +9,7 @@ use tt_core::call::extra::Extra;
 use super::left_over::keep;
 use super::lowered::lowered;
 use crate::dialect::gemini::node::Node;
+use crate::dialect::gemini::places::ToolPlace;
 use crate::dialect::unread::Unread;
 use crate::error::RequestError;
 use crate::json;
@@ -20,13 +21,16 @@ const FUNCTIONS: &str = "functionDeclarations";
 const DECLARED: [&str; 6] =
     ["name", "description", "parameters", "parametersJsonSchema", "response", "responseJsonSchema"];
 
+/// The fields for the schema of a function's parameters: one for JSON Schema, one for Gemini's own words.
+const PARAMETERS: [&str; 2] = ["parametersJsonSchema", "parameters"];
+
 /// The most hosted tools of a request. Gemini has about ten.
 const MOST_HOSTED: usize = 16;
 
 /// Decodes `tools`, and notes the place of each.
 pub(super) fn tools(
     body: &Node<'_, '_>,
-    places: &mut Vec<(usize, Option<usize>)>,
+    places: &mut Vec<ToolPlace>,
     unread: &mut Unread,
 ) -> Result<Vec<Tool>, RequestError> {
     let (entries, path) = (body.objects("tools")?, body.at("tools"));
@@ -40,7 +44,8 @@ pub(super) fn tools(
             let declaration = Node::of(function_raw, path.index(j))?;
             declaration.others(&DECLARED).for_each(|(name, _)| unread.field(&declaration.at(name)));
             tools.push(Tool::Function(function(&declaration)?));
-            places.push((i, Some(j)));
+            let schema = if declaration.raw(PARAMETERS[0])?.is_some() { PARAMETERS[0] } else { PARAMETERS[1] };
+            places.push(ToolPlace::Function { entry: i, index: j, schema });
         }
         for (kind, value) in entry.others(&[FUNCTIONS]) {
             hosted += 1;
@@ -48,7 +53,7 @@ pub(super) fn tools(
                 return Err(entry.path.malformed(format!("there are more than {MOST_HOSTED} hosted tools")));
             }
             tools.push(Tool::Hosted(hosted_tool(kind, value)));
-            places.push((i, None));
+            places.push(ToolPlace::Hosted { entry: i });
         }
     }
     Ok(tools)
@@ -68,7 +73,7 @@ fn function(function: &Node<'_, '_>) -> Result<Function, RequestError> {
     Ok(Function {
         name,
         description: function.string("description")?,
-        parameters: schema(function, "parametersJsonSchema", "parameters")?,
+        parameters: schema(function, PARAMETERS[0], PARAMETERS[1])?,
         response: schema(function, "responseJsonSchema", "response")?,
         ..Function::default()
     })

@@ -3,6 +3,9 @@
 //! Source: [Supported schemas](https://platform.openai.com/docs/guides/structured-outputs#supported-schemas).
 
 use serde_json::{Map, Value};
+use tt_core::call::field::Field;
+
+use crate::notes::Notes;
 
 /// Keywords that a strict schema may not have.
 const REFUSED: [&str; 21] = [
@@ -33,12 +36,27 @@ const REFUSED: [&str; 21] = [
 const OBJECTS: [&str; 3] = ["properties", "$defs", "definitions"];
 
 /// The reason in the note where `strict` is left out.
-pub(super) const OPEN: &str =
-    "kept as a hint: OpenAI enforces a schema only if its objects are closed and all fields required";
+const OPEN: &str = "kept as a hint: OpenAI enforces a schema only if its objects are closed and all fields required";
+
+/// The value of `strict` for `schema`: left out where the client of another dialect asks for it, and OpenAI would refuse
+/// the schema; `field` is noted then. `own` is true for a client of OpenAI's dialects.
+pub(super) fn held(
+    strict: Option<bool>,
+    schema: Option<&Value>,
+    own: bool,
+    field: Field,
+    notes: &mut Notes,
+) -> Option<bool> {
+    if own || strict != Some(true) || schema.is_some_and(fits) {
+        return strict;
+    }
+    notes.changed(field, OPEN);
+    None
+}
 
 /// True if OpenAI takes `schema` with `strict: true`: its root is an object, all objects are closed, and all their fields
 /// are required.
-pub(super) fn fits(schema: &Value) -> bool {
+fn fits(schema: &Value) -> bool {
     let root = schema.as_object().filter(|root| !root.contains_key("anyOf"));
     root.is_some_and(|root| names(root, "object") && inner(schema))
 }

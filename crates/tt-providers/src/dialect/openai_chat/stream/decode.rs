@@ -16,6 +16,7 @@ use super::super::wire::{self, Call, Chunk, Function};
 use super::super::{citation, field};
 use crate::codec::{StreamDecoder, Undo};
 use crate::dialect::anthropic_fields::thinking_block;
+use crate::dialect::compact::compact;
 use crate::dialect::held::{Held, MOST_BLOCKS};
 use crate::dialect::object::{Object, Path};
 use crate::dialect::openai_error as error;
@@ -58,6 +59,14 @@ enum CallName {
     Index(u32),
     /// The id, for hosts that give no index: a new id begins a new call.
     Id(String),
+}
+
+/// The text of a chunk, beside what its delta holds in a string.
+struct Content {
+    /// The parts of a content that is a list.
+    list: Vec<Part>,
+    /// The log probabilities, the JSON text of a list.
+    logprobs: Option<String>,
 }
 
 /// A kind of block that later chunks may continue.
@@ -131,7 +140,8 @@ impl StreamDecoder for Decoder {
             }
             if let Some(delta) = &choice.delta {
                 let list = lists.get_mut(position).map(std::mem::take).unwrap_or_default();
-                state.delta(delta, list, &self.undo, &mut self.held, out)?;
+                let text = Content { list, logprobs: choice.logprobs_of_text().map(compact) };
+                state.delta(delta, text, &self.undo, &mut self.held, out)?;
             }
             let word = choice.finish_reason.as_str();
             if let Some(reason) = wire::finish(word) {
@@ -170,7 +180,7 @@ impl ChoiceState {
     fn delta(
         &mut self,
         delta: &wire::Delta<'_>,
-        content_list: Vec<Part>,
+        Content { list, mut logprobs }: Content,
         undo: &Undo,
         held: &mut Held,
         out: &mut Vec<Event>,
@@ -181,9 +191,9 @@ impl ChoiceState {
         if let Some(blocks) = delta.thinking_blocks {
             self.thinking_blocks(blocks, out)?;
         }
-        for part in content_list {
+        for part in list {
             match part {
-                Part::Text(part) if !part.text.is_empty() => self.more(Kind::Text, Delta::Text(part.text), out),
+                Part::Text(part) if !part.text.is_empty() => self.more(Kind::Text, Delta::text(part.text), out),
                 Part::Thinking(part) if !part.text.is_empty() => {
                     self.more(Kind::Thinking, Delta::Thinking(part.text), out);
                 }
@@ -196,10 +206,14 @@ impl ChoiceState {
         };
         if let Some(signature) = signature(delta.extra_content) {
             // Signed text is a block of its own, since the signature covers no more than this text.
-            let signature = Some(signature);
-            self.whole(Part::Text(Text { text: content.unwrap_or_default(), signature, ..Text::default() }), out);
+            let (text, signature) = (content.unwrap_or_default(), Some(signature));
+            self.whole(Part::Text(Text { text, signature, ..Text::default() }), out);
         } else if let Some(text) = content {
-            self.more(Kind::Text, Delta::Text(text), out);
+            self.more(Kind::Text, Delta::Text { text, logprobs: logprobs.take() }, out);
+        }
+        // A token that is a part of a character has no text of its own. Those of calls and thinking belong to no text.
+        if logprobs.is_some() && !delta.has_more_than_text() {
+            self.more(Kind::Text, Delta::Text { text: String::new(), logprobs }, out);
         }
         if let Some(annotations) = delta.annotations {
             let annotations = json::value(annotations.get().as_bytes()).unwrap_or_default();

@@ -129,12 +129,33 @@ impl Encoder {
 
     /// Writes one chunk. `delta` writes the fields of its delta.
     fn chunk(&self, out: &mut BytesMut, choice: u32, finish: Option<&Finish>, delta: impl FnOnce(&mut BytesMut)) {
+        self.scored(out, choice, None, finish, delta);
+    }
+
+    /// As [`Encoder::chunk`], with the log probabilities of its text, the JSON text of a list.
+    fn scored(
+        &self,
+        out: &mut BytesMut,
+        choice: u32,
+        logprobs: Option<&str>,
+        finish: Option<&Finish>,
+        delta: impl FnOnce(&mut BytesMut),
+    ) {
         out.put_slice(self.head.as_bytes());
         out.put_slice(br#"{"index":"#);
         json::write(&choice, out);
         out.put_slice(br#","delta":{"#);
         delta(out);
-        out.put_slice(br#"},"logprobs":null,"finish_reason":"#);
+        out.put_slice(br#"},"logprobs":"#);
+        match logprobs {
+            Some(list) => {
+                out.put_slice(br#"{"content":"#);
+                out.put_slice(list.as_bytes());
+                out.put_slice(br#","refusal":null}"#);
+            }
+            None => out.put_slice(b"null"),
+        }
+        out.put_slice(br#","finish_reason":"#);
         json::write(&finish.map(|finish| self.options.finish(finish.reason)), out);
         if let Some(word) = finish.and_then(native) {
             out.put_slice(br#","native_finish_reason":"#);
@@ -214,7 +235,7 @@ impl Encoder {
         self.held.opened(kept);
         match head {
             Part::Text(head) => {
-                self.text(choice, &head.text, out);
+                self.text(choice, &head.text, None, out);
                 self.sign(choice, block, head.signature.as_ref());
             }
             Part::Image(image) => self.image(choice, image, out),
@@ -247,7 +268,7 @@ impl Encoder {
             return;
         }
         match delta {
-            Delta::Text(text) => self.text(choice, text, out),
+            Delta::Text { text, logprobs } => self.text(choice, text, logprobs.as_deref(), out),
             Delta::Refusal(text) => self.refusal(choice, text, out),
             Delta::Thinking(text) => self.thinking(choice, block, text, out),
             Delta::Summary { part, text } => {
@@ -282,8 +303,8 @@ impl Encoder {
         self.choices.get_mut(&choice)?.open.get_mut(&block)
     }
 
-    fn text(&mut self, choice: u32, text: &str, out: &mut BytesMut) {
-        if text.is_empty() {
+    fn text(&mut self, choice: u32, text: &str, logprobs: Option<&str>, out: &mut BytesMut) {
+        if text.is_empty() && logprobs.is_none() {
             return;
         }
         if let Some(state) = self.choices.get_mut(&choice) {
@@ -291,7 +312,7 @@ impl Encoder {
             state.text.0 += text.len() as u64;
             state.text.1 += text.chars().count() as u64;
         }
-        self.chunk(out, choice, None, |out| field(out, "content", text));
+        self.scored(out, choice, logprobs, None, |out| field(out, "content", text));
     }
 
     /// Keeps a signature of Google over an open text for the end of the choice.

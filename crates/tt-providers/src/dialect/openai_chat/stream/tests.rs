@@ -133,6 +133,42 @@ fn every_answer_has_exactly_one_finish_chunk_and_nothing_after_it() {
 }
 
 #[test]
+fn log_probabilities_stay_with_their_text_and_on_one_line() {
+    let entry = json!({"token": "a [\n]", "logprob": -0.5, "bytes": [97], "top_logprobs": []});
+    let chunk = json!({"id": "i", "model": "m", "choices": [{"index": 0, "delta": {"content": "a [\n]"},
+        "logprobs": {"content": [entry.clone()], "refusal": null}}]});
+    let (mut decoder, mut encoder) = (Decoder::new(Undo::default()), Encoder::new(options()));
+    let (mut events, mut out) = (Vec::new(), BytesMut::new());
+    decoder.data(&serde_json::to_vec_pretty(&chunk).unwrap(), &mut events).unwrap();
+    events.iter().for_each(|event| encoder.event(event, &mut out));
+    let text = String::from_utf8(out.to_vec()).unwrap();
+    let lines: Vec<&str> = text.split_terminator("\n\n").collect();
+    assert!(lines.len() == 2 && lines.iter().all(|line| !line.contains('\n')), "{text}");
+    let last: Value = serde_json::from_str(lines[1].strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!(last["choices"][0]["logprobs"], json!({"content": [entry], "refusal": null}));
+}
+
+#[test]
+fn log_probabilities_of_calls_and_of_another_form_belong_to_no_text() {
+    let call = json!([{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]);
+    let list = json!({"content": [{"token": "{}", "logprob": -1}]});
+    for (delta, logprobs) in [
+        (json!({"tool_calls": call}), list.clone()),
+        (json!({"reasoning_content": "x"}), list.clone()),
+        (json!({"refusal": "x"}), list),
+        (json!({"content": "x"}), json!({"content": {"a": 1}})),
+        (json!({"content": "x"}), json!({"content": []})),
+        (json!({"content": "x"}), json!("text")),
+    ] {
+        let choice = json!({"index": 0, "delta": delta, "logprobs": logprobs});
+        let events = read(&[json!({"id": "i", "model": "m", "choices": [choice]})]);
+        let scored = |event: &Event| matches!(event, Event::Delta { delta: Delta::Text { logprobs: Some(_), .. }, .. });
+        assert!(!events.iter().any(scored), "{events:?}");
+        assert!(events.iter().any(Event::is_content), "{events:?}");
+    }
+}
+
+#[test]
 fn tool_calls_are_announced_then_filled() {
     let signed = ToolCall { signature: Some(gemini("sig")), ..call("a", "f", false) };
     // Both calls are open at once: a delta says which it belongs to.

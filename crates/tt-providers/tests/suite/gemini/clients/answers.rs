@@ -110,7 +110,9 @@ fn told(events: &[Event]) -> Said {
                 open.insert(*block, (call.name.clone(), call.arguments.clone()));
             }
             Event::BlockStart { choice: 0, head: Part::Text(head), .. } => text.push_str(&head.text),
-            Event::Delta { choice: 0, delta: Delta::Text(more) | Delta::Refusal(more), .. } => text.push_str(more),
+            Event::Delta { choice: 0, delta: Delta::Text { text: more, .. } | Delta::Refusal(more), .. } => {
+                text.push_str(more);
+            }
             Event::Delta { choice: 0, block, delta: Delta::Arguments(more) } => {
                 if let Some((_, arguments)) = open.get_mut(block) {
                     arguments.push_str(more);
