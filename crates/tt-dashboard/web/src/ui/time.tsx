@@ -1,0 +1,21 @@
+// Moments, in the viewer's zone, with UTC for those who point at them.
+
+import { dateTime } from "../lib/format";
+import { systemZone } from "../lib/time";
+
+const zone = systemZone();
+
+export function Time({ at, none = "–" }: { at: string | null; none?: string }) {
+  if (at === null) return <span class="muted">{none}</span>;
+  const moment = new Date(at);
+  return (
+    <time dateTime={at} title={`${dateTime(moment, "UTC")} UTC`}>
+      {dateTime(moment, zone)}
+    </time>
+  );
+}
+
+/** Names the zone of the times of a page. */
+export function ZoneNote() {
+  return <p class="muted small">Times are in {zone}. Point at one to see UTC.</p>;
+}
