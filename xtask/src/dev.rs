@@ -4,6 +4,7 @@
 mod account;
 mod providers;
 
+use std::ffi::OsString;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -79,11 +80,15 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the program on a free port, with a mock of every provider. Tests choose the mock's answers by the names of
-    /// models, so that no alias catches them all.
-    pub(crate) fn on_the_mock(binaries: &Path, data: &Path) -> Result<Self, String> {
+    /// Starts the program on a free port, with variables of its own and a mock of every provider. Tests choose the mock's
+    /// answers by the names of models, so that no alias catches them all.
+    pub(crate) fn on_the_mock(
+        binaries: &Path,
+        data: &Path,
+        variables: &[(&'static str, OsString)],
+    ) -> Result<Self, String> {
         let mut command = Command::new(binaries.join("tokentracer"));
-        command.env("PORT", "0").env("RUST_LOG", "error");
+        command.env("PORT", "0").env("RUST_LOG", "error").envs(variables.iter().cloned());
         let running = Self::start(command, binaries, data, &mock_keys(), |_| false)?;
         let server = Server::new(running.address());
         server.call("DELETE", "/manage/aliases/*", Some(running.api_key()), None)?.ok("delete the alias *")?;

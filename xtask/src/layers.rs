@@ -20,10 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tt-ratelimit", &["tt-core"]),
     ("tt-crypto", &["tt-core"]),
     ("tt-dashboard", &[]),
-    (
-        "tt-http",
-        &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-dashboard"],
-    ),
+    ("tt-http", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-dashboard"]),
     ("tokentracer", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-http"]),
     ("tt-testkit", &["tt-core"]),
     ("xtask", &[]),

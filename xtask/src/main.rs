@@ -5,6 +5,7 @@
 
 mod agents;
 mod bench;
+mod browser;
 mod check;
 mod containers;
 mod deny;
@@ -21,6 +22,7 @@ mod sdk;
 mod soak;
 mod test;
 mod threats;
+mod web;
 
 use std::process::ExitCode;
 
@@ -37,12 +39,15 @@ make <task>, or cargo xtask <task> [arguments]
   test-agents   coding agents at a task with tool calls, without a network but the loopback; installs them from npm and
                 PyPI below the build directory; claude-code, codex, gemini-cli, opencode, qwen-code, cline or aider runs
                 that one alone
-  check         formatting, lints, documentation, layers, threats and deny, as CI does
+  test-browser  the dashboard in the system's Chromium, with screenshots below the build directory; installs what drives it
+                from npm; names of files of bins/tokentracer/tests/browser run these alone
+  check         formatting, lints, documentation, layers, threats, deny and the dashboard, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
   layers        which crate may depend on which, and no circles of files; --circles lists those that there are
   threats       whether the tests exist that the threats in crates/README.md name
   deny          licences, banned crates, sources and advisories of all crates (deny.toml)
+  web           lint, test and build the dashboard into crates/tt-dashboard/dist; needs Node.js
   build         the release binary (the last link takes some minutes)
   deps          fetch crates, and install what the tests need where that is possible
   db-migrate    bring the configured database up to date (cargo xtask migrate)
@@ -85,6 +90,8 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "test-sdk" => sdk::test(rest),
         "test-agents" => agents::test(rest),
         agents::INSIDE => agents::inside(rest),
+        "test-browser" => browser::test(rest),
+        "web" => web::build(),
         "deps" => test::install(),
         "check" => check::all(),
         "fmt" => cargo(&["fmt", "--all"]),

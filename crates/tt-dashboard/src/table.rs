@@ -5,10 +5,10 @@ use crate::asset::{Asset, asset};
 /// Every file, with its content type and the hash of its bytes.
 #[rustfmt::skip]
 pub(crate) static ASSETS: &[Asset] = &[
+    asset!("assets/chart-BL_Yrw_F.js", "text/javascript; charset=utf-8", "5bb125641b07a4b64760"),
     asset!("assets/chart-CnsZ1jie.css", "text/css; charset=utf-8", "0fd9465202f6dfceac29"),
-    asset!("assets/chart-Dfn-MiSs.js", "text/javascript; charset=utf-8", "2a2249429f06937f27f6"),
-    asset!("assets/index-D6zpNBrV.js", "text/javascript; charset=utf-8", "4b8fa3f67042cc78fc7b"),
-    asset!("assets/index-DjLB8bS4.css", "text/css; charset=utf-8", "9b3002d73e88597886cc"),
+    asset!("assets/index-Cpv_v3lP.css", "text/css; charset=utf-8", "fa61e528f861068dd803"),
+    asset!("assets/index-CtnN0r7N.js", "text/javascript; charset=utf-8", "af6552fb36221b401c42"),
     asset!("favicon.svg", "image/svg+xml", "9ba1c5bff3c6a830ab84"),
-    asset!("index.html", "text/html; charset=utf-8", "e8f7aebd145b7a918e64"),
+    asset!("index.html", "text/html; charset=utf-8", "124123072775c3c98f59"),
 ];

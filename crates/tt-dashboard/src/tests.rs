@@ -26,7 +26,9 @@ fn every_page_is_the_one_program() {
 
 #[test]
 fn a_path_without_a_file_has_no_answer() {
-    for path in ["", "index.html.br", "/index.html.gz", "/assets/", "/assets/nothing.js", "/docs/x", "/dashboards", "//"] {
+    for path in
+        ["", "index.html.br", "/index.html.gz", "/assets/", "/assets/nothing.js", "/docs/x", "/dashboards", "//"]
+    {
         assert!(respond(path, None, None).is_none(), "{path}");
     }
 }
@@ -82,6 +84,8 @@ fn the_page_names_no_other_host_and_has_no_inline_script() {
     let page = get("/", "").into_body();
     let page = std::str::from_utf8(&page).unwrap();
     assert!(!page.contains("//"), "{page}");
-    assert!(page.matches("<script").count() == 1 && page.contains("<script type=\"module\" crossorigin src=\"/assets/"));
+    assert!(
+        page.matches("<script").count() == 1 && page.contains("<script type=\"module\" crossorigin src=\"/assets/")
+    );
     assert!(!page.contains("style="), "{page}");
 }

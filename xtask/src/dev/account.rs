@@ -69,7 +69,8 @@ impl Account {
             "
 TokenTracer is ready at http://{address}
 
-  sign-in     {EMAIL} / {password}   (POST /auth/login)
+  dashboard   http://{address}/dashboard
+  sign-in     {EMAIL} / {password}
   API key     {api_key}
   models      {aliases}
   data        {}

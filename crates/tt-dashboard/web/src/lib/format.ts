@@ -50,6 +50,11 @@ export function dateTime(at: Date, zone: string): string {
   }).format(at);
 }
 
+/** `23 Nov 2026, 14:05` in a zone. */
+export function dayAndTime(at: Date, zone: string): string {
+  return dateTime(at, zone).slice(0, -":00".length);
+}
+
 /** `23 Nov` of the day of a zone. */
 export function dayName(at: Date, zone: string): string {
   return new Intl.DateTimeFormat("en-GB", { timeZone: zone, day: "numeric", month: "short" }).format(at);

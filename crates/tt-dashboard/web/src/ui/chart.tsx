@@ -91,6 +91,7 @@ function options(
         ...axis,
         grid: { show: false },
         ticks: { show: false },
+        size: 28,
         splits: () => splits(points.length, element.clientWidth),
         values: (_, at) => at.map((index) => points[index]?.name ?? ""),
       },
@@ -98,15 +99,16 @@ function options(
     ],
     series: [
       {},
-      { fill: colour("--bar"), stroke: "transparent", width: 0, ...(bars && { paths: bars }) },
+      { fill: colour("--bar"), stroke: "transparent", width: 0, points: { show: false }, ...(bars && { paths: bars }) },
       {
         fill: colour("--bar-unfinished"),
         stroke: colour("--bar"),
         dash: [4, 3],
         width: 1,
+        points: { show: false },
         ...(bars && { paths: bars }),
       },
-      { stroke: colour("--line-before"), width: 1.5, dash: [5, 4], points: { show: points.length < 3 } },
+      { stroke: colour("--line-before"), width: 1.5, dash: [5, 4], points: { show: false } },
     ],
     hooks: { setCursor: [(plot) => onPoint(plot.cursor.idx ?? null)] },
   };

@@ -41,6 +41,9 @@ interface TableProps<Row> {
   most?: number;
 }
 
+/** Longer texts may break at any place. */
+const LONG = 40;
+
 interface Order {
   column: number;
   isDescending: boolean;
@@ -155,7 +158,8 @@ function Value<Row>(props: { column: Column<Row>; of: string | number | Nano | n
   if (value === null && props.column.kind === "money") return <Money amount={null} />;
   if (value === null) return <span class="muted">–</span>;
   if (typeof value === "number") return <>{count(value)}</>;
-  return props.column.kind === "time" ? <Time at={value} /> : <>{value}</>;
+  if (props.column.kind === "time") return <Time at={value} />;
+  return value.length > LONG ? <span class="long-text">{value}</span> : <>{value}</>;
 }
 
 /** The decimal places that show every amount of a column exactly. */

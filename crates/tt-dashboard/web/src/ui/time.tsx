@@ -1,16 +1,23 @@
 // Moments, in the viewer's zone, with UTC for those who point at them.
 
-import { dateTime } from "../lib/format";
+import { dateTime, dayAndTime } from "../lib/format";
 import { systemZone } from "../lib/time";
 
 const zone = systemZone();
 
-export function Time({ at, none = "–" }: { at: string | null; none?: string }) {
+interface TimeProps {
+  at: string | null;
+  /** The words where there is no time. */
+  none?: string;
+  withSeconds?: boolean;
+}
+
+export function Time({ at, none = "–", withSeconds = false }: TimeProps) {
   if (at === null) return <span class="muted">{none}</span>;
   const moment = new Date(at);
   return (
     <time dateTime={at} title={`${dateTime(moment, "UTC")} UTC`}>
-      {dateTime(moment, zone)}
+      {withSeconds ? dateTime(moment, zone) : dayAndTime(moment, zone)}
     </time>
   );
 }

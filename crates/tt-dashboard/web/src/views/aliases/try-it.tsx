@@ -37,7 +37,7 @@ export function TryIt({ all }: { all: readonly Alias[] }) {
           onValue={setModel}
         />
         <TextField
-          label="Longest answer, in tokens (optional)"
+          label="Longest answer (tokens)"
           type="number"
           min={1}
           value={maxTokens}

@@ -14,7 +14,7 @@ import { ShareBar } from "../../ui/share-bar";
 import { Table, type Column } from "../../ui/table";
 import { Choices } from "../../ui/tabs";
 import type { OverviewData } from "./data";
-import { valueName } from "./names";
+import { valueName } from "../../lib/names";
 
 const SHOWN = ["alias", "model", "provider", "api_key", "client", "session"] as const;
 const MOST_ROWS = 20;
@@ -96,13 +96,13 @@ function columns(data: OverviewData, dimension: Dimension): Column<Group>[] {
       cell: (group) => <KeepTo dimension={dimension} value={group.key[0] ?? null} keys={data.keys} />,
       total: "Total",
     },
+    { kind: "money", title: "Spend", value: (group) => group.sums.cost_usd, total: total.cost_usd },
     {
       kind: "text",
       title: "Share of spend",
       value: (group) => percentage(share(group.sums.cost_usd ?? 0n, whole)),
       cell: (group) => <ShareBar part={share(group.sums.cost_usd ?? 0n, whole)} />,
     },
-    { kind: "money", title: "Spend", value: (group) => group.sums.cost_usd, total: total.cost_usd },
     { kind: "money", title: "Saved", value: (group) => group.sums.saved_usd, total: total.saved_usd },
     { kind: "number", title: "Requests", value: (group) => group.sums.requests, total: total.requests },
     { kind: "number", title: "Input", value: (group) => group.sums.input_tokens, total: total.input_tokens },

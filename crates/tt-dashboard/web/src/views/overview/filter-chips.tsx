@@ -2,7 +2,7 @@ import type { Exact } from "../../api/exact";
 import type { ApiKey } from "../../api/types";
 import { dimensionTitle, type Filters } from "../../lib/usage";
 import { setQuery } from "../../state/router";
-import { valueName } from "./names";
+import { valueName } from "../../lib/names";
 
 /** The filters in force, each with a button that takes it away. */
 export function FilterChips({ filters, keys }: { filters: Filters; keys: readonly Exact<ApiKey>[] }) {

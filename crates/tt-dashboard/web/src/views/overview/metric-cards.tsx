@@ -43,5 +43,5 @@ function comparison(metric: Metric, data: OverviewData): string {
   const before = metric.total(data.before);
   if (before === null) return "nothing before";
   const ratio = change(asDecimal(before), asDecimal(metric.total(data.now)));
-  return ratio === null ? "none before" : `${ratio} · before ${metric.format(asDecimal(before))}`;
+  return ratio === null ? "none before" : `${ratio} from ${metric.format(asDecimal(before))}`;
 }

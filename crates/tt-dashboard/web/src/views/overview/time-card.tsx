@@ -1,5 +1,5 @@
 import { useMemo, useState } from "preact/hooks";
-import { count, dateTime } from "../../lib/format";
+import { count, dayAndTime } from "../../lib/format";
 import type { Range } from "../../lib/range";
 import { LazyChart } from "../../ui/lazy-chart";
 import { Card } from "../../ui/page";
@@ -22,7 +22,7 @@ export function TimeCard({ metric, data, range }: { metric: Metric; data: Overvi
       note={
         isSample
           ? `median of the newest ${count(SAMPLE)} requests of each period`
-          : `before: until ${dateTime(new Date(data.spanBefore.to), range.zone).slice(0, -3)}`
+          : `before: until ${dayAndTime(new Date(data.spanBefore.to), range.zone)}`
       }
       actions={
         <Choices<Form>

@@ -6,7 +6,7 @@ import { useResource } from "../../state/resource";
 import { Button } from "../../ui/button";
 import { SelectField, TextField } from "../../ui/field";
 import { Loaded } from "../../ui/loaded";
-import { Empty, Page } from "../../ui/page";
+import { Card, Empty, Page } from "../../ui/page";
 import { RangePicker } from "../../ui/range-picker";
 import { ZoneNote } from "../../ui/time";
 import { requestHref } from "./href";
@@ -33,7 +33,9 @@ export function Log() {
             </Empty>
           ) : (
             <>
-              <LogTable rows={data} caption="Requests, the newest first" />
+              <Card title="The newest first">
+                <LogTable rows={data} caption="Requests, the newest first" />
+              </Card>
               <Pager next={next} />
               <ZoneNote />
             </>

@@ -1,11 +1,12 @@
 // Everything that is recorded of one request.
 
 import { Fragment, type ComponentChildren } from "preact";
-import { ledger } from "../../api/calls";
+import { apiKeys, ledger } from "../../api/calls";
 import type { Exact } from "../../api/exact";
 import { formatJson } from "../../api/json";
-import type { LogDetail, Note } from "../../api/types";
+import type { ApiKey, LogDetail, Note } from "../../api/types";
 import { duration } from "../../lib/format";
+import { keyName } from "../../lib/names";
 import { useResource } from "../../state/resource";
 import { Chain } from "../../ui/chain";
 import { Code } from "../../ui/copy";
@@ -23,13 +24,14 @@ type Detail = Exact<LogDetail>;
 
 export function RequestPage({ id }: { id: string }) {
   const resource = useResource(id, (signal) => ledger.request(id, signal));
+  const keys = useResource("keys", apiKeys.list).data ?? [];
   return (
     <Page title="Request" lead={<code class="break">{id}</code>} actions={<a class="button" href="/dashboard/requests">All requests</a>}>
       <Loaded resource={resource} what="the request">
         {(request) => (
           <>
             <div class="columns">
-              <Facts request={request} />
+              <Facts request={request} keys={keys} />
               <RouteCard request={request} />
             </div>
             <Attempts request={request} />
@@ -44,17 +46,17 @@ export function RequestPage({ id }: { id: string }) {
   );
 }
 
-function Facts({ request }: { request: Detail }) {
+function Facts({ request, keys }: { request: Detail; keys: readonly Exact<ApiKey>[] }) {
   const latency = duration(request.latency_ms);
   const facts: [string, ComponentChildren][] = [
-    ["Arrived", <Time at={request.created_at} />],
+    ["Arrived", <Time at={request.created_at} withSeconds />],
     ["Outcome", <StatusBadge row={request} />],
     ["Cost", <Amount amount={request.cost_usd} testId="request-cost" />],
     ["Saved", <Amount amount={request.saved_usd} />],
     ["Model", request.model === null ? "–" : `${request.provider ?? ""}/${request.model}`],
     ["Time taken", request.first_token_ms === null ? latency : `${latency}, first token after ${duration(request.first_token_ms)}`],
     ["Asked as", `${request.dialect}${request.stream ? ", streamed" : ""}`],
-    ["API key", request.api_key_id === null ? "a session" : `key ${request.api_key_id}`],
+    ["API key", keyName(request.api_key_id === null ? null : String(request.api_key_id), keys)],
     ["Client", request.client ?? "–"],
     ["Session", request.session === null ? "–" : <a href={`/dashboard/sessions/${encodeURIComponent(request.session)}`}>{request.session}</a>],
     ["Agent", request.agent ?? "–"],

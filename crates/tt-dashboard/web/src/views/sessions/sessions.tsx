@@ -5,7 +5,7 @@ import { total, type Group } from "../../lib/usage";
 import { place } from "../../state/router";
 import { useResource } from "../../state/resource";
 import { Loaded } from "../../ui/loaded";
-import { Empty, Page } from "../../ui/page";
+import { Card, Empty, Page } from "../../ui/page";
 import { RangePicker } from "../../ui/range-picker";
 import { Table } from "../../ui/table";
 import { loadSessions } from "./data";
@@ -30,7 +30,9 @@ function SessionList() {
               <code>x-tokentracer-session</code>. The <a href="/docs">guide</a> shows how to set agents up.
             </Empty>
           ) : (
-            <SessionTable groups={groups} />
+            <Card title="The dearest first">
+              <SessionTable groups={groups} />
+            </Card>
           )
         }
       </Loaded>
