@@ -18,7 +18,7 @@ test("hostile texts are texts", async (t) => {
   const { id } = await chat(apiKey, "hostile", { tags: `${encodeTag(TAG)}=${encodeTag(TAG)}`, session: "</td><script>", text: MARKUP });
   await chat(apiKey, "=cmd()<u>");
 
-  const page = await openAs(t, token, "/dashboard");
+  const page = await openAs(t, token, "/dashboard", { expected: [400, 404] });
   for (const path of [
     "/dashboard?by=model",
     "/dashboard?by=api_key",

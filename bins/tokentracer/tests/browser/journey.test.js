@@ -86,6 +86,7 @@ test("objects are edited, replaced and deleted, and deleting asks first", async 
 
   await goto(page, "/dashboard/aliases");
   await page.getByTestId("alias-delete").click();
+  await page.getByTestId("confirm").waitFor();
   await page.keyboard.press("Escape");
   assert.equal(await page.getByTestId("alias-row").count(), 1, "Escape deletes nothing");
   await page.getByTestId("alias-delete").click();
@@ -147,7 +148,6 @@ test("the keyboard alone is enough", async (t) => {
   await tabTo("confirm");
   await page.keyboard.press("Enter");
   await page.getByText("No alias is set up yet.").waitFor();
-  await page.keyboard.press("Shift+Tab");
 });
 
 test("the session outlives a reload and no other tab, and its end leads back to the form", async (t) => {

@@ -17,11 +17,17 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   const id = useId();
   useEffect(() => {
     const dialog = element.current;
-    dialog?.showModal();
-    return () => dialog?.close();
+    if (dialog === null) return undefined;
+    dialog.addEventListener("close", onClose);
+    dialog.showModal();
+    return () => {
+      // It gives the focus back. The event comes later, when another dialog may be open.
+      dialog.removeEventListener("close", onClose);
+      dialog.close();
+    };
   }, []);
   return (
-    <dialog ref={element} aria-labelledby={id} onClose={onClose}>
+    <dialog ref={element} aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
       {children}
     </dialog>
