@@ -7,6 +7,7 @@ mod agents;
 mod bench;
 mod browser;
 mod check;
+mod clock;
 mod containers;
 mod deny;
 mod dev;
@@ -31,7 +32,8 @@ use run::{Outcome, cargo};
 const HELP: &str = "\
 make <task>, or cargo xtask <task> [arguments]
 
-  run           build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
+  run           build, start on a database of its own, print the dashboard's address with a sign-in, an API key and a curl line
+                (cargo xtask dev); --demo with requests of two months on a mock, made anew each time
   test          all tests, on a PostgreSQL and Redis started for them (the black-box ones on SQLite, then on
                 both with two processes); arguments go to cargo test, and then these run once
   test-sdk      the SDKs of OpenAI, Anthropic, Google and the ai package as clients; installs them from PyPI and npm
@@ -83,7 +85,7 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
             println!("{HELP}");
             Ok(())
         }
-        "dev" => dev::build_and_serve(),
+        "dev" => dev::build_and_serve(rest),
         dev::SERVE => dev::serve(rest),
         "migrate" => dev::migrate(rest),
         "test" => test::run(rest),

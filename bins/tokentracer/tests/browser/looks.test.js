@@ -4,10 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import axe from "axe-core";
 import { goto, NARROW, openAs, open, settled, VIEWS, WIDE } from "./browser.js";
-import { json, prepared, signIn } from "./server.js";
+import { json, prepared, signIn, signInAsAdmin } from "./server.js";
 
-const { admin, empty } = prepared();
-const tokens = { full: await signIn(admin), empty: await signIn(empty) };
+const tokens = { full: await signInAsAdmin(), empty: await signIn(prepared().empty) };
 const { data: rows } = await json("GET", "/manage/logs?limit=500&alias=flaky", { token: tokens.full });
 const [{ session } = {}] = await json("GET", "/manage/usage?group_by=session", { token: tokens.full }).then((groups) =>
   groups.filter((group) => group.session !== null),

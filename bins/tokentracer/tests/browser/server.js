@@ -1,7 +1,7 @@
 // The server under test, as its API shows it.
 
 import { execFile } from "node:child_process";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 
 export const URL = process.env.TOKENTRACER_URL;
@@ -40,8 +40,8 @@ export async function newUser(name = "user") {
   return { email, token: await signIn(email) };
 }
 
-export async function signIn(email) {
-  const { token } = await json("POST", "/auth/login", { body: { email, password: PASSWORD } });
+export async function signIn(email, password = PASSWORD) {
+  const { token } = await json("POST", "/auth/login", { body: { email, password } });
   return token;
 }
 
@@ -82,15 +82,9 @@ export async function chat(token, model, { words = 3, stream = false, tags, agen
   return { status: response.status, id: response.headers.get("x-request-id") };
 }
 
-const clock = process.env.TOKENTRACER_CLOCK;
-
-/** True if the clock of the server can be set. */
-export const hasClock = clock !== undefined;
-
-/** Sets the clock of the server so many seconds ahead of the real one. The file is replaced as a whole. */
-export function setClock(seconds) {
-  writeFileSync(`${clock}.new`, String(Math.round(seconds)));
-  renameSync(`${clock}.new`, clock);
+/** A session of the account with many requests, which is an administrator's. */
+export function signInAsAdmin() {
+  return signIn(process.env.TOKENTRACER_EMAIL, process.env.TOKENTRACER_PASSWORD);
 }
 
 /** What `prepare.js` has made. */

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { exactValue, goto, openAs } from "./browser.js";
-import { call, json, prepared, signIn } from "./server.js";
+import { call, json, signInAsAdmin } from "./server.js";
 
 const seed = Number(process.env.TT_BROWSER_SEED ?? 20_261_123);
 console.log(`TT_BROWSER_SEED=${seed}`);
@@ -17,7 +17,7 @@ const DIMENSIONS = ["alias", "model", "provider", "api_key", "client", "session"
 const ROUNDS = 25;
 const DAY = 86_400_000;
 
-const token = await signIn(prepared().admin);
+const token = await signInAsAdmin();
 
 /** Nano-dollars of a decimal text. */
 function nano(text) {
