@@ -58,7 +58,7 @@ pub(crate) fn fill(server: &Server, account: &Account, clock: &Clock) -> Outcome
     for day in (0..DAYS).rev() {
         clock.set(-day * DAY_SECONDS - chance.below(3 * 3600))?;
         // More in the middle of the week, and more from week to week.
-        let turns = 3 + chance.below(5) + (DAYS - day) / 12 + if day % 7 < 2 { 0 } else { 4 };
+        let turns = 4 + chance.below(9) + (DAYS - day) / 5 + if day % 7 < 2 { 0 } else { 8 };
         for _ in 0..turns {
             ask(server, &keys, &mut chance, day)?;
         }
@@ -106,7 +106,7 @@ fn ask(server: &Server, keys: &[(&'static str, String)], chance: &mut Chance, da
     let (agent, name, models) = *chance.pick(&CLIENTS);
     let key = keys.iter().find(|(known, _)| *known == name).map_or("", |(_, key)| key);
     // Most are short, and a few are long.
-    let words = 20 + chance.below(21).pow(3);
+    let words = 20 + chance.below(24).pow(3);
     let prompt = (0..words).map(|word| format!("word{}", word % 50)).collect::<Vec<_>>().join(" ");
     let body = json!({
         "model": chance.pick(models),

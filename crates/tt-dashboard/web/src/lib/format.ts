@@ -37,22 +37,30 @@ export function change(before: number, after: number): string | null {
   return ratio > 0 ? `+${text}` : ratio < 0 ? `−${text}` : "±0%";
 }
 
+const FULL: Intl.DateTimeFormatOptions = {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+};
+
 /** `23 Nov 2026, 14:05:09` in a zone. */
 export function dateTime(at: Date, zone: string): string {
-  return new Intl.DateTimeFormat("en-GB", {
-    timeZone: zone,
-    day: "numeric",
-    month: "short",
-    year: "numeric",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-  }).format(at);
+  return new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...FULL }).format(at);
 }
 
-/** `23 Nov 2026, 14:05` in a zone. */
-export function dayAndTime(at: Date, zone: string): string {
-  return dateTime(at, zone).slice(0, -":00".length);
+/** `23 Nov, 14:05` in a zone, with the year where it is not that of `now`. */
+export function shortDateTime(at: Date, zone: string, now: Date, withSeconds = false): string {
+  const { second, year, ...options } = FULL;
+  const isThisYear = yearOf(at, zone) === yearOf(now, zone);
+  const parts = { ...options, ...(withSeconds && { second }), ...(!isThisYear && { year }) };
+  return new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...parts }).format(at);
+}
+
+function yearOf(at: Date, zone: string): string {
+  return new Intl.DateTimeFormat("en-GB", { timeZone: zone, year: "numeric" }).format(at);
 }
 
 /** `23 Nov` of the day of a zone. */

@@ -1,6 +1,6 @@
 // Moments, in the viewer's zone, with UTC for those who point at them.
 
-import { dateTime, dayAndTime } from "../lib/format";
+import { dateTime, shortDateTime } from "../lib/format";
 import { systemZone } from "../lib/time";
 
 const zone = systemZone();
@@ -17,7 +17,7 @@ export function Time({ at, none = "–", withSeconds = false }: TimeProps) {
   const moment = new Date(at);
   return (
     <time dateTime={at} title={`${dateTime(moment, "UTC")} UTC`}>
-      {withSeconds ? dateTime(moment, zone) : dayAndTime(moment, zone)}
+      {shortDateTime(moment, zone, new Date(), withSeconds)}
     </time>
   );
 }

@@ -23,8 +23,18 @@ export function KeyTable({ keys, onOpen }: KeyTableProps) {
       rowKey={(key) => key.id}
       rowTestId="key-row"
       columns={[
-        { kind: "text", title: "Name", value: (key) => key.name },
-        { kind: "text", title: "Begins with", value: (key) => key.prefix, cell: (key) => <code>{key.prefix}…</code> },
+        {
+          kind: "text",
+          title: "Name",
+          value: (key) => key.name,
+          cell: (key) => (
+            <>
+              {key.name ?? <span class="muted">no name</span>}
+              <br />
+              <code class="muted">{key.prefix}…</code>
+            </>
+          ),
+        },
         { kind: "text", title: "May", value: mayText },
         { kind: "text", title: "Limits", value: limitText },
         { kind: "time", title: "Made", value: (key) => key.created_at },

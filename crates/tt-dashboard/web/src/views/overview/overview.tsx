@@ -5,11 +5,12 @@ import { rangeOf } from "../../lib/range";
 import { place } from "../../state/router";
 import { useResource } from "../../state/resource";
 import { Loaded } from "../../ui/loaded";
-import { Empty, Page } from "../../ui/page";
+import { Page } from "../../ui/page";
 import { RangePicker } from "../../ui/range-picker";
 import { Beside } from "./beside";
 import { Breakdown } from "./breakdown";
 import { loadOverview, type OverviewData } from "./data";
+import { FirstSteps } from "./first-steps";
 import { FilterChips } from "./filter-chips";
 import { MetricCards } from "./metric-cards";
 import { METRICS } from "./metrics";
@@ -48,14 +49,4 @@ export function Overview() {
 
 function isUnused(data: OverviewData): boolean {
   return data.now.total.requests === 0 && data.before.total.requests === 0 && data.gaps.open === 0;
-}
-
-function FirstSteps() {
-  return (
-    <Empty title="No request was made in this time.">
-      Choose another range, or begin: add a <a href="/dashboard/providers">provider key</a>, name a model by an{" "}
-      <a href="/dashboard/aliases">alias</a>, make an <a href="/dashboard/keys">API key</a>, and send a request as the{" "}
-      <a href="/docs">guide</a> shows.
-    </Empty>
-  );
 }

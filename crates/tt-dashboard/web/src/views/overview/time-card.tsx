@@ -1,5 +1,5 @@
 import { useMemo, useState } from "preact/hooks";
-import { count, dayAndTime } from "../../lib/format";
+import { count, shortDateTime } from "../../lib/format";
 import type { Range } from "../../lib/range";
 import { LazyChart } from "../../ui/lazy-chart";
 import { Card } from "../../ui/page";
@@ -22,7 +22,7 @@ export function TimeCard({ metric, data, range }: { metric: Metric; data: Overvi
       note={
         isSample
           ? `median of the newest ${count(SAMPLE)} requests of each period`
-          : `before: until ${dayAndTime(new Date(data.spanBefore.to), range.zone)}`
+          : `before: until ${shortDateTime(new Date(data.spanBefore.to), range.zone, new Date())}`
       }
       actions={
         <Choices<Form>

@@ -25,7 +25,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { kind: "number", title: "Input", value: (row) => row.input_tokens },
   { kind: "number", title: "Output", value: (row) => row.output_tokens },
   { kind: "money", title: "Cost", value: (row) => row.cost_usd },
-  { kind: "number", title: "Time taken", value: (row) => row.latency_ms, cell: (row) => duration(row.latency_ms) },
+  { kind: "number", title: "Took", value: (row) => row.latency_ms, cell: (row) => duration(row.latency_ms) },
   { kind: "text", title: "Client", value: (row) => row.client },
   { kind: "text", title: "Tags", value: (row) => tagText(row.tags) },
   { kind: "text", title: "Request id", value: (row) => row.request_id, cell: (row) => <code>…{row.request_id.slice(-8)}</code> },
