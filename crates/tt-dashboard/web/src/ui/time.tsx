@@ -6,23 +6,23 @@ import { systemZone } from "../lib/time";
 const zone = systemZone();
 
 interface TimeProps {
-    at: string | null;
-    /** The words where there is no time. */
-    none?: string;
-    withSeconds?: boolean;
+  at: string | null;
+  /** The words where there is no time. */
+  none?: string;
+  withSeconds?: boolean;
 }
 
 export function Time({ at, none = "–", withSeconds = false }: TimeProps) {
-    if (at === null) return <span class="muted">{none}</span>;
-    const moment = new Date(at);
-    return (
-        <time dateTime={at} title={`${dateTime(moment, "UTC")} UTC`}>
-            {shortDateTime(moment, zone, new Date(), withSeconds)}
-        </time>
-    );
+  if (at === null) return <span class="muted">{none}</span>;
+  const moment = new Date(at);
+  return (
+    <time dateTime={at} title={`${dateTime(moment, "UTC")} UTC`}>
+      {shortDateTime(moment, zone, new Date(), withSeconds)}
+    </time>
+  );
 }
 
 /** Names the zone of the times of a page. */
 export function ZoneNote() {
-    return <p class="muted small">Times are in {zone}. Point at one to see UTC.</p>;
+  return <p class="muted small">Times are in {zone}. Point at one to see UTC.</p>;
 }
