@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a command line program")]
 
 mod agents;
+mod apt;
 mod bench;
 mod browser;
 mod check;

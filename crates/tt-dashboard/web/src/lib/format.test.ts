@@ -34,7 +34,8 @@ test("times have a year where it is not the present one, by the calendar of the 
   const at = new Date("2026-12-31T23:30:09Z");
   const now = new Date("2026-11-01T00:00:00Z");
   expect(shortDateTime(at, "UTC", now)).toBe("31 Dec, 23:30");
-  expect(shortDateTime(at, "Europe/Berlin", now, true)).toBe("1 Jan 2027, 00:30:09");
+  expect(shortDateTime(at, "Europe/Berlin", now, "second")).toBe("1 Jan 2027, 00:30:09");
+  expect(shortDateTime(at, "UTC", now, "day")).toBe("31 Dec");
   expect(dateTime(at, "UTC")).toBe("31 Dec 2026, 23:30:09");
 });
 

@@ -51,11 +51,19 @@ export function dateTime(at: Date, zone: string): string {
   return new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...FULL }).format(at);
 }
 
+/** What is told of a moment beside its day. */
+export type Precision = "day" | "minute" | "second";
+
 /** `23 Nov, 14:05` in a zone, with the year where it is not that of `now`. */
-export function shortDateTime(at: Date, zone: string, now: Date, withSeconds = false): string {
-  const { second, year, ...options } = FULL;
+export function shortDateTime(at: Date, zone: string, now: Date, precision: Precision = "minute"): string {
+  const { second, year, hour, minute, ...day } = FULL;
   const isThisYear = yearOf(at, zone) === yearOf(now, zone);
-  const parts = { ...options, ...(withSeconds && { second }), ...(!isThisYear && { year }) };
+  const parts = {
+    ...day,
+    ...(precision !== "day" && { hour, minute }),
+    ...(precision === "second" && { second }),
+    ...(!isThisYear && { year }),
+  };
   return new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...parts }).format(at);
 }
 

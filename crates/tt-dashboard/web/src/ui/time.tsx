@@ -1,6 +1,6 @@
 // Moments, in the viewer's zone, with UTC for those who point at them.
 
-import { dateTime, shortDateTime } from "../lib/format";
+import { dateTime, shortDateTime, type Precision } from "../lib/format";
 import { systemZone } from "../lib/time";
 
 const zone = systemZone();
@@ -9,15 +9,15 @@ interface TimeProps {
   at: string | null;
   /** The words where there is no time. */
   none?: string;
-  withSeconds?: boolean;
+  precision?: Precision;
 }
 
-export function Time({ at, none = "–", withSeconds = false }: TimeProps) {
+export function Time({ at, none = "–", precision = "minute" }: TimeProps) {
   if (at === null) return <span class="muted">{none}</span>;
   const moment = new Date(at);
   return (
     <time dateTime={at} title={`${dateTime(moment, "UTC")} UTC`}>
-      {shortDateTime(moment, zone, new Date(), withSeconds)}
+      {shortDateTime(moment, zone, new Date(), precision)}
     </time>
   );
 }

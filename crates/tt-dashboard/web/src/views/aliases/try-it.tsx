@@ -28,7 +28,7 @@ export function TryIt({ all }: { all: readonly Alias[] }) {
     <Card title="Try it" note="shows where a request would go, without sending it" testId="try-it">
       <form class="form" onSubmit={submission.onSubmit}>
         <TextField
-          label="Model that the client asks for"
+          label="Model asked for"
           required
           testId="try-model"
           value={model}

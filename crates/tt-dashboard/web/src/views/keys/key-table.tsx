@@ -37,7 +37,12 @@ export function KeyTable({ keys, onOpen }: KeyTableProps) {
         },
         { kind: "text", title: "May", value: mayText },
         { kind: "text", title: "Limits", value: limitText },
-        { kind: "time", title: "Made", value: (key) => key.created_at },
+        {
+          kind: "time",
+          title: "Made",
+          value: (key) => key.created_at,
+          cell: (key) => <Time at={key.created_at} precision="day" />,
+        },
         {
           kind: "time",
           title: "Last used",
@@ -79,7 +84,7 @@ function isOver(key: Key): boolean {
 function End({ of: key }: { of: Key }) {
   if (key.revoked_at !== null) return <Badge kind="bad">revoked</Badge>;
   if (isOver(key)) return <Badge kind="warning">ended</Badge>;
-  return <Time at={key.expires_at} none="never" />;
+  return <Time at={key.expires_at} none="never" precision="day" />;
 }
 
 function mayText(key: Key): string {

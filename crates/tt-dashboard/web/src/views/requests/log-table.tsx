@@ -15,7 +15,7 @@ const COLUMNS: readonly Column<Row>[] = [
     value: (row) => row.created_at,
     cell: (row) => (
       <a href={requestHref(row.request_id)} data-testid="log-link">
-        <Time at={row.created_at} withSeconds />
+        <Time at={row.created_at} precision="second" />
       </a>
     ),
   },

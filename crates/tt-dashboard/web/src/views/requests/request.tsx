@@ -57,7 +57,7 @@ export function RequestPage({ id }: { id: string }) {
 function Facts({ request, keys }: { request: Detail; keys: readonly Exact<ApiKey>[] }) {
   const latency = duration(request.latency_ms);
   const facts: [string, ComponentChildren][] = [
-    ["Arrived", <Time at={request.created_at} withSeconds />],
+    ["Arrived", <Time at={request.created_at} precision="second" />],
     ["Outcome", <StatusBadge row={request} />],
     ["Cost", <Amount amount={request.cost_usd} testId="request-cost" />],
     ["Saved", <Amount amount={request.saved_usd} />],

@@ -1,4 +1,4 @@
-import { count } from "../../lib/format";
+import { count, plural } from "../../lib/format";
 import { rangeOf } from "../../lib/range";
 import { tokensOf } from "../../lib/usage";
 import { place } from "../../state/router";
@@ -28,7 +28,7 @@ export function SessionPage({ session }: { session: string }) {
           ) : (
             <>
               <p>
-                <Amount amount={total.cost_usd} testId="session-cost" /> for {count(total.requests)} turns with{" "}
+                <Amount amount={total.cost_usd} testId="session-cost" /> for {plural(total.requests, "turn")} with{" "}
                 {count(tokensOf(total))} tokens
               </p>
               {!isComplete && (
