@@ -99,6 +99,25 @@ test("the narrowest window is 360 pixels", async (t) => {
   }
 });
 
+test("the overview with its chart is less than 100 KB of files", async (t) => {
+  const page = await openAs(t, tokens.full, "/dashboard");
+  await page.locator(".chart canvas").waitFor();
+  const sizes = await page.evaluate(() =>
+    performance
+      .getEntries()
+      .filter(
+        ({ entryType, initiatorType }) => ["navigation", "resource"].includes(entryType) && initiatorType !== "fetch",
+      )
+      .map(({ name, encodedBodySize, decodedBodySize }) => ({ name, encodedBodySize, decodedBodySize })),
+  );
+  const sent = sizes.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0);
+  assert.ok(sizes.length >= 5 && sent > 0 && sent < 100_000, JSON.stringify(sizes));
+  assert.ok(
+    sizes.some(({ encodedBodySize, decodedBodySize }) => encodedBodySize < decodedBodySize / 2),
+    "compressed",
+  );
+});
+
 test("signing in", async (t) => {
   const page = await open(t);
   await goto(page, "/dashboard");
