@@ -6,9 +6,10 @@ mod demo;
 mod providers;
 
 use std::ffi::OsString;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::clock::Clock;
@@ -89,10 +90,10 @@ pub(crate) fn serve(arguments: &[String]) -> Outcome {
 
 /// Serves a demonstration, whose data are made anew each time.
 fn serve_demo(binaries: &Path, settings: &Settings) -> Outcome {
-    let data = data_directory(settings)?;
-    let mut name = data.file_name().unwrap_or_default().to_owned();
+    let usual = settings.data_directory()?;
+    let mut name = usual.file_name().unwrap_or_default().to_owned();
     name.push("-demo");
-    let data = empty_directory(data.with_file_name(name))?;
+    let data = private_directory(&empty_directory(usual.with_file_name(name))?)?;
     let clock =
         Clock::build(&data.join("clock"))?.ok_or("the demonstration needs Linux, where the clock can be moved")?;
     let mut command = Command::new(binaries.join("tokentracer"));
@@ -189,8 +190,13 @@ pub(crate) fn migrate(arguments: &[String]) -> Outcome {
 }
 
 /// The data directory, made if need be, readable by its owner only.
-fn data_directory(settings: &Settings) -> Result<std::path::PathBuf, String> {
-    let data = settings.data_directory()?;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&data);
-    made.and_then(|()| data.canonicalize()).map_err(|error| format!("{}: {error}", data.display()))
+fn data_directory(settings: &Settings) -> Result<PathBuf, String> {
+    private_directory(&settings.data_directory()?)
+}
+
+/// The directory, made if need be, readable by its owner only.
+fn private_directory(directory: &Path) -> Result<PathBuf, String> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    let private = made.and_then(|()| fs::set_permissions(directory, Permissions::from_mode(0o700)));
+    private.and_then(|()| directory.canonicalize()).map_err(|error| format!("{}: {error}", directory.display()))
 }
