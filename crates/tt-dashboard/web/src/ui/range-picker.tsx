@@ -8,6 +8,9 @@ import { Choices } from "./tabs";
 
 const presets = Object.entries(PRESETS).map(([name, title]) => ({ name: name as Preset, title }));
 
+/** Another range begins with its first page. */
+const change = (changes: Record<string, string | null>) => setQuery({ ...changes, cursor: null });
+
 export function RangePicker({ range }: { range: Range }) {
   return (
     <div class="range">
@@ -15,7 +18,7 @@ export function RangePicker({ range }: { range: Range }) {
         label="Range"
         choices={presets}
         chosen={range.preset}
-        onChoose={(preset) => setQuery({ range: preset, from: null, to: null })}
+        onChoose={(preset) => change({ range: preset, from: null, to: null })}
       />
       <TextField
         label="From"
@@ -24,7 +27,7 @@ export function RangePicker({ range }: { range: Range }) {
         value={range.first}
         max={range.last}
         testId="range-from"
-        onValue={(from) => setQuery({ range: null, from, to: range.last })}
+        onValue={(from) => change({ range: null, from, to: range.last })}
       />
       <span aria-hidden="true">–</span>
       <TextField
@@ -34,14 +37,14 @@ export function RangePicker({ range }: { range: Range }) {
         value={range.last}
         min={range.first}
         testId="range-to"
-        onValue={(to) => setQuery({ range: null, from: range.first, to })}
+        onValue={(to) => change({ range: null, from: range.first, to })}
       />
       <SelectField
         label="Time zone of the days"
         hideLabel
         value={range.zone}
         options={zones(range.zone).map((zone) => ({ value: zone, text: zone }))}
-        onValue={(tz) => setQuery({ tz: tz === systemZone() ? null : tz })}
+        onValue={(tz) => change({ tz: tz === systemZone() ? null : tz })}
       />
     </div>
   );

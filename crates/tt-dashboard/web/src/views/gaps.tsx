@@ -12,7 +12,7 @@ import { Notice } from "../ui/notice";
 import { Card, Page } from "../ui/page";
 import { RangePicker } from "../ui/range-picker";
 import { Table, type Column } from "../ui/table";
-import { Time, ZoneNote } from "../ui/time";
+import { Time } from "../ui/time";
 import { requestHref } from "./requests/href";
 import { StatusBadge } from "./requests/status-badge";
 
@@ -50,7 +50,6 @@ export function GapsView() {
             {KINDS.map(({ name, title, why }) => (
               <GapList key={name} title={title} why={why} rows={gaps[name]} />
             ))}
-            <ZoneNote />
           </>
         )}
       </Loaded>

@@ -8,6 +8,7 @@ import { navigate, place } from "../state/router";
 import { me, signedOut } from "../state/session";
 import { Button } from "../ui/button";
 import { ThemeButton } from "../ui/theme-button";
+import { ZoneNote } from "../ui/time";
 import { VIEWS, type View } from "./table";
 
 const GROUPS = ["Usage", "Set-up", "Control", "Administration"] as const;
@@ -48,6 +49,7 @@ export function Shell({ current, children }: { current: View; children: Componen
         </div>
         <main id="main" tabIndex={-1}>
           {children}
+          <ZoneNote />
         </main>
       </div>
     </>

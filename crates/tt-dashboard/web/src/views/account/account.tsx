@@ -15,7 +15,6 @@ import { Loaded } from "../../ui/loaded";
 import { ProblemNotice } from "../../ui/notice";
 import { Card, Page } from "../../ui/page";
 import { Table } from "../../ui/table";
-import { ZoneNote } from "../../ui/time";
 
 export function Account() {
   const sessions = useResource("", auth.sessions);
@@ -29,7 +28,6 @@ export function Account() {
           {(list) => <SessionTable sessions={list} onEnded={sessions.reload} />}
         </Loaded>
       </Card>
-      <ZoneNote />
     </Page>
   );
 }

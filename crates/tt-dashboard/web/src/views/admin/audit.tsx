@@ -8,7 +8,6 @@ import { Button } from "../../ui/button";
 import { Loaded } from "../../ui/loaded";
 import { Card, Empty, Page } from "../../ui/page";
 import { Table } from "../../ui/table";
-import { ZoneNote } from "../../ui/time";
 
 export function Audit() {
   const cursor = place.value.query.get("cursor") ?? undefined;
@@ -43,7 +42,6 @@ export function Audit() {
               {cursor !== undefined && <Button onClick={() => setQuery({ cursor: null })}>Newest</Button>}
               {next !== null && <Button onClick={() => setQuery({ cursor: next })}>Older</Button>}
             </div>
-            <ZoneNote />
           </>
         )}
       </Loaded>

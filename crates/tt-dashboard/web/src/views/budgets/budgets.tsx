@@ -9,7 +9,7 @@ import { useResource } from "../../state/resource";
 import { Loaded } from "../../ui/loaded";
 import { Card, Empty, Page } from "../../ui/page";
 import { Table } from "../../ui/table";
-import { Time, ZoneNote } from "../../ui/time";
+import { Time } from "../../ui/time";
 import { BudgetForm } from "./budget-form";
 import { Standing } from "./standing";
 
@@ -61,7 +61,6 @@ export function BudgetsView() {
             <p class="muted small">
               API keys can have budgets and limits of their own: see <a href="/dashboard/keys">API keys</a>.
             </p>
-            <ZoneNote />
           </>
         )}
       </Loaded>

@@ -8,7 +8,6 @@ import { SelectField, TextField } from "../../ui/field";
 import { Loaded } from "../../ui/loaded";
 import { Card, Empty, Page } from "../../ui/page";
 import { RangePicker } from "../../ui/range-picker";
-import { ZoneNote } from "../../ui/time";
 import { requestHref } from "./href";
 import { LogTable } from "./log-table";
 
@@ -37,7 +36,6 @@ export function Log() {
                 <LogTable rows={data} caption="Requests, the newest first" />
               </Card>
               <Pager next={next} />
-              <ZoneNote />
             </>
           )
         }

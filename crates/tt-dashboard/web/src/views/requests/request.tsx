@@ -14,7 +14,7 @@ import { Loaded } from "../../ui/loaded";
 import { Amount } from "../../ui/money";
 import { Card, Empty, Page } from "../../ui/page";
 import { Table } from "../../ui/table";
-import { Time, ZoneNote } from "../../ui/time";
+import { Time } from "../../ui/time";
 import { Attempts } from "./attempts";
 import { CostLines } from "./cost-lines";
 import { StatusBadge } from "./status-badge";
@@ -46,7 +46,6 @@ export function RequestPage({ id }: { id: string }) {
             <CostLines request={request} />
             <Notes notes={request.notes} />
             <RawUsage usage={request.usage_raw} />
-            <ZoneNote />
           </>
         )}
       </Loaded>

@@ -8,7 +8,6 @@ import { Amount } from "../../ui/money";
 import { Notice } from "../../ui/notice";
 import { Card, Empty, Page } from "../../ui/page";
 import { RangePicker } from "../../ui/range-picker";
-import { ZoneNote } from "../../ui/time";
 import { LogTable } from "../requests/log-table";
 import { loadTurns } from "./data";
 
@@ -39,7 +38,6 @@ export function SessionPage({ session }: { session: string }) {
               <Card title="Turns">
                 <LogTable rows={rows} caption="Turns, the newest first" />
               </Card>
-              <ZoneNote />
             </>
           )
         }
