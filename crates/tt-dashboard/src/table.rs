@@ -6,9 +6,9 @@ use crate::asset::{Asset, asset};
 #[rustfmt::skip]
 pub(crate) static ASSETS: &[Asset] = &[
     asset!("assets/chart-CnsZ1jie.css", "text/css; charset=utf-8", "0fd9465202f6dfceac29"),
-    asset!("assets/chart-DIWjlESb.js", "text/javascript; charset=utf-8", "bcdfb05488e7796f00d1"),
-    asset!("assets/index-BULjFxjJ.js", "text/javascript; charset=utf-8", "c8d4836eaa8fb2162275"),
-    asset!("assets/index-BeRWw--j.css", "text/css; charset=utf-8", "09f91bb56f26d5ec1d70"),
+    asset!("assets/chart-wgrvGyqJ.js", "text/javascript; charset=utf-8", "ecc2927cd27e0aebbc24"),
+    asset!("assets/index-2SS_jlCj.js", "text/javascript; charset=utf-8", "d7e78385ca8d64ff6b51"),
+    asset!("assets/index-CkcoW-DR.css", "text/css; charset=utf-8", "4027749d1aa6655b914c"),
     asset!("favicon.svg", "image/svg+xml", "9ba1c5bff3c6a830ab84"),
-    asset!("index.html", "text/html; charset=utf-8", "50461dd0e9bf7ca7ada8"),
+    asset!("index.html", "text/html; charset=utf-8", "5787371e1fef84a86581"),
 ];
