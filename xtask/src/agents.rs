@@ -84,7 +84,7 @@ pub(crate) fn inside(arguments: &[String]) -> Outcome {
     let (target, directory) = (Path::new(target), Path::new(target).join("agents"));
     let data = empty_directory(directory.join("data"))?;
     empty_directory(directory.join(RUNS))?;
-    let running = Running::on_the_mock(&target.join("debug"), &data)?;
+    let running = Running::on_the_mock(&target.join("debug"), &data, &[])?;
     let server = Server::new(running.address());
     let mut failed = 0;
     for agent in AGENTS.iter().filter(|agent| wanted.is_empty() || wanted.iter().any(|name| name == agent.name)) {

@@ -1,15 +1,15 @@
 //! The checks that must pass before a change is offered: formatting, lints, documentation, layers, the tests of threats,
-//! the lock file of `fuzz/`, and the crates in the tree. All are run; those that fail are named.
+//! the lock file of `fuzz/`, the crates in the tree, and the built dashboard. All are run; those that fail are named.
 
 use crate::run::{Outcome, cargo, cargo_command, output, status};
-use crate::{deny, layers, threats};
+use crate::{deny, layers, threats, web};
 
 /// A check and its name.
 type Check = (&'static str, fn() -> Outcome);
 
 /// Runs every check.
 pub(crate) fn all() -> Outcome {
-    let checks: [Check; 7] = [
+    let checks: [Check; 8] = [
         ("fmt", format),
         ("lint", lint),
         ("doc", document),
@@ -17,6 +17,7 @@ pub(crate) fn all() -> Outcome {
         ("threats", threats::check),
         ("fuzz", fuzz),
         ("deny", deny::check),
+        ("web", web::check),
     ];
     let mut failed = Vec::new();
     for (name, check) in checks {

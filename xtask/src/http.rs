@@ -44,12 +44,23 @@ impl Server {
         token: Option<&str>,
         body: Option<&Value>,
     ) -> Result<Answer, String> {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = authorization.iter().map(|value| ("authorization", value.as_str())).collect();
+        self.send(method, path, &headers, body)
+    }
+
+    /// Sends a call with these headers.
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, String> {
         let mut request = Request::new(Method::Custom(method.to_owned()), format!("http://{}{path}", self.address))
             .with_timeout(PATIENCE)
-            .with_header("accept", "application/json");
-        if let Some(token) = token {
-            request = request.with_header("authorization", format!("Bearer {token}"));
-        }
+            .with_header("accept", "application/json")
+            .with_headers(headers.iter().copied());
         if let Some(body) = body {
             request = request.with_header("content-type", "application/json").with_body(body.to_string());
         }

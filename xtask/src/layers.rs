@@ -19,7 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tt-ledger", &["tt-core"]),
     ("tt-ratelimit", &["tt-core"]),
     ("tt-crypto", &["tt-core"]),
-    ("tt-http", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto"]),
+    ("tt-dashboard", &[]),
+    ("tt-http", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-dashboard"]),
     ("tokentracer", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-http"]),
     ("tt-testkit", &["tt-core"]),
     ("xtask", &[]),
@@ -39,7 +40,8 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     // Redis
     (&["deadpool-redis", "redis"], &["tt-ratelimit"]),
     // HTTP: the server's side, the client's side, and the tests' own
-    (&["http", "http-body", "http-body-util", "hyper", "hyper-util"], &["tt-http", "tt-providers", "tt-testkit"]),
+    (&["http"], &["tt-http", "tt-dashboard", "tt-providers", "tt-testkit"]),
+    (&["http-body", "http-body-util", "hyper", "hyper-util"], &["tt-http", "tt-providers", "tt-testkit"]),
     (&["matchit", "form_urlencoded"], &["tt-http", "tt-store", "tt-testkit"]),
     (&["hyper-rustls"], &["tt-providers"]),
     // secrets

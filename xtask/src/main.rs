@@ -4,8 +4,11 @@
 #![expect(clippy::print_stdout, reason = "a command line program")]
 
 mod agents;
+mod apt;
 mod bench;
+mod browser;
 mod check;
+mod clock;
 mod containers;
 mod deny;
 mod dev;
@@ -21,6 +24,7 @@ mod sdk;
 mod soak;
 mod test;
 mod threats;
+mod web;
 
 use std::process::ExitCode;
 
@@ -29,7 +33,8 @@ use run::{Outcome, cargo};
 const HELP: &str = "\
 make <task>, or cargo xtask <task> [arguments]
 
-  run           build, start on a database of its own, print an API key and a curl line (cargo xtask dev)
+  run           build, start on a database of its own, print the dashboard's address with a sign-in, an API key and a curl line
+                (cargo xtask dev); --demo with requests of two months on a mock, made anew each time
   test          all tests, on a PostgreSQL and Redis started for them (the black-box ones on SQLite, then on
                 both with two processes); arguments go to cargo test, and then these run once
   test-sdk      the SDKs of OpenAI, Anthropic, Google and the ai package as clients; installs them from PyPI and npm
@@ -37,12 +42,15 @@ make <task>, or cargo xtask <task> [arguments]
   test-agents   coding agents at a task with tool calls, without a network but the loopback; installs them from npm and
                 PyPI below the build directory; claude-code, codex, gemini-cli, opencode, qwen-code, cline or aider runs
                 that one alone
-  check         formatting, lints, documentation, layers, threats and deny, as CI does
+  test-browser  the dashboard in the system's Chromium, with screenshots below the build directory; installs what drives it
+                from npm; names of files of bins/tokentracer/tests/browser run these alone
+  check         formatting, lints, documentation, layers, threats, deny and the dashboard, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
   layers        which crate may depend on which, and no circles of files; --circles lists those that there are
   threats       whether the tests exist that the threats in crates/README.md name
   deny          licences, banned crates, sources and advisories of all crates (deny.toml)
+  web           lint, test and build the dashboard into crates/tt-dashboard/dist; needs Node.js
   build         the release binary (the last link takes some minutes)
   deps          fetch crates, and install what the tests need where that is possible
   db-migrate    bring the configured database up to date (cargo xtask migrate)
@@ -78,13 +86,15 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
             println!("{HELP}");
             Ok(())
         }
-        "dev" => dev::build_and_serve(),
+        "dev" => dev::build_and_serve(rest),
         dev::SERVE => dev::serve(rest),
         "migrate" => dev::migrate(rest),
         "test" => test::run(rest),
         "test-sdk" => sdk::test(rest),
         "test-agents" => agents::test(rest),
         agents::INSIDE => agents::inside(rest),
+        "test-browser" => browser::test(rest),
+        "web" => web::build(),
         "deps" => test::install(),
         "check" => check::all(),
         "fmt" => cargo(&["fmt", "--all"]),

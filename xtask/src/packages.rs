@@ -1,5 +1,6 @@
 //! Packages of npm and PyPI for the tests that need them, installed below the build directory.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +11,19 @@ pub(crate) fn npm(directory: &Path) -> Outcome {
     let mut npm = Command::new("npm");
     npm.args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(directory);
     named(status(&mut npm), "npm ci")
+}
+
+/// Copies the files of `sources` to `directory`, and installs the packages of their lock file there. Node looks for packages
+/// above the file that imports them.
+pub(crate) fn npm_with_sources(sources: &Path, directory: &Path) -> Outcome {
+    let problem = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    fs::create_dir_all(directory).map_err(|error| problem(directory, error))?;
+    for entry in fs::read_dir(sources).map_err(|error| problem(sources, error))? {
+        let entry = entry.map_err(|error| problem(sources, error))?;
+        let to = directory.join(entry.file_name());
+        fs::copy(entry.path(), &to).map_err(|error| problem(&to, error))?;
+    }
+    npm(directory)
 }
 
 /// Installs the packages of the list in a virtual environment, and returns its Python.

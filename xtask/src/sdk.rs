@@ -1,7 +1,6 @@
 //! `cargo xtask test-sdk`: the providers' own SDKs as clients of the built program, with a mock of each provider behind it.
 //! The SDKs are installed from PyPI and npm into the build directory.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -30,7 +29,7 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
 
     let data = empty_directory(directory.join("data"))?;
     let binaries = target.join("debug");
-    let running = Running::on_the_mock(&binaries, &data)?;
+    let running = Running::on_the_mock(&binaries, &data, &[])?;
     for mut command in commands {
         command
             .env("TOKENTRACER_URL", format!("http://{}", running.address()))
@@ -49,17 +48,10 @@ fn python(directory: &Path) -> Result<Command, String> {
     Ok(command)
 }
 
-/// Node's own test runner. Node looks for packages above the file that imports them, so that the tests are copied to them.
+/// Node's own test runner.
 fn javascript(directory: &Path) -> Result<Command, String> {
     let directory = directory.join("javascript");
-    fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-    let sources = Path::new(SOURCES).join("javascript");
-    for entry in fs::read_dir(&sources).map_err(|error| format!("{}: {error}", sources.display()))? {
-        let entry = entry.map_err(|error| format!("{}: {error}", sources.display()))?;
-        let to = directory.join(entry.file_name());
-        fs::copy(entry.path(), &to).map_err(|error| format!("{}: {error}", to.display()))?;
-    }
-    packages::npm(&directory)?;
+    packages::npm_with_sources(&Path::new(SOURCES).join("javascript"), &directory)?;
     let mut command = Command::new("npm");
     command.args(["test", "--silent"]).current_dir(&directory);
     Ok(command)

@@ -11,6 +11,7 @@ mod key;
 mod manage;
 mod model_list;
 mod models;
+mod pages;
 mod proxy;
 mod responses;
 mod routes;

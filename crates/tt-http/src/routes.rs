@@ -16,7 +16,7 @@ use crate::manage::{
     aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif,
 };
 use crate::state::directory::KnownCaller;
-use crate::{gemini_models, health, key, models};
+use crate::{gemini_models, health, key, models, pages};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
 
@@ -127,6 +127,15 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "/health",                    NONE,       public!(health::health)),
     route(Method::GET,    "/health/ready",              NONE,       public!(health::ready)),
 
+    route(Method::GET,    "/",                          NONE,       public!(pages::show)),
+    route(Method::GET,    "/dashboard",                 NONE,       public!(pages::show)),
+    route(Method::GET,    "/dashboard/{*page}",         NONE,       public!(pages::show)),
+    route(Method::GET,    "/dashboard/",                NONE,       public!(pages::show)),
+    route(Method::GET,    "/docs",                      NONE,       public!(pages::show)),
+    route(Method::GET,    "/docs/",                     NONE,       public!(pages::show)),
+    route(Method::GET,    "/assets/{*file}",            NONE,       public!(pages::show)),
+    route(Method::GET,    "/favicon.svg",               NONE,       public!(pages::show)),
+
     route(Method::POST,   "/auth/signup",               SMALL,      public!(account::signup)),
     route(Method::POST,   "/auth/login",                SMALL,      public!(sessions::login)),
     route(Method::GET,    "/auth/me",                   NONE,       authed!(Any, account::me)),
@@ -215,7 +224,7 @@ static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| 
 
 /// True for the paths at which coding agents ask by `HEAD`, without a credential, if there is a server.
 pub(crate) fn is_probe(path: &str) -> bool {
-    path == "/" || path == "/api/hello" || path == "/v1" || path.starts_with("/v1/")
+    path == "/api/hello" || path == "/v1" || path.starts_with("/v1/")
 }
 
 /// The dialect of an error about the path itself: that of its rows or, where it has none, of the API that it belongs to.

@@ -55,6 +55,18 @@ impl Account {
         Ok(Self { password, api_key, aliases })
     }
 
+    /// The email and the password.
+    pub(crate) fn credentials(&self) -> (&str, &str) {
+        (EMAIL, &self.password)
+    }
+
+    /// Signs in; returns the session token.
+    pub(crate) fn sign_in(&self, server: &Server) -> Result<String, String> {
+        let session =
+            server.post("/auth/login", None, &json!({"email": EMAIL, "password": self.password}))?.ok("sign in")?;
+        token_of(&session)
+    }
+
     /// The text that tells the developer the address, the key and a call that works.
     pub(crate) fn welcome(&self, address: &str, mock: bool, data: &Path) -> String {
         let Self { password, api_key, aliases } = self;
@@ -69,7 +81,8 @@ impl Account {
             "
 TokenTracer is ready at http://{address}
 
-  sign-in     {EMAIL} / {password}   (POST /auth/login)
+  dashboard   http://{address}/dashboard
+  sign-in     {EMAIL} / {password}
   API key     {api_key}
   models      {aliases}
   data        {}
@@ -106,6 +119,10 @@ fn sign_in(server: &Server, password: &str, path: &Path) -> Result<String, Strin
     } else {
         first.ok("sign in")?
     };
+    token_of(&session)
+}
+
+fn token_of(session: &Value) -> Result<String, String> {
     session.get("token").and_then(Value::as_str).map(str::to_owned).ok_or_else(|| "sign in: no token came".to_owned())
 }
 

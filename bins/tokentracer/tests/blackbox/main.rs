@@ -54,6 +54,8 @@ mod messages;
 #[cfg(test)]
 mod other_hosts;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod passthrough;
 #[cfg(test)]
 mod prices;
