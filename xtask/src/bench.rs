@@ -1,6 +1,6 @@
 //! `make bench`: measures the time that TokenTracer adds to a request, beside a bare proxy that only passes requests
 //! on, and the mock upstream itself. All three are processes, as is the load on them, and all are measured in turn in
-//! every round of one run, so that other work of the machine meets them alike.
+//! every round of one run, so that other work of the machine meets them alike. Other gateways may be added to the rounds.
 
 mod bed;
 mod binaries;
@@ -13,11 +13,12 @@ mod table;
 use serde_json::Value;
 
 use crate::run::{Outcome, output};
-use bed::Bed;
-use samples::{Sample, Series, TARGETS};
-use shape::{SHAPES, Shape};
-
-const CONNECTIONS: [usize; 2] = [1, 64];
+use crate::test::postgres::Postgres;
+use crate::test::redis::Redis;
+use crate::test::tools::Tools;
+use bed::{Bed, TOKENTRACER, Target};
+use samples::{Sample, Series};
+use shape::{OF_OTHER_APIS, SHAPES, Shape};
 
 /// The time at the start of each measurement that is not counted, in milliseconds.
 const WARM_UP_MS: u64 = 200;
@@ -27,10 +28,22 @@ struct Options {
     profile: &'static str,
     rounds: u64,
     millis: u64,
+    /// The upstream's port; 0 for a free one.
+    port: u16,
+    /// True to measure requests of other APIs, and to other providers, too.
+    all: bool,
+    /// True to keep accounts in PostgreSQL and limits in Redis.
+    databases: bool,
+    /// Other gateways, as [`bed::gateway`] reads them.
+    against: Vec<String>,
 }
 
-/// Builds, measures and prints a Markdown table. `--release` takes the profile that ships, whose link takes minutes;
-/// `--rounds N` and `--millis N` say how often and how long. `--instructions` counts instructions instead.
+/// Builds, measures and prints Markdown tables.
+///
+/// `--release` takes the profile that ships, whose link takes minutes; `--rounds N` and `--millis N` say how often and how
+/// long. `--all` adds the requests of other clients and to other providers. `--databases` starts PostgreSQL and Redis and
+/// uses them. `--against URL,HEADER,MODEL`, which may be given several times, adds another gateway that passes requests on
+/// to the upstream, which then needs a known port: `--port N`. `--instructions` counts instructions instead.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if let Some((first, rest)) = arguments.split_first()
         && first == "--instructions"
@@ -38,62 +51,132 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         return instructions::run(rest);
     }
     let options = Options::parse(arguments)?;
-    let bed = Bed::start(&binaries::build(options.profile)?)?;
-    let idle = cpu::resident_kib(bed.targets[2].id());
-    let mut all: Vec<Series> = SHAPES
-        .into_iter()
-        .flat_map(|shape| CONNECTIONS.map(|connections| Series { shape, connections, rounds: Default::default() }))
-        .collect();
-    for round in 1..=options.rounds {
-        eprintln!("round {round} of {}", options.rounds);
-        for series in &mut all {
-            for (target, samples) in series.rounds.iter_mut().enumerate() {
-                let sample = measure(&bed, target, series.shape, series.connections, options.millis);
-                samples.push(sample.map_err(|problem| format!("{}: {problem}", name(target)))?);
-            }
-        }
+    let binaries = binaries::build(options.profile)?;
+    if !options.databases {
+        return options.run(Bed::start(&binaries, options.port, &[])?);
     }
-    println!("{}", table::markdown(&all));
-    println!("{}", footer(&options, idle));
-    Ok(())
+    let tools = Tools::find_or_install()?;
+    let (postgres, redis) = (Postgres::start(&tools)?, Redis::start(&tools)?);
+    let secret = "the secret of a benchmark, which keeps nothing".to_owned();
+    let settings = [
+        ("DATABASE_URL", postgres.url()),
+        ("REDIS_URL", redis.url()),
+        ("JWT_SECRET", secret.clone()),
+        ("ENCRYPTION_KEY", secret),
+    ];
+    options.run(Bed::start(&binaries, options.port, &settings)?)
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self { profile: binaries::PROFILE, rounds: 7, millis: 1000 };
+        let mut options = Self {
+            profile: binaries::PROFILE,
+            rounds: 7,
+            millis: 1000,
+            port: 0,
+            all: false,
+            databases: false,
+            against: Vec::new(),
+        };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
+            let mut value = || rest.next().cloned().ok_or_else(|| format!("{name} needs a value"));
             let mut number = || {
-                let value = rest.next().and_then(|text| text.parse().ok()).filter(|n| *n > 0);
-                value.ok_or_else(|| format!("{name} needs a number above 0"))
+                let number = value()?.parse().ok().filter(|n| *n > 0);
+                number.ok_or_else(|| format!("{name} needs a number above 0"))
             };
             match name.as_str() {
                 "--release" => options.profile = "release",
+                "--all" => options.all = true,
+                "--databases" => options.databases = true,
                 "--rounds" => options.rounds = number()?,
                 "--millis" => options.millis = number()?,
+                "--port" => options.port = number()?.try_into().map_err(|_| "--port needs a port".to_owned())?,
+                "--against" => options.against.push(value()?),
                 _ => {
                     return Err(format!(
-                        "{name} is none of --release, --rounds N, --millis N, and no --instructions before all others"
+                        "{name} is none of --release, --rounds N, --millis N, --all, --databases, --port N, --against \
+                         URL,HEADER,MODEL, and no --instructions before all others"
                     ));
                 }
             }
         }
         Ok(options)
     }
+
+    /// Measures and prints.
+    fn run(&self, mut bed: Bed) -> Outcome {
+        for gateway in &self.against {
+            bed.targets.push(bed::gateway(gateway)?);
+        }
+        let idle = bed.tokentracer().and_then(Target::process).and_then(cpu::resident_kib);
+        let mut chat = series(&bed, &SHAPES);
+        let mut others = if self.all { series(&bed, &OF_OTHER_APIS) } else { Vec::new() };
+        for round in 1..=self.rounds {
+            eprintln!("round {round} of {}", self.rounds);
+            for series in chat.iter_mut().chain(&mut others) {
+                self.round(&bed, series)?;
+            }
+        }
+        println!("{}", table::markdown(&chat));
+        if self.all {
+            println!("\n{}", table::beside_chat(&others, &chat));
+        }
+        println!("\n{}", self.footer(idle));
+        Ok(())
+    }
+
+    /// Puts one load on each target that gets it, one after the other.
+    fn round(&self, bed: &Bed, series: &mut Series) -> Outcome {
+        let (shape, connections) = (series.shape, series.connections);
+        for (position, (target, (name, samples))) in bed.targets.iter().zip(&mut series.targets).enumerate() {
+            // The bare proxy and the upstream do not translate, and another gateway's model has no streams of its own.
+            let skipped = (!shape.is_chat() && position != TOKENTRACER) || (target.is_foreign() && !shape.is_plain());
+            if !skipped {
+                let sample = measure(bed, target, shape, connections, self.millis);
+                samples.push(sample.map_err(|problem| format!("{name}: {problem}"))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The notes below the tables: profile, rounds, cores and memory of the measurement.
+    fn footer(&self, idle: Option<u64>) -> String {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let Self { profile, rounds, millis, .. } = self;
+        let store = if self.databases { "PostgreSQL and Redis" } else { "SQLite" };
+        let mut text = format!(
+            "{rounds} rounds of {millis} ms each, profile `{profile}`, {store}, {cores} cores shared by load, upstream and the \
+             process under test. Figures are medians of the rounds; what is relative is compared within a round."
+        );
+        if let Some(kib) = idle {
+            text.push_str(&format!(" TokenTracer before the load: {:.1} MiB resident.", kib as f64 / 1024.0));
+        }
+        if !cfg!(target_os = "linux") {
+            text.push_str(" CPU time is read from /proc, which only Linux has.");
+        }
+        text
+    }
 }
 
-fn name(target: usize) -> &'static str {
-    TARGETS.get(target).copied().unwrap_or_default()
+/// A series without samples for each of `shapes` with each of its numbers of connections.
+fn series(bed: &Bed, shapes: &[Shape]) -> Vec<Series> {
+    let targets = || bed.targets.iter().map(|target| (target.name.clone(), Vec::new())).collect();
+    let of = |shape: &Shape| {
+        let shape = *shape;
+        shape.connections.iter().map(move |connections| Series { shape, connections: *connections, targets: targets() })
+    };
+    shapes.iter().flat_map(of).collect()
 }
 
-/// Puts one load on one process, and waits until it has finished the work that it puts off.
-fn measure(bed: &Bed, target: usize, shape: Shape, connections: usize, millis: u64) -> Result<Sample, String> {
-    let process = bed.targets.get(target).ok_or("no such target")?;
-    let mut load = bed.load(process, shape, connections);
+/// Puts one load on one target, and waits until its process has finished the work that it puts off.
+fn measure(bed: &Bed, target: &Target, shape: Shape, connections: usize, millis: u64) -> Result<Sample, String> {
+    let mut load = bed.load(target, shape, connections);
     load.args(["--duration", &millis.to_string(), "--warm-up", &WARM_UP_MS.to_string()]);
-    let before = cpu::spent_when_quiet(process.id());
+    let spent = || target.process().and_then(cpu::spent_when_quiet);
+    let before = spent();
     let printed = output(&mut load).map_err(|problem| format!("{problem}\n{}", bed.log_tail()))?;
-    let after = cpu::spent_when_quiet(process.id());
+    let after = spent();
     let report: Value = serde_json::from_str(&printed).map_err(|error| format!("tt-mock load: {error}"))?;
     let number = |name: &str| {
         let value = report.get(name).and_then(Value::as_f64);
@@ -107,23 +190,6 @@ fn measure(bed: &Bed, target: usize, shape: Shape, connections: usize, millis: u
         p99_us: number("p99_us")?,
         cpu_us: spent.map(|spent| spent / sent),
     })
-}
-
-/// The notes below the table: profile, rounds, cores and memory of the measurement.
-fn footer(options: &Options, idle: Option<u64>) -> String {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let Options { profile, rounds, millis } = options;
-    let mut text = format!(
-        "{rounds} rounds of {millis} ms each, profile `{profile}`, {cores} cores shared by load, upstream and the process \
-         under test. Figures are medians of the rounds; what is relative is compared within a round."
-    );
-    if let Some(kib) = idle {
-        text.push_str(&format!(" TokenTracer before the load: {:.1} MiB resident.", kib as f64 / 1024.0));
-    }
-    if !cfg!(target_os = "linux") {
-        text.push_str(" CPU time is read from /proc, which only Linux has.");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! All tests, with the PostgreSQL and Redis they need: found or installed, started for the run, stopped after it.
 
-mod postgres;
-mod tools;
+pub(crate) mod postgres;
+pub(crate) mod redis;
+pub(crate) mod tools;
 
 use std::process::Command;
 

@@ -60,6 +60,8 @@ pub struct Capabilities {
     pub audio_input: Option<bool>,
     /// The model calls tools.
     pub function_calling: Option<bool>,
+    /// The model can be given the provider's search of the web.
+    pub web_search: Option<bool>,
 }
 
 /// The switches for thinking that a model takes, as the price table lists them; empty where it does not.

@@ -5,6 +5,7 @@
 //! It is no protection: anybody can compute it.
 
 use secrecy::{ExposeSecret as _, SecretString};
+use subtle::ConstantTimeEq as _;
 use tt_core::KeyHash;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -55,6 +56,11 @@ impl ApiKey {
     /// SHA-256 of the whole text, under which the store has the key. A slow hash is not needed for 256 random bits.
     pub fn hash(&self) -> KeyHash {
         sha256(self.expose())
+    }
+
+    /// True if `text` is this key. It takes as long for every text of the same length.
+    pub fn is(&self, text: &str) -> bool {
+        self.expose().as_bytes().ct_eq(text.as_bytes()).into()
     }
 
     /// The first 11 characters, which tell the keys of a list apart.

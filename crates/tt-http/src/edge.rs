@@ -7,5 +7,6 @@ pub(crate) mod credentials;
 pub(crate) mod error;
 pub(crate) mod fields;
 pub(crate) mod json;
+pub(crate) mod last_key;
 pub(crate) mod reader;
 pub(crate) mod reply;

@@ -15,6 +15,7 @@ use crate::edge::client_address::{client_address, warn_of_untrusted_proxy};
 use crate::edge::context::Context;
 use crate::edge::credentials::{self, Need};
 use crate::edge::error::ApiError;
+use crate::edge::last_key::LastKey;
 use crate::edge::reader::Reader;
 use crate::edge::reply::{IntoReply, Reply, error_reply};
 use crate::models;
@@ -30,13 +31,13 @@ pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
 /// The longest URI, in bytes.
 const LONGEST_URI: usize = 8 * 1024;
 
-/// Answers one request of the client at the address `peer`, which reads the answer as `reader`. It never fails: every
-/// error has an answer.
+/// Answers one request of the client at the address `peer`, which reads the answer as `reader`, and whose requests came with
+/// `last_key` last. It never fails: every error has an answer.
 pub(crate) async fn serve_request(
     app: Arc<App>,
     worker: Arc<Worker>,
     peer: IpAddr,
-    reader: Reader,
+    (reader, last_key): (Reader, LastKey),
     request: Request<Incoming>,
 ) -> Reply {
     let arrived = Instant::now();
@@ -53,6 +54,7 @@ pub(crate) async fn serve_request(
         arrived,
         client: client_address(peer, &parts.headers, &app.config.trusted_proxies),
         reader,
+        last_key,
         parts,
         body: Some(body),
         params: Vec::new(),

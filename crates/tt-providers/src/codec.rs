@@ -227,6 +227,9 @@ pub trait Translation: Send + Sync + Debug {
     /// for a call that no dialect can express.
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError>;
 
+    /// True if [`Translation::encode`] would give `target` a search of the web, which the provider bills beside the tokens.
+    fn searches(&self, call: &Conversation, target: Target<'_>) -> bool;
+
     /// Reads a whole answer with a success status. `undo` comes from [`Encoded::undo`] of its request.
     ///
     /// # Errors
@@ -485,7 +488,8 @@ pub struct CostFacts {
     pub fixed_thinking: bool,
     /// The longest time for which the request asks to cache its input; `None` where it does not ask.
     pub cache_write: Option<CacheTtl>,
-    /// True if the request has tools that the provider runs for a fee. A target of another dialect does not get them.
+    /// True if the request has tools that the provider runs for a fee. A target of another dialect gets none of them but a
+    /// search of the web ([`Translation::searches`]).
     pub hosted_tools: bool,
 }
 

@@ -9,6 +9,7 @@ mod aliases;
 mod anthropic_fields;
 pub(crate) mod anthropic_messages;
 mod body;
+mod breakpoints;
 mod cache_writes;
 mod carried;
 mod characters;
@@ -37,8 +38,10 @@ mod signatures;
 mod template;
 mod text;
 mod text_document;
+mod unread;
 mod vector;
 mod waiting_calls;
+mod web_search;
 
 /// The codec of a dialect.
 pub const fn codec(dialect: Dialect) -> &'static Codec {

@@ -45,8 +45,8 @@ impl Tally {
             Event::Delta { delta, .. } => self.delta(delta),
             Event::Finish { finish, .. } => {
                 self.finished = true;
-                if finish.explanation() == Some(&self.output_text) {
-                    self.output_text.clear();
+                if let Some(words) = finish.explanation() {
+                    self.without_end(words);
                 }
             }
             Event::Usage(reported) => self.usage = Some(reported.clone()),
@@ -109,6 +109,16 @@ impl Tally {
         self.extra_bytes = self.extra_bytes.saturating_add((text.len() - kept.len()) as u64);
     }
 
+    /// Takes `words` from the end of the text: the provider wrote them, and not the model.
+    fn without_end(&mut self, words: &str) {
+        let length = words.len() as u64;
+        if self.extra_bytes >= length {
+            self.extra_bytes -= length;
+        } else if self.extra_bytes == 0 && self.output_text.ends_with(words) {
+            self.output_text.truncate(self.output_text.len() - words.len());
+        }
+    }
+
     /// Takes note of the model that answers. An empty name is ignored, a name of more than 255 bytes is cut.
     pub fn model(&mut self, model: &str) {
         let model = cut(model, MODEL_BYTES);
@@ -141,6 +151,23 @@ mod tests {
         tally.text("€x");
         tally.text("y");
         assert_eq!((tally.output_text.len(), tally.extra_bytes), (TEXT_CAP_BYTES - 1, 5));
+    }
+
+    #[test]
+    fn the_words_of_a_filter_are_no_text_of_the_model() {
+        let words = || "The filter cut it.".to_owned();
+        let cut = Finish { detail: Some(words().into()), ..Finish::default() };
+        for (said, left) in [("It was ", 7), ("", 0)] {
+            let mut tally = Tally::default();
+            tally.text(said);
+            tally.event(&Event::BlockStart { choice: 0, block: 1, head: Part::Refusal { text: words() } });
+            tally.event(&Event::Finish { choice: 0, finish: cut.clone() });
+            assert_eq!(tally.text_bytes(), left, "{said}");
+        }
+        let mut tally = Tally::of(&"a".repeat(TEXT_CAP_BYTES));
+        tally.event(&Event::BlockStart { choice: 0, block: 1, head: Part::Refusal { text: words() } });
+        tally.event(&Event::Finish { choice: 0, finish: cut });
+        assert_eq!((tally.output_text.len(), tally.extra_bytes), (TEXT_CAP_BYTES, 0));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! A batch of rows that one statement writes to one table. It is held by column: PostgreSQL takes the columns as arrays
 //! for `unnest`, SQLite as an insert of many rows.
 
+use crate::error::Result;
+
 /// The values of one column, one for each row.
 pub(crate) enum Column {
     /// A column of type BIGINT NOT NULL.
@@ -13,6 +15,8 @@ pub(crate) enum Column {
     Text(Vec<String>),
     /// A column of type TEXT.
     MaybeText(Vec<Option<String>>),
+    /// A column of type TEXT whose values are words of this program.
+    Word(Vec<Option<&'static str>>),
 }
 
 /// Rows of one table. Names of tables and columns are constants of this crate, so building SQL from them is safe.
@@ -52,6 +56,28 @@ impl Batch {
     /// Adds a TEXT column.
     pub(crate) fn maybe_text<R>(self, name: &'static str, rows: &[R], of: impl Fn(&R) -> Option<String>) -> Self {
         self.with(name, rows.len(), Column::MaybeText(rows.iter().map(of).collect()))
+    }
+
+    /// Adds a TEXT NOT NULL column whose values are made with the column, and may fail.
+    pub(crate) fn try_text<R>(self, name: &'static str, rows: &[R], of: impl Fn(&R) -> Result<String>) -> Result<Self> {
+        let values = rows.iter().map(of).collect::<Result<_>>()?;
+        Ok(self.with(name, rows.len(), Column::Text(values)))
+    }
+
+    /// As [`Batch::try_text`], for a TEXT column.
+    pub(crate) fn try_maybe_text<R>(
+        self,
+        name: &'static str,
+        rows: &[R],
+        of: impl Fn(&R) -> Result<Option<String>>,
+    ) -> Result<Self> {
+        let values = rows.iter().map(of).collect::<Result<_>>()?;
+        Ok(self.with(name, rows.len(), Column::MaybeText(values)))
+    }
+
+    /// Adds a TEXT column of words that this program knows.
+    pub(crate) fn word<R>(self, name: &'static str, rows: &[R], of: impl Fn(&R) -> Option<&'static str>) -> Self {
+        self.with(name, rows.len(), Column::Word(rows.iter().map(of).collect()))
     }
 
     fn with(mut self, name: &'static str, rows: usize, column: Column) -> Self {

@@ -21,10 +21,6 @@ pub(crate) struct Classes {
     cache_write_1h_tokens: i64,
     output_tokens: i64,
     reasoning_tokens: Option<i64>,
-    audio_input_tokens: i64,
-    audio_output_tokens: i64,
-    tool_prompt_tokens: i64,
-    web_searches: i64,
     other_usage: Option<String>,
 }
 
@@ -33,6 +29,14 @@ pub(crate) struct Classes {
 #[derive(Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Other {
+    #[serde(skip_serializing_if = "is_zero")]
+    audio_input: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    audio_output: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    tool_prompt: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    web_searches: u64,
     #[serde(skip_serializing_if = "is_zero")]
     cache_write_30m: u64,
     #[serde(skip_serializing_if = "is_zero")]
@@ -57,22 +61,21 @@ const fn is_zero(count: &u64) -> bool {
 /// The column `other_usage` of a request with these totals; `None` where all of it is 0.
 pub(crate) fn other_usage(totals: &Totals) -> Result<Option<String>> {
     let usage = &totals.usage;
-    let with_column = |fee: &Fee| (fee.kind, fee.unit) == (FeeKind::WebSearch, FeeUnit::Query);
+    let is_search = |fee: &Fee| (fee.kind, fee.unit) == (FeeKind::WebSearch, FeeUnit::Query);
     let other = Other {
+        audio_input: usage.audio_input,
+        audio_output: usage.audio_output,
+        tool_prompt: usage.tool_prompt,
+        web_searches: fee::web_searches(&totals.fees),
         cache_write_30m: usage.cache_write_30m,
         cache_write_12h: usage.cache_write_12h,
         cached_audio: usage.cached_audio,
         image_input: usage.image_input,
         image_output: usage.image_output,
         video_input: usage.video_input,
-        fees: totals.fees.iter().copied().filter(|fee| !with_column(fee)).collect(),
+        fees: totals.fees.iter().copied().filter(|fee| !is_search(fee)).collect(),
     };
     if other == Other::default() { Ok(None) } else { json(&other).map(Some) }
-}
-
-/// The column `web_searches` of a request with these totals.
-pub(crate) fn web_searches(totals: &Totals) -> u64 {
-    fee::web_searches(&totals.fees)
 }
 
 impl Classes {
@@ -86,9 +89,9 @@ impl Classes {
             cache_write_1h: count(self.cache_write_1h_tokens),
             output: count(self.output_tokens),
             reasoning: self.reasoning_tokens.map(count),
-            audio_input: count(self.audio_input_tokens),
-            audio_output: count(self.audio_output_tokens),
-            tool_prompt: count(self.tool_prompt_tokens),
+            audio_input: other.audio_input,
+            audio_output: other.audio_output,
+            tool_prompt: other.tool_prompt,
             cache_write_30m: other.cache_write_30m,
             cache_write_12h: other.cache_write_12h,
             cached_audio: other.cached_audio,
@@ -97,7 +100,7 @@ impl Classes {
             video_input: other.video_input,
         };
         let mut fees = Vec::new();
-        Fee::web_searches(count(self.web_searches)).add_to(&mut fees);
+        Fee::web_searches(other.web_searches).add_to(&mut fees);
         other.fees.into_iter().for_each(|fee| fee.add_to(&mut fees));
         Ok((usage, fees))
     }

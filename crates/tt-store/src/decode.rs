@@ -80,9 +80,9 @@ pub(crate) fn outcome(text: &str) -> Result<Outcome> {
     one_of(&[Outcome::Ok, Outcome::Error, Outcome::Cancelled, Outcome::Interrupted], Outcome::as_str, text)
 }
 
-/// A dialect by its word. Rows of version 0.1 call OpenAI Chat by another.
+/// A dialect by its word.
 pub(crate) fn dialect(text: &str) -> Result<Dialect> {
-    if text == "open_ai_chat" { Ok(Dialect::OpenAiChat) } else { one_of(&Dialect::ALL, Dialect::as_str, text) }
+    one_of(&Dialect::ALL, Dialect::as_str, text)
 }
 
 /// A usage source by its word.
@@ -116,9 +116,14 @@ pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
+/// The bytes that most JSON texts of the log fit in.
+const USUAL_JSON: usize = 1024;
+
 /// JSON text of a value.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(StoreError::corrupt)
+    let mut text = Vec::with_capacity(USUAL_JSON);
+    serde_json::to_writer(&mut text, value).map_err(StoreError::corrupt)?;
+    String::from_utf8(text).map_err(StoreError::corrupt)
 }
 
 /// A value from JSON text.

@@ -39,6 +39,7 @@ mod batch;
 mod classes;
 mod config;
 mod decode;
+mod details;
 mod error;
 mod location;
 mod migrate;

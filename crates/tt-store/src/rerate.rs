@@ -1,16 +1,17 @@
 //! Re-pricing recorded requests: the question, the answer, and, pure, the new row of each request.
 
 use diesel::prelude::*;
+use tt_core::plan::Route;
 use tt_core::price::PriceTable;
-use tt_core::record::{Attempt, Totals};
+use tt_core::record::Totals;
 use tt_core::{NanoUsd, Provider, RequestId, Tags, Timestamp, UsageSource};
 
 use crate::batch::Batch;
 use crate::decode;
+use crate::details::Details;
 use crate::error::Result;
 use crate::rollup::{Key, Sums, charge};
-use crate::schema::{request_details, request_logs};
-use crate::stored_attempts;
+use crate::schema::request_logs;
 
 /// The place of a row in the log: its time and id.
 pub type Place = (Timestamp, RequestId);
@@ -67,20 +68,17 @@ pub(crate) struct Held {
     cost_nano: Option<i64>,
     unpriced: bool,
     saved_nano: i64,
-    #[diesel(select_expression = request_details::attempts)]
-    attempts: String,
-    #[diesel(select_expression = request_details::tags)]
-    tags: String,
-    client: Option<String>,
-    #[diesel(select_expression = request_details::dialect)]
     dialect: String,
+    client: Option<String>,
+    tags: Option<String>,
+    details: String,
 }
 
 /// A row whose price changed.
 pub(crate) struct Change {
     created_at: i64,
     request_id: String,
-    attempts: String,
+    details: String,
     cost: Option<i64>,
     unpriced: bool,
     saved: i64,
@@ -97,7 +95,7 @@ pub(crate) struct Change {
     pub(crate) charged_delta: i64,
 }
 
-/// The first columns of [`logs`] and [`details`], which say whose they are.
+/// The first columns of [`logs`], which say whose they are.
 pub(crate) const KEYS: usize = 2;
 
 /// Prices `rows`, the rows of `step`, and returns the result of the step with the rows that change.
@@ -106,18 +104,18 @@ pub(crate) fn price(rows: Vec<Held>, prices: &PriceTable, step: &Rerate) -> Resu
     let next = rows.last().filter(|_| full).map(Held::place).transpose()?;
     let (mut requests, mut changes) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
-        let mut attempts: Vec<Attempt> = decode::from_json(&row.attempts)?;
+        let mut details: Details = decode::from_json(&row.details)?;
         let mut repriced = Repriced {
             provider: row.provider.as_deref().map(decode::parsed).transpose()?,
             model: row.model.clone(),
             before: row.cost_nano.map(NanoUsd),
             after: row.cost_nano.map(NanoUsd),
         };
-        let charged_before = charge(&Totals::of(&attempts));
-        if prices.reprice(&mut attempts) {
-            let totals = Totals::of(&attempts);
+        let charged_before = charge(&Totals::of(&details.attempts));
+        if prices.reprice(&mut details.attempts) {
+            let totals = Totals::of(&details.attempts);
             repriced.after = totals.cost;
-            changes.push(row.changed(&attempts, &totals, charged_before)?);
+            changes.push(row.changed(&details, &totals, charged_before)?);
         }
         requests.push(repriced);
     }
@@ -129,7 +127,7 @@ impl Held {
         Ok((Timestamp::from_millis(self.created_at), decode::parsed(&self.request_id)?))
     }
 
-    fn changed(self, attempts: &[Attempt], totals: &Totals, charged_before: i64) -> Result<Change> {
+    fn changed(self, details: &Details, totals: &Totals, charged_before: i64) -> Result<Change> {
         // A request of unknown usage counts as unpriced, as it does in the drain: its cost is not known in full.
         let unknown = decode::source(&self.usage_source)? == UsageSource::Unknown;
         let part = |cost: Option<i64>, unpriced: bool, saved: i64| {
@@ -142,24 +140,29 @@ impl Held {
         let mut delta = part(cost, unpriced, saved);
         delta.subtract(&part(self.cost_nano, self.unpriced, self.saved_nano));
         let at = Timestamp::from_millis(self.created_at);
-        let tags: Tags = decode::from_json(&self.tags)?;
+        let tags: Tags = self.tags.as_deref().map(decode::from_json).transpose()?.unwrap_or_default();
         Ok(Change {
             created_at: self.created_at,
             request_id: self.request_id,
-            attempts: stored_attempts::json(attempts)?,
+            details: details.json()?,
             cost,
             unpriced,
             saved,
             key: Key {
                 user: self.user_id,
                 hour: at.hour().millis(),
-                provider: self.provider.unwrap_or_default(),
+                provider: self
+                    .provider
+                    .as_deref()
+                    .map(decode::parsed::<Provider>)
+                    .transpose()?
+                    .map_or("", Provider::as_str),
                 alias: self.alias,
                 model: self.model.unwrap_or_default(),
                 api_key: self.api_key_id.unwrap_or(0),
                 status: self.status.unwrap_or(0),
-                route: self.route.unwrap_or_default(),
-                dialect: decode::dialect(&self.dialect)?.as_str().to_owned(),
+                route: self.route.as_deref().map(decode::route).transpose()?.map_or("", Route::as_str),
+                dialect: decode::dialect(&self.dialect)?.as_str(),
                 client: self.client.unwrap_or_default(),
             },
             day: at.day().millis(),
@@ -176,11 +179,7 @@ pub(crate) fn logs(changes: &[Change]) -> Batch {
         .maybe_big("cost_nano", changes, |change| change.cost)
         .bool("unpriced", changes, |change| change.unpriced)
         .big("saved_nano", changes, |change| change.saved)
-}
-
-/// The changed columns of `request_details`.
-pub(crate) fn details(changes: &[Change]) -> Batch {
-    named("request_details", changes).text("attempts", changes, |change| change.attempts.clone())
+        .text("details", changes, |change| change.details.clone())
 }
 
 fn named(table: &'static str, changes: &[Change]) -> Batch {

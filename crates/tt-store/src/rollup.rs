@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use tt_core::record::{Attempt, Note, Outcome, Settlement, Totals};
+use tt_core::record::{Outcome, Settlement, Totals};
 use tt_core::{Timestamp, UsageSource};
 
 use crate::batch::Batch;
 use crate::classes;
 use crate::decode::{column, json, storable};
+use crate::details;
 use crate::error::Result;
-use crate::stored_attempts;
 
 /// The most values of one tag name that have sums of their own, for one user and UTC day.
 pub(crate) const TAG_VALUES: usize = 200;
@@ -25,10 +25,8 @@ pub(crate) const BOUND: i64 = 10_000_000_000_000_000;
 /// One settlement as the columns of its rows.
 pub(crate) struct Row<'a> {
     pub(crate) settlement: &'a Settlement,
-    pub(crate) request_id: String,
     pub(crate) key: Key,
     totals: Totals,
-    other_usage: Option<String>,
 }
 
 /// The dimensions of the hourly sums; '' and 0 stand for none. Sums are written in the order of their keys: the same
@@ -37,13 +35,13 @@ pub(crate) struct Row<'a> {
 pub(crate) struct Key {
     pub(crate) user: i64,
     pub(crate) hour: i64,
-    pub(crate) provider: String,
+    pub(crate) provider: &'static str,
     pub(crate) alias: String,
     pub(crate) model: String,
     pub(crate) api_key: i64,
     pub(crate) status: i64,
-    pub(crate) route: String,
-    pub(crate) dialect: String,
+    pub(crate) route: &'static str,
+    pub(crate) dialect: &'static str,
     pub(crate) client: String,
 }
 
@@ -118,23 +116,26 @@ impl Sums {
 
 impl<'a> Row<'a> {
     /// The columns of `settlement`.
-    pub(crate) fn of(settlement: &'a Settlement) -> Result<Self> {
+    pub(crate) fn of(settlement: &'a Settlement) -> Self {
         let (intent, last) = (&settlement.intent, settlement.last().map(|attempt| &attempt.started));
         let key = Key {
             user: intent.user_id.0,
             hour: intent.created_at.hour().millis(),
-            provider: last.map_or_else(String::new, |last| last.provider.as_str().to_owned()),
+            provider: last.map_or("", |last| last.provider.as_str()),
             alias: storable(&intent.alias),
             model: last.map_or_else(String::new, |last| storable(&last.model)),
             api_key: intent.api_key_id.map_or(0, |id| id.0),
             status: settlement.settled.status.map_or(0, i64::from),
-            route: last.map_or_else(String::new, |last| last.route.as_str().to_owned()),
-            dialect: intent.dialect.as_str().to_owned(),
+            route: last.map_or("", |last| last.route.as_str()),
+            dialect: intent.dialect.as_str(),
             client: intent.client.as_deref().map_or_else(String::new, storable),
         };
-        let totals = settlement.totals();
-        let other_usage = classes::other_usage(&totals)?;
-        Ok(Self { request_id: intent.request_id.to_string(), key, totals, other_usage, settlement })
+        Self { key, totals: settlement.totals(), settlement }
+    }
+
+    /// The id as its column holds it.
+    pub(crate) fn request_id(&self) -> String {
+        self.settlement.intent.request_id.to_string()
     }
 
     fn sums(&self) -> Sums {
@@ -183,31 +184,28 @@ pub(crate) fn charge(totals: &Totals) -> i64 {
 }
 
 /// The rows of `request_logs`.
-pub(crate) fn logs(rows: &[Row<'_>]) -> Batch {
+pub(crate) fn logs(rows: &[Row<'_>]) -> Result<Batch> {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let word = |word: &'static str| (!word.is_empty()).then_some(word);
     Batch::new("request_logs")
-        .big("created_at", rows, |r| r.settlement.intent.created_at.millis())
-        .text("request_id", rows, |r| r.request_id.clone())
+        .big("created_at", rows, |r| r.created_at().millis())
+        .text("request_id", rows, Row::request_id)
         .big("user_id", rows, |r| r.key.user)
         .maybe_big("api_key_id", rows, |r| r.settlement.intent.api_key_id.map(|id| id.0))
         .text("alias", rows, |r| r.key.alias.clone())
-        .maybe_text("route", rows, |r| some(&r.key.route))
-        .maybe_text("provider", rows, |r| some(&r.key.provider))
+        .word("route", rows, |r| word(r.key.route))
+        .word("provider", rows, |r| word(r.key.provider))
         .maybe_text("model", rows, |r| some(&r.key.model))
         .bool("stream", rows, |r| r.settlement.intent.stream)
         .maybe_big("status", rows, |r| r.settlement.settled.status.map(i64::from))
-        .text("outcome", rows, |r| r.settlement.settled.outcome.as_str().to_owned())
+        .word("outcome", rows, |r| Some(r.settlement.settled.outcome.as_str()))
         .big("input_tokens", rows, |r| column(r.totals.usage.input))
         .big("cache_read_tokens", rows, |r| column(r.totals.usage.cache_read))
         .big("cache_write_5m_tokens", rows, |r| column(r.totals.usage.cache_write_5m))
         .big("cache_write_1h_tokens", rows, |r| column(r.totals.usage.cache_write_1h))
         .big("output_tokens", rows, |r| column(r.totals.usage.output))
         .maybe_big("reasoning_tokens", rows, |r| r.totals.usage.reasoning.map(column))
-        .big("audio_input_tokens", rows, |r| column(r.totals.usage.audio_input))
-        .big("audio_output_tokens", rows, |r| column(r.totals.usage.audio_output))
-        .big("tool_prompt_tokens", rows, |r| column(r.totals.usage.tool_prompt))
-        .big("web_searches", rows, |r| column(classes::web_searches(&r.totals)))
-        .text("usage_source", rows, |r| r.totals.source.as_str().to_owned())
+        .word("usage_source", rows, |r| Some(r.totals.source.as_str()))
         .maybe_big("cost_nano", rows, |r| r.totals.cost.map(|cost| cost.0))
         .bool("unpriced", rows, |r| r.totals.unpriced)
         .big("saved_nano", rows, |r| r.totals.saved.0)
@@ -215,55 +213,15 @@ pub(crate) fn logs(rows: &[Row<'_>]) -> Batch {
         .maybe_big("first_token_ms", rows, |r| r.settlement.settled.first_token_ms.map(column))
         .big("attempts", rows, |r| i64::try_from(r.settlement.attempts.len()).unwrap_or(i64::MAX))
         .maybe_text("error", rows, |r| r.settlement.settled.error.as_deref().map(storable))
+        .word("dialect", rows, |r| Some(r.key.dialect))
         .maybe_text("client", rows, |r| some(&r.key.client))
         .maybe_text("session", rows, |r| r.settlement.intent.session.as_deref().map(storable))
-        .maybe_text("other_usage", rows, |r| r.other_usage.clone())
-}
-
-/// The rows of `request_details`.
-pub(crate) fn details(rows: &[Row<'_>]) -> Result<Batch> {
-    struct Detail<'a> {
-        row: &'a Row<'a>,
-        chain: String,
-        attempts: String,
-        tags: String,
-        notes: Option<String>,
-    }
-    let rows = rows
-        .iter()
-        .map(|row| {
-            let intent = &row.settlement.intent;
-            Ok(Detail {
-                row,
-                chain: json(&intent.chain)?,
-                attempts: stored_attempts::json(&row.settlement.attempts)?,
-                tags: json(&intent.tags)?,
-                notes: notes(&row.settlement.attempts)?,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Batch::new("request_details")
-        .big("created_at", &rows, |d| d.row.settlement.intent.created_at.millis())
-        .text("request_id", &rows, |d| d.row.request_id.clone())
-        .text("dialect", &rows, |d| d.row.key.dialect.clone())
-        .text("route_reason", &rows, |d| storable(&d.row.settlement.intent.route_reason))
-        .text("chain", &rows, |d| d.chain.clone())
-        .text("attempts", &rows, |d| d.attempts.clone())
-        .text("tags", &rows, |d| d.tags.clone())
-        .maybe_text("agent", &rows, |d| d.row.settlement.intent.agent.as_deref().map(storable))
-        .maybe_text("trace_id", &rows, |d| d.row.settlement.intent.trace_id.as_deref().map(storable))
-        .maybe_text("notes", &rows, |d| d.notes.clone()))
-}
-
-/// The notes of all attempts, each listed once: a second attempt at the same target has the same notes again.
-fn notes(attempts: &[Attempt]) -> Result<Option<String>> {
-    let mut notes: Vec<&Note> = Vec::new();
-    for note in attempts.iter().flat_map(|attempt| &attempt.started.notes) {
-        if !notes.contains(&note) {
-            notes.push(note);
-        }
-    }
-    if notes.is_empty() { Ok(None) } else { json(&notes).map(Some) }
+        .try_maybe_text("tags", rows, |r| {
+            let tags = &r.settlement.intent.tags;
+            if tags.is_empty() { Ok(None) } else { json(tags).map(Some) }
+        })?
+        .try_maybe_text("other_usage", rows, |r| classes::other_usage(&r.totals))?
+        .try_text("details", rows, |r| details::json_of(r.settlement))
 }
 
 /// The sums of `rows` by key.
@@ -311,13 +269,13 @@ fn with_key<R>(batch: Batch, rows: &[R], key: impl Fn(&R) -> &Key) -> Batch {
     batch
         .big("user_id", rows, |r| key(r).user)
         .big("hour", rows, |r| key(r).hour)
-        .text("provider", rows, |r| key(r).provider.clone())
+        .word("provider", rows, |r| Some(key(r).provider))
         .text("alias", rows, |r| key(r).alias.clone())
         .text("model", rows, |r| key(r).model.clone())
         .big("api_key_id", rows, |r| key(r).api_key)
         .big("status", rows, |r| key(r).status)
-        .text("route", rows, |r| key(r).route.clone())
-        .text("dialect", rows, |r| key(r).dialect.clone())
+        .word("route", rows, |r| Some(key(r).route))
+        .word("dialect", rows, |r| Some(key(r).dialect))
         .text("client", rows, |r| key(r).client.clone())
 }
 

@@ -125,10 +125,6 @@ diesel::table! {
         cache_write_1h_tokens -> BigInt,
         output_tokens -> BigInt,
         reasoning_tokens -> Nullable<BigInt>,
-        audio_input_tokens -> BigInt,
-        audio_output_tokens -> BigInt,
-        tool_prompt_tokens -> BigInt,
-        web_searches -> BigInt,
         usage_source -> Text,
         cost_nano -> Nullable<BigInt>,
         unpriced -> Bool,
@@ -137,24 +133,12 @@ diesel::table! {
         first_token_ms -> Nullable<BigInt>,
         attempts -> BigInt,
         error -> Nullable<Text>,
+        dialect -> Text,
         client -> Nullable<Text>,
         session -> Nullable<Text>,
+        tags -> Nullable<Text>,
         other_usage -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
-    request_details (created_at, request_id) {
-        created_at -> BigInt,
-        request_id -> Text,
-        dialect -> Text,
-        route_reason -> Text,
-        chain -> Text,
-        attempts -> Text,
-        tags -> Text,
-        agent -> Nullable<Text>,
-        trace_id -> Nullable<Text>,
-        notes -> Nullable<Text>,
+        details -> Text,
     }
 }
 
@@ -275,7 +259,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, api_keys, provider_keys, provider_models, model_aliases);
-diesel::allow_tables_to_appear_in_same_query!(request_logs, request_details, users);
+diesel::allow_tables_to_appear_in_same_query!(request_logs, users);
 
 #[cfg(test)]
 mod tests {
@@ -315,7 +299,6 @@ mod tests {
                 model_aliases,
                 changes,
                 request_logs,
-                request_details,
                 usage_hourly,
                 usage_tags_hourly,
                 usage_tag_values,

@@ -86,9 +86,15 @@ impl Database {
     pub(crate) fn new(path: PathBuf, config: &StoreConfig) -> Result<Self> {
         Ok(Self {
             // The ledger's rows must survive a power failure once their journal is gone: FULL. The drain writes in
-            // batches, so the fsync of a commit is shared by many rows.
-            write: pool(&path, "synchronous=FULL", 1, config)?,
-            read: pool(&path, "synchronous=NORMAL; PRAGMA query_only=ON", config.readers, config)?,
+            // batches, so the fsync of a commit is shared by many rows. Caches are counted in KiB, and small: what is not
+            // in them is in the system's, which all connections share, and is read by way of a mapping.
+            write: pool(&path, "synchronous=FULL; PRAGMA cache_size=-4000", 1, config)?,
+            read: pool(
+                &path,
+                "synchronous=NORMAL; PRAGMA cache_size=-1000; PRAGMA query_only=ON",
+                config.readers,
+                config,
+            )?,
             path,
         })
     }
@@ -119,7 +125,7 @@ fn pool(path: &Path, last: &'static str, size: usize, config: &StoreConfig) -> R
             // In this order: the timeout must hold for the switch to WAL.
             conn.batch_execute(&format!(
                 "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; \
-                 PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; PRAGMA mmap_size=268435456; PRAGMA {last}"
+                 PRAGMA temp_store=MEMORY; PRAGMA mmap_size=268435456; PRAGMA {last}"
             ))
             .await
             .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;

@@ -1,4 +1,4 @@
-//! The attempts of a request as JSON, as the column `attempts` holds them: the fields of [`tt_core::record::Attempt`],
+//! The attempts of a request as JSON, as the column `details` holds them: the fields of [`tt_core::record::Attempt`],
 //! without those that hold nothing (null, 0, an empty text or list). Most of the fields of most attempts hold nothing,
 //! and each would cost time at every write and room for as long as the row is kept.
 //!
@@ -14,16 +14,17 @@ use tt_core::record::{self, Note};
 use tt_core::usage::{self, UsageSource};
 use tt_core::{NanoUsd, Provider, ProviderKeyId, Timestamp};
 
-use crate::decode;
-use crate::error::Result;
+/// The attempts of a request, to be written as JSON.
+pub(crate) struct Attempts<'a>(pub(crate) &'a [record::Attempt]);
 
-/// The JSON of `attempts`.
-pub(crate) fn json<'a>(attempts: &'a [record::Attempt]) -> Result<String> {
-    let attempt = |record::Attempt { started, ended }: &'a record::Attempt| Attempt {
-        started,
-        ended: ended.as_ref().map(Closed),
-    };
-    decode::json(&attempts.iter().map(attempt).collect::<Vec<_>>())
+impl Serialize for Attempts<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_seq(
+            self.0
+                .iter()
+                .map(|record::Attempt { started, ended }| Attempt { started, ended: ended.as_ref().map(Closed) }),
+        )
+    }
 }
 
 #[derive(Serialize)]
@@ -155,6 +156,7 @@ mod tests {
     use tt_core::record::Change;
 
     use super::*;
+    use crate::decode;
 
     fn started() -> record::AttemptStarted {
         record::AttemptStarted {
@@ -191,7 +193,7 @@ mod tests {
     }
 
     fn read_back(attempts: &[record::Attempt]) -> Vec<record::Attempt> {
-        decode::from_json(&json(attempts).unwrap()).unwrap()
+        decode::from_json(&decode::json(&Attempts(attempts)).unwrap()).unwrap()
     }
 
     #[test]
@@ -228,7 +230,7 @@ mod tests {
         let unbilled = record::AttemptEnded { error: None, cost: None, ..record::AttemptEnded::unbilled(None, "", 0) };
         let attempts = [open, record::Attempt { started: started(), ended: Some(unbilled) }];
         assert_eq!(read_back(&attempts), attempts);
-        let text = json(&attempts).unwrap();
+        let text = decode::json(&Attempts(&attempts)).unwrap();
         assert!(text.ends_with(r#""ended":{"latency_ms":0,"source":"none","usage":{"usage":{}}}}]"#), "{text}");
     }
 }

@@ -73,12 +73,7 @@ impl Statement<'_> {
             text(GroupBy::Alias, "alias", "l.alias"),
             text(GroupBy::Model, "model", "COALESCE(l.model, '')"),
             text(GroupBy::Route, "route", "COALESCE(l.route, '')"),
-            // Rows of version 0.1 call OpenAI Chat by another word than sums.
-            text(
-                GroupBy::Dialect,
-                "dialect",
-                "CASE d.dialect WHEN 'open_ai_chat' THEN 'openai_chat' ELSE d.dialect END",
-            ),
+            text(GroupBy::Dialect, "dialect", "l.dialect"),
             text(GroupBy::Client, "client", "COALESCE(l.client, '')"),
             Dimension { of_sums: "''".to_owned(), ..text(GroupBy::Session, "session", "COALESCE(l.session, '')") },
             number(GroupBy::ApiKey, "api_key_id", "api_key_id".to_owned(), "COALESCE(l.api_key_id, 0)".to_owned()),
@@ -142,7 +137,7 @@ impl Statement<'_> {
 
     /// The parts that are rows.
     fn of_rows(&self, tagged: bool) -> String {
-        let tag = (self.words.json_text)("d.tags");
+        let tag = (self.words.json_text)("l.tags");
         let counted = format!("COALESCE(v.tag_value, '{OTHER}')");
         let (mut columns, groups) = self.columns(tagged.then_some(counted.as_str()), |dimension| &dimension.of_rows);
         let sums = SUMS.iter().zip(self.sums());
@@ -153,8 +148,7 @@ impl Statement<'_> {
             format!("CAST(COALESCE(SUM(piece.sign * ({bound})), 0) AS BIGINT) AS {name}")
         }));
         let mut from = format!(
-            "piece JOIN request_logs AS l ON l.user_id = {} AND l.created_at >= piece.begins AND l.created_at < piece.ends \
-             JOIN request_details AS d ON d.created_at = l.created_at AND d.request_id = l.request_id",
+            "piece JOIN request_logs AS l ON l.user_id = {} AND l.created_at >= piece.begins AND l.created_at < piece.ends",
             self.user.0
         );
         let mut filters: Vec<String> =

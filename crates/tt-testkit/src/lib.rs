@@ -43,6 +43,7 @@ pub mod redis;
 mod workers;
 #[cfg(feature = "harness")]
 pub mod world;
+pub mod wrong_types;
 
 #[cfg(feature = "harness")]
 pub use client::Client;

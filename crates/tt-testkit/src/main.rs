@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use http::uri::Authority;
+use http::{HeaderName, HeaderValue};
 use tt_testkit::bare_proxy::BareProxy;
 use tt_testkit::load::{Api, End, Load};
 use tt_testkit::mock::{Matcher, Seen};
@@ -14,7 +15,7 @@ use tt_testkit::{Behaviour, MockUpstream};
 const USAGE: &str = "\
 tt-mock upstream [--port N] [--threads N] [--recordings DIR]   a mock of OpenAI, Anthropic and Gemini
 tt-mock bare-proxy --upstream http://HOST:PORT [--port N] [--threads N]   passes requests on and does nothing else
-tt-mock load --target http://HOST:PORT [--api chat|responses|messages|gemini] [--bearer TOKEN] [--model NAME]
+tt-mock load --target http://HOST:PORT [--api chat|responses|messages|gemini] [--credential 'NAME: VALUE'] [--model NAME]
              [--stream true] [--bytes N] [--connections N] [--threads N] [--warm-up MS] [--duration MS | --requests N]
                                            requests one after the other on each connection; prints JSON
 
@@ -32,7 +33,7 @@ struct Options {
     recordings: Option<String>,
     target: Option<String>,
     api: Api,
-    bearer: Option<String>,
+    credential: Option<String>,
     model: Option<String>,
     stream: bool,
     bytes: Option<usize>,
@@ -72,7 +73,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--recordings" => options.recordings = Some(value),
             "--target" => options.target = Some(value),
             "--api" => options.api = Api::named(&value).ok_or_else(|| format!("{value} is no API\n{USAGE}"))?,
-            "--bearer" => options.bearer = Some(value),
+            "--credential" => options.credential = Some(value),
             "--model" => options.model = Some(value),
             "--stream" => options.stream = value.parse().map_err(|_| "--stream is true or false".to_owned())?,
             "--bytes" => options.bytes = Some(value.parse().map_err(no_number)?),
@@ -112,7 +113,7 @@ fn bare_proxy(options: Options) -> Result<(), String> {
 }
 
 fn load(options: Options) -> Result<(), String> {
-    let bearer = format!("Bearer {}", options.bearer.as_deref().unwrap_or("sk-mock"));
+    let credential = header(options.credential.as_deref().unwrap_or("authorization: Bearer sk-mock"));
     let model = options.model.as_deref().unwrap_or("mock-bench");
     let end = match options.requests {
         Some(requests) => End::Requests(requests),
@@ -120,7 +121,7 @@ fn load(options: Options) -> Result<(), String> {
     };
     let load = Load {
         target: authority(options.target)?,
-        bearer: bearer.parse().map_err(|_| "--bearer is no header value".to_owned())?,
+        credential: credential.ok_or("--credential is no header")?,
         request: options.api.request(model, options.stream, options.bytes.unwrap_or(300)),
         connections: options.connections.unwrap_or(1),
         threads: options.threads.unwrap_or(1),
@@ -129,6 +130,12 @@ fn load(options: Options) -> Result<(), String> {
     };
     let report = load.run()?;
     writeln!(std::io::stdout(), "{}", report.json()).map_err(|error| error.to_string())
+}
+
+/// A header from its line.
+fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = line.split_once(':')?;
+    Some((name.trim().parse().ok()?, value.trim().parse().ok()?))
 }
 
 /// The `host:port` of `http://host:port`.

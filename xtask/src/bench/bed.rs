@@ -1,5 +1,6 @@
 //! The processes under test: the mock upstream, a bare proxy before it, and TokenTracer before it with an account.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,30 +16,87 @@ use crate::program::Program;
 const LIMIT: &str = "100000000";
 const LOG_LINES: usize = 10;
 
+/// A server that gets the load.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) name: String,
+    /// `host:port`.
+    address: String,
+    /// The header with the credential, as a line.
+    credential: String,
+    /// The model that stands for every model here; `None` for a server that knows them by their names.
+    model: Option<String>,
+    /// `None` for a server that the benchmark has not started.
+    process: Option<Program>,
+}
+
+impl Target {
+    /// The id of its process.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.process.as_ref().map(Program::id)
+    }
+
+    /// True if it is another gateway, which knows one model and no streams of 200 chunks.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.model.is_some()
+    }
+}
+
+/// Another gateway, from `URL,HEADER,MODEL`: an address of OpenAI's API without TLS, the header that it wants, and its name
+/// for a model of the upstream.
+pub(super) fn gateway(text: &str) -> Result<Target, String> {
+    let mut parts = text.splitn(3, ',').map(str::trim);
+    let (Some(url), Some(header), Some(model)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(format!("{text:?} is not URL,HEADER,MODEL"));
+    };
+    let address = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    let address = address.filter(|address| !address.contains('/'));
+    let address = address.ok_or_else(|| format!("{url:?} is not http://HOST:PORT"))?;
+    if !header.contains(':') {
+        return Err(format!("{header:?} is not NAME: VALUE"));
+    }
+    Ok(Target {
+        name: address.to_owned(),
+        address: address.to_owned(),
+        credential: header.to_owned(),
+        model: Some(model.to_owned()),
+        process: None,
+    })
+}
+
 /// All running processes of one measurement.
 #[derive(Debug)]
 pub(super) struct Bed {
-    /// In the order of [`super::samples::TARGETS`].
-    pub(super) targets: [Program; 3],
-    /// TokenTracer's; the upstream takes any.
-    api_key: String,
+    /// The upstream, the bare proxy and TokenTracer, and other gateways behind them.
+    pub(super) targets: Vec<Target>,
     /// The mock and the load generator.
     mock: PathBuf,
     directory: Directory,
 }
 
+/// The positions of the benchmark's own processes among the targets.
+pub(super) const UPSTREAM: usize = 0;
+pub(super) const BARE: usize = 1;
+pub(super) const TOKENTRACER: usize = 2;
+
 impl Bed {
-    /// Starts the programs in `binaries` and makes an account.
-    pub(super) fn start(binaries: &Path) -> Result<Self, String> {
-        Self::make(binaries, |_| Command::new(binaries.join("tokentracer")))
+    /// Starts the programs in `binaries`, the upstream on `port` (0: a free one), and makes an account. `databases` are
+    /// variables that name the databases in the place of SQLite.
+    pub(super) fn start(binaries: &Path, port: u16, databases: &[(&str, String)]) -> Result<Self, String> {
+        Self::make(binaries, port, |_| {
+            let mut command = Command::new(binaries.join("tokentracer"));
+            command.env_clear().envs(databases.iter().map(|(name, value)| (name, value)));
+            command
+        })
     }
 
     /// The same with `program` for TokenTracer, under callgrind, which writes to [`Bed::callgrind_directory`]. It obeys
     /// `vgdb --vgdb-prefix=DIRECTORY/vgdb`.
     pub(super) fn under_callgrind(binaries: &Path, program: &Path) -> Result<Self, String> {
-        Self::make(binaries, |directory| {
+        Self::make(binaries, 0, |directory| {
             let mut command = Command::new("valgrind");
             command
+                .env_clear()
                 .args(["--tool=callgrind", "--fair-sched=try", "--quiet"])
                 .arg(format!("--callgrind-out-file={}", directory.join("out").display()))
                 .arg(format!("--vgdb-prefix={}", directory.join("vgdb").display()))
@@ -47,19 +105,20 @@ impl Bed {
         })
     }
 
-    fn make(binaries: &Path, program: impl FnOnce(&Path) -> Command) -> Result<Self, String> {
+    /// `program` gives the command of TokenTracer, with no setting of the developer's in its environment.
+    fn make(binaries: &Path, port: u16, program: impl FnOnce(&Path) -> Command) -> Result<Self, String> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from).to_string();
         let directory = Directory::make()?;
         let mock = binaries.join("tt-mock");
-        let upstream = Program::start(Command::new(&mock).args(["upstream", "--threads", &cores]))?;
+        let port = port.to_string();
+        let upstream = Program::start(Command::new(&mock).args(["upstream", "--port", &port, "--threads", &cores]))?;
         let url = format!("http://{}", upstream.address());
         let bare = Program::start(Command::new(&mock).args(["bare-proxy", "--threads", &cores, "--upstream", &url]))?;
         let log = File::create(directory.log()).map_err(|error| format!("{}: {error}", directory.log().display()))?;
         let mut command = program(&directory.0);
         command
             .arg("serve")
-            // No setting of the developer's: the same run everywhere. PATH is for valgrind.
-            .env_clear()
+            // For valgrind.
             .envs(variable("PATH").map(|path| ("PATH", path)))
             .env("PORT", "0")
             .env("DATA_DIR", directory.0.join("data"))
@@ -72,14 +131,29 @@ impl Bed {
         let failed = |problem| format!("{problem}\n{}", directory.log_tail());
         let program = Program::start(&mut command).map_err(failed)?;
         let api_key = account(&Server::new(program.address())).map_err(failed)?;
-        Ok(Self { targets: [upstream, bare, program], api_key, mock, directory })
+        // The upstream takes any key.
+        let target = |name: &str, program: Program| Target {
+            name: name.to_owned(),
+            address: program.address().to_owned(),
+            credential: format!("authorization: Bearer {api_key}"),
+            model: None,
+            process: Some(program),
+        };
+        let targets = vec![target("upstream", upstream), target("bare proxy", bare), target("TokenTracer", program)];
+        Ok(Self { targets, mock, directory })
     }
 
-    /// A load of requests of one kind on one of the processes. The caller adds the number of requests or the time.
-    pub(super) fn load(&self, on: &Program, shape: Shape, connections: usize) -> Command {
+    /// TokenTracer's process.
+    pub(super) fn tokentracer(&self) -> Option<&Target> {
+        self.targets.get(TOKENTRACER)
+    }
+
+    /// A load of requests of one kind on one of the targets. The caller adds the number of requests or the time.
+    pub(super) fn load(&self, on: &Target, shape: Shape, connections: usize) -> Command {
         let mut load = Command::new(&self.mock);
-        load.args(["load", "--target", &format!("http://{}", on.address()), "--bearer", &self.api_key])
-            .args(["--api", shape.api, "--model", shape.model, "--stream", if shape.stream { "true" } else { "false" }])
+        let model = on.model.as_deref().unwrap_or(shape.model);
+        load.args(["load", "--target", &format!("http://{}", on.address), "--credential", &on.credential])
+            .args(["--api", shape.api, "--model", model, "--stream", if shape.stream { "true" } else { "false" }])
             .args(["--bytes", &shape.bytes.to_string(), "--connections", &connections.to_string()]);
         load
     }
@@ -108,7 +182,7 @@ fn account(server: &Server) -> Result<String, String> {
     let id = store("openai")?;
     store("anthropic")?;
     store("gemini")?;
-    for model in SHAPES.map(|shape| shape.model) {
+    for model in SHAPES.map(|shape| shape.model).into_iter().collect::<BTreeSet<_>>() {
         let alias = json!({"alias": model, "target_model": model, "provider_key_id": id});
         server.post("/manage/aliases", Some(&session), &alias)?.ok("make an alias")?;
     }
@@ -148,6 +222,23 @@ impl Drop for Directory {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
             eprintln!("{} is left behind: {error}", self.0.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_gateway_is_named_by_address_header_and_model() {
+        let target = gateway("http://127.0.0.1:4000/, x-api-key: sk-1, openai/gpt-4o").unwrap();
+        assert_eq!((target.address.as_str(), target.credential.as_str()), ("127.0.0.1:4000", "x-api-key: sk-1"));
+        assert_eq!((target.model.as_deref(), target.process()), (Some("openai/gpt-4o"), None));
+        for wrong in
+            ["", "http://h:1", "http://h:1,a: b", "https://h:1,a: b,m", "http://h:1/v1,a: b,m", "http://h:1,a,m"]
+        {
+            assert!(gateway(wrong).is_err(), "{wrong}");
         }
     }
 }

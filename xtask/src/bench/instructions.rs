@@ -6,16 +6,19 @@
 //! difference between the two, divided by the difference in number, leaves out the cost of a run itself. The
 //! instructions that the idle program executes are measured first and subtracted by time.
 
+mod record;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::bed::Bed;
+use super::bed::{Bed, Target};
 use super::binaries;
 use super::cpu;
-use super::shape::{OF_OTHER_APIS, SHAPES, Shape};
-use crate::program::Program;
+use super::shape::{OF_OTHER_APIS, Shape, counted};
 use crate::run::{Outcome, output};
+use crate::test::tools::Tools;
 
 const CONNECTIONS: usize = 1;
 
@@ -39,26 +42,42 @@ struct Options {
     rounds: u64,
     /// True to measure the requests of other clients, and to other providers, too.
     all: bool,
+    record: Option<Record>,
 }
+
+/// The use of the recorded numbers of instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Record {
+    Write,
+    Check,
+}
+
+/// The requests whose instructions are recorded.
+const RECORDED: [&str; 2] = ["300 B", "200 chunks"];
 
 /// Builds, measures and prints a Markdown table. `--binary PATH` measures that program instead of this tree's; load and
 /// mock are always this tree's. `--rounds N` says how often. `--all` measures requests of every API, and translated ones.
+/// `--write` records the numbers of two requests, and `--check` fails if one has become greater than recorded.
 pub(super) fn run(arguments: &[String]) -> Outcome {
     let options = Options::parse(arguments)?;
+    Tools::valgrind()?;
     // Both at once even where only the mock is needed: alone it would be built with fewer features, and anew.
     let built = binaries::build(binaries::PROFILE)?;
     let program = options.binary.unwrap_or_else(|| built.join("tokentracer"));
     let bed = Bed::under_callgrind(&built, &program)?;
-    let [_, _, process] = &bed.targets;
-    let counter = Counter { bed: &bed, process };
-    cpu::spent_when_quiet(process.id());
+    let target = bed.tokentracer().ok_or("TokenTracer is not among the targets")?;
+    let counter = Counter { bed: &bed, target, process: target.process().ok_or("TokenTracer has no process")? };
+    cpu::spent_when_quiet(counter.process);
     counter.take()?;
     let start = Instant::now();
     std::thread::sleep(IDLE);
     let idle = counter.take()? as f64 / start.elapsed().as_secs_f64();
 
-    let shapes = SHAPES.into_iter().chain(OF_OTHER_APIS.into_iter().filter(|_| options.all));
-    let mut found: Vec<_> = shapes.map(|shape| (shape, Vec::new())).collect();
+    let shapes: Vec<Shape> = match options.record {
+        Some(_) => counted().filter(|shape| RECORDED.contains(&shape.name)).collect(),
+        None => counted().chain(OF_OTHER_APIS.into_iter().filter(|_| options.all)).collect(),
+    };
+    let mut found: Vec<_> = shapes.into_iter().map(|shape| (shape, Vec::new())).collect();
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
         for (shape, samples) in &mut found {
@@ -73,10 +92,12 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
         }
     }
     println!("| request | instructions a request | least | most |\n|---|---:|---:|---:|");
+    let mut medians = BTreeMap::new();
     for (shape, mut samples) in found {
         samples.sort_by(f64::total_cmp);
         let at = |index: usize| samples.get(index).copied().unwrap_or_default();
         println!("| {} | {:.0} | {:.0} | {:.0} |", shape.name, at(samples.len() / 2), at(0), at(samples.len() - 1));
+        medians.insert(shape.name.to_owned(), at(samples.len() / 2).round() as u64);
     }
     println!(
         "\n`{}`: medians of {} rounds, all threads, user space, {CONNECTIONS} connection; {idle:.0} a second when nobody \
@@ -84,46 +105,57 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
         program.display(),
         options.rounds
     );
-    Ok(())
+    match options.record {
+        None => Ok(()),
+        Some(Record::Write) => record::write(&medians),
+        Some(Record::Check) => record::check(&medians),
+    }
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self { binary: None, rounds: 5, all: false };
+        let mut options = Self { binary: None, rounds: 5, all: false, record: None };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
-            if name == "--all" {
-                options.all = true;
-                continue;
-            }
-            match (name.as_str(), rest.next()) {
-                ("--binary", Some(path)) => options.binary = Some(PathBuf::from(path)),
-                ("--rounds", Some(text)) => {
-                    let rounds = text.parse().ok().filter(|rounds| *rounds > 0);
-                    options.rounds = rounds.ok_or("--rounds needs a number above 0")?;
-                }
-                _ => return Err("--instructions takes --binary PATH, --rounds N and --all".to_owned()),
+            match name.as_str() {
+                "--all" => options.all = true,
+                "--check" => options.record = Some(Record::Check),
+                "--write" => options.record = Some(Record::Write),
+                _ => options.valued(name, rest.next())?,
             }
         }
         Ok(options)
+    }
+
+    fn valued(&mut self, name: &str, value: Option<&String>) -> Outcome {
+        match (name, value) {
+            ("--binary", Some(path)) => self.binary = Some(PathBuf::from(path)),
+            ("--rounds", Some(text)) => {
+                let rounds = text.parse().ok().filter(|rounds| *rounds > 0);
+                self.rounds = rounds.ok_or("--rounds needs a number above 0")?;
+            }
+            _ => return Err("--instructions takes --binary PATH, --rounds N, --all, --check and --write".to_owned()),
+        }
+        Ok(())
     }
 }
 
 /// A program under callgrind.
 struct Counter<'a> {
     bed: &'a Bed,
-    process: &'a Program,
+    target: &'a Target,
+    process: u32,
 }
 
 impl Counter<'_> {
     /// Sends so many requests and returns the instructions executed for them, those of an idle program taken away.
     fn load(&self, shape: Shape, requests: u64, idle: f64) -> Result<f64, String> {
         let start = Instant::now();
-        let mut load = self.bed.load(self.process, shape, CONNECTIONS);
+        let mut load = self.bed.load(self.target, shape, CONNECTIONS);
         output(load.args(["--requests", &requests.to_string(), "--warm-up", "0"]))
             .map_err(|problem| format!("{problem}\n{}", self.bed.log_tail()))?;
         // Rows are on their way to the database.
-        cpu::spent_when_quiet(self.process.id());
+        cpu::spent_when_quiet(self.process);
         Ok(self.take()? as f64 - idle * start.elapsed().as_secs_f64())
     }
 
@@ -132,7 +164,7 @@ impl Counter<'_> {
         let before = self.dumps()?;
         let prefix = format!("--vgdb-prefix={}", self.bed.callgrind_directory().join("vgdb").display());
         let mut dump = Command::new("vgdb");
-        dump.args([&prefix, &format!("--pid={}", self.process.id()), "dump"]);
+        dump.args([&prefix, &format!("--pid={}", self.process), "dump"]);
         let asked = dump.output().map_err(|error| format!("vgdb, which comes with valgrind: {error}"))?;
         if !asked.status.success() {
             return Err(format!("vgdb: {}", String::from_utf8_lossy(&asked.stderr)));

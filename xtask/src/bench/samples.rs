@@ -1,19 +1,21 @@
-//! The processes under test, and the numbers measured for each.
+//! The numbers measured for each target.
 
 use super::shape::Shape;
 
-/// The processes under test, in the order of the table.
-pub(super) const TARGETS: [&str; 3] = ["upstream", "bare proxy", "TokenTracer"];
-/// The position in [`TARGETS`] of the process that the others are compared with.
-pub(super) const BARE: usize = 1;
-
-/// One row of the table before it is summed up: what was measured in each round.
+/// One kind of load, and what was measured under it.
 #[derive(Debug)]
 pub(super) struct Series {
     pub(super) shape: Shape,
     pub(super) connections: usize,
-    /// One for each of [`TARGETS`].
-    pub(super) rounds: [Vec<Sample>; 3],
+    /// For each target its name and a sample of each round; none for a target that does not get this load.
+    pub(super) targets: Vec<(String, Vec<Sample>)>,
+}
+
+impl Series {
+    /// The samples of the target at `position`.
+    pub(super) fn samples(&self, position: usize) -> &[Sample] {
+        self.targets.get(position).map_or(&[][..], |(_, samples)| samples)
+    }
 }
 
 /// One load on one process.

@@ -9,19 +9,40 @@ pub(super) struct Shape {
     pub(super) model: &'static str,
     pub(super) stream: bool,
     pub(super) bytes: usize,
+    /// The numbers of connections that it is measured with.
+    pub(super) connections: &'static [usize],
+}
+
+impl Shape {
+    /// True if it is a request of Chat Completions that passes through.
+    pub(super) fn is_chat(&self) -> bool {
+        SHAPES.iter().any(|shape| shape.name == self.name)
+    }
+
+    /// True if any model may answer it: it asks for one answer at once.
+    pub(super) fn is_plain(&self) -> bool {
+        self.model == "mock-bench" && !self.stream
+    }
 }
 
 const SMALL: usize = 300;
 
-/// The requests that pass through to OpenAI. Each is measured with every number of connections. The models are the
-/// upstream's, and TokenTracer has aliases of the same names, so that all three processes get the same bytes.
-pub(super) const SHAPES: [Shape; 3] = [
-    Shape { name: "300 B", api: "chat", model: "mock-bench", stream: false, bytes: SMALL },
-    Shape { name: "100 KB", api: "chat", model: "mock-bench", stream: false, bytes: 100 * 1024 },
-    Shape { name: "200 chunks", api: "chat", model: "mock-bench-chunks-200", stream: true, bytes: SMALL },
+/// The requests that pass through to OpenAI. Each is measured with each of its numbers of connections. The models are the
+/// upstream's, and TokenTracer has aliases of the same names, so that all processes get the same bytes.
+pub(super) const SHAPES: [Shape; 5] = [
+    Shape { connections: &[1, 64], ..plain("300 B", "chat", "mock-bench") },
+    Shape { connections: &[1, 16], bytes: 100 * 1024, ..plain("100 KB", "chat", "mock-bench") },
+    Shape { connections: &[1, 64], ..chunks("200 chunks", "chat", "mock-bench-chunks-200") },
+    Shape { connections: &[16], ..chunks("50 chunks, 5 ms apart", "chat", "mock-chunks-50-drip-5ms") },
+    Shape { connections: &[1000], ..plain("300 B, upstream takes 50 ms", "chat", "mock-delay-50ms") },
 ];
 
-/// The requests of other clients, and to other providers. Only their instructions are counted.
+/// The requests whose instructions are counted, of [`SHAPES`].
+pub(super) fn counted() -> impl Iterator<Item = Shape> {
+    SHAPES.into_iter().filter(|shape| shape.model.starts_with("mock-bench"))
+}
+
+/// The requests of other clients, and to other providers: TokenTracer alone gets them.
 pub(super) const OF_OTHER_APIS: [Shape; 12] = [
     plain("300 B, Responses to OpenAI", "responses", "openai/mock-bench"),
     plain("300 B, Messages to Anthropic", "messages", "anthropic/mock-bench"),
@@ -38,9 +59,9 @@ pub(super) const OF_OTHER_APIS: [Shape; 12] = [
 ];
 
 const fn plain(name: &'static str, api: &'static str, model: &'static str) -> Shape {
-    Shape { name, api, model, stream: false, bytes: SMALL }
+    Shape { name, api, model, stream: false, bytes: SMALL, connections: &[16] }
 }
 
 const fn chunks(name: &'static str, api: &'static str, model: &'static str) -> Shape {
-    Shape { name, api, model, stream: true, bytes: SMALL }
+    Shape { stream: true, ..plain(name, api, model) }
 }

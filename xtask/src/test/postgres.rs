@@ -3,12 +3,12 @@
 //! It runs under a shell that stops it and removes its files when its standard input ends. That input is a pipe from
 //! this process, so that nothing stays behind however this process ends.
 
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::redis::free_port;
 use super::tools::Tools;
 use crate::run::{number, output};
 
@@ -133,9 +133,4 @@ fn directory(owner: Option<Owner>) -> Result<PathBuf, String> {
     made.and_then(|()| owner.map_or(Ok(()), |owner| chown(&path, Some(owner.user), Some(owner.group))))
         .map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)
-}
-
-fn free_port() -> Result<u16, String> {
-    let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(|error| format!("no free port: {error}"))
 }

@@ -43,6 +43,23 @@ impl Tools {
         Err(format!("the tests need {names}; install it ({how}) and run them again"))
     }
 
+    /// Installs valgrind where it is missing, as the servers are installed.
+    pub(crate) fn valgrind() -> Outcome {
+        let is_there = || directories().iter().any(|directory| directory.join("valgrind").is_file());
+        if is_there() {
+            return Ok(());
+        }
+        if number(Command::new("id").arg("-u")) == Some(0) && Path::new("/etc/debian_version").exists() {
+            println!("installing valgrind");
+            apt_install(&["valgrind"])?;
+        }
+        if is_there() {
+            Ok(())
+        } else {
+            Err("counting instructions needs valgrind; install it and try again".to_owned())
+        }
+    }
+
     /// The tools, or the Debian packages of those that are missing.
     fn find(root: bool) -> Result<Self, Vec<&'static str>> {
         let directories = directories();

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
+use tt_core::Dialect;
 use tt_testkit::World;
 use tt_testkit::client::{Call, Response};
 use tt_testkit::world::{User, chat_head, question};
+use tt_testkit::wrong_types::{self, Case};
 
 use crate::expect::error;
 use crate::setup::{world, world_with};
@@ -203,6 +205,61 @@ async fn mistyped_fields_of_a_chat_are_the_callers_error() {
         }
     }
     alive(&world, &user).await;
+}
+
+/// Each dialect's request goes to a provider of another dialect, for which the program reads it in full.
+#[tokio::test]
+async fn a_value_of_another_type_is_named_in_the_clients_words_and_shape() {
+    let (world, user) = stage().await;
+    let mut wrong = Vec::new();
+    for table in wrong_types::tables() {
+        let model = match table.dialect {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses => "anthropic/mock-small",
+            _ => "openai/mock-small",
+        };
+        let path = table.path.replace("/m:", &format!("/{}:", model.replace('/', "%2F")));
+        for Case { field, value, mut body } in table.cases() {
+            if body.get("model").is_some_and(|model| model == "m") {
+                body["model"] = model.into();
+            }
+            let answer = user.api().post(&path).json(&body).send().await;
+            let named = named_field(table.dialect, &answer);
+            if answer.status != 400 || !named.as_deref().is_some_and(|named| is_at(named, &field)) {
+                wrong.push(format!("{:?} {field} = {value}: {} {}", table.dialect, answer.status, answer.text()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(world.sent().is_empty(), "something went up");
+    alive(&world, &user).await;
+}
+
+/// The field that an error names in the shape of `dialect`; `None` for an error of another shape. Messages has no field for
+/// it, so that its message begins with it.
+fn named_field(dialect: Dialect, answer: &Response) -> Option<String> {
+    let body = answer.json();
+    let error = &body["error"];
+    let message = error["message"].as_str()?;
+    let named = match dialect {
+        Dialect::AnthropicMessages => {
+            let is_shaped = body["type"] == "error" && error["type"] == "invalid_request_error";
+            Some(message).filter(|_| is_shaped && body["request_id"].is_string())
+        }
+        Dialect::Gemini => {
+            let is_shaped = error["code"] == 400 && error["status"] == "INVALID_ARGUMENT";
+            let mut details = error["details"].as_array().into_iter().flatten();
+            let field = details.find_map(|one| one.pointer("/fieldViolations/0/field"));
+            field.and_then(serde_json::Value::as_str).filter(|_| is_shaped)
+        }
+        _ => error["param"].as_str().filter(|_| error["type"] == "invalid_request_error" && error["code"].is_string()),
+    };
+    named.map(str::to_owned)
+}
+
+/// True if `named` is `field`, or a message that begins with it.
+fn is_at(named: &str, field: &str) -> bool {
+    named == field
+        || named.strip_prefix('`').and_then(|rest| rest.strip_prefix(field)).is_some_and(|rest| rest.starts_with('`'))
 }
 
 #[tokio::test]

@@ -81,3 +81,4 @@ mod streams;
 mod translation;
 #[cfg(test)]
 mod usage;
+mod web_search;

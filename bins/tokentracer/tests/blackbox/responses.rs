@@ -305,10 +305,16 @@ async fn a_budget_covers_no_tool_that_openai_runs_and_no_longer_history_than_its
     let with = |model: &str, more: Value| {
         with_fields(json!({"model": model, "input": "Hello", "max_output_tokens": 100}), &more)
     };
-    // OpenAI would run it for a fee; the others do not get it.
-    let refused = send(&user, &with("openai/gpt-4o", json!({"tools": tools}))).await.expect(400).json();
-    assert_eq!(refused["error"]["param"], "tools", "{refused}");
-    send(&user, &with("anthropic/claude-sonnet-4-5", json!({"tools": tools}))).await.expect(200);
+    // Each provider would run it for a fee. A search that the target does not get has none.
+    for model in ["openai/gpt-4o", "anthropic/claude-sonnet-4-5", "gemini/gemini-3-flash-preview"] {
+        let refused = send(&user, &with(model, json!({"tools": tools}))).await.expect(400).json();
+        assert_eq!(refused["error"]["param"], "tools", "{refused}");
+    }
+    send(&user, &with("gemini/gemini-2.5-flash", json!({"tools": tools}))).await.expect(200);
+    let stored = json!([{"type": "web_search", "external_web_access": false}, {"type": "function", "name": "f"}]);
+    send(&user, &with("anthropic/claude-sonnet-4-5", json!({"tools": stored}))).await.expect(200);
+    let others = json!([{"type": "file_search"}, {"type": "function", "name": "f"}]);
+    send(&user, &with("anthropic/claude-sonnet-4-5", json!({"tools": others}))).await.expect(200);
     let refused = send(&user, &with("openai/gpt-4o", json!({"background": true}))).await.expect(400).json();
     assert_eq!(refused["error"]["param"], "background", "{refused}");
     send(&user, &with("openai/gpt-4o", json!({}))).await.expect(200);

@@ -16,6 +16,8 @@ pub struct Extra {
     /// The names of those fields of that dialect without which an answer means the same. A codec of another dialect
     /// leaves them out and notes them by name.
     pub harmless: &'static [&'static str],
+    /// The paths of fields of tools that the neutral form does not hold, as the client wrote them. Of many the first ones.
+    pub in_tools: Vec<String>,
     /// The objects of fields that the client addressed to providers of a certain dialect (Chat Completions
     /// `extra_body`), as sent, in the order of the client.
     pub addressed: Vec<(Dialect, Value)>,
@@ -54,6 +56,7 @@ mod tests {
             of: Some(Dialect::OpenAiChat),
             fields: fields.as_object().unwrap().clone(),
             harmless: &["store", "metadata"],
+            in_tools: Vec::new(),
             addressed: vec![(Dialect::Gemini, json!({"cached_content": "c"}))],
         };
         assert!(extra.fields_of(Dialect::OpenAiChat).is_some_and(|fields| fields.len() == 3));

@@ -86,6 +86,13 @@ pub enum Field {
     CacheMarks,
     /// A hosted tool, which the provider runs itself, by the index of the tool.
     HostedTool(usize),
+    /// An option of a hosted tool.
+    HostedOption {
+        /// The index of the tool.
+        tool: usize,
+        /// The path of the option within the tool, as the client wrote it, such as `filters.allowed_domains`.
+        path: &'static str,
+    },
     /// The switch that makes arguments of functions keep to their schemas.
     Strict,
     /// The switch for several tool calls in one turn.

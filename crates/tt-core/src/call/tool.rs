@@ -122,6 +122,8 @@ pub enum ToolChoice {
         names: Vec<String>,
         /// True if the model must call at least one of them.
         required: bool,
+        /// True if the model may search the web too, where such a search is among the hosted tools.
+        search: bool,
     },
     /// The model must call a certain hosted tool.
     Hosted {

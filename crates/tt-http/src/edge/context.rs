@@ -14,6 +14,7 @@ use tt_store::{Actor, Author};
 use crate::clock::now;
 use crate::edge::body::{self, Pace};
 use crate::edge::error::ApiError;
+use crate::edge::last_key::LastKey;
 use crate::edge::reader::Reader;
 use crate::state::app::App;
 use crate::state::directory::KnownCaller;
@@ -29,6 +30,7 @@ pub(crate) struct Context {
     pub(crate) arrived: Instant,
     pub(crate) client: IpAddr,
     pub(crate) reader: Reader,
+    pub(crate) last_key: LastKey,
     pub(crate) parts: http::request::Parts,
     pub(crate) body: Option<Incoming>,
     pub(crate) params: Vec<String>,

@@ -6,7 +6,6 @@ use http::HeaderMap;
 use http::header::{self, HeaderName};
 use tt_core::caller::{Proof, Scope};
 use tt_core::{Dialect, Role};
-use tt_crypto::ApiKey;
 
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
@@ -41,8 +40,8 @@ pub(crate) async fn authenticate(
             None => Cow::Borrowed(bearer(cx.headers())?),
         },
     };
-    let (kind, hash, user) = match ApiKey::parse(&token) {
-        Some(key) => (CredentialKind::ApiKey, key.hash(), None),
+    let (kind, hash, user) = match cx.last_key.hash(&token) {
+        Some(hash) => (CredentialKind::ApiKey, hash, None),
         None if token.starts_with("tt-") => return Err(ApiError::invalid_credentials()),
         None => {
             let claims = cx.app.sessions.verify(&token, cx.arrived_at).map_err(|_| ApiError::invalid_credentials())?;

@@ -153,6 +153,9 @@ fn with_headers(error: &ApiError, mut reply: Reply) -> Reply {
     reply
 }
 
+/// The headers of most answers of providers, with those that the server adds, are no more than this.
+const USUAL_HEADERS: usize = 16;
+
 /// Tells the official SDKs whether to try again, whatever the status.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -177,9 +180,16 @@ pub(crate) fn json_bytes(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     json_reply(status, ReplyBody::full(body))
 }
 
+/// A reply without headers, with room for as many as answers have: growing would hash the first ones again.
+pub(crate) fn bare_reply(body: ReplyBody) -> Reply {
+    let mut reply = Response::new(body);
+    reply.headers_mut().reserve(USUAL_HEADERS);
+    reply
+}
+
 /// A reply whose body gives JSON text.
 pub(crate) fn json_reply(status: StatusCode, body: ReplyBody) -> Reply {
-    let mut reply = Response::new(body);
+    let mut reply = bare_reply(body);
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     reply

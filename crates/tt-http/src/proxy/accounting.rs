@@ -238,7 +238,8 @@ impl OpenAttempt {
     /// else when it is counted.
     pub(super) fn whole(self, tally: Cow<'_, Tally>) -> Settling {
         if tally.deferred {
-            return self.deferred(tally.served_model.clone());
+            let promised = self.promised(tally.served_model.clone());
+            return self.settle(promised, End::Whole);
         }
         if !tally.has_credible_usage() {
             return self.count(tally.into_owned(), End::Whole);
@@ -258,11 +259,11 @@ impl OpenAttempt {
         self.settle(ended, End::Whole)
     }
 
-    /// Settles a request whose answer is only a promise: the provider works on, and the client fetches the result later.
-    fn deferred(self, served_model: Option<String>) -> Settling {
+    /// The end of an attempt whose answer is only a promise: the provider works on, and the client fetches the result later.
+    fn promised(&self, served_model: Option<String>) -> AttemptEnded {
         let reason = "the provider answers in the background, so its usage does not come here";
         let unanswered = AttemptEnded::unanswered(reason, self.meter.elapsed_ms());
-        self.settle(AttemptEnded { status: Some(200), served_model, ..unanswered }, End::Whole)
+        AttemptEnded { status: Some(200), served_model, ..unanswered }
     }
 
     /// Settles a request whose provider ended its answer properly without usage, by the usage in `tally`, which was counted
@@ -282,6 +283,10 @@ impl OpenAttempt {
 
     /// Settles a request whose stream broke for `reason` after the client had got some of it.
     pub(super) fn broke(self, tally: Tally, reason: String) -> Settling {
+        if tally.deferred {
+            let promised = self.promised(tally.served_model);
+            return self.settle(promised, End::Broke(reason));
+        }
         self.count(tally, End::Broke(reason))
     }
 
@@ -291,6 +296,13 @@ impl OpenAttempt {
         let end = if self.accounting.reader.was_cut() { End::ClientCut } else { End::ClientLeft };
         let (tally, latency_ms) = (tally.into(), self.meter.elapsed_ms());
         let settled = self.settled(&end);
+        if tally.deferred {
+            let promised = self.promised(tally.served_model.clone());
+            let mut guard = self.accounting.guard;
+            guard.last_attempt_ended(promised);
+            let _durable = guard.settle(settled);
+            return;
+        }
         let inbound = Arc::clone(&self.accounting.inbound);
         inbound.compute().count(inbound.user(), move |precision| {
             let usage = estimate(&self.accounting.inbound, self.meter.provider(), &tally, false, precision);

@@ -132,7 +132,8 @@ impl RequestBudget {
     ) -> Result<Self, ApiError> {
         // A request that passes through is read too, because the cost of one that cannot be read has no bound.
         let targets: Vec<_> = plan.steps.iter().map(|step| (step.provider, step.model.clone())).collect();
-        let bounds = inbound.read_in_full(|request| Bounds::of(request, targets)).await?;
+        let prices = cx.app.prices.load_full();
+        let bounds = inbound.read_in_full(move |request| Bounds::of(request, &prices, targets)).await?;
         let mut budget = Self {
             app: Arc::clone(&cx.app),
             worker: cx.worker.budgets.clone(),

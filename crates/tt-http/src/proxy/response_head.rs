@@ -1,12 +1,12 @@
 //! The head of an answer that a target served. It names the target, the route and the cost.
 
+use http::StatusCode;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
 use tt_core::NanoUsd;
 use tt_core::plan::Step;
 use tt_providers::Framing;
 
-use crate::edge::reply::{Reply, ReplyBody, json_reply};
+use crate::edge::reply::{Reply, ReplyBody, bare_reply, json_reply};
 
 const ALIAS: HeaderName = HeaderName::from_static("x-tokentracer-alias");
 const PROVIDER: HeaderName = HeaderName::from_static("x-tokentracer-provider");
@@ -28,7 +28,7 @@ pub(super) fn plain(step: &Step, attempts: usize, capped: bool, cost: Option<Nan
 
 /// A streamed answer, in the form that the client asked for.
 pub(super) fn stream(step: &Step, attempts: usize, capped: bool, framing: Framing, body: ReplyBody) -> Reply {
-    let mut reply = Response::new(body);
+    let mut reply = bare_reply(body);
     let headers = reply.headers_mut();
     let kind = match framing {
         Framing::Events => "text/event-stream; charset=utf-8",

@@ -11,7 +11,7 @@ use tt_core::plan::Step;
 use tt_core::price::{CostBound, PriceTable};
 use tt_core::tokens::{LONGEST_TOKEN, most_of_media};
 use tt_core::{Dialect, ModelName, NanoUsd, Provider, Timestamp};
-use tt_providers::{ClientRequest, CostFacts, RequestError, codec};
+use tt_providers::{ClientRequest, CostFacts, RequestError, Target, codec};
 
 /// Input tokens that a provider may bill beside the text of a body.
 const ADDED: u64 = 64;
@@ -39,9 +39,8 @@ pub(super) struct Bounds {
 /// The facts of a decoded request. They are kept in its place, since it may take much memory.
 #[derive(Debug)]
 struct Contents {
-    /// The most tokens of all pictures, sound and documents at each target; `None` where only the context window bounds
-    /// them.
-    media_tokens: Vec<((Provider, ModelName), Option<u64>)>,
+    /// The facts that differ between the targets of the plan.
+    targets: Vec<TargetFacts>,
     has_sound: bool,
     has_pictures: bool,
     /// True if a provider may add instructions to the request: for tools, for a shape of the answer, for citations.
@@ -49,14 +48,39 @@ struct Contents {
     audio_output: bool,
 }
 
+/// The facts of a request at one target.
+#[derive(Debug)]
+struct TargetFacts {
+    provider: Provider,
+    model: ModelName,
+    /// The most tokens of all pictures, sound and documents; `None` where only the context window bounds them.
+    media_tokens: Option<u64>,
+    /// True if the target gets a search of the web, translated from that of the client's dialect.
+    searches: bool,
+}
+
 impl Contents {
-    fn of(call: &Decoded, fees: CostFacts, targets: impl IntoIterator<Item = (Provider, ModelName)>) -> Self {
-        let media_tokens = |(provider, model): (Provider, ModelName)| {
+    fn of(
+        call: &Decoded,
+        fees: CostFacts,
+        (ingress, prices): (Dialect, &PriceTable),
+        targets: impl IntoIterator<Item = (Provider, ModelName)>,
+    ) -> Self {
+        let facts = |(provider, model): (Provider, ModelName)| {
             let mut media = call.media().map(|part| most_of_media(part, provider, model.as_str()));
             let known = (!fees.by_reference).then_some(0);
-            let tokens =
+            let media_tokens =
                 known.and_then(|none: u64| media.try_fold(none, |sum, tokens| Some(sum.saturating_add(tokens?))));
-            ((provider, model), tokens)
+            let dialect = provider.dialect_for(ingress);
+            let translation = codec(dialect).translation.filter(|_| dialect != ingress);
+            let searches = match (call, translation) {
+                (Decoded::Chat(call), Some(translation)) => {
+                    let facts = prices.facts(provider, model.as_str());
+                    translation.searches(call, Target { model: model.as_str(), facts })
+                }
+                _ => false,
+            };
+            TargetFacts { provider, model, media_tokens, searches }
         };
         let cites = |part: &Part| matches!(part, Part::Document(document) if document.citations);
         let (has_tools, audio_output) = match call {
@@ -66,7 +90,7 @@ impl Contents {
             Decoded::Embeddings(_) => (false, false),
         };
         Self {
-            media_tokens: targets.into_iter().map(media_tokens).collect(),
+            targets: targets.into_iter().map(facts).collect(),
             has_sound: call.media().any(|part| matches!(part, Part::Audio(_) | Part::Video(_))),
             has_pictures: call.media().any(|part| matches!(part, Part::Image(_) | Part::Document(_))),
             has_tools,
@@ -74,10 +98,9 @@ impl Contents {
         }
     }
 
-    /// The most tokens of all pictures, sound and documents at the target of `step`.
-    fn media_tokens(&self, step: &Step) -> Option<u64> {
-        let is_asked = |(provider, model): &(Provider, ModelName)| *provider == step.provider && *model == step.model;
-        self.media_tokens.iter().find(|(target, _)| is_asked(target)).and_then(|(_, tokens)| *tokens)
+    /// The facts of the request at the target of `step`.
+    fn at(&self, step: &Step) -> Option<&TargetFacts> {
+        self.targets.iter().find(|target| target.provider == step.provider && target.model == step.model)
     }
 }
 
@@ -121,13 +144,15 @@ impl Bounds {
     /// As [`ClientRequest::fees`].
     pub(super) fn of(
         request: &ClientRequest,
+        prices: &PriceTable,
         targets: impl IntoIterator<Item = (Provider, ModelName)>,
     ) -> Result<Self, RequestError> {
+        let ingress = request.ingress().dialect();
         let (facts, fees, bytes) = (request.facts(), request.fees()?, request.text_bytes()?);
         let call = request.decoded()?;
         Ok(Self {
-            ingress: request.ingress().dialect(),
-            contents: Contents::of(&call, fees, targets),
+            ingress,
+            contents: Contents::of(&call, fees, (ingress, prices), targets),
             fees,
             text: TextBound { bytes, tokens: bytes, may_be_counted: true },
             max_output_tokens: facts.max_output_tokens,
@@ -209,14 +234,17 @@ impl Bounds {
         if codec(dialect).egress.has_fee(model) {
             return Err(Unbounded::Searches);
         }
-        if self.fees.hosted_tools && dialect == self.ingress {
+        let target = self.contents.at(step);
+        let searches = target.is_some_and(|target| target.searches);
+        if searches || self.fees.hosted_tools && dialect == self.ingress {
             return Err(Unbounded::HostedTools);
         }
         let facts = prices.facts(provider, model);
         let window = facts.and_then(|facts| facts.context_window).map(|window| window.saturating_mul(self.windows));
         let output = self.max_output_tokens.or(facts.and_then(|facts| facts.max_output));
         let added = if self.contents.has_tools { ADDED + ADDED_WITH_TOOLS } else { ADDED };
-        let all = self.contents.media_tokens(step).map(|media| media.saturating_add(text_tokens).saturating_add(added));
+        let media = target.and_then(|target| target.media_tokens);
+        let all = media.map(|media| media.saturating_add(text_tokens).saturating_add(added));
         let input = [all, window].into_iter().flatten().min();
         let bound = CostBound {
             input_tokens: input.unwrap_or(text_tokens),

@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::edge::last_key::LastKey;
 use crate::edge::reader::Reader;
 use crate::server::idle_timeout::{Requests, TimedSocket, Times};
 use crate::server::places::Place;
@@ -37,13 +38,13 @@ where
         idle: app.config.client_idle_timeout,
         write: app.config.client_write_timeout,
     };
-    let reader = Reader::default();
+    let (reader, last_key) = (Reader::default(), LastKey::default());
     let socket = TimedSocket::new(stream, times, requests.clone(), reader.clone());
     let service = service_fn(move |request| {
         let (app, worker, answering) = (Arc::clone(&app), Arc::clone(&worker), requests.begin());
-        let reader = reader.clone();
+        let client = (reader.clone(), last_key.clone());
         async move {
-            let reply = serve_request(app, worker, peer, reader, request).await;
+            let reply = serve_request(app, worker, peer, client, request).await;
             Ok::<_, Infallible>(reply.map(|body| answering.until_end_of(body)))
         }
     });

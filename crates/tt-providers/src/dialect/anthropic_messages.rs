@@ -41,6 +41,7 @@ mod reply;
 mod request;
 mod scan;
 mod schema;
+mod search;
 mod stream;
 mod thinking;
 mod tools;
@@ -157,6 +158,10 @@ impl Egress for AnthropicMessages {
 impl Translation for AnthropicMessages {
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
         request::encode_request(call, target)
+    }
+
+    fn searches(&self, call: &Conversation, target: Target<'_>) -> bool {
+        search::translated(call, target).sent.is_some()
     }
 
     fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {

@@ -9,6 +9,7 @@ use tt_core::call::conversation::{Conversation, Opaque, StateField, Tool, ToolCh
 use tt_core::call::field::Field;
 use tt_core::{Dialect, Provider};
 
+use super::web_search::Translated;
 use crate::error::RequestError;
 use crate::notes::Notes;
 
@@ -18,12 +19,18 @@ const NOT_HERE: &str = "it belongs to another API";
 /// JSON. They are left over only where they ask for those.
 const DECISIVE: [&str; 2] = ["generationConfig.responseModalities", "generationConfig.responseMimeType"];
 
-/// Notes or refuses the fields, tools and state of `call` that a provider called in `dialect` does not know.
+/// Notes or refuses the fields, tools and state of `call` that a provider called in `dialect` does not know. `search` is the
+/// search of the web that the target gets in its own words, or the reason for which it does not.
 ///
 /// # Errors
 /// `Unsupported` for a part that changes the meaning or the cost of the answer.
-pub(super) fn leave_out(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(), RequestError> {
-    hosted_tools(call, dialect, notes)?;
+pub(super) fn leave_out(
+    call: &Conversation,
+    dialect: Dialect,
+    search: &Translated<'_>,
+    notes: &mut Notes,
+) -> Result<(), RequestError> {
+    hosted_tools(call, dialect, search, notes)?;
     function_fields(call, dialect, notes);
     state(call, dialect, notes)?;
     if dialect != Dialect::OpenAiChat {
@@ -40,24 +47,38 @@ pub(super) fn leave_out(call: &Conversation, dialect: Dialect, notes: &mut Notes
 
 /// Leaves out a hosted tool that the target lacks, while other tools remain and `tool_choice` does not force it: the
 /// model then answers with the others.
-fn hosted_tools(call: &Conversation, dialect: Dialect, notes: &mut Notes) -> Result<(), RequestError> {
-    if matches!(&call.tool_choice, Some(ToolChoice::Hosted { of, .. }) if *of != dialect) {
-        return Err(RequestError::unsupported(Field::ToolChoice, "the target does not have this hosted tool"));
+fn hosted_tools(
+    call: &Conversation,
+    dialect: Dialect,
+    search: &Translated<'_>,
+    notes: &mut Notes,
+) -> Result<(), RequestError> {
+    const LACKING: &str = "the target does not have this hosted tool";
+    if let Some(ToolChoice::Hosted { of, raw }) = &call.tool_choice
+        && *of != dialect
+        && !search.is_forced_by(*of, raw)
+    {
+        return Err(RequestError::unsupported(Field::ToolChoice, search.why_not().unwrap_or(LACKING)));
     }
-    let others = own_tools_remain(call, dialect);
-    for (index, _) in call.tools.iter().enumerate().filter(|(_, tool)| tool.is_foreign_to(dialect)) {
-        if !others {
-            let reason = "the target does not have this hosted tool, and no other tool is offered";
+    let others = own_tools_remain(call, dialect) || search.sent.is_some();
+    let foreign = call.tools.iter().enumerate().filter(|(_, tool)| tool.is_foreign_to(dialect));
+    for (index, _) in foreign.filter(|(index, _)| !search.sends(*index)) {
+        let reason = search.reason(index).unwrap_or(LACKING);
+        if !others && !search.excludes(index) {
+            let reason = format!("{reason}, and no other tool is offered");
             return Err(RequestError::unsupported(Field::HostedTool(index), reason));
         }
-        notes.dropped(Field::HostedTool(index), "the target does not have this hosted tool");
+        notes.dropped(Field::HostedTool(index), reason);
     }
     Ok(())
 }
 
-/// Notes the fields of functions that only Anthropic has: there the model finds a deferred tool by a search, sees examples,
+/// Notes the fields of tools that only the client's dialect has, and those of functions that only Anthropic has: there the model finds a deferred tool by a search, sees examples,
 /// and may call a tool from its code.
 fn function_fields(call: &Conversation, dialect: Dialect, notes: &mut Notes) {
+    if call.extra.of != Some(dialect) {
+        call.extra.in_tools.iter().for_each(|path| notes.dropped(Field::written(path), NOT_HERE));
+    }
     if dialect == Dialect::AnthropicMessages {
         return;
     }
@@ -189,7 +210,7 @@ mod tests {
 
     fn left_out(call: &Conversation, dialect: Dialect) -> Result<Vec<(Field, Change)>, Field> {
         let mut notes = Notes::default();
-        match leave_out(call, dialect, &mut notes) {
+        match leave_out(call, dialect, &Translated::default(), &mut notes) {
             Ok(()) => Ok(notes.iter().map(|note| (note.field.clone(), note.what)).collect()),
             Err(RequestError::Unsupported { field, .. }) => Err(field),
             Err(other) => panic!("{other:?}"),

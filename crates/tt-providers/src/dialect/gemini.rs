@@ -49,6 +49,7 @@ mod reply;
 mod request;
 mod scan;
 mod schema;
+mod search;
 mod sources;
 mod stream;
 mod tools;
@@ -174,6 +175,10 @@ impl Egress for Gemini {
 impl Translation for Gemini {
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
         request::encode_request(call, target)
+    }
+
+    fn searches(&self, call: &Conversation, target: Target<'_>) -> bool {
+        search::translated(call, target).sent.is_some()
     }
 
     fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 use tt_core::Dialect;
-use tt_core::call::conversation::Conversation;
+use tt_core::call::conversation::{CacheTtl, Conversation};
 use tt_core::call::field::Field;
 use tt_core::call::reply::Reply;
 
@@ -65,7 +65,11 @@ impl Scanned for scan::Scan {
     }
 
     fn field(&self, field: &Field) -> Option<String> {
-        (self.legacy_limit && *field == Field::MaxOutput).then(|| "max_tokens".to_owned())
+        match field {
+            Field::MaxOutput if self.legacy_limit => Some("max_tokens".to_owned()),
+            Field::CacheMarks if self.breakpoints.get() == Some(&true) => Some("prompt_cache_breakpoint".to_owned()),
+            _ => None,
+        }
     }
 
     fn splice(&self, body: &Bytes, model: &str, cap: Option<u64>) -> Slices {
@@ -79,7 +83,11 @@ impl Scanned for scan::Scan {
 
 impl ScannedChat for scan::Scan {
     fn decode(&self, body: &[u8]) -> Result<Conversation, RequestError> {
-        request::decode_request(body)
+        let call = request::decode_request(body)?;
+        // OpenAI's own marks have times of their own.
+        let own = |time| matches!(time, CacheTtl::ThirtyMinutes | CacheTtl::TwelveHours);
+        self.breakpoints.get_or_init(|| call.cache_marks().all(own));
+        Ok(call)
     }
 
     fn fees(&self, call: &Conversation) -> Result<CostFacts, RequestError> {
@@ -133,6 +141,10 @@ impl Egress for OpenAiChat {
 impl Translation for OpenAiChat {
     fn encode(&self, call: &Conversation, target: Target<'_>) -> Result<Encoded, RequestError> {
         request::encode_request(call, target)
+    }
+
+    fn searches(&self, call: &Conversation, target: Target<'_>) -> bool {
+        request::search::translated(call, target).sent.is_some()
     }
 
     fn decode_reply(&self, body: &[u8], undo: &Undo) -> Result<Reply, UpstreamError> {

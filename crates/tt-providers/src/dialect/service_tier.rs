@@ -19,6 +19,16 @@ pub(super) fn of_anthropic(word: &str) -> &'static str {
     }
 }
 
+/// The word of an answer in Gemini's words. A tier that Gemini does not have is its `standard`.
+pub(super) fn of_gemini(word: &str) -> &'static str {
+    match bare(word).as_str() {
+        "priority" | "fast" => "priority",
+        "flex" => "flex",
+        "batch" => "batch",
+        _ => "standard",
+    }
+}
+
 /// The word in lower case, without the prefix that Google writes.
 fn bare(word: &str) -> String {
     let word = word.to_ascii_lowercase();
@@ -31,16 +41,16 @@ mod tests {
 
     #[test]
     fn each_word_has_one_in_the_other_dialects() {
-        for (word, openai, anthropic) in [
-            ("default", "default", "standard"),
-            ("standard", "default", "standard"),
-            ("SERVICE_TIER_PRIORITY", "priority", "priority"),
-            ("fast", "priority", "priority"),
-            ("flex", "flex", "standard"),
-            ("batch", "default", "batch"),
-            ("something new", "default", "standard"),
+        for (word, openai, anthropic, gemini) in [
+            ("default", "default", "standard", "standard"),
+            ("standard", "default", "standard", "standard"),
+            ("SERVICE_TIER_PRIORITY", "priority", "priority", "priority"),
+            ("fast", "priority", "priority", "priority"),
+            ("flex", "flex", "standard", "flex"),
+            ("batch", "default", "batch", "batch"),
+            ("something new", "default", "standard", "standard"),
         ] {
-            assert_eq!((of_openai(word), of_anthropic(word)), (openai, anthropic), "{word}");
+            assert_eq!((of_openai(word), of_anthropic(word), of_gemini(word)), (openai, anthropic, gemini), "{word}");
         }
     }
 }

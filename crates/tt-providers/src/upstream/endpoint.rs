@@ -13,6 +13,9 @@ use crate::upstream::error::{UpstreamError, json_error};
 
 const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("tokentracer/", env!("CARGO_PKG_VERSION")));
 
+/// The headers of most requests, with those that the connection adds, are no more than this.
+const USUAL_HEADERS: usize = 8;
+
 /// Builds the request for a call of a model at the address `base`. `path` comes from the dialect
 /// ([`Egress::path`](crate::codec::Egress::path)).
 ///
@@ -120,6 +123,7 @@ fn request(
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
+    headers.reserve(USUAL_HEADERS);
     headers.insert(name, value);
     headers.insert(USER_AGENT, USER_AGENT_VALUE);
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -108,6 +108,7 @@ fn with_values(
             Column::Bool(values) => query.bind::<Array<Bool>, _>(values),
             Column::Text(values) => query.bind::<Array<Text>, _>(values),
             Column::MaybeText(values) => query.bind::<Array<Nullable<Text>>, _>(values),
+            Column::Word(values) => query.bind::<Array<Nullable<Text>>, _>(values),
         };
     }
     query
@@ -132,6 +133,7 @@ impl QueryFragment<Pg> for Insert<'_> {
                 Column::Bool(values) => out.push_bind_param::<Array<Bool>, _>(values),
                 Column::Text(values) => out.push_bind_param::<Array<Text>, _>(values),
                 Column::MaybeText(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values),
+                Column::Word(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values),
             }?;
         }
         out.push_sql(") ");

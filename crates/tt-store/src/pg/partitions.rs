@@ -3,9 +3,6 @@
 //! Processes do this at once without agreeing on anything: a lock lets one after the other look and act. A partition is
 //! made beside its table and then attached, which lets drains and readers go on. Dropping one keeps everybody out of
 //! the log for a moment; it gives up soon where it has to wait, since whoever comes after it waits too.
-//!
-//! **Invariant:** both tables have the same days, and locks on them are taken in the order of [`TABLES`], as the drain
-//! takes them: neither can wait for the other in a circle.
 
 use std::collections::BTreeSet;
 
@@ -19,8 +16,8 @@ use tt_core::time::DAY_MS;
 use super::Conn;
 use crate::error::{Result, StoreError};
 
-/// The partitioned tables.
-const TABLES: [&str; 2] = ["request_logs", "request_details"];
+/// The partitioned table.
+const TABLE: &str = "request_logs";
 
 /// For changes of the partitions: one process at a time.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(128043400652660)";
@@ -48,16 +45,14 @@ pub(crate) async fn make(c: &mut Conn, times: impl IntoIterator<Item = Timestamp
         c.batch_execute(&format!("SET LOCAL lock_timeout = '5s'; {LOCK}")).await?;
         let there = days(c).await?;
         wanted.retain(|day| !there.contains(day));
-        for table in TABLES {
-            for day in &wanted {
-                let (name, from) = (partition(table, *day), day.saturating_mul(DAY_MS));
-                let to = from.saturating_add(DAY_MS);
-                c.batch_execute(&format!(
-                    "CREATE TABLE {name} (LIKE {table} INCLUDING ALL); \
-                     ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"
-                ))
-                .await?;
-            }
+        for day in &wanted {
+            let (name, from) = (partition(*day), day.saturating_mul(DAY_MS));
+            let to = from.saturating_add(DAY_MS);
+            c.batch_execute(&format!(
+                "CREATE TABLE {name} (LIKE {TABLE} INCLUDING ALL); \
+                 ALTER TABLE {TABLE} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"
+            ))
+            .await?;
         }
         Ok(wanted.len())
     })
@@ -74,9 +69,9 @@ pub(crate) async fn drop_oldest(c: &mut Conn, before: Timestamp) -> Result<Optio
     tx!(c, {
         c.batch_execute(&format!("SET LOCAL lock_timeout = '1s'; {LOCK}")).await?;
         let Some(day) = oldest(days(c).await?) else { return Ok(None) };
-        let names = TABLES.map(|table| partition(table, day)).join(", ");
-        let tables = TABLES.map(|table| format!("ONLY {table}")).join(", ");
-        c.batch_execute(&format!("LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE; DROP TABLE IF EXISTS {names}")).await?;
+        let name = partition(day);
+        c.batch_execute(&format!("LOCK TABLE ONLY {TABLE} IN ACCESS EXCLUSIVE MODE; DROP TABLE IF EXISTS {name}"))
+            .await?;
         Ok(Some(Timestamp::from_millis(day.saturating_mul(DAY_MS))))
     })
 }
@@ -88,8 +83,8 @@ fn day_number(at: Timestamp) -> i64 {
 
 /// The partition's name. It is constant text and a number, so it needs no quotes, except before the epoch, which no
 /// request id reaches.
-fn partition(table: &str, day: i64) -> String {
-    format!("{table}_d{day}")
+fn partition(day: i64) -> String {
+    format!("{TABLE}_d{day}")
 }
 
 #[derive(QueryableByName)]

@@ -31,17 +31,14 @@ enum Rows {
 /// The statement that inserts the rows of [`rollup::logs`].
 struct Logs;
 
-/// The statement that inserts the rows of [`rollup::details`].
-struct Details;
-
-/// Writes rows, details and sums of `settlements` and `cursors` in one transaction. A request whose row is stored
+/// Writes rows and sums of `settlements` and `cursors` in one transaction. A request whose row is stored
 /// already is left out of everything. Returns the number of new requests.
 pub(crate) async fn record(
     c: &mut Conn,
     settlements: Arc<[Settlement]>,
     cursors: Arc<[JournalCursor]>,
 ) -> Result<usize> {
-    let mut rows: Vec<Row<'_>> = settlements.iter().map(Row::of).collect::<Result<_>>()?;
+    let mut rows: Vec<Row<'_>> = settlements.iter().map(Row::of).collect();
     // Every process writes in the same order, so that two with the same rows cannot wait for each other.
     let key = |row: &Row<'_>| (row.settlement.intent.created_at, row.settlement.intent.request_id);
     rows.sort_by_key(key);
@@ -66,14 +63,12 @@ async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor],
     tx!(c, {
         match are {
             Rows::New => {
-                super::native::insert_as::<Logs>(c, rollup::logs(rows)).await?;
-                super::native::insert_as::<Details>(c, rollup::details(rows)?).await?;
+                super::native::insert_as::<Logs>(c, rollup::logs(rows)?).await?;
             }
             Rows::Mixed => {
-                let new = super::native::insert_new(c, rollup::logs(rows)).await?;
+                let new = super::native::insert_new(c, rollup::logs(rows)?).await?;
                 let new: HashSet<String> = new.into_iter().collect();
-                rows.retain(|row| new.contains(&row.request_id));
-                super::native::insert(c, rollup::details(rows)?, "ON CONFLICT DO NOTHING".to_owned()).await?;
+                rows.retain(|row| new.contains(&row.request_id()));
             }
         }
         let hourly = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);

@@ -8,8 +8,9 @@ use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UserId};
 use super::Conn;
 use crate::classes::Classes;
 use crate::decode::{self, count};
+use crate::details::{Details, Shown};
 use crate::error::{Result, StoreError};
-use crate::schema::{request_details, request_logs, users};
+use crate::schema::{request_logs, users};
 use crate::view::Pruned;
 
 #[derive(Queryable, Selectable)]
@@ -34,27 +35,16 @@ struct Row {
     first_token_ms: Option<i64>,
     attempts: i64,
     error: Option<String>,
+    dialect: String,
     client: Option<String>,
     session: Option<String>,
-    #[diesel(embed)]
-    details: Details,
+    tags: Option<String>,
+    details: String,
 }
-
-/// The columns of `request_details` that every reading of a row needs.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = request_details)]
-struct Details {
-    dialect: String,
-    agent: Option<String>,
-    trace_id: Option<String>,
-    tags: String,
-}
-
-/// `route_reason`, `chain`, `attempts` and `notes`: only the reading of one request in full needs them.
-type InFull = (String, String, String, Option<String>);
 
 fn log_row(row: Row) -> Result<LogRow> {
     let (usage, fees) = row.classes.used()?;
+    let shown: Shown = decode::from_json(&row.details)?;
     Ok(LogRow {
         request_id: decode::parsed(&row.request_id)?,
         created_at: Timestamp::from_millis(row.created_at),
@@ -66,11 +56,11 @@ fn log_row(row: Row) -> Result<LogRow> {
         stream: row.stream,
         status: row.status.map(decode::status).transpose()?,
         outcome: decode::outcome(&row.outcome)?,
-        dialect: decode::dialect(&row.details.dialect)?,
+        dialect: decode::dialect(&row.dialect)?,
         client: row.client,
         session: row.session,
-        agent: row.details.agent,
-        trace_id: row.details.trace_id,
+        agent: shown.agent,
+        trace_id: shown.trace_id,
         usage,
         fees,
         source: decode::source(&row.usage_source)?,
@@ -80,24 +70,14 @@ fn log_row(row: Row) -> Result<LogRow> {
         first_token_ms: row.first_token_ms.map(count),
         attempts: u32::try_from(row.attempts).map_err(StoreError::corrupt)?,
         error: row.error,
-        tags: decode::from_json(&row.details.tags)?,
+        tags: row.tags.as_deref().map(decode::from_json).transpose()?.unwrap_or_default(),
     })
-}
-
-macro_rules! with_details {
-    () => {
-        request_logs::table.inner_join(
-            request_details::table.on(request_details::created_at
-                .eq(request_logs::created_at)
-                .and(request_details::request_id.eq(request_logs::request_id))),
-        )
-    };
 }
 
 /// The user's requests that match `query`, newest first.
 pub(crate) async fn list(c: &mut Conn, user: UserId, query: LogQuery) -> Result<Vec<LogRow>> {
     use request_logs::{alias, created_at, provider, request_id, status};
-    let mut rows = with_details!().filter(request_logs::user_id.eq(user.0)).into_boxed();
+    let mut rows = request_logs::table.filter(request_logs::user_id.eq(user.0)).into_boxed();
     if let Some((at, id)) = query.before {
         let at = at.millis();
         // The second condition alone would do. The first, which is weaker, is the one that an index serves.
@@ -130,24 +110,23 @@ pub(crate) async fn list(c: &mut Conn, user: UserId, query: LogQuery) -> Result<
 /// One of the user's requests with its plan, attempts and notes.
 pub(crate) async fn detail(c: &mut Conn, user: UserId, id: RequestId) -> Result<Option<LogDetail>> {
     let Some(at) = id.created_at() else { return Ok(None) };
-    let row: Option<(Row, InFull)> = with_details!()
+    let row: Option<Row> = request_logs::table
         .filter(request_logs::created_at.eq(at.millis()))
         .filter(request_logs::request_id.eq(id.to_string()))
         .filter(request_logs::user_id.eq(user.0))
-        .select((
-            Row::as_select(),
-            (request_details::route_reason, request_details::chain, request_details::attempts, request_details::notes),
-        ))
+        .select(Row::as_select())
         .first(c)
         .await
         .optional()?;
-    row.map(|(row, (route_reason, chain, attempts, notes))| {
+    row.map(|row| {
+        let details: Details = decode::from_json(&row.details)?;
+        let row = log_row(row)?;
         Ok(LogDetail {
-            row: log_row(row)?,
-            route_reason,
-            chain: decode::from_json(&chain)?,
-            attempts: decode::from_json(&attempts)?,
-            notes: notes.as_deref().map(decode::from_json).transpose()?.unwrap_or_default(),
+            chain: details.chain_of(&row),
+            route_reason: details.reason,
+            attempts: details.attempts,
+            notes: details.notes.unwrap_or_default(),
+            row,
         })
     })
     .transpose()
@@ -156,7 +135,7 @@ pub(crate) async fn detail(c: &mut Conn, user: UserId, id: RequestId) -> Result<
 /// Requests of all users or of one, each with its user, oldest first.
 pub(crate) async fn export(c: &mut Conn, query: ExportQuery) -> Result<Vec<ExportRow>> {
     use request_logs::{created_at, request_id, unpriced, user_id};
-    let mut rows = with_details!()
+    let mut rows = request_logs::table
         .left_join(users::table.on(users::id.eq(user_id)))
         .filter(created_at.ge(query.from.millis()))
         .filter(created_at.lt(query.to.millis()))

@@ -14,7 +14,7 @@ use super::tags::Group;
 use crate::error::Result;
 use crate::rerate::{self, Change, Held, Rerate, Rerated};
 use crate::rollup::{self, Key, OTHER, Sums, TagKey};
-use crate::schema::{request_details, request_logs};
+use crate::schema::request_logs;
 
 /// Prices the rows of `step` by `prices` and writes what changed.
 pub(crate) async fn write(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -> Result<Rerated> {
@@ -23,7 +23,6 @@ pub(crate) async fn write(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -
         super::native::lock_rerates(c).await?;
         let (rerated, changes) = rerate::price(held(c, &step).await?, &prices, &step)?;
         super::native::update(c, &rerate::logs(&changes), rerate::KEYS).await?;
-        super::native::update(c, &rerate::details(&changes), rerate::KEYS).await?;
         add_to_sums(c, &changes).await?;
         Ok(rerated)
     })
@@ -38,10 +37,6 @@ pub(crate) async fn preview(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate)
 async fn held(c: &mut Conn, step: &Rerate) -> Result<Vec<Held>> {
     use request_logs::{created_at, request_id, usage_source};
     let mut rows = request_logs::table
-        .inner_join(
-            request_details::table
-                .on(request_details::created_at.eq(created_at).and(request_details::request_id.eq(request_id))),
-        )
         .filter(created_at.ge(step.from.millis()))
         .filter(created_at.lt(step.to.millis()))
         .filter(usage_source.ne(tt_core::UsageSource::None.as_str()))

@@ -154,6 +154,7 @@ fn with_values(
                 Column::Bool(values) => query.bind::<Bool, _>(values.get(row).copied().unwrap_or_default()),
                 Column::Text(values) => query.bind::<Text, _>(values.get(row).cloned().unwrap_or_default()),
                 Column::MaybeText(values) => query.bind::<Nullable<Text>, _>(values.get(row).cloned().flatten()),
+                Column::Word(values) => query.bind::<Nullable<Text>, _>(values.get(row).copied().flatten()),
             };
         }
     }
@@ -181,6 +182,7 @@ impl QueryFragment<Sqlite> for Insert<'_> {
                     Column::Bool(values) => push::<Bool, _>(&mut out, values, row),
                     Column::Text(values) => push::<Text, _>(&mut out, values, row),
                     Column::MaybeText(values) => push::<Nullable<Text>, _>(&mut out, values, row),
+                    Column::Word(values) => push::<Nullable<Text>, _>(&mut out, values, row),
                 }?;
             }
         }

@@ -7,7 +7,7 @@ use tt_core::Timestamp;
 
 use super::Conn;
 use crate::error::Result;
-use crate::schema::{request_details, request_logs};
+use crate::schema::request_logs;
 
 /// Deletes about `chunk` of the oldest rows that lie before the UTC day of `before`. Returns their number, 0 when none
 /// is left.
@@ -25,7 +25,6 @@ pub(crate) async fn delete(c: &mut Conn, before: Timestamp, chunk: u32) -> Resul
             .optional()?;
         // Ends at the last row of the chunk, with all rows of its millisecond, or else at the day.
         let end = last.map_or(day, |at| at + 1);
-        diesel::delete(request_details::table.filter(request_details::created_at.lt(end))).execute(c).await?;
         Ok(diesel::delete(request_logs::table.filter(created_at.lt(end))).execute(c).await?)
     })
 }

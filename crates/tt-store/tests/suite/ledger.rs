@@ -17,6 +17,7 @@ on_both!(
     replicas_record_at_once_without_loss,
     the_cursor_moves_with_the_rows,
     a_row_reads_back_as_it_was_settled,
+    a_chain_reads_back_whether_or_not_the_columns_have_it,
     what_postgres_cannot_hold_is_replaced,
     absurd_counts_do_not_stop_the_drain,
     sums_are_the_sums_of_the_rows,
@@ -149,6 +150,33 @@ async fn a_row_reads_back_as_it_was_settled(f: &Fixture) {
     assert_eq!(detail.notes, settlement.attempts[0].started.notes);
     assert_eq!(detail.route_reason, settlement.intent.route_reason);
     assert_eq!((detail.chain, detail.attempts), (settlement.intent.chain, settlement.attempts));
+}
+
+async fn a_chain_reads_back_whether_or_not_the_columns_have_it(f: &Fixture) {
+    let mut usual = Request::new(UserId(1), 0, 1).settlement();
+    let (step, last) = (&mut usual.intent.chain[0], &usual.attempts[0].started);
+    (step.model, step.reason) = (last.model.clone(), usual.intent.route_reason.clone());
+    let changed = |n: u8, change: fn(&mut Settlement)| {
+        let mut other = usual.clone();
+        other.intent.request_id = request_id(0, n);
+        change(&mut other);
+        other
+    };
+    let all = vec![
+        usual.clone(),
+        changed(2, |other| other.intent.chain[0].reason = "another".to_owned()),
+        changed(3, |other| other.intent.chain[0].alias = "other".to_owned()),
+        changed(4, |other| other.intent.chain[0].model = "other".to_owned()),
+        changed(5, |other| other.intent.chain[0].provider = Provider::Gemini),
+        changed(6, |other| other.intent.chain.push(other.intent.chain[0].clone())),
+        changed(7, |other| other.intent.chain.clear()),
+        changed(8, |other| other.attempts.clear()),
+    ];
+    f.record(all.clone(), Vec::new()).await.unwrap();
+    for one in all {
+        let detail = f.log_detail(UserId(1), one.intent.request_id).await.unwrap().unwrap();
+        assert_eq!((detail.chain, detail.attempts), (one.intent.chain, one.attempts));
+    }
 }
 
 async fn what_postgres_cannot_hold_is_replaced(f: &Fixture) {

@@ -56,7 +56,7 @@ async fn a_fault_in_the_request_is_named_as_the_client_wrote_it() {
             (with("generation_config", json!({"maxOutputTokens": -1})), "generationConfig.maxOutputTokens"),
             (with("cachedContent", json!("cachedContents/1")), "cachedContent"),
             (with("tools", json!([{"functionDeclarations": [{"name": 1}]}])), "tools[0].functionDeclarations[0].name"),
-            (with("tools", json!([{"googleSearch": {}}])), "tools[0]"),
+            (with("tools", json!([{"googleMaps": {}}])), "tools[0]"),
             (json!({}), "contents"),
         ] {
             let error = told(post(&user, &plain(provider), &body).send().await, 400, "INVALID_ARGUMENT");

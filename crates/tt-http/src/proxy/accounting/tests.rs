@@ -183,6 +183,20 @@ async fn a_stream_that_breaks_is_counted_and_the_row_says_why() {
     assert_eq!(rows(&settled.await), "200 error it broke | 200 partial it broke, 0.00257 USD");
 }
 
+/// The provider works on, and nobody here learns what it will bill.
+#[tokio::test]
+async fn a_stream_of_an_answer_in_the_background_that_ends_early_has_an_unknown_usage() {
+    let promised = || Tally { deferred: true, ..tally(false) };
+    let left = settlement(async |accounting| attempt(accounting).client_left(promised()));
+    let rows_left = rows(&left.await);
+    assert!(rows_left.starts_with("499 cancelled the client left | 200 unknown the provider answers"), "{rows_left}");
+    let broke = settlement(async |accounting| {
+        let _cost = attempt(accounting).broke(promised(), "it broke".to_owned()).await;
+    });
+    let rows_broke = rows(&broke.await);
+    assert!(rows_broke.starts_with("200 error it broke | 200 unknown the provider answers"), "{rows_broke}");
+}
+
 #[tokio::test]
 async fn an_attempt_that_is_dropped_is_unanswered() {
     let settled = settlement(async |accounting| drop(attempt(accounting)));

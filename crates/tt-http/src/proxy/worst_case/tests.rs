@@ -44,7 +44,7 @@ fn today() -> Timestamp {
 }
 
 fn bounds(request: &ClientRequest, step: &Step) -> Bounds {
-    Bounds::of(request, [(step.provider, step.model.clone())]).unwrap()
+    Bounds::of(request, &PriceTable::builtin().unwrap(), [(step.provider, step.model.clone())]).unwrap()
 }
 
 /// The hold of `body` at a model, by its bytes and by a count.
@@ -95,7 +95,7 @@ fn held_for(dialect: Dialect, api: &str) -> (u32, u32) {
         let (request, id) = (request_in(dialect, &body), &recording["id"]);
         let asked = request.facts().model.clone();
         let step = step(Provider::OpenAi, &asked);
-        let Ok(mut bounds) = Bounds::of(&request, [(step.provider, step.model.clone())]) else {
+        let Ok(mut bounds) = Bounds::of(&request, &prices, [(step.provider, step.model.clone())]) else {
             refused += 1;
             continue;
         };
@@ -132,16 +132,23 @@ fn no_recorded_response_was_billed_above_its_hold() {
 }
 
 #[test]
-fn tools_that_the_provider_runs_have_no_bound_there_and_do_not_reach_others() {
-    let tools = json!([{"type": "web_search"}, {"type": "function", "name": "f"}]);
-    let body = json!({"model": "m", "input": "hi", "max_output_tokens": 20, "tools": tools});
-    let (request, prices) = (request_in(Dialect::OpenAiResponses, &body), PriceTable::builtin().unwrap());
-    for (provider, model, fits) in
-        [(Provider::OpenAi, "gpt-4o", false), (Provider::Anthropic, "claude-sonnet-4-5", true)]
-    {
-        let step = step(provider, model);
+fn tools_that_a_provider_runs_have_no_bound_where_it_gets_them() {
+    let prices = PriceTable::builtin().unwrap();
+    for (tool, provider, model, fits) in [
+        (json!({"type": "web_search"}), Provider::OpenAi, "gpt-4o", false),
+        (json!({"type": "file_search"}), Provider::OpenAi, "gpt-4o", false),
+        (json!({"type": "file_search"}), Provider::Anthropic, "claude-sonnet-4-5", true),
+        // A search of the web is translated, where the target can be given one.
+        (json!({"type": "web_search"}), Provider::Anthropic, "claude-sonnet-4-5", false),
+        (json!({"type": "web_search"}), Provider::Gemini, "gemini-3-flash-preview", false),
+        (json!({"type": "web_search"}), Provider::Gemini, "gemini-2.5-flash", true),
+        (json!({"type": "web_search", "external_web_access": false}), Provider::Anthropic, "claude-sonnet-4-5", true),
+    ] {
+        let tools = json!([tool, {"type": "function", "name": "f"}]);
+        let body = json!({"model": "m", "input": "hi", "max_output_tokens": 20, "tools": tools});
+        let (request, step) = (request_in(Dialect::OpenAiResponses, &body), step(provider, model));
         let bounds = bounds(&request, &step);
-        assert_eq!(bounds.worst_case(&prices, &step, None, today()).is_ok(), fits, "{provider}");
+        assert_eq!(bounds.worst_case(&prices, &step, None, today()).is_ok(), fits, "{tool} at {provider}");
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> 
     let mut body = Object { fields, path: Path::Root };
 
     let model = body.need_string("model")?;
-    let tools::Tools { tools, rest } = tools::tools(&mut body)?;
+    let tools::Tools { tools, rest, unread } = tools::tools(&mut body)?;
     let (tool_choice, parallel_tool_calls) = tools::choice(&mut body, &tools)?;
     let thinking = thinking(&mut body)?;
     let (effort, format) = output_config(&mut body)?;
@@ -79,7 +79,13 @@ pub(super) fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> 
     };
     let mut fields = std::mem::take(&mut body.fields);
     fields.extend(rest);
-    call.extra = Extra { of: Some(Dialect::AnthropicMessages), fields, harmless: &HARMLESS, addressed: Vec::new() };
+    call.extra = Extra {
+        of: Some(Dialect::AnthropicMessages),
+        fields,
+        harmless: &HARMLESS,
+        in_tools: unread.paths(),
+        addressed: Vec::new(),
+    };
     Ok(call)
 }
 

@@ -26,6 +26,7 @@ pub(super) fn name(field: &Field) -> String {
         Field::ToolKind(tool) => format!("tools[{tool}].type"),
         Field::ToolParameters(tool) => format!("tools[{tool}].input_schema"),
         Field::ToolGrammar(tool) | Field::HostedTool(tool) => format!("tools[{tool}]"),
+        Field::HostedOption { tool, path } => format!("tools[{tool}].{path}"),
         Field::ToolChoice => "tool_choice".into(),
         Field::Format => "output_config.format".into(),
         Field::FormatSchema => "output_config.format.schema".into(),

@@ -63,7 +63,8 @@ pub(super) fn turns<'a>(
 ) -> Result<Turns<'a>, RequestError> {
     let mut builder = Builder { model, mid_system, ..Builder::default() };
     for (index, message) in messages.iter().enumerate() {
-        if message.name.is_some() {
+        // The name beside the result of a tool is that of the function.
+        if message.name.is_some() && message.role != Speaker::Tool {
             notes.dropped(Field::SpeakerName, "");
         }
         builder.add(index, message, names, notes)?;
@@ -79,8 +80,8 @@ struct Builder<'a> {
     /// System blocks that wait for a place. One `role: "system"` turn may stand only after a user turn and before an
     /// assistant's or the end (platform.claude.com/docs, Mid-conversation system messages).
     waiting: Vec<Block<'a>>,
-    /// The first message that they came from.
-    waiting_from: Option<usize>,
+    /// The messages that they came from.
+    waiting_from: Vec<usize>,
     /// The places of the calls of the last assistant turn that have no result, in the order of the calls.
     open: BTreeMap<usize, Field>,
     /// The same calls by their ids.
@@ -113,7 +114,7 @@ impl<'a> Builder<'a> {
                 }
                 if self.mid_system && !self.out.turns.is_empty() {
                     self.waiting.append(&mut said);
-                    self.waiting_from.get_or_insert(index);
+                    self.waiting_from.push(index);
                 } else {
                     if !(self.out.turns.is_empty() || said.is_empty()) {
                         notes.changed(Field::Message(index), MOVED);
@@ -127,7 +128,7 @@ impl<'a> Builder<'a> {
                     let reason = "Anthropic refuses a message without text: send some or leave it out";
                     return Err(RequestError::unsupported(Field::Content(index), reason));
                 }
-                if let Some(from) = self.waiting_from {
+                for from in self.waiting_from.drain(..) {
                     notes.changed(Field::Message(from), "moved behind what the user says next");
                 }
                 self.push(Role::User, said)?;
@@ -195,7 +196,7 @@ impl<'a> Builder<'a> {
     fn place_system(&mut self) {
         if !self.waiting.is_empty() && self.out.turns.last().is_some_and(|turn| turn.role == Role::User) {
             let content = std::mem::take(&mut self.waiting);
-            self.waiting_from = None;
+            self.waiting_from.clear();
             self.out.turns.push(Turn { role: Role::System, content });
         }
     }
@@ -275,7 +276,11 @@ fn assistant<'a>(
                 said.push(blocks::tool_use(call, sent.clone(), (index, number), names)?);
                 calls.push(Call { id: &call.id, sent, at: Field::ToolCall { message: index, call: number } });
             }
-            Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => {
+            Part::Image(_) => {
+                let at = Field::Part { message: index, part: at };
+                notes.dropped(at, "Anthropic takes no pictures of the model");
+            }
+            Part::Audio(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => {
                 let reason = "Anthropic takes only text and calls of tools from the model";
                 return Err(RequestError::unsupported(Field::Part { message: index, part: at }, reason));
             }

@@ -14,7 +14,7 @@ use super::tools::{Names, Tools};
 use super::wire::{
     Block, CacheControl, ClientTool, Content, Metadata, OutputConfig, OutputFormat, Request, Tool, ToolChoice, Turn,
 };
-use super::{messages, schema, thinking, tools};
+use super::{messages, schema, search, thinking, tools};
 use crate::codec::{Encoded, Target};
 use crate::dialect::format_words;
 use crate::dialect::hashed::hashed;
@@ -62,7 +62,8 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     let mut names = Names::default();
 
     refuse(conversation)?;
-    foreign::leave_out(conversation, Dialect::AnthropicMessages, &mut notes)?;
+    let search = search::translated(conversation, target);
+    foreign::leave_out(conversation, Dialect::AnthropicMessages, &search, &mut notes)?;
     let mut forwarded = forwarded(conversation)?;
 
     let mid_system = capabilities.mid_conversation_system == Some(true);
@@ -75,6 +76,9 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     }
 
     let mut offered = tools::tools(conversation, native_output, &mut names, &mut notes)?;
+    if let Some(search) = &search.sent {
+        offered.tools.push(search::encode(search, &mut notes));
+    }
     let mut choice = tools::choice(conversation, &offered.tools, &mut names)?;
     let forces_none = capabilities.forced_tool_use == Some(false);
     if forces_none && choice.as_ref().is_some_and(ToolChoice::forces) {

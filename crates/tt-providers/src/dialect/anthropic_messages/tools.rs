@@ -8,8 +8,8 @@ use tt_core::Dialect;
 use tt_core::call::conversation::{Conversation, Function, Tool as Offered, ToolChoice as Wanted};
 use tt_core::call::field::Field;
 
-use super::schema;
 use super::wire::{CacheControl, ClientTool, Tool, ToolChoice};
+use super::{schema, search};
 use crate::codec::Undo;
 use crate::dialect::custom_tool;
 use crate::dialect::hashed::hashed;
@@ -153,6 +153,7 @@ pub(super) fn choice(
     let disable_parallel_tool_use = conversation.parallel_tool_calls == Some(false);
     let none_of_that_name =
         || RequestError::malformed(Field::ToolChoice, "asks for a tool, and none of that name is in tools");
+    let searches = tools.iter().any(|tool| matches!(tool, Tool::Search(_)));
     if tools.is_empty() {
         return match &conversation.tool_choice {
             Some(Wanted::Required | Wanted::Named(_) | Wanted::Allowed { .. } | Wanted::Hosted { .. }) => {
@@ -164,12 +165,16 @@ pub(super) fn choice(
     Ok(match &conversation.tool_choice {
         None if !disable_parallel_tool_use => None,
         None | Some(Wanted::Auto) => Some(ToolChoice::Auto { disable_parallel_tool_use }),
+        // The rule of clients that cannot mean the search is about functions.
+        Some(Wanted::None) if searches => None,
         Some(Wanted::None) => Some(ToolChoice::None),
         Some(Wanted::Required) => Some(ToolChoice::Any { disable_parallel_tool_use }),
         // The list of tools stays whole: it begins the prompt that is cached, and that thinking is signed for.
-        Some(Wanted::Allowed { names: allowed, required }) => {
-            let allowed: HashSet<&str> = allowed.iter().map(String::as_str).collect();
-            let offered: Vec<&str> = conversation.tools.iter().filter_map(Offered::name).collect();
+        Some(Wanted::Allowed { names: allowed, required, .. }) => {
+            // A search that is sent is allowed.
+            let search = searches.then_some(search::NAME);
+            let allowed: HashSet<&str> = allowed.iter().map(String::as_str).chain(search).collect();
+            let offered: Vec<&str> = conversation.tools.iter().filter_map(Offered::name).chain(search).collect();
             let kept: Vec<&str> = offered.iter().copied().filter(|name| allowed.contains(name)).collect();
             Some(match (kept.as_slice(), required) {
                 ([], _) => return Err(none_of_that_name()),
@@ -184,7 +189,10 @@ pub(super) fn choice(
             })
         }
         Some(Wanted::Named(name)) => Some(ToolChoice::Tool { name: names.upstream(name), disable_parallel_tool_use }),
-        Some(Wanted::Hosted { raw, .. }) => Some(ToolChoice::Hosted(raw.clone())),
+        Some(Wanted::Hosted { of: Dialect::AnthropicMessages, raw }) => Some(ToolChoice::Hosted(raw.clone())),
+        Some(Wanted::Hosted { .. }) => {
+            Some(ToolChoice::Tool { name: search::NAME.to_owned(), disable_parallel_tool_use })
+        }
     })
 }
 

@@ -201,6 +201,24 @@ pub(super) enum Tool<'a> {
     Client(ClientTool<'a>),
     /// A hosted tool of Anthropic, as the client sent it.
     Hosted(&'a Value),
+    /// Anthropic's search of the web, in the place of that of another dialect.
+    Search(Box<SearchTool<'a>>),
+}
+
+/// The search of the web (`types/web_search_tool_20250305_param.py`).
+#[derive(Debug, Serialize)]
+pub(super) struct SearchTool<'a> {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allowed_domains: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) blocked_domains: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user_location: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_uses: Option<u64>,
 }
 
 /// A client tool (`types/tool_param.py`).
@@ -243,7 +261,7 @@ impl Tool<'_> {
     pub(super) const fn cache_control(&mut self) -> Option<&mut Option<CacheControl>> {
         match self {
             Self::Client(tool) => Some(&mut tool.cache_control),
-            Self::Hosted(_) => None,
+            Self::Hosted(_) | Self::Search(_) => None,
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn encode_reply(reply: &Reply, context: &ReplyContext) -> Vec<u8> {
     let candidates: Vec<Value> = reply.choices.iter().map(candidate).collect();
     body.insert("candidates".to_owned(), candidates.into());
     if let Some(reported) = &reply.usage {
-        body.insert("usageMetadata".to_owned(), usage::encode(&reported.usage));
+        body.insert("usageMetadata".to_owned(), usage::encode(&reported.usage, reported.service_tier.as_deref()));
     }
     body.insert("modelVersion".to_owned(), model(&reply.model, context).into());
     body.insert("responseId".to_owned(), id(&reply.id, context).into());

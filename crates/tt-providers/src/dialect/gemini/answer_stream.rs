@@ -34,7 +34,8 @@ pub(super) struct Encoder {
     choices: BTreeMap<u32, ChoiceState>,
     /// The number of the open blocks of all choices, and the bytes that are kept of them.
     held: Held,
-    usage: Option<Usage>,
+    /// The usage, and the processing tier that the provider tells with it.
+    usage: Option<(Usage, Option<String>)>,
     elements: Elements,
     /// True once the end or an error has been written, after which nothing may follow.
     closed: bool,
@@ -297,9 +298,9 @@ impl Encoder {
         self.elements.begin(out);
         out.put_slice(br#"{"candidates":"#);
         json::write(&candidates, out);
-        if let Some(usage) = self.usage {
+        if let Some((usage, tier)) = &self.usage {
             out.put_slice(br#","usageMetadata":"#);
-            json::write(&usage::encode(&usage), out);
+            json::write(&usage::encode(usage, tier.as_deref()), out);
         }
         self.end_event(out);
         self.elements.close(out);
@@ -318,7 +319,7 @@ impl StreamEncoder for Encoder {
             Event::Delta { choice, block, delta } => self.delta(*choice, *block, delta, out),
             Event::BlockStop { choice, block } => self.block_stop(*choice, *block, out),
             Event::Finish { choice, finish } => self.finish(*choice, finish.reason, out),
-            Event::Usage(reported) => self.usage = Some(reported.usage),
+            Event::Usage(reported) => self.usage = Some((reported.usage, reported.service_tier.clone())),
             Event::Ping => {}
             Event::Done => self.done(out),
         }

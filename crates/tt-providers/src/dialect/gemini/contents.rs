@@ -142,7 +142,8 @@ struct Encoder<'a, 'n> {
 
 impl<'a> Encoder<'a, '_> {
     fn note_dropped(&mut self, message: &Message) {
-        if message.name.is_some() {
+        // The name beside the result of a tool is that of the function.
+        if message.name.is_some() && message.role != Role::Tool {
             self.notes.dropped(Field::SpeakerName, "");
         }
         if message.parts.iter().any(|part| part.cache().is_some()) {

@@ -21,6 +21,7 @@ use super::path::{COUNTED, Method};
 use super::places::Places;
 use crate::codec::Facts;
 use crate::dialect::object::Path;
+use crate::dialect::unread::Unread;
 use crate::error::RequestError;
 
 /// The fields that are read.
@@ -74,10 +75,13 @@ fn conversation(body: &Node<'_, '_>, facts: &Facts) -> Result<(Conversation, Pla
     for (name, value) in body.others(&KNOWN) {
         keep(&mut extra, name.to_owned(), value);
     }
-    let tools = tools::tools(body, &mut places.tools)?;
+    let mut unread = Unread::default();
+    let tools = tools::tools(body, &mut places.tools, &mut unread)?;
+    extra.in_tools = unread.paths();
     let tool_choice = tools::choice(body, &mut extra)?;
     let mut messages = contents::messages(body, &mut places.messages)?;
     let config = config::config(body, &mut extra)?;
+    places.answer_schema = config.schema_field;
     if let Some(detail) = config.detail {
         let parts = messages.iter_mut().flat_map(|message| &mut message.parts);
         for part in parts {

@@ -29,6 +29,10 @@ pub(super) struct Family {
     thinking: Thinking,
     /// True if Gemini checks that the thought signatures of the current turn came back (3 and later).
     pub(super) checks_signatures: bool,
+    /// True if the model can be given Google's search of the web (2.0 and later).
+    pub(super) searches: bool,
+    /// True if one request may ask for a search and offer functions (3 and later).
+    pub(super) search_beside_functions: bool,
     /// True if searches are paid by the query (3 and later), and not by the prompt.
     pub(super) searches_by_query: bool,
     /// True if one request may ask for JSON answers and offer functions (3 and later).
@@ -74,6 +78,8 @@ impl Family {
         Self {
             thinking: thinking(version, pro, facts),
             checks_signatures: gemini.is_some() && newest,
+            searches: facts.web_search.unwrap_or(gemini.is_some() && version.is_none_or(|version| version >= (2, 0))),
+            search_beside_functions: gemini.is_some() && newest,
             searches_by_query: newest,
             json_with_tools: newest,
             media_in_results: newest,
@@ -159,6 +165,19 @@ mod tests {
             assert_eq!(family.json_with_tools, newest, "{model}");
         }
         assert!(!family("gemma-4-31b-it").checks_signatures);
+    }
+
+    #[test]
+    fn a_search_of_the_web_depends_on_the_generation_and_on_the_price_table() {
+        let searches = |model: &str| (family(model).searches, family(model).search_beside_functions);
+        assert_eq!(searches("gemini-1.5-flash"), (false, false));
+        assert_eq!(searches("gemini-2.5-flash"), (true, false));
+        assert_eq!(searches("gemini-3.1-pro-preview"), (true, true));
+        assert_eq!(searches("gemini-pro-latest"), (true, true));
+        assert_eq!(searches("gemma-4-31b-it"), (false, false));
+        let none = Capabilities { web_search: Some(false), ..Capabilities::default() };
+        let facts = ModelFacts { capabilities: none, ..ModelFacts::default() };
+        assert!(!Family::of(Target { model: "gemini-3.1-flash-lite-image", facts: Some(&facts) }).searches);
     }
 
     #[test]

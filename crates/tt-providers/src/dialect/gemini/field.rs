@@ -16,6 +16,7 @@ pub(super) fn name(field: &Field) -> String {
         Field::Part { message, part } => format!("contents[{message}].parts[{part}]"),
         Field::ToolCall { message, .. } | Field::Arguments { message, .. } => format!("contents[{message}].parts"),
         Field::ToolKind(tool) | Field::ToolGrammar(tool) | Field::HostedTool(tool) => format!("tools[{tool}]"),
+        Field::HostedOption { tool, path } => format!("tools[{tool}].{path}"),
         Field::ToolParameters(tool) => format!("tools[{tool}].parameters"),
         Field::ToolChoice => "toolConfig.functionCallingConfig".into(),
         Field::ParallelToolCalls | Field::Strict => "toolConfig".into(),

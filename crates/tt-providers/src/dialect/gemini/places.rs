@@ -10,6 +10,8 @@ pub(super) struct Places {
     pub(super) messages: Vec<MessagePlace>,
     /// For each tool, the index of its entry and, for a function, its index among the declarations.
     pub(super) tools: Vec<(usize, Option<usize>)>,
+    /// The field with the schema of the answer; `None` where there is none.
+    pub(super) answer_schema: Option<&'static str>,
 }
 
 /// The place of one message.
@@ -56,6 +58,8 @@ impl Places {
             }
             Field::ToolKind(tool) | Field::HostedTool(tool) | Field::ToolGrammar(tool) => self.tool(tool),
             Field::ToolParameters(tool) => Some(format!("{}.parameters", self.tool(tool)?)),
+            Field::FormatSchema => Some(format!("generationConfig.{}", self.answer_schema?)),
+            Field::HostedOption { tool, path } => Some(format!("{}.{path}", self.tool(tool)?)),
             _ => None,
         }
     }

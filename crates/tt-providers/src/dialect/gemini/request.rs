@@ -11,6 +11,7 @@ use super::addressed::{Addressed, Thinking};
 use super::contents::{self, Content, SystemInstruction};
 use super::family::{Family, ThinkingAmount};
 use super::schema::{self, Inlining};
+use super::search;
 use super::tools::{self, Entry, Names, ToolConfig};
 use crate::codec::{Encoded, Target, Undo};
 use crate::error::RequestError;
@@ -106,7 +107,8 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         return Err(RequestError::unsupported(Field::Modalities, "audio output is not available from Gemini here"));
     }
     let mut notes = Notes::default();
-    foreign::leave_out(conversation, Dialect::Gemini, &mut notes)?;
+    let search = search::translated(conversation, target);
+    foreign::leave_out(conversation, Dialect::Gemini, &search, &mut notes)?;
     let addressed = Addressed::read(&conversation.extra)?;
     let own = Some(&conversation.state).filter(|state| state.of == Some(Dialect::Gemini));
     let own = |field| own.and_then(|state| state.field(field));
@@ -114,7 +116,8 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
     let contents = contents::encode(conversation, (target.model, family), &names, &mut notes)?;
     let mut inlining = Inlining::of(schemas(conversation));
     let mut generation_config = generation_config(conversation, family, addressed.thinking, &mut notes)?;
-    format(conversation, family, &mut generation_config, &mut inlining, &mut notes)?;
+    let has_tools = conversation.tools.iter().any(|tool| !tool.is_foreign_to(Dialect::Gemini)) || search.sent.is_some();
+    format(conversation, family, has_tools, (&mut generation_config, &mut inlining), &mut notes)?;
     if conversation.cache.automatic.is_some() {
         notes.dropped(Field::CacheMarks, "Gemini caches by itself");
     }
@@ -125,11 +128,16 @@ pub(super) fn encode_request(conversation: &Conversation, target: Target<'_>) ->
         // Gemini has no switch for parallel calls.
         notes.dropped(Field::ParallelToolCalls, "");
     }
+    let mut entries = tools::declarations(conversation, &names, &mut inlining, &mut notes)?;
+    if let Some(search) = &search.sent {
+        search.note_lost(&[], &mut notes);
+        entries.push(Entry::search());
+    }
     let body = Body {
         system_instruction: contents.system,
         contents: contents.contents,
-        tools: tools::declarations(conversation, &names, &mut inlining, &mut notes)?,
-        tool_config: tools::config(conversation, &names)?,
+        tools: entries,
+        tool_config: tools::config(conversation, &names, search::is_beside_functions(conversation, &search))?,
         safety_settings: addressed.safety_settings.or_else(|| own(StateField::SafetySettings)),
         generation_config,
         cached_content: addressed.cached_content.or_else(|| own(StateField::CachedContent)?.as_str()),
@@ -212,12 +220,10 @@ fn generation_config<'a>(
     }
     if sampling.logprobs == Some(true) {
         if conversation.stream {
-            return Err(RequestError::unsupported(
-                Field::Logprobs,
-                "a stream translated from Gemini has no log probabilities",
-            ));
+            notes.dropped(Field::Logprobs, "a stream translated from Gemini has no log probabilities");
+        } else {
+            (config.response_logprobs, config.logprobs) = (Some(true), sampling.top_logprobs);
         }
-        (config.response_logprobs, config.logprobs) = (Some(true), sampling.top_logprobs);
     }
     config.thinking_config = thinking_config(conversation, family, thinking, notes);
     Ok(config)
@@ -226,8 +232,8 @@ fn generation_config<'a>(
 fn format(
     conversation: &Conversation,
     family: Family,
-    config: &mut GenerationConfig<'_>,
-    inlining: &mut Inlining,
+    has_tools: bool,
+    (config, inlining): (&mut GenerationConfig<'_>, &mut Inlining),
     notes: &mut Notes,
 ) -> Result<(), RequestError> {
     let schema = match &conversation.format {
@@ -245,7 +251,7 @@ fn format(
             None => None,
         },
     };
-    if !conversation.tools.is_empty() && !family.json_with_tools {
+    if has_tools && !family.json_with_tools {
         return Err(RequestError::unsupported(
             Field::Format,
             "Gemini models before 3 do not answer in JSON when tools are given",

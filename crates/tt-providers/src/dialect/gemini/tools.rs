@@ -27,6 +27,22 @@ pub(super) enum Entry<'a> {
     Functions(FunctionDeclarations),
     /// A hosted tool of Gemini, as the client sent it.
     Hosted(&'a Value),
+    /// Google's search of the web, in the place of that of another dialect.
+    #[serde(rename_all = "camelCase")]
+    Search {
+        google_search: Options,
+    },
+}
+
+/// The options of a hosted tool: none.
+#[derive(Debug, Serialize)]
+pub(super) struct Options {}
+
+impl Entry<'_> {
+    /// Google's search of the web.
+    pub(super) const fn search() -> Self {
+        Self::Search { google_search: Options {} }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -53,6 +69,9 @@ struct FunctionDeclaration {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ToolConfig {
     function_calling_config: FunctionCallingConfig,
+    /// Gemini refuses functions beside tools of its own without this.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    include_server_side_tool_invocations: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -172,9 +191,15 @@ fn parameters(
     Ok(Some(parameters))
 }
 
-/// Encodes the rule for calling tools; `None` where it is left to Gemini.
-pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Option<ToolConfig>, RequestError> {
-    let strict = conversation.tools.iter().any(|tool| matches!(tool, Tool::Function(f) if f.strict == Some(true)));
+/// Encodes the rule for calling tools; `None` where it is left to Gemini. `beside_search`: a search of the web is sent too,
+/// beside which Gemini takes `VALIDATED` in the place of `AUTO`.
+pub(super) fn config(
+    conversation: &Conversation,
+    names: &Names,
+    beside_search: bool,
+) -> Result<Option<ToolConfig>, RequestError> {
+    let strict = beside_search
+        || conversation.tools.iter().any(|tool| matches!(tool, Tool::Function(f) if f.strict == Some(true)));
     let offered: HashSet<&str> = conversation.tools.iter().filter_map(Tool::name).collect();
     let known = |name: &String| {
         if offered.contains(name.as_str()) {
@@ -195,12 +220,17 @@ pub(super) fn config(conversation: &Conversation, names: &Names) -> Result<Optio
         Some(ToolChoice::None) => ("NONE", none()),
         Some(ToolChoice::Required) => ("ANY", none()),
         Some(ToolChoice::Named(name)) => ("ANY", vec![known(name)?]),
-        Some(ToolChoice::Allowed { names, required }) => {
+        // Only hosted tools are allowed. An empty list of names would allow all functions.
+        Some(ToolChoice::Allowed { names, .. }) if names.is_empty() => ("NONE", none()),
+        Some(ToolChoice::Allowed { names, required, .. }) => {
             let mode = if *required { "ANY" } else { "VALIDATED" };
             (mode, names.iter().map(known).collect::<Result<_, _>>()?)
         }
     };
-    Ok(Some(ToolConfig { function_calling_config: FunctionCallingConfig { mode, allowed_function_names } }))
+    Ok(Some(ToolConfig {
+        function_calling_config: FunctionCallingConfig { mode, allowed_function_names },
+        include_server_side_tool_invocations: beside_search,
+    }))
 }
 
 #[cfg(test)]

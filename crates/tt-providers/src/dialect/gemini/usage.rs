@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use tt_core::Usage;
 use tt_core::usage::Reported;
 
+use crate::dialect::service_tier;
+
 /// [`UsageMetadata`](https://ai.google.dev/api/generate-content#UsageMetadata). A count of 0 may be left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -87,8 +89,17 @@ pub(super) fn reported(raw: &RawValue) -> Option<Reported> {
     Some(reported)
 }
 
-/// Writes usage as Gemini counts it: the caches are parts of the prompt, and thinking is no part of the candidates.
-pub(super) fn encode(usage: &Usage) -> Value {
+/// Writes usage as Gemini counts it, with the processing tier in its words.
+pub(super) fn encode(usage: &Usage, tier: Option<&str>) -> Value {
+    let mut out = encode_tokens(usage);
+    if let Some(tier) = tier {
+        out["serviceTier"] = service_tier::of_gemini(tier).into();
+    }
+    out
+}
+
+/// Writes tokens: the caches are parts of the prompt, and thinking is no part of the candidates.
+fn encode_tokens(usage: &Usage) -> Value {
     let thoughts = usage.reasoning.unwrap_or(0);
     let mut out = json!({
         "promptTokenCount": usage.total_input().saturating_sub(usage.tool_prompt),
@@ -157,11 +168,19 @@ mod tests {
     fn usage_is_written_as_it_is_read() {
         let usage =
             Usage { input: 7, cache_read: 5, output: 9, reasoning: Some(4), tool_prompt: 2, ..Usage::default() };
-        let raw = serde_json::value::to_raw_value(&encode(&usage)).unwrap();
+        let raw = serde_json::value::to_raw_value(&encode_tokens(&usage)).unwrap();
         assert_eq!(reported(&raw).unwrap().usage, usage);
         // Written caches are part of the prompt.
-        let written = encode(&Usage { input: 1, cache_write_1h: 10, output: 1, ..Usage::default() });
+        let written = encode_tokens(&Usage { input: 1, cache_write_1h: 10, output: 1, ..Usage::default() });
         assert_eq!(written, json!({"promptTokenCount": 11, "candidatesTokenCount": 1, "totalTokenCount": 12}));
+    }
+
+    #[test]
+    fn the_tier_is_told_in_geminis_words() {
+        for (word, told) in [("default", json!("standard")), ("priority", json!("priority")), ("flex", json!("flex"))] {
+            assert_eq!(encode(&Usage::default(), Some(word))["serviceTier"], told);
+        }
+        assert_eq!(encode(&Usage::default(), None).get("serviceTier"), None);
     }
 
     #[test]

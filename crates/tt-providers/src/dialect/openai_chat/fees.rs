@@ -5,10 +5,11 @@
 
 use serde_json::Value;
 use tt_core::Dialect;
-use tt_core::call::conversation::{CacheTtl, Conversation};
+use tt_core::call::conversation::{CacheTtl, Conversation, Tool};
 use tt_core::call::field::Field;
 
 use crate::codec::CostFacts;
+use crate::dialect::web_search;
 use crate::error::RequestError;
 
 /// Top-level fields that the neutral form does not hold and that cost nothing of their own, each list with the reason.
@@ -84,7 +85,7 @@ const DEAR: [(&str, &str); 12] = [
     ("route", "another model may answer, at its own price"),
     ("search_parameters", "searches have a fee"),
     ("web_search", "searches have a fee"),
-    ("web_search_options", "searches have a fee"),
+    (web_search::CHAT_FIELD, "searches have a fee"),
 ];
 
 /// The fields by which a client asks OpenAI to keep a cached prompt for longer.
@@ -99,6 +100,9 @@ const LONGEST_NAME: usize = 64;
 /// # Errors
 /// `Unsupported` for a field that may have a fee of its own.
 pub(super) fn fees(call: &Conversation) -> Result<CostFacts, RequestError> {
+    if call.tools.iter().any(|tool| matches!(tool, Tool::Hosted(_))) {
+        return Err(unknown(web_search::CHAT_FIELD));
+    }
     let fields = call.extra.fields_of(Dialect::OpenAiChat);
     let mut cache_write = call.longest_cache();
     for (name, value) in fields.into_iter().flatten().filter(|(_, value)| !value.is_null()) {

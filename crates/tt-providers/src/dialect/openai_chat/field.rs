@@ -39,7 +39,9 @@ pub(super) fn name(field: &Field) -> String {
         Field::Signatures => "extra_content".into(),
         Field::Citations => "messages[].annotations".into(),
         Field::CacheMarks => "cache_control".into(),
-        Field::HostedTool(tool) => format!("tools[{tool}]"),
+        // The one hosted tool of this dialect.
+        Field::HostedTool(_) => "web_search_options".into(),
+        Field::HostedOption { path, .. } => format!("web_search_options.{path}"),
         Field::Strict => "strict".into(),
         Field::ParallelToolCalls => "parallel_tool_calls".into(),
         Field::Effort => "reasoning_effort".into(),

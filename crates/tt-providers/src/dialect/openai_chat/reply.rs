@@ -282,7 +282,11 @@ pub(crate) fn native(finish: &Finish) -> Option<&str> {
 pub(crate) fn picture(image: &Image, index: usize) -> Option<Value> {
     let Media::Inline { mime, data } = &image.media else { return None };
     let url = format!("data:{mime};base64,{data}");
-    Some(json!({"type": "image_url", "image_url": {"url": url}, "index": index}))
+    let mut picture = json!({"type": "image_url", "image_url": {"url": url}, "index": index});
+    if let Some(signature) = made_by(Provider::Gemini, image.signature.as_ref()) {
+        picture["extra_content"] = signed(signature);
+    }
+    Some(picture)
 }
 
 /// `extra_content` as Google's OpenAI endpoint writes it.

@@ -9,6 +9,8 @@ mod decode;
 mod effort;
 mod encode;
 pub(super) mod parts;
+mod root;
+pub(super) mod search;
 mod strict;
 
 pub use decode::decode_request;

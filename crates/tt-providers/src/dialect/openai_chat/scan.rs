@@ -6,6 +6,7 @@
 //! hosts fold case), is refused.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use tt_core::call::field::Field;
@@ -32,6 +33,8 @@ pub struct Scan {
     pub model_at: Range<usize>,
     /// True if the client limits the output by the older name `max_tokens` only.
     pub(super) legacy_limit: bool,
+    /// True if all cache marks are `prompt_cache_breakpoint`. It is known once the body has been decoded.
+    pub(super) breakpoints: OnceLock<bool>,
     usage: Usage,
     limits: Vec<Range<usize>>,
 }
@@ -110,6 +113,7 @@ impl Scan {
             legacy_functions: raw("functions").is_some() || raw("function_call").is_some(),
             model_at: at(model_raw),
             legacy_limit: newer.is_none() && older.is_some(),
+            breakpoints: OnceLock::new(),
             usage,
             limits: [newer, older].into_iter().flatten().map(at).collect(),
         })

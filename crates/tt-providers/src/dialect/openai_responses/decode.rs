@@ -14,6 +14,7 @@ use tt_core::call::extra::Extra;
 
 use super::places::Places;
 use super::tool_names::ToolNames;
+use crate::dialect::breakpoints;
 use crate::dialect::object::{Object, Path};
 use crate::error::RequestError;
 use crate::json;
@@ -66,6 +67,9 @@ pub(super) fn decode_request(body: &[u8]) -> Result<(Conversation, Decoded), Req
 
     let model = body.need_string("model")?;
     let mut input = body.take("input");
+    if let Some(time) = breakpoints::default_time(body.fields.get(breakpoints::OPTIONS)) {
+        breakpoints::inherit(input.as_mut(), time);
+    }
     let tools = tools::tools(&mut body, input.as_mut())?;
     let tool_choice = tools::choice(&mut body, &tools.names)?;
     let thinking = reasoning(&mut body)?;
@@ -113,6 +117,7 @@ pub(super) fn decode_request(body: &[u8]) -> Result<(Conversation, Decoded), Req
             of: Some(Dialect::OpenAiResponses),
             fields: std::mem::take(&mut body.fields),
             harmless: &HARMLESS,
+            in_tools: tools.unread.paths(),
             addressed: Vec::new(),
         },
     };

@@ -19,6 +19,7 @@ pub(super) fn name(field: &Field) -> String {
         Field::ToolParameters(tool) => format!("tools[{tool}].parameters"),
         Field::ToolGrammar(tool) => format!("tools[{tool}].format"),
         Field::HostedTool(tool) => format!("tools[{tool}]"),
+        Field::HostedOption { tool, path } => format!("tools[{tool}].{path}"),
         Field::ToolChoice => "tool_choice".into(),
         Field::Format => "text.format".into(),
         Field::FormatSchema => "text.format.schema".into(),

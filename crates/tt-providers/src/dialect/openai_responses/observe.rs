@@ -76,6 +76,7 @@ impl StreamObserver {
         let Some(response) = response else { return Ok(()) };
         let model: Received<'_> = read(response.get().as_bytes())?;
         self.tally.model(model.model.as_str());
+        self.tally.deferred = model.is_in_background();
         Ok(())
     }
 
@@ -86,6 +87,7 @@ impl StreamObserver {
         self.tally.usage = response.reported();
         self.tally.finished = true;
         self.tally.done = true;
+        self.tally.deferred = false;
         self.last = Some((kind, Bytes::copy_from_slice(data)));
         Ok(Seen { content: true, done: true, unwanted: false })
     }
@@ -233,6 +235,17 @@ mod tests {
         let mut out = BytesMut::new();
         observer.end(&mut out);
         assert_eq!(out, format!("event: response.completed\ndata: {end}\n\n"));
+    }
+
+    #[test]
+    fn an_answer_in_the_background_is_deferred_until_it_has_ended() {
+        let begun = r#"{"type":"response.created","response":{"model":"gpt","background":true}}"#;
+        let (mut observer, _) = watched(&[begun, r#"{"type":"response.output_text.delta","delta":"Hi"}"#]);
+        assert!(observer.tally().deferred);
+        observer.data(br#"{"type":"response.completed","response":{"background":true,"output":[]}}"#).unwrap();
+        assert!(!observer.tally().deferred);
+        let (mut observer, _) = watched(&[r#"{"type":"response.created","response":{"background":false}}"#]);
+        assert!(!observer.tally().deferred);
     }
 
     #[test]

@@ -79,6 +79,7 @@ impl Places {
             Field::ToolParameters(tool) => Some(format!("{}.parameters", self.tool(tool)?)),
             Field::EndUser => Some(self.end_user.to_owned()),
             Field::State(StateField::StoredItem) => Some(format!("input[{}]", self.reference?)),
+            Field::HostedOption { tool, path } => Some(format!("{}.{path}", self.tool(tool)?)),
             _ => None,
         }
     }

@@ -33,9 +33,16 @@ pub(super) struct Received<'a> {
     tool_usage: Option<&'a RawValue>,
     #[serde(borrow)]
     tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    background: Option<&'a RawValue>,
 }
 
 impl Received<'_> {
+    /// True if the provider works on when the client has left, and the result is fetched later.
+    pub(super) fn is_in_background(&self) -> bool {
+        self.background.is_some_and(|raw| raw.get() == "true")
+    }
+
     /// The usage with its fees; `None` where the response has none.
     pub(super) fn reported(&self) -> Option<Reported> {
         let raw = self.usage?.get();

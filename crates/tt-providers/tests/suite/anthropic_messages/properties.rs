@@ -125,7 +125,7 @@ fn conversation(odd: u32) -> impl Strategy<Value = Conversation> {
         Some(ToolChoice::Auto),
         Some(ToolChoice::Required),
         Some(ToolChoice::Named("files.read".into())),
-        Some(ToolChoice::Allowed { names: vec!["get".into()], required: true }),
+        Some(ToolChoice::Allowed { names: vec!["get".into()], required: true, search: true }),
     ]);
     let format = prop::sample::select(vec![
         Format::Text,

@@ -284,8 +284,8 @@ fn a_fault_that_only_the_target_finds_is_named_where_the_client_wrote_it() {
 }
 
 #[test]
-fn search_alone_is_refused_and_beside_functions_left_out() {
-    let alone = json!({"contents": [user("x")], "tools": [{"googleSearch": {}}]});
+fn a_hosted_tool_that_the_target_lacks_is_refused_alone() {
+    let alone = json!({"contents": [user("x")], "tools": [{"googleMaps": {}}]});
     let error = exchange(PLAIN, &alone, Dialect::AnthropicMessages, "claude-sonnet-4-5").unwrap_err();
     assert!(error.starts_with("tools[0] is not supported"), "{error}");
 }

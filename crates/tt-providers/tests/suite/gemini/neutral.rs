@@ -91,7 +91,7 @@ fn a_signature_goes_back_to_the_model_that_made_it() {
 
 #[test]
 fn its_own_tools_and_state_are_sent_and_anothers_refused() {
-    let hosted = |of, raw: &Value| Tool::Hosted(HostedTool { of, kind: "search".into(), raw: raw.clone() });
+    let hosted = |of, raw: &Value| Tool::Hosted(HostedTool { of, kind: "googleSearch".into(), raw: raw.clone() });
     let search = json!({"googleSearch": {}});
     let response = json!({"type": "object"});
     let answers = Function { response: Some(response.clone()), ..function("f") };
@@ -107,9 +107,9 @@ fn its_own_tools_and_state_are_sent_and_anothers_refused() {
     conversation.tools = vec![hosted(Dialect::Gemini, &search)];
     assert_eq!(body(&conversation, NEW)["tools"], json!([search]));
     conversation.tools = vec![tool("f"), hosted(Dialect::AnthropicMessages, &json!({}))];
-    assert_eq!(dropped(&encode(&conversation, NEW).unwrap()), ["tools[1]"]);
+    assert_eq!(dropped(&encode(&conversation, NEW).unwrap()), ["web_search_options"]);
     conversation.tools.remove(0);
-    assert_eq!(refused_for(&conversation, NEW), "tools[0]");
+    assert_eq!(refused_for(&conversation, NEW), "web_search_options");
     conversation.tools.clear();
     conversation.state.of = Some(Dialect::AnthropicMessages);
     assert_eq!(refused_for(&conversation, NEW), "cachedContent");

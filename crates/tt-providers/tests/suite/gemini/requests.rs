@@ -157,8 +157,6 @@ fn what_would_change_the_answer_is_refused_by_name() {
     assert_eq!(refused_for(&with(stops), NEW), "stop");
     let audio = |c: &mut Conversation| add_field(c, "modalities", json!(["text", "audio"]));
     assert_eq!(refused_for(&with(audio), NEW), "modalities");
-    let streamed = |c: &mut Conversation| (c.sampling.logprobs, c.stream) = (Some(true), true);
-    assert_eq!(refused_for(&with(streamed), NEW), "logprobs");
     let file = |media| talk(vec![message(Role::User, vec![Part::Document(Document::new(media))])]);
     assert_eq!(
         refused_for(&file(Media::FileId { provider: Provider::OpenAi, id: "file-1".to_owned() }), NEW),
@@ -177,6 +175,10 @@ fn what_would_change_the_answer_is_refused_by_name() {
 fn log_probabilities_are_asked_for() {
     let conversation = with(|c| (c.sampling.logprobs, c.sampling.top_logprobs) = (Some(true), Some(3)));
     assert_eq!(config(&conversation, NEW), json!({"responseLogprobs": true, "logprobs": 3}));
+    // A translated stream has no place for them.
+    let streamed = with(|c| (c.sampling.logprobs, c.stream) = (Some(true), true));
+    assert_eq!(config(&streamed, NEW), Value::Null);
+    assert_eq!(dropped(&encode(&streamed, NEW).unwrap()), ["logprobs"]);
 }
 
 #[test]
@@ -366,7 +368,8 @@ fn tool_choices_map_as_listed() {
         });
         body(&conversation, NEW)["toolConfig"]["functionCallingConfig"].clone()
     };
-    let allowed = |required| ToolChoice::Allowed { names: vec!["a".to_owned(), "b c".to_owned()], required };
+    let allowed =
+        |required| ToolChoice::Allowed { names: vec!["a".to_owned(), "b c".to_owned()], required, search: true };
     let both = json!(["a", "b_c"]);
     assert_eq!(chosen(None, false), Value::Null);
     assert_eq!(chosen(None, true), json!({"mode": "VALIDATED"}));

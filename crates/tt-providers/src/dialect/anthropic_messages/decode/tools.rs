@@ -6,6 +6,7 @@ use tt_core::call::conversation::{Function, HostedTool, Tool, ToolChoice};
 
 use crate::dialect::anthropic_fields::cache_mark;
 use crate::dialect::object::{Object, each};
+use crate::dialect::unread::Unread;
 use crate::error::RequestError;
 
 /// The decoded tools.
@@ -13,17 +14,19 @@ pub(super) struct Tools {
     pub(super) tools: Vec<Tool>,
     /// Fields of functions that the neutral form does not hold, once for all functions.
     pub(super) rest: Map<String, Value>,
+    /// Fields of tools that nobody here knows.
+    pub(super) unread: Unread,
 }
 
 /// Reads `tools`.
 pub(super) fn tools(body: &mut Object<'_>) -> Result<Tools, RequestError> {
     let list = body.list("tools")?.unwrap_or_default();
-    let mut rest = Map::new();
-    let tools = each(list, &body.at("tools"), |tool, _| one_tool(tool, &mut rest))?;
-    Ok(Tools { tools, rest })
+    let (mut rest, mut unread) = (Map::new(), Unread::default());
+    let tools = each(list, &body.at("tools"), |tool, _| one_tool(tool, &mut rest, &mut unread))?;
+    Ok(Tools { tools, rest, unread })
 }
 
-fn one_tool(mut tool: Object<'_>, rest: &mut Map<String, Value>) -> Result<Tool, RequestError> {
+fn one_tool(mut tool: Object<'_>, rest: &mut Map<String, Value>, unread: &mut Unread) -> Result<Tool, RequestError> {
     match tool.fields.get("type") {
         None | Some(Value::Null) => {}
         Some(Value::String(kind)) if kind == "custom" => {}
@@ -56,6 +59,7 @@ fn one_tool(mut tool: Object<'_>, rest: &mut Map<String, Value>) -> Result<Tool,
     if let Some(eager) = tool.take("eager_input_streaming") {
         rest.insert("eager_input_streaming".to_owned(), eager);
     }
+    unread.rest(&tool, &["type"]);
     Ok(Tool::Function(function))
 }
 

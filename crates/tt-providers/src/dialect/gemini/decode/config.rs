@@ -34,6 +34,9 @@ const KNOWN: [&str; 18] = [
 /// The name of a schema, which only OpenAI has a field for.
 const SCHEMA_NAME: &str = "response";
 
+/// The fields that may hold the schema of the answer.
+const SCHEMAS: [&str; 2] = ["responseJsonSchema", "responseSchema"];
+
 /// The configuration in the neutral form.
 #[derive(Debug, Default)]
 pub(super) struct Config {
@@ -43,6 +46,8 @@ pub(super) struct Config {
     /// The resolution of all pictures, in OpenAI's words.
     pub(super) detail: Option<&'static str>,
     pub(super) audio_output: bool,
+    /// The field with the schema of the answer; `None` where there is none.
+    pub(super) schema_field: Option<&'static str>,
 }
 
 /// Decodes the configuration. Fields that the neutral form has no place for are kept in `extra`.
@@ -57,6 +62,7 @@ pub(super) fn config(body: &Node<'_, '_>, extra: &mut Extra) -> Result<Config, R
         detail: config.string("mediaResolution")?.as_deref().and_then(detail),
         audio_output: sounds(&config, extra)?,
         sampling: sampling(&config)?,
+        schema_field: SCHEMAS.into_iter().find(|name| config.raw(name).is_ok_and(|value| value.is_some())),
     })
 }
 
@@ -87,7 +93,7 @@ fn format(config: &Node<'_, '_>, extra: &mut Extra) -> Result<Format, RequestErr
     if let Some(value) = config.raw("responseFormat")? {
         keep(extra, "generationConfig.responseFormat".to_owned(), value);
     }
-    let schema = schema(config, "responseJsonSchema", "responseSchema")?;
+    let schema = schema(config, SCHEMAS[0], SCHEMAS[1])?;
     match (config.string("responseMimeType")?.as_deref(), schema) {
         (Some("application/json"), None) => Ok(Format::JsonObject),
         (Some("application/json"), Some(schema)) => Ok(Format::JsonSchema {

@@ -9,17 +9,26 @@ use tt_core::call::extra::Extra;
 use super::left_over::keep;
 use super::lowered::lowered;
 use crate::dialect::gemini::node::Node;
+use crate::dialect::unread::Unread;
 use crate::error::RequestError;
 use crate::json;
 
 /// The field of an entry that holds functions. Any other field of an entry is a hosted tool.
 const FUNCTIONS: &str = "functionDeclarations";
 
+/// The fields of a function that are read.
+const DECLARED: [&str; 6] =
+    ["name", "description", "parameters", "parametersJsonSchema", "response", "responseJsonSchema"];
+
 /// The most hosted tools of a request. Gemini has about ten.
 const MOST_HOSTED: usize = 16;
 
 /// Decodes `tools`, and notes the place of each.
-pub(super) fn tools(body: &Node<'_, '_>, places: &mut Vec<(usize, Option<usize>)>) -> Result<Vec<Tool>, RequestError> {
+pub(super) fn tools(
+    body: &Node<'_, '_>,
+    places: &mut Vec<(usize, Option<usize>)>,
+    unread: &mut Unread,
+) -> Result<Vec<Tool>, RequestError> {
     let (entries, path) = (body.objects("tools")?, body.at("tools"));
     let (mut tools, mut hosted) = (Vec::new(), 0);
     for (i, entry) in entries.into_iter().enumerate() {
@@ -28,7 +37,9 @@ pub(super) fn tools(body: &Node<'_, '_>, places: &mut Vec<(usize, Option<usize>)
         tools.reserve(functions.len());
         places.reserve(functions.len());
         for (j, function_raw) in functions.into_iter().enumerate() {
-            tools.push(Tool::Function(function(&Node::of(function_raw, path.index(j))?)?));
+            let declaration = Node::of(function_raw, path.index(j))?;
+            declaration.others(&DECLARED).for_each(|(name, _)| unread.field(&declaration.at(name)));
+            tools.push(Tool::Function(function(&declaration)?));
             places.push((i, Some(j)));
         }
         for (kind, value) in entry.others(&[FUNCTIONS]) {
@@ -102,8 +113,10 @@ pub(super) fn choice(body: &Node<'_, '_>, extra: &mut Extra) -> Result<Option<To
         ("NONE", _) => Some(ToolChoice::None),
         ("ANY", 0) => Some(ToolChoice::Required),
         ("ANY", 1) => names.pop().map(ToolChoice::Named),
-        ("ANY", _) => Some(ToolChoice::Allowed { names, required: true }),
-        ("AUTO" | "VALIDATED" | "MODE_UNSPECIFIED" | "", 1..) => Some(ToolChoice::Allowed { names, required: false }),
+        ("ANY", _) => Some(ToolChoice::Allowed { names, required: true, search: true }),
+        ("AUTO" | "VALIDATED" | "MODE_UNSPECIFIED" | "", 1..) => {
+            Some(ToolChoice::Allowed { names, required: false, search: true })
+        }
         ("AUTO" | "VALIDATED", 0) => Some(ToolChoice::Auto),
         ("MODE_UNSPECIFIED" | "", 0) => None,
         _ => return Err(calling.at("mode").malformed("must be AUTO, ANY, NONE or VALIDATED")),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde_json::{Map, Value};
 use tt_core::Dialect;
 use tt_core::call::conversation::{
-    CachePlan, Conversation, CustomTool, Effort, Format, Function, Message, Part, Role, Sampling, State,
+    CachePlan, Conversation, CustomTool, Effort, Format, Function, HostedTool, Message, Part, Role, Sampling, State,
     ThinkingConfig, Tool, ToolChoice, ToolResult,
 };
 use tt_core::call::extra::Extra;
@@ -13,12 +13,15 @@ use tt_core::call::field::Field;
 
 use super::super::field::ADDRESSEES;
 use super::parts::{assistant, cache_hint, content, hint_last};
+use crate::dialect::breakpoints;
 use crate::dialect::object::{Object, Path, each};
+use crate::dialect::unread::Unread;
+use crate::dialect::web_search;
 use crate::error::RequestError;
 use crate::json;
 
 /// The fields without which an answer means the same. Codecs of other dialects leave them out, and note them by name.
-const HARMLESS: [&str; 12] = [
+const HARMLESS: [&str; 11] = [
     "annotations",
     "audio",
     "metadata",
@@ -30,7 +33,6 @@ const HARMLESS: [&str; 12] = [
     "prompt_cache_retention",
     "store",
     "verbosity",
-    "web_search_options",
 ];
 
 /// Decodes a request. [`super::super::scan::Scan`] has read the body before, and has refused keys that stand twice and
@@ -45,16 +47,18 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
     })?;
     let mut body = Object { fields, path: Path::Root };
 
+    if let Some(time) = breakpoints::default_time(body.fields.get(breakpoints::OPTIONS)) {
+        ["messages", "tools"].into_iter().for_each(|name| breakpoints::inherit(body.fields.get_mut(name), time));
+    }
     let model = body.need_string("model")?;
     let legacy = body.fields.get("functions").is_some_and(|functions| !functions.is_null());
-    let tools = tools(&mut body)?;
+    let mut unread = Unread::default();
+    let tools = tools(&mut body, &mut unread)?;
     let tool_choice = tool_choice(&mut body)?;
     stream_options(&mut body)?;
     let identifier = body.string("safety_identifier")?;
-    let end_user = match identifier {
-        Some(id) => Some(id),
-        None => body.string("user")?,
-    };
+    let older_identifier = body.string("user")?;
+    let end_user = identifier.or(older_identifier);
     Ok(Conversation {
         model,
         messages: messages(&mut body)?,
@@ -75,7 +79,7 @@ pub fn decode_request(body: &[u8]) -> Result<Conversation, RequestError> {
         service_tier: body.string("service_tier")?,
         stream: body.flag("stream")?.unwrap_or(false),
         audio_output: body.fields.get("modalities").is_some_and(names_audio),
-        extra: extra(std::mem::take(&mut body.fields)),
+        extra: extra(std::mem::take(&mut body.fields), unread),
     })
 }
 
@@ -99,7 +103,7 @@ fn names_audio(modalities: &Value) -> bool {
 }
 
 /// The fields that are left over. The parts of `extra_body` that address a provider go to that provider's dialect.
-fn extra(mut fields: Map<String, Value>) -> Extra {
+fn extra(mut fields: Map<String, Value>, unread: Unread) -> Extra {
     let mut addressed = Vec::new();
     if let Some(Value::Object(body)) = fields.get_mut("extra_body") {
         for (name, to) in ADDRESSEES {
@@ -109,7 +113,7 @@ fn extra(mut fields: Map<String, Value>) -> Extra {
             fields.shift_remove("extra_body");
         }
     }
-    Extra { of: Some(Dialect::OpenAiChat), fields, harmless: &HARMLESS, addressed }
+    Extra { of: Some(Dialect::OpenAiChat), fields, harmless: &HARMLESS, in_tools: unread.paths(), addressed }
 }
 
 fn messages(body: &mut Object<'_>) -> Result<Vec<Message>, RequestError> {
@@ -196,52 +200,68 @@ fn message(mut message: Object<'_>, index: usize, calls: &mut Calls) -> Result<M
     Ok(Message { role, name, parts, extra: message.fields })
 }
 
-fn tools(body: &mut Object<'_>) -> Result<Vec<Tool>, RequestError> {
+fn tools(body: &mut Object<'_>, unread: &mut Unread) -> Result<Vec<Tool>, RequestError> {
     let (tools, functions) = (body.list("tools")?, body.list("functions")?);
     if tools.is_some() && functions.is_some() {
         return Err(body.at("functions").malformed("cannot stand beside tools"));
     }
-    match functions {
+    let mut tools = match functions {
         Some(functions) => {
-            each(functions, &body.at("functions"), |function, _| function_tool(function).map(Tool::Function))
+            each(functions, &body.at("functions"), |function, _| function_tool(function, unread).map(Tool::Function))?
         }
-        None => each(tools.unwrap_or_default(), &body.at("tools"), one_tool),
-    }
+        None => each(tools.unwrap_or_default(), &body.at("tools"), |tool, at| one_tool(tool, at, unread))?,
+    };
+    tools.extend(web_search(body));
+    Ok(tools)
 }
 
-fn one_tool(mut tool: Object<'_>, index: usize) -> Result<Tool, RequestError> {
+/// Takes the field that asks for a search of the web, if it is an object. Any other value stays among the fields left over.
+fn web_search(body: &mut Object<'_>) -> Option<Tool> {
+    let raw = body.fields.get(web_search::CHAT_FIELD).filter(|options| options.is_object())?.clone();
+    body.fields.shift_remove(web_search::CHAT_FIELD);
+    Some(Tool::Hosted(HostedTool { of: Dialect::OpenAiChat, kind: web_search::CHAT_FIELD.to_owned(), raw }))
+}
+
+fn one_tool(mut tool: Object<'_>, index: usize, unread: &mut Unread) -> Result<Tool, RequestError> {
     let cache = cache_hint(&mut tool)?;
-    match tool.need_string("type")?.as_str() {
-        "function" => {
-            let function = function_tool(Object::of(tool.need("function")?, tool.at("function"))?)?;
+    let kind = tool.need_string("type")?;
+    let inner = if matches!(kind.as_str(), "function" | "custom") { Some(tool.need(&kind)?) } else { None };
+    unread.rest(&tool, &[]);
+    match (kind.as_str(), inner) {
+        ("function", Some(inner)) => {
+            let function = function_tool(Object::of(inner, tool.at("function"))?, unread)?;
             Ok(Tool::Function(Function { cache: cache.or(function.cache), ..function }))
         }
-        "custom" => {
-            let mut custom = Object::of(tool.need("custom")?, tool.at("custom"))?;
-            Ok(Tool::Custom(CustomTool {
+        ("custom", Some(inner)) => {
+            let mut custom = Object::of(inner, tool.at("custom"))?;
+            let read = CustomTool {
                 name: tool_name(&mut custom)?,
                 description: custom.string("description")?,
                 format: custom.take("format"),
                 cache,
-            }))
+            };
+            unread.rest(&custom, &[]);
+            Ok(Tool::Custom(read))
         }
         _ => Err(RequestError::malformed(Field::ToolKind(index), "must be function or custom")),
     }
 }
 
-fn function_tool(mut function: Object<'_>) -> Result<Function, RequestError> {
+fn function_tool(mut function: Object<'_>, unread: &mut Unread) -> Result<Function, RequestError> {
     let parameters = function.take("parameters");
     if parameters.as_ref().is_some_and(|schema| !schema.is_object()) {
         return Err(function.at("parameters").malformed("must be a JSON Schema object"));
     }
-    Ok(Function {
+    let read = Function {
         name: tool_name(&mut function)?,
         description: function.string("description")?,
         parameters,
         strict: function.flag("strict")?,
         cache: cache_hint(&mut function)?,
         ..Function::default()
-    })
+    };
+    unread.rest(&function, &[]);
+    Ok(read)
 }
 
 fn tool_name(tool: &mut Object<'_>) -> Result<String, RequestError> {
@@ -283,10 +303,11 @@ fn tool_choice(body: &mut Object<'_>) -> Result<Option<ToolChoice>, RequestError
             let path = allowed.at("tools");
             let names = list.into_iter().enumerate().map(|(i, tool)| {
                 let mut tool = Object::of(tool, path.index(i))?;
+                tool.string("type")?;
                 let kind = if tool.fields.contains_key("custom") { "custom" } else { "function" };
                 Object::of(tool.need(kind)?, tool.at(kind))?.need_string("name")
             });
-            Ok(Some(ToolChoice::Allowed { names: names.collect::<Result<_, _>>()?, required }))
+            Ok(Some(ToolChoice::Allowed { names: names.collect::<Result<_, _>>()?, required, search: true }))
         }
         _ => Err(choice.at("type").malformed("must be function, custom or allowed_tools")),
     }
@@ -340,14 +361,10 @@ fn sampling(body: &mut Object<'_>) -> Result<Sampling, RequestError> {
 }
 
 fn stop(body: &mut Object<'_>) -> Result<Vec<String>, RequestError> {
-    let wrong = || Path::Root.field("stop").malformed("must be a string or a list of strings");
-    match body.take("stop") {
-        None => Ok(Vec::new()),
-        Some(Value::String(text)) => Ok(vec![text]),
-        Some(Value::Array(items)) => {
-            items.into_iter().map(|item| if let Value::String(text) = item { Ok(text) } else { Err(wrong()) }).collect()
-        }
-        Some(_) => Err(wrong()),
+    match body.fields.get("stop") {
+        Some(Value::String(_)) => Ok(body.string("stop")?.into_iter().collect()),
+        None | Some(Value::Null | Value::Array(_)) => body.strings("stop"),
+        Some(_) => Err(body.at("stop").malformed("must be a string or a list of strings")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Encodes a conversation as a Chat Completions request.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Number, Value, json};
 use tt_core::call::conversation::{
@@ -12,16 +12,18 @@ use tt_core::{Dialect, Provider};
 
 use super::super::citation;
 use super::super::names::Names;
-use super::{effort, strict};
+use super::{effort, root, search, strict};
 use crate::codec::{Encoded, Target, Undo};
 use crate::dialect::hashed::hashed;
+use crate::dialect::waiting_calls::WaitingCalls;
+use crate::dialect::web_search::{self, Translated};
 use crate::dialect::{foreign, format_words, text_document};
 use crate::error::RequestError;
 use crate::notes::Notes;
 
 /// The top-level fields that are sent on although no code reads them. Other unknown fields are left out, since OpenAI
 /// answers 400 to a field that it does not know.
-const PASSED_ON: [&str; 13] = [
+const PASSED_ON: [&str; 11] = [
     "audio",
     "metadata",
     "modalities",
@@ -32,9 +34,7 @@ const PASSED_ON: [&str; 13] = [
     "prompt_cache_retention",
     "store",
     "stream_options",
-    "user",
     "verbosity",
-    "web_search_options",
 ];
 
 /// The target of this encoder.
@@ -60,8 +60,9 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     let breakpoints = target.facts.is_some_and(|facts| facts.capabilities.prompt_cache_breakpoint == Some(true));
     let messages = Messages { names: &names, own: own.is_some(), breakpoints, notes: &mut notes };
     body.insert("messages".into(), messages.encode(&conversation.messages)?.into());
-    tools(&mut body, conversation, &names, &mut notes);
-    format(&mut body, conversation, &mut notes);
+    let search = search::translated(conversation, target);
+    tools(&mut body, conversation, &names, &search, &mut notes);
+    format(&mut body, conversation, &mut notes)?;
     // OpenAI refuses `json_object` where no message holds the word.
     if conversation.format == Format::JsonObject && !written_here(conversation) && !says_json(conversation) {
         notes.changed(Field::Format, "asked for in words too, as OpenAI requires");
@@ -73,10 +74,11 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
     let fixed = !written_here(conversation)
         && effort != Some("none")
         && target.facts.is_some_and(|facts| facts.capabilities.sampling_params_with_thinking == Some(false));
-    if conversation.stream && conversation.sampling.logprobs == Some(true) && own.is_none() {
-        return Err(RequestError::unsupported(Field::Logprobs, "a translated stream has no log probabilities"));
+    let silent = conversation.stream && own.is_none();
+    if silent && conversation.sampling.logprobs == Some(true) {
+        notes.dropped(Field::Logprobs, "a translated stream has no log probabilities");
     }
-    sampling(&mut body, &conversation.sampling, fixed, &mut notes)?;
+    sampling(&mut body, &conversation.sampling, (fixed, !silent), &mut notes)?;
     put(&mut body, "parallel_tool_calls", conversation.parallel_tool_calls);
     put(&mut body, "reasoning_effort", effort);
     put(&mut body, "safety_identifier", conversation.end_user.as_deref().map(|user| end_user(user, &mut notes)));
@@ -94,7 +96,7 @@ pub fn encode_request(conversation: &Conversation, target: Target<'_>) -> Result
             notes.dropped(Field::written("unknown fields"), "");
         }
     }
-    foreign::leave_out(conversation, Dialect::OpenAiChat, &mut notes)?;
+    foreign::leave_out(conversation, Dialect::OpenAiChat, &search, &mut notes)?;
     if !conversation.extra.addressed.is_empty() {
         notes.dropped(Field::written("unknown fields"), "");
     }
@@ -145,6 +147,9 @@ impl Messages<'_> {
         // Pictures in tool results go into a user message behind the results: `tool` messages take text only, and no
         // other message may stand between them.
         let mut pictures: Vec<Value> = Vec::new();
+        if !self.own {
+            answered(messages)?;
+        }
         for (i, message) in messages.iter().enumerate() {
             let only_results = message.parts.iter().all(|part| matches!(part, Part::ToolResult(_)));
             if !(pictures.is_empty() || only_results && message.role == Role::Tool) {
@@ -193,11 +198,16 @@ impl Messages<'_> {
         let mut content = Vec::new();
         let mut refusals = String::new();
         let mut calls = Vec::new();
-        for part in &message.parts {
+        for (number, part) in message.parts.iter().enumerate() {
             match part {
                 Part::Refusal { text } => refusals.push_str(text),
                 Part::ToolCall(call) => calls.push(call),
                 Part::ToolResult(_) => {}
+                // OpenAI takes pictures of the user alone.
+                Part::Image(_) if message.role == Role::Assistant => {
+                    self.notes
+                        .dropped(Field::Part { message: at, part: number }, "OpenAI takes no pictures of the model");
+                }
                 part => content.extend(self.part(part, at)?),
             }
         }
@@ -319,7 +329,12 @@ impl Messages<'_> {
                 };
                 let mut image = Map::new();
                 image.insert("url".into(), url.into());
-                put(&mut image, "detail", detail.as_deref());
+                let mut detail = detail.as_deref();
+                if detail == Some("original") && !self.own {
+                    self.notes.changed(Field::Detail, "sent as high, the most that Chat Completions has");
+                    detail = Some("high");
+                }
+                put(&mut image, "detail", detail);
                 json!({"type": "image_url", "image_url": image})
             }
             Part::Audio(Audio { media: Media::Inline { mime, data }, .. }) => {
@@ -382,6 +397,44 @@ impl Messages<'_> {
     }
 }
 
+/// Checks that each call has a result before the model speaks again, and each result a call: OpenAI refuses a history without.
+fn answered(messages: &[Message]) -> Result<(), RequestError> {
+    let (mut waiting, mut open, mut calls) = (WaitingCalls::default(), BTreeMap::new(), 0);
+    let all_answered = |open: &BTreeMap<usize, Field>| match open.first_key_value() {
+        None => Ok(()),
+        Some((_, at)) => Err(RequestError::malformed(
+            at.clone(),
+            "nothing answers this call: send a result for each call before the conversation goes on",
+        )),
+    };
+    for (index, message) in messages.iter().enumerate() {
+        let (mut number, mut speaks) = (0, message.role == Role::Assistant);
+        for part in &message.parts {
+            match part {
+                Part::ToolResult(result) => {
+                    let call = waiting.answer(&result.id).ok_or_else(|| {
+                        RequestError::malformed(Field::ResultId(index), "answers no open call of the model before it")
+                    })?;
+                    open.remove(&call);
+                }
+                Part::ToolCall(call) => {
+                    if std::mem::take(&mut speaks) {
+                        all_answered(&open)?;
+                    }
+                    waiting.add(&call.id, calls);
+                    open.insert(calls, Field::ToolCall { message: index, call: number });
+                    (calls, number) = (calls + 1, number + 1);
+                }
+                _ => {}
+            }
+        }
+        if speaks {
+            all_answered(&open)?;
+        }
+    }
+    all_answered(&open)
+}
+
 /// True for a part on which OpenAI takes a cache mark.
 const fn takes_breakpoint(part: &Part) -> bool {
     matches!(part, Part::Text(_) | Part::Image(_) | Part::Document(_))
@@ -417,7 +470,19 @@ fn joined(mut parts: Vec<Value>) -> Value {
     text.map_or(Value::Array(parts), Value::String)
 }
 
-fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Names, notes: &mut Notes) {
+fn tools(
+    body: &mut Map<String, Value>,
+    conversation: &Conversation,
+    names: &Names,
+    search: &Translated<'_>,
+    notes: &mut Notes,
+) {
+    let own_search = conversation.tools.iter().find_map(|tool| match tool {
+        Tool::Hosted(hosted) if hosted.of == Dialect::OpenAiChat => Some(hosted.raw.clone()),
+        _ => None,
+    });
+    let searches = own_search.or_else(|| search.sent.as_ref().map(|search| search::encode(search, notes)));
+    put(body, web_search::CHAT_FIELD, searches);
     let custom: HashSet<&str> =
         conversation.tools.iter().filter(|tool| tool.is_custom()).filter_map(Tool::name).collect();
     if conversation.tools.iter().any(|tool| tool.cache().is_some()) {
@@ -425,6 +490,10 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
     }
     let own = written_here(conversation);
     let list: Vec<Value> = conversation.tools.iter().filter_map(|tool| one_tool(tool, names, own, notes)).collect();
+    // OpenAI refuses a rule for calling tools without tools. Models that search do so for every answer.
+    if list.is_empty() && search.sent.is_some() {
+        return;
+    }
     if !list.is_empty() {
         body.insert("tools".into(), list.into());
     }
@@ -433,13 +502,14 @@ fn tools(body: &mut Map<String, Value>, conversation: &Conversation, names: &Nam
         json!({"type": kind, kind: {"name": names.sent(name)}})
     };
     let choice = match &conversation.tool_choice {
-        // Chat Completions has no hosted tools: `foreign::leave_out` has refused the rule.
+        // No rule of Chat Completions forces a hosted tool. Models that search do so for every answer; for others
+        // `foreign::leave_out` refuses the rule.
         None | Some(ToolChoice::Hosted { .. }) => return,
         Some(ToolChoice::Auto) => "auto".into(),
         Some(ToolChoice::None) => "none".into(),
         Some(ToolChoice::Required) => "required".into(),
         Some(ToolChoice::Named(name)) => pointer(name),
-        Some(ToolChoice::Allowed { names, required }) => json!({"type": "allowed_tools", "allowed_tools": {
+        Some(ToolChoice::Allowed { names, required, .. }) => json!({"type": "allowed_tools", "allowed_tools": {
             "mode": if *required { "required" } else { "auto" },
             "tools": names.iter().map(|name| pointer(name)).collect::<Vec<Value>>(),
         }}),
@@ -495,21 +565,27 @@ fn typed(mut schema: Value) -> Value {
     schema
 }
 
-fn format(body: &mut Map<String, Value>, conversation: &Conversation, notes: &mut Notes) {
+fn format(body: &mut Map<String, Value>, conversation: &Conversation, notes: &mut Notes) -> Result<(), RequestError> {
+    let own = written_here(conversation);
     let value = match &conversation.format {
-        Format::Text => return,
+        Format::Text => return Ok(()),
         Format::JsonObject => json!({"type": "json_object"}),
         Format::JsonSchema { name, description, schema, strict } => {
             let mut inner = Map::new();
             inner.insert("name".into(), name.as_str().into());
             put(&mut inner, "description", description.as_deref());
-            put(&mut inner, "schema", schema.clone());
-            let strict = held(*strict, schema.as_ref(), written_here(conversation), Field::FormatSchema, notes);
+            let schema = match schema {
+                Some(schema) if !own => Some(root::object_root(schema)?),
+                schema => schema.clone(),
+            };
+            let strict = held(*strict, schema.as_ref(), own, Field::FormatSchema, notes);
+            put(&mut inner, "schema", schema);
             put(&mut inner, "strict", strict);
             json!({"type": "json_schema", "json_schema": inner})
         }
     };
     body.insert("response_format".into(), value);
+    Ok(())
 }
 
 /// True if a text of the conversation holds the word "JSON".
@@ -522,11 +598,11 @@ fn says_json(conversation: &Conversation) -> bool {
 }
 
 /// Writes the sampling. `fixed`: the model takes no `temperature` and `top_p` but 1, and the client of another dialect does not
-/// know it.
+/// know it. `logprobs`: the client can be given log probabilities.
 fn sampling(
     body: &mut Map<String, Value>,
     sampling: &Sampling,
-    fixed: bool,
+    (fixed, logprobs): (bool, bool),
     notes: &mut Notes,
 ) -> Result<(), RequestError> {
     if sampling.stop.len() > STOPS {
@@ -549,8 +625,10 @@ fn sampling(
     put(body, "presence_penalty", sampling.presence_penalty.clone());
     put(body, "seed", sampling.seed);
     put(body, "n", sampling.n);
-    put(body, "logprobs", sampling.logprobs);
-    put(body, "top_logprobs", sampling.top_logprobs);
+    if logprobs {
+        put(body, "logprobs", sampling.logprobs);
+        put(body, "top_logprobs", sampling.top_logprobs);
+    }
     put(body, "logit_bias", sampling.logit_bias.clone());
     if !sampling.stop.is_empty() {
         body.insert("stop".into(), sampling.stop.clone().into());

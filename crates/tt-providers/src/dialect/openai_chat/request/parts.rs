@@ -125,6 +125,9 @@ pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec
         }
     }
     citation::take(&mut message.fields, &mut said);
+    let images = pictures(message);
+    said.reserve_exact(images.len());
+    said.extend(images);
     if let Some(text) = message.string("refusal")? {
         said.reserve_exact(1);
         said.push(Part::Refusal { text });
@@ -147,6 +150,21 @@ pub(crate) fn assistant(message: &mut Object<'_>, legacy_id: &str) -> Result<Vec
         }));
     }
     Ok(order::restored(blocks, said, calls))
+}
+
+/// Takes the pictures of an earlier answer (`images`), with their signatures. A list in another form stays among the fields
+/// left over: OpenAI has no such field, and hosts write it as they like.
+fn pictures(message: &mut Object<'_>) -> Vec<Part> {
+    let Some(Value::Array(list)) = message.fields.get("images") else { return Vec::new() };
+    let read = |picture: &Value| {
+        let url = picture.pointer("/image_url/url")?.as_str()?.to_owned();
+        let media = address(url, &message.at("images")).ok()?;
+        let signature = picture.get("extra_content").and_then(signature_in);
+        Some(Part::Image(Image { media, detail: None, cache: None, signature }))
+    };
+    let Some(pictures) = list.iter().map(read).collect() else { return Vec::new() };
+    message.fields.shift_remove("images");
+    pictures
 }
 
 fn tool_call(mut call: Object<'_>) -> Result<ToolCall, RequestError> {

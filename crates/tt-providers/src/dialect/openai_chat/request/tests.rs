@@ -46,6 +46,17 @@ fn result(id: &str, content: Vec<Part>, is_error: bool) -> Part {
     Part::ToolResult(ToolResult { id: id.into(), content, is_error, ..ToolResult::default() })
 }
 
+/// A message of the model that calls a tool once for each id.
+fn calling(ids: &[&str]) -> Message {
+    let call = |id: &&str| Part::ToolCall(ToolCall { id: (*id).into(), name: "f".into(), ..ToolCall::default() });
+    message(Role::Assistant, ids.iter().map(call).collect())
+}
+
+/// The messages of an encoded conversation behind the first.
+fn later(conversation: &Conversation) -> Value {
+    encode(conversation)["messages"].as_array().unwrap()[1..].into()
+}
+
 /// The notes of an encoding: what became of which field.
 fn notes(encoded: &Encoded) -> Vec<(String, Change)> {
     encoded.notes.iter().map(|note| (field::name(&note.field), note.what)).collect()
@@ -124,7 +135,7 @@ fn errors_name_the_field_exactly() {
         (with("temperature", json!("1")), "temperature"),
         (with("max_tokens", json!(1.5)), "max_tokens"),
         (with("seed", json!(1.5)), "seed"),
-        (with("stop", json!([1])), "stop"),
+        (with("stop", json!([1])), "stop[0]"),
         (with("n", json!(-1)), "n"),
         (with("reasoning_effort", json!("hard")), "reasoning_effort"),
         (with("stream", json!("yes")), "stream"),
@@ -323,6 +334,7 @@ fn tool_results_stay_together_and_their_pictures_follow() {
     let picture = Part::Image(Image::new(Media::url("https://x")));
     let conversation = Conversation {
         messages: vec![
+            calling(&["a", "b"]),
             message(Role::Tool, vec![result("a", vec![Part::text("t"), picture], true)]),
             message(Role::Tool, vec![result("b", vec![], false)]),
             message(Role::User, vec![Part::text("x")]),
@@ -330,7 +342,7 @@ fn tool_results_stay_together_and_their_pictures_follow() {
         ..Conversation::default()
     };
     assert_eq!(
-        encode(&conversation)["messages"],
+        later(&conversation),
         json!([
             {"role": "tool", "tool_call_id": "a", "content": "Error: t"},
             {"role": "tool", "tool_call_id": "b", "content": ""},
@@ -344,16 +356,83 @@ fn tool_results_stay_together_and_their_pictures_follow() {
 fn results_inside_a_user_message_come_before_its_text() {
     let conversation = Conversation {
         messages: vec![
+            calling(&["a", "b"]),
             message(Role::User, vec![Part::text("x"), result("a", vec![Part::text("r")], false)]),
             message(Role::User, vec![result("b", vec![Part::text("r")], false)]),
         ],
         ..Conversation::default()
     };
     assert_eq!(
-        encode(&conversation)["messages"],
+        later(&conversation),
         json!([{"role": "tool", "tool_call_id": "a", "content": "r"}, {"role": "user", "content": "x"},
             {"role": "tool", "tool_call_id": "b", "content": "r"}])
     );
+}
+
+#[test]
+fn a_call_without_a_result_and_a_result_without_a_call_are_named() {
+    let fault = |messages: Vec<Message>| {
+        let conversation = Conversation { messages, ..Conversation::default() };
+        match encode_request(&conversation, Target { model: "up", facts: None }) {
+            Err(RequestError::Malformed { field, .. }) => Some(field::name(&field)),
+            Ok(_) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let answer = |id: &str| message(Role::Tool, vec![result(id, vec![], false)]);
+    let says = |role| message(role, vec![Part::text("x")]);
+    for (messages, named) in [
+        (vec![calling(&["a", "b"]), answer("b"), answer("a"), says(Role::Assistant)], None),
+        (vec![calling(&["a"]), calling(&["b"])], Some("messages[0].tool_calls[0]")),
+        (vec![calling(&["a", "b"]), answer("a"), says(Role::Assistant)], Some("messages[0].tool_calls[1]")),
+        (vec![calling(&["a"])], Some("messages[0].tool_calls[0]")),
+        (vec![says(Role::User), answer("a")], Some("messages[1].tool_call_id")),
+        (vec![calling(&["a"]), answer("a"), answer("a")], Some("messages[2].tool_call_id")),
+    ] {
+        assert_eq!(fault(messages).as_deref(), named);
+    }
+}
+
+#[test]
+fn pictures_of_an_answer_come_back_with_their_signatures() {
+    let url = "data:image/png;base64,QUJD";
+    let picture = json!({"type": "image_url", "image_url": {"url": url}, "index": 0,
+        "extra_content": {"google": {"thought_signature": "s"}}});
+    let said =
+        said(json!([{"role": "assistant", "content": "Here.", "images": [picture]}, {"role": "user", "content": "x"}]));
+    let [Part::Text(_), Part::Image(image)] = &said[0].parts[..] else { panic!("{:?}", said[0]) };
+    assert_eq!(image.signature, Some(Signature { of: GEMINI, value: "s".into() }));
+    assert!(said[0].extra.is_empty());
+    let conversation = Conversation { messages: said, ..Conversation::default() };
+    let encoded = encode_request(&conversation, Target { model: "up", facts: None }).unwrap();
+    assert_eq!(notes(&encoded), [dropped("messages[0].content[1]")]);
+    // Hosts may write the field in another way: it is left where it was.
+    let odd = decode(json!({"model": "m", "messages": [{"role": "assistant", "content": "x", "images": ["a"]}]}));
+    assert!(odd.messages[0].extra.contains_key("images"));
+}
+
+#[test]
+fn the_most_detail_of_others_is_sent_as_high() {
+    let picture = Image { detail: Some("original".into()), ..Image::new(Media::url("https://x")) };
+    let conversation =
+        Conversation { messages: vec![message(Role::User, vec![Part::Image(picture)])], ..Conversation::default() };
+    assert_eq!(encode(&conversation)["messages"][0]["content"][0]["image_url"]["detail"], "high");
+    let encoded = encode_request(&conversation, Target { model: "up", facts: None }).unwrap();
+    assert_eq!(notes(&encoded), [("detail".to_owned(), Change::Changed)]);
+}
+
+#[test]
+fn marks_without_a_time_have_that_of_the_request() {
+    let with = |options: Value| {
+        decode(json!({"model": "m", "prompt_cache_options": options, "messages": [{"role": "user", "content": [
+            {"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}},
+            {"type": "text", "text": "b", "prompt_cache_breakpoint": {"ttl": "30m"}},
+        ]}]}))
+        .cache_marks()
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(with(json!({"ttl": "12h"})), [CacheTtl::TwelveHours, CacheTtl::ThirtyMinutes]);
+    assert_eq!(with(json!({})), [CacheTtl::ThirtyMinutes, CacheTtl::ThirtyMinutes]);
 }
 
 #[test]
@@ -411,13 +490,14 @@ fn what_only_others_can_read_is_left_out_and_named() {
         Part::Text(Text { text: "hi".into(), signature: signature(), ..Text::default() }),
         Part::ToolCall(call),
     ];
-    let conversation = Conversation { messages: vec![message(Role::Assistant, parts)], ..Conversation::default() };
+    let messages = vec![message(Role::Assistant, parts), message(Role::Tool, vec![result("c", vec![], false)])];
+    let conversation = Conversation { messages, ..Conversation::default() };
     let encoded = encode_request(&conversation, Target { model: "up", facts: None }).unwrap();
     let expected = ["thinking", "messages[0].content", "extra_content"].map(dropped);
     assert_eq!(notes(&encoded), expected);
     let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": ""}});
     let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
-    assert_eq!(sent["messages"], json!([{"role": "assistant", "content": "hi", "tool_calls": [call]}]));
+    assert_eq!(sent["messages"][0], json!({"role": "assistant", "content": "hi", "tool_calls": [call]}));
 }
 
 #[test]
@@ -438,11 +518,11 @@ fn tools_and_state_of_another_dialect_are_left_out_or_refused() {
     let state = |field| State { of: Some(of), store: None, fields: vec![(field, json!("x"))] };
     conversation.state = state(StateField::Betas);
     let encoded = encode_request(&conversation, Target { model: "up", facts: None }).unwrap();
-    assert_eq!(notes(&encoded), ["tools[0]", "betas"].map(dropped));
+    assert_eq!(notes(&encoded), ["web_search_options", "betas"].map(dropped));
     assert_eq!(encode(&conversation)["tools"], json!([{"type": "custom", "custom": {"name": "c"}}]));
     conversation.state = state(StateField::Container);
     let alone = Conversation { tools: vec![hosted()], ..Conversation::default() };
-    for (conversation, name) in [(conversation, "container"), (alone, "tools[0]")] {
+    for (conversation, name) in [(conversation, "container"), (alone, "web_search_options")] {
         let found = encode_request(&conversation, Target { model: "up", facts: None });
         assert!(matches!(found, Err(RequestError::Unsupported { field: at, .. }) if field::name(&at) == name));
     }
@@ -529,7 +609,7 @@ mod round_trip {
             Some(ToolChoice::None),
             Some(ToolChoice::Required),
             Some(ToolChoice::Named("free".into())),
-            Some(ToolChoice::Allowed { names: vec!["fixed".into(), "free".into()], required: true }),
+            Some(ToolChoice::Allowed { names: vec!["fixed".into(), "free".into()], required: true, search: true }),
         ]);
         let effort = prop::sample::select(vec![None, Some(Effort::None), Some(Effort::High), Some(Effort::Max)]);
         let rest = (some_words(), any::<bool>(), prop::option::of(1..9_u64), prop::option::of(any::<i64>()));

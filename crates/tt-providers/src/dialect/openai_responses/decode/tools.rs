@@ -10,6 +10,8 @@ use tt_core::call::conversation::{CustomTool, Function, HostedTool, Tool, ToolCh
 use super::super::places::ToolPlace;
 use super::super::tool_names::ToolNames;
 use crate::dialect::object::{Object, Path};
+use crate::dialect::unread::Unread;
+use crate::dialect::web_search;
 use crate::error::RequestError;
 
 /// The decoded tools.
@@ -17,6 +19,8 @@ pub(super) struct Tools {
     pub(super) tools: Vec<Tool>,
     pub(super) places: Vec<ToolPlace>,
     pub(super) names: ToolNames,
+    /// The fields that the neutral form does not hold.
+    pub(super) unread: Unread,
 }
 
 /// The tools that have been read, each with its namespace and its place. They stand apart, since there may be many.
@@ -26,6 +30,7 @@ struct Reader {
     places: Vec<ToolPlace>,
     /// True if one is a search of tools that the client runs. It has no name until all names are known.
     has_search: bool,
+    unread: Unread,
 }
 
 /// Reads `tools`, and the tools that stand among the items: those that a developer adds, and those that a search of tools
@@ -44,6 +49,7 @@ pub(super) fn tools(body: &mut Object<'_>, input: Option<&mut Value>) -> Result<
         namespaces: Vec::with_capacity(most),
         places: Vec::with_capacity(most),
         has_search: false,
+        unread: Unread::default(),
     };
     reader.list(list, &body.at("tools"), None)?;
     let own = reader.tools.len();
@@ -95,6 +101,7 @@ impl Reader {
             }
             let namespace: Arc<str> = tool.need_string("name")?.into();
             let inner = tool.list("tools")?.unwrap_or_default();
+            self.unread.rest(&tool, &["type"]);
             let path = tool.at("tools");
             for (number, value) in inner.into_iter().enumerate() {
                 let inside = Object::of(value, path.index(number))?;
@@ -133,6 +140,8 @@ impl Reader {
                 Tool::Hosted(HostedTool { of: Dialect::OpenAiResponses, kind, raw })
             }
         };
+        // A hosted tool keeps all its fields.
+        self.unread.rest(&tool, &["type", "execution"]);
         self.tools.push(read);
         self.namespaces.push(namespace);
         self.places.push(place);
@@ -179,7 +188,7 @@ impl Reader {
                 }
             }
         }
-        Tools { tools: self.tools, places: self.places, names }
+        Tools { tools: self.tools, places: self.places, names, unread: self.unread }
     }
 }
 
@@ -241,14 +250,16 @@ pub(super) fn choice(body: &mut Object<'_>, names: &ToolNames) -> Result<Option<
             let list = choice.list("tools")?.ok_or_else(|| choice.at("tools").missing())?;
             let path = choice.at("tools");
             let mut allowed = Vec::with_capacity(list.len());
+            let mut search = false;
             for (at, tool) in list.into_iter().enumerate() {
                 let mut tool = Object::of(tool, path.index(at))?;
                 // Hosted tools have no names: those that the target lacks are left out of its tools too.
-                if matches!(tool.need_string("type")?.as_str(), "function" | "custom") {
-                    allowed.push(named(&mut tool, names)?);
+                match tool.need_string("type")?.as_str() {
+                    "function" | "custom" => allowed.push(named(&mut tool, names)?),
+                    kind => search |= web_search::is_kind(Dialect::OpenAiResponses, kind),
                 }
             }
-            Ok(Some(ToolChoice::Allowed { names: allowed, required }))
+            Ok(Some(ToolChoice::Allowed { names: allowed, required, search }))
         }
         _ => Ok(Some(ToolChoice::Hosted { of: Dialect::OpenAiResponses, raw })),
     }

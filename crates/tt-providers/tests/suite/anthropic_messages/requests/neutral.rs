@@ -104,13 +104,13 @@ fn tools_keep_what_only_anthropic_knows() {
     let mut conversation = talk(vec![user("x")]);
     conversation.tools = vec![
         hosted(Dialect::AnthropicMessages, &search),
-        hosted(Dialect::Gemini, &json!({"googleSearch": {}})),
+        hosted(Dialect::Gemini, &json!({"googleMaps": {}})),
         Tool::Function(function),
     ];
     let raw = json!({"type": "tool", "name": "web_search"});
     conversation.tool_choice = Some(ToolChoice::Hosted { of: Dialect::AnthropicMessages, raw: raw.clone() });
     let encoded = encode(&conversation, &plain());
-    assert_eq!(dropped(&encoded), ["tools[1]"]);
+    assert_eq!(dropped(&encoded), ["web_search_options"]);
     let sent = body(&conversation, &plain());
     assert_eq!(
         sent["tools"],

@@ -78,7 +78,7 @@ fn custom_tools_become_functions_with_one_string() {
 #[test]
 fn tool_choices_map() {
     let allowed = |names: &[&str], required| {
-        Some(ToolChoice::Allowed { names: names.iter().map(|name| (*name).into()).collect(), required })
+        Some(ToolChoice::Allowed { names: names.iter().map(|name| (*name).into()).collect(), required, search: true })
     };
     for (choice, parallel, expected) in [
         (None, None, Value::Null),

@@ -16,7 +16,11 @@ fn the_rule_for_calling_tools_is_read() {
         decoded(&json!({"contents": [user("x")], "toolConfig": {"functionCallingConfig": config}})).tool_choice
     };
     let allowed = |names: &[&str], required| {
-        Some(ToolChoice::Allowed { names: names.iter().map(|name| (*name).to_owned()).collect(), required })
+        Some(ToolChoice::Allowed {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            required,
+            search: true,
+        })
     };
     assert_eq!(choice(json!({})), None);
     assert_eq!(choice(json!({"mode": "auto"})), Some(ToolChoice::Auto));
