@@ -1,0 +1,167 @@
+//! The shapes of errors: that of this server, which is OpenAI's, and those of Anthropic and Google on the paths for their
+//! clients.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use tt_core::Dialect;
+
+use crate::edge::credentials::Need;
+use crate::openapi::operation::{JSON, Operation};
+use crate::route::{Handler, Route};
+
+/// The named schemas of the shapes.
+pub(super) fn shapes() -> Map<String, Value> {
+    let nullable = json!({ "type": ["string", "null"] });
+    let text = json!({ "type": "string" });
+    let shapes = json!({
+        "Error": {
+            "description": "An error, in the shape of OpenAI's.",
+            "type": "object",
+            "required": ["error"],
+            "properties": { "error": {
+                "type": "object",
+                "required": ["message", "type", "code", "param"],
+                "properties": {
+                    "message": { "type": "string", "description": "The fault, and what can be done." },
+                    "type": text,
+                    "code": { "type": ["string", "null"], "description": "A word for programs, as in `invalid_field`." },
+                    "param": { "type": ["string", "null"], "description": "The field that is wrong, as the client wrote it." },
+                },
+            } },
+        },
+        "AnthropicError": {
+            "description": "An error, in the shape of Anthropic's.",
+            "type": "object",
+            "required": ["type", "error"],
+            "properties": {
+                "type": { "const": "error" },
+                "error": {
+                    "type": "object",
+                    "required": ["type", "message"],
+                    "properties": { "type": text, "message": text },
+                },
+                "request_id": nullable,
+            },
+        },
+        "GoogleError": {
+            "description": "An error, in the shape of Google's.",
+            "type": "object",
+            "required": ["error"],
+            "properties": { "error": {
+                "type": "object",
+                "required": ["code", "message", "status"],
+                "properties": { "code": { "type": "integer" }, "message": text, "status": text },
+            } },
+        },
+    });
+    match shapes {
+        Value::Object(shapes) => shapes,
+        _ => Map::new(),
+    }
+}
+
+/// The schema of the errors of a row.
+fn shape(row: &Route) -> Value {
+    let named = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    if row.is_list_of_models() {
+        return json!({ "anyOf": [named("Error"), named("AnthropicError"), named("GoogleError")] });
+    }
+    named(match row.dialect {
+        Some(Dialect::AnthropicMessages) => "AnthropicError",
+        Some(Dialect::Gemini) => "GoogleError",
+        _ => "Error",
+    })
+}
+
+/// The errors that a call may answer, by status.
+pub(super) fn of(row: &Route, operation: &Operation) -> Vec<(String, Value)> {
+    let mut statuses = operation.errors.clone();
+    statuses.extend(shared(row, operation));
+    statuses.sort_unstable();
+    statuses.dedup();
+    let answered = |status: &StatusCode| operation.answers.iter().any(|answer| answer.status == *status);
+    statuses.retain(|status| !answered(status));
+    let mut all: Vec<_> = statuses
+        .into_iter()
+        .map(|status| (status.as_str().to_owned(), answer(row, status, describe(status))))
+        .collect();
+    if operation.proxied {
+        let description = "The provider refused the request with another status.";
+        all.push(("4XX".to_owned(), answer(row, StatusCode::BAD_REQUEST, description)));
+    }
+    all
+}
+
+/// The statuses of errors that all calls of a kind share.
+fn shared(row: &Route, operation: &Operation) -> Vec<StatusCode> {
+    let mut statuses = vec![StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
+    if let Handler::Authed(need, _) = row.handler {
+        statuses.push(StatusCode::UNAUTHORIZED);
+        if need != Need::Any {
+            statuses.push(StatusCode::FORBIDDEN);
+        }
+    }
+    if row.is_for_accounts() {
+        statuses.push(StatusCode::TOO_MANY_REQUESTS);
+    }
+    if row.pattern.contains('{') {
+        statuses.push(StatusCode::NOT_FOUND);
+    }
+    if !operation.query.is_empty() || operation.body.is_some() {
+        statuses.push(StatusCode::BAD_REQUEST);
+    }
+    if operation.body.is_some() {
+        statuses.extend([
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ]);
+    }
+    if operation.proxied {
+        statuses.extend([
+            StatusCode::NOT_FOUND,
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::BAD_GATEWAY,
+            StatusCode::GATEWAY_TIMEOUT,
+        ]);
+    }
+    statuses
+}
+
+fn answer(row: &Route, status: StatusCode, description: &str) -> Value {
+    let mut headers = json!({ "x-request-id": header("RequestId") });
+    let more = match status {
+        StatusCode::UNAUTHORIZED => Some(("www-authenticate", "WwwAuthenticate")),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(("retry-after", "RetryAfter")),
+        _ => None,
+    };
+    if let (Some((name, component)), Some(headers)) = (more, headers.as_object_mut()) {
+        headers.insert(name.to_owned(), header(component));
+    }
+    json!({ "description": description, "headers": headers, "content": { JSON: { "schema": shape(row) } } })
+}
+
+/// A header by its name among the components.
+pub(super) fn header(component: &str) -> Value {
+    json!({ "$ref": format!("#/components/headers/{component}") })
+}
+
+fn describe(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "The request is wrong; the message names the field.",
+        StatusCode::UNAUTHORIZED => "There is no credential, or it is wrong, expired or revoked.",
+        StatusCode::FORBIDDEN => "The credential does not allow this.",
+        StatusCode::NOT_FOUND => "There is no such object, or it is someone else's.",
+        StatusCode::METHOD_NOT_ALLOWED => "The path takes another method.",
+        StatusCode::REQUEST_TIMEOUT => "The body did not arrive in time.",
+        StatusCode::CONFLICT => "The request conflicts with what there is.",
+        StatusCode::PAYLOAD_TOO_LARGE => "The body is too large.",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "The content type is not JSON.",
+        StatusCode::UPGRADE_REQUIRED => "There is no WebSocket here.",
+        StatusCode::TOO_MANY_REQUESTS => "A limit or a budget is reached.",
+        StatusCode::BAD_GATEWAY => "Every attempt at a provider failed.",
+        StatusCode::SERVICE_UNAVAILABLE => "The server cannot take the request now.",
+        StatusCode::GATEWAY_TIMEOUT => "The provider did not answer in time.",
+        _ => "Something went wrong here; the request id leads to the log.",
+    }
+}
