@@ -59,9 +59,10 @@ impl Document {
 pub(super) fn describe(rows: &[Route]) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
+    let mut errors = Map::new();
     for row in rows {
         let About::Call(about) = row.about else { continue };
-        let (path, operation) = call(row, about, &mut schemas);
+        let (path, operation) = call(row, about, &mut schemas, &mut errors);
         let methods = paths.entry(path).or_insert_with(|| json!({}));
         if let Some(methods) = methods.as_object_mut() {
             methods.insert(row.method.as_str().to_ascii_lowercase(), operation);
@@ -81,6 +82,7 @@ pub(super) fn describe(rows: &[Route]) -> Value {
         "paths": paths,
         "components": {
             "schemas": named,
+            "responses": errors,
             "headers": headers(),
             "securitySchemes": security_schemes(),
         },
@@ -104,7 +106,7 @@ fn tag(row: &Route) -> &'static str {
 }
 
 /// A call, and its path.
-fn call(row: &Route, about: Describe, schemas: &mut Schemas) -> (String, Value) {
+fn call(row: &Route, about: Describe, schemas: &mut Schemas, errors: &mut Map<String, Value>) -> (String, Value) {
     let operation = about(schemas);
     // Calls of Gemini name the method behind the model.
     let pattern = if row.is_call_of_gemini() { format!("{}:{{method}}", row.pattern) } else { row.pattern.to_owned() };
@@ -114,7 +116,7 @@ fn call(row: &Route, about: Describe, schemas: &mut Schemas) -> (String, Value) 
     for answer in &operation.answers {
         responses.insert(answer.status.as_str().to_owned(), response(answer, operation.proxied));
     }
-    responses.extend(errors::of(row, &operation));
+    responses.extend(errors::of(row, &operation, errors));
     let mut call = json!({
         "operationId": operation.id,
         "tags": [tag(row)],

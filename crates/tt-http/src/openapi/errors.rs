@@ -43,6 +43,14 @@ pub(super) fn shapes() -> Map<String, Value> {
                 "request_id": nullable,
             },
         },
+        "AnyError": {
+            "description": "An error, in the shape of the API that the client asked for.",
+            "anyOf": [
+                { "$ref": "#/components/schemas/Error" },
+                { "$ref": "#/components/schemas/AnthropicError" },
+                { "$ref": "#/components/schemas/GoogleError" },
+            ],
+        },
         "GoogleError": {
             "description": "An error, in the shape of Google's.",
             "type": "object",
@@ -60,34 +68,39 @@ pub(super) fn shapes() -> Map<String, Value> {
     }
 }
 
-/// The schema of the errors of a row.
-fn shape(row: &Route) -> Value {
-    let named = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+/// The name of the schema of a row's errors.
+fn shape(row: &Route) -> &'static str {
     if row.is_list_of_models() {
-        return json!({ "anyOf": [named("Error"), named("AnthropicError"), named("GoogleError")] });
+        return "AnyError";
     }
-    named(match row.dialect {
+    match row.dialect {
         Some(Dialect::AnthropicMessages) => "AnthropicError",
         Some(Dialect::Gemini) => "GoogleError",
         _ => "Error",
-    })
+    }
 }
 
-/// The errors that a call may answer, by status.
-pub(super) fn of(row: &Route, operation: &Operation) -> Vec<(String, Value)> {
+/// The errors that a call may answer, by status. Those that are not yet among the named `responses` are added there.
+pub(super) fn of(row: &Route, operation: &Operation, responses: &mut Map<String, Value>) -> Map<String, Value> {
     let mut statuses = operation.errors.clone();
     statuses.extend(shared(row, operation));
     statuses.sort_unstable();
     statuses.dedup();
     let answered = |status: &StatusCode| operation.answers.iter().any(|answer| answer.status == *status);
     statuses.retain(|status| !answered(status));
-    let mut all: Vec<_> = statuses
-        .into_iter()
-        .map(|status| (status.as_str().to_owned(), answer(row, status, describe(status))))
-        .collect();
+    let shape = shape(row);
+    let mut all = Map::new();
+    let mut add = |status: &str, answer: Value| {
+        let name = format!("{shape}{status}");
+        all.insert(status.to_owned(), json!({ "$ref": format!("#/components/responses/{name}") }));
+        responses.entry(name).or_insert(answer);
+    };
+    for status in statuses {
+        add(status.as_str(), answer(shape, status, describe(status)));
+    }
     if operation.proxied {
         let description = "The provider refused the request with another status.";
-        all.push(("4XX".to_owned(), answer(row, StatusCode::BAD_REQUEST, description)));
+        add("4XX", answer(shape, StatusCode::BAD_REQUEST, description));
     }
     all
 }
@@ -128,7 +141,7 @@ fn shared(row: &Route, operation: &Operation) -> Vec<StatusCode> {
     statuses
 }
 
-fn answer(row: &Route, status: StatusCode, description: &str) -> Value {
+fn answer(shape: &str, status: StatusCode, description: &str) -> Value {
     let mut headers = json!({ "x-request-id": header("RequestId") });
     let more = match status {
         StatusCode::UNAUTHORIZED => Some(("www-authenticate", "WwwAuthenticate")),
@@ -138,7 +151,8 @@ fn answer(row: &Route, status: StatusCode, description: &str) -> Value {
     if let (Some((name, component)), Some(headers)) = (more, headers.as_object_mut()) {
         headers.insert(name.to_owned(), header(component));
     }
-    json!({ "description": description, "headers": headers, "content": { JSON: { "schema": shape(row) } } })
+    let schema = json!({ "$ref": format!("#/components/schemas/{shape}") });
+    json!({ "description": description, "headers": headers, "content": { JSON: { "schema": schema } } })
 }
 
 /// A header by its name among the components.
