@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::apt;
 use crate::clock::Clock;
 use crate::dev::Running;
 use crate::env;
@@ -16,9 +17,12 @@ const SOURCES: &str = "bins/tokentracer/tests/browser";
 /// The names of Chromium's program.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
+/// The package of Debian.
+const PACKAGE: &str = "chromium";
+
 /// Builds the program, installs the packages, and runs the tests. The arguments name files of tests; without any, all are run.
 pub(crate) fn test(arguments: &[String]) -> Outcome {
-    let browser = browser()?;
+    let browser = find_or_install()?;
     let target = target_directory()?;
     let directory = target.join("browser");
     packages::npm_with_sources(Path::new(SOURCES), &directory)?;
@@ -43,15 +47,27 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
     Ok(())
 }
 
+/// The browser, installed first where it is missing, this is Debian, and we are root.
+fn find_or_install() -> Result<PathBuf, String> {
+    if let Some(browser) = find() {
+        return Ok(browser);
+    }
+    if apt::can_install() {
+        println!("installing {PACKAGE}");
+        apt::install(&[PACKAGE])?;
+    }
+    let missing = format!(
+        "there is no Chromium: install it (on Debian: apt-get install {PACKAGE}), or name its program in CHROMIUM"
+    );
+    find().ok_or(missing)
+}
+
 /// The path of the browser that `CHROMIUM` names, or of one on the search path.
-fn browser() -> Result<PathBuf, String> {
+fn find() -> Option<PathBuf> {
     let directories = env::variable("PATH").unwrap_or_default();
     let found = std::env::split_paths(&directories).flat_map(|directory| BROWSERS.map(|name| directory.join(name)));
     let mut known = env::variable("CHROMIUM").map(PathBuf::from).into_iter().chain(found);
-    known.find(|program| answers(program)).ok_or_else(|| {
-        "there is no Chromium: install it (on Debian: apt-get install chromium), or name its program in CHROMIUM"
-            .to_owned()
-    })
+    known.find(|program| answers(program))
 }
 
 fn answers(program: &Path) -> bool {

@@ -5,6 +5,7 @@
 
 mod agents;
 mod api;
+mod apt;
 mod bench;
 mod browser;
 mod check;

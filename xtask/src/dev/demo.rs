@@ -1,6 +1,8 @@
 //! A demonstration: two months of requests of a small team, made through the API like any other, while the clock of the program
 //! is moved on day by day.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde_json::{Value, json};
 
 use super::account::Account;
@@ -9,6 +11,9 @@ use crate::http::Server;
 use crate::run::Outcome;
 
 const DAY_SECONDS: i64 = 86_400;
+/// The team works in these hours of the UTC day.
+const BEGINNING: i64 = 7 * 3600;
+const WORKING: i64 = 10 * 3600;
 /// Twice the thirty days that the dashboard shows at first, so that there is a period before.
 const DAYS: i64 = 60;
 
@@ -50,13 +55,16 @@ const TEAMS: [&str; 3] = ["search", "support", "billing"];
 /// Fills the account. The clock stands at the present afterwards.
 pub(crate) fn fill(server: &Server, account: &Account, clock: &Clock) -> Outcome {
     // The keys are as old as the requests.
-    clock.set(-DAYS * DAY_SECONDS)?;
+    clock.set(-(DAYS + 1) * DAY_SECONDS)?;
     let session = account.sign_in(server)?;
     make_aliases(server, &session)?;
     let keys = make_keys(server, &session)?;
     let mut chance = Chance(20_261_123);
+    let passed_today = seconds_of_today();
     for day in (0..DAYS).rev() {
-        clock.set(-day * DAY_SECONDS - chance.below(3 * 3600))?;
+        // Today's requests are made now, whatever the time is.
+        let at = if day == 0 { 0 } else { BEGINNING + chance.below(WORKING) - passed_today - day * DAY_SECONDS };
+        clock.set(at)?;
         // More in the middle of the week, and more from week to week.
         let turns = 4 + chance.below(9) + (DAYS - day) / 5 + if day % 7 < 2 { 0 } else { 8 };
         for _ in 0..turns {
@@ -64,6 +72,12 @@ pub(crate) fn fill(server: &Server, account: &Account, clock: &Clock) -> Outcome
         }
     }
     clock.set(0)
+}
+
+/// The seconds since midnight, UTC.
+fn seconds_of_today() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or_default() % DAY_SECONDS
 }
 
 fn make_aliases(server: &Server, session: &str) -> Outcome {

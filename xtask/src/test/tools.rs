@@ -1,9 +1,8 @@
 //! Finds the servers that the tests need, and installs them where that changes nothing for other users.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::run::{Outcome, number, status};
+use crate::apt;
 
 /// The paths of the programs.
 #[derive(Debug)]
@@ -18,20 +17,18 @@ pub(crate) struct Tools {
     pub(crate) root: bool,
 }
 
-const POLICY: &str = "/usr/sbin/policy-rc.d";
-
 impl Tools {
     /// The tools, installed first where they are missing and this is Debian, and we are root.
     pub(crate) fn find_or_install() -> Result<Self, String> {
-        let root = number(Command::new("id").arg("-u")) == Some(0);
+        let root = apt::is_root();
         let missing = match Self::find(root) {
             Ok(tools) => return Ok(tools),
             Err(missing) => missing,
         };
         let names = missing.join(" ");
-        if root && Path::new("/etc/debian_version").exists() {
+        if apt::can_install() {
             println!("installing {names}");
-            apt_install(&missing)?;
+            apt::install(&missing)?;
             return Self::find(root)
                 .map_err(|missing| format!("{} is still missing after the install", missing.join(" ")));
         }
@@ -109,48 +106,6 @@ fn version(path: &Path) -> u32 {
     let name = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let digits: String = name.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
     digits.parse().unwrap_or(0)
-}
-
-fn apt_install(packages: &[&str]) -> Outcome {
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").arg("-q").args(arguments);
-        status(&mut command).map_err(|_| format!("apt-get {} failed", arguments.join(" ")))
-    };
-    let quiet = NoServices::begin()?;
-    let installed =
-        apt(&["update"]).and_then(|()| apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat()));
-    drop(quiet);
-    installed
-}
-
-/// A guard: while it lives, package scripts start no services. It uses Debian's own switch for that.
-struct NoServices {
-    ours: bool,
-}
-
-impl NoServices {
-    fn begin() -> Result<Self, String> {
-        use std::os::unix::fs::PermissionsExt as _;
-
-        if Path::new(POLICY).exists() {
-            return Ok(Self { ours: false });
-        }
-        std::fs::write(POLICY, "#!/bin/sh\nexit 101\n")
-            .and_then(|()| std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755)))
-            .map_err(|error| format!("{POLICY}: {error}"))?;
-        Ok(Self { ours: true })
-    }
-}
-
-impl Drop for NoServices {
-    fn drop(&mut self) {
-        if self.ours
-            && let Err(error) = std::fs::remove_file(POLICY)
-        {
-            eprintln!("remove {POLICY} yourself, it keeps services from starting: {error}");
-        }
-    }
 }
 
 #[cfg(test)]

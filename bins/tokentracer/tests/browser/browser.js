@@ -9,8 +9,8 @@ export const WIDE = { width: 1280, height: 900 };
 export const NARROW = { width: 390, height: 844 };
 
 const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM,
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  executablePath: process.env.CHROMIUM,
+  args: ["--no-sandbox", "--disable-dev-shm-usage"],
 });
 after(() => browser.close());
 
@@ -19,78 +19,77 @@ const REFUSED = /Failed to load resource: the server responded with a status of 
 
 /** Opens a page for a test. Errors on the console, and requests to other hosts, fail the test at its end. */
 export async function open(t, { viewport = WIDE, dark = false, expected = [], zone = "Europe/Berlin" } = {}) {
-    const context = await browser.newContext({
-        baseURL: URL,
-        viewport,
-        colorScheme: dark ? "dark" : "light",
-        timezoneId: zone,
-        locale: "en-GB",
-    });
-    const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
-    const wrong = [];
-    page.on("pageerror", (error) => wrong.push(String(error)));
-    page.on("console", (message) => {
-        const status = REFUSED.exec(message.text())?.[1];
-        if (["error", "warning"].includes(message.type()) && !expected.includes(Number(status)))
-            wrong.push(message.text());
-    });
-    page.on("request", (request) => {
-        const url = request.url();
-        if (!url.startsWith(`${URL}/`) && !url.startsWith("blob:")) wrong.push(`a request to ${url}`);
-    });
-    t.after(async () => {
-        await context.close();
-        assert.deepEqual(wrong, []);
-    });
-    return page;
+  const context = await browser.newContext({
+    baseURL: URL,
+    viewport,
+    colorScheme: dark ? "dark" : "light",
+    timezoneId: zone,
+    locale: "en-GB",
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const wrong = [];
+  page.on("pageerror", (error) => wrong.push(String(error)));
+  page.on("console", (message) => {
+    const status = REFUSED.exec(message.text())?.[1];
+    if (["error", "warning"].includes(message.type()) && !expected.includes(Number(status))) wrong.push(message.text());
+  });
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${URL}/`) && !url.startsWith("blob:")) wrong.push(`a request to ${url}`);
+  });
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(wrong, []);
+  });
+  return page;
 }
 
 /** Opens a page of the dashboard as a user, whose session is put into the tab's storage. */
 export async function openAs(t, token, path, options) {
-    const page = await open(t, options);
-    await page.addInitScript((session) => sessionStorage.setItem("tokentracer.session", session), token);
-    await goto(page, path);
-    return page;
+  const page = await open(t, options);
+  await page.addInitScript((session) => sessionStorage.setItem("tokentracer.session", session), token);
+  await goto(page, path);
+  return page;
 }
 
 /** Goes to a page and waits until its data are there. */
 export async function goto(page, path) {
-    await page.goto(path);
-    await settled(page);
+  await page.goto(path);
+  await settled(page);
 }
 
 /** Waits until nothing is loading. */
 export async function settled(page) {
-    await page.locator("main h1").first().waitFor();
-    await page.waitForFunction(() => document.querySelector('[aria-busy="true"], .chart-place') === null);
+  await page.locator("main h1").first().waitFor();
+  await page.waitForFunction(() => document.querySelector('[aria-busy="true"], .chart-place') === null);
 }
 
 /** Signs in by the form. */
 export async function signInByForm(page, email) {
-    await page.getByTestId("email").fill(email);
-    await page.getByTestId("password").fill(PASSWORD);
-    await page.getByTestId("login-submit").click();
-    await settled(page);
+  await page.getByTestId("email").fill(email);
+  await page.getByTestId("password").fill(PASSWORD);
+  await page.getByTestId("login-submit").click();
+  await settled(page);
 }
 
 /** The exact value of the `<data>` element with a test id. */
 export async function exactValue(page, testId) {
-    return page.getByTestId(testId).getAttribute("value");
+  return page.getByTestId(testId).getAttribute("value");
 }
 
 /** The pages of the dashboard, by the test id of their entry in the navigation. */
 export const VIEWS = {
-    "nav-usage": "/dashboard",
-    "nav-requests": "/dashboard/requests",
-    "nav-sessions": "/dashboard/sessions",
-    "nav-gaps": "/dashboard/gaps",
-    "nav-providers": "/dashboard/providers",
-    "nav-aliases": "/dashboard/aliases",
-    "nav-keys": "/dashboard/keys",
-    "nav-budgets": "/dashboard/budgets",
-    "nav-whatif": "/dashboard/whatif",
-    "nav-prices": "/dashboard/prices",
-    "nav-users": "/dashboard/users",
-    "nav-audit": "/dashboard/audit",
+  "nav-usage": "/dashboard",
+  "nav-requests": "/dashboard/requests",
+  "nav-sessions": "/dashboard/sessions",
+  "nav-gaps": "/dashboard/gaps",
+  "nav-providers": "/dashboard/providers",
+  "nav-aliases": "/dashboard/aliases",
+  "nav-keys": "/dashboard/keys",
+  "nav-budgets": "/dashboard/budgets",
+  "nav-whatif": "/dashboard/whatif",
+  "nav-prices": "/dashboard/prices",
+  "nav-users": "/dashboard/users",
+  "nav-audit": "/dashboard/audit",
 };

@@ -12,12 +12,12 @@ await addAlias(token, "unmetered", "mock-no-usage", key);
 const fast = await addAlias(token, "spare", "gpt-4o-mini", key);
 await addAlias(token, "flaky", "mock-status-500", key, { fallback_alias_id: fast.id });
 const { token: apiKey } = await json("POST", "/auth/key", {
-    token,
-    body: { name: "trial", rate_limit_minute: 600, allowed_aliases: ["cached", "broken", "unmetered", "flaky"] },
+  token,
+  body: { name: "trial", rate_limit_minute: 600, allowed_aliases: ["cached", "broken", "unmetered", "flaky"] },
 });
 await json("POST", "/auth/key", {
-    token,
-    body: { name: "limited", expires_in_days: null, budget_usd: 250, budget_period: "month" },
+  token,
+  body: { name: "limited", expires_in_days: null, budget_usd: 250, budget_period: "month" },
 });
 for (const alias of ["cached", "cached", "broken", "unmetered", "flaky"]) await chat(apiKey, alias);
 await chat(token, "flaky", { session: "a-session", agent: "claude-cli/2.1", tags: "team=search" });

@@ -8,91 +8,89 @@ type Signal = AbortSignal | undefined;
 const id = encodeURIComponent;
 
 export const auth = {
-    signUp: (body: Api.Credentials) => call<{ id: number }>("POST", "/auth/signup", { body }),
-    signIn: (body: Api.Credentials) => call<Api.SignedIn>("POST", "/auth/login", { body }),
-    signOut: () => call<null>("POST", "/auth/logout"),
-    me: (signal?: Signal) => call<Api.Me>("GET", "/auth/me", { signal }),
-    sessions: (signal?: Signal) => call<Api.SessionInfo[]>("GET", "/auth/sessions", { signal }),
-    endSession: (session: number) => call<null>("DELETE", `/auth/sessions/${session}`),
-    changePassword: (body: Api.PasswordChange) => call<null>("POST", "/auth/password", { body }),
+  signUp: (body: Api.Credentials) => call<{ id: number }>("POST", "/auth/signup", { body }),
+  signIn: (body: Api.Credentials) => call<Api.SignedIn>("POST", "/auth/login", { body }),
+  signOut: () => call<null>("POST", "/auth/logout"),
+  me: (signal?: Signal) => call<Api.Me>("GET", "/auth/me", { signal }),
+  sessions: (signal?: Signal) => call<Api.SessionInfo[]>("GET", "/auth/sessions", { signal }),
+  endSession: (session: number) => call<null>("DELETE", `/auth/sessions/${session}`),
+  changePassword: (body: Api.PasswordChange) => call<null>("POST", "/auth/password", { body }),
 };
 
 export const apiKeys = {
-    list: (signal?: Signal) => call<Api.ApiKey[]>("GET", "/auth/keys", { signal }),
-    create: (body: Exact<Api.NewApiKey>) => call<Api.CreatedApiKey>("POST", "/auth/key", { body }),
-    rotate: (key: number, graceHours: number) =>
-        call<Api.CreatedApiKey>("POST", `/auth/keys/${key}/rotate`, { body: { grace_hours: graceHours } }),
-    revoke: (key: number) => call<null>("DELETE", `/auth/keys/${key}`),
-    standing: (signal?: Signal) => call<Api.KeyStanding>("GET", "/v1/key", { signal }),
+  list: (signal?: Signal) => call<Api.ApiKey[]>("GET", "/auth/keys", { signal }),
+  create: (body: Exact<Api.NewApiKey>) => call<Api.CreatedApiKey>("POST", "/auth/key", { body }),
+  rotate: (key: number, graceHours: number) =>
+    call<Api.CreatedApiKey>("POST", `/auth/keys/${key}/rotate`, { body: { grace_hours: graceHours } }),
+  revoke: (key: number) => call<null>("DELETE", `/auth/keys/${key}`),
+  standing: (signal?: Signal) => call<Api.KeyStanding>("GET", "/v1/key", { signal }),
 };
 
 export const providerKeys = {
-    list: (signal?: Signal) => call<Api.ProviderKey[]>("GET", "/manage/providers", { signal }),
-    create: (body: Api.NewProviderKey) => call<Api.ProviderKey>("POST", "/manage/providers", { body }),
-    update: (key: number, body: Api.ProviderKeyPatch) =>
-        call<Api.ProviderKey>("PATCH", `/manage/providers/${key}`, { body }),
-    remove: (key: number) => call<null>("DELETE", `/manage/providers/${key}`),
-    test: (key: number) => call<Api.ProviderTest>("POST", `/manage/providers/${key}/test`),
-    models: (key: number, signal?: Signal) => call<string[]>("GET", `/manage/providers/${key}/models`, { signal }),
+  list: (signal?: Signal) => call<Api.ProviderKey[]>("GET", "/manage/providers", { signal }),
+  create: (body: Api.NewProviderKey) => call<Api.ProviderKey>("POST", "/manage/providers", { body }),
+  update: (key: number, body: Api.ProviderKeyPatch) =>
+    call<Api.ProviderKey>("PATCH", `/manage/providers/${key}`, { body }),
+  remove: (key: number) => call<null>("DELETE", `/manage/providers/${key}`),
+  test: (key: number) => call<Api.ProviderTest>("POST", `/manage/providers/${key}/test`),
+  models: (key: number, signal?: Signal) => call<string[]>("GET", `/manage/providers/${key}/models`, { signal }),
 };
 
 export const aliases = {
-    list: (signal?: Signal) => call<Api.Alias[]>("GET", "/manage/aliases", { signal }),
-    create: (body: Api.AliasWish) => call<Api.Alias>("POST", "/manage/aliases", { body }),
-    update: (name: string, body: Partial<Api.AliasWish>) =>
-        call<Api.Alias>("PATCH", `/manage/aliases/${id(name)}`, { body }),
-    remove: (name: string) => call<null>("DELETE", `/manage/aliases/${id(name)}`),
-    route: (body: Api.RouteQuestion) => call<Api.RouteDecision>("POST", "/manage/route", { body }),
+  list: (signal?: Signal) => call<Api.Alias[]>("GET", "/manage/aliases", { signal }),
+  create: (body: Api.AliasWish) => call<Api.Alias>("POST", "/manage/aliases", { body }),
+  update: (name: string, body: Partial<Api.AliasWish>) =>
+    call<Api.Alias>("PATCH", `/manage/aliases/${id(name)}`, { body }),
+  remove: (name: string) => call<null>("DELETE", `/manage/aliases/${id(name)}`),
+  route: (body: Api.RouteQuestion) => call<Api.RouteDecision>("POST", "/manage/route", { body }),
 };
 
 export interface Span {
-    from: string;
-    to: string;
+  from: string;
+  to: string;
 }
 
 export type UsageRow = Exact<Api.UsageSums> & Record<string, string | number | bigint | null>;
 
 export interface LogFilter extends Partial<Span> {
-    limit?: number | undefined;
-    cursor?: string | undefined;
-    alias?: string | undefined;
-    provider?: string | undefined;
-    status?: string | undefined;
+  limit?: number | undefined;
+  cursor?: string | undefined;
+  alias?: string | undefined;
+  provider?: string | undefined;
+  status?: string | undefined;
 }
 
 export const ledger = {
-    usage: (span: Span, groupBy: readonly string[], tz: string, signal?: Signal) =>
-        call<Api.UsageSums[]>("GET", "/manage/usage", {
-            query: { ...span, tz, group_by: groupBy.join(",") },
-            signal,
-        }) as Promise<UsageRow[]>,
-    logs: (filter: LogFilter, signal?: Signal) =>
-        call<Api.Page<Api.LogRow>>("GET", "/manage/logs", { query: { ...filter }, signal }),
-    request: (request: string, signal?: Signal) =>
-        call<Api.LogDetail>("GET", `/manage/logs/${id(request)}`, { signal }),
-    gaps: (span: Partial<Span>, signal?: Signal) =>
-        call<Api.Gaps>("GET", "/manage/ledger/gaps", { query: { ...span }, signal }),
-    whatIf: (query: Span & { alias?: string | undefined; model: string }, signal?: Signal) =>
-        call<Api.WhatIf>("GET", "/manage/whatif", { query: { ...query }, signal }),
+  usage: (span: Span, groupBy: readonly string[], tz: string, signal?: Signal) =>
+    call<Api.UsageSums[]>("GET", "/manage/usage", {
+      query: { ...span, tz, group_by: groupBy.join(",") },
+      signal,
+    }) as Promise<UsageRow[]>,
+  logs: (filter: LogFilter, signal?: Signal) =>
+    call<Api.Page<Api.LogRow>>("GET", "/manage/logs", { query: { ...filter }, signal }),
+  request: (request: string, signal?: Signal) => call<Api.LogDetail>("GET", `/manage/logs/${id(request)}`, { signal }),
+  gaps: (span: Partial<Span>, signal?: Signal) =>
+    call<Api.Gaps>("GET", "/manage/ledger/gaps", { query: { ...span }, signal }),
+  whatIf: (query: Span & { alias?: string | undefined; model: string }, signal?: Signal) =>
+    call<Api.WhatIf>("GET", "/manage/whatif", { query: { ...query }, signal }),
 };
 
 export const budgets = {
-    show: (signal?: Signal) => call<Api.Budgets>("GET", "/manage/budgets", { signal }),
-    set: (body: Exact<Api.BudgetWish>) => call<Api.Budgets>("PUT", "/manage/budgets", { body }),
+  show: (signal?: Signal) => call<Api.Budgets>("GET", "/manage/budgets", { signal }),
+  set: (body: Exact<Api.BudgetWish>) => call<Api.Budgets>("PUT", "/manage/budgets", { body }),
 };
 
 export const prices = {
-    list: (signal?: Signal) => call<Api.PriceList>("GET", "/manage/prices", { signal }),
-    set: (provider: string, model: string, body: Exact<Api.PriceWish>) =>
-        call<Api.Price>("PUT", `/manage/prices/${provider}/${id(model)}`, { body }),
-    rerate: (body: Api.RerateWish) => call<Api.Rerated>("POST", "/manage/prices/rerate", { body }),
+  list: (signal?: Signal) => call<Api.PriceList>("GET", "/manage/prices", { signal }),
+  set: (provider: string, model: string, body: Exact<Api.PriceWish>) =>
+    call<Api.Price>("PUT", `/manage/prices/${provider}/${id(model)}`, { body }),
+  rerate: (body: Api.RerateWish) => call<Api.Rerated>("POST", "/manage/prices/rerate", { body }),
 };
 
 export const admin = {
-    users: (cursor: string | undefined, signal?: Signal) =>
-        call<Api.Page<Api.User>>("GET", "/manage/users", { query: { limit: 100, cursor }, signal }),
-    updateUser: (user: number, body: Exact<Api.UserPatch>) =>
-        call<Api.User>("PATCH", `/manage/users/${user}`, { body }),
-    audit: (cursor: string | undefined, signal?: Signal) =>
-        call<Api.Page<Api.AuditEntry>>("GET", "/manage/audit", { query: { limit: 100, cursor }, signal }),
+  users: (cursor: string | undefined, signal?: Signal) =>
+    call<Api.Page<Api.User>>("GET", "/manage/users", { query: { limit: 100, cursor }, signal }),
+  updateUser: (user: number, body: Exact<Api.UserPatch>) => call<Api.User>("PATCH", `/manage/users/${user}`, { body }),
+  audit: (cursor: string | undefined, signal?: Signal) =>
+    call<Api.Page<Api.AuditEntry>>("GET", "/manage/audit", { query: { limit: 100, cursor }, signal }),
 };

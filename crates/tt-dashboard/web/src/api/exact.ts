@@ -6,9 +6,9 @@ type MoneyField = `${string}_usd` | "usd" | "usd_per_million";
 
 /** The type of a body with its money as integers. */
 export type Exact<T> = T extends (infer Item)[]
-    ? Exact<Item>[]
-    : T extends object
-      ? { [Field in keyof T]: Field extends MoneyField ? AsMoney<T[Field]> : Exact<T[Field]> }
-      : T;
+  ? Exact<Item>[]
+  : T extends object
+    ? { [Field in keyof T]: Field extends MoneyField ? AsMoney<T[Field]> : Exact<T[Field]> }
+    : T;
 
 type AsMoney<T> = T extends number ? Nano : T extends object ? { [Field in keyof T]: AsMoney<T[Field]> } : T;

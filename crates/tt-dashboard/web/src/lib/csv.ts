@@ -8,24 +8,24 @@ const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 export type Cell = string | { number: string } | null;
 
 export function toCsv(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
-    return [header, ...rows].map((row) => `${row.map(cellText).join(",")}\r\n`).join("");
+  return [header, ...rows].map((row) => `${row.map(cellText).join(",")}\r\n`).join("");
 }
 
 function cellText(cell: Cell): string {
-    if (cell === null) return "";
-    return quoted(typeof cell === "string" ? (FORMULA.test(cell) ? `'${cell}` : cell) : cell.number);
+  if (cell === null) return "";
+  return quoted(typeof cell === "string" ? (FORMULA.test(cell) ? `'${cell}` : cell) : cell.number);
 }
 
 function quoted(text: string): string {
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Has the browser save a text as a file. */
 export function download(name: string, text: string): void {
-    const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
-    const link = document.createElement("a");
-    link.href = url;
-    link.download = name;
-    link.click();
-    URL.revokeObjectURL(url);
+  const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(url);
 }

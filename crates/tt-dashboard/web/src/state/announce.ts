@@ -9,7 +9,7 @@ export const announcement = signal("");
 let hide: ReturnType<typeof setTimeout> | undefined;
 
 export function announce(text: string): void {
-    clearTimeout(hide);
-    announcement.value = text;
-    hide = setTimeout(() => (announcement.value = ""), SHOWN_MS);
+  clearTimeout(hide);
+  announcement.value = text;
+  hide = setTimeout(() => (announcement.value = ""), SHOWN_MS);
 }

@@ -16,28 +16,28 @@ export const endedBecause = signal<string | null>(null);
 
 /** Takes up the session of this tab, where there is one. */
 export function start(): void {
-    token.value = sessionStorage.getItem(STORED);
+  token.value = sessionStorage.getItem(STORED);
 }
 
 export function sessionBegun(newToken: string): void {
-    sessionStorage.setItem(STORED, newToken);
-    endedBecause.value = null;
-    token.value = newToken;
+  sessionStorage.setItem(STORED, newToken);
+  endedBecause.value = null;
+  token.value = newToken;
 }
 
 /** Forgets the session that the server does not know any more. */
 export function sessionEnded(): void {
-    forget();
-    endedBecause.value = "Your session has ended. Sign in again to go on.";
+  forget();
+  endedBecause.value = "Your session has ended. Sign in again to go on.";
 }
 
 export function signedOut(): void {
-    forget();
-    endedBecause.value = null;
+  forget();
+  endedBecause.value = null;
 }
 
 function forget(): void {
-    sessionStorage.removeItem(STORED);
-    token.value = null;
-    me.value = null;
+  sessionStorage.removeItem(STORED);
+  token.value = null;
+  me.value = null;
 }

@@ -8,8 +8,8 @@ import { ProblemNotice } from "./notice";
 const load = (): Promise<ComponentType<ChartProps>> => import("./chart").then((module) => module.Chart);
 
 export function LazyChart(props: ChartProps) {
-    const { data: Chart, problem, reload } = useResource("chart", load);
-    if (problem !== null)
-        return <ProblemNotice what="The chart could not be loaded." problem={problem} onRetry={reload} />;
-    return Chart === null ? <div class="chart-place" /> : <Chart {...props} />;
+  const { data: Chart, problem, reload } = useResource("chart", load);
+  if (problem !== null)
+    return <ProblemNotice what="The chart could not be loaded." problem={problem} onRetry={reload} />;
+  return Chart === null ? <div class="chart-place" /> : <Chart {...props} />;
 }

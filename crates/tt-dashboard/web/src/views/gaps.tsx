@@ -20,110 +20,103 @@ import { StatusBadge } from "./requests/status-badge";
 const MOST = 500;
 
 const KINDS = [
-    {
-        name: "unpriced",
-        title: "Without a price",
-        why: "The tokens are known; an administrator can set the price and rate them again.",
-    },
-    {
-        name: "unknown_usage",
-        title: "Of unknown usage",
-        why: "They were sent, and nothing came back: the provider may have billed them.",
-    },
-    { name: "interrupted", title: "Interrupted", why: "The server was stopped while it served them." },
+  {
+    name: "unpriced",
+    title: "Without a price",
+    why: "The tokens are known; an administrator can set the price and rate them again.",
+  },
+  {
+    name: "unknown_usage",
+    title: "Of unknown usage",
+    why: "They were sent, and nothing came back: the provider may have billed them.",
+  },
+  { name: "interrupted", title: "Interrupted", why: "The server was stopped while it served them." },
 ] as const;
 
 export function GapsView() {
-    const range = rangeOf(place.value.query, new Date());
-    const span = spanOf(range);
-    const resource = useResource(JSON.stringify(span), (signal) => ledger.gaps(span, signal));
-    return (
-        <Page
-            title="Gaps"
-            lead="The requests that the totals leave something out of."
-            actions={<RangePicker range={range} />}
-        >
-            <Loaded resource={resource} what="the gaps">
-                {(gaps) => (
-                    <>
-                        <Verdict gaps={gaps} />
-                        {KINDS.map(({ name, title, why }) => (
-                            <GapList key={name} title={title} why={why} rows={gaps[name]} />
-                        ))}
-                        <ZoneNote />
-                    </>
-                )}
-            </Loaded>
-        </Page>
-    );
+  const range = rangeOf(place.value.query, new Date());
+  const span = spanOf(range);
+  const resource = useResource(JSON.stringify(span), (signal) => ledger.gaps(span, signal));
+  return (
+    <Page
+      title="Gaps"
+      lead="The requests that the totals leave something out of."
+      actions={<RangePicker range={range} />}
+    >
+      <Loaded resource={resource} what="the gaps">
+        {(gaps) => (
+          <>
+            <Verdict gaps={gaps} />
+            {KINDS.map(({ name, title, why }) => (
+              <GapList key={name} title={title} why={why} rows={gaps[name]} />
+            ))}
+            <ZoneNote />
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
 }
 
 function Verdict({ gaps }: { gaps: Exact<Gaps> }) {
-    const { open, journal } = gaps;
-    const isEmpty = KINDS.every(({ name }) => gaps[name].length === 0);
-    return (
-        <>
-            {isEmpty && (
-                <Notice kind="good" testId="no-gaps">
-                    <strong>No gaps.</strong> Every request of this time is in the totals, with its tokens and its cost.
-                </Notice>
-            )}
-            {(open > 0 || journal.pending > 0) && (
-                <Notice kind="info">
-                    {plural(open, "request")} of yours are open or wait to be stored;{" "}
-                    {plural(journal.pending, "settlement")} of all users wait in the journal
-                    {journal.oldest !== null && (
-                        <>
-                            , since <Time at={journal.oldest} />
-                        </>
-                    )}
-                    .
-                </Notice>
-            )}
-        </>
-    );
+  const { open, journal } = gaps;
+  const isEmpty = KINDS.every(({ name }) => gaps[name].length === 0);
+  return (
+    <>
+      {isEmpty && (
+        <Notice kind="good" testId="no-gaps">
+          <strong>No gaps.</strong> Every request of this time is in the totals, with its tokens and its cost.
+        </Notice>
+      )}
+      {(open > 0 || journal.pending > 0) && (
+        <Notice kind="info">
+          {plural(open, "request")} of yours are open or wait to be stored; {plural(journal.pending, "settlement")} of
+          all users wait in the journal
+          {journal.oldest !== null && (
+            <>
+              , since <Time at={journal.oldest} />
+            </>
+          )}
+          .
+        </Notice>
+      )}
+    </>
+  );
 }
 
 const COLUMNS: readonly Column<Exact<GapRow>>[] = [
-    {
-        kind: "time",
-        title: "Time",
-        value: (row) => row.created_at,
-        cell: (row) => (
-            <a href={requestHref(row.request_id)}>
-                <Time at={row.created_at} />
-            </a>
-        ),
-    },
-    {
-        kind: "text",
-        title: "Status",
-        value: (row) => String(row.status ?? ""),
-        cell: (row) => <StatusBadge row={row} />,
-    },
-    { kind: "text", title: "Alias", value: (row) => row.alias },
-    {
-        kind: "text",
-        title: "Model",
-        value: (row) => (row.model === null ? null : `${row.provider ?? ""}/${row.model}`),
-    },
-    { kind: "money", title: "Known cost", value: (row) => row.cost_usd },
-    { kind: "text", title: "Error", value: (row) => row.error },
+  {
+    kind: "time",
+    title: "Time",
+    value: (row) => row.created_at,
+    cell: (row) => (
+      <a href={requestHref(row.request_id)}>
+        <Time at={row.created_at} />
+      </a>
+    ),
+  },
+  {
+    kind: "text",
+    title: "Status",
+    value: (row) => String(row.status ?? ""),
+    cell: (row) => <StatusBadge row={row} />,
+  },
+  { kind: "text", title: "Alias", value: (row) => row.alias },
+  {
+    kind: "text",
+    title: "Model",
+    value: (row) => (row.model === null ? null : `${row.provider ?? ""}/${row.model}`),
+  },
+  { kind: "money", title: "Known cost", value: (row) => row.cost_usd },
+  { kind: "text", title: "Error", value: (row) => row.error },
 ];
 
 function GapList({ title, why, rows }: { title: string; why: string; rows: readonly Exact<GapRow>[] }) {
-    if (rows.length === 0) return null;
-    const number = rows.length >= MOST ? `the newest ${MOST}` : plural(rows.length, "request");
-    return (
-        <Card title={title} note={`${number}. ${why}`}>
-            <Table
-                caption={title}
-                columns={COLUMNS}
-                rows={rows}
-                rowKey={(row) => row.request_id}
-                file="gaps"
-                most={50}
-            />
-        </Card>
-    );
+  if (rows.length === 0) return null;
+  const number = rows.length >= MOST ? `the newest ${MOST}` : plural(rows.length, "request");
+  return (
+    <Card title={title} note={`${number}. ${why}`}>
+      <Table caption={title} columns={COLUMNS} rows={rows} rowKey={(row) => row.request_id} file="gaps" most={50} />
+    </Card>
+  );
 }

@@ -18,145 +18,142 @@ import { RangePicker } from "../ui/range-picker";
 import { Table } from "../ui/table";
 
 async function loadChoices(signal: AbortSignal) {
-    const [names, list] = await Promise.all([aliases.list(signal), prices.list(signal)]);
-    return {
-        aliases: names.map(({ alias }) => alias),
-        models: list.prices.map(({ provider, model }) => `${provider}/${model}`),
-    };
+  const [names, list] = await Promise.all([aliases.list(signal), prices.list(signal)]);
+  return {
+    aliases: names.map(({ alias }) => alias),
+    models: list.prices.map(({ provider, model }) => `${provider}/${model}`),
+  };
 }
 
 export function WhatIfView() {
-    const { query } = place.value;
-    const range = rangeOf(query, new Date());
-    const choices = useResource("", loadChoices);
-    const [asked, alias] = [query.get("model") ?? "", query.get("alias") ?? ""];
-    const [model, setModel] = useState(asked);
-    return (
-        <Page
-            title="What if"
-            lead="What your requests would have cost on another model, by the tokens that were recorded."
-            actions={<RangePicker range={range} />}
+  const { query } = place.value;
+  const range = rangeOf(query, new Date());
+  const choices = useResource("", loadChoices);
+  const [asked, alias] = [query.get("model") ?? "", query.get("alias") ?? ""];
+  const [model, setModel] = useState(asked);
+  return (
+    <Page
+      title="What if"
+      lead="What your requests would have cost on another model, by the tokens that were recorded."
+      actions={<RangePicker range={range} />}
+    >
+      <Card title="Compare with">
+        <form
+          class="form"
+          onSubmit={(event) => {
+            event.preventDefault();
+            setQuery({ model: model.trim() === "" ? null : model.trim() });
+          }}
         >
-            <Card title="Compare with">
-                <form
-                    class="form"
-                    onSubmit={(event) => {
-                        event.preventDefault();
-                        setQuery({ model: model.trim() === "" ? null : model.trim() });
-                    }}
-                >
-                    <TextField
-                        label="Model"
-                        placeholder="openai/gpt-4o-mini"
-                        required
-                        testId="whatif-model"
-                        value={model}
-                        suggestions={choices.data?.models ?? []}
-                        hint="As provider/model, of the list of prices."
-                        onValue={setModel}
-                    />
-                    <SelectField
-                        label="Requests of"
-                        value={alias}
-                        options={[
-                            { value: "", text: "every alias" },
-                            ...[...new Set([...(choices.data?.aliases ?? []), ...(alias === "" ? [] : [alias])])].map(
-                                (name) => ({ value: name, text: name }),
-                            ),
-                        ]}
-                        onValue={(value) => setQuery({ alias: value === "" ? null : value })}
-                    />
-                    <div class="form-foot">
-                        <Button kind="primary" type="submit" testId="whatif-submit">
-                            Compare
-                        </Button>
-                    </div>
-                </form>
-            </Card>
-            {asked === "" ? (
-                <Empty title="Choose a model to compare with." />
-            ) : (
-                <Result query={{ ...spanOf(range), model: asked, alias: alias === "" ? undefined : alias }} />
-            )}
-        </Page>
-    );
+          <TextField
+            label="Model"
+            placeholder="openai/gpt-4o-mini"
+            required
+            testId="whatif-model"
+            value={model}
+            suggestions={choices.data?.models ?? []}
+            hint="As provider/model, of the list of prices."
+            onValue={setModel}
+          />
+          <SelectField
+            label="Requests of"
+            value={alias}
+            options={[
+              { value: "", text: "every alias" },
+              ...[...new Set([...(choices.data?.aliases ?? []), ...(alias === "" ? [] : [alias])])].map((name) => ({
+                value: name,
+                text: name,
+              })),
+            ]}
+            onValue={(value) => setQuery({ alias: value === "" ? null : value })}
+          />
+          <div class="form-foot">
+            <Button kind="primary" type="submit" testId="whatif-submit">
+              Compare
+            </Button>
+          </div>
+        </form>
+      </Card>
+      {asked === "" ? (
+        <Empty title="Choose a model to compare with." />
+      ) : (
+        <Result query={{ ...spanOf(range), model: asked, alias: alias === "" ? undefined : alias }} />
+      )}
+    </Page>
+  );
 }
 
 function Result({ query }: { query: { from: string; to: string; model: string; alias: string | undefined } }) {
-    const resource = useResource(JSON.stringify(query), (signal) => ledger.whatIf(query, signal));
-    return (
-        <Loaded resource={resource} what="the comparison">
-            {(result) =>
-                result.requests === 0 ? (
-                    <Empty title="There is no request to compare.">Choose a longer range, or every alias.</Empty>
-                ) : (
-                    <Comparison result={result} />
-                )
-            }
-        </Loaded>
-    );
+  const resource = useResource(JSON.stringify(query), (signal) => ledger.whatIf(query, signal));
+  return (
+    <Loaded resource={resource} what="the comparison">
+      {(result) =>
+        result.requests === 0 ? (
+          <Empty title="There is no request to compare.">Choose a longer range, or every alias.</Empty>
+        ) : (
+          <Comparison result={result} />
+        )
+      }
+    </Loaded>
+  );
 }
 
 function Comparison({ result }: { result: Exact<WhatIf> }) {
-    const { cost_usd: cost, whatif_cost_usd: there } = result;
-    return (
-        <Card title={`${plural(result.requests, "request")} of this time`} testId="whatif-result">
-            <div class="compare">
-                <p>
-                    <span class="muted">As they were</span>
-                    <span class="metric-value">
-                        <Amount amount={cost} testId="whatif-cost" />
-                    </span>
-                    {result.unpriced > 0 && (
-                        <span class="muted small">without {plural(result.unpriced, "request")} of unknown cost</span>
-                    )}
-                </p>
-                <p>
-                    <span class="muted break">On {result.model}</span>
-                    <span class="metric-value">
-                        <Amount amount={there} testId="whatif-there" />
-                    </span>
-                    {result.whatif_unpriced > 0 && (
-                        <span class="muted small">
-                            without {plural(result.whatif_unpriced, "request")} of unknown cost
-                        </span>
-                    )}
-                </p>
-                {cost !== null && there !== null && (
-                    <p>
-                        <span class="muted">{there > cost ? "More" : "Less"}</span>
-                        <span class="metric-value">
-                            <Amount amount={there > cost ? there - cost : cost - there} />
-                        </span>
-                        {cost > 0n && (
-                            <span class="muted small">
-                                {percentage(Math.abs(forChart(there - cost)) / forChart(cost))}
-                            </span>
-                        )}
-                    </p>
-                )}
-            </div>
-            <Table
-                caption="The tokens of these requests"
-                rows={[
-                    ["Input", result.input_tokens],
-                    ["of it read from a cache", result.cached_input_tokens],
-                    ["of it written to a cache", result.cache_write_tokens],
-                    ["Output", result.output_tokens],
-                    ["of it reasoning", result.reasoning_tokens],
-                ]}
-                rowKey={(row) => String(row[0])}
-                file="what-if"
-                columns={[
-                    { kind: "text", title: "Tokens", value: (row) => String(row[0]) },
-                    {
-                        kind: "number",
-                        title: "Number",
-                        value: (row) => Number(row[1]),
-                        cell: (row) => count(Number(row[1])),
-                    },
-                ]}
-            />
-        </Card>
-    );
+  const { cost_usd: cost, whatif_cost_usd: there } = result;
+  return (
+    <Card title={`${plural(result.requests, "request")} of this time`} testId="whatif-result">
+      <div class="compare">
+        <p>
+          <span class="muted">As they were</span>
+          <span class="metric-value">
+            <Amount amount={cost} testId="whatif-cost" />
+          </span>
+          {result.unpriced > 0 && (
+            <span class="muted small">without {plural(result.unpriced, "request")} of unknown cost</span>
+          )}
+        </p>
+        <p>
+          <span class="muted break">On {result.model}</span>
+          <span class="metric-value">
+            <Amount amount={there} testId="whatif-there" />
+          </span>
+          {result.whatif_unpriced > 0 && (
+            <span class="muted small">without {plural(result.whatif_unpriced, "request")} of unknown cost</span>
+          )}
+        </p>
+        {cost !== null && there !== null && (
+          <p>
+            <span class="muted">{there > cost ? "More" : "Less"}</span>
+            <span class="metric-value">
+              <Amount amount={there > cost ? there - cost : cost - there} />
+            </span>
+            {cost > 0n && (
+              <span class="muted small">{percentage(Math.abs(forChart(there - cost)) / forChart(cost))}</span>
+            )}
+          </p>
+        )}
+      </div>
+      <Table
+        caption="The tokens of these requests"
+        rows={[
+          ["Input", result.input_tokens],
+          ["of it read from a cache", result.cached_input_tokens],
+          ["of it written to a cache", result.cache_write_tokens],
+          ["Output", result.output_tokens],
+          ["of it reasoning", result.reasoning_tokens],
+        ]}
+        rowKey={(row) => String(row[0])}
+        file="what-if"
+        columns={[
+          { kind: "text", title: "Tokens", value: (row) => String(row[0]) },
+          {
+            kind: "number",
+            title: "Number",
+            value: (row) => Number(row[1]),
+            cell: (row) => count(Number(row[1])),
+          },
+        ]}
+      />
+    </Card>
+  );
 }

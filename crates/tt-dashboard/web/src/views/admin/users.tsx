@@ -18,72 +18,70 @@ import { UserDialog } from "./user-dialog";
 type Account = Exact<User>;
 
 export function Users() {
-    const cursor = place.value.query.get("cursor") ?? undefined;
-    const resource = useResource(cursor ?? "", (signal) => admin.users(cursor, signal));
-    const [opened, setOpened] = useState<Account | null>(null);
-    return (
-        <Page title="Users" lead="Everybody who may use this server.">
-            <Loaded resource={resource} what="the users">
-                {({ data, next_cursor: next }) => (
-                    <Card title="Users">
-                        <UserTable users={data} onEdit={setOpened} />
-                        {next !== null && <Button onClick={() => setQuery({ cursor: next })}>More</Button>}
-                    </Card>
-                )}
-            </Loaded>
-            {opened !== null && (
-                <UserDialog
-                    user={opened}
-                    onClose={() => setOpened(null)}
-                    onSaved={() => {
-                        setOpened(null);
-                        resource.reload();
-                    }}
-                />
-            )}
-        </Page>
-    );
+  const cursor = place.value.query.get("cursor") ?? undefined;
+  const resource = useResource(cursor ?? "", (signal) => admin.users(cursor, signal));
+  const [opened, setOpened] = useState<Account | null>(null);
+  return (
+    <Page title="Users" lead="Everybody who may use this server.">
+      <Loaded resource={resource} what="the users">
+        {({ data, next_cursor: next }) => (
+          <Card title="Users">
+            <UserTable users={data} onEdit={setOpened} />
+            {next !== null && <Button onClick={() => setQuery({ cursor: next })}>More</Button>}
+          </Card>
+        )}
+      </Loaded>
+      {opened !== null && (
+        <UserDialog
+          user={opened}
+          onClose={() => setOpened(null)}
+          onSaved={() => {
+            setOpened(null);
+            resource.reload();
+          }}
+        />
+      )}
+    </Page>
+  );
 }
 
 function UserTable({ users, onEdit }: { users: readonly Account[]; onEdit: (user: Account) => void }) {
-    const limit = (value: number) => (value === 0 ? "the server's" : count(value));
-    return (
-        <Table
-            caption="Users"
-            rows={users}
-            rowKey={(user) => user.id}
-            rowTestId="user-row"
-            file="users"
-            columns={[
-                { kind: "text", title: "Email", value: (user) => user.email },
-                {
-                    kind: "text",
-                    title: "Role",
-                    value: (user) => user.role,
-                    cell: (user) => (
-                        <>
-                            <Badge kind={user.role === "admin" ? "accent" : "plain"}>{user.role}</Badge>{" "}
-                            {user.disabled && <Badge kind="bad">disabled</Badge>}
-                        </>
-                    ),
-                },
-                { kind: "text", title: "A minute", value: (user) => limit(user.rate_limit_minute) },
-                { kind: "text", title: "A UTC day", value: (user) => limit(user.rate_limit_daily) },
-                {
-                    kind: "text",
-                    title: "Budget",
-                    value: (user) =>
-                        user.budget_usd === null
-                            ? "none"
-                            : `${approximate(user.budget_usd)} ${user.budget_period ?? ""}`,
-                },
-                { kind: "time", title: "Since", value: (user) => user.created_at },
-            ]}
-            actions={(user) => (
-                <Button kind="quiet" label={`Edit ${user.email}`} testId="user-edit" onClick={() => onEdit(user)}>
-                    Edit
-                </Button>
-            )}
-        />
-    );
+  const limit = (value: number) => (value === 0 ? "the server's" : count(value));
+  return (
+    <Table
+      caption="Users"
+      rows={users}
+      rowKey={(user) => user.id}
+      rowTestId="user-row"
+      file="users"
+      columns={[
+        { kind: "text", title: "Email", value: (user) => user.email },
+        {
+          kind: "text",
+          title: "Role",
+          value: (user) => user.role,
+          cell: (user) => (
+            <>
+              <Badge kind={user.role === "admin" ? "accent" : "plain"}>{user.role}</Badge>{" "}
+              {user.disabled && <Badge kind="bad">disabled</Badge>}
+            </>
+          ),
+        },
+        { kind: "text", title: "A minute", value: (user) => limit(user.rate_limit_minute) },
+        { kind: "text", title: "A UTC day", value: (user) => limit(user.rate_limit_daily) },
+        {
+          kind: "text",
+          title: "Budget",
+          value: (user) =>
+            user.budget_usd === null ? "none" : `${approximate(user.budget_usd)} ${user.budget_period ?? ""}`,
+        },
+        { kind: "time", title: "Since", value: (user) => user.created_at },
+      ]}
+      actions={(user) => (
+        <Button kind="quiet" label={`Edit ${user.email}`} testId="user-edit" onClick={() => onEdit(user)}>
+          Edit
+        </Button>
+      )}
+    />
+  );
 }

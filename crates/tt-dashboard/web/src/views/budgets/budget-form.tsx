@@ -13,42 +13,40 @@ import { ProblemNotice } from "../../ui/notice";
 
 /** Sets the user's own budget, or removes it. */
 export function BudgetForm({ budget, onSaved }: { budget: Exact<Budget>; onSaved: () => void }) {
-    const [limit, setLimit] = useState(budget.limit_usd === null ? "" : exact(budget.limit_usd));
-    const [period, setPeriod] = useState<Period>(budget.period ?? "month");
-    const submission = useSubmit(async () => {
-        const isNone = limit.trim() === "";
-        await budgets.set(isNone ? { limit_usd: null } : { limit_usd: typedMoney(limit, "limit_usd"), period });
-        announce(isNone ? "Your budget is removed." : "Your budget is set.");
-        onSaved();
-    });
-    return (
-        <form class="form" onSubmit={submission.onSubmit}>
-            {submission.problem !== null && (
-                <ProblemNotice what="The budget is not set." problem={submission.problem} />
-            )}
-            <TextField
-                label="Limit in USD"
-                inputMode="decimal"
-                placeholder="25.00"
-                testId="budget-limit"
-                value={limit}
-                hint="Empty: no budget."
-                error={submission.errorOf("limit_usd")}
-                onValue={setLimit}
-            />
-            <SelectField
-                label="For each UTC"
-                testId="budget-period"
-                value={period}
-                options={PERIODS}
-                error={submission.errorOf("period")}
-                onValue={(value) => setPeriod(value as Period)}
-            />
-            <div class="form-foot">
-                <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="budget-save">
-                    Set the budget
-                </Button>
-            </div>
-        </form>
-    );
+  const [limit, setLimit] = useState(budget.limit_usd === null ? "" : exact(budget.limit_usd));
+  const [period, setPeriod] = useState<Period>(budget.period ?? "month");
+  const submission = useSubmit(async () => {
+    const isNone = limit.trim() === "";
+    await budgets.set(isNone ? { limit_usd: null } : { limit_usd: typedMoney(limit, "limit_usd"), period });
+    announce(isNone ? "Your budget is removed." : "Your budget is set.");
+    onSaved();
+  });
+  return (
+    <form class="form" onSubmit={submission.onSubmit}>
+      {submission.problem !== null && <ProblemNotice what="The budget is not set." problem={submission.problem} />}
+      <TextField
+        label="Limit in USD"
+        inputMode="decimal"
+        placeholder="25.00"
+        testId="budget-limit"
+        value={limit}
+        hint="Empty: no budget."
+        error={submission.errorOf("limit_usd")}
+        onValue={setLimit}
+      />
+      <SelectField
+        label="For each UTC"
+        testId="budget-period"
+        value={period}
+        options={PERIODS}
+        error={submission.errorOf("period")}
+        onValue={(value) => setPeriod(value as Period)}
+      />
+      <div class="form-foot">
+        <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="budget-save">
+          Set the budget
+        </Button>
+      </div>
+    </form>
+  );
 }

@@ -18,92 +18,87 @@ const RATE_DAYS = 7;
 const DAY_MS = 86_400_000;
 
 interface Data {
-    budgets: Exact<Budgets>;
-    limits: Limit[];
-    /** The spending of the last days, a day. */
-    perDay: Nano;
+  budgets: Exact<Budgets>;
+  limits: Limit[];
+  /** The spending of the last days, a day. */
+  perDay: Nano;
 }
 
 async function load(signal: AbortSignal): Promise<Data> {
-    const to = new Date();
-    const span = { from: new Date(to.getTime() - RATE_DAYS * DAY_MS).toISOString(), to: to.toISOString() };
-    const [own, standing, usage] = await Promise.all([
-        budgets.show(signal),
-        apiKeys.standing(signal),
-        ledger.usage(span, [], "UTC", signal),
-    ]);
-    const spent = sum(usage.map((row) => row.cost_usd)) ?? 0n;
-    return { budgets: own, limits: standing.limits, perDay: spent / BigInt(RATE_DAYS) };
+  const to = new Date();
+  const span = { from: new Date(to.getTime() - RATE_DAYS * DAY_MS).toISOString(), to: to.toISOString() };
+  const [own, standing, usage] = await Promise.all([
+    budgets.show(signal),
+    apiKeys.standing(signal),
+    ledger.usage(span, [], "UTC", signal),
+  ]);
+  const spent = sum(usage.map((row) => row.cost_usd)) ?? 0n;
+  return { budgets: own, limits: standing.limits, perDay: spent / BigInt(RATE_DAYS) };
 }
 
 export function BudgetsView() {
-    const resource = useResource("", load);
-    return (
-        <Page
-            title="Budgets and limits"
-            lead="Spent and held money together never exceed a budget: a request that does not fit is refused."
-        >
-            <Loaded resource={resource} what="the budgets">
-                {(data) => (
-                    <>
-                        <div class="columns">
-                            <Card title="Your budget" testId="own-budget">
-                                <BudgetOr budget={data.budgets} perDay={data.perDay} none="You have set no budget." />
-                                <BudgetForm budget={data.budgets} onSaved={resource.reload} />
-                            </Card>
-                            <Card title="The administrator's budget for you" testId="admin-budget">
-                                <BudgetOr
-                                    budget={data.budgets.admin}
-                                    perDay={data.perDay}
-                                    none="An administrator has set none."
-                                />
-                            </Card>
-                        </div>
-                        <Card title="Limits of requests">
-                            <Limits limits={data.limits} />
-                        </Card>
-                        <p class="muted small">
-                            API keys can have budgets and limits of their own: see{" "}
-                            <a href="/dashboard/keys">API keys</a>.
-                        </p>
-                        <ZoneNote />
-                    </>
-                )}
-            </Loaded>
-        </Page>
-    );
+  const resource = useResource("", load);
+  return (
+    <Page
+      title="Budgets and limits"
+      lead="Spent and held money together never exceed a budget: a request that does not fit is refused."
+    >
+      <Loaded resource={resource} what="the budgets">
+        {(data) => (
+          <>
+            <div class="columns">
+              <Card title="Your budget" testId="own-budget">
+                <BudgetOr budget={data.budgets} perDay={data.perDay} none="You have set no budget." />
+                <BudgetForm budget={data.budgets} onSaved={resource.reload} />
+              </Card>
+              <Card title="The administrator's budget for you" testId="admin-budget">
+                <BudgetOr budget={data.budgets.admin} perDay={data.perDay} none="An administrator has set none." />
+              </Card>
+            </div>
+            <Card title="Limits of requests">
+              <Limits limits={data.limits} />
+            </Card>
+            <p class="muted small">
+              API keys can have budgets and limits of their own: see <a href="/dashboard/keys">API keys</a>.
+            </p>
+            <ZoneNote />
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
 }
 
 function BudgetOr({ budget, perDay, none }: { budget: Exact<Budget>; perDay: Nano; none: string }) {
-    if (budget.limit_usd === null) return <Empty title={none} />;
-    return <Standing budget={budget} limit={budget.limit_usd} perDay={perDay} />;
+  if (budget.limit_usd === null) return <Empty title={none} />;
+  return <Standing budget={budget} limit={budget.limit_usd} perDay={perDay} />;
 }
 
 const RULES: Record<string, string> = { user_minute: "Yours, a minute", user_day: "Yours, a UTC day" };
 
 function Limits({ limits }: { limits: readonly Limit[] }) {
-    if (limits.length === 0) return <Empty title="No limit of requests is in force." />;
-    return (
-        <Table
-            caption="Limits of requests"
-            rows={limits}
-            rowKey={(limit) => limit.rule}
-            columns={[
-                { kind: "text", title: "Rule", value: (limit) => RULES[limit.rule] ?? limit.rule.replaceAll("_", " ") },
-                { kind: "number", title: "Limit", value: (limit) => limit.limit },
-                {
-                    kind: "number",
-                    title: "Left",
-                    value: (limit) => limit.remaining,
-                    cell: (limit) => count(limit.remaining),
-                },
-                {
-                    kind: "time",
-                    title: "More from",
-                    value: (limit) => limit.resets_at,
-                    cell: (limit) => <Time at={limit.resets_at} />,
-                },
-            ]}
-        />
-    );
+  if (limits.length === 0) return <Empty title="No limit of requests is in force." />;
+  return (
+    <Table
+      caption="Limits of requests"
+      rows={limits}
+      rowKey={(limit) => limit.rule}
+      columns={[
+        { kind: "text", title: "Rule", value: (limit) => RULES[limit.rule] ?? limit.rule.replaceAll("_", " ") },
+        { kind: "number", title: "Limit", value: (limit) => limit.limit },
+        {
+          kind: "number",
+          title: "Left",
+          value: (limit) => limit.remaining,
+          cell: (limit) => count(limit.remaining),
+        },
+        {
+          kind: "time",
+          title: "More from",
+          value: (limit) => limit.resets_at,
+          cell: (limit) => <Time at={limit.resets_at} />,
+        },
+      ]}
+    />
+  );
 }

@@ -7,12 +7,12 @@ const LONG_DAYS = 3650n;
 
 /** How long the rest of a budget lasts at so much a day, in words. */
 export function lasts(left: Nano, perDay: Nano, resetsAt: string | null, now: Date): string {
-    if (left <= 0n) return "it is used up";
-    if (perDay <= 0n) return "it lasts: nothing was spent";
-    const days = left / perDay;
-    if (resetsAt !== null && Number(days) * DAY_MS >= Date.parse(resetsAt) - now.getTime()) {
-        return "it lasts until it begins anew";
-    }
-    if (days >= LONG_DAYS) return "it lasts for more than ten years";
-    return days === 0n ? "it is used up within a day" : `it lasts for ${plural(Number(days), "day")}`;
+  if (left <= 0n) return "it is used up";
+  if (perDay <= 0n) return "it lasts: nothing was spent";
+  const days = left / perDay;
+  if (resetsAt !== null && Number(days) * DAY_MS >= Date.parse(resetsAt) - now.getTime()) {
+    return "it lasts until it begins anew";
+  }
+  if (days >= LONG_DAYS) return "it lasts for more than ten years";
+  return days === 0n ? "it is used up within a day" : `it lasts for ${plural(Number(days), "day")}`;
 }

@@ -9,39 +9,37 @@ import { TextField } from "../../ui/field";
 import { ProblemNotice } from "../../ui/notice";
 
 interface RotateProps {
-    stored: Exact<ApiKey>;
-    onRotated: (made: CreatedApiKey) => void;
-    onClose: () => void;
+  stored: Exact<ApiKey>;
+  onRotated: (made: CreatedApiKey) => void;
+  onClose: () => void;
 }
 
 /** Makes a key with the same name, scopes and limits; the old one works until the grace is over. */
 export function RotateKey({ stored, onRotated, onClose }: RotateProps) {
-    const [hours, setHours] = useState("24");
-    const submission = useSubmit(async () => onRotated(await apiKeys.rotate(stored.id, Number(hours))));
-    return (
-        <Dialog title={`Rotate ${stored.name ?? stored.prefix}?`} onClose={onClose}>
-            <form class="form" onSubmit={submission.onSubmit}>
-                <p class="wide">A new key with the same name, scopes and limits is made.</p>
-                {submission.problem !== null && (
-                    <ProblemNotice what="The key is not rotated." problem={submission.problem} />
-                )}
-                <TextField
-                    label="Hours that the old key goes on working"
-                    type="number"
-                    min={0}
-                    max={720}
-                    required
-                    value={hours}
-                    error={submission.errorOf("grace_hours")}
-                    onValue={setHours}
-                />
-                <div class="form-foot">
-                    <Button onClick={onClose}>Cancel</Button>
-                    <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="confirm">
-                        Rotate the key
-                    </Button>
-                </div>
-            </form>
-        </Dialog>
-    );
+  const [hours, setHours] = useState("24");
+  const submission = useSubmit(async () => onRotated(await apiKeys.rotate(stored.id, Number(hours))));
+  return (
+    <Dialog title={`Rotate ${stored.name ?? stored.prefix}?`} onClose={onClose}>
+      <form class="form" onSubmit={submission.onSubmit}>
+        <p class="wide">A new key with the same name, scopes and limits is made.</p>
+        {submission.problem !== null && <ProblemNotice what="The key is not rotated." problem={submission.problem} />}
+        <TextField
+          label="Hours that the old key goes on working"
+          type="number"
+          min={0}
+          max={720}
+          required
+          value={hours}
+          error={submission.errorOf("grace_hours")}
+          onValue={setHours}
+        />
+        <div class="form-foot">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="confirm">
+            Rotate the key
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
 }

@@ -6,42 +6,42 @@ import { asDecimal, METRICS, type Metric, type MetricName, type MetricValue } fr
 
 /** The totals. The chosen one is shown over time. */
 export function MetricCards({ data, chosen }: { data: OverviewData; chosen: MetricName }) {
-    return (
-        <div class="metrics" role="group" aria-label="Totals; the chosen one is shown over time">
-            {METRICS.map((metric) => (
-                <button
-                    key={metric.name}
-                    type="button"
-                    class="metric"
-                    aria-pressed={metric.name === chosen}
-                    data-testid={`metric-${metric.name}`}
-                    onClick={() => setQuery({ show: metric.name })}
-                >
-                    <span class="metric-title">{metric.title}</span>
-                    <span class="metric-value">
-                        <Total metric={metric} value={metric.total(data.now)} />
-                    </span>
-                    <span class="metric-before">{comparison(metric, data)}</span>
-                </button>
-            ))}
-        </div>
-    );
+  return (
+    <div class="metrics" role="group" aria-label="Totals; the chosen one is shown over time">
+      {METRICS.map((metric) => (
+        <button
+          key={metric.name}
+          type="button"
+          class="metric"
+          aria-pressed={metric.name === chosen}
+          data-testid={`metric-${metric.name}`}
+          onClick={() => setQuery({ show: metric.name })}
+        >
+          <span class="metric-title">{metric.title}</span>
+          <span class="metric-value">
+            <Total metric={metric} value={metric.total(data.now)} />
+          </span>
+          <span class="metric-before">{comparison(metric, data)}</span>
+        </button>
+      ))}
+    </div>
+  );
 }
 
 function Total({ metric, value }: { metric: Metric; value: MetricValue }) {
-    const testId = `total-${metric.name}`;
-    if (typeof value === "bigint") return <Amount amount={value} testId={testId} />;
-    if (value === null) return <span class="muted">{metric.kind === "money" ? "unknown" : "–"}</span>;
-    return (
-        <data value={String(value)} title={count(value)} data-testid={testId}>
-            {metric.format(value)}
-        </data>
-    );
+  const testId = `total-${metric.name}`;
+  if (typeof value === "bigint") return <Amount amount={value} testId={testId} />;
+  if (value === null) return <span class="muted">{metric.kind === "money" ? "unknown" : "–"}</span>;
+  return (
+    <data value={String(value)} title={count(value)} data-testid={testId}>
+      {metric.format(value)}
+    </data>
+  );
 }
 
 function comparison(metric: Metric, data: OverviewData): string {
-    const before = metric.total(data.before);
-    if (before === null) return "nothing before";
-    const ratio = change(asDecimal(before), asDecimal(metric.total(data.now)));
-    return ratio === null ? "none before" : `${ratio} from ${metric.format(asDecimal(before))}`;
+  const before = metric.total(data.before);
+  if (before === null) return "nothing before";
+  const ratio = change(asDecimal(before), asDecimal(metric.total(data.now)));
+  return ratio === null ? "none before" : `${ratio} from ${metric.format(asDecimal(before))}`;
 }

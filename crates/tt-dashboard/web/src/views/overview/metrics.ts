@@ -16,123 +16,123 @@ export type MetricName = "spend" | "saved" | "requests" | "tokens" | "errors" | 
 export type MetricValue = Nano | number | null;
 
 export interface Metric {
-    name: MetricName;
-    title: string;
-    /** The unit of the table's columns. */
-    kind: "money" | "number";
-    total: (period: Period) => MetricValue;
-    perBucket: (period: Period, buckets: readonly Bucket[]) => MetricValue[];
-    format: (value: number) => string;
-    /** True where less is better. */
-    isCost: boolean;
+  name: MetricName;
+  title: string;
+  /** The unit of the table's columns. */
+  kind: "money" | "number";
+  total: (period: Period) => MetricValue;
+  perBucket: (period: Period, buckets: readonly Bucket[]) => MetricValue[];
+  format: (value: number) => string;
+  /** True where less is better. */
+  isCost: boolean;
 }
 
 const money = (value: number) => approximate(BigInt(Math.round(value * 1e9)));
 const bySums = (of: (sums: Sums) => MetricValue) => ({
-    total: (period: Period) => of(period.total),
-    perBucket: (period: Period) => period.byBucket.map(of),
+  total: (period: Period) => of(period.total),
+  perBucket: (period: Period) => period.byBucket.map(of),
 });
 
 export const METRICS: readonly Metric[] = [
-    { name: "spend", title: "Spend", kind: "money", format: money, isCost: true, ...bySums((sums) => sums.cost_usd) },
-    { name: "saved", title: "Saved", kind: "money", format: money, isCost: false, ...bySums((sums) => sums.saved_usd) },
-    {
-        name: "requests",
-        title: "Requests",
-        kind: "number",
-        format: shortCount,
-        isCost: false,
-        ...bySums((sums) => sums.requests),
-    },
-    { name: "tokens", title: "Tokens", kind: "number", format: shortCount, isCost: false, ...bySums(tokensOf) },
-    {
-        name: "errors",
-        title: "Errors",
-        kind: "number",
-        format: shortCount,
-        isCost: true,
-        ...bySums((sums) => sums.errors),
-    },
-    {
-        name: "first_token",
-        title: "First token",
-        kind: "number",
-        format: duration,
-        isCost: true,
-        total: (period) => median(period.sample.rows),
-        perBucket: (period, buckets) => buckets.map((_, index) => median(rowsOf(period, buckets, index))),
-    },
+  { name: "spend", title: "Spend", kind: "money", format: money, isCost: true, ...bySums((sums) => sums.cost_usd) },
+  { name: "saved", title: "Saved", kind: "money", format: money, isCost: false, ...bySums((sums) => sums.saved_usd) },
+  {
+    name: "requests",
+    title: "Requests",
+    kind: "number",
+    format: shortCount,
+    isCost: false,
+    ...bySums((sums) => sums.requests),
+  },
+  { name: "tokens", title: "Tokens", kind: "number", format: shortCount, isCost: false, ...bySums(tokensOf) },
+  {
+    name: "errors",
+    title: "Errors",
+    kind: "number",
+    format: shortCount,
+    isCost: true,
+    ...bySums((sums) => sums.errors),
+  },
+  {
+    name: "first_token",
+    title: "First token",
+    kind: "number",
+    format: duration,
+    isCost: true,
+    total: (period) => median(period.sample.rows),
+    perBucket: (period, buckets) => buckets.map((_, index) => median(rowsOf(period, buckets, index))),
+  },
 ];
 
 function median(rows: readonly Exact<LogRow>[]): number | null {
-    return quantile(
-        rows.map((row) => row.first_token_ms).filter((ms) => ms !== null),
-        0.5,
-    );
+  return quantile(
+    rows.map((row) => row.first_token_ms).filter((ms) => ms !== null),
+    0.5,
+  );
 }
 
 function rowsOf(period: Period, buckets: readonly Bucket[], index: number): Exact<LogRow>[] {
-    const from = buckets[index]?.start.getTime() ?? 0;
-    const to = buckets[index + 1]?.start.getTime() ?? Number.POSITIVE_INFINITY;
-    return period.sample.rows.filter(({ created_at }) => {
-        const at = Date.parse(created_at);
-        return at >= from && at < to;
-    });
+  const from = buckets[index]?.start.getTime() ?? 0;
+  const to = buckets[index + 1]?.start.getTime() ?? Number.POSITIVE_INFINITY;
+  return period.sample.rows.filter(({ created_at }) => {
+    const at = Date.parse(created_at);
+    return at >= from && at < to;
+  });
 }
 
 /** A bucket with its values, as chart and table show it. */
 export interface Point {
-    name: string;
-    now: MetricValue;
-    before: MetricValue;
-    isUnfinished: boolean;
+  name: string;
+  now: MetricValue;
+  before: MetricValue;
+  isUnfinished: boolean;
 }
 
 export function pointsOf(metric: Metric, data: OverviewData): Point[] {
-    const { range } = data;
-    const now = metric.perBucket(data.now, data.buckets);
-    const before = metric.perBucket(data.before, data.bucketsBefore);
-    const name = bucketSize(range) === "hour" ? hourName : dayName;
-    return data.buckets.map((bucket, index) => ({
-        name: name(bucket.start, range.zone),
-        now: now[index] ?? null,
-        before: before[index] ?? null,
-        isUnfinished: bucket.isUnfinished,
-    }));
+  const { range } = data;
+  const now = metric.perBucket(data.now, data.buckets);
+  const before = metric.perBucket(data.before, data.bucketsBefore);
+  const name = bucketSize(range) === "hour" ? hourName : dayName;
+  return data.buckets.map((bucket, index) => ({
+    name: name(bucket.start, range.zone),
+    now: now[index] ?? null,
+    before: before[index] ?? null,
+    isUnfinished: bucket.isUnfinished,
+  }));
 }
 
 export function chartPoint(point: Point): ChartPoint {
-    return { ...point, value: asNumber(point.now), before: asNumber(point.before) };
+  return { ...point, value: asNumber(point.now), before: asNumber(point.before) };
 }
 
 function asNumber(value: MetricValue): number | null {
-    return typeof value === "bigint" ? forChart(value) : value;
+  return typeof value === "bigint" ? forChart(value) : value;
 }
 
 export function asDecimal(value: MetricValue): number {
-    return asNumber(value) ?? 0;
+  return asNumber(value) ?? 0;
 }
 
 /** The columns of the table with the numbers of the chart. */
 export function pointColumns(metric: Metric, data: OverviewData): Column<Point>[] {
-    const [now, before] = [metric.total(data.now), metric.total(data.before)];
-    const name: Column<Point> = {
-        kind: "text",
-        title: `${bucketSize(data.range) === "hour" ? "Hour" : "Day"} (${data.range.zone})`,
-        value: (point) => point.name + (point.isUnfinished ? " (not over yet)" : ""),
-        total: "Total",
-    };
-    if (metric.kind === "money") {
-        return [
-            name,
-            { kind: "money", title: metric.title, value: (point) => point.now as Nano | null, total: now },
-            { kind: "money", title: "The period before", value: (point) => point.before as Nano | null, total: before },
-        ];
-    }
-    const title = metric.name === "first_token" ? "First token, median ms" : metric.title;
+  const [now, before] = [metric.total(data.now), metric.total(data.before)];
+  const name: Column<Point> = {
+    kind: "text",
+    title: `${bucketSize(data.range) === "hour" ? "Hour" : "Day"} (${data.range.zone})`,
+    value: (point) => point.name + (point.isUnfinished ? " (not over yet)" : ""),
+    total: "Total",
+  };
+  if (metric.kind === "money") {
     return [
-        name,
-        { kind: "number", title, value: (point) => point.now as number | null, total: now },
-        { kind: "number", title: "The period before", value: (point) => point.before as number | null, total: before },
+      name,
+      { kind: "money", title: metric.title, value: (point) => point.now as Nano | null, total: now },
+      { kind: "money", title: "The period before", value: (point) => point.before as Nano | null, total: before },
     ];
+  }
+  const title = metric.name === "first_token" ? "First token, median ms" : metric.title;
+  return [
+    name,
+    { kind: "number", title, value: (point) => point.now as number | null, total: now },
+    { kind: "number", title: "The period before", value: (point) => point.before as number | null, total: before },
+  ];
 }

@@ -18,39 +18,36 @@ import { TokenClasses } from "./token-classes";
 import { TimeCard } from "./time-card";
 
 export function Overview() {
-    const { query } = place.value;
-    const range = rangeOf(query, new Date());
-    const question = { range, filters: filtersOf(query), dimension: query.get("by") ?? "alias" };
-    const metric = METRICS.find((candidate) => candidate.name === query.get("show")) ?? METRICS[0];
-    const key = JSON.stringify([range, [...question.filters], question.dimension]);
-    const resource = useResource(key, (signal) => loadOverview(question, signal));
-    return (
-        <Page title="Overview" actions={<RangePicker range={range} />}>
-            <FilterChips filters={question.filters} keys={resource.data?.keys ?? []} />
-            <Loaded resource={resource} what="the usage">
-                {(data) =>
-                    isUnused(data) ? (
-                        <FirstSteps />
-                    ) : (
-                        <>
-                            <MetricCards data={data} chosen={metric?.name ?? "spend"} />
-                            <Beside data={data} />
-                            {metric !== undefined && <TimeCard metric={metric} data={data} />}
-                            <Breakdown data={data} />
-                            <TokenClasses sums={data.now.total} />
-                        </>
-                    )
-                }
-            </Loaded>
-        </Page>
-    );
+  const { query } = place.value;
+  const range = rangeOf(query, new Date());
+  const question = { range, filters: filtersOf(query), dimension: query.get("by") ?? "alias" };
+  const metric = METRICS.find((candidate) => candidate.name === query.get("show")) ?? METRICS[0];
+  const key = JSON.stringify([range, [...question.filters], question.dimension]);
+  const resource = useResource(key, (signal) => loadOverview(question, signal));
+  return (
+    <Page title="Overview" actions={<RangePicker range={range} />}>
+      <FilterChips filters={question.filters} keys={resource.data?.keys ?? []} />
+      <Loaded resource={resource} what="the usage">
+        {(data) =>
+          isUnused(data) ? (
+            <FirstSteps />
+          ) : (
+            <>
+              <MetricCards data={data} chosen={metric?.name ?? "spend"} />
+              <Beside data={data} />
+              {metric !== undefined && <TimeCard metric={metric} data={data} />}
+              <Breakdown data={data} />
+              <TokenClasses sums={data.now.total} />
+            </>
+          )
+        }
+      </Loaded>
+    </Page>
+  );
 }
 
 function isUnused(data: OverviewData): boolean {
-    return (
-        data.filters.size === 0 &&
-        data.now.total.requests === 0 &&
-        data.before.total.requests === 0 &&
-        data.gaps.open === 0
-    );
+  return (
+    data.filters.size === 0 && data.now.total.requests === 0 && data.before.total.requests === 0 && data.gaps.open === 0
+  );
 }

@@ -11,47 +11,47 @@ type Form = "chart" | "table";
 
 /** A measure over time, beside the period before: as a chart, or as a table of the same numbers. */
 export function TimeCard({ metric, data }: { metric: Metric; data: OverviewData }) {
-    const { range } = data;
-    const [form, setForm] = useState<Form>("chart");
-    const points = useMemo(() => pointsOf(metric, data), [metric, data]);
-    const charted = useMemo(() => points.map(chartPoint), [points]);
-    const isSample = metric.name === "first_token" && !(data.now.sample.isComplete && data.before.sample.isComplete);
-    return (
-        <Card
-            title={`${metric.title} over time`}
-            note={
-                isSample
-                    ? `median of the newest ${count(SAMPLE)} requests of each period`
-                    : `before: until ${shortDateTime(new Date(data.spanBefore.to), range.zone, new Date())}`
-            }
-            actions={
-                <Choices<Form>
-                    label="Form"
-                    chosen={form}
-                    onChoose={setForm}
-                    choices={[
-                        { name: "chart", title: "Chart" },
-                        { name: "table", title: "Table", testId: "time-as-table" },
-                    ]}
-                />
-            }
-            testId="over-time"
-        >
-            {form === "chart" ? (
-                <LazyChart
-                    label={`${metric.title} over time. The button “Table” shows the numbers.`}
-                    points={charted}
-                    format={metric.format}
-                />
-            ) : (
-                <Table
-                    caption={`${metric.title} over time`}
-                    columns={pointColumns(metric, data)}
-                    rows={points}
-                    rowKey={(point) => points.indexOf(point)}
-                    file={`${metric.name}-${range.first}-${range.last}`}
-                />
-            )}
-        </Card>
-    );
+  const { range } = data;
+  const [form, setForm] = useState<Form>("chart");
+  const points = useMemo(() => pointsOf(metric, data), [metric, data]);
+  const charted = useMemo(() => points.map(chartPoint), [points]);
+  const isSample = metric.name === "first_token" && !(data.now.sample.isComplete && data.before.sample.isComplete);
+  return (
+    <Card
+      title={`${metric.title} over time`}
+      note={
+        isSample
+          ? `median of the newest ${count(SAMPLE)} requests of each period`
+          : `before: until ${shortDateTime(new Date(data.spanBefore.to), range.zone, new Date())}`
+      }
+      actions={
+        <Choices<Form>
+          label="Form"
+          chosen={form}
+          onChoose={setForm}
+          choices={[
+            { name: "chart", title: "Chart" },
+            { name: "table", title: "Table", testId: "time-as-table" },
+          ]}
+        />
+      }
+      testId="over-time"
+    >
+      {form === "chart" ? (
+        <LazyChart
+          label={`${metric.title} over time. The button “Table” shows the numbers.`}
+          points={charted}
+          format={metric.format}
+        />
+      ) : (
+        <Table
+          caption={`${metric.title} over time`}
+          columns={pointColumns(metric, data)}
+          rows={points}
+          rowKey={(point) => points.indexOf(point)}
+          file={`${metric.name}-${range.first}-${range.last}`}
+        />
+      )}
+    </Card>
+  );
 }

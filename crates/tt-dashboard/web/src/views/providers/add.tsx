@@ -9,66 +9,64 @@ import { SelectField, TextField } from "../../ui/field";
 import { ProblemNotice } from "../../ui/notice";
 
 export function AddProviderKey({ onAdded }: { onAdded: () => void }) {
-    const [provider, setProvider] = useState<Provider>("openai");
-    const [apiKey, setApiKey] = useState("");
-    const [label, setLabel] = useState("");
-    const [baseUrl, setBaseUrl] = useState("");
-    const submission = useSubmit(async () => {
-        const added = await providerKeys.create({
-            provider,
-            api_key: apiKey,
-            ...(label.trim() !== "" && { label: label.trim() }),
-            ...(baseUrl.trim() !== "" && { base_url: baseUrl.trim() }),
-        });
-        setApiKey("");
-        setLabel("");
-        setBaseUrl("");
-        announce(`${providerKeyName(added)} is stored.`);
-        onAdded();
+  const [provider, setProvider] = useState<Provider>("openai");
+  const [apiKey, setApiKey] = useState("");
+  const [label, setLabel] = useState("");
+  const [baseUrl, setBaseUrl] = useState("");
+  const submission = useSubmit(async () => {
+    const added = await providerKeys.create({
+      provider,
+      api_key: apiKey,
+      ...(label.trim() !== "" && { label: label.trim() }),
+      ...(baseUrl.trim() !== "" && { base_url: baseUrl.trim() }),
     });
-    return (
-        <form class="form" onSubmit={submission.onSubmit}>
-            {submission.problem !== null && (
-                <ProblemNotice what="The key is not stored." problem={submission.problem} />
-            )}
-            <SelectField
-                label="Provider"
-                testId="provider-select"
-                value={provider}
-                options={PROVIDERS}
-                error={submission.errorOf("provider")}
-                onValue={(value) => setProvider(value as Provider)}
-            />
-            <TextField
-                label="Key"
-                type="password"
-                testId="provider-key"
-                required
-                value={apiKey}
-                error={submission.errorOf("api_key")}
-                onValue={setApiKey}
-            />
-            <TextField
-                label="Label (optional)"
-                testId="provider-label"
-                value={label}
-                error={submission.errorOf("label")}
-                onValue={setLabel}
-            />
-            <TextField
-                label="Address (optional)"
-                placeholder="https://…"
-                testId="provider-base-url"
-                value={baseUrl}
-                error={submission.errorOf("base_url")}
-                hint="Another host that speaks the provider's API."
-                onValue={setBaseUrl}
-            />
-            <div class="form-foot">
-                <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="provider-add">
-                    Add key
-                </Button>
-            </div>
-        </form>
-    );
+    setApiKey("");
+    setLabel("");
+    setBaseUrl("");
+    announce(`${providerKeyName(added)} is stored.`);
+    onAdded();
+  });
+  return (
+    <form class="form" onSubmit={submission.onSubmit}>
+      {submission.problem !== null && <ProblemNotice what="The key is not stored." problem={submission.problem} />}
+      <SelectField
+        label="Provider"
+        testId="provider-select"
+        value={provider}
+        options={PROVIDERS}
+        error={submission.errorOf("provider")}
+        onValue={(value) => setProvider(value as Provider)}
+      />
+      <TextField
+        label="Key"
+        type="password"
+        testId="provider-key"
+        required
+        value={apiKey}
+        error={submission.errorOf("api_key")}
+        onValue={setApiKey}
+      />
+      <TextField
+        label="Label (optional)"
+        testId="provider-label"
+        value={label}
+        error={submission.errorOf("label")}
+        onValue={setLabel}
+      />
+      <TextField
+        label="Address (optional)"
+        placeholder="https://…"
+        testId="provider-base-url"
+        value={baseUrl}
+        error={submission.errorOf("base_url")}
+        hint="Another host that speaks the provider's API."
+        onValue={setBaseUrl}
+      />
+      <div class="form-foot">
+        <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="provider-add">
+          Add key
+        </Button>
+      </div>
+    </form>
+  );
 }

@@ -10,72 +10,70 @@ import { ProblemNotice } from "../../ui/notice";
 import { Table } from "../../ui/table";
 
 interface KeyTableProps {
-    keys: readonly ProviderKey[];
-    onOpen: (action: "edit" | "delete", key: ProviderKey) => void;
+  keys: readonly ProviderKey[];
+  onOpen: (action: "edit" | "delete", key: ProviderKey) => void;
 }
 
 export function ProviderKeyTable({ keys, onOpen }: KeyTableProps) {
-    return (
-        <Table
-            caption="Provider keys"
-            rows={keys}
-            rowKey={(key) => key.id}
-            rowTestId="provider-row"
-            columns={[
-                { kind: "text", title: "Provider", value: (key) => providerTitle(key.provider) },
-                { kind: "text", title: "Label", value: (key) => key.label },
-                { kind: "text", title: "Address", value: (key) => key.base_url ?? "the provider's own" },
-                { kind: "time", title: "Added", value: (key) => key.created_at },
-                { kind: "text", title: "Test", value: () => null, cell: (key) => <TestKey stored={key} /> },
-            ]}
-            actions={(key) => (
-                <>
-                    <Button
-                        kind="quiet"
-                        label={`Edit ${providerKeyName(key)}`}
-                        testId="provider-edit"
-                        onClick={() => onOpen("edit", key)}
-                    >
-                        Edit
-                    </Button>
-                    <Button
-                        kind="quiet"
-                        label={`Delete ${providerKeyName(key)}`}
-                        testId="provider-delete"
-                        onClick={() => onOpen("delete", key)}
-                    >
-                        Delete
-                    </Button>
-                </>
-            )}
-        />
-    );
+  return (
+    <Table
+      caption="Provider keys"
+      rows={keys}
+      rowKey={(key) => key.id}
+      rowTestId="provider-row"
+      columns={[
+        { kind: "text", title: "Provider", value: (key) => providerTitle(key.provider) },
+        { kind: "text", title: "Label", value: (key) => key.label },
+        { kind: "text", title: "Address", value: (key) => key.base_url ?? "the provider's own" },
+        { kind: "time", title: "Added", value: (key) => key.created_at },
+        { kind: "text", title: "Test", value: () => null, cell: (key) => <TestKey stored={key} /> },
+      ]}
+      actions={(key) => (
+        <>
+          <Button
+            kind="quiet"
+            label={`Edit ${providerKeyName(key)}`}
+            testId="provider-edit"
+            onClick={() => onOpen("edit", key)}
+          >
+            Edit
+          </Button>
+          <Button
+            kind="quiet"
+            label={`Delete ${providerKeyName(key)}`}
+            testId="provider-delete"
+            onClick={() => onOpen("delete", key)}
+          >
+            Delete
+          </Button>
+        </>
+      )}
+    />
+  );
 }
 
 /** Asks the provider with the stored key, and shows what it said. */
 function TestKey({ stored }: { stored: ProviderKey }) {
-    const [result, setResult] = useState<ProviderTest | null>(null);
-    const submission = useSubmit(async () => setResult(await providerKeys.test(stored.id)));
-    return (
-        <div role="status">
-            <Button
-                kind="quiet"
-                label={`Test ${providerKeyName(stored)}`}
-                isBusy={submission.isBusy}
-                testId="provider-test"
-                onClick={submission.run}
-            >
-                {submission.isBusy ? "Asking…" : "Test"}
-            </Button>
-            {submission.problem !== null && (
-                <ProblemNotice what="The test was not made." problem={submission.problem} />
-            )}
-            {result !== null && (
-                <p class="small" data-testid="provider-test-result">
-                    <Badge kind={result.ok ? "good" : "bad"}>{result.status ?? "no answer"}</Badge> {result.message}{" "}
-                    <span class="muted">({duration(result.latency_ms)})</span>
-                </p>
-            )}
-        </div>
-    );
+  const [result, setResult] = useState<ProviderTest | null>(null);
+  const submission = useSubmit(async () => setResult(await providerKeys.test(stored.id)));
+  return (
+    <div role="status">
+      <Button
+        kind="quiet"
+        label={`Test ${providerKeyName(stored)}`}
+        isBusy={submission.isBusy}
+        testId="provider-test"
+        onClick={submission.run}
+      >
+        {submission.isBusy ? "Asking…" : "Test"}
+      </Button>
+      {submission.problem !== null && <ProblemNotice what="The test was not made." problem={submission.problem} />}
+      {result !== null && (
+        <p class="small" data-testid="provider-test-result">
+          <Badge kind={result.ok ? "good" : "bad"}>{result.status ?? "no answer"}</Badge> {result.message}{" "}
+          <span class="muted">({duration(result.latency_ms)})</span>
+        </p>
+      )}
+    </div>
+  );
 }

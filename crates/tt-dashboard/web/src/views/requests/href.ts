@@ -1,4 +1,4 @@
 /** The address of the page of a request. */
 export function requestHref(id: string): string {
-    return `/dashboard/requests/${encodeURIComponent(id)}`;
+  return `/dashboard/requests/${encodeURIComponent(id)}`;
 }

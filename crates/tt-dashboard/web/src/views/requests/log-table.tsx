@@ -9,56 +9,56 @@ import { StatusBadge } from "./status-badge";
 type Row = Exact<LogRow>;
 
 const COLUMNS: readonly Column<Row>[] = [
-    {
-        kind: "time",
-        title: "Time",
-        value: (row) => row.created_at,
-        cell: (row) => (
-            <a href={requestHref(row.request_id)} data-testid="log-link">
-                <Time at={row.created_at} withSeconds />
-            </a>
-        ),
-    },
-    {
-        kind: "text",
-        title: "Status",
-        value: (row) => String(row.status ?? ""),
-        cell: (row) => <StatusBadge row={row} />,
-    },
-    { kind: "text", title: "Alias", value: (row) => row.alias },
-    {
-        kind: "text",
-        title: "Model",
-        value: (row) => (row.model === null ? null : `${row.provider ?? ""}/${row.model}`),
-    },
-    { kind: "number", title: "Input", value: (row) => row.input_tokens },
-    { kind: "number", title: "Output", value: (row) => row.output_tokens },
-    { kind: "money", title: "Cost", value: (row) => row.cost_usd },
-    { kind: "number", title: "Took", value: (row) => row.latency_ms, cell: (row) => duration(row.latency_ms) },
-    { kind: "text", title: "Client", value: (row) => row.client },
-    { kind: "text", title: "Tags", value: (row) => tagText(row.tags) },
-    {
-        kind: "text",
-        title: "Request id",
-        value: (row) => row.request_id,
-        cell: (row) => <code>…{row.request_id.slice(-8)}</code>,
-    },
+  {
+    kind: "time",
+    title: "Time",
+    value: (row) => row.created_at,
+    cell: (row) => (
+      <a href={requestHref(row.request_id)} data-testid="log-link">
+        <Time at={row.created_at} precision="second" />
+      </a>
+    ),
+  },
+  {
+    kind: "text",
+    title: "Status",
+    value: (row) => String(row.status ?? ""),
+    cell: (row) => <StatusBadge row={row} />,
+  },
+  { kind: "text", title: "Alias", value: (row) => row.alias },
+  {
+    kind: "text",
+    title: "Model",
+    value: (row) => (row.model === null ? null : `${row.provider ?? ""}/${row.model}`),
+  },
+  { kind: "number", title: "Input", value: (row) => row.input_tokens },
+  { kind: "number", title: "Output", value: (row) => row.output_tokens },
+  { kind: "money", title: "Cost", value: (row) => row.cost_usd },
+  { kind: "number", title: "Took", value: (row) => row.latency_ms, cell: (row) => duration(row.latency_ms) },
+  { kind: "text", title: "Client", value: (row) => row.client },
+  { kind: "text", title: "Tags", value: (row) => tagText(row.tags) },
+  {
+    kind: "text",
+    title: "Request id",
+    value: (row) => row.request_id,
+    cell: (row) => <code>…{row.request_id.slice(-8)}</code>,
+  },
 ];
 
 export function LogTable({ rows, caption }: { rows: readonly Row[]; caption: string }) {
-    return (
-        <Table
-            caption={caption}
-            columns={COLUMNS}
-            rows={rows}
-            rowKey={(row) => row.request_id}
-            file="requests"
-            rowTestId="log-row"
-        />
-    );
+  return (
+    <Table
+      caption={caption}
+      columns={COLUMNS}
+      rows={rows}
+      rowKey={(row) => row.request_id}
+      file="requests"
+      rowTestId="log-row"
+    />
+  );
 }
 
 export function tagText(tags: Record<string, string>): string | null {
-    const pairs = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
-    return pairs.length === 0 ? null : pairs.join(", ");
+  const pairs = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
+  return pairs.length === 0 ? null : pairs.join(", ");
 }

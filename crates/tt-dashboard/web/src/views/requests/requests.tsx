@@ -4,5 +4,5 @@ import { Log } from "./log";
 import { RequestPage } from "./request";
 
 export function Requests({ parameter }: { parameter: string }) {
-    return parameter === "" ? <Log /> : <RequestPage id={parameter} />;
+  return parameter === "" ? <Log /> : <RequestPage id={parameter} />;
 }
