@@ -169,6 +169,11 @@ impl Running {
         self.account.credentials()
     }
 
+    /// Signs the account in; returns the session token.
+    pub(crate) fn sign_in(&self) -> Result<String, String> {
+        self.account.sign_in(&Server::new(self.address()))
+    }
+
     /// The address of the program: `host:port`.
     pub(crate) fn address(&self) -> &str {
         self.program.address()

@@ -44,6 +44,8 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     (&["http-body", "http-body-util", "hyper", "hyper-util"], &["tt-http", "tt-providers", "tt-testkit"]),
     (&["matchit", "form_urlencoded"], &["tt-http", "tt-store", "tt-testkit"]),
     (&["hyper-rustls"], &["tt-providers"]),
+    // descriptions of the HTTP API
+    (&["schemars"], &["tt-core", "tt-http"]),
     // secrets
     (&["argon2", "jsonwebtoken", "ring"], &["tt-crypto"]),
     // the tokenizer

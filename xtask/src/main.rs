@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a command line program")]
 
 mod agents;
+mod api;
 mod apt;
 mod bench;
 mod browser;
@@ -44,6 +45,8 @@ make <task>, or cargo xtask <task> [arguments]
                 that one alone
   test-browser  the dashboard in the system's Chromium, with screenshots below the build directory; installs what drives it
                 from npm; names of files of bins/tokentracer/tests/browser run these alone
+  test-api      requests that schemathesis makes of the OpenAPI document; every answer must be one that it names; installs
+                schemathesis from PyPI below the build directory
   check         formatting, lints, documentation, layers, threats, deny and the dashboard, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
@@ -51,6 +54,7 @@ make <task>, or cargo xtask <task> [arguments]
   threats       whether the tests exist that the threats in crates/README.md name
   deny          licences, banned crates, sources and advisories of all crates (deny.toml)
   web           lint, test and build the dashboard into crates/tt-dashboard/dist; needs Node.js
+  openapi       print the OpenAPI document of the HTTP API
   build         the release binary (the last link takes some minutes)
   deps          fetch crates, and install what the tests need where that is possible
   db-migrate    bring the configured database up to date (cargo xtask migrate)
@@ -94,6 +98,8 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "test-agents" => agents::test(rest),
         agents::INSIDE => agents::inside(rest),
         "test-browser" => browser::test(rest),
+        "test-api" => api::test(rest),
+        "openapi" => api::print(rest),
         "web" => web::build(),
         "deps" => test::install(),
         "check" => check::all(),

@@ -10,8 +10,9 @@ use crate::run::{Outcome, empty_directory, status, target_directory};
 /// The source.
 const SOURCE: &str = "crates/tt-dashboard/web";
 
-/// Builds the dashboard into the crate.
+/// Builds the dashboard into the crate, and the types of the API from its description.
 pub(crate) fn build() -> Outcome {
+    npm(&["run", "types"])?;
     inspect()?;
     npm(&["run", "build"])
 }
@@ -23,6 +24,7 @@ pub(crate) fn check() -> Outcome {
         println!("the dashboard is not checked: there is no Node.js");
         return Ok(());
     }
+    npm(&["run", "types", "--", "--check"])?;
     inspect()?;
     let built = empty_directory(target_directory()?.join("web"))?;
     let built = built.display().to_string();

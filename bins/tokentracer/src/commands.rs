@@ -4,6 +4,7 @@
 mod budgets;
 mod healthcheck;
 mod migrate;
+mod openapi;
 mod prices;
 mod rotate;
 mod usage_export;
@@ -15,7 +16,7 @@ use tokio::runtime::Handle;
 use crate::config::Config;
 
 /// The command line of every command.
-pub(crate) fn command_lines() -> [Command; 7] {
+pub(crate) fn command_lines() -> [Command; 8] {
     [
         migrate::command(),
         healthcheck::command(),
@@ -24,6 +25,7 @@ pub(crate) fn command_lines() -> [Command; 7] {
         usage_export::command(),
         prices::command(),
         rotate::command(),
+        openapi::command(),
     ]
 }
 
@@ -36,6 +38,7 @@ pub(crate) async fn run(name: &str, config: &Config, matches: &ArgMatches, contr
         "budgets" => budgets::run(config, matches, control).await,
         "prices" => prices::run(config, matches, control).await,
         "usage" => usage_export::run(config, matches, control).await,
+        "openapi" => openapi::run(),
         "secrets" => rotate::run(config, control).await,
         _ => Err(format!("there is no command {name}")),
     }

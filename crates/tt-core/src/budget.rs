@@ -10,6 +10,7 @@ use crate::{ApiKeyId, Invalid, NanoUsd, Timestamp, UserId};
 
 /// The period of time a budget is for. Days and months are those of UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
     /// A UTC day.

@@ -8,6 +8,7 @@ use crate::{AliasName, ApiKeyId, Invalid, SessionId, Timestamp, UserId};
 
 /// The rights of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// May manage their own objects only.
@@ -40,6 +41,7 @@ impl std::str::FromStr for Role {
 
 /// A group of paths that an API key may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Sending requests to models: `/v1` and the other proxy paths.

@@ -20,6 +20,8 @@ pub mod provider;
 pub mod query;
 pub mod record;
 pub mod routing;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod spreadsheet;
 pub mod tags;
 pub mod time;

@@ -6,6 +6,7 @@ use crate::Invalid;
 
 /// A company whose models can be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// OpenAI, or a host that speaks its API.

@@ -51,6 +51,7 @@ pub struct Intent {
 
 /// One planned target, as the record keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlannedStep {
     /// The alias it comes from.
     pub alias: String,
@@ -90,6 +91,7 @@ pub struct AttemptStarted {
 
 /// A part of a request that was not sent to a target as the client wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Note {
     /// The parameter, as the client wrote it.
     pub param: String,
@@ -101,6 +103,7 @@ pub struct Note {
 
 /// The treatment of a parameter that the target cannot express.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
     /// The parameter was left out.
@@ -179,6 +182,7 @@ impl Attempt {
 
 /// The end of a request, as the client saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The client got a whole answer.

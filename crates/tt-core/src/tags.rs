@@ -9,6 +9,7 @@ const MAX_CHARS: usize = 64;
 
 /// At most 10 name-value pairs of at most 64 characters each, sorted by name. In JSON an object.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Tags(std::collections::BTreeMap<String, String>);
 

@@ -157,6 +157,7 @@ impl Usage {
 
 /// The origin of an attempt's numbers, from the surest to the weakest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum UsageSource {
     /// The attempt billed nothing: it was never sent, or was answered with an error status.

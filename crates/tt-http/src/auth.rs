@@ -1,7 +1,7 @@
 //! The handlers of `/auth`: accounts, sessions and API keys.
 
 pub(crate) mod account;
-mod credentials;
+pub(crate) mod credentials;
 mod guesses;
 pub(crate) mod keys;
 pub(crate) mod new_password;

@@ -1,5 +1,6 @@
 //! `/v1beta/models`: the models that the caller may name, in the shape of Gemini's API.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::plan::{self, InputTokens};
 use tt_core::price::PriceTable;
@@ -16,8 +17,9 @@ const EMBEDDING_METHODS: [&str; 2] = ["embedContent", "batchEmbedContents"];
 
 /// [The model resource](https://ai.google.dev/api/models#Model). The limits are those of the target, in tokens; a model that
 /// the price table does not list has none.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "GeminiModel")]
 pub(crate) struct Model {
     name: String,
     display_name: String,
@@ -28,7 +30,8 @@ pub(crate) struct Model {
     supported_generation_methods: &'static [&'static str],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "GeminiModels")]
 pub(crate) struct Models {
     models: Vec<Model>,
 }

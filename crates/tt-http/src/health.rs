@@ -1,6 +1,7 @@
 //! `/health` and `/health/ready`, for load balancers and orchestrators.
 
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tt_ratelimit::RedisState;
 
@@ -13,7 +14,7 @@ pub(crate) async fn health(_cx: Context) -> Result<&'static str, ApiError> {
     Ok("OK")
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Readiness {
     store: &'static str,
     redis: &'static str,
@@ -22,8 +23,8 @@ pub(crate) struct Readiness {
 }
 
 /// The memory that requests hold, with the thinking that is kept between two of them, and the most that they may hold.
-#[derive(Serialize)]
-struct Memory {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Memory {
     held_bytes: usize,
     max_bytes: usize,
 }

@@ -1,5 +1,6 @@
 //! `/v1/key`: the credential of the request itself, with its scopes, its limits, its budgets and its usage.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::budget::{BudgetKind, BudgetRule, Period};
 use tt_core::caller::Proof;
@@ -15,7 +16,8 @@ use crate::edge::reply::Json;
 use crate::manage::budgets;
 use crate::state::directory::KnownCaller;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyStanding")]
 pub(crate) struct KeyView {
     /// The id of the API key or of the session.
     id: i64,
@@ -28,8 +30,9 @@ pub(crate) struct KeyView {
     usage: Usage,
 }
 
-#[derive(Serialize)]
-struct LimitView {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Limit")]
+pub(crate) struct LimitView {
     rule: &'static str,
     limit: u64,
     remaining: u64,
@@ -37,8 +40,9 @@ struct LimitView {
     resets_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
-struct BudgetView {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BudgetStanding")]
+pub(crate) struct BudgetView {
     scope: &'static str,
     limit_usd: NanoUsd,
     period: Period,
@@ -48,14 +52,16 @@ struct BudgetView {
     resets_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
-struct Usage {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyUsage")]
+pub(crate) struct Usage {
     today: Sums,
     month: Sums,
 }
 
-#[derive(Serialize)]
-struct Sums {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyUsageSums")]
+pub(crate) struct Sums {
     requests: u64,
     input_tokens: u64,
     output_tokens: u64,

@@ -2,6 +2,7 @@
 //! whose headers belong to it.
 
 use http::{HeaderMap, HeaderName};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::plan::{self, InputTokens};
 use tt_core::{Dialect, Provider, Timestamp};
@@ -38,8 +39,8 @@ struct Named<'a> {
 }
 
 /// [The model object](https://platform.openai.com/docs/api-reference/models/object) of OpenAI.
-#[derive(Serialize)]
-struct OpenAiModel<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct OpenAiModel<'a> {
     id: &'a str,
     object: &'static str,
     /// Seconds since the epoch.
@@ -47,15 +48,15 @@ struct OpenAiModel<'a> {
     owned_by: Provider,
 }
 
-#[derive(Serialize)]
-struct OpenAiModels<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct OpenAiModels<'a> {
     object: &'static str,
     data: Vec<OpenAiModel<'a>>,
 }
 
 /// [The model object](https://docs.anthropic.com/en/api/models-list) of Anthropic.
-#[derive(Serialize)]
-struct AnthropicModel<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AnthropicModel<'a> {
     r#type: &'static str,
     id: &'a str,
     display_name: &'a str,
@@ -63,8 +64,8 @@ struct AnthropicModel<'a> {
 }
 
 /// A page of Anthropic's list.
-#[derive(Serialize)]
-struct AnthropicModels<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AnthropicModels<'a> {
     data: Vec<AnthropicModel<'a>>,
     has_more: bool,
     first_id: Option<&'a str>,

@@ -1,10 +1,9 @@
-//! The route table: the paths that exist, and for each the credential it takes, the largest body, and the handler.
+//! The route table: the paths that exist, and for each the credential it takes, the largest body, the handler, and its
+//! description.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::LazyLock;
 
-use http::{HeaderName, Method};
+use http::Method;
 use tt_core::Dialect;
 
 use crate::auth::{account, keys, sessions};
@@ -15,77 +14,11 @@ use crate::edge::reply::Reply;
 use crate::manage::{
     aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif,
 };
-use crate::state::directory::KnownCaller;
+use crate::openapi::document::Document;
+use crate::openapi::operation::Describe;
+use crate::openapi::operations as about;
+use crate::route::{About, Cap, Handler, Route};
 use crate::{gemini_models, health, key, models, pages};
-
-type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + Send>>;
-
-/// A handler. One that needs a caller has another type than one that does not, so that it cannot be listed as public by
-/// mistake.
-#[derive(Clone, Copy)]
-pub(crate) enum Handler {
-    /// The handler takes no credential.
-    Public(fn(Context) -> Answer),
-    /// The handler takes a credential, and gets its owner as the caller.
-    Authed(Need, fn(Context, KnownCaller) -> Answer),
-}
-
-/// The largest body of a call.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Cap {
-    /// The body may have this many bytes.
-    Bytes(usize),
-    /// The body may have `MAX_BODY_BYTES`.
-    Proxy,
-}
-
-/// A row of the table.
-pub(crate) struct Route {
-    pub(crate) method: Method,
-    pub(crate) pattern: &'static str,
-    pub(crate) cap: Cap,
-    pub(crate) handler: Handler,
-    /// The dialect that the route's errors are written in. If it is `None`, they are written as the management API's
-    /// errors.
-    pub(crate) dialect: Option<Dialect>,
-}
-
-impl Route {
-    /// True for a call that the limit of calls to `/auth` and `/manage` counts.
-    pub(crate) fn is_for_accounts(&self) -> bool {
-        self.pattern.starts_with("/auth/") || self.pattern.starts_with("/manage/")
-    }
-
-    /// The dialect of the client, on the paths that have one. A list of models comes as the API `asked` gives it, if the
-    /// client asks for that of a certain API.
-    pub(crate) fn dialect_of(&self, asked: Option<Dialect>) -> Option<Dialect> {
-        asked.filter(|_| self.is_list_of_models()).or(self.dialect)
-    }
-
-    fn is_list_of_models(&self) -> bool {
-        self.method == Method::GET && self.pattern.starts_with("/v1/models")
-    }
-
-    /// True for a call of a model in the dialect of Gemini, whose path ends with the method.
-    fn is_call_of_gemini(&self) -> bool {
-        self.dialect == Some(GEMINI) && self.method == Method::POST
-    }
-
-    /// The header that may hold an API key here beside `Authorization`, as the clients of Anthropic and Gemini send it.
-    /// `dialect` is that of the client.
-    pub(crate) fn key_header(&self, dialect: Option<Dialect>) -> Option<HeaderName> {
-        if dialect == Some(GEMINI) {
-            return Some(HeaderName::from_static("x-goog-api-key"));
-        }
-        let takes = dialect == Some(ANTHROPIC) || self.is_list_of_models();
-        takes.then_some(HeaderName::from_static("x-api-key"))
-    }
-
-    /// True if the answer is one caller's own, or holds a credential. No cache may keep such an answer.
-    pub(crate) fn takes_or_gives_credentials(&self) -> bool {
-        matches!(self.handler, Handler::Authed(..)) || self.pattern.starts_with("/auth/")
-    }
-}
 
 macro_rules! public {
     ($handler:path) => {
@@ -103,13 +36,25 @@ macro_rules! authed {
     };
 }
 
-const fn route(method: Method, pattern: &'static str, cap: Cap, handler: Handler) -> Route {
-    Route { method, pattern, cap, handler, dialect: None }
+const fn route(method: Method, pattern: &'static str, cap: Cap, handler: Handler, about: Describe) -> Route {
+    Route { method, pattern, cap, handler, dialect: None, about: About::Call(about) }
 }
 
 /// A row for clients of a dialect.
-const fn proxied(dialect: Dialect, method: Method, pattern: &'static str, cap: Cap, handler: Handler) -> Route {
-    Route { method, pattern, cap, handler, dialect: Some(dialect) }
+const fn proxied(
+    dialect: Dialect,
+    method: Method,
+    pattern: &'static str,
+    cap: Cap,
+    handler: Handler,
+    about: Describe,
+) -> Route {
+    Route { method, pattern, cap, handler, dialect: Some(dialect), about: About::Call(about) }
+}
+
+/// A row for a page, or for a file of one.
+const fn page(pattern: &'static str) -> Route {
+    Route { method: Method::GET, pattern, cap: NONE, handler: public!(pages::show), dialect: None, about: About::Page }
 }
 
 const OPENAI: Dialect = Dialect::OpenAiChat;
@@ -124,84 +69,98 @@ const SMALL: Cap = Cap::Bytes(16 * 1024);
 /// The table. A path that is not in it does not exist.
 #[rustfmt::skip]
 static ROUTES: &[Route] = &[
-    route(Method::GET,    "/health",                    NONE,       public!(health::health)),
-    route(Method::GET,    "/health/ready",              NONE,       public!(health::ready)),
+    route(Method::GET,    "/health",                    NONE,       public!(health::health), about::service::health),
+    route(Method::GET,    "/openapi.json",              NONE,       public!(openapi_json), about::service::openapi),
+    route(Method::GET,    "/health/ready",              NONE,       public!(health::ready), about::service::ready),
 
-    route(Method::GET,    "/",                          NONE,       public!(pages::show)),
-    route(Method::GET,    "/dashboard",                 NONE,       public!(pages::show)),
-    route(Method::GET,    "/dashboard/{*page}",         NONE,       public!(pages::show)),
-    route(Method::GET,    "/dashboard/",                NONE,       public!(pages::show)),
-    route(Method::GET,    "/docs",                      NONE,       public!(pages::show)),
-    route(Method::GET,    "/docs/",                     NONE,       public!(pages::show)),
-    route(Method::GET,    "/assets/{*file}",            NONE,       public!(pages::show)),
-    route(Method::GET,    "/favicon.svg",               NONE,       public!(pages::show)),
+    page("/"),
+    page("/dashboard"),
+    page("/dashboard/{*page}"),
+    page("/dashboard/"),
+    page("/docs"),
+    page("/docs/"),
+    page("/assets/{*file}"),
+    page("/favicon.svg"),
 
-    route(Method::POST,   "/auth/signup",               SMALL,      public!(account::signup)),
-    route(Method::POST,   "/auth/login",                SMALL,      public!(sessions::login)),
-    route(Method::GET,    "/auth/me",                   NONE,       authed!(Any, account::me)),
-    route(Method::POST,   "/auth/key",                  SMALL,      authed!(Session, keys::create)),
-    route(Method::GET,    "/auth/keys",                 NONE,       authed!(Session, keys::list)),
-    route(Method::DELETE, "/auth/keys/{id}",            NONE,       authed!(Session, keys::revoke)),
-    route(Method::POST,   "/auth/keys/{id}/rotate",     SMALL,      authed!(Session, keys::rotate)),
-    route(Method::GET,    "/auth/sessions",             NONE,       authed!(Session, sessions::list)),
-    route(Method::DELETE, "/auth/sessions/{id}",        NONE,       authed!(Session, sessions::end)),
-    route(Method::POST,   "/auth/password",             SMALL,      authed!(Session, account::change_password)),
-    route(Method::POST,   "/auth/logout",               SMALL,      authed!(Session, sessions::logout)),
+    route(Method::POST,   "/auth/signup",               SMALL,      public!(account::signup), about::auth::sign_up),
+    route(Method::POST,   "/auth/login",                SMALL,      public!(sessions::login), about::auth::sign_in),
+    route(Method::GET,    "/auth/me",                   NONE,       authed!(Any, account::me), about::auth::me),
+    route(Method::POST,   "/auth/key",                  SMALL,      authed!(Session, keys::create), about::auth::create_key),
+    route(Method::GET,    "/auth/keys",                 NONE,       authed!(Session, keys::list), about::auth::list_keys),
+    route(Method::DELETE, "/auth/keys/{id}",            NONE,       authed!(Session, keys::revoke), about::auth::revoke_key),
+    route(Method::POST,   "/auth/keys/{id}/rotate",     SMALL,      authed!(Session, keys::rotate), about::auth::rotate_key),
+    route(Method::GET,    "/auth/sessions",             NONE,       authed!(Session, sessions::list), about::auth::list_sessions),
+    route(Method::DELETE, "/auth/sessions/{id}",        NONE,       authed!(Session, sessions::end), about::auth::end_session),
+    route(Method::POST,   "/auth/password",             SMALL,      authed!(Session, account::change_password), about::auth::change_password),
+    route(Method::POST,   "/auth/logout",               SMALL,      authed!(Session, sessions::logout), about::auth::sign_out),
 
-    route(Method::POST,   "/manage/providers",          SMALL,      authed!(Manage, providers::create)),
-    route(Method::GET,    "/manage/providers",          NONE,       authed!(Manage, providers::list)),
-    route(Method::PATCH,  "/manage/providers/{id}",     SMALL,      authed!(Manage, providers::update)),
-    route(Method::DELETE, "/manage/providers/{id}",     NONE,       authed!(Manage, providers::delete)),
+    route(Method::POST,   "/manage/providers",          SMALL,      authed!(Manage, providers::create), about::objects::create_provider),
+    route(Method::GET,    "/manage/providers",          NONE,       authed!(Manage, providers::list), about::objects::list_providers),
+    route(Method::PATCH,  "/manage/providers/{id}",     SMALL,      authed!(Manage, providers::update), about::objects::update_provider),
+    route(Method::DELETE, "/manage/providers/{id}",     NONE,       authed!(Manage, providers::delete), about::objects::delete_provider),
 
-    route(Method::POST,   "/manage/providers/{id}/test", SMALL,     authed!(Manage, model_lists::test)),
-    route(Method::GET,    "/manage/providers/{id}/models", NONE,    authed!(Manage, model_lists::of_key)),
-    route(Method::GET,    "/manage/models",             NONE,       authed!(Manage, model_lists::of_all)),
+    route(Method::POST,   "/manage/providers/{id}/test", SMALL,     authed!(Manage, model_lists::test), about::objects::test_provider),
+    route(Method::GET,    "/manage/providers/{id}/models", NONE,    authed!(Manage, model_lists::of_key), about::objects::models_of_provider),
+    route(Method::GET,    "/manage/models",             NONE,       authed!(Manage, model_lists::of_all), about::objects::models_of_all),
 
-    route(Method::POST,   "/manage/aliases",            SMALL,      authed!(Manage, aliases::put)),
-    route(Method::GET,    "/manage/aliases",            NONE,       authed!(Manage, aliases::list)),
-    route(Method::PATCH,  "/manage/aliases/{alias}",    SMALL,      authed!(Manage, aliases::update)),
-    route(Method::DELETE, "/manage/aliases/{alias}",    NONE,       authed!(Manage, aliases::delete)),
+    route(Method::POST,   "/manage/aliases",            SMALL,      authed!(Manage, aliases::put), about::objects::put_alias),
+    route(Method::GET,    "/manage/aliases",            NONE,       authed!(Manage, aliases::list), about::objects::list_aliases),
+    route(Method::PATCH,  "/manage/aliases/{alias}",    SMALL,      authed!(Manage, aliases::update), about::objects::update_alias),
+    route(Method::DELETE, "/manage/aliases/{alias}",    NONE,       authed!(Manage, aliases::delete), about::objects::delete_alias),
 
-    route(Method::POST,   "/manage/route",              Cap::Proxy, authed!(Manage, decision::route)),
+    route(Method::POST,   "/manage/route",              Cap::Proxy, authed!(Manage, decision::route), about::objects::preview_route),
 
-    route(Method::GET,    "/manage/users",              NONE,       authed!(Manage, users::list)),
-    route(Method::PATCH,  "/manage/users/{id}",         SMALL,      authed!(Manage, users::update)),
+    route(Method::GET,    "/manage/users",              NONE,       authed!(Manage, users::list), about::administration::list_users),
+    route(Method::PATCH,  "/manage/users/{id}",         SMALL,      authed!(Manage, users::update), about::administration::update_user),
 
-    route(Method::GET,    "/manage/budgets",            NONE,       authed!(Manage, budgets::show)),
-    route(Method::PUT,    "/manage/budgets",            SMALL,      authed!(Manage, budgets::put)),
+    route(Method::GET,    "/manage/budgets",            NONE,       authed!(Manage, budgets::show), about::objects::budgets),
+    route(Method::PUT,    "/manage/budgets",            SMALL,      authed!(Manage, budgets::put), about::objects::set_budget),
 
-    route(Method::GET,    "/manage/usage",              NONE,       authed!(Manage, usage::usage)),
-    route(Method::GET,    "/manage/logs",               NONE,       authed!(Manage, logs::list)),
-    route(Method::GET,    "/manage/logs/{request_id}",  NONE,       authed!(Manage, logs::show)),
-    route(Method::GET,    "/manage/ledger/gaps",        NONE,       authed!(Manage, gaps::gaps)),
+    route(Method::GET,    "/manage/usage",              NONE,       authed!(Manage, usage::usage), about::records::usage),
+    route(Method::GET,    "/manage/logs",               NONE,       authed!(Manage, logs::list), about::records::logs),
+    route(Method::GET,    "/manage/logs/{request_id}",  NONE,       authed!(Manage, logs::show), about::records::log),
+    route(Method::GET,    "/manage/ledger/gaps",        NONE,       authed!(Manage, gaps::gaps), about::records::gaps),
 
-    route(Method::GET,    "/manage/whatif",             NONE,       authed!(Manage, whatif::whatif)),
+    route(Method::GET,    "/manage/whatif",             NONE,       authed!(Manage, whatif::whatif), about::records::whatif),
 
-    route(Method::GET,    "/manage/audit",              NONE,       authed!(Manage, audit::list)),
+    route(Method::GET,    "/manage/audit",              NONE,       authed!(Manage, audit::list), about::administration::audit),
 
-    route(Method::GET,    "/manage/prices",             NONE,       authed!(Manage, prices::list)),
-    route(Method::POST,   "/manage/prices/rerate",      SMALL,      authed!(Manage, prices::rerate)),
-    route(Method::PUT,    "/manage/prices/{provider}/{*model}", SMALL, authed!(Manage, prices::set)),
+    route(Method::GET,    "/manage/prices",             NONE,       authed!(Manage, prices::list), about::administration::list_prices),
+    route(Method::POST,   "/manage/prices/rerate",      SMALL,      authed!(Manage, prices::rerate), about::administration::rerate),
+    route(Method::PUT,    "/manage/prices/{provider}/{*model}", SMALL, authed!(Manage, prices::set), about::administration::set_price),
 
-    proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
-    proxied(ANTHROPIC, Method::POST, "/v1/messages",      Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
-    proxied(RESPONSES, Method::POST, "/v1/responses",     Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
-    proxied(EMBEDDINGS, Method::POST, "/v1/embeddings",   Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
-    proxied(RESPONSES, Method::GET, "/v1/responses",      NONE,       public!(crate::responses::no_websocket)),
-    proxied(ANTHROPIC, Method::POST, "/v1/messages/count_tokens", Cap::Proxy, authed!(Proxy, crate::proxy::complete)),
-    proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show)),
-    proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list)),
-    proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show)),
+    proxied(OPENAI, Method::POST, "/v1/chat/completions", Cap::Proxy, authed!(Proxy, crate::proxy::complete), about::proxy::chat),
+    proxied(ANTHROPIC, Method::POST, "/v1/messages",      Cap::Proxy, authed!(Proxy, crate::proxy::complete), about::proxy::messages),
+    proxied(RESPONSES, Method::POST, "/v1/responses",     Cap::Proxy, authed!(Proxy, crate::proxy::complete), about::proxy::responses),
+    proxied(EMBEDDINGS, Method::POST, "/v1/embeddings",   Cap::Proxy, authed!(Proxy, crate::proxy::complete), about::proxy::embeddings),
+    proxied(RESPONSES, Method::GET, "/v1/responses",      NONE,       public!(crate::responses::no_websocket), about::proxy::no_websocket),
+    proxied(ANTHROPIC, Method::POST, "/v1/messages/count_tokens", Cap::Proxy, authed!(Proxy, crate::proxy::complete), about::proxy::count_tokens),
+    proxied(OPENAI, Method::GET,  "/v1/key",              NONE,       authed!(Any, key::show), about::models::key),
+    proxied(OPENAI, Method::GET,  "/v1/models",           NONE,       authed!(Proxy, models::list), about::models::list),
+    proxied(OPENAI, Method::GET,  "/v1/models/{*model}",  NONE,       authed!(Proxy, models::show), about::models::show),
 
-    proxied(GEMINI, Method::POST, "/v1beta/models/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
-    proxied(GEMINI, Method::POST, "/v1/models/{*model}",  Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
+    proxied(GEMINI, Method::POST, "/v1beta/models/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content), about::proxy::gemini),
+    proxied(GEMINI, Method::POST, "/v1/models/{*model}",  Cap::Proxy, authed!(Proxy, crate::proxy::generate_content), about::proxy::gemini_v1),
     // The AI SDK for Google writes no `models/` before a name with a slash, as `provider/model` is.
-    proxied(GEMINI, Method::POST, "/v1beta/openai/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
-    proxied(GEMINI, Method::POST, "/v1beta/anthropic/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
-    proxied(GEMINI, Method::POST, "/v1beta/gemini/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content)),
-    proxied(GEMINI, Method::GET,  "/v1beta/models",       NONE,       authed!(Proxy, gemini_models::list)),
-    proxied(GEMINI, Method::GET,  "/v1beta/models/{*model}", NONE,    authed!(Proxy, gemini_models::show)),
+    proxied(GEMINI, Method::POST, "/v1beta/openai/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content), about::proxy::gemini_of_openai),
+    proxied(GEMINI, Method::POST, "/v1beta/anthropic/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content), about::proxy::gemini_of_anthropic),
+    proxied(GEMINI, Method::POST, "/v1beta/gemini/{*model}", Cap::Proxy, authed!(Proxy, crate::proxy::generate_content), about::proxy::gemini_of_gemini),
+    proxied(GEMINI, Method::GET,  "/v1beta/models",       NONE,       authed!(Proxy, gemini_models::list), about::models::list_of_gemini),
+    proxied(GEMINI, Method::GET,  "/v1beta/models/{*model}", NONE,    authed!(Proxy, gemini_models::show), about::models::show_of_gemini),
 ];
+
+/// The OpenAPI document of the table.
+static DOCUMENT: LazyLock<Document> = LazyLock::new(|| Document::of(ROUTES));
+
+/// The [OpenAPI](https://spec.openapis.org/oas/v3.1.1.html) document of the HTTP API, as `GET /openapi.json` answers it.
+pub fn openapi_document() -> &'static str {
+    DOCUMENT.text()
+}
+
+/// `GET /openapi.json`.
+async fn openapi_json(cx: Context) -> Result<Reply, ApiError> {
+    Ok(DOCUMENT.reply(cx.headers()))
+}
 
 /// The patterns of paths, each with the rows that share it.
 static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| {
@@ -276,6 +235,20 @@ mod tests {
             let path = row.pattern.replace("{*model}", model).replace(['{', '}'], "");
             let (found, _) = find(&row.method, &path).unwrap();
             assert_eq!(found.pattern, row.pattern);
+        }
+    }
+
+    #[test]
+    fn every_row_but_those_of_pages_is_described() {
+        let document: serde_json::Value = serde_json::from_str(openapi_document()).unwrap();
+        for row in ROUTES {
+            let method = row.method.as_str().to_ascii_lowercase();
+            let suffix = if row.is_call_of_gemini() { ":{method}" } else { "" };
+            let path = format!("{}{suffix}", row.pattern.replace("{*", "{"));
+            let listed = !document["paths"][path][method].is_null();
+            let is_page =
+                ["/dashboard", "/docs", "/assets/", "/favicon"].iter().any(|page| row.pattern.starts_with(page));
+            assert_eq!(listed, !is_page && row.pattern != "/", "{} {}", row.method, row.pattern);
         }
     }
 

@@ -22,7 +22,7 @@ test("hostile texts are texts", async (t) => {
   });
   await chat(apiKey, "=cmd()<u>");
 
-  const page = await openAs(t, token, "/dashboard", { expected: [400, 404] });
+  const page = await openAs(t, token, "/dashboard", { expected: [400] });
   for (const path of [
     "/dashboard?by=model",
     "/dashboard?by=api_key",

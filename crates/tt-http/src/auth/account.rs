@@ -1,6 +1,7 @@
 //! `/auth/signup`, `/auth/me` and `/auth/password`: a user's account.
 
 use http::StatusCode;
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tt_core::caller::Proof;
@@ -15,7 +16,7 @@ use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Created {
     message: &'static str,
     id: UserId,
@@ -40,7 +41,7 @@ fn check_password(field: &'static str, password: &SecretString) -> Result<(), Ap
     new_password::check_password(password.expose_secret()).map_err(|fault| ApiError::invalid_field(field, fault))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Me {
     id: UserId,
     email: Email,
@@ -65,10 +66,12 @@ pub(crate) async fn me(cx: Context, caller: KnownCaller) -> Result<Json<Me>, Api
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct PasswordChange {
+pub(crate) struct PasswordChange {
+    #[schemars(with = "String")]
     current_password: SecretString,
+    #[schemars(with = "String")]
     new_password: SecretString,
 }
 

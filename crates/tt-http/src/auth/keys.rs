@@ -1,6 +1,7 @@
 //! `/auth/key` and `/auth/keys`: API keys.
 
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tt_core::budget::Period;
 use tt_core::caller::RequestLimits;
@@ -28,12 +29,14 @@ const MOST_GRACE_HOURS: u32 = 720;
 /// The most aliases a key may be limited to.
 const MOST_ALLOWED: usize = 1000;
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct KeyWish {
+#[schemars(rename = "NewApiKey")]
+pub(crate) struct KeyWish {
     name: Option<String>,
     #[serde(default, deserialize_with = "nullable")]
     expires_in_days: Option<Option<u32>>,
+    #[schemars(with = "Option<Vec<Scope>>")]
     scopes: Option<Vec<String>>,
     allowed_aliases: Option<Vec<String>>,
     rate_limit_minute: Option<u64>,
@@ -41,10 +44,12 @@ struct KeyWish {
     #[serde(default, deserialize_with = "nullable")]
     budget_usd: Option<Option<NanoUsd>>,
     #[serde(default, deserialize_with = "nullable")]
+    #[schemars(with = "Option<Period>")]
     budget_period: Option<Option<String>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CreatedApiKey")]
 pub(crate) struct NewKey {
     token: String,
     id: ApiKeyId,
@@ -102,7 +107,8 @@ fn allowed_aliases(wish: Vec<String>) -> Result<Vec<AliasName>, ApiError> {
     wish.into_iter().map(name).collect()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ApiKey")]
 pub(crate) struct KeyView {
     id: ApiKeyId,
     name: Option<Label>,
@@ -146,9 +152,10 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<Ke
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RotationWish {
+#[schemars(rename = "Rotation")]
+pub(crate) struct RotationWish {
     grace_hours: Option<u32>,
 }
 

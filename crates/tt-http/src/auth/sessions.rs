@@ -1,6 +1,7 @@
 //! `/auth/login`, `/auth/logout` and `/auth/sessions`: session tokens.
 
 use http::StatusCode;
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use tt_core::caller::Proof;
@@ -15,7 +16,7 @@ use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct SignedIn {
     token: String,
     expires_at: Timestamp,
@@ -72,7 +73,8 @@ pub(crate) async fn logout(cx: Context, caller: KnownCaller) -> Result<StatusCod
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SessionInfo")]
 pub(crate) struct SessionView {
     id: SessionId,
     created_at: Timestamp,

@@ -1,6 +1,7 @@
 //! `/manage/aliases`: names that stand for a provider key and a model.
 
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tt_core::routing::{Alias, DEFAULT_LIGHT_THRESHOLD, TargetModel};
 use tt_core::{AliasId, AliasName, ModelName, Provider, ProviderKeyId, Timestamp};
@@ -15,9 +16,9 @@ use crate::state::directory::KnownCaller;
 /// The largest threshold: the largest that the store can hold.
 const LARGEST_THRESHOLD: u64 = i64::MAX.unsigned_abs();
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct AliasWish {
+pub(crate) struct AliasWish {
     alias: String,
     target_model: String,
     provider_key_id: i64,
@@ -27,7 +28,8 @@ struct AliasWish {
     light_model: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Alias")]
 pub(crate) struct AliasView {
     id: AliasId,
     alias: AliasName,
@@ -104,9 +106,10 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<Al
     Ok(Json(aliases.into_iter().map(AliasView::from).collect()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct AliasChange {
+#[schemars(rename = "AliasPatch")]
+pub(crate) struct AliasChange {
     alias: Option<String>,
     target_model: Option<String>,
     provider_key_id: Option<i64>,

@@ -1,5 +1,6 @@
 //! `/manage/audit`: the audit trail: logins, failed logins and changes, each with its author.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::{Role, Timestamp};
 use tt_store::{AuditEntry, AuditQuery};
@@ -10,8 +11,9 @@ use crate::edge::fields::{moment, page_size};
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-#[derive(Serialize)]
-struct Entry {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditEntry")]
+pub(crate) struct Entry {
     at: Timestamp,
     actor: Option<String>,
     action: String,
@@ -27,7 +29,8 @@ impl From<AuditEntry> for Entry {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditPage")]
 pub(crate) struct Page {
     data: Vec<Entry>,
     next_cursor: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tt_core::budget::{Budget, BudgetKind, BudgetRule, Period, UserBudgets};
 use tt_core::{Causes, NanoUsd, Timestamp, UserId};
@@ -24,7 +25,8 @@ const READ_AGAIN: usize = 5;
 const APART: Duration = Duration::from_millis(20);
 
 /// A budget and its usage, which is `null` if it is not known. Every field is `null` if there is no budget.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Budget")]
 pub(crate) struct BudgetView {
     limit_usd: Option<NanoUsd>,
     period: Option<Period>,
@@ -34,7 +36,8 @@ pub(crate) struct BudgetView {
     resets_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Budgets")]
 pub(crate) struct BudgetsView {
     limit_usd: Option<NanoUsd>,
     period: Option<Period>,
@@ -51,12 +54,13 @@ pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Budget
     Ok(Json(view(&rules, &used.into_iter().map(Some).collect::<Vec<_>>(), at)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct BudgetWish {
+pub(crate) struct BudgetWish {
     #[serde(default, deserialize_with = "nullable")]
     limit_usd: Option<Option<NanoUsd>>,
     #[serde(default, deserialize_with = "nullable")]
+    #[schemars(with = "Option<Period>")]
     period: Option<Option<String>>,
 }
 

@@ -1,5 +1,6 @@
 //! `POST /manage/route`: the plan for a chat completion and an estimate of its cost, without sending it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::call::conversation::Conversation;
 use tt_core::plan::{self, InputTokens, Plan, Route};
@@ -24,7 +25,8 @@ const ASSUMED_OUTPUT_TOKENS: u64 = 1000;
 /// The most alternatives in a reply.
 const MOST_ALTERNATIVES: usize = 10;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RouteDecision")]
 pub(crate) struct Decision {
     alias: String,
     route: Route,
@@ -37,8 +39,9 @@ pub(crate) struct Decision {
     alternatives: Vec<Alternative>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Alternative {
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "RouteAlternative")]
+pub(crate) struct Alternative {
     alias: String,
     model: String,
     estimated_cost_usd: Option<NanoUsd>,

@@ -1,5 +1,6 @@
 //! `/manage/ledger/gaps`: the requests that the caller's sums leave out, and those that are not in the log yet.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::query::{Gap, GapQuery};
 use tt_core::record::Outcome;
@@ -14,8 +15,9 @@ use crate::state::directory::KnownCaller;
 /// The rows of a list, the newest first. A caller gets older ones with `to` set to the time of the last.
 const MOST: u32 = 500;
 
-#[derive(Serialize)]
-struct Row {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "GapRow")]
+pub(crate) struct Row {
     request_id: RequestId,
     created_at: Timestamp,
     alias: String,
@@ -49,14 +51,15 @@ impl From<Gap> for Row {
 
 /// The requests of all callers that this process has settled and not yet stored. All callers are counted, since a
 /// caller's own settlements wait behind the others.
-#[derive(Serialize)]
-struct Journal {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Journal {
     pending: usize,
     /// The time when the request that waits longest was settled, to the second.
     oldest: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Gaps")]
 pub(crate) struct View {
     /// The caller's requests that this process has admitted and not yet stored: they are being served, or are settled and
     /// wait. Not counted are those of other processes, and those in a journal that a dead process left and that has not

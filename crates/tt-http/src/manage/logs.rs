@@ -1,5 +1,6 @@
 //! `/manage/logs`: the caller's requests, a row each, the newest first; and everything recorded of one request.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tt_core::plan::Route;
@@ -15,7 +16,7 @@ use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
 /// Token counts as the API names them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Tokens {
     input_tokens: u64,
     cached_input_tokens: u64,
@@ -36,7 +37,8 @@ impl From<&Usage> for Tokens {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LogRow")]
 pub(crate) struct Row {
     request_id: RequestId,
     created_at: Timestamp,
@@ -96,7 +98,8 @@ impl From<LogRow> for Row {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LogPage")]
 pub(crate) struct Page {
     data: Vec<Row>,
     next_cursor: Option<String>,
@@ -144,12 +147,14 @@ fn position(cursor: &str) -> Result<(Timestamp, RequestId), ApiError> {
     Ok((id.created_at().ok_or_else(junk)?, id))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LogDetail")]
 pub(crate) struct Detail {
     #[serde(flatten)]
     row: Row,
     route_reason: String,
     chain: Vec<PlannedStep>,
+    #[schemars(with = "Option<serde_json::Value>")]
     usage_raw: Option<Box<RawValue>>,
     price_version: Option<String>,
     /// The things that the targets could not express, over all attempts: each thing once.
@@ -159,8 +164,9 @@ pub(crate) struct Detail {
     attempt_list: Vec<AttemptView>,
 }
 
-#[derive(Serialize)]
-struct LineView {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CostLine")]
+pub(crate) struct LineView {
     class: &'static str,
     tokens: u64,
     usd_per_million: PicoPerToken,
@@ -173,8 +179,9 @@ impl From<CostLine> for LineView {
     }
 }
 
-#[derive(Serialize)]
-struct AttemptView {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Attempt")]
+pub(crate) struct AttemptView {
     alias: String,
     route: Route,
     provider: Provider,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::{Provider, ProviderKeyId};
 use tt_providers::UpstreamError;
@@ -36,7 +37,8 @@ fn models(app: &App, key: ProviderKeyId, provider: Provider, lists: &[ModelList]
 }
 
 /// Models by provider. A provider for which the caller has no key has none.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "ModelsByProvider")]
 pub(crate) struct ByProvider {
     openai: BTreeSet<String>,
     anthropic: BTreeSet<String>,
@@ -61,7 +63,8 @@ pub(crate) async fn of_all(cx: Context, caller: KnownCaller) -> Result<Json<ByPr
 }
 
 /// The outcome of a test.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ProviderTest")]
 pub(crate) struct Tested {
     ok: bool,
     /// The status that the provider answered with; `None` when it did not answer.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tt_core::price::{self, Listed, Override, PicoPerToken};
 use tt_core::{ModelName, NanoUsd, Provider, Timestamp};
@@ -22,7 +23,7 @@ const STEP: u32 = 500;
 const MOST_MODELS: usize = 1000;
 const OTHER: &str = "(other)";
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PriceList {
     version: String,
     as_of: String,
@@ -30,7 +31,8 @@ pub(crate) struct PriceList {
 }
 
 /// The prices of a model, in dollars per million tokens. `null` means that no price is known.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Price")]
 pub(crate) struct Entry {
     provider: Provider,
     model: String,
@@ -40,8 +42,9 @@ pub(crate) struct Entry {
     effective_from: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
-struct PerMillion {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PricesPerMillion")]
+pub(crate) struct PerMillion {
     input: Option<PicoPerToken>,
     output: Option<PicoPerToken>,
     cache_read: Option<PicoPerToken>,
@@ -94,17 +97,19 @@ pub(crate) async fn list(cx: Context, _: KnownCaller) -> Result<Json<PriceList>,
     Ok(Json(PriceList { version: table.version().to_owned(), as_of: table.as_of().to_owned(), prices }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewPrices {
+#[schemars(rename = "PriceWish")]
+pub(crate) struct NewPrices {
     #[serde(deserialize_with = "object")]
     usd_per_million: NewPerMillion,
     effective_from: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewPerMillion {
+#[schemars(rename = "PricesPerMillionWish")]
+pub(crate) struct NewPerMillion {
     input: PicoPerToken,
     output: PicoPerToken,
     cache_read: Option<PicoPerToken>,
@@ -139,24 +144,27 @@ pub(crate) async fn set(mut cx: Context, caller: KnownCaller) -> Result<Json<Ent
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Span {
+#[schemars(rename = "RerateWish")]
+pub(crate) struct Span {
     from: Timestamp,
     to: Timestamp,
     #[serde(default)]
     dry_run: bool,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Rerated")]
 pub(crate) struct Rerating {
     models: Vec<ModelCost>,
     before_usd: Option<NanoUsd>,
     after_usd: Option<NanoUsd>,
 }
 
-#[derive(Debug, Serialize)]
-struct ModelCost {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RerateModel")]
+pub(crate) struct ModelCost {
     provider: Option<Provider>,
     model: Option<String>,
     requests: u64,

@@ -1,6 +1,7 @@
 //! `/manage/providers`: the caller's provider keys.
 
 use http::StatusCode;
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tt_core::{BaseUrl, Label, Provider, ProviderKeyId, Timestamp};
@@ -18,16 +19,20 @@ use crate::state::sealing;
 /// The longest key of a provider, in bytes.
 const LONGEST_KEY: usize = 4096;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewProvider {
+#[schemars(rename = "NewProviderKey")]
+pub(crate) struct NewProvider {
+    #[schemars(with = "Provider")]
     provider: String,
+    #[schemars(with = "String")]
     api_key: SecretString,
     label: Option<String>,
     base_url: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ProviderKey")]
 pub(crate) struct ProviderView {
     id: ProviderKeyId,
     provider: Provider,
@@ -100,11 +105,13 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<Pr
     Ok(Json(keys.into_iter().map(ProviderView::from).collect()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ProviderChange {
+#[schemars(rename = "ProviderKeyPatch")]
+pub(crate) struct ProviderChange {
     #[serde(default, deserialize_with = "nullable")]
     label: Option<Option<String>>,
+    #[schemars(with = "Option<String>")]
     api_key: Option<SecretString>,
     #[serde(default, deserialize_with = "nullable")]
     base_url: Option<Option<String>>,

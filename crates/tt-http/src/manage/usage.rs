@@ -2,11 +2,12 @@
 
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
+use schemars::JsonSchema;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tt_core::query::{GroupBy, UsageGroup, UsageQuery};
 use tt_core::spreadsheet::text_cell;
-use tt_core::{Timestamp, Zone};
+use tt_core::{NanoUsd, Timestamp, Zone};
 
 use crate::clock::end_of_hour;
 use crate::edge::context::Context;
@@ -15,8 +16,25 @@ use crate::edge::fields::moment;
 use crate::edge::reply::{Reply, ReplyBody, json_bytes};
 use crate::state::directory::KnownCaller;
 
+/// The sums of a group, as they are printed beside its dimensions. The costs are `null` if none is known.
+#[derive(JsonSchema)]
+#[schemars(rename = "UsageSums")]
+#[expect(dead_code, reason = "a description of rows that are written field by field")]
+pub(crate) struct Sums {
+    requests: u64,
+    input_tokens: u64,
+    cached_input_tokens: u64,
+    cache_write_tokens: u64,
+    output_tokens: u64,
+    reasoning_tokens: u64,
+    cost_usd: Option<NanoUsd>,
+    saved_usd: NanoUsd,
+    errors: u64,
+    cancelled: u64,
+}
+
 /// The sums, in the order they are printed.
-const SUMS: [&str; 10] = [
+pub(crate) const SUMS: [&str; 10] = [
     "requests",
     "input_tokens",
     "cached_input_tokens",

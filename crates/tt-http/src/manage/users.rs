@@ -1,5 +1,6 @@
 //! `/manage/users`: administrators list and change users.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tt_core::budget::Period;
 use tt_core::{Email, NanoUsd, Role, Timestamp, UserId};
@@ -13,7 +14,8 @@ use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::state::directory::KnownCaller;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "User")]
 pub(crate) struct UserView {
     id: UserId,
     email: Email,
@@ -43,7 +45,8 @@ impl From<User> for UserView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UserPage")]
 pub(crate) struct Page {
     data: Vec<UserView>,
     next_cursor: Option<String>,
@@ -70,9 +73,11 @@ fn position(cursor: &str) -> Result<UserId, ApiError> {
     id.map(UserId).ok_or_else(|| ApiError::invalid_field("cursor", "is not one that this call gave out"))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct UserChange {
+#[schemars(rename = "UserPatch")]
+pub(crate) struct UserChange {
+    #[schemars(with = "Option<Role>")]
     role: Option<String>,
     disabled: Option<bool>,
     rate_limit_minute: Option<u64>,
@@ -80,6 +85,7 @@ struct UserChange {
     #[serde(default, deserialize_with = "nullable")]
     budget_usd: Option<Option<NanoUsd>>,
     #[serde(default, deserialize_with = "nullable")]
+    #[schemars(with = "Option<Period>")]
     budget_period: Option<Option<String>>,
 }
 

@@ -1,5 +1,6 @@
 //! `GET /manage/whatif`: the cost of recorded requests, and their cost if another model had served them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::fee::Fee;
 use tt_core::price::PriceTable;
@@ -18,7 +19,7 @@ use crate::state::directory::KnownCaller;
 /// Requests read at a time.
 const PAGE: u32 = 2000;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct WhatIf {
     requests: u64,
     #[serde(flatten)]

@@ -36,13 +36,20 @@ export const providerKeys = {
   models: (key: number, signal?: Signal) => call<string[]>("GET", `/manage/providers/${key}/models`, { signal }),
 };
 
+/** A chat completion, as far as the dashboard asks for its route. */
+interface RouteQuestion {
+  model: string;
+  messages: { role: "system" | "user"; content: string }[];
+  max_tokens?: number;
+}
+
 export const aliases = {
   list: (signal?: Signal) => call<Api.Alias[]>("GET", "/manage/aliases", { signal }),
   create: (body: Api.AliasWish) => call<Api.Alias>("POST", "/manage/aliases", { body }),
   update: (name: string, body: Partial<Api.AliasWish>) =>
     call<Api.Alias>("PATCH", `/manage/aliases/${id(name)}`, { body }),
   remove: (name: string) => call<null>("DELETE", `/manage/aliases/${id(name)}`),
-  route: (body: Api.RouteQuestion) => call<Api.RouteDecision>("POST", "/manage/route", { body }),
+  route: (body: RouteQuestion) => call<Api.RouteDecision>("POST", "/manage/route", { body }),
 };
 
 export interface Span {
@@ -67,7 +74,7 @@ export const ledger = {
       signal,
     }) as Promise<UsageRow[]>,
   logs: (filter: LogFilter, signal?: Signal) =>
-    call<Api.Page<Api.LogRow>>("GET", "/manage/logs", { query: { ...filter }, signal }),
+    call<Api.LogPage>("GET", "/manage/logs", { query: { ...filter }, signal }),
   request: (request: string, signal?: Signal) => call<Api.LogDetail>("GET", `/manage/logs/${id(request)}`, { signal }),
   gaps: (span: Partial<Span>, signal?: Signal) =>
     call<Api.Gaps>("GET", "/manage/ledger/gaps", { query: { ...span }, signal }),
@@ -89,8 +96,8 @@ export const prices = {
 
 export const admin = {
   users: (cursor: string | undefined, signal?: Signal) =>
-    call<Api.Page<Api.User>>("GET", "/manage/users", { query: { limit: 100, cursor }, signal }),
+    call<Api.UserPage>("GET", "/manage/users", { query: { limit: 100, cursor }, signal }),
   updateUser: (user: number, body: Exact<Api.UserPatch>) => call<Api.User>("PATCH", `/manage/users/${user}`, { body }),
   audit: (cursor: string | undefined, signal?: Signal) =>
-    call<Api.Page<Api.AuditEntry>>("GET", "/manage/audit", { query: { limit: 100, cursor }, signal }),
+    call<Api.AuditPage>("GET", "/manage/audit", { query: { limit: 100, cursor }, signal }),
 };

@@ -18,6 +18,8 @@ interface PriceDialogProps {
   onClose: () => void;
 }
 
+const CACHES = ["cache_read", "cache_write_5m", "cache_write_1h"] as const;
+
 const CLASSES: readonly { name: keyof PricesPerMillion; title: string; isRequired: boolean }[] = [
   { name: "input", title: "Input", isRequired: true },
   { name: "output", title: "Output", isRequired: true },
@@ -96,9 +98,14 @@ function amountsOf(entry: Exact<Price> | null): Amounts {
 }
 
 function wishOf(amounts: Amounts, from: string): Exact<PriceWish> {
-  const given = CLASSES.filter(({ name }) => amounts[name].trim() !== "");
+  const typed = (name: keyof PricesPerMillion) => typedMoney(amounts[name], name);
+  const caches = CACHES.filter((name) => amounts[name].trim() !== "");
   return {
-    usd_per_million: Object.fromEntries(given.map(({ name }) => [name, typedMoney(amounts[name], name)])),
+    usd_per_million: {
+      input: typed("input"),
+      output: typed("output"),
+      ...Object.fromEntries(caches.map((name) => [name, typed(name)])),
+    },
     ...(from !== "" && { effective_from: new Date(from).toISOString() }),
   };
 }
