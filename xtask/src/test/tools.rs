@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::apt;
+use crate::run::Outcome;
 
 /// The paths of the programs.
 #[derive(Debug)]
@@ -46,9 +47,9 @@ impl Tools {
         if is_there() {
             return Ok(());
         }
-        if number(Command::new("id").arg("-u")) == Some(0) && Path::new("/etc/debian_version").exists() {
+        if apt::can_install() {
             println!("installing valgrind");
-            apt_install(&["valgrind"])?;
+            apt::install(&["valgrind"])?;
         }
         if is_there() {
             Ok(())

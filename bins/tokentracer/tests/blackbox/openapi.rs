@@ -3,7 +3,7 @@
 use http::Method;
 
 use crate::expect::assert_request_id;
-use crate::setup::world;
+use crate::setup::{program, world};
 
 #[tokio::test]
 async fn the_document_needs_no_credential_and_is_asked_for_again_by_its_tag() {
@@ -21,5 +21,7 @@ async fn the_document_needs_no_credential_and_is_asked_for_again_by_its_tag() {
     let tag = answer.header("etag").unwrap();
     let again = client.get("/openapi.json").header("if-none-match", tag).send().await.expect(304);
     assert_eq!((again.text().as_str(), again.header("etag")), ("", Some(tag)));
+    let printed = program().argument("openapi").output().stdout;
+    assert_eq!(String::from_utf8(printed).unwrap().trim_end(), answer.text());
     client.get("/openapi.json").header("if-none-match", "\"another\"").send().await.expect(200);
 }
