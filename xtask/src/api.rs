@@ -11,7 +11,7 @@ use crate::dev::Running;
 use crate::packages;
 use crate::run::{Outcome, cargo_command, empty_directory, output, status, target_directory};
 
-/// The list of the packages, and the hooks.
+/// The list of the packages, the settings, and the hooks.
 const SOURCES: &str = "bins/tokentracer/tests/api";
 
 /// The checks of every answer.
@@ -71,6 +71,8 @@ fn schemathesis(python: &Path, address: &str, session: &str, run: &Run) -> Comma
     let mut command = Command::new(python.with_file_name("schemathesis"));
     let checks = if run.strict { format!("{CHECKS},negative_data_rejection") } else { CHECKS.to_owned() };
     command
+        .arg("--config-file")
+        .arg(Path::new(SOURCES).join("schemathesis.toml"))
         .args(["run", &format!("{address}/openapi.json"), "--header", &format!("Authorization: Bearer {session}")])
         .args(["--phases", "coverage,fuzzing", "--checks", &checks, "--continue-on-failure", "--warnings", "off"])
         // The same requests each time.

@@ -97,7 +97,9 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
         samples.sort_by(f64::total_cmp);
         let at = |index: usize| samples.get(index).copied().unwrap_or_default();
         println!("| {} | {:.0} | {:.0} | {:.0} |", shape.name, at(samples.len() / 2), at(0), at(samples.len() - 1));
-        medians.insert(shape.name.to_owned(), at(samples.len() / 2).round() as u64);
+        #[expect(clippy::cast_possible_truncation, reason = "a number of instructions is far below 2^53")]
+        let median = at(samples.len() / 2).round() as u64;
+        medians.insert(shape.name.to_owned(), median);
     }
     println!(
         "\n`{}`: medians of {} rounds, all threads, user space, {CONNECTIONS} connection; {idle:.0} a second when nobody \

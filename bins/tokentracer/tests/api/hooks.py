@@ -3,6 +3,7 @@
 import functools
 import itertools
 import os
+import time
 
 import requests
 import schemathesis
@@ -13,7 +14,38 @@ HEADERS = {"authorization": f"Bearer {os.environ['TOKENTRACER_SESSION']}"}
 ALIASES = ["demo-openai", "demo-anthropic", "demo-gemini"]
 OTHER_USER = {"email": "other@example.com", "password": "a password of another user"}
 
+# Models of the mock, some of which fail.
+MODELS = [
+    *ALIASES,
+    "openai/mock-status-400",
+    "openai/mock-status-404",
+    "openai/mock-garbage",
+    "anthropic/mock-status-529",
+    "anthropic/mock-status-413",
+    "gemini/mock-status-429",
+    "gemini/mock-context-length",
+]
+MESSAGES = [{"role": "user", "content": "Hello"}]
+CONTENT = {"role": "user", "parts": [{"text": "Hello"}]}
+BODIES = {
+    "countMessageTokens": {"messages": MESSAGES},
+    "createChatCompletion": {"messages": MESSAGES},
+    "createEmbeddings": {"input": "Hello"},
+    "createMessage": {"max_tokens": 50, "messages": MESSAGES},
+    "createResponse": {"input": "Hello"},
+    "previewRoute": {"messages": MESSAGES},
+}
+GEMINI_BODIES = {
+    "batchEmbedContents": {"requests": [{"content": CONTENT}]},
+    "countTokens": {"contents": [CONTENT]},
+    "embedContent": {"content": CONTENT},
+    "generateContent": {"contents": [CONTENT]},
+    "streamGenerateContent": {"contents": [CONTENT]},
+}
+STREAMED = ["createChatCompletion", "createMessage", "createResponse"]
+
 numbers = itertools.count(1)
+models = itertools.cycle(MODELS)
 
 
 def call(method, path, body=None):
@@ -33,8 +65,7 @@ def provider_key():
 
 @functools.cache
 def request_id():
-    messages = [{"role": "user", "content": "Hello"}]
-    call("POST", "/v1/chat/completions", {"model": ALIASES[0], "messages": messages})
+    call("POST", "/v1/chat/completions", {"model": ALIASES[0], "messages": MESSAGES})
     return call("GET", "/manage/logs")["data"][0]["request_id"]
 
 
@@ -82,9 +113,17 @@ def before_call(context, case, kwargs):
     if name in EXISTING:
         placeholder, value = EXISTING[name]
         case.path_parameters[placeholder] = value()
+    if name == "signUp":
+        case.body = {"email": f"user-{time.time_ns()}@example.com", "password": OTHER_USER["password"]}
+    if name == "whatIf":
+        case.query["model"] = "openai/gpt-4o-mini"
+    if name in BODIES:
+        case.body = {"model": next(models), **BODIES[name]}
+    if name in STREAMED:
+        case.body["stream"] = next(numbers) % 3 == 0
     if name.startswith("callGemini"):
-        case.path_parameters["model"] = alias()
-    if isinstance(case.body, dict) and "model" in case.body:
-        case.body["model"] = alias()
+        has_provider = case.operation.path.startswith(("/v1beta/openai", "/v1beta/anthropic", "/v1beta/gemini"))
+        case.path_parameters["model"] = "mock-small" if has_provider else next(models)
+        case.body = GEMINI_BODIES[case.path_parameters["method"]]
     if isinstance(case.body, dict) and "provider_key_id" in case.body:
         case.body["provider_key_id"] = provider_key()

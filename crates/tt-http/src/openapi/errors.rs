@@ -101,6 +101,9 @@ pub(super) fn of(row: &Route, operation: &Operation, responses: &mut Map<String,
     if operation.proxied {
         let description = "The provider refused the request with another status.";
         add("4XX", answer(shape, StatusCode::BAD_REQUEST, description));
+        if row.dialect == Some(Dialect::AnthropicMessages) {
+            add("529", answer(shape, StatusCode::BAD_GATEWAY, "Anthropic is overloaded, by its own status."));
+        }
     }
     all
 }

@@ -107,7 +107,7 @@ impl Operation {
         self
     }
 
-    pub(crate) fn is_proxied(mut self) -> Self {
+    pub(crate) fn through_provider(mut self) -> Self {
         self.proxied = true;
         self
     }

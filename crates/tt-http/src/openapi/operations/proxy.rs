@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::openapi::operation::{JSON, Operation, text};
+use crate::openapi::operation::{JSON, Operation};
 use crate::openapi::parameters::query;
 use crate::openapi::schemas::Schemas;
 
@@ -22,6 +22,11 @@ fn stream() -> Value {
     json!({ "type": "boolean", "description": "Whether the answer comes as server-sent events." })
 }
 
+/// The schema of a stream, whose events are those of the provider's API.
+fn events() -> Value {
+    json!({})
+}
+
 fn objects() -> Value {
     json!({ "type": "array", "items": { "type": "object" } })
 }
@@ -34,16 +39,16 @@ pub(super) fn chat_body() -> Value {
 /// A call whose answer may be a stream.
 fn streamed(id: &'static str, summary: &'static str, reference: &'static str, body: Value) -> Operation {
     let whole = json!({ "type": "object" });
-    Operation::new(id, summary).see(reference).is_proxied().takes(body).gives_any(
+    Operation::new(id, summary).see(reference).through_provider().takes(body).gives_any(
         StatusCode::OK,
         "The answer, whole or as events.",
-        vec![(JSON, whole), (STREAM, text())],
+        vec![(JSON, whole), (STREAM, events())],
     )
 }
 
 /// A call whose answer comes whole.
 fn plain(id: &'static str, summary: &'static str, reference: &'static str, body: Value) -> Operation {
-    Operation::new(id, summary).see(reference).is_proxied().takes(body).gives(
+    Operation::new(id, summary).see(reference).through_provider().takes(body).gives(
         StatusCode::OK,
         "The answer.",
         json!({ "type": "object" }),
@@ -93,10 +98,10 @@ fn gemini_call(id: &'static str) -> Operation {
     Operation::new(id, "Gemini: content, tokens or embeddings")
         .says("The body is that of the method, in Gemini's API. `?alt=sse` makes a stream one of events.")
         .see(reference)
-        .is_proxied()
+        .through_provider()
         .query([query("alt", "`sse` for a stream of events.", json!({ "enum": ["sse", "json"] }))])
         .takes(body(&[], json!({ "contents": objects() })))
-        .gives_any(StatusCode::OK, "The answer, whole or as events.", vec![(JSON, event_or_array), (STREAM, text())])
+        .gives_any(StatusCode::OK, "The answer, whole or as events.", vec![(JSON, event_or_array), (STREAM, events())])
 }
 
 pub(crate) fn gemini(_: &mut Schemas) -> Operation {
