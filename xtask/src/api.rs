@@ -2,7 +2,7 @@
 //! provider behind it. Every answer must be one that the document names. `cargo xtask openapi` prints the document.
 //! schemathesis is installed from PyPI into the build directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -52,41 +52,56 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
     }
     let target = target_directory()?;
     let directory = target.join("api");
-    let python = packages::python(&directory.join("python"), &Path::new(SOURCES).join("requirements.txt"))?;
+    let sources = Path::new(SOURCES).canonicalize().map_err(|error| format!("{SOURCES}: {error}"))?;
+    let python = packages::python(&directory.join("python"), &sources.join("requirements.txt"))?;
     status(&mut cargo_command(&["build", "--workspace", "--bins"]))?;
 
     let data = empty_directory(directory.join("data"))?;
+    // schemathesis keeps a cache where it runs, which would change the next run.
+    let schemathesis = Schemathesis { python, sources, directory: empty_directory(directory.join("run"))? };
     let binaries = target.join("debug");
     let running = Running::on_the_mock(&binaries, &data, &[])?;
     let mut promote = Command::new(binaries.join("tokentracer"));
     promote.args(["users", "promote", running.credentials().0]).env("DATA_DIR", &data).env("RUST_LOG", "error");
     status(&mut promote)?;
-    runs().iter().try_for_each(|run| {
-        status(&mut schemathesis(&python, &format!("http://{}", running.address()), &running.sign_in()?, run))
-    })
+    let address = format!("http://{}", running.address());
+    runs().iter().try_for_each(|run| status(&mut schemathesis.command(&address, &running.sign_in()?, run)))
 }
 
-/// The command of a run, on the server at `address`.
-fn schemathesis(python: &Path, address: &str, session: &str, run: &Run) -> Command {
-    let mut command = Command::new(python.with_file_name("schemathesis"));
-    let checks = if run.strict { format!("{CHECKS},negative_data_rejection") } else { CHECKS.to_owned() };
-    command
-        .arg("--config-file")
-        .arg(Path::new(SOURCES).join("schemathesis.toml"))
-        .args(["run", &format!("{address}/openapi.json"), "--header", &format!("Authorization: Bearer {session}")])
-        .args(["--phases", "coverage,fuzzing", "--checks", &checks, "--continue-on-failure", "--warnings", "off"])
-        // The same requests each time.
-        .args(["--seed", "1", "--generation-database", "none", "--max-examples", &run.examples.to_string()])
-        .args(&run.calls)
-        .env("TOKENTRACER_URL", address)
-        .env("TOKENTRACER_SESSION", session)
-        .env("SCHEMATHESIS_HOOKS", "hooks")
-        .env("PYTHONPATH", SOURCES)
-        .env("PYTHONDONTWRITEBYTECODE", "1");
-    if let Some(rate) = run.rate {
-        command.args(["--rate-limit", &format!("{rate}/m")]);
+/// The installed program.
+struct Schemathesis {
+    /// The Python of its environment.
+    python: PathBuf,
+    /// The directory of the settings and the hooks.
+    sources: PathBuf,
+    /// The directory to run in.
+    directory: PathBuf,
+}
+
+impl Schemathesis {
+    /// The command of a run, on the server at `address`.
+    fn command(&self, address: &str, session: &str, run: &Run) -> Command {
+        let mut command = Command::new(self.python.with_file_name("schemathesis"));
+        let checks = if run.strict { format!("{CHECKS},negative_data_rejection") } else { CHECKS.to_owned() };
+        command
+            .current_dir(&self.directory)
+            .arg("--config-file")
+            .arg(self.sources.join("schemathesis.toml"))
+            .args(["run", &format!("{address}/openapi.json"), "--header", &format!("Authorization: Bearer {session}")])
+            .args(["--phases", "coverage,fuzzing", "--checks", &checks, "--continue-on-failure", "--warnings", "off"])
+            // The same requests each time.
+            .args(["--seed", "1", "--generation-database", "none", "--max-examples", &run.examples.to_string()])
+            .args(&run.calls)
+            .env("TOKENTRACER_URL", address)
+            .env("TOKENTRACER_SESSION", session)
+            .env("SCHEMATHESIS_HOOKS", "hooks")
+            .env("PYTHONPATH", &self.sources)
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        if let Some(rate) = run.rate {
+            command.args(["--rate-limit", &format!("{rate}/m")]);
+        }
+        command
     }
-    command
 }
 
 /// Prints the OpenAPI document that the built program has, in lines.

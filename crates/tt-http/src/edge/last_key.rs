@@ -37,7 +37,9 @@ mod tests {
         for key in [&one, &one, &other, &one, &other, &other] {
             assert_eq!(last.clone().hash(key.expose()), Some(key.hash()));
         }
-        for text in ["", "tt-", &one.expose()[1..], &format!("{}x", other.expose()), "a.session.token"] {
+        for text in
+            ["", "tt-", one.expose().strip_prefix('t').unwrap(), &format!("{}x", other.expose()), "a.session.token"]
+        {
             assert_eq!(last.hash(text), None, "{text}");
         }
         assert_eq!(last.hash(one.expose()), Some(one.hash()));
