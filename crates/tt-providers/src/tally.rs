@@ -65,7 +65,12 @@ impl Tally {
             }
             Part::Audio(audio) => self.text(audio.transcript.as_deref().unwrap_or_default()),
             Part::Opaque(opaque) => self.text(opaque.text.as_deref().unwrap_or_default()),
-            Part::Image(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) | Part::Redacted { .. } => {}
+            Part::Image(_)
+            | Part::Video(_)
+            | Part::Document(_)
+            | Part::ToolResult(_)
+            | Part::Redacted { .. }
+            | Part::WebSearch { .. } => {}
         }
     }
 

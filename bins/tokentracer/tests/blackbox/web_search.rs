@@ -91,7 +91,10 @@ async fn clients_of_responses_and_messages_get_it_too() {
     let body = json!({"model": "anthropic/claude-sonnet-4-5", "input": "News?", "max_output_tokens": 100,
         "tools": [{"type": "web_search", "filters": {"allowed_domains": ["example.org"]}}]});
     let answer = user.api().post("/v1/responses").json(&body).send().await.expect(200);
-    let part = &answer.json()["output"][0]["content"][0];
+    let items = answer.json()["output"].clone();
+    let searched = items.as_array().expect("items").iter().filter(|item| item["type"] == "web_search_call");
+    assert!(searched.map(|item| item["action"]["query"].as_str()).eq([Some("news")]), "{items}");
+    let part = &items.as_array().expect("items").last().expect("a message")["content"][0];
     assert_eq!((&part["text"], &part["annotations"][0]["type"]), (&json!("It rains."), &json!("url_citation")));
     let tool = json!([{"type": "web_search_20250305", "name": "web_search", "allowed_domains": ["example.org"]}]);
     assert_eq!(tools_sent(&world), tool);

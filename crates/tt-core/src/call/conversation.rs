@@ -139,6 +139,11 @@ fn part_texts(part: &Part) -> Vec<Cow<'_, str>> {
         Part::ToolCall(call) => vec![call.name.as_str().into(), call.arguments.as_str().into()],
         Part::ToolResult(result) => result.content.iter().flat_map(part_texts).collect(),
         Part::Opaque(opaque) => opaque.text.iter().map(|text| text.as_str().into()).collect(),
-        Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) | Part::Redacted { .. } => Vec::new(),
+        Part::Image(_)
+        | Part::Audio(_)
+        | Part::Video(_)
+        | Part::Document(_)
+        | Part::Redacted { .. }
+        | Part::WebSearch { .. } => Vec::new(),
     }
 }

@@ -113,6 +113,8 @@ impl Event {
                 Part::Text(Text { text, .. }) | Part::Thinking(Thinking { text, .. }) | Part::Refusal { text } => {
                     !text.is_empty()
                 }
+                // Most clients are not told of it.
+                Part::WebSearch { .. } => false,
                 _ => true,
             },
             Self::Delta { delta, .. } => match delta {

@@ -37,6 +37,11 @@ pub enum Part {
         /// The words of the refusal.
         text: String,
     },
+    /// A search of the web that the provider ran for the answer.
+    WebSearch {
+        /// The words that were searched for.
+        query: String,
+    },
     /// A block that only one dialect knows.
     Opaque(Opaque),
 }
@@ -186,6 +191,7 @@ impl Part {
             | Self::Video(_)
             | Self::Thinking(_)
             | Self::Redacted { .. }
+            | Self::WebSearch { .. }
             | Self::Refusal { .. }
             | Self::Opaque(_) => None,
         }

@@ -63,7 +63,12 @@ impl Reply {
                 }
                 Part::Audio(audio) => text.extend(audio.transcript.as_deref()),
                 Part::Opaque(opaque) => text.extend(opaque.text.as_deref()),
-                Part::Image(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) | Part::Redacted { .. } => {}
+                Part::Image(_)
+                | Part::Video(_)
+                | Part::Document(_)
+                | Part::ToolResult(_)
+                | Part::Redacted { .. }
+                | Part::WebSearch { .. } => {}
             }
         }
         text

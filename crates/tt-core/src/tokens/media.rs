@@ -93,6 +93,7 @@ pub fn media_tokens(part: &Part, provider: Provider) -> u64 {
         | Part::ToolResult(_)
         | Part::Thinking(_)
         | Part::Redacted { .. }
+        | Part::WebSearch { .. }
         | Part::Refusal { .. }
         | Part::Opaque(_) => 0,
     }

@@ -56,6 +56,7 @@ pub fn most_of_media(part: &Part, provider: Provider, model: &str) -> Option<u64
         | Part::ToolResult(_)
         | Part::Thinking(_)
         | Part::Redacted { .. }
+        | Part::WebSearch { .. }
         | Part::Refusal { .. }
         | Part::Opaque(_) => return Some(0),
     };

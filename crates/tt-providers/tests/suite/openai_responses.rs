@@ -3,4 +3,5 @@
 pub(crate) mod client;
 mod clients;
 mod recordings;
+mod searches;
 mod signatures;

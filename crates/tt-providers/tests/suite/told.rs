@@ -81,6 +81,7 @@ pub(crate) fn told(events: &[Event]) -> Vec<Told> {
                         out.push(Told::Redacted { choice });
                         Kind::Other
                     }
+                    Part::WebSearch { .. } => Kind::Other,
                     media => {
                         assert!(media.is_media(), "{media:?} begins a block");
                         out.push(Told::Media { choice });

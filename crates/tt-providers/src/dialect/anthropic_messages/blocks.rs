@@ -150,6 +150,7 @@ pub(super) fn user_part<'a>(part: &'a Part, at: &Field, notes: &mut Notes) -> Re
             None
         }
         Part::Opaque(part) => as_it_came(part, at, notes)?,
+        Part::WebSearch { .. } => None,
         Part::ToolCall(_) | Part::ToolResult(_) => {
             return Err(RequestError::malformed(at.clone(), "a tool call or result does not belong here"));
         }

@@ -61,6 +61,6 @@ fn block(part: &Part) -> Option<Value> {
             tracing::warn!("answers of Messages hold no pictures and no sound: they are left out");
             None
         }
-        Part::Redacted { .. } | Part::Opaque(_) | Part::ToolResult(_) => None,
+        Part::Redacted { .. } | Part::Opaque(_) | Part::ToolResult(_) | Part::WebSearch { .. } => None,
     }
 }

@@ -144,7 +144,7 @@ impl Encoder {
                 tracing::warn!("a Messages stream has no field for pictures and sound: they are left out");
                 return;
             }
-            Part::Redacted { .. } | Part::Opaque(_) | Part::ToolResult(_) => return,
+            Part::Redacted { .. } | Part::Opaque(_) | Part::ToolResult(_) | Part::WebSearch { .. } => return,
         };
         self.kinds.insert(block, kind);
         self.add(Waiting { block, kind, head, text, signature, stopped: false }, out);

@@ -265,6 +265,7 @@ fn assistant<'a>(
             Part::Opaque(part) => {
                 said.extend(blocks::as_it_came(part, &Field::Part { message: index, part: at }, notes)?);
             }
+            Part::WebSearch { .. } => {}
             Part::ToolCall(call) => {
                 let number = calls.len();
                 if call.signature.is_some() {

@@ -12,7 +12,7 @@ use tt_core::{Dialect, Provider};
 
 use super::citation;
 use super::error::{ErrorBody, in_stream};
-use super::usage;
+use super::{search, usage};
 use crate::codec::Undo;
 use crate::dialect::custom_tool;
 use crate::dialect::short_name::short_name;
@@ -78,9 +78,17 @@ struct ToolUse<'a> {
     input: Option<&'a RawValue>,
 }
 
+#[derive(Deserialize)]
+struct ServerToolUse<'a> {
+    #[serde(default)]
+    name: String,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+}
+
 /// Reads an answer.
 ///
-/// Blocks of the provider's own tools (`server_tool_use`, their results, compaction) are left out: no client runs them,
+/// Blocks of the provider's own tools (`server_tool_use` but for searches of the web, their results, compaction) are left out: no client runs them,
 /// and the usage holds their cost.
 ///
 /// # Errors
@@ -156,8 +164,23 @@ fn block(raw: &RawValue, of: &Origin, undo: &Undo) -> Result<Option<(Part, bool)
             let arguments = if custom { custom_tool::input(input) } else { input.to_owned() };
             Some((Part::ToolCall(ToolCall { id, name, arguments, custom, ..ToolCall::default() }), false))
         }
+        "server_tool_use" => {
+            let ServerToolUse { name, input } = read(raw)?;
+            input.filter(|_| name == search::NAME).and_then(|input| searched(input.get())).map(|part| (part, false))
+        }
         _ => None,
     })
+}
+
+/// The search of the web with this input, JSON text; `None` where it has no words.
+pub(super) fn searched(input: &str) -> Option<Part> {
+    #[derive(Deserialize)]
+    struct Input {
+        query: String,
+    }
+
+    let Input { query } = serde_json::from_str(input).ok()?;
+    Some(Part::WebSearch { query })
 }
 
 /// The origin of the signatures in an answer of `model`.

@@ -12,10 +12,10 @@ use tt_core::call::origin::{Origin, Signature};
 use tt_core::call::part::{Part, Text};
 use tt_core::call::tool::ToolCall;
 
-use super::citation;
 use super::error::{self, ErrorBody};
-use super::reply::{detail, finish, origin, refusal as refusal_words, unreadable};
+use super::reply::{detail, finish, origin, refusal as refusal_words, searched, unreadable};
 use super::usage::Running;
+use super::{citation, search};
 use crate::codec::{StreamDecoder, Undo};
 use crate::dialect::custom_tool;
 use crate::dialect::held::Held;
@@ -72,6 +72,8 @@ enum Block {
         given: String,
         seen: bool,
     },
+    /// A search of the web, with its input so far. The client sees it when it is whole.
+    Search(String),
     /// Redacted thinking, which is whole when the block begins.
     Redacted,
     /// A block of the provider's own tools, or of a type that the decoder does not know. The client does not see it.
@@ -154,7 +156,7 @@ impl Block {
     /// The length of the texts that are kept, in bytes.
     fn kept_bytes(&self) -> usize {
         match self {
-            Self::Thinking(signature) => signature.len(),
+            Self::Thinking(text) | Self::Search(text) => text.len(),
             Self::Call { given, .. } | Self::Answer { given, .. } => given.len(),
             Self::Custom { given, json } => given.len() + json.len(),
             Self::Text | Self::Redacted | Self::Hidden => 0,
@@ -226,6 +228,10 @@ impl Decoder {
                     (Part::ToolCall(call), block)
                 }
             }
+            "server_tool_use" if text(start.name)? == search::NAME => {
+                self.next_block = self.next_block.max(index.saturating_add(1));
+                return self.keep(index, Block::Search(String::new()), out);
+            }
             _ => return self.keep(index, Block::Hidden, out),
         };
         self.keep(index, block, out)?;
@@ -270,7 +276,7 @@ impl Decoder {
                         *seen = true;
                         push(index, Delta::text, piece, out);
                     }
-                    Block::Custom { json, .. } => json.push_str(&piece),
+                    Block::Custom { json, .. } | Block::Search(json) => json.push_str(&piece),
                     Block::Text | Block::Thinking(_) | Block::Redacted | Block::Hidden => {}
                 }
             }
@@ -287,6 +293,10 @@ impl Decoder {
         self.held.close(block.kept_bytes());
         match block {
             Block::Hidden => return,
+            Block::Search(input) => {
+                let Some(head) = searched(&input) else { return };
+                out.push(Event::BlockStart { choice: 0, block: index, head });
+            }
             Block::Thinking(value) if !value.is_empty() => {
                 let signature = Signature { of: self.of.clone(), value };
                 out.push(Event::Delta { choice: 0, block: index, delta: Delta::Signature(signature) });

@@ -107,7 +107,7 @@ pub(super) fn part(part: &Part) -> Option<Value> {
         Part::Audio(Audio { media, .. })
         | Part::Video(Video { media, .. })
         | Part::Document(Document { media, .. }) => inline(media, None),
-        Part::ToolResult(_) | Part::Redacted { .. } | Part::Opaque(_) => None,
+        Part::ToolResult(_) | Part::Redacted { .. } | Part::Opaque(_) | Part::WebSearch { .. } => None,
     }
 }
 

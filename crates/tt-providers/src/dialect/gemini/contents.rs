@@ -238,7 +238,7 @@ impl<'a> Encoder<'a, '_> {
                     self.notes.dropped(Field::Thinking, "thinking is the assistant's alone");
                 }
                 // Results stand in a content of their own, before what the user says.
-                Said::ToolResult(_) => {}
+                Said::ToolResult(_) | Said::WebSearch { .. } => {}
                 Said::ToolCall(_) => {
                     return Err(misplaced(i, j, "the user calls no tools"));
                 }
@@ -284,6 +284,7 @@ impl<'a> Encoder<'a, '_> {
                 Said::Redacted { .. } => {
                     self.notes.dropped(Field::Thinking, "Gemini takes only thinking that it has signed");
                 }
+                Said::WebSearch { .. } => {}
                 Said::ToolResult(_) => {
                     return Err(misplaced(i, j, "the model gives no results of tools"));
                 }

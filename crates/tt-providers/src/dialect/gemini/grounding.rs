@@ -136,6 +136,18 @@ pub(super) fn citations(
     placed.collect()
 }
 
+/// The searches of the web behind an answer, each once.
+pub(super) fn searched(grounding: Option<&RawValue>) -> Vec<String> {
+    let read = grounding.and_then(|raw| serde_json::from_str::<Grounding>(raw.get()).ok());
+    let mut queries: Vec<String> = Vec::new();
+    for query in read.and_then(|read| read.web_search_queries).into_iter().flatten() {
+        if !query.trim().is_empty() && !queries.contains(&query) {
+            queries.push(query);
+        }
+    }
+    queries
+}
+
 impl Grounding {
     fn sources(self, found: &mut Vec<Found>) {
         let pages: Vec<Option<Source>> = self.grounding_chunks.into_iter().flatten().map(Chunk::page).collect();

@@ -80,6 +80,7 @@ fn decode_choices(candidates: Few<Candidate<'_>, 16>, of: &Origin, undo: &Undo) 
             let (places, mut parts): (Vec<usize>, Vec<Part>) =
                 pieces.filter_map(|(at, part)| Some((at, neutral(piece(part, of, undo)?)))).unzip();
             cite(&mut parts, &places, grounding, cited);
+            parts.splice(0..0, grounding::searched(grounding).into_iter().map(|query| Part::WebSearch { query }));
             let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
             let finish = candidate.finish_reason.take().map(|word| {
                 let reason = Ending::of(&word).finish(called);

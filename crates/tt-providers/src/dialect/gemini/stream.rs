@@ -50,6 +50,8 @@ struct Answer {
     /// The last `groundingMetadata` and `citationMetadata` that say something, JSON text.
     grounding: Option<String>,
     cited: Option<String>,
+    /// The searches that the client has not been told of.
+    searched: Vec<String>,
     next_block: u32,
     /// The open block, which the next piece of the same kind continues.
     open: Option<(u32, Kind)>,
@@ -176,6 +178,10 @@ impl Decoder {
         };
         answer.finished = true;
         answer.cite(choice, out);
+        // They would end the text that the sources are about.
+        for query in std::mem::take(&mut answer.searched) {
+            answer.whole(choice, Part::WebSearch { query }, out);
+        }
         if let Some(refusal) = reply::refusal(
             Some(reason),
             candidate.finish_message.as_deref().filter(|words| !answer.text.ends_with(words)),
@@ -227,7 +233,8 @@ impl Answer {
     /// The memory that it takes, in bytes.
     fn held_bytes(&self) -> usize {
         let kept = [&self.grounding, &self.cited].into_iter().flatten().map(String::len).sum::<usize>();
-        size_of::<(u32, Self)>() + self.text.len() + self.texts.len() * size_of::<(usize, u32)>() + kept
+        let searched = self.searched.iter().map(|query| size_of::<String>() + query.len()).sum::<usize>();
+        size_of::<(u32, Self)>() + self.text.len() + self.texts.len() * size_of::<(usize, u32)>() + kept + searched
     }
 
     /// Takes note of visible text of a block.
@@ -251,6 +258,7 @@ impl Answer {
             .zip(ends)
             .map(|((begin, _), end)| Said { part: None, text: self.text.get(*begin..end).unwrap_or_default() })
             .collect();
+        self.searched.extend(grounding::searched(kept(&grounding)));
         let citations = grounding::citations(kept(&grounding), kept(&cited), &texts);
         let of: Vec<u32> = self.texts.iter().map(|(_, block)| *block).collect();
         for (at, mut citation) in citations {

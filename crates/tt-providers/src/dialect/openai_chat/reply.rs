@@ -218,6 +218,7 @@ fn encode_choice(choice: &Choice, options: &EncodeOptions) -> Value {
             | Part::Document(_)
             | Part::ToolResult(_)
             | Part::Redacted { .. }
+            | Part::WebSearch { .. }
             | Part::Opaque(_) => {}
         }
     }

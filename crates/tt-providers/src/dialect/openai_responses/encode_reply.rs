@@ -22,7 +22,9 @@ pub(super) fn encode_reply(reply: &Reply, context: &ReplyContext, repeated: &Rep
     if let Some(logprobs) = choice.and_then(|choice| choice.logprobs.as_ref()).and_then(|all| all.get("content")) {
         items.logprobs(logprobs);
     }
-    if let Some(last) = items.items.last_mut().filter(|last| last.get("status").is_some()) {
+    // A search is whole when it is told.
+    let ends = |last: &Value| last.get("status").is_some() && last["type"] != "web_search_call";
+    if let Some(last) = items.items.last_mut().filter(|last| ends(last)) {
         last["status"] = status.word().into();
     }
     let response = Response::new(&reply.id, &reply.model, context, repeated);
@@ -74,6 +76,11 @@ impl Items<'_> {
                 self.close();
                 let id = self.ids.next("ig");
                 self.items.extend(output::picture(&id, image));
+            }
+            Part::WebSearch { query } => {
+                self.close();
+                let id = self.ids.next("ws");
+                self.items.push(output::web_search(&id, query));
             }
             Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
                 tracing::warn!("answers of Responses hold no sound and no files: they are left out");

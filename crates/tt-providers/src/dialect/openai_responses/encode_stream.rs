@@ -198,6 +198,10 @@ impl Encoder {
             Part::Redacted { data, of } => self.carry(carried::redacted(data, of), out),
             Part::ToolCall(call) => self.argue(block, &call.arguments, out),
             Part::Image(image) => self.picture(image, out),
+            Part::WebSearch { query } => {
+                let id = self.ids.next("ws");
+                self.at_once(output::web_search(&id, query), out);
+            }
             Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
                 tracing::warn!("a Responses stream has no event for sound and files: they are left out");
             }

@@ -153,6 +153,11 @@ impl CallKind {
     }
 }
 
+/// A search of the web that the provider ran.
+pub(super) fn web_search(id: &str, query: &str) -> Value {
+    json!({"id": id, "type": "web_search_call", "status": "completed", "action": {"type": "search", "query": query}})
+}
+
 /// A picture that the model made; `None` for one that is not in the answer itself.
 pub(super) fn picture(id: &str, image: &Image) -> Option<Value> {
     let Media::Inline { mime, data } = &image.media else { return None };

@@ -75,6 +75,7 @@ fn of_reply(recording: &Value) -> Heard {
                 told.signatures += signature.iter().count();
             }
             Part::Redacted { .. } => told.redacted += 1,
+            Part::WebSearch { query } => assert!(!query.is_empty()),
             Part::ToolCall(call) => told.calls.push((call.id.clone(), call.name.clone(), call.arguments.clone())),
             other => panic!("{other:?} in an answer"),
         }

@@ -259,7 +259,7 @@ impl Encoder {
             Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
                 tracing::warn!("a Chat Completions stream has no field for sound and files: they are left out");
             }
-            Part::Redacted { .. } | Part::ToolResult(_) | Part::Opaque(_) => {}
+            Part::Redacted { .. } | Part::ToolResult(_) | Part::Opaque(_) | Part::WebSearch { .. } => {}
         }
     }
 

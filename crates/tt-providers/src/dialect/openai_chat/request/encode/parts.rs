@@ -83,7 +83,7 @@ impl Parts<'_> {
                 foreign::keeps(opaque, HERE, &Field::Content(at), self.notes)?;
                 return Ok(None);
             }
-            Part::ToolCall(_) | Part::ToolResult(_) | Part::Refusal { .. } => return Ok(None),
+            Part::ToolCall(_) | Part::ToolResult(_) | Part::Refusal { .. } | Part::WebSearch { .. } => return Ok(None),
         }))
     }
 
