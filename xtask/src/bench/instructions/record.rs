@@ -8,7 +8,8 @@ use crate::run::Outcome;
 /// The instructions of each request, by its name.
 type Numbers = BTreeMap<String, u64>;
 
-/// The part by which a number may be greater than recorded, in thousandths. It is ten times what it varies by itself.
+/// The part by which a number may be greater than recorded, in thousandths. On a quiet machine a number varies by a tenth of
+/// it.
 const TOLERANCE: u64 = 30;
 
 fn file() -> PathBuf {
