@@ -15,6 +15,8 @@ use crate::program::Program;
 /// A limit too high to refuse anything, since a limit that is in force has a cost of its own.
 const LIMIT: &str = "100000000";
 const LOG_LINES: usize = 10;
+/// A key that the mock takes for one of OpenAI.
+const MOCK_KEY: &str = "sk-mock-bench";
 
 /// A server that gets the load.
 #[derive(Debug)]
@@ -131,15 +133,18 @@ impl Bed {
         let failed = |problem| format!("{problem}\n{}", directory.log_tail());
         let program = Program::start(&mut command).map_err(failed)?;
         let api_key = account(&Server::new(program.address())).map_err(failed)?;
-        // The upstream takes any key.
-        let target = |name: &str, program: Program| Target {
+        let target = |name: &str, program: Program, key: &str| Target {
             name: name.to_owned(),
             address: program.address().to_owned(),
-            credential: format!("authorization: Bearer {api_key}"),
+            credential: format!("authorization: Bearer {key}"),
             model: None,
             process: Some(program),
         };
-        let targets = vec![target("upstream", upstream), target("bare proxy", bare), target("TokenTracer", program)];
+        let targets = vec![
+            target("upstream", upstream, MOCK_KEY),
+            target("bare proxy", bare, MOCK_KEY),
+            target("TokenTracer", program, &api_key),
+        ];
         Ok(Self { targets, mock, directory })
     }
 
@@ -174,14 +179,14 @@ fn account(server: &Server) -> Result<String, String> {
     let who = json!({"email": "bench@example.com", "password": "a password of the benchmark"});
     server.post("/auth/signup", None, &who)?.ok("sign up")?;
     let session = text(&server.post("/auth/login", None, &who)?.ok("sign in")?, "token")?;
-    let store = |provider: &str| {
-        let key = json!({"provider": provider, "api_key": "sk-mock-bench"});
+    let store = |provider: &str, key: &str| {
+        let key = json!({"provider": provider, "api_key": key});
         let stored = server.post("/manage/providers", Some(&session), &key)?.ok("store a provider key")?;
         stored.get("id").and_then(Value::as_u64).ok_or_else(|| "store a provider key: no id came".to_owned())
     };
-    let id = store("openai")?;
-    store("anthropic")?;
-    store("gemini")?;
+    let id = store("openai", MOCK_KEY)?;
+    store("anthropic", "sk-ant-mock-bench")?;
+    store("gemini", "AIzaMockBench")?;
     for model in SHAPES.map(|shape| shape.model).into_iter().collect::<BTreeSet<_>>() {
         let alias = json!({"alias": model, "target_model": model, "provider_key_id": id});
         server.post("/manage/aliases", Some(&session), &alias)?.ok("make an alias")?;
