@@ -1,4 +1,4 @@
-//! What a call takes and answers, as far as its row of the route table does not say it.
+//! The description of a call: its parameters, body and answers, beside what its row of the route table says.
 
 use http::StatusCode;
 use serde_json::{Value, json};

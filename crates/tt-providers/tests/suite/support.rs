@@ -262,7 +262,7 @@ fn frames(sse: &str) -> Vec<Bytes> {
         frames.push(frame.unwrap().data);
     }
     frames.extend(framer.finish().map(|frame| frame.data));
-    // What the program takes for nothing, before a codec sees it.
+    // The program ignores such an event, so that no codec sees it.
     frames.retain(|data| data.trim_ascii() != b"null");
     frames
 }

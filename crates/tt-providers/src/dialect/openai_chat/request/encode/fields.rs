@@ -1,4 +1,4 @@
-//! What the encoders of the parts of a request share.
+//! The pieces that the encoders of a request's parts share.
 
 use serde_json::{Map, Value};
 use tt_core::Dialect;
