@@ -15,7 +15,7 @@ use crate::families::PREFIX;
 use crate::known::{Known, ModelName};
 use crate::labels::{BudgetLabels, TargetLabels, TargetState};
 
-/// The state of a target: of one provider key and model.
+/// Targets in one state: the provider keys for which a model is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetSample {
     /// The provider.
@@ -24,6 +24,8 @@ pub struct TargetSample {
     pub model: String,
     /// The state.
     pub state: TargetState,
+    /// The number of provider keys.
+    pub keys: u64,
 }
 
 /// The sums over the budgets of one kind and period.
@@ -56,7 +58,7 @@ pub struct Readings {
     pub store_up: bool,
     /// True if Redis answers; `None` if the server has none.
     pub redis_up: Option<bool>,
-    /// The targets whose state is known. Those of several provider keys may be of the same provider and model.
+    /// The targets whose state is known. Several samples may be of one model and state; they are added up.
     pub targets: Vec<TargetSample>,
     /// The sums over budgets, each kind and period at most once; empty if they are not asked for.
     pub budgets: Vec<BudgetSum>,
@@ -100,11 +102,11 @@ impl Readings {
 
     fn targets(&self, known: &Known) -> Family<TargetLabels, Gauge> {
         let family = Family::<TargetLabels, Gauge>::default();
-        let mut seen: BTreeMap<(Provider, Arc<str>), [i64; TargetState::ALL.len()]> = BTreeMap::new();
-        for TargetSample { provider, model, state } in &self.targets {
+        let mut seen: BTreeMap<(Provider, Arc<str>), [u64; TargetState::ALL.len()]> = BTreeMap::new();
+        for TargetSample { provider, model, state, keys } in &self.targets {
             let label = known.label(ModelName { provider: *provider, model });
-            if let Some(keys) = seen.entry((*provider, label)).or_default().get_mut(*state as usize) {
-                *keys += 1;
+            if let Some(sum) = seen.entry((*provider, label)).or_default().get_mut(*state as usize) {
+                *sum += keys;
             }
         }
         // All states of a target are there, so that a state that ends is seen to end.
@@ -112,7 +114,7 @@ impl Readings {
             for (state, keys) in TargetState::ALL.iter().zip(keys) {
                 let (provider, state) = (provider.as_str(), state.as_str());
                 let labels = TargetLabels { provider, model: Arc::clone(&model), state };
-                family.get_or_create(&labels).set(keys);
+                family.get_or_create(&labels).set(i64::try_from(keys).unwrap_or(i64::MAX));
             }
         }
         family

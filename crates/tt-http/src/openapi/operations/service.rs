@@ -25,9 +25,10 @@ pub(crate) fn ready(schemas: &mut Schemas) -> Operation {
 
 pub(crate) fn metrics(_: &mut Schemas) -> Operation {
     Operation::new("metrics", "Metrics for Prometheus")
-        .says(
-            "It is answered to a client with the bearer token `METRICS_TOKEN`. Where none is set, it is answered to clients on \
-             the same machine whose request has neither `Forwarded` nor `X-Forwarded-*`.",
+        .may_take_own(
+            "metrics",
+            "It takes the bearer token `METRICS_TOKEN`. Where none is set, it takes no credential, and answers clients on the \
+             same machine whose request has neither `Forwarded` nor `X-Forwarded-*`.",
         )
         .gives_any(
             StatusCode::OK,

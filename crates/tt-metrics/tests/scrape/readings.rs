@@ -12,7 +12,7 @@ use crate::fixtures::{metrics, mini, scrape, served};
 
 /// Readings of a server on which everything is in use.
 pub(crate) fn all() -> Readings {
-    let target = |provider, model: &str, state| TargetSample { provider, model: model.to_owned(), state };
+    let target = |provider, model: &str, state| TargetSample { provider, model: model.to_owned(), state, keys: 1 };
     Readings {
         in_flight_requests: 3,
         buffered_bytes: 65_536,

@@ -100,8 +100,11 @@ fn check(query: &str, served: &Served) -> Result<(), String> {
             let (labels, after) = words_until(&tokens, at + 1, ')');
             grouped.extend(labels);
             at = after;
-        } else if next == Some(&Token::Sign('(')) || WORDS.contains(&word.as_str()) {
-            // A function, or a word.
+        } else if matches!(next, Some(Token::Word(next)) if LISTS.contains(&next.as_str()))
+            || next == Some(&Token::Sign('('))
+            || WORDS.contains(&word.as_str())
+        {
+            // A sum or its like, a function, or a word.
         } else {
             let labels = served.get(word).ok_or_else(|| format!("{word} is not served"))?;
             metrics += 1;
