@@ -37,7 +37,6 @@ async fn this_machine_reads_them_without_a_token_and_no_proxy_does() {
     assert_eq!(read.sum("tokentracer_store_up", &[]), 1);
     assert_eq!(read.sum("tokentracer_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1);
     assert_eq!(read.of("tokentracer_redis_up", &[]).count(), 0, "there is no Redis");
-    assert!(read.sum("tokentracer_journal_bytes", &[]) > 0);
 
     let head = client.call(Method::HEAD, "/metrics").send().await.expect(200);
     assert!(head.body.is_empty());
@@ -185,6 +184,7 @@ async fn they_equal_the_rows_on_every_way_out() {
     assert_eq!(read.sum("tokentracer_ledger_gaps", &[("kind", "unpriced")]), 2);
     assert_eq!(read.sum("tokentracer_ledger_gaps", &[("kind", "interrupted")]), 0);
     assert_eq!(read.sum("tokentracer_in_flight_requests", &[]), 0);
+    assert!(read.sum("tokentracer_journal_bytes", &[]) > 0, "there is room for the next requests");
 }
 
 #[tokio::test]
