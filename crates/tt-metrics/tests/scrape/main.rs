@@ -1,5 +1,4 @@
 //! The metrics as a scraper reads them, after settlements of every kind.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[cfg(test)]
 mod bounds;
