@@ -29,6 +29,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
+use tt_core::health::Fault;
 use tt_core::plan::Step;
 use tt_core::price::PriceTable;
 use tt_core::record::{AttemptEnded, AttemptStarted, Note, Outcome, Settled, Totals};
@@ -43,6 +44,7 @@ use super::request_budget::{self, NotReserved, RequestBudget};
 use crate::clock::now;
 use crate::edge::error::ApiError;
 use crate::edge::reader::Reader;
+use crate::state::target_health::Pass;
 
 mod estimate;
 mod meter;
@@ -65,6 +67,8 @@ pub(super) struct Accounting {
 pub(super) struct OpenAttempt {
     accounting: Accounting,
     meter: Meter,
+    /// The place where the end of the attempt is told, for the health of its target. A drop says nothing.
+    pass: Pass,
     first_token_ms: Option<u64>,
 }
 
@@ -123,7 +127,7 @@ impl Accounting {
         Box::pin(budget.reserve(step, request_budget::charged(self.guard.attempts()), encoded_bytes)).await
     }
 
-    /// Records an attempt that is about to be sent to `base_url`, to be priced by `prices`.
+    /// Records an attempt that is about to be sent to `base_url`, to be priced by `prices`. Its end is told to `pass`.
     ///
     /// # Errors
     /// When the ledger cannot record it, with the account. The attempt must not be sent then.
@@ -133,6 +137,7 @@ impl Accounting {
         base_url: &str,
         notes: Vec<Note>,
         prices: Arc<PriceTable>,
+        pass: Pass,
     ) -> Result<OpenAttempt, Box<(Self, LedgerError)>> {
         let sent_at = now();
         let started = AttemptStarted {
@@ -148,7 +153,7 @@ impl Accounting {
         match self.guard.attempt_started(started) {
             Ok(()) => {
                 let meter = Meter::start(prices, step, base_url, sent_at);
-                Ok(OpenAttempt { accounting: self, meter, first_token_ms: None })
+                Ok(OpenAttempt { accounting: self, meter, pass, first_token_ms: None })
             }
             Err(error) => Err(Box::new((self, error))),
         }
@@ -197,6 +202,7 @@ impl OpenAttempt {
     /// Notes the time of the first content.
     pub(super) fn first_content(&mut self) {
         self.first_token_ms.get_or_insert_with(|| millis(self.accounting.arrived));
+        self.pass.began(self.meter.model());
     }
 
     /// Ends an attempt of which the client has got nothing.
@@ -231,6 +237,7 @@ impl OpenAttempt {
             | (UpstreamError::Timeout(_), _) => unanswered(None),
         };
         self.accounting.guard.attempt_ended(ended);
+        self.pass.failed(self.meter.model(), error.fault());
         Box::new(Failed { accounting: self.accounting, error })
     }
 
@@ -281,13 +288,14 @@ impl OpenAttempt {
         self.settle(AttemptEnded { error: None, ..AttemptEnded::unbilled(Some(200), "", latency_ms) }, End::Whole)
     }
 
-    /// Settles a request whose stream broke for `reason` after the client had got some of it.
-    pub(super) fn broke(self, tally: Tally, reason: String) -> Settling {
+    /// Settles a request whose stream broke, by `error`, after the client had got some of it.
+    pub(super) fn broke(self, tally: Tally, error: &UpstreamError) -> Settling {
+        let end = End::Broke { reason: error.public_reason(), fault: error.fault() };
         if tally.deferred {
             let promised = self.promised(tally.served_model);
-            return self.settle(promised, End::Broke(reason));
+            return self.settle(promised, end);
         }
-        self.count(tally, End::Broke(reason))
+        self.count(tally, end)
     }
 
     /// Settles a request whose client left a stream. A thread for long computations counts what the client had consumed,
@@ -333,6 +341,11 @@ impl OpenAttempt {
     /// Settles with the attempt's end.
     fn settle(self, ended: AttemptEnded, end: End) -> Settling {
         let settled = self.settled(&end);
+        match end {
+            End::Whole => self.pass.served(self.meter.model()),
+            End::Broke { fault, .. } => self.pass.failed(self.meter.model(), fault),
+            End::ClientLeft | End::ClientCut => {}
+        }
         let mut guard = self.accounting.guard;
         guard.last_attempt_ended(ended);
         let totals = Totals::of(guard.attempts());
@@ -343,7 +356,7 @@ impl OpenAttempt {
     fn settled(&self, end: &End) -> Settled {
         let (status, outcome) = match end {
             End::Whole => (200, Outcome::Ok),
-            End::Broke(_) => (200, Outcome::Error),
+            End::Broke { .. } => (200, Outcome::Error),
             End::ClientLeft | End::ClientCut => (499, Outcome::Cancelled),
         };
         Settled {
@@ -361,8 +374,8 @@ impl OpenAttempt {
 enum End {
     /// The provider ended the answer properly.
     Whole,
-    /// The answer broke, for this reason.
-    Broke(String),
+    /// The answer broke, for this reason. `fault` is what it says about the target.
+    Broke { reason: String, fault: Option<Fault> },
     /// The client left.
     ClientLeft,
     /// The client took nothing for too long, so its connection was cut.
@@ -373,7 +386,7 @@ impl End {
     fn error(&self) -> Option<String> {
         match self {
             Self::Whole => None,
-            Self::Broke(reason) => Some(reason.clone()),
+            Self::Broke { reason, .. } => Some(reason.clone()),
             Self::ClientLeft => Some("the client left".to_owned()),
             Self::ClientCut => {
                 Some("the client took nothing of the answer for CLIENT_WRITE_TIMEOUT and was cut".to_owned())
@@ -385,7 +398,7 @@ impl End {
     fn billed(&self, usage: Reported, tally: &Tally, latency_ms: u64) -> Billed {
         let source = match self {
             Self::Whole => UsageSource::Estimated,
-            Self::Broke(_) | Self::ClientLeft | Self::ClientCut => UsageSource::Partial,
+            Self::Broke { .. } | Self::ClientLeft | Self::ClientCut => UsageSource::Partial,
         };
         Billed { error: self.error(), source, usage, served_model: tally.served_model.clone(), latency_ms }
     }

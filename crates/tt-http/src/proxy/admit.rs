@@ -12,7 +12,7 @@ use tt_core::record::Intent;
 use super::accounting::Accounting;
 use super::ingress::Inbound;
 use super::request_budget::RequestBudget;
-use super::route::planned;
+use super::route::{Resting, planned};
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::state::directory::{KnownCaller, UserView};
@@ -24,7 +24,7 @@ pub(super) async fn admit(
     caller: &KnownCaller,
     view: &Arc<UserView>,
     inbound: &Arc<Inbound>,
-    plan: &Plan,
+    (plan, resting): (&Plan, &Resting),
     tags: Tags,
 ) -> Result<(Accounting, Option<Standing>), ApiError> {
     // The budget comes first, because a request that it refuses must not count against the limits. If the limits refuse,
@@ -32,7 +32,7 @@ pub(super) async fn admit(
     let budget = match inbound.request().count() {
         // A count costs nothing.
         Some(_) => None,
-        None => RequestBudget::open(cx, caller, view, inbound, plan).await?,
+        None => RequestBudget::open(cx, caller, view, inbound, (plan, resting)).await?,
     };
     let standing = count(cx, caller).await?;
     let intent = intent(cx, caller, inbound, plan, tags);

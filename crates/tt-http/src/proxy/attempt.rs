@@ -27,6 +27,7 @@ use crate::edge::context::Context;
 use crate::edge::reply::{Reply, ReplyBody};
 use crate::state::directory::UserView;
 use crate::state::memory_limit::Part;
+use crate::state::target_health::{KeyHealth, Pass};
 
 /// The largest plain answer that is taken from a provider, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -42,6 +43,7 @@ pub(super) struct Outbound {
     base_url: BaseUrl,
     trust: Trust,
     secret: SecretString,
+    health: Arc<KeyHealth>,
     /// The most output tokens of each choice, if a budget pays for fewer than the client asked for.
     pub(super) cap: Option<u64>,
     inbound: Arc<Inbound>,
@@ -106,13 +108,24 @@ impl Outbound {
         let exchange = Arc::new(exchange);
         key.used.store(true, Ordering::Relaxed);
         let (base_url, trust) = cx.app.config.upstream.address(step.provider, key.base_url.as_ref());
-        let (secret, inbound) = (key.secret.clone(), Arc::clone(inbound));
-        Ok(Self { exchange, dialect, base_url, trust, secret, cap, inbound })
+        let (secret, health, inbound) = (key.secret.clone(), Arc::clone(&key.health), Arc::clone(inbound));
+        Ok(Self { exchange, dialect, base_url, trust, secret, health, cap, inbound })
     }
 
     /// The address that the request is sent to.
     pub(super) fn base_url(&self) -> &str {
         self.base_url.as_str()
+    }
+
+    /// Begins an attempt at the step's model, also while it rests if it `must`.
+    ///
+    /// # Errors
+    /// When the target rests, in words.
+    pub(super) fn enter(&self, step: &Step, must: bool) -> Result<Pass, String> {
+        if must {
+            return Ok(self.health.enter_all_the_same(&step.model));
+        }
+        self.health.enter(&step.model).map_err(|rest| self.health.describe(rest))
     }
 }
 

@@ -263,7 +263,7 @@ impl Relay {
         if let Ok(answer) = self.answer.here() {
             answer.broke(&ApiError::stream_broke(error, &reason).public(self.id), &mut event);
         }
-        let settling = attempt.broke(self.answer.tally().clone(), reason);
+        let settling = attempt.broke(self.answer.tally().clone(), error);
         self.end_after(settling, Ending::Broken(event));
     }
 

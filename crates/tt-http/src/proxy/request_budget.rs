@@ -13,6 +13,7 @@ use tt_ledger::Guard;
 use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate};
 
 use super::ingress::Inbound;
+use super::route::Resting;
 use super::worst_case::{Bounds, Unbounded};
 use crate::clock::now;
 use crate::edge::context::Context;
@@ -113,10 +114,10 @@ impl RequestBudget {
         caller: &KnownCaller,
         view: &Arc<UserView>,
         inbound: &Arc<Inbound>,
-        plan: &Plan,
+        (plan, resting): (&Plan, &Resting),
     ) -> Result<Option<Self>, ApiError> {
         let rules = caller.budget_rules();
-        let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
+        let Some(first) = resting.first(plan).filter(|_| !rules.is_empty()) else { return Ok(None) };
         // A box, because every caller's future has room for this one.
         Box::pin(Self::open_under(rules, (first, plan), cx, caller, view, inbound)).await.map(Some)
     }

@@ -27,6 +27,7 @@ pub struct Behaviour {
     pub(super) usage: UsageRule,
     pub(super) whole: Option<Whole>,
     pub(super) fault: Option<Fault>,
+    pub(super) invalid_utf8: bool,
     pub(super) headers: Vec<(String, String)>,
 }
 
@@ -43,10 +44,23 @@ pub(super) struct UsageRule {
 /// An answer that is not made from the request.
 #[derive(Debug, Clone)]
 pub(super) enum Whole {
-    Status { code: u16, body: Option<Bytes> },
+    Status {
+        code: u16,
+        body: Option<Bytes>,
+    },
     ContextLength,
     NotFound,
     Garbage,
+    Html,
+    /// No body, and a `location` where the status is a redirect's.
+    Empty(u16),
+    /// A body in gzip, which nobody has asked for.
+    Gzip,
+    GzipBomb,
+    /// One event, or one body, of this many bytes.
+    Huge(usize),
+    /// The provider's error with the status 200.
+    ErrorWith200,
     EmptyStream,
     Recording(Recording),
 }
@@ -70,6 +84,8 @@ pub(super) enum Fault {
     /// The connection ends with RST before a status line.
     ResetAtOnce,
     Error(usize),
+    /// The body ends in order, without the frames that are left.
+    End(usize),
 }
 
 impl Behaviour {
@@ -106,6 +122,42 @@ impl Behaviour {
     #[must_use]
     pub fn garbage() -> Self {
         Self::whole(Whole::Garbage)
+    }
+
+    /// Status 200 and a page, also where a stream is asked for. Word: `html`.
+    #[must_use]
+    pub fn html() -> Self {
+        Self::whole(Whole::Html)
+    }
+
+    /// This status and no body; a redirect leads to another path of the mock. Word: `empty-204`.
+    #[must_use]
+    pub fn empty(code: u16) -> Self {
+        Self::whole(Whole::Empty(code))
+    }
+
+    /// An ordinary plain answer in gzip, which nobody has asked for. Word: `gzip`.
+    #[must_use]
+    pub fn gzip() -> Self {
+        Self::whole(Whole::Gzip)
+    }
+
+    /// A megabyte of gzip that holds 160 of them. Words: `gzip-bomb`.
+    #[must_use]
+    pub fn gzip_bomb() -> Self {
+        Self::whole(Whole::GzipBomb)
+    }
+
+    /// One event of so many bytes, or one JSON body where no stream is asked for. Word: `huge-100000000`.
+    #[must_use]
+    pub fn huge(bytes: usize) -> Self {
+        Self::whole(Whole::Huge(bytes))
+    }
+
+    /// The provider's error object with the status 200, as one JSON body. Words: `error-200`.
+    #[must_use]
+    pub fn error_with_200() -> Self {
+        Self::whole(Whole::ErrorWith200)
     }
 
     /// Status 200, the stream's headers, and no event at all. Words: `empty-stream`.
@@ -206,6 +258,20 @@ impl Behaviour {
     #[must_use]
     pub const fn stall_after(mut self, frames: usize) -> Self {
         self.fault = Some(Fault::Stall(frames));
+        self
+    }
+
+    /// The body ends in order after so many frames, without those that are left. Words: `end-after-3`.
+    #[must_use]
+    pub const fn end_after(mut self, frames: usize) -> Self {
+        self.fault = Some(Fault::End(frames));
+        self
+    }
+
+    /// A byte that is no UTF-8 in the place of the first letter of the reply's first word, `mock`. Words: `bad-utf8`.
+    #[must_use]
+    pub const fn invalid_utf8(mut self) -> Self {
+        self.invalid_utf8 = true;
         self
     }
 
@@ -333,6 +399,23 @@ impl Behaviour {
             ("reset", _) => self.fault(Fault::ResetAtOnce, 1),
             ("error", "in") => self.fault(Fault::Error(2), 3),
             ("error", "after") => self.fault(Fault::Error(number(2)), 3),
+            ("error", "200") => self.replace(Whole::ErrorWith200, 2),
+            ("end", "after") => self.fault(Fault::End(number(2)), 3),
+            ("bad", "utf8") => {
+                self.invalid_utf8 = true;
+                2
+            }
+            ("type", "text") => {
+                self.headers.push(("content-type".to_owned(), "text/plain".to_owned()));
+                2
+            }
+            ("html", _) => self.replace(Whole::Html, 1),
+            ("empty", code) if code.parse::<u16>().is_ok() => {
+                self.replace(Whole::Empty(code.parse().unwrap_or(204)), 2)
+            }
+            ("gzip", "bomb") => self.replace(Whole::GzipBomb, 2),
+            ("gzip", _) => self.replace(Whole::Gzip, 1),
+            ("huge", _) => self.replace(Whole::Huge(number(1)), 2),
             ("garbage", _) => self.replace(Whole::Garbage, 1),
             ("empty", "stream") => self.replace(Whole::EmptyStream, 2),
             ("context", "length") => self.replace(Whole::ContextLength, 2),

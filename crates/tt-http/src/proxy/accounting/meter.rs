@@ -51,6 +51,10 @@ impl Meter {
         self.provider
     }
 
+    pub(super) const fn model(&self) -> &ModelName {
+        &self.model
+    }
+
     /// Milliseconds since the attempt was sent.
     pub(super) fn elapsed_ms(&self) -> u64 {
         millis(self.sent)

@@ -1,6 +1,7 @@
 //! The setup of a user: aliases, and provider keys that are opened and ready for use.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use secrecy::SecretString;
@@ -10,11 +11,14 @@ use tt_crypto::Keyring;
 use tt_store::Routing;
 
 use crate::state::sealing;
+use crate::state::target_health::{KeyHealth, UserHealth};
 
 /// A provider key ready for use. The secret is zeroised on drop.
 pub(crate) struct OpenKey {
     pub(crate) base_url: Option<BaseUrl>,
     pub(crate) secret: SecretString,
+    /// The models that rest with this key. Later views of the user share it while the key stays the same.
+    pub(crate) health: Arc<KeyHealth>,
     /// True if a request has used the key since [`UserView::take_used`] was last called.
     pub(crate) used: AtomicBool,
 }
@@ -26,16 +30,18 @@ pub(crate) struct UserView {
 }
 
 impl UserView {
-    /// Opens the keys of `user`. One that cannot be opened is logged and left out: the others still serve, and a request
+    /// Opens the keys of `user`, of which each has its place in `health`. One that cannot be opened is logged and left out: the others still serve, and a request
     /// that needs it fails.
-    pub(super) fn open(keyring: &Keyring, user: UserId, routing: Routing) -> Self {
+    pub(super) fn open(keyring: &Keyring, user: UserId, routing: Routing, health: &UserHealth) -> Self {
         let Routing { aliases, keys: sealed } = routing;
         let mut keys = HashMap::with_capacity(sealed.len());
         for stored in &sealed {
             let key = &stored.key;
+            let Some(health) = health.of(key.id) else { continue };
             match sealing::open(keyring, user, stored) {
                 Ok(secret) => {
-                    let open = OpenKey { base_url: key.base_url.clone(), secret, used: AtomicBool::new(false) };
+                    let (base_url, used) = (key.base_url.clone(), AtomicBool::new(false));
+                    let open = OpenKey { base_url, secret, health, used };
                     keys.insert(key.id, open);
                 }
                 Err(error) => tracing::error!(provider_key = %key.id, %error, "a provider key cannot be opened"),
