@@ -51,12 +51,13 @@ impl Resting {
     pub(crate) fn note(view: &UserView, plan: &mut Plan) -> Self {
         let rest = |step: &Step| {
             let health = &view.keys.get(&step.key)?.health;
-            Some(health.describe(health.rest(&step.model)?))
+            Some((health, health.rest(&step.model)?))
         };
-        let rests: Vec<Option<String>> = plan.steps.iter().map(rest).collect();
-        if rests.iter().all(Option::is_none) {
+        if plan.steps.iter().all(|step| rest(step).is_none()) {
             return Self::default();
         }
+        let words = |step: &Step| rest(step).map(|(health, rest)| health.describe(rest));
+        let rests: Vec<Option<String>> = plan.steps.iter().map(words).collect();
         let all = rests.iter().all(Option::is_some);
         for (step, why) in plan.steps.iter_mut().zip(&rests) {
             if let Some(why) = why {
