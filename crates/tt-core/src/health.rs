@@ -261,6 +261,13 @@ impl KeyHealth {
         opened
     }
 
+    /// The provider has taken the stored key in a call that was no attempt: the key's breaker closes. Those of its models stay
+    /// as they are.
+    pub fn key_was_taken(&mut self) {
+        let at = self.changes;
+        self.key.served(at, &mut self.changes);
+    }
+
     /// The targets that have failed, or rest with their key.
     pub fn targets(&self, now_ms: u64) -> impl Iterator<Item = (&ModelName, Standing)> {
         self.models.iter().map(move |(name, breaker)| {

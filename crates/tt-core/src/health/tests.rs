@@ -204,6 +204,16 @@ fn a_key_that_tries_gives_its_place_back_where_the_model_rests() {
 }
 
 #[test]
+fn a_call_that_takes_the_key_closes_the_keys_breaker_and_no_models() {
+    let mut stage = Stage::opened(Fault::Key(401));
+    stage.health.key_was_taken();
+    assert!(stage.health.is_well() && stage.enter("m").is_ok());
+    let mut stage = Stage::opened(Fault::Forbidden);
+    stage.health.key_was_taken();
+    assert!(stage.enter("m").is_err() && stage.enter("other").is_ok());
+}
+
+#[test]
 fn what_is_known_grows_old() {
     let mut stage = Stage::opened(Fault::Forbidden);
     stage.now_ms = BASE_REST_MS + OLD_MS - 1;

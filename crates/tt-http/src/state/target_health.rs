@@ -230,6 +230,13 @@ impl KeyHealth {
         self.lock().rest(model, self.clock.now_ms())
     }
 
+    /// The provider has taken the stored key in a call that was no attempt.
+    pub(crate) fn key_was_taken(&self) {
+        if self.well().is_none() {
+            self.change(|state, _| state.key_was_taken());
+        }
+    }
+
     /// A rest in words: until when, and after which failure.
     pub(crate) fn describe(&self, rest: Rest) -> String {
         let cause = match rest.cause {

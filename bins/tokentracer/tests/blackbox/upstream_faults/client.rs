@@ -112,7 +112,7 @@ impl Answer {
 impl Dialect {
     /// True if the errors of a provider that speaks the same dialect reach the client as they were.
     pub(super) const fn keeps_errors(self) -> bool {
-        matches!(self, Self::Messages)
+        matches!(self, Self::Messages | Self::Gemini)
     }
 
     /// Checks that `body` is an error of this dialect.

@@ -128,7 +128,7 @@ pub(super) const TABLE: &[Row] = &[
     streamed("chunks-20-cut-after-9", breaks("upstream_invalid_response", "the connection broke")),
     streamed("chunks-20-stall-after-9", breaks("upstream_timeout", "no answer within")),
     streamed("chunks-20-end-after-9", breaks("upstream_invalid_response", "unreadable answer")),
-    streamed("chunks-20-error-after-9", breaks("upstream_invalid_response", "")),
+    streamed("chunks-20-error-after-9", breaks("upstream_invalid_response", "5")),
     // An answer that is none.
     both("garbage", UNREADABLE),
     both("html", UNREADABLE),
