@@ -185,6 +185,9 @@ pub(super) const TABLE: &[Row] = &[
     both("status-451", answered(451)),
 ];
 
+/// The faults that take long. They are asked for one at a time.
+pub(super) const HUGE: &[Row] = &[both("huge-100000000", UNREADABLE)];
+
 impl Row {
     /// The words of the mock. A frame of Gemini's is a chunk of text, so that its first one is content.
     pub(super) fn words_of(&self, _: Provider, _: bool) -> &'static str {
