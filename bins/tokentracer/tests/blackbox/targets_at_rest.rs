@@ -58,7 +58,7 @@ async fn a_target_that_fails_five_times_in_a_row_rests_until_a_request_finds_it_
     let reason = row["route_reason"].as_str().unwrap();
     assert!(reason.starts_with("alias a0: target model mock-shaky; passed over: it rests until 2"), "{reason}");
     assert!(reason.ends_with("Z after 5 failures in a row, the last: 503"), "{reason}");
-    assert_eq!((&row["alias"], &row["provider"], &row["attempts"]), (&json!("a1"), &json!("anthropic"), &json!(1)));
+    assert_eq!((&row["alias"], &row["provider"], &row["attempts"]), (&json!("a0"), &json!("anthropic"), &json!(1)));
     let note = &row["notes"][0];
     assert!(note["why"].as_str().unwrap().starts_with("openai mock-shaky was passed over: it rests until"), "{row}");
 

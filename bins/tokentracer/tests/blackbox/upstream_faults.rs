@@ -114,11 +114,25 @@ async fn prepare(world: &World, user: &User, provider: Provider, cases: &[Case])
     }
 }
 
+/// The row of a request, once it is stored; `None` if there is none in time.
+async fn row(user: &User, request_id: &str) -> Option<Value> {
+    for _ in 0..10 {
+        // The server waits half a second for what has just settled.
+        let answer = user.session.get(&format!("/manage/logs/{request_id}")).send().await;
+        if answer.status != 404 {
+            return Some(answer.expect(200).json());
+        }
+    }
+    None
+}
+
 /// The differences between what a case should look like and what it does.
 async fn differences(user: &User, case: &Case) -> Vec<String> {
     let answer = client::ask(user.api(), case.dialect, case.stream, &case.model()).await;
-    let row = user.log(&answer.request_id).await;
     let mut found = Vec::new();
+    let Some(row) = row(user, &answer.request_id).await else {
+        return vec![format!("no row of {} {}", answer.status, answer.text())];
+    };
     let mut check = |what: &str, there: Value, expected: Value| {
         if there != expected {
             found.push(format!("{what}: {there} and not {expected}"));
