@@ -187,7 +187,7 @@ impl Run {
             }
             let prices = self.cx.app.prices.load_full();
             let notes = self.passed_over.drain(..).chain(outbound.exchange.notes().iter().cloned()).collect();
-            let attempt = match accounting.attempt_started(step, outbound.base_url(), notes, prices, pass) {
+            let attempt = match accounting.attempt_started(step, outbound.account().region(), notes, prices, pass) {
                 Ok(attempt) => attempt,
                 Err(refused) => {
                     let (accounting, error) = *refused;

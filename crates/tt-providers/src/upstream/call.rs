@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,9 +14,9 @@ use tokio::time::timeout;
 use crate::codec::Egress;
 use crate::gather::Gathered;
 use crate::slices::Slices;
+use crate::upstream::account::Account;
 use crate::upstream::client::Client;
 use crate::upstream::error::UpstreamError;
-use crate::upstream::trust::Trust;
 
 /// The largest error body that is read, in bytes, and the time limit for reading it.
 const LARGEST_ERROR_BYTES: usize = 64 * 1024;
@@ -25,21 +26,24 @@ const ERROR_TIME: Duration = Duration::from_secs(10);
 /// be found in the middle of words.
 const SHORTEST_SECRET_BYTES: usize = 8;
 
-/// Sends `request`, which contains `secret`, and returns the head of the answer. `egress` reads an answer with an error
-/// status.
+/// Sends `request`, which is of `account`, and returns the head of the answer. `egress` reads an answer with an error status.
 ///
 /// # Errors
 /// `Connect` and `Broken` of the client, `Refused` for an error status, `Protocol` for a status that is neither that
-/// nor 200.
+/// nor 200, or for an answer in a content coding.
 pub async fn ask(
     client: &Client,
     egress: &dyn Egress,
-    trust: Trust,
-    secret: &SecretString,
+    account: &Account,
     request: Request<Slices>,
 ) -> Result<Response<Incoming>, UpstreamError> {
-    let response = client.send(request, trust).await?;
+    let response = client.send(request, account.trust()).await?;
     if response.status() == StatusCode::OK {
+        // No coding was asked for, so none is read: a small body may hold a large one.
+        let coding = response.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+            return Err(UpstreamError::Protocol("it has a content coding that was not asked for".to_owned()));
+        }
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
@@ -48,7 +52,7 @@ pub async fn ask(
     }
     // The body explains the status. If it cannot be read, the status alone makes the error.
     let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR_BYTES, ERROR_TIME, |_| Ok(()))).await;
-    let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), secret);
+    let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), account.secret());
     let refused = egress.refused(parts.status.as_u16(), &parts.headers, &body);
     Err(UpstreamError::Refused(Box::new(refused)))
 }

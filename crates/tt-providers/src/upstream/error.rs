@@ -119,6 +119,15 @@ impl UpstreamError {
         }
     }
 
+    /// The failure without the error as the provider wrote it, which only clients of the provider's dialect can read.
+    #[must_use]
+    pub fn without_original(mut self) -> Self {
+        if let Self::Refused(refused) = &mut self {
+            refused.original = None;
+        }
+        self
+    }
+
     /// The failure as it counts towards a rest of the target. `None`: it says nothing about the next request, because the
     /// caller or this process is at fault, or the answer to this one request cannot be used.
     pub const fn fault(&self) -> Option<Fault> {

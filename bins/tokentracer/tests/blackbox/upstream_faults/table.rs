@@ -132,15 +132,15 @@ pub(super) const TABLE: &[Row] = &[
     // An answer that is none.
     both("garbage", UNREADABLE),
     both("html", UNREADABLE),
-    both("gzip", UNREADABLE),
-    both("gzip-bomb", UNREADABLE),
+    both("gzip", falls(1, "a content coding that was not asked for", Source::Unknown)),
+    both("gzip-bomb", falls(1, "a content coding that was not asked for", Source::Unknown)),
     streamed("empty-stream", UNREADABLE),
     both("empty-204", falls(1, "unreadable answer: status 204", Source::Unknown)),
     both("empty-301", falls(1, "unreadable answer: status 301", Source::Unknown)),
     both("empty-302", falls(1, "unreadable answer: status 302", Source::Unknown)),
     both("empty-304", falls(1, "unreadable answer: status 304", Source::Unknown)),
     both("empty-307", falls(1, "unreadable answer: status 307", Source::Unknown)),
-    both("error-200", UNREADABLE),
+    both("error-200", falls(2, "500", Source::None)),
     both("bad-utf8", UNREADABLE),
     // An answer that is one all the same.
     both("type-text", SERVED),
@@ -199,6 +199,7 @@ impl Row {
         match (self.fault, provider) {
             ("context-length", _) => Some(400),
             ("not-found", _) => Some(404),
+            ("error-200", _) => Some(500),
             _ => self.fault.strip_prefix("status-")?.get(..3)?.parse().ok(),
         }
     }

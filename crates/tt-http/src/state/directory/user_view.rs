@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use secrecy::SecretString;
 use tt_core::routing::Routes;
-use tt_core::{BaseUrl, ProviderKeyId, UserId};
+use tt_core::{ProviderKeyId, UserId};
 use tt_crypto::Keyring;
+use tt_providers::upstream::account::Account;
 use tt_store::Routing;
 
+use crate::config::UpstreamConfig;
 use crate::state::sealing;
 use crate::state::target_health::{KeyHealth, UserHealth};
 
-/// A provider key ready for use. The secret is zeroised on drop.
+/// A provider key ready for use.
 pub(crate) struct OpenKey {
-    pub(crate) base_url: Option<BaseUrl>,
-    pub(crate) secret: SecretString,
+    pub(crate) account: Arc<Account>,
     /// The models that rest with this key. Later views of the user share it while the key stays the same.
     pub(crate) health: Arc<KeyHealth>,
     /// True if a request has used the key since [`UserView::take_used`] was last called.
@@ -30,9 +30,16 @@ pub(crate) struct UserView {
 }
 
 impl UserView {
-    /// Opens the keys of `user`, of which each has its place in `health`. One that cannot be opened is logged and left out: the others still serve, and a request
+    /// Opens the keys of `user`, which are used at the addresses of `upstream` unless they have their own, and of which each
+    /// has its place in `health`. One that cannot be opened is logged and left out: the others still serve, and a request
     /// that needs it fails.
-    pub(super) fn open(keyring: &Keyring, user: UserId, routing: Routing, health: &UserHealth) -> Self {
+    pub(super) fn open(
+        keyring: &Keyring,
+        upstream: &UpstreamConfig,
+        user: UserId,
+        routing: Routing,
+        health: &UserHealth,
+    ) -> Self {
         let Routing { aliases, keys: sealed } = routing;
         let mut keys = HashMap::with_capacity(sealed.len());
         for stored in &sealed {
@@ -40,9 +47,9 @@ impl UserView {
             let Some(health) = health.of(key.id) else { continue };
             match sealing::open(keyring, user, stored) {
                 Ok(secret) => {
-                    let (base_url, used) = (key.base_url.clone(), AtomicBool::new(false));
-                    let open = OpenKey { base_url, secret, health, used };
-                    keys.insert(key.id, open);
+                    let (base_url, trust) = upstream.address(key.provider, key.base_url.as_ref());
+                    let account = Arc::new(Account::new(key.provider, base_url, trust, secret));
+                    keys.insert(key.id, OpenKey { account, health, used: AtomicBool::new(false) });
                 }
                 Err(error) => tracing::error!(provider_key = %key.id, %error, "a provider key cannot be opened"),
             }
