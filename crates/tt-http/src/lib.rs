@@ -30,3 +30,4 @@ pub use server::{ServerError, serve};
 pub use state::app::{App, Parts};
 pub use state::budget_accounts::BudgetAccounts;
 pub use state::sealing::reseal;
+pub use state::target_health::TargetOpened;

@@ -14,5 +14,6 @@ pub(crate) mod model_refresh_queue;
 pub(crate) mod network;
 pub(crate) mod prices;
 pub(crate) mod sealing;
+pub(crate) mod target_health;
 pub(crate) mod unknown_credentials;
 pub(crate) mod worker;

@@ -32,8 +32,8 @@ use crate::labels::Rule;
 use crate::names::Aliases;
 
 pub use crate::exposition::Format;
-pub use crate::labels::{Decided, TargetState};
-pub use crate::readings::{BudgetSum, Readings, TargetSample};
+pub use crate::labels::Decided;
+pub use crate::readings::{BudgetSum, Readings};
 
 /// The metrics of one process. They begin at 0 with it.
 #[derive(Debug)]

@@ -82,7 +82,11 @@ mod start;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod targets_at_rest;
+#[cfg(test)]
 mod translation;
+#[cfg(test)]
+mod upstream_faults;
 #[cfg(test)]
 mod usage;
 mod web_search;
