@@ -8,6 +8,7 @@ use tt_core::Provider;
 use tt_testkit::Behaviour;
 use tt_testkit::World;
 use tt_testkit::client::Response;
+use tt_testkit::exposition::Exposition;
 use tt_testkit::world::{User, question, request_id, within};
 
 use crate::expect::{error, now_ms, time};
@@ -73,6 +74,12 @@ async fn a_target_that_fails_five_times_in_a_row_rests_until_a_request_finds_it_
     let until = time(&decided["chain"][0]["until"]);
     let left = until - now_ms();
     assert!((1..=10_000).contains(&left), "{left}");
+    let metrics = Exposition::parse(&world.client().get("/metrics").send().await.expect(200).text());
+    // The price table does not list the model.
+    assert_eq!(
+        metrics.sum("tokentracer_target_state", &[("provider", "openai"), ("model", "other"), ("state", "open")]),
+        1
+    );
     let key = user.provider_key(OpenAi);
     let there = targets(&user, key).await;
     assert_eq!((there.as_array().unwrap().len(), time(&there[0]["until"])), (1, until));
