@@ -10,7 +10,6 @@ use std::process::{Command, Stdio};
 
 use super::bed::{self, Directory};
 use super::binaries;
-use super::cpu;
 use super::samples::Sample;
 use super::table::median;
 use super::{WARM_UP_MS, sample};
