@@ -157,9 +157,13 @@ mod tests {
     async fn a_process_that_is_not_ready_gets_no_connection() {
         let mock = MockUpstream::start();
         let balancer = Balancer::start([mock.address().to_string()]).unwrap();
-        tokio::time::timeout(4 * EVERY, async { while !balancer.is_ready(0) { tokio::task::yield_now().await } })
-            .await
-            .unwrap_err();
+        tokio::time::timeout(4 * EVERY, async {
+            while !balancer.is_ready(0) {
+                tokio::task::yield_now().await
+            }
+        })
+        .await
+        .unwrap_err();
         let sent = mock.requests().len();
         let client = Client::new(balancer.url());
         let asked = tokio::time::timeout(4 * EVERY, client.get("/v1/models").try_send()).await;

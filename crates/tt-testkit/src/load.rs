@@ -198,7 +198,13 @@ impl Load {
             End::Requests(requests) => requests,
         };
         let begin = Instant::now() + self.warm_up;
-        let run = Run { load: self, begin, left: AtomicU64::new(left), begun: AtomicUsize::new(0), failed: AtomicBool::new(false) };
+        let run = Run {
+            load: self,
+            begin,
+            left: AtomicU64::new(left),
+            begun: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+        };
         let run = Arc::new(run);
         let threads = run.load.threads.clamp(1, run.load.connections.max(1));
         let handles: Vec<_> = (0..threads)

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use super::bed::Bed;
 use super::binaries;
-use callgrind::{Counter, Counts};
 use super::shape::{OF_OTHER_APIS, Shape, counted};
 use crate::run::Outcome;
 use crate::test::tools::Tools;
+use callgrind::{Counter, Counts};
 
 const CONNECTIONS: usize = 1;
 

@@ -48,10 +48,8 @@ async fn a_rolling_restart_fails_no_request_and_every_stream_ends_or_says_why() 
         // Two connections, so one to each process.
         long.spawn(load.clone().long());
         long.spawn(load.clone().long());
-        within(PATIENCE, "the long streams are on their way", async || {
-            sent(&cluster.mock, LONG) >= 2 * (number + 1)
-        })
-        .await;
+        within(PATIENCE, "the long streams are on their way", async || sent(&cluster.mock, LONG) >= 2 * (number + 1))
+            .await;
         cluster.stop_of(number);
         cluster.start_again_of(number);
         balancer.moved(number, cluster.program_of(number).address());
@@ -70,7 +68,8 @@ async fn a_rolling_restart_fails_no_request_and_every_stream_ends_or_says_why() 
     let expected = (answered + streamed + 4) as u64;
     within(PATIENCE, "every request has its row", async || requests(&user.session).await == expected).await;
     let long = user.session.get("/manage/logs?limit=100&alias=openai/long-stream").send().await.expect(200).json();
-    let outcomes: Vec<&str> = long["data"].as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+    let outcomes: Vec<&str> =
+        long["data"].as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap()).collect();
     println!("outcomes of the streams of 40 s: {outcomes:?}");
     let told_whole = outcomes.iter().filter(|outcome| **outcome == "ok").count();
     assert_eq!((outcomes.len(), told_whole), (4, 4 - cut), "what was cut is no success, and all else is");

@@ -5,8 +5,9 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The time between the end of one look and the next.
-const TICK: Duration = Duration::from_millis(10);
+/// The time between the end of one look and the next: short enough to notice overload at once, and long enough that an idle
+/// server rests.
+const TICK: Duration = Duration::from_millis(50);
 
 /// The lag of one worker. The worker writes it, and the acceptor reads it too: the atomics publish no other memory.
 #[derive(Debug)]
