@@ -25,9 +25,9 @@ const CONNECTIONS: usize = 1;
 /// The requests of a short run; a long run has three times as many. Callgrind is slow: more would take many minutes.
 const fn requests(shape: &Shape) -> u64 {
     match shape {
-        Shape { stream: true, .. } => 100,
-        Shape { bytes: 10_000.., .. } => 300,
-        _ => 2000,
+        Shape { stream: true, .. } => 50,
+        Shape { bytes: 10_000.., .. } => 100,
+        _ => 500,
     }
 }
 
