@@ -64,8 +64,10 @@ make <task>, or cargo xtask <task> [arguments]
   docker-build  build the program's image, tokentracer:local
   prices        rebuild the price table in the binary from a file of price facts: ARGS=FILE
   bench         measure against a bare proxy; --release for the profile that ships; --instructions counts the
-                instructions of a request with callgrind (--binary PATH for a program built elsewhere)
-  soak          attack the ledger for long: kill, store, full, aborts, or all; TT_SOAK_SEED=N repeats a run
+                instructions of a request with callgrind (--binary PATH for a program built elsewhere); --growth compares
+                few users, aliases and rows with many
+  soak          attack the ledger for long: kill, store, full, aborts, steady (half an hour of mixed load; memory, files and
+                threads stay flat), hostile, or all; TT_SOAK_SEED=N repeats a run
   fuzz          hostile inputs for the codecs, a minute for each target: a target's name, --seconds N
   clean         remove everything built";
 

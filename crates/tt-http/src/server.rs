@@ -19,6 +19,7 @@ mod entrance;
 mod head_lines;
 mod idle_timeout;
 mod places;
+mod probes;
 mod turned_away;
 mod worker;
 

@@ -6,6 +6,7 @@ pub(crate) mod budget_sums;
 pub(crate) mod call_limit;
 pub(crate) mod compute;
 pub(crate) mod directory;
+pub(crate) mod lag;
 pub(crate) mod last_used;
 pub(crate) mod login_failures;
 pub(crate) mod login_throttle;

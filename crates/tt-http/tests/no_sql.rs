@@ -33,6 +33,7 @@ fn config(mock: &MockUpstream) -> HttpConfig {
         max_body_bytes: 1 << 20,
         max_buffered_bytes: 1 << 30,
         max_connections: 100,
+        max_worker_lag: minute,
         client_header_timeout: minute,
         client_idle_timeout: minute,
         client_write_timeout: minute,

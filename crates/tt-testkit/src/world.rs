@@ -142,6 +142,8 @@ impl Setup {
         if let Some(url) = self.redis.as_ref().map(RedisServer::url) {
             self = self.env("REDIS_URL", url);
         }
+        // A busy machine must not make a test of something else fail.
+        self = self.env("MAX_WORKER_LAG", "60s");
         // Of two settings with one name the last holds, so the test's own come last.
         self.settings.extend(own);
         let dir = || tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
@@ -280,7 +282,15 @@ impl World {
     /// # Panics
     /// If the process does not end with success.
     pub fn stop(&mut self) -> String {
-        let mut program = self.take();
+        self.stop_of(0)
+    }
+
+    /// As [`Self::stop`], for the process of this number.
+    ///
+    /// # Panics
+    /// If the process does not end with success.
+    pub fn stop_of(&mut self, number: usize) -> String {
+        let mut program = self.take(number);
         program.terminate();
         let status = program.wait();
         assert!(status.success(), "{status}: {}", program.stderr());
@@ -289,7 +299,7 @@ impl World {
 
     /// Ends the first process at once, as a crash does.
     pub fn kill(&mut self) {
-        self.take().kill();
+        self.take(0).kill();
     }
 
     /// Starts the first process, on its data.
@@ -297,9 +307,17 @@ impl World {
     /// # Panics
     /// If the process runs already, or does not start.
     pub fn start_again(&mut self) {
-        assert!(self.process(0).program.is_none(), "the first process runs already");
-        let program = self.launch().start();
-        self.place(0).program = Some(program);
+        self.start_again_of(0);
+    }
+
+    /// As [`Self::start_again`], for the process of this number.
+    ///
+    /// # Panics
+    /// If the process runs already, or does not start.
+    pub fn start_again_of(&mut self, number: usize) {
+        assert!(self.process(number).program.is_none(), "process {number} runs already");
+        let program = self.launch_of(number).start();
+        self.place(number).program = Some(program);
     }
 
     /// Changes a setting of processes that are started from now on. The program takes an empty one as not given.
@@ -307,8 +325,8 @@ impl World {
         self.settings.push((name.to_owned(), value.into()));
     }
 
-    fn take(&mut self) -> Program {
-        self.place(0).program.take().unwrap_or_else(|| panic!("the first process does not run"))
+    fn take(&mut self, number: usize) -> Program {
+        self.place(number).program.take().unwrap_or_else(|| panic!("process {number} does not run"))
     }
 
     /// A client of the first process, without credentials.

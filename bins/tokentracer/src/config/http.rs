@@ -18,6 +18,7 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpCo
         max_body_bytes: r.positive("MAX_BODY_BYTES"),
         max_buffered_bytes: r.positive("MAX_BUFFERED_BYTES"),
         max_connections: r.positive("MAX_CONNECTIONS"),
+        max_worker_lag: r.duration("MAX_WORKER_LAG"),
         client_header_timeout: r.duration("CLIENT_HEADER_TIMEOUT"),
         client_idle_timeout: r.duration("CLIENT_IDLE_TIMEOUT"),
         client_write_timeout: r.duration("CLIENT_WRITE_TIMEOUT"),

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::connection::Accepted;
-use crate::server::entrance;
+use crate::server::entrance::{self, Ended};
 use crate::server::places::Places;
+use crate::server::probes::{BEHIND, New, Probes};
 use crate::server::turned_away::TurnedAway;
 use crate::server::worker::WorkerThread;
 use crate::state::app::App;
@@ -41,7 +42,20 @@ pub(super) async fn run(
     let most = app.config.max_connections;
     let (places, turned_away) = (Places::new(most, MOST_OF_ONE_ADDRESS), TurnedAway::beside(most));
     let mut told: Option<Instant> = None;
-    while let Some((socket, peer)) = accept(listener, stop).await {
+    let (probes, mut seen) = Probes::new();
+    loop {
+        let (socket, peer) = tokio::select! {
+            Some(new) = seen.recv() => {
+                if hand_over(workers, new, stop).await.is_err() {
+                    break;
+                }
+                continue;
+            }
+            accepted = accept(listener, stop) => match accepted {
+                Some(accepted) => accepted,
+                None => break,
+            },
+        };
         let Some(place) = places.take(peer.ip(), is_trusted(app, peer.ip())) else {
             if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
                 told = Some(Instant::now());
@@ -53,16 +67,28 @@ pub(super) async fn run(
             turned_away.answer(socket, peer.ip());
             continue;
         };
-        let Ok(socket) = socket.into_std() else { continue };
-        let entrances = workers.iter_mut().map(|worker| &mut worker.entrance);
-        let Some(entrance) = entrance::choose(entrances, Instant::now()) else { break };
-        if entrance.hand_over(Accepted { socket, peer, place }).await.is_err() {
-            if !stop.is_cancelled() {
-                tracing::error!("a worker thread has ended: the server stops");
-            }
+        let new = New { socket, peer, place };
+        let now = std::time::Instant::now();
+        let behind = workers.iter().any(|worker| worker.lag.at(now) >= BEHIND);
+        let Some(new) = (if behind { probes.look(new) } else { Some(new) }) else { continue };
+        if hand_over(workers, new, stop).await.is_err() {
             break;
         }
     }
+}
+
+/// Hands a connection to the worker that serves the fewest and is not stuck.
+async fn hand_over(workers: &mut [WorkerThread], new: New, stop: &CancellationToken) -> Result<(), Ended> {
+    let New { socket, peer, place } = new;
+    // A socket that cannot leave this runtime is closed.
+    let Ok(socket) = socket.into_std() else { return Ok(()) };
+    let entrances = workers.iter_mut().map(|worker| &mut worker.entrance);
+    let entrance = entrance::choose(entrances, Instant::now()).ok_or(Ended)?;
+    let handed_over = entrance.hand_over(Accepted { socket, peer, place }).await;
+    if handed_over.is_err() && !stop.is_cancelled() {
+        tracing::error!("a worker thread has ended: the server stops");
+    }
+    handed_over
 }
 
 /// True if `address` forwards the requests of many clients.

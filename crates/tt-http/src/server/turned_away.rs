@@ -50,16 +50,21 @@ impl TurnedAway {
         };
         self.tasks.spawn(async move {
             let _until_its_end = place;
-            let service = service_fn(async |request| Ok::<_, Infallible>(turn_away(request).await));
-            let connection = http1::Builder::new()
-                .keep_alive(false)
-                .header_read_timeout(None)
-                .auto_date_header(false)
-                .max_buf_size(MOST_HEADER_BYTES)
-                .serve_connection(TokioIo::new(socket), service);
-            if !matches!(tokio::time::timeout(LONGEST, connection).await, Ok(Ok(()))) {
-                tracing::debug!("a connection past the limits ended early");
-            }
+            answer_once(socket).await;
         });
+    }
+}
+
+/// Answers the one request of a connection: `/health` as ever, and everything else with the reason.
+pub(super) async fn answer_once(socket: TcpStream) {
+    let service = service_fn(async |request| Ok::<_, Infallible>(turn_away(request).await));
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .header_read_timeout(None)
+        .auto_date_header(false)
+        .max_buf_size(MOST_HEADER_BYTES)
+        .serve_connection(TokioIo::new(socket), service);
+    if !matches!(tokio::time::timeout(LONGEST, connection).await, Ok(Ok(()))) {
+        tracing::debug!("a connection that no worker serves ended early");
     }
 }
