@@ -19,9 +19,25 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tt-ledger", &["tt-core"]),
     ("tt-ratelimit", &["tt-core"]),
     ("tt-crypto", &["tt-core"]),
+    ("tt-metrics", &["tt-core"]),
     ("tt-dashboard", &[]),
-    ("tt-http", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-dashboard"]),
-    ("tokentracer", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-http"]),
+    (
+        "tt-http",
+        &[
+            "tt-core",
+            "tt-providers",
+            "tt-store",
+            "tt-ledger",
+            "tt-ratelimit",
+            "tt-crypto",
+            "tt-metrics",
+            "tt-dashboard",
+        ],
+    ),
+    (
+        "tokentracer",
+        &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-metrics", "tt-http"],
+    ),
     ("tt-testkit", &["tt-core"]),
     ("xtask", &[]),
 ];
@@ -44,6 +60,8 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     (&["http-body", "http-body-util", "hyper", "hyper-util"], &["tt-http", "tt-providers", "tt-testkit"]),
     (&["matchit", "form_urlencoded"], &["tt-http", "tt-store", "tt-testkit"]),
     (&["hyper-rustls"], &["tt-providers"]),
+    // metrics
+    (&["prometheus-client"], &["tt-metrics"]),
     // descriptions of the HTTP API
     (&["schemars"], &["tt-core", "tt-http"]),
     // secrets

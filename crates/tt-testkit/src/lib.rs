@@ -34,6 +34,7 @@ pub mod bare_proxy;
 pub mod client;
 #[cfg(feature = "harness")]
 pub mod database;
+pub mod exposition;
 pub mod load;
 pub mod mock;
 #[cfg(feature = "harness")]
