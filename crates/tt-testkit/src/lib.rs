@@ -31,6 +31,8 @@
 
 pub mod bare_proxy;
 #[cfg(feature = "harness")]
+pub mod certificates;
+#[cfg(feature = "harness")]
 pub mod client;
 #[cfg(feature = "harness")]
 pub mod database;
