@@ -35,6 +35,8 @@ mod guesses;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod ledger;
@@ -79,6 +81,8 @@ mod setup;
 mod start;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod translation;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Accepts connections on the control plane and hands each to the worker that serves the fewest and is not stuck.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(super) async fn run(
     let (places, turned_away) = (Places::new(most, MOST_OF_ONE_ADDRESS), TurnedAway::beside(most));
     let mut told: Option<Instant> = None;
     while let Some((socket, peer)) = accept(listener, stop).await {
-        let Some(place) = places.take(peer.ip(), is_trusted(app, peer.ip())) else {
+        let Some(place) = places.take(peer.ip(), app.config.trusts(peer.ip())) else {
             if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
                 told = Some(Instant::now());
                 tracing::warn!(
@@ -50,7 +50,7 @@ pub(super) async fn run(
                     "there are too many connections: more are turned away"
                 );
             }
-            turned_away.answer(socket, peer.ip());
+            turned_away.answer(socket, peer.ip(), app.config.tls.as_ref());
             continue;
         };
         let Ok(socket) = socket.into_std() else { continue };
@@ -63,12 +63,6 @@ pub(super) async fn run(
             break;
         }
     }
-}
-
-/// True if `address` forwards the requests of many clients.
-fn is_trusted(app: &App, address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    app.config.trusted_proxies.iter().any(|net| net.contains(&address))
 }
 
 /// The next connection; `None` once it is time to stop.
