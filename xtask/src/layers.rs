@@ -19,9 +19,25 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tt-ledger", &["tt-core"]),
     ("tt-ratelimit", &["tt-core"]),
     ("tt-crypto", &["tt-core"]),
+    ("tt-metrics", &["tt-core"]),
     ("tt-dashboard", &[]),
-    ("tt-http", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-dashboard"]),
-    ("tokentracer", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-http"]),
+    (
+        "tt-http",
+        &[
+            "tt-core",
+            "tt-providers",
+            "tt-store",
+            "tt-ledger",
+            "tt-ratelimit",
+            "tt-crypto",
+            "tt-metrics",
+            "tt-dashboard",
+        ],
+    ),
+    (
+        "tokentracer",
+        &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-metrics", "tt-http"],
+    ),
     ("tt-testkit", &["tt-core"]),
     ("xtask", &[]),
 ];
@@ -47,6 +63,8 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     // TLS, and certificates of tests
     (&["rustls", "tokio-rustls"], &["tt-http", "tt-providers", "tt-store", "tokentracer", "tt-testkit"]),
     (&["rcgen"], &["tt-testkit"]),
+    // metrics
+    (&["prometheus-client"], &["tt-metrics"]),
     // descriptions of the HTTP API
     (&["schemars"], &["tt-core", "tt-http"]),
     // secrets

@@ -65,10 +65,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("MAX_RETRIES", "1", "The most times that one target is tried again"),
     setting("SHUTDOWN_GRACE", "30s", "The time that requests in flight have to end after a stop"),
     setting("SHUTDOWN_DELAY", "0s", "The time that /health/ready answers 503 before the listener closes"),
+    secret("METRICS_TOKEN", "The bearer token for GET /metrics; 32 bytes or more [default: this machine may read it]"),
+    setting("METRICS_BUDGETS", "false", "Sums over budgets in the metrics: true or false"),
     setting("LOG_FORMAT", "pretty", "The format of log lines: pretty or json"),
     setting("RUST_LOG", "info", "The filter of log lines, for example info or tt_http=debug"),
 ];
 
 /// Settings that the documentation names and that no part of the program reads yet. One that is given stops the start:
 /// an operator who protects something by a setting must not be served without it.
-pub(crate) const UNBUILT: &[&str] = &["METRICS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+pub(crate) const UNBUILT: &[&str] = &["OTEL_EXPORTER_OTLP_ENDPOINT"];

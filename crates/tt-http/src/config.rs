@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tt_core::caller::RequestLimits;
 use tt_core::{BaseUrl, Provider};
 use tt_providers::Trust;
@@ -52,6 +53,10 @@ pub struct HttpConfig {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The age at which the list of a provider key's models is fetched again.
     pub model_refresh_interval: Duration,
+    /// The token for which `/metrics` is answered. Without one it is answered to peers on this machine.
+    pub metrics_token: Option<SecretString>,
+    /// True if the metrics have the sums over budgets.
+    pub metrics_budgets: bool,
     /// The number of worker threads.
     pub workers: usize,
 }

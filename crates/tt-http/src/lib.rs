@@ -9,6 +9,7 @@ mod gemini_models;
 mod health;
 mod key;
 mod manage;
+mod metrics;
 mod model_list;
 mod models;
 mod openapi;

@@ -4,7 +4,7 @@
 //! `accounting` records and settles what happens. This file leads from one to the next.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tt_core::backoff::backoff;
 use tt_core::plan::{Plan, Step};
@@ -55,14 +55,16 @@ pub(crate) async fn generate_content(cx: Context, caller: KnownCaller) -> Result
 pub(crate) async fn complete(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let dialect = cx.dialect.ok_or_else(ApiError::internal)?;
     let tags = admit::tags(cx.headers())?;
+    let reading = Instant::now();
     let body = cx.counted_bytes(&caller).await?;
+    let body_wait = reading.elapsed();
     let inbound = Inbound::read(dialect, &cx.parts, body, cx.app.thinking_of(&caller), &cx.app.compute).await?;
     let view = cx.app.directory.view(&caller).await?;
     if !caller.may_name(&view.routes, &inbound.facts().model) {
         return Err(ApiError::alias_not_allowed());
     }
     let plan = route::resolve(&view, &inbound).await?;
-    let (accounting, standing) = admit::admit(&cx, &caller, &view, &inbound, &plan, tags).await?;
+    let (accounting, standing) = admit::admit(&cx, &caller, &view, &inbound, &plan, (tags, body_wait)).await?;
     let run = Run { cx, view, inbound, failures: Vec::new(), passed_over: Vec::new() };
     match (run.serve(plan, accounting).await, standing) {
         (Ok(mut reply), Some(standing)) => {
@@ -156,7 +158,9 @@ impl Run {
                 self.failures.push(Failure { step: step_name, why: Why::Failed(error) });
                 match disposition {
                     Disposition::Retry(wait) if retries < self.cx.app.config.upstream.max_retries => {
+                        let pausing = Instant::now();
                         tokio::time::sleep(wait.unwrap_or_else(|| self.pause(retries))).await;
+                        accounting.waited(pausing.elapsed());
                         retries += 1;
                     }
                     Disposition::Retry(_) | Disposition::FallBack | Disposition::Answer => break,

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod budget_accounts;
+pub(crate) mod budget_sums;
 pub(crate) mod call_limit;
 pub(crate) mod compute;
 pub(crate) mod directory;

@@ -36,6 +36,7 @@ pub mod certificates;
 pub mod client;
 #[cfg(feature = "harness")]
 pub mod database;
+pub mod exposition;
 pub mod load;
 pub mod mock;
 #[cfg(feature = "harness")]

@@ -31,6 +31,8 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpCo
         tls: None,
         trusted_proxies: r.networks("TRUSTED_PROXIES"),
         model_refresh_interval: r.duration("MODEL_REFRESH_INTERVAL"),
+        metrics_token: r.header_secret("METRICS_TOKEN"),
+        metrics_budgets: r.yes_or_no("METRICS_BUDGETS"),
         workers: thread::available_parallelism().map_or(1, std::num::NonZero::get),
         // Last, so that a bad address does not hide the faults of the others.
         upstream: upstream?,
@@ -38,12 +40,11 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpCo
 }
 
 fn upstream(r: &mut Reader<'_>) -> Option<UpstreamConfig> {
-    let yes_or_no = [("true", true), ("1", true), ("yes", true), ("false", false), ("0", false), ("no", false)];
     let openai = r.base_url("OPENAI_BASE_URL");
     let anthropic = r.base_url("ANTHROPIC_BASE_URL");
     let gemini = r.base_url("GEMINI_BASE_URL");
     let few = |text: &str| text.parse().ok().filter(|n| *n <= MOST_RETRIES);
-    let allow_private = r.one_of("ALLOW_PRIVATE_UPSTREAMS", "true or false", &yes_or_no, false);
+    let allow_private = r.yes_or_no("ALLOW_PRIVATE_UPSTREAMS");
     let connect_timeout = r.duration("UPSTREAM_CONNECT_TIMEOUT");
     let first_byte_timeout = r.duration("UPSTREAM_FIRST_BYTE_TIMEOUT");
     let total_timeout = r.duration("UPSTREAM_TOTAL_TIMEOUT");

@@ -132,11 +132,14 @@ fn every_bad_setting_has_a_line_of_its_own() {
 
 #[test]
 fn a_setting_that_is_not_built_yet_stops_the_start() {
-    let names = ["METRICS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+    let names = ["OTEL_EXPORTER_OTLP_ENDPOINT"];
     for name in names {
         one_line(program().env(name, "/nonexistent/value"), &[&format!("{name}:")]);
     }
-    one_line(program().argument("--metrics-token").argument("a value"), &["METRICS_TOKEN:"]);
+    one_line(
+        program().argument("--otel-exporter-otlp-endpoint").argument("a value"),
+        &["OTEL_EXPORTER_OTLP_ENDPOINT:"],
+    );
     let all = names.iter().fold(program(), |launch, name| launch.env(name, "a value"));
     assert_eq!(refused(all).len(), names.len());
     // An empty value is none.

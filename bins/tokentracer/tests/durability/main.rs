@@ -15,6 +15,7 @@ mod full;
 mod kill;
 mod link;
 mod load;
+mod metrics;
 #[path = "../blackbox/prices.rs"]
 mod prices;
 mod rows;

@@ -151,7 +151,7 @@ fn for_client(mut error: UpstreamError, exchange: &Exchange) -> UpstreamError {
     error
 }
 
-async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttempt) -> Result<Reply, Box<Failed>> {
+async fn plain(cx: &Context, outbound: Outbound, step: &Step, mut attempt: OpenAttempt) -> Result<Reply, Box<Failed>> {
     let upstream = &cx.app.config.upstream;
     let mut received = Received::Nothing;
     let whole = async {
@@ -165,6 +165,7 @@ async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttem
         Ok(Err(error)) => return Err(attempt.failed(error, received)),
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(upstream.total_timeout), received)),
     };
+    attempt.answered();
     let read = |exchange: &Exchange, body| exchange.reply(body);
     let (answer, is_counted) = match read_answer(cx, &outbound, step.provider, body, read).await {
         Ok(answer) => answer,

@@ -10,6 +10,7 @@ use tt_core::price::CostBound;
 use tt_core::record::{Attempt, Totals};
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UsageSource, UserId};
 use tt_ledger::Guard;
+use tt_metrics::Decided;
 use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate};
 
 use super::ingress::Inbound;
@@ -60,6 +61,7 @@ struct Hold {
 struct Refusal {
     /// The amount that is left of it.
     left: NanoUsd,
+    kind: BudgetKind,
     /// The error for the client.
     error: ApiError,
 }
@@ -183,6 +185,9 @@ impl RequestBudget {
         if let Some(Reserved { cap }) = self.admitted.take().filter(|_| !has_grown) {
             return Ok(cap);
         }
+        if let Some(sums) = &self.app.budget_sums {
+            sums.note(&self.rules, self.created_at);
+        }
         let mut reserved = self.ask(step, settled).await?;
         if let Err(Refusal { left, .. }) = reserved
             && self.may_fit_when_counted(step, left)
@@ -193,12 +198,21 @@ impl RequestBudget {
         }
         match reserved {
             Ok(Hold { amount, cap }) => {
+                self.decided(Decided::Admit);
                 self.held = Some(amount);
                 self.cap.store(cap.unwrap_or(u64::MAX), Ordering::Relaxed);
                 Ok(cap)
             }
-            Err(Refusal { error, .. }) => Err(NotReserved::Refused(error)),
+            Err(Refusal { error, kind, .. }) => {
+                self.app.metrics.budgeted(kind, Decided::Deny);
+                Err(NotReserved::Refused(error))
+            }
         }
+    }
+
+    /// Notes in the metrics what all budgets have decided alike.
+    fn decided(&self, decided: Decided) {
+        self.rules.iter().for_each(|rule| self.app.metrics.budgeted(rule.kind, decided));
     }
 
     /// True if the attempt may cost no more than `left` by a count of its tokens. The text of a large request is counted
@@ -229,7 +243,8 @@ impl RequestBudget {
             rules: &self.rules,
         };
         let ask = CostEstimate { worst: worst.cost, p99: learned };
-        let reserved = self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await?;
+        let reserved = self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await;
+        let reserved = reserved.inspect_err(|_| self.decided(Decided::Unavailable))?;
         let hold = |Held { amount, capped }| {
             let cap = capped.then(|| {
                 let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
@@ -257,7 +272,7 @@ impl RequestBudget {
         let resets_at = rule.and_then(|rule| rule.period.resets_at(self.created_at));
         let which = rule.map_or_else(String::new, describe);
         let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at, self.created_at);
-        Refusal { left: limit.minus(spent).minus(held), error }
+        Refusal { left: limit.minus(spent).minus(held), kind, error }
     }
 
     /// The word for the prices of the region that an attempt at `step` is sent to.

@@ -234,10 +234,14 @@ impl Directory {
         self.fresh_at_ms.store(self.running_ms(), Ordering::Release);
     }
 
+    /// The time since every change in the store was followed.
+    pub(crate) fn age(&self) -> Duration {
+        Duration::from_millis(self.running_ms().saturating_sub(self.fresh_at_ms.load(Ordering::Acquire)))
+    }
+
     /// True if remembered entries may still be used.
     fn is_fresh(&self) -> bool {
-        let age_ms = self.running_ms().saturating_sub(self.fresh_at_ms.load(Ordering::Acquire));
-        u128::from(age_ms) <= self.max_stale.as_millis()
+        self.age() <= self.max_stale
     }
 
     fn running_ms(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! Every way out of an account settles the request once, by the rules of the table at the head of the module.
 
 use std::sync::Mutex;
+use std::time::Instant;
 
 use http::{HeaderMap, Uri};
 use tt_core::plan::Route;
@@ -8,6 +9,7 @@ use tt_core::record::{Intent, Settlement};
 use tt_core::usage::Usage;
 use tt_core::{Dialect, ModelName, ProviderKeyId, RequestId, Tags, Timestamp, UserId};
 use tt_ledger::Ledger;
+use tt_metrics::Metrics;
 use tt_providers::{ClientRequest, Head, Refused, RefusedKind, codec};
 
 use super::*;
@@ -23,7 +25,9 @@ async fn settlement(act: impl AsyncFnOnce(Accounting)) -> Settlement {
 async fn settlement_for(reader: Reader, act: impl AsyncFnOnce(Accounting)) -> Settlement {
     let (ledger, drain) = Ledger::new(10, now);
     let guard = ledger.open(intent()).unwrap();
-    act(Accounting::new(guard, None, Arc::new(inbound()), Instant::now(), reader)).await;
+    let metrics = Arc::new(Metrics::new(PriceTable::builtin().unwrap(), "test"));
+    let own_share = OwnShare::new(metrics, Instant::now(), Duration::ZERO);
+    act(Accounting::new(guard, None, Arc::new(inbound()), own_share, reader)).await;
     drop(ledger);
     let stored = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&stored);
