@@ -26,6 +26,7 @@ pub use auth::new_password::{PasswordFault, check_password};
 pub use clock::now;
 pub use config::{HttpConfig, UpstreamConfig};
 pub use routes::openapi_document;
+pub use server::tls::{Certificate, CertificateFault, Tls};
 pub use server::{ServerError, serve};
 pub use state::app::{App, Parts};
 pub use state::budget_accounts::BudgetAccounts;

@@ -29,6 +29,7 @@ fn config(mock: &MockUpstream) -> HttpConfig {
     let base = |provider| BaseUrl::parse(&mock.base_url(provider)).unwrap();
     let minute = Duration::from_secs(60);
     HttpConfig {
+        tls: None,
         signup_open: true,
         max_body_bytes: 1 << 20,
         max_buffered_bytes: 1 << 30,

@@ -33,6 +33,8 @@
 pub mod balancer;
 pub mod bare_proxy;
 #[cfg(feature = "harness")]
+pub mod certificates;
+#[cfg(feature = "harness")]
 pub mod client;
 #[cfg(feature = "harness")]
 pub mod database;

@@ -29,7 +29,7 @@ mod user;
 mod wait;
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -39,7 +39,7 @@ use tt_core::Provider;
 pub use self::command::Ran;
 pub use self::user::{ApiKey, PASSWORD, User, credentials, log_in};
 pub use self::wait::{eventually, within};
-use crate::client::{Client, Response};
+use crate::client::{Client, Response, Trust};
 use crate::database::TestDb;
 use crate::mock::Seen;
 use crate::process::{Launch, Program};
@@ -87,6 +87,7 @@ pub struct Setup {
     postgres: bool,
     redis: Option<RedisServer>,
     processes: usize,
+    trust: Option<Trust>,
 }
 
 impl Setup {
@@ -116,6 +117,12 @@ impl Setup {
     pub fn redis(mut self, redis: RedisServer) -> Self {
         self.redis = Some(redis);
         self
+    }
+
+    /// Speaks TLS with the certificate and the key in these files; clients trust it in this way.
+    pub fn tls(mut self, (cert, key): (&Path, &Path), trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self.env("TLS_CERT", cert.display().to_string()).env("TLS_KEY", key.display().to_string())
     }
 
     /// Starts so many processes, each with a data directory of its own; one unless this is called. Several need a
@@ -154,6 +161,7 @@ impl Setup {
             settings: self.settings,
             users: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
+            trust: self.trust,
             redis: self.redis,
             database,
         }
@@ -199,6 +207,7 @@ pub struct World {
     settings: Vec<(String, String)>,
     users: AtomicUsize,
     turn: AtomicUsize,
+    trust: Option<Trust>,
     /// The databases come last: fields are dropped in order, and processes must end before what they use.
     redis: Option<RedisServer>,
     database: Option<TestDb>,
@@ -213,6 +222,7 @@ impl World {
             postgres: false,
             redis: None,
             processes: 1,
+            trust: None,
         }
     }
 
@@ -274,6 +284,7 @@ impl World {
     /// As [`Self::launch`], by way of another program, which is to run the one under test.
     pub fn launch_by(&self, program: Launch) -> Launch {
         let launch = program.data_dir(self.data_dir());
+        let launch = self.trust.iter().fold(launch, |launch, trust| launch.trust(trust.clone()));
         self.settings.iter().fold(launch, |launch, (name, value)| launch.env(name, value.as_str()))
     }
 

@@ -35,6 +35,8 @@ mod guesses;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod ledger;
@@ -83,6 +85,8 @@ mod start;
 mod streams;
 #[cfg(test)]
 mod targets_at_rest;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod translation;
 #[cfg(test)]

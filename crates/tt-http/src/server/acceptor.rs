@@ -1,6 +1,6 @@
 //! Accepts connections on the control plane and hands each to the worker that serves the fewest and is not stuck.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub(super) async fn run(
                 None => break,
             },
         };
-        let Some(place) = places.take(peer.ip(), is_trusted(app, peer.ip())) else {
+        let Some(place) = places.take(peer.ip(), app.config.trusts(peer.ip())) else {
             if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
                 told = Some(Instant::now());
                 tracing::warn!(
@@ -64,12 +64,13 @@ pub(super) async fn run(
                     "there are too many connections: more are turned away"
                 );
             }
-            turned_away.answer(socket, peer.ip());
+            turned_away.answer(socket, peer.ip(), app.config.tls.as_ref());
             continue;
         };
         let new = New { socket, peer, place };
         let now = std::time::Instant::now();
-        let behind = workers.iter().any(|worker| worker.lag.at(now) >= BEHIND);
+        // What TLS carries cannot be told before a handshake.
+        let behind = app.config.tls.is_none() && workers.iter().any(|worker| worker.lag.at(now) >= BEHIND);
         let Some(new) = (if behind { probes.look(new) } else { Some(new) }) else { continue };
         if hand_over(workers, new, stop).await.is_err() {
             break;
@@ -89,12 +90,6 @@ async fn hand_over(workers: &mut [WorkerThread], new: New, stop: &CancellationTo
         tracing::error!("a worker thread has ended: the server stops");
     }
     handed_over
-}
-
-/// True if `address` forwards the requests of many clients.
-fn is_trusted(app: &App, address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    app.config.trusted_proxies.iter().any(|net| net.contains(&address))
 }
 
 /// The next connection; `None` once it is time to stop.

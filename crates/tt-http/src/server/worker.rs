@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::server::connection::{self, Accepted};
 use crate::server::entrance::{Connections, Entrance, entrance};
+use crate::server::h2::Serving;
 use crate::state::app::App;
 use crate::state::lag::Lag;
 use crate::state::worker::Worker;
@@ -86,7 +87,10 @@ async fn serve(
         let Some(Accepted { socket, peer, place }) = next else { break };
         let taken = connections.taken();
         let Ok(socket) = TcpStream::from_std(socket) else { continue };
-        let served = connection::serve(Arc::clone(&app), Arc::clone(&worker), peer.ip(), socket, graceful.watcher());
+        let (stop, streams) = (stop.clone(), tasks.clone());
+        let serving =
+            Serving { app: Arc::clone(&app), worker: Arc::clone(&worker), peer: peer.ip(), stop, tasks: streams };
+        let served = connection::serve(serving, socket, graceful.watcher());
         tasks.spawn(async move {
             let _until_its_end = (place, taken);
             served.await;
