@@ -22,4 +22,5 @@ mod spending;
 mod stage;
 mod usage;
 mod users;
+mod webhooks;
 mod whatif;
