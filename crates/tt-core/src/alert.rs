@@ -330,12 +330,7 @@ impl Alert {
     /// # Errors
     /// None that is known of: every part can be written as JSON.
     pub fn body(&self, id: &str) -> Result<String, serde_json::Error> {
-        serde_json::to_string(&Body {
-            id,
-            event: self.data.event().as_str(),
-            created_at: self.at,
-            data: &self.data,
-        })
+        serde_json::to_string(&Body { id, event: self.data.event().as_str(), created_at: self.at, data: &self.data })
     }
 }
 
@@ -368,8 +363,7 @@ mod tests {
     }
 
     fn threshold(threshold_percent: u8, limit: i64, spent: i64) -> Alert {
-        let data =
-            AlertData::BudgetThreshold { threshold_percent, spent_usd: NanoUsd(spent), budget: budget(limit) };
+        let data = AlertData::BudgetThreshold { threshold_percent, spent_usd: NanoUsd(spent), budget: budget(limit) };
         Alert { subject: Subject::User(UserId(1)), at: at("2026-11-27T05:00:00Z"), data }
     }
 
@@ -385,9 +379,7 @@ mod tests {
 
     #[test]
     fn a_threshold_is_crossed_once_and_several_may_be_at_once() {
-        let of = |limit, before, after| {
-            crossed(NanoUsd(limit), NanoUsd(before), NanoUsd(after)).collect::<Vec<_>>()
-        };
+        let of = |limit, before, after| crossed(NanoUsd(limit), NanoUsd(before), NanoUsd(after)).collect::<Vec<_>>();
         assert_eq!(of(100, 0, 49), [0; 0]);
         assert_eq!(of(100, 49, 50), [50]);
         assert_eq!(of(100, 50, 79), [0; 0]);

@@ -101,7 +101,11 @@ async fn a_thousand_thresholds_are_delivered_though_both_ends_fail() {
     let received = receiver.wait(DELIVERED, all).await;
     judge(&received, &expected);
     let resent = received.len() - expected.len();
-    println!("{} thresholds, {} calls of the receiver, {resent} of them not the only one", expected.len(), received.len());
+    println!(
+        "{} thresholds, {} calls of the receiver, {resent} of them not the only one",
+        expected.len(),
+        received.len()
+    );
     let session = Client::new(last.url()).bearer(&user.token);
     all_delivered(&session, &hook, expected.len()).await;
     let log = last.stderr();

@@ -58,7 +58,8 @@ async fn ask(key: &Client, model: &str) -> tt_testkit::client::Response {
 async fn a_webhook_is_made_shown_changed_and_deleted() {
     let world = open_world().await;
     let (admin, ann, bob) = (world.admin("admin").await, world.sign_up("ann").await, world.sign_up("bob").await);
-    let body = json!({"url": "https://hooks.example/a?token=t", "events": ["ledger.gap", "budget.threshold"], "label": "ops"});
+    let body =
+        json!({"url": "https://hooks.example/a?token=t", "events": ["ledger.gap", "budget.threshold"], "label": "ops"});
     let made = ann.session.post("/manage/webhooks").json(&body).send().await.expect(201).json();
     let secret = made["secret"].as_str().unwrap().to_owned();
     assert!(secret.starts_with("whsec_"), "{secret}");

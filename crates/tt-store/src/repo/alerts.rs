@@ -199,11 +199,8 @@ async fn thresholds(
         if counted.is_empty() {
             continue;
         }
-        let after: i64 = spending::table
-            .find((*user, *key, period.as_str(), *start))
-            .select(spending::cost_nano)
-            .first(c)
-            .await?;
+        let after: i64 =
+            spending::table.find((*user, *key, period.as_str(), *start)).select(spending::cost_nano).first(c).await?;
         let Some(at) = at(*user) else { continue };
         for (_, _, scope, budget) in counted {
             let alerted = AlertedBudget {

@@ -76,7 +76,11 @@ async fn bodies(f: &Fixture, user: UserId) -> Vec<Value> {
 fn crossed(bodies: &[Value]) -> Vec<(String, Value, i64)> {
     let of = |body: &Value| {
         let data = &body["data"];
-        (data["scope"].as_str().unwrap().to_owned(), data["api_key_id"].clone(), data["threshold_percent"].as_i64().unwrap())
+        (
+            data["scope"].as_str().unwrap().to_owned(),
+            data["api_key_id"].clone(),
+            data["threshold_percent"].as_i64().unwrap(),
+        )
     };
     let mut crossed: Vec<_> = bodies.iter().map(of).collect();
     crossed.sort_by_key(|one| format!("{one:?}"));
@@ -99,15 +103,25 @@ async fn the_row_that_crosses_a_threshold_makes_the_alert(f: &Fixture) {
     record(f, &crossing).await;
     let found = bodies(f, ann).await;
     let of = |scope: &str, key: Value, percent: i64| (scope.to_owned(), key, percent);
-    let expected = [of("admin", Value::Null, 50), of("admin", Value::Null, 80), of("key", json!(key.0), 50), of("key", json!(key.0), 80)];
+    let expected = [
+        of("admin", Value::Null, 50),
+        of("admin", Value::Null, 80),
+        of("key", json!(key.0), 50),
+        of("key", json!(key.0), 80),
+    ];
     assert_eq!(crossed(&found), expected);
     let of_day = found.iter().find(|body| body["data"]["scope"] == "admin").unwrap();
+    let mut data = of_day["data"].clone();
+    let nano = |amount: Value| NanoUsd::parse(&amount.to_string()).unwrap();
+    let fields = data.as_object_mut().unwrap();
+    assert_eq!(nano(fields.remove("spent_usd").unwrap()), NanoUsd(350));
+    assert_eq!(nano(fields.remove("limit_usd").unwrap()), NanoUsd(400));
     let expected = json!({
         "threshold_percent": of_day["data"]["threshold_percent"], "scope": "admin", "api_key_id": null,
-        "limit_usd": 4e-7, "spent_usd": 3.5e-7, "period": "day", "soft": true,
+        "period": "day", "soft": true,
         "period_starts_at": "2026-11-23T00:00:00.000Z", "resets_at": "2026-11-24T00:00:00.000Z",
     });
-    assert_eq!(of_day["data"], expected);
+    assert_eq!(data, expected);
     assert_eq!(of_day["created_at"], "2026-11-23T12:00:00.900Z", "the end of the request");
 
     // A batch that comes again makes none, nor does one in which nothing is crossed.
@@ -175,7 +189,14 @@ async fn a_new_price_may_cross_a_threshold(f: &Fixture) {
     let ann = f.sign_up("ann").await;
     webhook(f, ann, "ann", &[Event::BudgetThreshold]).await;
     f.set_own_budget(ann, Some(budget(2_000, Period::Total)), by(at(0))).await.unwrap();
-    record(f, &[Request { attempts: vec![attempt(Provider::OpenAi, Usage { input: 1, ..Usage::default() }, Some(1))], ..Request::new(ann, 0, 1) }]).await;
+    record(
+        f,
+        &[Request {
+            attempts: vec![attempt(Provider::OpenAi, Usage { input: 1, ..Usage::default() }, Some(1))],
+            ..Request::new(ann, 0, 1)
+        }],
+    )
+    .await;
     let price = Override {
         provider: Provider::OpenAi,
         model: "openai-model".to_owned(),
@@ -198,7 +219,8 @@ async fn only_who_subscribes_is_told(f: &Fixture) {
     let (ann, bob) = (f.sign_up("ann").await, f.sign_up("bob").await);
     webhook(f, ann, "gaps", &[Event::LedgerGap]).await;
     let off = webhook(f, ann, "off", &[Event::JournalBehind, Event::TargetOpen]).await;
-    let off = f.update_webhook(ann, off.id, WebhookPatch { active: Some(false), ..WebhookPatch::default() }, by(at(0))).await;
+    let off =
+        f.update_webhook(ann, off.id, WebhookPatch { active: Some(false), ..WebhookPatch::default() }, by(at(0))).await;
     assert!(!off.unwrap().active);
     let admins = new_webhook("all", WebhookScope::Installation, &[Event::JournalBehind, Event::PriceMissing]);
     f.create_webhook(bob, admins, by(at(0))).await.unwrap();
@@ -262,7 +284,9 @@ async fn missing_prices_and_gaps_are_told_with_their_rows(f: &Fixture) {
     ];
     record(f, &rows).await;
     let told = bodies(f, ann).await;
-    let of = |event: &str| told.iter().filter(|body| body["event"] == event).map(|body| body["data"].clone()).collect::<Vec<_>>();
+    let of = |event: &str| {
+        told.iter().filter(|body| body["event"] == event).map(|body| body["data"].clone()).collect::<Vec<_>>()
+    };
     let id = |n| crate::fixture::request_id(0, n).to_string();
     let price = json!({"provider": "openai", "model": "openai-model", "request_id": id(1)});
     assert_eq!(of("price.missing"), [price]);
@@ -291,11 +315,7 @@ async fn keys_that_expire_soon_are_told_twice(f: &Fixture) {
     key(bob, 5, 30).await;
     f.create_api_key(ann, new_api_key(6), by(at(0))).await.unwrap();
     f.revoke_api_key(ann, revoked, by(at(0))).await.unwrap();
-    let rotation = Rotation {
-        key_hash: tt_core::KeyHash([7; 32]),
-        prefix: "tt-7".to_owned(),
-        grace_ms: 29 * DAY,
-    };
+    let rotation = Rotation { key_hash: tt_core::KeyHash([7; 32]), prefix: "tt-7".to_owned(), grace_ms: 29 * DAY };
     f.rotate_api_key(ann, replaced, rotation, by(at(0))).await.unwrap();
     let look = async |now: Timestamp| {
         let mut after = ApiKeyId(0);
@@ -304,7 +324,9 @@ async fn keys_that_expire_soon_are_told_twice(f: &Fixture) {
             after = last;
         }
         let told = bodies(f, ann).await;
-        told.iter().map(|body| (body["data"]["api_key_id"].as_i64().unwrap(), body["data"]["days"].as_i64().unwrap())).collect::<Vec<_>>()
+        told.iter()
+            .map(|body| (body["data"]["api_key_id"].as_i64().unwrap(), body["data"]["days"].as_i64().unwrap()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(look(at(DAY)).await, []);
     assert_eq!(look(at(2 * DAY)).await, [(short.0, 1)], "made for less than the first warning is ahead");
@@ -330,7 +352,9 @@ async fn due(f: &Fixture, user: UserId, count: i64) {
         days: 1,
     };
     let alert = |n: i64| {
-        let AlertData::KeyExpiring { name, prefix, expires_at, days, .. } = data.clone() else { panic!("another kind") };
+        let AlertData::KeyExpiring { name, prefix, expires_at, days, .. } = data.clone() else {
+            panic!("another kind")
+        };
         let data = AlertData::KeyExpiring { api_key_id: ApiKeyId(n), name, prefix, expires_at, days };
         Alert { subject: Subject::User(user), at: at(n), data }
     };
@@ -371,9 +395,12 @@ async fn what_is_claimed_is_nobody_elses_until_the_claim_ends(f: &Fixture) {
     f.delivery_attempted(vec![outcome(&first, at(101), Some("late"), Some(at(102)))]).await.unwrap();
     assert_eq!(f.claim_deliveries(ann, at(150), at(300), 9).await.unwrap(), []);
     // What it says about a success counts.
-    f.delivery_attempted(vec![outcome(&second, at(102), None, None), outcome(&again[0], at(103), Some("500"), Some(at(160)))])
-        .await
-        .unwrap();
+    f.delivery_attempted(vec![
+        outcome(&second, at(102), None, None),
+        outcome(&again[0], at(103), Some("500"), Some(at(160))),
+    ])
+    .await
+    .unwrap();
     f.delivery_attempted(vec![outcome(&again[1], at(104), Some("500"), Some(at(105)))]).await.unwrap();
     let list = f.deliveries(ann, hook.id, None, 9).await.unwrap();
     assert_eq!(list.iter().map(|one| one.id).collect::<Vec<_>>(), [second.id, first.id], "newest first");

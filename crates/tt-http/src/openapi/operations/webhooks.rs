@@ -54,9 +54,11 @@ pub(crate) fn rotate(schemas: &mut Schemas) -> Operation {
 }
 
 pub(crate) fn test(schemas: &mut Schemas) -> Operation {
-    Operation::new("testWebhook", "Try a webhook")
-        .says("It sends an event `webhook.test` once.")
-        .gives(StatusCode::OK, "The outcome of the test.", schemas.written::<Tested>())
+    Operation::new("testWebhook", "Try a webhook").says("It sends an event `webhook.test` once.").gives(
+        StatusCode::OK,
+        "The outcome of the test.",
+        schemas.written::<Tested>(),
+    )
 }
 
 pub(crate) fn deliveries(schemas: &mut Schemas) -> Operation {
