@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tt_core::{Causes, Dialect, RequestId};
@@ -28,6 +28,9 @@ use crate::state::worker::Worker;
 
 /// The largest headers of a request, the bytes of names and values together.
 pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
+
+/// The header with the id of the request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest URI, in bytes.
 const LONGEST_URI: usize = 8 * 1024;
@@ -79,7 +82,7 @@ pub(crate) async fn serve_request(
     );
     complete(&mut reply, id, since_epoch, row.is_none_or(Route::takes_or_gives_credentials));
     if dialect == Some(Dialect::AnthropicMessages)
-        && let Some(id) = reply.headers().get("x-request-id").cloned()
+        && let Some(id) = reply.headers().get(REQUEST_ID).cloned()
     {
         reply.headers_mut().insert("request-id", id);
     }
@@ -116,7 +119,7 @@ fn complete(reply: &mut Reply, id: RequestId, since_epoch: Duration, private: bo
     let headers = reply.headers_mut();
     let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
     if let Ok(value) = HeaderValue::from_str(id.0.hyphenated().encode_lower(&mut buffer)) {
-        headers.insert("x-request-id", value);
+        headers.insert(REQUEST_ID, value);
     }
     headers.insert(header::DATE, clock::date(since_epoch));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tt_core::Tags;
 use tt_core::client::AskedBy;
 use tt_core::limits::{self, Decision, Standing};
@@ -41,10 +41,13 @@ pub(super) async fn admit(
     Ok((accounting, standing))
 }
 
+/// The header with the tags of a request.
+const TAGS: HeaderName = HeaderName::from_static("x-tokentracer-tags");
+
 /// The tags of a request.
 pub(super) fn tags(headers: &HeaderMap) -> Result<Tags, ApiError> {
     // If the header is given several times, its values count as one list.
-    let values = headers.get_all("x-tokentracer-tags").iter().map(|value| std::str::from_utf8(value.as_bytes()));
+    let values = headers.get_all(TAGS).iter().map(|value| std::str::from_utf8(value.as_bytes()));
     let values: Vec<&str> =
         values.collect::<Result<_, _>>().map_err(|_| ApiError::invalid_field("x-tokentracer-tags", "must be UTF-8"))?;
     if values.is_empty() { Ok(Tags::default()) } else { Ok(Tags::parse(&values.join(","))?) }

@@ -8,7 +8,7 @@ use crate::dialect::text::Loose;
 use crate::tally::Tally;
 
 /// The account of the generated text in the list `output`.
-pub(super) fn count(output: &RawValue) -> Tally {
+pub(super) fn count(output: &str) -> Tally {
     text_of(output, Item::count)
 }
 
@@ -41,7 +41,7 @@ struct Part<'a> {
 impl Item<'_> {
     fn count(self, tally: &mut Tally) -> Result<(), serde_json::Error> {
         for list in [self.summary, self.content].into_iter().flatten().filter(|list| list.get().starts_with('[')) {
-            each(list, |part: Part<'_>| {
+            each(list.get(), |part: Part<'_>| {
                 tally.text(part.text.as_str());
                 tally.text(part.refusal.as_str());
                 Ok(())
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn text(output: &Value) -> String {
-        count(&serde_json::value::to_raw_value(output).unwrap()).output_text
+        count(&output.to_string()).output_text
     }
 
     #[test]
