@@ -18,6 +18,9 @@ use tokio::net::TcpStream;
 
 use crate::workers::{Serve, Workers};
 
+/// The largest body that is read, in bytes.
+const MOST: usize = 64 * 1024;
+
 /// How a receiver answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mood {
@@ -145,9 +148,21 @@ impl Serve for Server {
     }
 }
 
+/// Reads a body, which the senders of webhooks keep small.
+async fn read(mut body: Incoming) -> io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    while let Some(frame) = body.frame().await {
+        all.extend(frame.map_err(io::Error::other)?.into_data().unwrap_or_default());
+        if all.len() > MOST {
+            return Err(io::Error::other("the body is too large for the receiver"));
+        }
+    }
+    Ok(all)
+}
+
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let body = read(body).await?;
     let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let mood = {
         let moods = lock(&state.moods);

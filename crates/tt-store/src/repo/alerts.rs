@@ -308,6 +308,18 @@ fn gaps(subscribers: &Subscribers, rows: &[Row<'_>]) -> Vec<Alert> {
     found.into_iter().map(alert).collect()
 }
 
+/// An API key, as far as its end is told.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_keys)]
+struct KeyRow {
+    id: i64,
+    user_id: i64,
+    name: Option<String>,
+    prefix: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+}
+
 /// Writes an alert for each API key that expires soon at `now`, with the id above `after`; looks at no more than `limit` of
 /// them. Returns the last id that it has looked at, `None` at the end.
 ///
@@ -320,7 +332,7 @@ pub(crate) async fn expiring_keys(
 ) -> Result<Option<ApiKeyId>> {
     let longest = EXPIRY_DAYS.into_iter().max().map_or(0, i64::from) * DAY_MS;
     let subscribed = webhooks::table.filter(webhooks::active).select(webhooks::user_id);
-    let keys: Vec<(i64, i64, Option<String>, String, i64, Option<i64>)> = api_keys::table
+    let keys: Vec<KeyRow> = api_keys::table
         .filter(api_keys::id.gt(after.0))
         .filter(api_keys::revoked_at.is_null())
         .filter(api_keys::grace_ends_at.is_null())
@@ -329,19 +341,12 @@ pub(crate) async fn expiring_keys(
         .filter(api_keys::user_id.eq_any(subscribed))
         .order(api_keys::id)
         .limit(i64::from(limit))
-        .select((
-            api_keys::id,
-            api_keys::user_id,
-            api_keys::name,
-            api_keys::prefix,
-            api_keys::created_at,
-            api_keys::expires_at,
-        ))
+        .select(KeyRow::as_select())
         .load(c)
         .await?;
-    let last = keys.last().map(|(id, ..)| ApiKeyId(*id));
+    let last = keys.last().map(|key| ApiKeyId(key.id));
     let mut noticed = Vec::new();
-    for (id, user, name, prefix, created_at, expires_at) in keys {
+    for KeyRow { id, user_id, name, prefix, created_at, expires_at } in keys {
         let Some(expires_at) = expires_at else { continue };
         // The shortest of the warnings whose time has come.
         let due = EXPIRY_DAYS.into_iter().filter(|days| {
@@ -350,7 +355,7 @@ pub(crate) async fn expiring_keys(
         });
         let Some(days) = due.min() else { continue };
         noticed.push(Alert {
-            subject: Subject::User(UserId(user)),
+            subject: Subject::User(UserId(user_id)),
             at: now,
             data: AlertData::KeyExpiring {
                 api_key_id: ApiKeyId(id),
