@@ -185,36 +185,40 @@ pub(crate) async fn claim(
             .load(c)
             .await?;
         let (mut claimed, mut gone) = (Vec::new(), Vec::new());
-        for ((id, attempts, first), alert, webhook) in rows {
-            let (
-                (Some(event_id), Some(event), Some(body)),
-                (Some(webhook), Some(owner), Some(url), Some(seal), Some(sealed)),
-            ) = (alert, webhook)
-            else {
-                gone.push(id);
-                continue;
-            };
-            claimed.push(ClaimedDelivery {
-                id: DeliveryId(id),
-                attempt: count(attempts),
-                first_attempt_at: first.map_or(now, Timestamp::from_millis),
-                event_id,
-                event,
-                body,
-                url: decode::name(url)?,
-                secret: WebhookSecret {
-                    id: WebhookId(webhook),
-                    user_id: UserId(owner),
-                    seal_id: SealId(seal),
-                    sealed: Sealed(sealed),
-                },
-            });
+        for row in rows {
+            let (id, ..) = row.0;
+            match of_row(row, now)? {
+                Some(delivery) => claimed.push(delivery),
+                None => gone.push(id),
+            }
         }
         if !gone.is_empty() {
             diesel::delete(deliveries::table.filter(deliveries::id.eq_any(gone))).execute(c).await?;
         }
         Ok(claimed)
     })
+}
+
+/// A claimed delivery; `None` if its webhook or its alert is gone.
+fn of_row(row: ClaimedRow, now: Timestamp) -> Result<Option<ClaimedDelivery>> {
+    let ((id, attempts, first), alert, webhook) = row;
+    let (Some(event_id), Some(event), Some(body)) = alert else { return Ok(None) };
+    let (Some(webhook), Some(owner), Some(url), Some(seal), Some(sealed)) = webhook else { return Ok(None) };
+    Ok(Some(ClaimedDelivery {
+        id: DeliveryId(id),
+        attempt: count(attempts),
+        first_attempt_at: first.map_or(now, Timestamp::from_millis),
+        event_id,
+        event,
+        body,
+        url: decode::name(url)?,
+        secret: WebhookSecret {
+            id: WebhookId(webhook),
+            user_id: UserId(owner),
+            seal_id: SealId(seal),
+            sealed: Sealed(sealed),
+        },
+    }))
 }
 
 /// Writes the outcomes of attempts. A failure changes nothing if another attempt has begun since; one that the receiver
