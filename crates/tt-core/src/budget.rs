@@ -76,19 +76,27 @@ pub struct Budget {
     pub limit: NanoUsd,
     /// The period that the limit is for.
     pub period: Period,
+    /// True if the budget warns and refuses nothing.
+    pub soft: bool,
 }
 
 impl Budget {
     /// The largest limit, nine million dollars: it is below 2^53 nano-dollars, which all backends count exactly.
     pub const MOST: NanoUsd = NanoUsd(9_000_000_000_000_000);
 
-    /// A budget whose limit is from 0 to [`Budget::MOST`]; any other limit is an [`Invalid`] of `limit_usd`.
+    /// A budget that refuses what it does not cover, and whose limit is from 0 to [`Budget::MOST`]; any other limit is an [`Invalid`] of `limit_usd`.
     pub fn new(limit: NanoUsd, period: Period) -> Result<Self, Invalid> {
         if (NanoUsd::ZERO..=Self::MOST).contains(&limit) {
-            Ok(Self { limit, period })
+            Ok(Self { limit, period, soft: false })
         } else {
             Err(Invalid::new("limit_usd", "must be from 0 to 9000000"))
         }
+    }
+
+    /// The same budget, which warns and refuses nothing if `soft` is true.
+    #[must_use]
+    pub const fn softened(self, soft: bool) -> Self {
+        Self { soft, ..self }
     }
 }
 
@@ -118,6 +126,15 @@ impl BudgetKind {
         match self {
             Self::UserOwn => "user_own",
             Self::UserAdmin => "user_admin",
+            Self::Key => "key",
+        }
+    }
+
+    /// The word in the API.
+    pub const fn scope(self) -> &'static str {
+        match self {
+            Self::UserOwn => "user",
+            Self::UserAdmin => "admin",
             Self::Key => "key",
         }
     }
@@ -189,7 +206,7 @@ impl BudgetRules {
             BudgetRule { kind: BudgetKind::UserOwn, user, key: None, limit: NanoUsd::ZERO, period: Period::Total };
         let mut rules = Self { places: [unused; MAX_RULES], len: 0 };
         for (kind, key, budget) in budgets {
-            if let (Some(Budget { limit, period }), Some(place)) = (budget, rules.places.get_mut(rules.len)) {
+            if let (Some(Budget { limit, period, .. }), Some(place)) = (budget, rules.places.get_mut(rules.len)) {
                 *place = BudgetRule { kind, user, key, limit, period };
                 rules.len += 1;
             }

@@ -128,8 +128,17 @@ impl Caller {
     }
 
     /// The budgets that hold for this caller, all of them at once: their own, that of an administrator, and that of the
-    /// API key used. Empty where none is set.
+    /// API key used. Empty where none is set. Soft budgets, which refuse nothing, are left out.
     pub fn budget_rules(&self) -> BudgetRules {
+        self.rules(false)
+    }
+
+    /// The soft budgets of this caller, in the order of [`Caller::budget_rules`].
+    pub fn soft_budget_rules(&self) -> BudgetRules {
+        self.rules(true)
+    }
+
+    fn rules(&self, soft: bool) -> BudgetRules {
         let (key, of_key) = match &self.proof {
             Proof::ApiKey { id, budget, .. } => (Some(*id), *budget),
             Proof::Session(_) => (None, None),
@@ -139,7 +148,10 @@ impl Caller {
             (BudgetKind::UserAdmin, None, self.budgets.admin),
             (BudgetKind::Key, key, of_key),
         ];
-        BudgetRules::new(self.user_id, budgets)
+        BudgetRules::new(
+            self.user_id,
+            budgets.map(|(kind, key, budget)| (kind, key, budget.filter(|budget| budget.soft == soft))),
+        )
     }
 
     /// True if this caller may use the paths of `scope`. A session may use all of them.
@@ -181,7 +193,7 @@ mod tests {
 
     #[test]
     fn all_budgets_hold_at_once() {
-        let budget = |limit, period| Some(Budget { limit: NanoUsd(limit), period });
+        let budget = |limit, period| Some(Budget { limit: NanoUsd(limit), period, soft: false });
         let both = UserBudgets { own: budget(5, Period::Day), admin: budget(0, Period::Month) };
         let of = |caller: &Caller| -> Vec<_> {
             caller.budget_rules().iter().map(|r| (r.kind, r.account().key, r.limit.0, r.period)).collect()
@@ -194,5 +206,14 @@ mod tests {
         assert_eq!(of(&caller(both, None)), [own, admin]);
         assert_eq!(of(&caller(UserBudgets::default(), Some(None))), []);
         assert!(caller(both, None).budget_rules().iter().all(|rule| rule.user == UserId(3)));
+    }
+
+    #[test]
+    fn a_soft_budget_is_a_rule_of_its_own() {
+        let budget = |limit, soft| Some(Budget { limit: NanoUsd(limit), period: Period::Day, soft });
+        let caller = caller(UserBudgets { own: budget(5, true), admin: budget(7, false) }, Some(budget(9, true)));
+        let of = |rules: BudgetRules| rules.iter().map(|rule| rule.limit.0).collect::<Vec<_>>();
+        assert_eq!(of(caller.budget_rules()), [7]);
+        assert_eq!(of(caller.soft_budget_rules()), [5, 9]);
     }
 }

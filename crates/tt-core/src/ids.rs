@@ -31,6 +31,10 @@ id!(/// A stored key of a provider.
     ProviderKeyId);
 id!(/// An alias: a name that stands for a provider key and a model.
     AliasId);
+id!(/// A webhook: an address that alerts are sent to.
+    WebhookId);
+id!(/// An alert on its way to a webhook.
+    DeliveryId);
 
 /// The id of one request: in the log, the ledger and `x-request-id`. UUIDv7, so it sorts by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod alert;
 pub mod backoff;
 pub mod budget;
 pub mod call;
@@ -34,10 +35,10 @@ pub use budget::{Budget, Period};
 pub use caller::{Caller, Role, Scope};
 pub use causes::Causes;
 pub use credential::{KeyHash, SealId, Sealed};
-pub use ids::{AliasId, ApiKeyId, ProviderKeyId, RequestId, SessionId, UserId};
+pub use ids::{AliasId, ApiKeyId, DeliveryId, ProviderKeyId, RequestId, SessionId, UserId, WebhookId};
 pub use invalid::Invalid;
 pub use money::NanoUsd;
-pub use names::{AliasName, BaseUrl, Email, Label, ModelName};
+pub use names::{AliasName, BaseUrl, Email, Label, ModelName, WebhookUrl};
 pub use provider::{Dialect, Provider};
 pub use tags::Tags;
 pub use time::Timestamp;

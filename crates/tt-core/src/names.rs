@@ -131,6 +131,36 @@ name!(/// The address of a provider's API: `http` or `https`, a host, no credent
     /// those.
     BaseUrl);
 
+name!(/// The address that a webhook is sent to: `http` or `https`, a host, no credentials and no fragment. It may have a query,
+    /// in which some receivers have their token.
+    ///
+    /// As with [`BaseUrl`], who saves an address and who connects to it decides about private ones.
+    WebhookUrl);
+
+impl WebhookUrl {
+    /// True if the address is one of `https`.
+    pub fn is_https(&self) -> bool {
+        self.as_str().starts_with("https://")
+    }
+
+    /// The address up to its path, which holds no token.
+    pub fn origin(&self) -> &str {
+        let after_scheme = self.as_str().find("://").map_or(0, |at| at + 3);
+        let (_, rest) = self.as_str().split_at(after_scheme);
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        self.as_str().split_at(after_scheme + end).0
+    }
+
+    fn check(text: &str) -> Result<(), Invalid> {
+        let before_query = text.split('?').next().unwrap_or_default();
+        BaseUrl::check(before_query).map_err(|invalid| Invalid::new("url", invalid.reason))?;
+        if text.len() > 2048 || text.contains(['#', '\\']) || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Invalid::new("url", "must be at most 2048 visible ASCII characters without a fragment"));
+        }
+        Ok(())
+    }
+}
+
 /// True if `authority` is a host, followed by a colon and a port if any.
 fn host_and_port(authority: &str) -> bool {
     // The colons of an IPv6 address are within brackets.
@@ -218,6 +248,23 @@ mod tests {
         assert_eq!(BaseUrl::parse("https://api.openai.com/v1/").unwrap().as_str(), "https://api.openai.com/v1");
         for bad in ["ftp://x", "https://", "https://u:p@x", "https://x?y", "https://x y", "https:///x"] {
             assert!(BaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn webhook_urls_may_have_a_query_and_no_credentials() {
+        let url = |text: &str| WebhookUrl::try_from(text.to_owned());
+        for (good, origin) in [
+            ("https://hooks.example/a/b?sig=1&x=y", "https://hooks.example"),
+            ("http://127.0.0.1:80?x", "http://127.0.0.1:80"),
+            ("https://x/", "https://x"),
+            ("https://[::1]:8", "https://[::1]:8"),
+        ] {
+            assert_eq!(url(good).unwrap().origin(), origin, "{good}");
+        }
+        let long = format!("https://x/?{}", "y".repeat(2048));
+        for bad in ["ftp://x", "https://", "https://u:p@x/", "https://x#y", "https://x?a b", "https:///x", "", &long] {
+            assert_eq!(url(bad).unwrap_err().field, "url", "{bad}");
         }
     }
 

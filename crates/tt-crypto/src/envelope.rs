@@ -1,5 +1,5 @@
-//! Sealing of provider keys for the store, with AES-256-GCM: `v1.kid.nonce.ciphertext`, each part in base64url without
-//! padding. `kid` names the sealing key.
+//! Sealing of provider keys, and of the secrets of webhooks, for the store, with AES-256-GCM:
+//! `v1.kid.nonce.ciphertext`, each part in base64url without padding. `kid` names the sealing key.
 //!
 //! The additional authenticated data binds a ciphertext to its row: it does not open for another user, provider or
 //! address. So even somebody who can write to the database cannot have a stored key sent to a host that it was not
@@ -28,8 +28,8 @@ pub struct Aad<'a> {
     pub seal_id: &'a SealId,
     /// The user it belongs to.
     pub user_id: UserId,
-    /// The provider whose API it is for.
-    pub provider: Provider,
+    /// The provider whose API it is for; `None` for a secret that is for none.
+    pub provider: Option<Provider>,
     /// The only base URL it may be sent to; `None`: the provider's own.
     pub base_url: Option<&'a BaseUrl>,
 }
@@ -133,7 +133,7 @@ impl Aad<'_> {
             self.table.as_bytes(),
             self.seal_id.0.as_bytes(),
             &user_id,
-            self.provider.as_str().as_bytes(),
+            self.provider.map_or(&[][..], |provider| provider.as_str().as_bytes()),
             self.base_url.map_or(&[][..], |url| url.as_str().as_bytes()),
         ] {
             out.extend_from_slice(&(field.len() as u64).to_be_bytes());
@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn aad(seal_id: &SealId) -> Aad<'_> {
-        Aad { table: "provider_keys", seal_id, user_id: UserId(1), provider: Provider::OpenAi, base_url: None }
+        Aad { table: "provider_keys", seal_id, user_id: UserId(1), provider: Some(Provider::OpenAi), base_url: None }
     }
 
     fn opened(ring: &Keyring, aad: &Aad<'_>, sealed: &Sealed) -> Result<String> {
@@ -203,7 +203,8 @@ mod tests {
             Aad { table: "provider_key", ..good },
             Aad { seal_id: &other, ..good },
             Aad { user_id: UserId(2), ..good },
-            Aad { provider: Provider::Anthropic, ..good },
+            Aad { provider: Some(Provider::Anthropic), ..good },
+            Aad { provider: None, ..good },
             Aad { base_url: Some(&elsewhere), ..good },
             Aad { base_url: None, ..good },
         ] {

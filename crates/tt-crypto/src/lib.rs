@@ -14,6 +14,7 @@ pub mod password;
 pub mod random;
 pub mod session;
 mod subkey;
+pub mod webhook;
 
 pub use api_key::ApiKey;
 pub use envelope::{Aad, Keyring, new_seal_id};

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::state::app::App;
 
+mod alerts;
 mod budget_sums;
 pub(crate) mod changes;
 mod interval;
@@ -18,6 +19,7 @@ mod model_refresh;
 mod reconcile;
 pub(crate) mod reseed;
 mod retention;
+mod webhooks;
 
 /// The running tasks. A task logs its failures and tries again at its next turn.
 pub(crate) struct Background {
@@ -31,6 +33,7 @@ impl Background {
     pub(crate) fn start(app: &Arc<App>, baseline: i64, stop: &CancellationToken) -> Self {
         let mut all = Self { app: Arc::clone(app), tasks: JoinSet::new(), names: HashMap::new() };
         let app = || Arc::clone(app);
+        all.spawn("alerts", stop, alerts::run(app()));
         all.spawn("budget_sums", stop, budget_sums::run(app()));
         all.spawn("changes", stop, changes::run(app(), baseline));
         all.spawn("last_used", stop, last_used::run(app()));
@@ -39,6 +42,7 @@ impl Background {
         all.spawn("reconcile", stop, reconcile::run(app()));
         all.spawn("reseed", stop, reseed::run(app()));
         all.spawn("retention", stop, retention::run(app()));
+        all.spawn("webhooks", stop, webhooks::run(app()));
         all
     }
 
@@ -68,6 +72,7 @@ impl Background {
         }
         self.app.write_last_used().await;
         self.app.write_login_failures(true).await;
+        self.app.write_alerts().await;
         outcome
     }
 }

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use tt_core::budget::{BudgetKind, BudgetRule, Period};
+use tt_core::budget::Period;
 use tt_core::caller::Proof;
 use tt_core::limits::{self, Rule, Standing};
 use tt_core::query::{UsageQuery, UsageSums};
@@ -13,7 +13,7 @@ use crate::clock::{end_of_hour, now};
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
-use crate::manage::budgets;
+use crate::manage::budgets::{self, Shown};
 use crate::state::directory::KnownCaller;
 
 #[derive(Serialize, JsonSchema)]
@@ -46,6 +46,8 @@ pub(crate) struct BudgetView {
     scope: &'static str,
     limit_usd: NanoUsd,
     period: Period,
+    /// True if the budget warns and refuses nothing.
+    soft: bool,
     /// `null` while it is not known.
     spent_usd: Option<NanoUsd>,
     held_usd: Option<NanoUsd>,
@@ -128,7 +130,10 @@ fn limit(rule: &Rule, standing: Standing, at: Timestamp) -> LimitView {
 
 /// The budgets that hold. They are shown also while the counters are away, without their usage, which nobody knows then.
 async fn budgets(cx: &Context, caller: &KnownCaller, at: Timestamp) -> Vec<BudgetView> {
-    let rules = caller.budget_rules();
+    let mut rules: Vec<Shown> = Vec::new();
+    for (of, soft) in [(caller.budget_rules(), false), (caller.soft_budget_rules(), true)] {
+        rules.extend(of.iter().map(|rule| Shown { rule: *rule, soft }));
+    }
     let used: Vec<Option<Used>> = match budgets::used(cx, &rules, at).await {
         Ok(used) => used.into_iter().map(Some).collect(),
         Err(error) => {
@@ -136,12 +141,9 @@ async fn budgets(cx: &Context, caller: &KnownCaller, at: Timestamp) -> Vec<Budge
             vec![None; rules.len()]
         }
     };
-    let view = |(rule, used): (&BudgetRule, Option<Used>)| BudgetView {
-        scope: match rule.kind {
-            BudgetKind::Key => "key",
-            BudgetKind::UserOwn => "user",
-            BudgetKind::UserAdmin => "admin",
-        },
+    let view = |(Shown { rule, soft }, used): (&Shown, Option<Used>)| BudgetView {
+        scope: rule.kind.scope(),
+        soft: *soft,
         limit_usd: rule.limit,
         period: rule.period,
         spent_usd: used.map(|used| used.spent),

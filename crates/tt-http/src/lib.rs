@@ -21,6 +21,7 @@ mod routes;
 mod server;
 mod service;
 mod state;
+mod webhook_call;
 
 pub use auth::new_password::{PasswordFault, check_password};
 pub use clock::now;
@@ -28,7 +29,7 @@ pub use config::{HttpConfig, UpstreamConfig};
 pub use routes::openapi_document;
 pub use server::tls::{Certificate, CertificateFault, Tls};
 pub use server::{ServerError, serve};
+pub use state::alerts::Alerts;
 pub use state::app::{App, Parts};
 pub use state::budget_accounts::BudgetAccounts;
-pub use state::sealing::reseal;
-pub use state::target_health::TargetOpened;
+pub use state::sealing::{reseal, reseal_webhook};

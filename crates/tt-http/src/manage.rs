@@ -11,4 +11,5 @@ pub(crate) mod prices;
 pub(crate) mod providers;
 pub(crate) mod usage;
 pub(crate) mod users;
+pub(crate) mod webhooks;
 pub(crate) mod whatif;

@@ -12,7 +12,7 @@ use crate::edge::credentials::Need;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Reply;
 use crate::manage::{
-    aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif,
+    aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, webhooks, whatif,
 };
 use crate::openapi::document::Document;
 use crate::openapi::operation::Describe;
@@ -116,6 +116,16 @@ static ROUTES: &[Route] = &[
 
     route(Method::GET,    "/manage/budgets",            NONE,       authed!(Manage, budgets::show), about::objects::budgets),
     route(Method::PUT,    "/manage/budgets",            SMALL,      authed!(Manage, budgets::put), about::objects::set_budget),
+
+    route(Method::POST,   "/manage/webhooks",           SMALL,      authed!(Manage, webhooks::create), about::webhooks::create),
+    route(Method::GET,    "/manage/webhooks",           NONE,       authed!(Manage, webhooks::list), about::webhooks::list),
+    route(Method::GET,    "/manage/webhooks/{id}",      NONE,       authed!(Manage, webhooks::show), about::webhooks::show),
+    route(Method::PATCH,  "/manage/webhooks/{id}",      SMALL,      authed!(Manage, webhooks::update), about::webhooks::update),
+    route(Method::DELETE, "/manage/webhooks/{id}",      NONE,       authed!(Manage, webhooks::delete), about::webhooks::delete),
+    route(Method::POST,   "/manage/webhooks/{id}/rotate", SMALL,    authed!(Manage, webhooks::rotate), about::webhooks::rotate),
+    route(Method::POST,   "/manage/webhooks/{id}/test", SMALL,      authed!(Manage, webhooks::test), about::webhooks::test),
+    route(Method::GET,    "/manage/webhooks/{id}/deliveries", NONE, authed!(Manage, webhooks::deliveries), about::webhooks::deliveries),
+    route(Method::POST,   "/manage/webhooks/{id}/deliveries/{delivery_id}/redeliver", SMALL, authed!(Manage, webhooks::redeliver), about::webhooks::redeliver),
 
     route(Method::GET,    "/manage/usage",              NONE,       authed!(Manage, usage::usage), about::records::usage),
     route(Method::GET,    "/manage/logs",               NONE,       authed!(Manage, logs::list), about::records::logs),

@@ -1,5 +1,6 @@
 //! The state that requests share, below the HTTP edge: it knows no status and answers with errors of its own.
 
+pub(crate) mod alerts;
 pub(crate) mod app;
 pub(crate) mod budget_accounts;
 pub(crate) mod budget_sums;

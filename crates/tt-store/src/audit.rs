@@ -84,6 +84,14 @@ pub enum Action {
     PriceSet,
     /// Recorded requests were priced anew.
     PricesRerated,
+    /// A webhook was made.
+    WebhookCreated,
+    /// A webhook was changed.
+    WebhookUpdated,
+    /// The secret of a webhook was replaced.
+    WebhookRotated,
+    /// A webhook was deleted.
+    WebhookDeleted,
 }
 
 impl Action {
@@ -112,6 +120,10 @@ impl Action {
             Self::UserDeleted => "user.deleted",
             Self::PriceSet => "price.set",
             Self::PricesRerated => "price.rerated",
+            Self::WebhookCreated => "webhook.created",
+            Self::WebhookUpdated => "webhook.updated",
+            Self::WebhookRotated => "webhook.rotated",
+            Self::WebhookDeleted => "webhook.deleted",
         }
     }
 }

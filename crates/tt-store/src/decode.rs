@@ -24,16 +24,17 @@ pub(crate) fn limits(minute: i64, day: i64) -> RequestLimits {
     RequestLimits { minute: count(minute), day: count(day) }
 }
 
-/// A budget's limit in nano-dollars and its period; both NULL where there is none.
-pub(crate) type BudgetColumns = (Option<i64>, Option<String>);
+/// A budget's limit in nano-dollars and its period, both NULL where there is none, and whether it is soft.
+pub(crate) type BudgetColumns = (Option<i64>, Option<String>, bool);
 
-/// A budget from its two columns.
+/// A budget from its columns.
 pub(crate) fn budget(columns: BudgetColumns) -> Result<Option<Budget>> {
     match columns {
-        (Some(nano), Some(period)) => {
-            Budget::new(NanoUsd(nano), parsed(&period)?).map(Some).map_err(StoreError::corrupt)
+        (Some(nano), Some(period), soft) => {
+            let budget = Budget::new(NanoUsd(nano), parsed(&period)?).map_err(StoreError::corrupt)?;
+            Ok(Some(budget.softened(soft)))
         }
-        (None, None) => Ok(None),
+        (None, None, _) => Ok(None),
         _ => Err(StoreError::corrupt("half a budget")),
     }
 }
@@ -43,9 +44,10 @@ pub(crate) fn budgets(own: BudgetColumns, admin: BudgetColumns) -> Result<UserBu
     Ok(UserBudgets { own: budget(own)?, admin: budget(admin)? })
 }
 
-/// A budget as its two columns.
-pub(crate) fn budget_columns(budget: Option<Budget>) -> (Option<i64>, Option<&'static str>) {
-    (budget.map(|budget| budget.limit.0), budget.map(|budget| budget.period.as_str()))
+/// A budget as its columns.
+pub(crate) fn budget_columns(budget: Option<Budget>) -> (Option<i64>, Option<&'static str>, bool) {
+    let soft = budget.is_some_and(|budget| budget.soft);
+    (budget.map(|budget| budget.limit.0), budget.map(|budget| budget.period.as_str()), soft)
 }
 
 /// A value parsed from its text in a column.

@@ -52,6 +52,12 @@ pub enum Object {
     /// An alias, also one named as a fallback.
     #[error("alias")]
     Alias,
+    /// A webhook.
+    #[error("webhook")]
+    Webhook,
+    /// A delivery to a webhook.
+    #[error("delivery")]
+    Delivery,
 }
 
 /// The reason why a change is refused.
@@ -86,6 +92,9 @@ pub enum Quota {
     /// Provider keys.
     #[error("provider keys")]
     ProviderKeys,
+    /// Webhooks.
+    #[error("webhooks")]
+    Webhooks,
 }
 
 impl Quota {
@@ -94,6 +103,7 @@ impl Quota {
         match self {
             Self::Aliases | Self::ApiKeys => 1000,
             Self::ProviderKeys => 200,
+            Self::Webhooks => 20,
         }
     }
 

@@ -34,6 +34,7 @@
 #[macro_use]
 mod transaction;
 
+mod alert_id;
 mod audit;
 mod batch;
 mod classes;
@@ -57,6 +58,7 @@ mod tls;
 mod usage_range;
 mod usage_sql;
 mod view;
+mod webhook;
 
 pub use audit::{Action, Actor, AuditEntry, AuditQuery, Author, Failures};
 pub use config::StoreConfig;
@@ -68,3 +70,4 @@ pub use view::{
     ProviderKeyPatch, Pruned, RecordedUsage, RequestCount, Rotation, Routing, SealedKey, SessionInfo, StoredSecret,
     UsageScope, User, UserPatch,
 };
+pub use webhook::{Attempted, ClaimedDelivery, Delivery, NewWebhook, Webhook, WebhookPatch, WebhookSecret};

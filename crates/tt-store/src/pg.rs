@@ -13,6 +13,9 @@ use crate::pool::{Guard, Pool};
 pub(crate) type Conn = AsyncPgConnection;
 
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/alerts.rs"]
+pub(crate) mod alerts;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/aliases.rs"]
 pub(crate) mod aliases;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
@@ -24,6 +27,9 @@ pub(crate) mod audit;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/changes.rs"]
 pub(crate) mod changes;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/deliveries.rs"]
+pub(crate) mod deliveries;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/gaps.rs"]
 pub(crate) mod gaps;
@@ -66,6 +72,9 @@ pub(crate) mod usage;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/users.rs"]
 pub(crate) mod users;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/webhooks.rs"]
+pub(crate) mod webhooks;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/whatif.rs"]
 pub(crate) mod whatif;

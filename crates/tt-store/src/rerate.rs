@@ -27,6 +27,8 @@ pub struct Rerate {
     pub after: Option<Place>,
     /// The largest number of requests in the step.
     pub limit: u32,
+    /// The time of the step, for the alerts about what it makes spent.
+    pub now: Timestamp,
 }
 
 /// The result of a step.

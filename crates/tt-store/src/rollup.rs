@@ -167,6 +167,16 @@ impl<'a> Row<'a> {
         charge(&self.totals)
     }
 
+    /// True if an attempt billed something whose price is unknown.
+    pub(crate) fn unpriced(&self) -> bool {
+        self.totals.unpriced
+    }
+
+    /// True if nothing tells what an attempt used.
+    pub(crate) fn usage_unknown(&self) -> bool {
+        self.totals.source == UsageSource::Unknown
+    }
+
     /// The UTC day that the request's tags count in.
     pub(crate) fn day(&self) -> i64 {
         Timestamp::from_millis(self.key.hour).day().millis()

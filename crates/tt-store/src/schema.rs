@@ -14,6 +14,8 @@ diesel::table! {
         budget_period -> Nullable<Text>,
         own_budget_nano -> Nullable<BigInt>,
         own_budget_period -> Nullable<Text>,
+        budget_soft -> Bool,
+        own_budget_soft -> Bool,
     }
 }
 
@@ -55,6 +57,7 @@ diesel::table! {
         budget_nano -> Nullable<BigInt>,
         budget_period -> Nullable<Text>,
         grace_ends_at -> Nullable<BigInt>,
+        budget_soft -> Bool,
     }
 }
 
@@ -252,6 +255,51 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhooks (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        scope -> Text,
+        url -> Text,
+        label -> Nullable<Text>,
+        events -> Text,
+        active -> Bool,
+        seal_id -> Text,
+        sealed -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    alerts (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        event -> Text,
+        once -> Text,
+        event_id -> Text,
+        body -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> BigInt,
+        webhook_id -> BigInt,
+        user_id -> BigInt,
+        alert_id -> BigInt,
+        created_at -> BigInt,
+        next_attempt_at -> Nullable<BigInt>,
+        attempts -> BigInt,
+        first_attempt_at -> Nullable<BigInt>,
+        last_attempt_at -> Nullable<BigInt>,
+        last_status -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+        delivered_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     installation (one) {
         one -> BigInt,
         name -> Text,
@@ -260,6 +308,9 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, api_keys, provider_keys, provider_models, model_aliases);
 diesel::allow_tables_to_appear_in_same_query!(request_logs, users);
+diesel::allow_tables_to_appear_in_same_query!(webhooks, users);
+diesel::allow_tables_to_appear_in_same_query!(webhooks, api_keys);
+diesel::allow_tables_to_appear_in_same_query!(webhook_deliveries, alerts, webhooks);
 
 #[cfg(test)]
 mod tests {
@@ -306,7 +357,10 @@ mod tests {
                 journal_cursors,
                 price_overrides,
                 audit,
-                installation
+                installation,
+                webhooks,
+                alerts,
+                webhook_deliveries
             )
         };
     }

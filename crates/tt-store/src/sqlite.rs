@@ -16,6 +16,8 @@ use crate::pool::{Guard, Pool};
 /// The connection type that the repositories below are compiled for.
 pub(crate) type Conn = SyncConnectionWrapper<diesel::SqliteConnection>;
 
+#[path = "repo/alerts.rs"]
+pub(crate) mod alerts;
 #[path = "repo/aliases.rs"]
 pub(crate) mod aliases;
 #[path = "repo/api_keys.rs"]
@@ -24,6 +26,8 @@ pub(crate) mod api_keys;
 pub(crate) mod audit;
 #[path = "repo/changes.rs"]
 pub(crate) mod changes;
+#[path = "repo/deliveries.rs"]
+pub(crate) mod deliveries;
 #[path = "repo/gaps.rs"]
 pub(crate) mod gaps;
 #[path = "repo/known_addresses.rs"]
@@ -52,6 +56,8 @@ pub(crate) mod tags;
 pub(crate) mod usage;
 #[path = "repo/users.rs"]
 pub(crate) mod users;
+#[path = "repo/webhooks.rs"]
+pub(crate) mod webhooks;
 #[path = "repo/whatif.rs"]
 pub(crate) mod whatif;
 

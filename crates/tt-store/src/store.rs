@@ -40,6 +40,7 @@ mod prices;
 mod routing;
 mod spending;
 mod users;
+mod webhooks;
 
 /// An open database. Clones share its connections.
 #[derive(Clone)]

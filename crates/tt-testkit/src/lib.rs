@@ -44,6 +44,8 @@ pub mod mock;
 #[cfg(feature = "harness")]
 pub mod process;
 #[cfg(feature = "harness")]
+pub mod receiver;
+#[cfg(feature = "harness")]
 pub mod redis;
 mod workers;
 #[cfg(feature = "harness")]
@@ -55,5 +57,7 @@ pub use client::Client;
 pub use mock::{Behaviour, MockUpstream};
 #[cfg(feature = "harness")]
 pub use process::Program;
+#[cfg(feature = "harness")]
+pub use receiver::Receiver;
 #[cfg(feature = "harness")]
 pub use world::World;

@@ -93,7 +93,7 @@ async fn rerate(
     let prices = Arc::new(table.with_overrides(store.price_overrides().await.map_err(failed)?));
     let (mut sums, mut after) = (BTreeMap::<Model, Costs>::new(), None);
     loop {
-        let step = Rerate { from, to, after, limit: STEP };
+        let step = Rerate { from, to, after, limit: STEP, now: tt_http::now() };
         let done = if apply {
             store.rerate(Arc::clone(&prices), step).await
         } else {

@@ -1,13 +1,14 @@
-//! `tokentracer secrets rotate`: seals every provider key again, with the current encryption key.
+//! `tokentracer secrets rotate`: seals every provider key and every secret of a webhook again, with the current encryption
+//! key.
 //!
-//! It replaces one key at a time, and only if nobody has changed that key meanwhile, so the command may be interrupted
+//! It replaces one of them at a time, and only if nobody has changed it meanwhile, so the command may be interrupted
 //! and run again at any time. A server that has both keys (`ENCRYPTION_KEY` and `ENCRYPTION_KEY_OLD`) reads either.
 
 use std::io::Write;
 
 use clap::Command;
 use tokio::runtime::Handle;
-use tt_core::ProviderKeyId;
+use tt_core::{ProviderKeyId, WebhookId};
 use tt_crypto::Keyring;
 use tt_http::now;
 use tt_store::{Action, Author, Store};
@@ -21,7 +22,7 @@ const PAGE: u32 = 500;
 
 /// The command line.
 pub(crate) fn command() -> Command {
-    let rotate = "Seal every provider key anew: from ENCRYPTION_KEY_OLD to ENCRYPTION_KEY";
+    let rotate = "Seal every provider key and webhook secret anew: from ENCRYPTION_KEY_OLD to ENCRYPTION_KEY";
     Command::new("secrets")
         .about("The secrets that seal what is stored")
         .subcommand_required(true)
@@ -61,8 +62,59 @@ pub(crate) async fn run(config: &Config, control: &Handle) -> Result<(), String>
         let noted = store.note_action(Author::operator(now()), Action::SecretsRotated, object, detail).await;
         noted.map_err(|error| explain(&error))?;
     }
+    let webhooks = webhooks(&store, &keyring).await?;
     store.close();
-    report(&count)
+    let (keys, webhooks) = (report(&count), report_webhooks(&webhooks));
+    keys.and(webhooks)
+}
+
+/// The number of webhooks' secrets by their state after the run.
+#[derive(Debug, Default)]
+struct WebhookCount {
+    resealed: usize,
+    current: usize,
+    /// Sealed with neither of the encryption keys, or replaced by a server meanwhile.
+    left: Vec<WebhookId>,
+}
+
+/// Seals the secret of every webhook again.
+async fn webhooks(store: &Store, keyring: &Keyring) -> Result<WebhookCount, String> {
+    let mut count = WebhookCount::default();
+    let mut after = WebhookId(0);
+    loop {
+        let page = store.webhook_secrets(after, PAGE).await.map_err(|error| explain(&error))?;
+        let Some(last) = page.last() else { return Ok(count) };
+        after = last.id;
+        for stored in page {
+            let id = stored.id;
+            if !keyring.needs_rotation(&stored.sealed) {
+                count.current += 1;
+                continue;
+            }
+            let resealed = match tt_http::reseal_webhook(keyring, &stored) {
+                Ok(sealed) => store.reseal_webhook(stored, sealed).await.map_err(|error| explain(&error))?,
+                Err(_) => false,
+            };
+            if resealed {
+                count.resealed += 1;
+            } else {
+                count.left.push(id);
+            }
+        }
+    }
+}
+
+fn report_webhooks(count: &WebhookCount) -> Result<(), String> {
+    let WebhookCount { resealed, current, left } = count;
+    if resealed + current + left.len() > 0 {
+        let line = format!("{resealed} secrets of webhooks sealed anew, {current} already were");
+        writeln!(std::io::stdout(), "{line}").map_err(|error| format!("standard output: {error}"))?;
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    let ids = left.iter().map(WebhookId::to_string).collect::<Vec<_>>().join(", ");
+    Err(format!("the secrets of these webhooks could not be sealed anew; run the command again or rotate them: {ids}"))
 }
 
 async fn pass(store: &Store, keyring: &Keyring) -> Result<Count, String> {

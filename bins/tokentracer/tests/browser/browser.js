@@ -88,6 +88,7 @@ export const VIEWS = {
   "nav-aliases": "/dashboard/aliases",
   "nav-keys": "/dashboard/keys",
   "nav-budgets": "/dashboard/budgets",
+  "nav-webhooks": "/dashboard/webhooks",
   "nav-whatif": "/dashboard/whatif",
   "nav-prices": "/dashboard/prices",
   "nav-users": "/dashboard/users",

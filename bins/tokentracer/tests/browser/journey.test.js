@@ -113,6 +113,23 @@ test("objects are edited, replaced and deleted, and deleting asks first", async 
   await page.getByTestId("budget-limit").fill("12.50");
   await page.getByTestId("budget-save").click();
   await page.getByTestId("own-budget").getByText("of $12.50").waitFor();
+
+  await goto(page, "/dashboard/webhooks");
+  // The server takes no address of its own machine, and says so at the field.
+  await page.getByTestId("webhook-url").fill("https://127.0.0.1/hook");
+  await page.getByTestId("webhook-add").click();
+  await page.getByRole("alert").getByText("public address").waitFor();
+  await page.getByTestId("webhook-url").fill("https://8.8.8.8/hook");
+  await page.getByTestId("webhook-add").click();
+  assert.match((await page.getByTestId("webhook-secret").textContent()) ?? "", /^whsec_/);
+  await page.getByTestId("webhook-done").click();
+  await page.getByTestId("webhook-deliveries").click();
+  await page.getByTestId("webhook-delivery-list").getByText("Nothing was sent yet.").waitFor();
+  await page.getByTestId("webhook-switch").click();
+  await page.getByTestId("webhook-row").getByText("off", { exact: true }).waitFor();
+  await page.getByTestId("webhook-delete").click();
+  await page.getByTestId("confirm").click();
+  await page.getByTestId("empty").getByText("There is no webhook yet.").waitFor();
 });
 
 test("the keyboard alone is enough", async (t) => {

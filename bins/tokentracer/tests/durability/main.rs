@@ -10,6 +10,7 @@
 )]
 
 mod aborts;
+mod alerts;
 mod audit;
 mod full;
 mod held;

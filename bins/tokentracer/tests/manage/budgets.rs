@@ -25,7 +25,7 @@ async fn put(person: &User, body: &Value) -> Value {
 #[tokio::test]
 async fn a_users_own_budget_and_the_administrators_are_two() {
     let (world, admin, ann) = stage().await;
-    let none = json!({"limit_usd": null, "period": null, "spent_usd": null, "held_usd": null, "resets_at": null});
+    let none = json!({"limit_usd": null, "period": null, "soft": null, "spent_usd": null, "held_usd": null, "resets_at": null});
     let mut nothing = none.clone();
     nothing["admin"] = none.clone();
     assert_eq!(shown(&ann).await, nothing);
@@ -44,7 +44,8 @@ async fn a_users_own_budget_and_the_administrators_are_two() {
     assert_eq!((&user["budget_usd"], &user["budget_period"]), (&json!(3), &json!("total")));
     let both = shown(&ann).await;
     assert_eq!((&both["limit_usd"], &both["period"]), (&own["limit_usd"], &own["period"]));
-    let theirs = json!({"limit_usd": 3, "period": "total", "spent_usd": 0, "held_usd": 0, "resets_at": null});
+    let theirs =
+        json!({"limit_usd": 3, "period": "total", "soft": false, "spent_usd": 0, "held_usd": 0, "resets_at": null});
     assert_eq!(both["admin"], theirs);
     // Taking the own one away does not lift the other; a day resets at midnight.
     assert_eq!(put(&ann, &json!({"limit_usd": null})).await["admin"], theirs);

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tt_core::Provider;
-use tt_testkit::World;
 use tt_testkit::world::{Backend, Ran, eventually, question};
+use tt_testkit::{Receiver, World};
 
 use crate::setup::{program, setup, world};
 
@@ -176,6 +176,9 @@ async fn rotation(mut world: World) -> World {
     ann.save_provider_key(&own).await;
     let token = ann.new_api_key(&json!({})).await.token;
     assert_eq!(call(&world, &token).await, 200);
+    let receiver = Receiver::start();
+    let hook = json!({"url": receiver.url("/hook"), "events": ["ledger.gap"]});
+    ann.session.post("/manage/webhooks").json(&hook).send().await.expect(201);
     world.kill();
 
     assert!(rotate(&world, TWO, None).expect(1).err.contains("2 provider keys open neither"));
@@ -186,9 +189,15 @@ async fn rotation(mut world: World) -> World {
     let bob = world.sign_up("bob").await;
     bob.add_provider_key(Provider::OpenAi).await;
     let rotated = rotate(&world, TWO, Some(ONE)).expect(0).out;
-    assert_eq!(rotated, "2 provider keys sealed anew, 1 already were\n");
+    assert_eq!(
+        rotated,
+        "2 provider keys sealed anew, 1 already were\n1 secrets of webhooks sealed anew, 0 already were\n"
+    );
     let rotated = rotate(&world, TWO, Some(ONE)).expect(0).out;
-    assert_eq!(rotated, "0 provider keys sealed anew, 3 already were\n");
+    assert_eq!(
+        rotated,
+        "0 provider keys sealed anew, 3 already were\n0 secrets of webhooks sealed anew, 1 already were\n"
+    );
     assert_eq!(call(&world, &token).await, 200);
     world.kill();
 
@@ -199,8 +208,13 @@ async fn rotation(mut world: World) -> World {
     let ann = world.log_in("ann@example.org").await;
     let tested = ann.post("/manage/providers/2/test").send().await.expect(200).json();
     assert_eq!(tested["ok"], true, "the address is still bound to its key: {tested}");
+    let tested = ann.post("/manage/webhooks/1/test").send().await.expect(200).json();
+    assert_eq!(tested["ok"], true, "the webhook still has its secret: {tested}");
     let rotated = rotate(&world, TWO, None).expect(0).out;
-    assert_eq!(rotated, "0 provider keys sealed anew, 3 already were\n");
+    assert_eq!(
+        rotated,
+        "0 provider keys sealed anew, 3 already were\n0 secrets of webhooks sealed anew, 1 already were\n"
+    );
     world
 }
 

@@ -23,4 +23,5 @@ mod spending;
 mod stage;
 mod usage;
 mod users;
+mod webhooks;
 mod whatif;

@@ -31,7 +31,7 @@ async fn users_are_listed_to_administrators_in_pages() {
         shown,
         json!({
             "id": ann.id, "email": "ann@example.org", "role": "user", "disabled": false, "rate_limit_minute": 0,
-            "rate_limit_daily": 0, "budget_usd": null, "budget_period": null, "created_at": null,
+            "rate_limit_daily": 0, "budget_usd": null, "budget_period": null, "budget_soft": false, "created_at": null,
         })
     );
     assert_eq!(whole["data"][0]["role"], "admin");

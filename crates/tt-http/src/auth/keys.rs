@@ -46,6 +46,8 @@ pub(crate) struct KeyWish {
     #[serde(default, deserialize_with = "nullable")]
     #[schemars(with = "Option<Period>")]
     budget_period: Option<Option<String>>,
+    /// True to have the budget warn and refuse nothing.
+    budget_soft: Option<bool>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -61,7 +63,7 @@ pub(crate) struct NewKey {
 /// `POST /auth/key`: makes an API key. This reply is the only one that ever shows it.
 pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<Json<NewKey>, ApiError> {
     let wish: KeyWish = cx.json_or_default().await?;
-    let budget = fields::budget(BUDGET_FIELDS, wish.budget_usd, wish.budget_period)?.flatten();
+    let budget = fields::budget(BUDGET_FIELDS, wish.budget_usd, wish.budget_period, wish.budget_soft)?.flatten();
     let now = now();
     let expires_at = match wish.expires_in_days.unwrap_or(Some(KEY_DAYS)) {
         None => None,
@@ -119,6 +121,7 @@ pub(crate) struct KeyView {
     rate_limit_daily: u64,
     budget_usd: Option<NanoUsd>,
     budget_period: Option<Period>,
+    budget_soft: bool,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
@@ -137,6 +140,7 @@ impl From<ApiKeyInfo> for KeyView {
             rate_limit_daily: key.limits.day,
             budget_usd: key.budget.map(|budget| budget.limit),
             budget_period: key.budget.map(|budget| budget.period),
+            budget_soft: key.budget.is_some_and(|budget| budget.soft),
             created_at: key.created_at,
             expires_at: key.expires_at,
             last_used_at: key.last_used_at,

@@ -40,6 +40,10 @@ const AUDIT_ENTRIES: u32 = 2000;
 /// good.
 const ENDED_SESSION_MS: i64 = 7 * DAY_MS;
 
+/// The time that finished deliveries of webhooks are kept, and the most deliveries that are kept of each webhook.
+const DELIVERY_MS: i64 = 30 * DAY_MS;
+const DELIVERIES: u32 = 10_000;
+
 /// Runs until it is dropped.
 pub(super) async fn run(app: Arc<App>) {
     let mut turns = turns(PERIOD);
@@ -54,6 +58,8 @@ pub(super) async fn run(app: Arc<App>) {
         let unknown = now.plus_millis(-KNOWN_FOR_MS);
         logged("addresses that no longer sign in could not be dropped", store.prune_addresses(unknown).await);
         logged("old entries of the audit trail could not be dropped", store.prune_audit(AUDIT_ENTRIES).await);
+        let finished = store.prune_deliveries(now.plus_millis(-DELIVERY_MS), DELIVERIES).await;
+        logged("old deliveries of webhooks could not be dropped", finished);
         logged("old request logs could not be dropped", drop_old_logs(&app).await);
     }
 }

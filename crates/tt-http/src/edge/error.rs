@@ -524,6 +524,8 @@ impl From<StoreError> for ApiError {
                 Object::ApiKey => "api_key",
                 Object::ProviderKey => "provider_key",
                 Object::Alias => "alias",
+                Object::Webhook => "webhook",
+                Object::Delivery => "delivery",
             }),
             StoreError::Conflict(conflict) => match conflict {
                 Conflict::EmailTaken => Self::conflict("email_taken", "A user with this email exists; log in instead."),

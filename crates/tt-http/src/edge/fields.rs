@@ -40,12 +40,13 @@ pub(crate) fn page_size(limit: Option<String>) -> Result<u32, ApiError> {
     size.ok_or_else(|| ApiError::invalid_field("limit", "must be 1 to 500"))
 }
 
-/// A budget that a body gives in two fields, a limit and its period: `None` when it gives neither, `Some(None)` when the
-/// limit is `null`, which takes the budget away.
+/// A budget that a body gives in two fields, a limit and its period, and a third that makes it soft: `None` when it gives
+/// none of them, `Some(None)` when the limit is `null`, which takes the budget away.
 pub(crate) fn budget(
     [limit_field, period_field]: [&'static str; 2],
     limit: Option<Option<NanoUsd>>,
     period: Option<Option<String>>,
+    soft: Option<bool>,
 ) -> Result<Option<Option<Budget>>, ApiError> {
     let named = period.is_some();
     let period = match period.flatten() {
@@ -56,12 +57,12 @@ pub(crate) fn budget(
         }
     };
     match (limit, period) {
-        (None, None) if !named => Ok(None),
+        (None, None) if !named && soft.is_none() => Ok(None),
         (None, _) => Err(ApiError::missing_field(limit_field)),
         (Some(None), _) => Ok(Some(None)),
         (Some(Some(_)), None) => Err(ApiError::missing_field(period_field)),
         (Some(Some(limit)), Some(period)) => match Budget::new(limit, period) {
-            Ok(budget) => Ok(Some(Some(budget))),
+            Ok(budget) => Ok(Some(Some(budget.softened(soft.unwrap_or(false))))),
             Err(invalid) => Err(ApiError::invalid_field(limit_field, invalid.reason)),
         },
     }

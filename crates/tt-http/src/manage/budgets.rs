@@ -30,6 +30,8 @@ const APART: Duration = Duration::from_millis(20);
 pub(crate) struct BudgetView {
     limit_usd: Option<NanoUsd>,
     period: Option<Period>,
+    /// True if the budget warns and refuses nothing.
+    soft: Option<bool>,
     spent_usd: Option<NanoUsd>,
     held_usd: Option<NanoUsd>,
     /// The end of the period. It is `null` for `total`, which never ends.
@@ -41,6 +43,7 @@ pub(crate) struct BudgetView {
 pub(crate) struct BudgetsView {
     limit_usd: Option<NanoUsd>,
     period: Option<Period>,
+    soft: Option<bool>,
     spent_usd: Option<NanoUsd>,
     held_usd: Option<NanoUsd>,
     resets_at: Option<Timestamp>,
@@ -62,13 +65,15 @@ pub(crate) struct BudgetWish {
     #[serde(default, deserialize_with = "nullable")]
     #[schemars(with = "Option<Period>")]
     period: Option<Option<String>>,
+    /// True to have the budget warn and refuse nothing.
+    soft: Option<bool>,
 }
 
 /// `PUT /manage/budgets`: sets or removes the caller's own budget. The administrator's stays as it is. Once the budget
 /// is stored the answer is 200. Its usage is `null` if the counters do not know it, as after a restart of Redis.
 pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
-    let BudgetWish { limit_usd, period } = cx.json().await?;
-    let own = fields::budget(["limit_usd", "period"], limit_usd, period)?
+    let BudgetWish { limit_usd, period, soft } = cx.json().await?;
+    let own = fields::budget(["limit_usd", "period"], limit_usd, period, soft)?
         .ok_or_else(|| ApiError::missing_field("limit_usd"))?;
     cx.app.store.set_own_budget(caller.user_id, own, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
@@ -87,17 +92,40 @@ pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<Bud
     Ok(Json(view(&rules, &used, at)))
 }
 
-fn rules(user: UserId, budgets: UserBudgets) -> Vec<BudgetRule> {
+/// A budget to show.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) rule: BudgetRule,
+    pub(crate) soft: bool,
+}
+
+fn rules(user: UserId, budgets: UserBudgets) -> Vec<Shown> {
     let of = [(BudgetKind::UserOwn, budgets.own), (BudgetKind::UserAdmin, budgets.admin)];
     let rule = |(kind, budget): (BudgetKind, Option<Budget>)| {
-        let Budget { limit, period } = budget?;
-        Some(BudgetRule { kind, user, key: None, limit, period })
+        let Budget { limit, period, soft } = budget?;
+        Some(Shown { rule: BudgetRule { kind, user, key: None, limit, period }, soft })
     };
     of.into_iter().filter_map(rule).collect()
 }
 
-/// Reads the usage of each rule in the periods of `at`.
-pub(crate) async fn used(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
+/// Reads the usage of each rule in the periods of `at`. That of soft budgets, for which nothing is held, is what the store
+/// says is spent.
+pub(crate) async fn used(cx: &Context, rules: &[Shown], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
+    let of = |soft: bool| rules.iter().filter(move |shown| shown.soft == soft).map(|shown| shown.rule);
+    let (hard, soft): (Vec<BudgetRule>, Vec<BudgetRule>) = (of(false).collect(), of(true).collect());
+    let mut hard = used_of_hard(cx, &hard, at).await?.into_iter();
+    let mut soft = if soft.is_empty() {
+        Vec::new()
+    } else {
+        cx.app.wait_for_drain().await;
+        cx.app.store.spent(soft.iter().map(BudgetRule::account).collect(), at).await?
+    }
+    .into_iter()
+    .map(|spent| Used { spent: spent.amount, held: NanoUsd::ZERO });
+    Ok(rules.iter().filter_map(|shown| if shown.soft { soft.next() } else { hard.next() }).collect())
+}
+
+async fn used_of_hard(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> Result<Vec<Used>, BudgetAccountsError> {
     let mut used = cx.app.budget_accounts.standing(rules, at).await?;
     for _ in 0..READ_AGAIN {
         let over = |(rule, used): (&BudgetRule, &Used)| used.spent.plus(used.held) > rule.limit;
@@ -111,19 +139,20 @@ pub(crate) async fn used(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> R
 }
 
 /// Shows each rule with its usage. An entry of `used` is `None` if the usage of that rule is not known.
-fn view(rules: &[BudgetRule], used: &[Option<Used>], at: Timestamp) -> BudgetsView {
+fn view(rules: &[Shown], used: &[Option<Used>], at: Timestamp) -> BudgetsView {
     let view = |kind| {
-        let (rule, used) = rules.iter().zip(used).find(|(rule, _)| rule.kind == kind)?;
+        let (Shown { rule, soft }, used) = rules.iter().zip(used).find(|(shown, _)| shown.rule.kind == kind)?;
         Some(BudgetView {
             limit_usd: Some(rule.limit),
             period: Some(rule.period),
+            soft: Some(*soft),
             spent_usd: used.map(|used| used.spent),
             held_usd: used.map(|used| used.held),
             resets_at: rule.period.resets_at(at),
         })
     };
-    let BudgetView { limit_usd, period, spent_usd, held_usd, resets_at } =
+    let BudgetView { limit_usd, period, soft, spent_usd, held_usd, resets_at } =
         view(BudgetKind::UserOwn).unwrap_or_default();
     let admin = view(BudgetKind::UserAdmin).unwrap_or_default();
-    BudgetsView { limit_usd, period, spent_usd, held_usd, resets_at, admin }
+    BudgetsView { limit_usd, period, soft, spent_usd, held_usd, resets_at, admin }
 }

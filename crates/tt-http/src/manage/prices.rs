@@ -186,7 +186,7 @@ pub(crate) async fn rerate(mut cx: Context, caller: KnownCaller) -> Result<Json<
     let mut sums = Sums::default();
     let mut after = None;
     loop {
-        let step = Rerate { from, to, after, limit: STEP };
+        let step = Rerate { from, to, after, limit: STEP, now: now() };
         let rerated = if dry_run {
             cx.app.store.rerate_preview(prices.clone(), step).await?
         } else {

@@ -114,7 +114,7 @@ async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
     }
     // A name that does not exist and one with a private address are answered alike, so that nobody learns the names of an
     // inner network.
-    match tt_providers::upstream::address::resolve_public(&app.resolver, &url).await {
+    match tt_providers::upstream::address::resolve_public(&app.resolver, url.as_str()).await {
         Ok(()) => Ok(url),
         Err(_) => Err(ApiError::invalid_field("base_url", "must name a host with a public address")),
     }

@@ -26,6 +26,8 @@ pub(crate) struct UserView {
     /// The budget that administrators have set. The user's own budget is shown to the user alone.
     budget_usd: Option<NanoUsd>,
     budget_period: Option<Period>,
+    /// True if that budget warns and refuses nothing.
+    budget_soft: bool,
     created_at: Timestamp,
 }
 
@@ -40,6 +42,7 @@ impl From<User> for UserView {
             rate_limit_daily: user.limits.day,
             budget_usd: user.budgets.admin.map(|budget| budget.limit),
             budget_period: user.budgets.admin.map(|budget| budget.period),
+            budget_soft: user.budgets.admin.is_some_and(|budget| budget.soft),
             created_at: user.created_at,
         }
     }
@@ -87,6 +90,8 @@ pub(crate) struct UserChange {
     #[serde(default, deserialize_with = "nullable")]
     #[schemars(with = "Option<Period>")]
     budget_period: Option<Option<String>>,
+    /// True to have the budget warn and refuse nothing.
+    budget_soft: Option<bool>,
 }
 
 /// `PATCH /manage/users/{id}`: changes the fields that the body names. A disabled user cannot
@@ -100,7 +105,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
         disabled: change.disabled,
         rate_limit_minute: change.rate_limit_minute.map(|n| fields::limit("rate_limit_minute", Some(n))).transpose()?,
         rate_limit_daily: change.rate_limit_daily.map(|n| fields::limit("rate_limit_daily", Some(n))).transpose()?,
-        budget: fields::budget(BUDGET_FIELDS, change.budget_usd, change.budget_period)?,
+        budget: fields::budget(BUDGET_FIELDS, change.budget_usd, change.budget_period, change.budget_soft)?,
     };
     if patch == UserPatch::default() {
         return Err(ApiError::missing_field("role"));

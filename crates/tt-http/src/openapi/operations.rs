@@ -7,3 +7,4 @@ pub(crate) mod objects;
 pub(crate) mod proxy;
 pub(crate) mod records;
 pub(crate) mod service;
+pub(crate) mod webhooks;

@@ -48,6 +48,7 @@ pub(super) fn of_path(pattern: &str) -> (String, Vec<Value>) {
 fn of_name(name: &str) -> (&'static str, Value) {
     match name {
         "id" => ("The id of the object.", json!({ "type": "integer", "format": "int64" })),
+        "delivery_id" => ("The id of the delivery.", json!({ "type": "integer", "format": "int64" })),
         "request_id" => ("The `x-request-id` of the request.", json!({ "type": "string", "format": "uuid" })),
         "provider" => ("The provider.", json!({ "$ref": "#/components/schemas/Provider" })),
         "alias" => ("The name of the alias.", json!({ "type": "string", "minLength": 1 })),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tt_core::alert::{Alert, AlertData, AlertedBudget, Subject};
 use tt_core::budget::{BudgetKind, BudgetRule, BudgetRules, Period};
 use tt_core::call::field::Field;
 use tt_core::plan::{Plan, Step};
@@ -68,6 +69,8 @@ struct Refusal {
     kind: BudgetKind,
     /// The error for the client.
     error: ApiError,
+    /// The alert for the budget's user.
+    alert: AlertData,
 }
 
 /// The reason why nothing is reserved. The attempt must not be sent.
@@ -208,8 +211,9 @@ impl RequestBudget {
                 self.cap.store(cap.unwrap_or(u64::MAX), Ordering::Relaxed);
                 Ok(cap)
             }
-            Err(Refusal { error, kind, .. }) => {
+            Err(Refusal { error, kind, alert, .. }) => {
                 self.app.metrics.budgeted(kind, Decided::Deny);
+                self.app.alerts.notice(Alert { subject: Subject::User(self.user), at: now(), data: alert });
                 Err(NotReserved::Refused(error))
             }
         }
@@ -277,7 +281,18 @@ impl RequestBudget {
         let resets_at = rule.and_then(|rule| rule.period.resets_at(self.created_at));
         let which = rule.map_or_else(String::new, describe);
         let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at, self.created_at);
-        Refusal { left: limit.minus(spent).minus(held), kind, error }
+        let period = rule.map_or(Period::Total, |rule| rule.period);
+        let budget = AlertedBudget {
+            scope: kind,
+            api_key_id: rule.and_then(|rule| rule.key),
+            limit_usd: limit,
+            period,
+            period_starts_at: period.start(self.created_at),
+            resets_at,
+            soft: false,
+        };
+        let alert = AlertData::BudgetRefused { spent_usd: spent, held_usd: held, asked_usd: asked, budget };
+        Refusal { left: limit.minus(spent).minus(held), kind, error, alert }
     }
 
     /// The word for the prices of the region that an attempt at `step` is sent to.

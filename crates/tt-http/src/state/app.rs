@@ -19,6 +19,7 @@ use tt_store::{Store, StoreError};
 
 use crate::clock::now;
 use crate::config::HttpConfig;
+use crate::state::alerts::Alerts;
 use crate::state::budget_accounts::BudgetAccounts;
 use crate::state::budget_sums::BudgetSums;
 use crate::state::call_limit::CallLimit;
@@ -102,6 +103,7 @@ pub struct App {
     pub(crate) untrusted_proxy_told: Once,
     pub(crate) login_failures: LoginFailures,
     pub(crate) call_limit: CallLimit,
+    pub(crate) alerts: Arc<Alerts>,
     pub(crate) log_retention_days: u32,
     draining: AtomicBool,
 }
@@ -140,6 +142,7 @@ impl App {
             untrusted_proxy_told: Once::new(),
             login_failures: LoginFailures::new(Instant::now()),
             call_limit: CallLimit::default(),
+            alerts: Arc::default(),
             store,
             passwords,
             sessions,
@@ -168,7 +171,7 @@ impl App {
 
     /// The targets that begin to rest from now on, for the one watcher that there may be; `None` if there is one already.
     /// The channel is bounded: when the watcher is behind, further openings are logged and not told.
-    pub fn watch_targets(&self) -> Option<mpsc::Receiver<TargetOpened>> {
+    pub(crate) fn watch_targets(&self) -> Option<mpsc::Receiver<TargetOpened>> {
         self.directory.health.watch()
     }
 
@@ -220,6 +223,31 @@ impl App {
             && let Err(error) = self.store.note_failures(failures, now()).await
         {
             tracing::warn!(error = %Causes(&error), count, "failed logins could not be written to the audit trail");
+        }
+    }
+
+    /// The alerts that are noticed outside of the drain. Whoever holds them may notice one.
+    pub fn alerts(&self) -> &Arc<Alerts> {
+        &self.alerts
+    }
+
+    /// Writes the alerts that this process has noticed. When the store fails they wait.
+    pub(crate) async fn write_alerts(&self) {
+        let waiting = self.alerts.take();
+        if waiting.is_empty() {
+            return;
+        }
+        match self.store.raise(waiting.clone()).await {
+            Ok(0) => {}
+            Ok(_) => self.alerts.due.notify_one(),
+            // What the store refuses would be refused again.
+            Err(error) if error.is_refusal() => {
+                tracing::error!(error = %Causes(&error), alerts = waiting.len(), "alerts could not be written");
+            }
+            Err(error) => {
+                tracing::debug!(error = %Causes(&error), "alerts could not be written: trying again");
+                self.alerts.put_back(waiting);
+            }
         }
     }
 

@@ -25,21 +25,21 @@ const MOST_UNTOLD: usize = 256;
 
 /// A target began to rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetOpened {
+pub(crate) struct TargetOpened {
     /// The user whose provider key it is.
-    pub user_id: UserId,
+    pub(crate) user_id: UserId,
     /// The provider key.
-    pub provider_key_id: ProviderKeyId,
+    pub(crate) provider_key_id: ProviderKeyId,
     /// The provider of that key.
-    pub provider: Provider,
+    pub(crate) provider: Provider,
     /// The model whose failure began the rest.
-    pub model: ModelName,
+    pub(crate) model: ModelName,
     /// True if every model of the key rests.
-    pub every_model: bool,
+    pub(crate) every_model: bool,
     /// The failure: a status, `connection` or `timeout`.
-    pub cause: String,
+    pub(crate) cause: String,
     /// The end of the rest.
-    pub until: Timestamp,
+    pub(crate) until: Timestamp,
 }
 
 /// The parts that the health of all targets share: the clock, and the watcher of openings.

@@ -1,12 +1,10 @@
 //! The check that a host chosen by a user is a public address.
 //!
-//! A user may set the `base_url` of a credential, and the server sends requests there. Without this check the user
+//! A user may set the `base_url` of a credential, and the address of a webhook, and the server sends requests there. Without this check the user
 //! could make the server call hosts that only the server can reach: itself, its neighbours, a cloud's metadata service
 //! (server-side request forgery).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use tt_core::BaseUrl;
 
 use crate::upstream::resolver::{LookupError, Resolver};
 use crate::upstream::trust::Trust;
@@ -65,15 +63,15 @@ const fn is_public_v6(ip: Ipv6Addr) -> bool {
     }
 }
 
-/// Looks up the host of `url` and checks every address it has. This is called when a `base_url` is saved. The client
+/// Looks up the host of `url` and checks every address it has. This is called when an address of a user is saved. The client
 /// checks again at every connection, since the addresses of a name change.
 ///
 /// # Errors
 /// `NotPublic` if any address is not public, `Unresolved` if there is none, or if none is found within
 /// [`LONGEST`](crate::upstream::resolver::LONGEST).
-pub async fn resolve_public(resolver: &Resolver, url: &BaseUrl) -> Result<(), AddressError> {
+pub async fn resolve_public(resolver: &Resolver, url: &str) -> Result<(), AddressError> {
     let invalid = || AddressError::Unresolved(LookupError::none());
-    let uri: http::Uri = url.as_str().parse().map_err(|_| invalid())?;
+    let uri: http::Uri = url.parse().map_err(|_| invalid())?;
     let host = uri.host().ok_or_else(invalid)?;
     match literal(host) {
         Some(ip) if is_public(ip) => Ok(()),
@@ -164,13 +162,13 @@ mod tests {
     async fn a_base_url_is_checked_by_name_and_by_address() {
         let resolver = Resolver::system(tokio::runtime::Handle::current());
         for bad in ["http://127.0.0.1:1", "http://[::1]/v1", "http://localhost", "https://[::ffff:10.0.0.1]"] {
-            let found = resolve_public(&resolver, &BaseUrl::parse(bad).unwrap()).await;
+            let found = resolve_public(&resolver, bad).await;
             assert!(matches!(found, Err(AddressError::NotPublic)), "{bad}: {found:?}");
         }
         // Other spellings of 127.0.0.1, which only the system's resolver reads as addresses.
         for bad in ["http://2130706433", "http://0x7f.1", "http://127.1"] {
-            assert!(resolve_public(&resolver, &BaseUrl::parse(bad).unwrap()).await.is_err(), "{bad}");
+            assert!(resolve_public(&resolver, bad).await.is_err(), "{bad}");
         }
-        assert!(resolve_public(&resolver, &BaseUrl::parse("https://8.8.8.8/v1").unwrap()).await.is_ok());
+        assert!(resolve_public(&resolver, "https://8.8.8.8/v1").await.is_ok());
     }
 }

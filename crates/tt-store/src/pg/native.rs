@@ -5,12 +5,14 @@ use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};
+use diesel::{ExpressionMethods, QueryDsl};
 use diesel_async::RunQueryDsl;
 use tt_core::Timestamp;
 
 use super::{Conn, partitions};
 use crate::batch::{Batch, Column, head};
 use crate::error::{Result, StoreError};
+use crate::schema::webhook_deliveries as deliveries;
 use crate::view::Pruned;
 
 /// Keeps other writers of this user's rows out until the transaction ends.
@@ -32,6 +34,20 @@ pub(crate) async fn lock_tag_values(c: &mut Conn) -> Result<()> {
 pub(crate) async fn lock_rerates(c: &mut Conn) -> Result<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock(128043400652660)").execute(c).await?;
     Ok(())
+}
+
+/// The ids of a user's deliveries that are due at `now`, at most `limit`, without those that another process is taking.
+pub(crate) async fn due_deliveries(c: &mut Conn, user: i64, now: i64, limit: i64) -> Result<Vec<i64>> {
+    Ok(deliveries::table
+        .filter(deliveries::user_id.eq(user))
+        .filter(deliveries::next_attempt_at.le(now))
+        .order((deliveries::next_attempt_at, deliveries::id))
+        .limit(limit)
+        .select(deliveries::id)
+        .for_update()
+        .skip_locked()
+        .load(c)
+        .await?)
 }
 
 /// Changes the rows of the table that `batch` names: the first `keys` columns select a row, the other columns give its

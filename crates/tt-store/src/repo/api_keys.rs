@@ -67,7 +67,7 @@ async fn make_room(c: &mut Conn, user: UserId, now: Timestamp) -> Result<()> {
 }
 
 async fn insert(c: &mut Conn, user: UserId, new: NewApiKey, now: Timestamp) -> Result<ApiKeyId> {
-    let (budget_nano, budget_period) = decode::budget_columns(new.budget);
+    let (budget_nano, budget_period, budget_soft) = decode::budget_columns(new.budget);
     let id = diesel::insert_into(api_keys::table)
         .values((
             api_keys::user_id.eq(user.0),
@@ -82,6 +82,7 @@ async fn insert(c: &mut Conn, user: UserId, new: NewApiKey, now: Timestamp) -> R
             api_keys::expires_at.eq(new.expires_at.map(Timestamp::millis)),
             api_keys::budget_nano.eq(budget_nano),
             api_keys::budget_period.eq(budget_period),
+            api_keys::budget_soft.eq(budget_soft),
         ))
         .returning(api_keys::id)
         .get_result(c)
@@ -106,6 +107,7 @@ struct Row {
     budget_nano: Option<i64>,
     budget_period: Option<String>,
     grace_ends_at: Option<i64>,
+    budget_soft: bool,
 }
 
 /// The end of a key's validity: the one it was made with, or the end of the grace after its replacement if that is
@@ -125,7 +127,7 @@ impl TryFrom<Row> for ApiKeyInfo {
             scopes: decode::scopes(&row.scopes)?,
             allowed_aliases: row.allowed_aliases.as_deref().map(decode::aliases).transpose()?,
             limits: decode::limits(row.rate_limit_minute, row.rate_limit_daily),
-            budget: decode::budget((row.budget_nano, row.budget_period))?,
+            budget: decode::budget((row.budget_nano, row.budget_period, row.budget_soft))?,
             created_at: Timestamp::from_millis(row.created_at),
             expires_at: ends_at(row.expires_at, row.grace_ends_at),
             last_used_at: row.last_used_at.map(Timestamp::from_millis),
@@ -243,12 +245,12 @@ pub(crate) async fn caller(c: &mut Conn, key_hash: KeyHash) -> Result<Option<Cal
             api_keys::rate_limit_daily,
             api_keys::expires_at,
             api_keys::grace_ends_at,
-            (api_keys::budget_nano, api_keys::budget_period),
+            (api_keys::budget_nano, api_keys::budget_period, api_keys::budget_soft),
             users::role,
             users::rate_limit_minute,
             users::rate_limit_daily,
-            (users::budget_nano, users::budget_period),
-            (users::own_budget_nano, users::own_budget_period),
+            (users::budget_nano, users::budget_period, users::budget_soft),
+            (users::own_budget_nano, users::own_budget_period, users::own_budget_soft),
         ))
         .first(c)
         .await

@@ -74,7 +74,8 @@ async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor],
         let hourly = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
         super::native::insert(c, rollup::hourly(rollup::by_key(rows)), hourly).await?;
         super::tags::record(c, rows).await?;
-        super::spending::record(c, rows).await?;
+        let spent = super::spending::record(c, rows).await?;
+        super::alerts::of_rows(c, rows, &spent).await?;
         for cursor in cursors {
             advance(c, cursor.clone()).await?;
         }

@@ -23,7 +23,7 @@ pub(crate) async fn write(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -
         super::native::lock_rerates(c).await?;
         let (rerated, changes) = rerate::price(held(c, &step).await?, &prices, &step)?;
         super::native::update(c, &rerate::logs(&changes), rerate::KEYS).await?;
-        add_to_sums(c, &changes).await?;
+        add_to_sums(c, &changes, step.now).await?;
         Ok(rerated)
     })
 }
@@ -52,7 +52,7 @@ async fn held(c: &mut Conn, step: &Rerate) -> Result<Vec<Held>> {
 
 /// Adds the changes of cost to every sum that holds it. All re-pricing of sums is here. The sums are taken in the order
 /// in which the drain writes them, so that the two cannot wait for each other.
-async fn add_to_sums(c: &mut Conn, changes: &[Change]) -> Result<()> {
+async fn add_to_sums(c: &mut Conn, changes: &[Change], now: Timestamp) -> Result<()> {
     let mut hourly: BTreeMap<Key, Sums> = BTreeMap::new();
     let mut tagged: BTreeMap<TagKey, Sums> = BTreeMap::new();
     let mut counting: BTreeMap<Group, BTreeSet<String>> = BTreeMap::new();
@@ -81,5 +81,6 @@ async fn add_to_sums(c: &mut Conn, changes: &[Change]) -> Result<()> {
     let amounts = changes.iter().map(|Change { key, charged_delta, .. }| {
         (key.user, key.api_key, Timestamp::from_millis(key.hour), *charged_delta)
     });
-    super::spending::add(c, amounts).await
+    let spent = super::spending::add(c, amounts).await?;
+    super::alerts::of_spending(c, &spent, now).await
 }

@@ -119,8 +119,8 @@ pub(crate) async fn caller(c: &mut Conn, jti_hash: KeyHash) -> Result<Option<Cal
             users::role,
             users::rate_limit_minute,
             users::rate_limit_daily,
-            (users::own_budget_nano, users::own_budget_period),
-            (users::budget_nano, users::budget_period),
+            (users::own_budget_nano, users::own_budget_period, users::own_budget_soft),
+            (users::budget_nano, users::budget_period, users::budget_soft),
         ))
         .first(c)
         .await

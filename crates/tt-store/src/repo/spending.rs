@@ -22,15 +22,19 @@ use crate::schema::{api_keys, request_logs, spending, users};
 /// process, so that two of them cannot wait for each other.
 pub(crate) type Key = (i64, i64, Period, i64);
 
-/// Adds the amounts that `rows` take from budgets. Call it in the transaction that inserts them.
-pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
+/// Adds the amounts that `rows` take from budgets. Call it in the transaction that inserts them. Returns what was added to
+/// each spending.
+pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<Vec<(Key, i64)>> {
     let amounts = rows.iter().map(|row| (row.key.user, row.key.api_key, row.created_at(), row.charged()));
     add(c, amounts).await
 }
 
 /// Adds amounts, which may be below 0, to the spending of users and keys (0: no key) at a time: for rows that are
-/// inserted or priced again.
-pub(crate) async fn add(c: &mut Conn, amounts: impl Iterator<Item = (i64, i64, Timestamp, i64)>) -> Result<()> {
+/// inserted or priced again. Returns what was added to each spending.
+pub(crate) async fn add(
+    c: &mut Conn,
+    amounts: impl Iterator<Item = (i64, i64, Timestamp, i64)>,
+) -> Result<Vec<(Key, i64)>> {
     let mut sums: BTreeMap<Key, i64> = BTreeMap::new();
     for (user, api_key, at, amount) in amounts.filter(|(.., amount)| *amount != 0) {
         for subject in BTreeSet::from([0, api_key]) {
@@ -53,7 +57,8 @@ pub(crate) async fn add(c: &mut Conn, amounts: impl Iterator<Item = (i64, i64, T
         "ON CONFLICT (user_id, api_key_id, period, starts_at) DO UPDATE SET revision = spending.revision + 1, \
          cost_nano = CASE WHEN {sum} > {BOUND} THEN {BOUND} WHEN {sum} < -{BOUND} THEN -{BOUND} ELSE {sum} END"
     );
-    super::native::insert(c, batch, upsert).await
+    super::native::insert(c, batch, upsert).await?;
+    Ok(rows)
 }
 
 /// The spending of each account in its period at `at`; amount 0 at revision 0 where there is no row.

@@ -27,6 +27,8 @@ struct Row {
     budget_period: Option<String>,
     own_budget_nano: Option<i64>,
     own_budget_period: Option<String>,
+    budget_soft: bool,
+    own_budget_soft: bool,
 }
 
 impl TryFrom<Row> for User {
@@ -40,8 +42,8 @@ impl TryFrom<Row> for User {
             disabled: row.disabled,
             limits: decode::limits(row.rate_limit_minute, row.rate_limit_daily),
             budgets: decode::budgets(
-                (row.own_budget_nano, row.own_budget_period),
-                (row.budget_nano, row.budget_period),
+                (row.own_budget_nano, row.own_budget_period, row.own_budget_soft),
+                (row.budget_nano, row.budget_period, row.budget_soft),
             )?,
             created_at: Timestamp::from_millis(row.created_at),
         })
@@ -126,6 +128,7 @@ struct Changes {
     rate_limit_daily: Option<i64>,
     budget_nano: Option<Option<i64>>,
     budget_period: Option<Option<&'static str>>,
+    budget_soft: Option<bool>,
 }
 
 /// Changes a user and returns the result; an empty patch changes nothing.
@@ -136,8 +139,9 @@ pub(crate) async fn update(c: &mut Conn, id: UserId, patch: UserPatch, by: Autho
         disabled: patch.disabled,
         rate_limit_minute: patch.rate_limit_minute.map(decode::column),
         rate_limit_daily: patch.rate_limit_daily.map(decode::column),
-        budget_nano: budget.map(|(nano, _)| nano),
-        budget_period: budget.map(|(_, period)| period),
+        budget_nano: budget.map(|(nano, ..)| nano),
+        budget_period: budget.map(|(_, period, _)| period),
+        budget_soft: budget.map(|(.., soft)| soft),
     };
     tx!(c, {
         if patch != UserPatch::default() {
@@ -167,17 +171,24 @@ fn changed(patch: &UserPatch) -> String {
 /// A budget in words.
 fn in_words(budget: Option<Budget>) -> String {
     match budget {
-        Some(Budget { limit, period }) => format!("budget {limit} USD, period {}", period.as_str()),
+        Some(Budget { limit, period, soft }) => {
+            let soft = if soft { ", soft" } else { "" };
+            format!("budget {limit} USD, period {}{soft}", period.as_str())
+        }
         None => "no budget".to_owned(),
     }
 }
 
 /// Sets the user's own budget; `None` removes it.
 pub(crate) async fn set_own_budget(c: &mut Conn, id: UserId, budget: Option<Budget>, by: Author) -> Result<()> {
-    let (nano, period) = decode::budget_columns(budget);
+    let (nano, period, soft) = decode::budget_columns(budget);
     tx!(c, {
         let changed = diesel::update(users::table.find(id.0))
-            .set((users::own_budget_nano.eq(nano), users::own_budget_period.eq(period)))
+            .set((
+                users::own_budget_nano.eq(nano),
+                users::own_budget_period.eq(period),
+                users::own_budget_soft.eq(soft),
+            ))
             .execute(c)
             .await?;
         if changed == 0 {
@@ -229,6 +240,7 @@ pub(crate) async fn delete(c: &mut Conn, id: UserId, by: Author) -> Result<()> {
         diesel::delete(provider_keys::table.filter(provider_keys::user_id.eq(id.0))).execute(c).await?;
         diesel::delete(api_keys::table.filter(api_keys::user_id.eq(id.0))).execute(c).await?;
         diesel::delete(sessions::table.filter(sessions::user_id.eq(id.0))).execute(c).await?;
+        super::alerts::delete_of(c, id).await?;
         diesel::delete(known_addresses::table.filter(known_addresses::user_id.eq(id.0))).execute(c).await?;
         if diesel::delete(users::table.find(id.0)).execute(c).await? == 0 {
             return Err(StoreError::NotFound(Object::User));

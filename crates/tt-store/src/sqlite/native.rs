@@ -14,6 +14,7 @@ use tt_core::Timestamp;
 use super::Conn;
 use crate::batch::{Batch, Column, head};
 use crate::error::{Result, StoreError};
+use crate::schema::webhook_deliveries as deliveries;
 use crate::view::Pruned;
 
 /// The numbers of rows that a statement may insert; the largest that fits is taken. They are few, so that each text is
@@ -38,6 +39,18 @@ pub(crate) async fn lock_tag_values(_: &mut Conn) -> Result<()> {
 #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
 pub(crate) async fn lock_rerates(_: &mut Conn) -> Result<()> {
     Ok(())
+}
+
+/// The ids of a user's deliveries that are due at `now`, at most `limit`. SQLite has one writer, so no other process takes
+/// the same.
+pub(crate) async fn due_deliveries(c: &mut Conn, user: i64, now: i64, limit: i64) -> Result<Vec<i64>> {
+    let due = deliveries::table
+        .filter(deliveries::user_id.eq(user))
+        .filter(deliveries::next_attempt_at.le(now))
+        .order((deliveries::next_attempt_at, deliveries::id))
+        .limit(limit)
+        .select(deliveries::id);
+    Ok(diesel_async::RunQueryDsl::load(due, c).await?)
 }
 
 /// Changes the rows of the table that `batch` names: the first `keys` columns select a row, the other columns give its

@@ -182,7 +182,7 @@ async fn what_was_held_is_spent_where_the_cost_is_not_known(f: &Fixture) {
     };
     let prices = Arc::new(PriceTable::builtin().unwrap().with_overrides([price]));
     for _ in 0..2 {
-        let all = Rerate { from: at(-DAY), to: at(DAY), after: None, limit: 100 };
+        let all = Rerate { from: at(-DAY), to: at(DAY), after: None, limit: 100, now: at(DAY) };
         f.rerate(Arc::clone(&prices), all).await.unwrap();
         // The usage is empty, so both requests with known usage cost nothing now.
         assert_eq!(spent(f, ANN, Some(7), Period::Month, at(0)).await.0, 2_000);

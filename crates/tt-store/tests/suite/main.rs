@@ -24,6 +24,8 @@ macro_rules! on_both {
 }
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod aliases;
 #[cfg(test)]
 mod audit;

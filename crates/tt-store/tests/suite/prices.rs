@@ -45,7 +45,7 @@ fn prices(openai: u64) -> Arc<PriceTable> {
 }
 
 fn everything(after: Option<Place>) -> Rerate {
-    Rerate { from: at(-30 * DAY), to: at(30 * DAY), after, limit: 7 }
+    Rerate { from: at(-30 * DAY), to: at(30 * DAY), after, limit: 7, now: at(0) }
 }
 
 async fn rerate(store: &Store, prices: &Arc<PriceTable>, dry_run: bool) -> Vec<Repriced> {
@@ -218,8 +218,9 @@ async fn a_step_takes_its_span_and_says_where_it_ended(f: &Fixture) {
     let nothing = Request { attempts: Vec::new(), ..Request::new(UserId(1), 1, 2) }.settlement();
     f.record([requests, vec![nothing]].concat(), Vec::new()).await.unwrap();
     let table = prices(1_000_000);
-    let step =
-        |from, to, after, limit| f.rerate(Arc::clone(&table), Rerate { from: at(from), to: at(to), after, limit });
+    let step = |from, to, after, limit| {
+        f.rerate(Arc::clone(&table), Rerate { from: at(from), to: at(to), after, limit, now: at(0) })
+    };
     let first = step(1, 3, None, 1).await.unwrap();
     assert_eq!((first.requests.len(), first.next), (1, Some((at(1), request_id(1, 1)))));
     assert_eq!(first.requests[0].model.as_deref(), Some("openai-model"));

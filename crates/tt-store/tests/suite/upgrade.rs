@@ -20,7 +20,7 @@ async fn migrated() -> (TestDb, Store, Value) {
     let db = TestDb::postgres().await;
     execute(db.url(), DUMP).await;
     let store = open(&db);
-    assert_eq!(store.migrate().await.unwrap(), 4, "four migrations since");
+    assert_eq!(store.migrate().await.unwrap(), 5, "five migrations since");
     (db, store, serde_json::from_str(EXPECTED).unwrap())
 }
 

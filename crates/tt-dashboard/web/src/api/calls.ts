@@ -87,6 +87,20 @@ export const budgets = {
   set: (body: Exact<Api.BudgetWish>) => call<Api.Budgets>("PUT", "/manage/budgets", { body }),
 };
 
+export const webhooks = {
+  list: (signal?: Signal) => call<Api.Webhook[]>("GET", "/manage/webhooks", { signal }),
+  create: (body: Api.NewWebhook) => call<Api.WebhookWithSecret>("POST", "/manage/webhooks", { body }),
+  update: (webhook: number, body: Api.WebhookPatch) =>
+    call<Api.Webhook>("PATCH", `/manage/webhooks/${webhook}`, { body }),
+  remove: (webhook: number) => call<null>("DELETE", `/manage/webhooks/${webhook}`),
+  rotate: (webhook: number) => call<Api.WebhookWithSecret>("POST", `/manage/webhooks/${webhook}/rotate`),
+  test: (webhook: number) => call<Api.WebhookTest>("POST", `/manage/webhooks/${webhook}/test`),
+  deliveries: (webhook: number, signal?: Signal) =>
+    call<Api.WebhookDeliveryPage>("GET", `/manage/webhooks/${webhook}/deliveries`, { query: { limit: 100 }, signal }),
+  redeliver: (webhook: number, delivery: number) =>
+    call<Api.WebhookDelivery>("POST", `/manage/webhooks/${webhook}/deliveries/${delivery}/redeliver`),
+};
+
 export const prices = {
   list: (signal?: Signal) => call<Api.PriceList>("GET", "/manage/prices", { signal }),
   set: (provider: string, model: string, body: Exact<Api.PriceWish>) =>

@@ -1,6 +1,9 @@
 // The bodies of the HTTP API, as JSON has them: money is a number here. `exact.ts` makes the types that calls return from
 // these. `npm run types` writes this file from `openapi.json`.
 
+/** The kinds of alerts. */
+export type AlertEvent = "budget.threshold" | "budget.refused" | "key.expiring" | "price.missing" | "ledger.gap" | "target.open" | "journal.behind";
+
 export interface Alias {
   id: AliasId;
   alias: AliasName;
@@ -66,6 +69,7 @@ export interface ApiKey {
   rate_limit_daily: number;
   budget_usd: number | null;
   budget_period: Period | null;
+  budget_soft: boolean;
   created_at: string;
   expires_at: string | null;
   last_used_at: string | null;
@@ -110,6 +114,8 @@ export type BaseUrl = string;
 export interface Budget {
   limit_usd: number | null;
   period: Period | null;
+  /** True if the budget warns and refuses nothing. */
+  soft: boolean | null;
   spent_usd: number | null;
   held_usd: number | null;
   /** The end of the period. It is `null` for `total`, which never ends. */
@@ -120,6 +126,8 @@ export interface BudgetStanding {
   scope: string;
   limit_usd: number;
   period: Period;
+  /** True if the budget warns and refuses nothing. */
+  soft: boolean;
   /** `null` while it is not known. */
   spent_usd: number | null;
   held_usd: number | null;
@@ -129,11 +137,14 @@ export interface BudgetStanding {
 export interface BudgetWish {
   limit_usd?: number | null;
   period?: Period | null;
+  /** True to have the budget warn and refuse nothing. */
+  soft?: boolean | null;
 }
 
 export interface Budgets {
   limit_usd: number | null;
   period: Period | null;
+  soft: boolean | null;
   spent_usd: number | null;
   held_usd: number | null;
   resets_at: string | null;
@@ -180,6 +191,12 @@ export interface Credentials {
   email: string;
   password: string;
 }
+
+/** An alert on its way to a webhook. */
+export type DeliveryId = number;
+
+/** The state of a delivery. */
+export type DeliveryStatus = "pending" | "delivered" | "failed";
 
 /** An e-mail address, trimmed and lower-cased, so that equal addresses compare equal. */
 export type Email = string;
@@ -374,6 +391,8 @@ export interface NewApiKey {
   rate_limit_daily?: number | null;
   budget_usd?: number | null;
   budget_period?: Period | null;
+  /** True to have the budget warn and refuse nothing. */
+  budget_soft?: boolean | null;
 }
 
 export interface NewProviderKey {
@@ -381,6 +400,15 @@ export interface NewProviderKey {
   api_key: string;
   label?: string | null;
   base_url?: string | null;
+}
+
+export interface NewWebhook {
+  url: string;
+  events: AlertEvent[];
+  label?: string | null;
+  active?: boolean | null;
+  /** `installation`, for administrators: events of all users together. */
+  scope?: WebhookScope | null;
 }
 
 /** A part of a request that was not sent to a target as the client wrote it. */
@@ -626,6 +654,8 @@ export interface User {
   /** The budget that administrators have set. The user's own budget is shown to the user alone. */
   budget_usd: number | null;
   budget_period: Period | null;
+  /** True if that budget warns and refuses nothing. */
+  budget_soft: boolean;
   created_at: string;
 }
 
@@ -644,6 +674,76 @@ export interface UserPatch {
   rate_limit_daily?: number | null;
   budget_usd?: number | null;
   budget_period?: Period | null;
+  /** True to have the budget warn and refuse nothing. */
+  budget_soft?: boolean | null;
+}
+
+export interface Webhook {
+  id: WebhookId;
+  url: WebhookUrl;
+  events: AlertEvent[];
+  label: Label | null;
+  active: boolean;
+  scope: WebhookScope;
+  created_at: string;
+}
+
+export interface WebhookDelivery {
+  id: DeliveryId;
+  event_id: string;
+  event: string;
+  status: DeliveryStatus;
+  created_at: string;
+  attempts: number;
+  last_attempt_at: string | null;
+  /** The status that the receiver answered with at last. */
+  last_status: number | null;
+  last_error: string | null;
+  delivered_at: string | null;
+  next_attempt_at: string | null;
+}
+
+export interface WebhookDeliveryPage {
+  data: WebhookDelivery[];
+  next_cursor: string | null;
+}
+
+/** A webhook: an address that alerts are sent to. */
+export type WebhookId = number;
+
+export interface WebhookPatch {
+  url?: string | null;
+  events?: AlertEvent[] | null;
+  label?: string | null;
+  active?: boolean | null;
+}
+
+/** The events that a webhook is about. */
+export type WebhookScope = "own" | "installation";
+
+/** The outcome of a test. */
+export interface WebhookTest {
+  ok: boolean;
+  /** The status that the receiver answered with; `null` when it did not answer. */
+  status: number | null;
+  latency_ms: number;
+  message: string;
+}
+
+/** The address that a webhook is sent to: `http` or `https`, a host, no credentials and no fragment. It may have a query, in which some receivers have their token. As with [`BaseUrl`], who saves an address and who connects to it decides about private ones. */
+export type WebhookUrl = string;
+
+/** A webhook with its secret, which is shown this once. */
+export interface WebhookWithSecret {
+  id: WebhookId;
+  url: WebhookUrl;
+  events: AlertEvent[];
+  label: Label | null;
+  active: boolean;
+  scope: WebhookScope;
+  created_at: string;
+  /** `whsec_` and the key in base64, as Standard Webhooks has it. */
+  secret: string;
 }
 
 /** Token counts as the API names them. */

@@ -14,6 +14,7 @@ import { Overview } from "./overview/overview";
 import { Providers } from "./providers/providers";
 import { Requests } from "./requests/requests";
 import { Sessions } from "./sessions/sessions";
+import { Webhooks } from "./webhooks/webhooks";
 import { WhatIfView } from "./whatif";
 
 export interface View {
@@ -84,6 +85,13 @@ export const VIEWS: readonly View[] = [
     group: "Control",
     testId: "nav-budgets",
     page: BudgetsView,
+  },
+  {
+    path: "/dashboard/webhooks",
+    title: "Webhooks",
+    group: "Control",
+    testId: "nav-webhooks",
+    page: Webhooks,
   },
   {
     path: "/dashboard/whatif",

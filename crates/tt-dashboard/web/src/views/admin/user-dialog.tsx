@@ -30,11 +30,12 @@ export function UserDialog({ user, onSaved, onClose }: UserDialogProps) {
   const [daily, setDaily] = useState(String(user.rate_limit_daily));
   const [budget, setBudget] = useState(user.budget_usd === null ? "" : exact(user.budget_usd));
   const [period, setPeriod] = useState<Period>(user.budget_period ?? "month");
+  const [isSoft, setSoft] = useState(user.budget_soft);
   const submission = useSubmit(async () => {
     const money: Exact<UserPatch> =
       budget.trim() === ""
         ? { budget_usd: null }
-        : { budget_usd: typedMoney(budget, "budget_usd"), budget_period: period };
+        : { budget_usd: typedMoney(budget, "budget_usd"), budget_period: period, budget_soft: isSoft };
     await admin.updateUser(user.id, {
       role,
       disabled: isDisabled,
@@ -94,6 +95,9 @@ export function UserDialog({ user, onSaved, onClose }: UserDialogProps) {
           error={submission.errorOf("budget_period")}
           onValue={(value) => setPeriod(value as Period)}
         />
+        <div class="field">
+          <CheckField label="Soft: it warns, and refuses nothing" checked={isSoft} onChecked={setSoft} />
+        </div>
         <div class="form-foot">
           <Button onClick={onClose}>Cancel</Button>
           <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="user-save">

@@ -8,16 +8,17 @@ import { PERIODS } from "../../lib/periods";
 import { announce } from "../../state/announce";
 import { useSubmit } from "../../state/submit";
 import { Button } from "../../ui/button";
-import { SelectField, TextField } from "../../ui/field";
+import { CheckField, SelectField, TextField } from "../../ui/field";
 import { ProblemNotice } from "../../ui/notice";
 
 /** Sets the user's own budget, or removes it. */
 export function BudgetForm({ budget, onSaved }: { budget: Exact<Budget>; onSaved: () => void }) {
   const [limit, setLimit] = useState(budget.limit_usd === null ? "" : exact(budget.limit_usd));
   const [period, setPeriod] = useState<Period>(budget.period ?? "month");
+  const [isSoft, setSoft] = useState(budget.soft ?? false);
   const submission = useSubmit(async () => {
     const isNone = limit.trim() === "";
-    await budgets.set(isNone ? { limit_usd: null } : { limit_usd: typedMoney(limit, "limit_usd"), period });
+    await budgets.set(isNone ? { limit_usd: null } : { limit_usd: typedMoney(limit, "limit_usd"), period, soft: isSoft });
     announce(isNone ? "Your budget is removed." : "Your budget is set.");
     onSaved();
   });
@@ -42,6 +43,14 @@ export function BudgetForm({ budget, onSaved }: { budget: Exact<Budget>; onSaved
         error={submission.errorOf("period")}
         onValue={(value) => setPeriod(value as Period)}
       />
+      <div class="field">
+        <CheckField
+          label="Soft: webhooks are told, and nothing is refused"
+          testId="budget-soft"
+          checked={isSoft}
+          onChecked={setSoft}
+        />
+      </div>
       <div class="form-foot">
         <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="budget-save">
           Set the budget

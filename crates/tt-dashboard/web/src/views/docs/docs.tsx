@@ -8,7 +8,7 @@ import { Code } from "../../ui/copy";
 import { Table } from "../../ui/table";
 import { Public } from "../public";
 import { ERRORS } from "./errors";
-import { guides, keySnippet, tagSnippet, type Guide, type Values } from "./guides";
+import { guides, keySnippet, SIGNATURE_SNIPPET, tagSnippet, type Guide, type Values } from "./guides";
 import { loadReference } from "./openapi";
 import { Reference } from "./reference";
 
@@ -57,6 +57,7 @@ function Contents({ clients, hasReference }: { clients: readonly Guide[]; hasRef
   const more = [
     ["tags", "Tags"],
     ["limits", "Limits and budgets"],
+    ["webhooks", "Webhooks"],
     ["errors", "Errors"],
     ...(hasReference ? [["reference", "API reference"]] : []),
   ];
@@ -106,6 +107,15 @@ function Rules({ values }: { values: Values }) {
           key can ask for its own state:
         </p>
         <Code text={keySnippet(values)} what="the state of a key" />
+      </section>
+      <section aria-labelledby="webhooks">
+        <h2 id="webhooks">Webhooks</h2>
+        <p>
+          A <a href="/dashboard/webhooks">webhook</a> is told when a budget is nearly spent, a key expires, a model has no
+          price or a record is incomplete. Events come at least once, always with the same body, and are signed as Standard
+          Webhooks has it. With its libraries, or in Python, a receiver checks who sent one:
+        </p>
+        <Code text={SIGNATURE_SNIPPET} what="the check of a signature" />
       </section>
       <section aria-labelledby="errors">
         <h2 id="errors">Errors</h2>

@@ -177,6 +177,18 @@ export function tagSnippet({ url, alias }: Values): string {
   -d '{"model":"${alias}","messages":[{"role":"user","content":"Hello!"}]}'`;
 }
 
+/** How a receiver of webhooks checks who sent an event. */
+export const SIGNATURE_SNIPPET = `import base64, hashlib, hmac, time
+
+def is_from_tokentracer(secret, headers, body):
+    message_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
+    if abs(time.time() - int(timestamp)) > 300:
+        return False
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return any(hmac.compare_digest(expected, one) for one in headers["webhook-signature"].split())`;
+
 /** What a key may do and has spent. */
 export function keySnippet({ url }: Values): string {
   return `curl ${url}/v1/key -H "Authorization: Bearer ${KEY}"`;
