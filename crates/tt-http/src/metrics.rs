@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::SecretString;
 use tokio::time::timeout;
 use tt_core::Timestamp;
-use tt_metrics::{Format, Readings, TargetSample};
+use tt_metrics::{Format, Readings};
 use tt_ratelimit::RedisState;
 
 use crate::clock::now;
@@ -84,14 +84,9 @@ fn readings(app: &App) -> Readings {
         journal_lag: backlog.oldest.map_or(Duration::ZERO, |oldest| since(oldest, now())),
         store_up: app.directory.age() <= STORE_ANSWERED,
         redis_up: redis_up(app.limiter.redis_state(), app.budget_accounts.counters().redis_state()),
-        targets: targets(app),
+        targets: app.directory.target_samples(),
         budgets: app.budget_sums.as_ref().map(|sums| sums.now()).unwrap_or_default(),
     }
-}
-
-/// The state of the targets that have been asked lately.
-fn targets(_app: &App) -> Vec<TargetSample> {
-    Vec::new()
 }
 
 /// True if both limits and budgets reach Redis; `None` if neither uses it.

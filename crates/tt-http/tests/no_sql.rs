@@ -29,10 +29,12 @@ fn config(mock: &MockUpstream) -> HttpConfig {
     let base = |provider| BaseUrl::parse(&mock.base_url(provider)).unwrap();
     let minute = Duration::from_secs(60);
     HttpConfig {
+        tls: None,
         signup_open: true,
         max_body_bytes: 1 << 20,
         max_buffered_bytes: 1 << 30,
         max_connections: 100,
+        max_worker_lag: minute,
         client_header_timeout: minute,
         client_idle_timeout: minute,
         client_write_timeout: minute,

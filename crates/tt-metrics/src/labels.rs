@@ -161,18 +161,6 @@ words! {
     }
 }
 
-words! {
-    /// The state of a target: of a provider key and a model.
-    pub enum TargetState {
-        /// It is asked as usual.
-        Closed = "closed",
-        /// One request probes whether it works again.
-        HalfOpen = "half_open",
-        /// It rests, because it kept failing.
-        Open = "open",
-    }
-}
-
 impl From<RuleKind> for Rule {
     fn from(kind: RuleKind) -> Self {
         match kind {

@@ -21,6 +21,6 @@ mod readings;
 mod settled;
 
 pub use crate::format::Format;
-pub use crate::labels::{Decided, TargetState};
+pub use crate::labels::Decided;
 pub use crate::metrics::Metrics;
-pub use crate::readings::{BudgetSum, Readings, TargetSample};
+pub use crate::readings::{BudgetSum, Readings};

@@ -9,24 +9,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 use tt_core::budget::BudgetKind;
+use tt_core::health::{TargetSample, TargetState};
 use tt_core::{NanoUsd, Period, Provider};
 
 use crate::families::PREFIX;
 use crate::known::{Known, ModelName};
-use crate::labels::{BudgetLabels, TargetLabels, TargetState};
-
-/// Targets in one state: the provider keys for which a model is in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetSample {
-    /// The provider.
-    pub provider: Provider,
-    /// The model that is asked for.
-    pub model: String,
-    /// The state.
-    pub state: TargetState,
-    /// The number of provider keys.
-    pub keys: u64,
-}
+use crate::labels::{BudgetLabels, TargetLabels};
 
 /// The sums over the budgets of one kind and period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

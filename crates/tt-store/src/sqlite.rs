@@ -55,6 +55,7 @@ pub(crate) mod users;
 #[path = "repo/whatif.rs"]
 pub(crate) mod whatif;
 
+pub(crate) mod backup;
 pub(crate) mod native;
 mod oldest;
 

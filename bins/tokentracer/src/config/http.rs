@@ -18,6 +18,7 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpCo
         max_body_bytes: r.positive("MAX_BODY_BYTES"),
         max_buffered_bytes: r.positive("MAX_BUFFERED_BYTES"),
         max_connections: r.positive("MAX_CONNECTIONS"),
+        max_worker_lag: r.duration("MAX_WORKER_LAG"),
         client_header_timeout: r.duration("CLIENT_HEADER_TIMEOUT"),
         client_idle_timeout: r.duration("CLIENT_IDLE_TIMEOUT"),
         client_write_timeout: r.duration("CLIENT_WRITE_TIMEOUT"),
@@ -27,6 +28,8 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpCo
         default_limits: RequestLimits { minute: r.number("RATE_LIMIT_MINUTE"), day: r.number("RATE_LIMIT_DAILY") },
         limits_need_redis,
         directory_max_stale: r.duration("DIRECTORY_MAX_STALE"),
+        // The server sets it once it has read the files.
+        tls: None,
         trusted_proxies: r.networks("TRUSTED_PROXIES"),
         model_refresh_interval: r.duration("MODEL_REFRESH_INTERVAL"),
         metrics_token: r.header_secret("METRICS_TOKEN"),

@@ -35,6 +35,8 @@ mod guesses;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod ledger;
@@ -82,7 +84,13 @@ mod start;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod targets_at_rest;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod translation;
+#[cfg(test)]
+mod upstream_faults;
 #[cfg(test)]
 mod usage;
 mod web_search;

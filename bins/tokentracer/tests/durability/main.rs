@@ -12,6 +12,7 @@
 mod aborts;
 mod audit;
 mod full;
+mod held;
 mod kill;
 mod link;
 mod load;
@@ -22,6 +23,7 @@ mod rows;
 mod scenes;
 mod setup;
 mod size;
+mod steady;
 mod store_away;
 mod torn;
 mod wire;

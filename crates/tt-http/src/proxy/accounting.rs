@@ -29,6 +29,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tt_core::health::Fault;
 use tt_core::plan::Step;
 use tt_core::price::PriceTable;
 use tt_core::record::{AttemptEnded, AttemptStarted, Note, Outcome, Settled, Totals};
@@ -43,6 +44,7 @@ use super::request_budget::{self, NotReserved, RequestBudget};
 use crate::clock::now;
 use crate::edge::error::ApiError;
 use crate::edge::reader::Reader;
+use crate::state::target_health::Pass;
 
 mod estimate;
 mod meter;
@@ -67,6 +69,8 @@ pub(super) struct Accounting {
 pub(super) struct OpenAttempt {
     accounting: Accounting,
     meter: Meter,
+    /// The place where the end of the attempt is told, for the health of its target. A drop says nothing.
+    pass: Pass,
     first_token_ms: Option<u64>,
     /// The time from sending the request to the end of the provider's answer, once it has come.
     answered_after: Option<Duration>,
@@ -128,7 +132,7 @@ impl Accounting {
     }
 
     /// Records an attempt that is about to be sent to a provider in `region`, if that region has prices of its own, to be
-    /// priced by `prices`.
+    /// priced by `prices`. Its end is told to `pass`.
     ///
     /// # Errors
     /// When the ledger cannot record it, with the account. The attempt must not be sent then.
@@ -138,6 +142,7 @@ impl Accounting {
         region: Option<&'static str>,
         notes: Vec<Note>,
         prices: Arc<PriceTable>,
+        pass: Pass,
     ) -> Result<OpenAttempt, Box<(Self, LedgerError)>> {
         let sent_at = now();
         let started = AttemptStarted {
@@ -153,7 +158,7 @@ impl Accounting {
         match self.guard.attempt_started(started) {
             Ok(()) => {
                 let meter = Meter::start(prices, step, region, sent_at);
-                Ok(OpenAttempt { accounting: self, meter, first_token_ms: None, answered_after: None })
+                Ok(OpenAttempt { accounting: self, meter, pass, first_token_ms: None, answered_after: None })
             }
             Err(error) => Err(Box::new((self, error))),
         }
@@ -207,6 +212,7 @@ impl OpenAttempt {
     /// Notes the time of the first content.
     pub(super) fn first_content(&mut self) {
         self.first_token_ms.get_or_insert_with(|| self.accounting.own_share.since_arrival_ms());
+        self.pass.began(self.meter.model());
     }
 
     /// Notes that the provider's answer has come to its end. What follows until the request settles is the server's own
@@ -249,6 +255,7 @@ impl OpenAttempt {
         self.answered();
         self.accounting.own_share.waited(self.answered_after.unwrap_or_default());
         self.accounting.guard.attempt_ended(ended);
+        self.pass.failed(self.meter.model(), error.fault());
         Box::new(Failed { accounting: self.accounting, error })
     }
 
@@ -299,13 +306,14 @@ impl OpenAttempt {
         self.settle(AttemptEnded { error: None, ..AttemptEnded::unbilled(Some(200), "", latency_ms) }, End::Whole)
     }
 
-    /// Settles a request whose stream broke for `reason` after the client had got some of it.
-    pub(super) fn broke(self, tally: Tally, reason: String) -> Settling {
+    /// Settles a request whose stream broke, by `error`, after the client had got some of it.
+    pub(super) fn broke(self, tally: Tally, error: &UpstreamError) -> Settling {
+        let end = End::Broke { reason: error.public_reason(), fault: error.fault() };
         if tally.deferred {
             let promised = self.promised(tally.served_model);
-            return self.settle(promised, End::Broke(reason));
+            return self.settle(promised, end);
         }
-        self.count(tally, End::Broke(reason))
+        self.count(tally, end)
     }
 
     /// Settles a request whose client left a stream. A thread for long computations counts what the client had consumed,
@@ -354,6 +362,11 @@ impl OpenAttempt {
         self.answered();
         self.accounting.own_share.waited(self.answered_after.unwrap_or_default());
         let settled = self.settled(&end, self.accounting.own_share.end());
+        match end {
+            End::Whole => self.pass.served(self.meter.model()),
+            End::Broke { fault, .. } => self.pass.failed(self.meter.model(), fault),
+            End::ClientLeft | End::ClientCut => {}
+        }
         let mut guard = self.accounting.guard;
         guard.last_attempt_ended(ended);
         let totals = Totals::of(guard.attempts());
@@ -364,7 +377,7 @@ impl OpenAttempt {
     fn settled(&self, end: &End, latency_ms: u64) -> Settled {
         let (status, outcome) = match end {
             End::Whole => (200, Outcome::Ok),
-            End::Broke(_) => (200, Outcome::Error),
+            End::Broke { .. } => (200, Outcome::Error),
             End::ClientLeft | End::ClientCut => (499, Outcome::Cancelled),
         };
         Settled { status: Some(status), outcome, error: end.error(), latency_ms, first_token_ms: self.first_token_ms }
@@ -376,8 +389,8 @@ impl OpenAttempt {
 enum End {
     /// The provider ended the answer properly.
     Whole,
-    /// The answer broke, for this reason.
-    Broke(String),
+    /// The answer broke, for this reason. `fault` is what it says about the target.
+    Broke { reason: String, fault: Option<Fault> },
     /// The client left.
     ClientLeft,
     /// The client took nothing for too long, so its connection was cut.
@@ -388,7 +401,7 @@ impl End {
     fn error(&self) -> Option<String> {
         match self {
             Self::Whole => None,
-            Self::Broke(reason) => Some(reason.clone()),
+            Self::Broke { reason, .. } => Some(reason.clone()),
             Self::ClientLeft => Some("the client left".to_owned()),
             Self::ClientCut => {
                 Some("the client took nothing of the answer for CLIENT_WRITE_TIMEOUT and was cut".to_owned())
@@ -400,7 +413,7 @@ impl End {
     fn billed(&self, usage: Reported, tally: &Tally, latency_ms: u64) -> Billed {
         let source = match self {
             Self::Whole => UsageSource::Estimated,
-            Self::Broke(_) | Self::ClientLeft | Self::ClientCut => UsageSource::Partial,
+            Self::Broke { .. } | Self::ClientLeft | Self::ClientCut => UsageSource::Partial,
         };
         Billed { error: self.error(), source, usage, served_model: tally.served_model.clone(), latency_ms }
     }

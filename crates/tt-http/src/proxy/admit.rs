@@ -14,19 +14,19 @@ use tt_metrics::{Decided, Metrics};
 use super::accounting::{Accounting, OwnShare};
 use super::ingress::Inbound;
 use super::request_budget::RequestBudget;
-use super::route::planned;
+use super::route::{Resting, planned};
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::state::directory::{KnownCaller, UserView};
 
-/// Admits a request or refuses it. `body_wait` is the time in which its body came. Returns its account, and the part that is left of the caller's nearest limit, if it
-/// has one.
+/// Admits a request or refuses it. `body_wait` is the time in which its body came. Returns its account, and the part that is
+/// left of the caller's nearest limit, if it has one.
 pub(super) async fn admit(
     cx: &Context,
     caller: &KnownCaller,
     view: &Arc<UserView>,
     inbound: &Arc<Inbound>,
-    plan: &Plan,
+    (plan, resting): (&Plan, &Resting),
     (tags, body_wait): (Tags, Duration),
 ) -> Result<(Accounting, Option<Standing>), ApiError> {
     // The budget comes first, because a request that it refuses must not count against the limits. If the limits refuse,
@@ -34,7 +34,7 @@ pub(super) async fn admit(
     let budget = match inbound.request().count() {
         // A count costs nothing.
         Some(_) => None,
-        None => RequestBudget::open(cx, caller, view, inbound, plan).await?,
+        None => RequestBudget::open(cx, caller, view, inbound, (plan, resting)).await?,
     };
     let standing = count(cx, caller).await?;
     let intent = intent(cx, caller, inbound, plan, tags);

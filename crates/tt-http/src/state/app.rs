@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tt_core::price::PriceTable;
 use tt_core::time::DAY_MS;
 use tt_core::{Caller, Causes, Timestamp};
@@ -30,6 +30,7 @@ use crate::state::login_throttle::LoginThrottle;
 use crate::state::memory_limit::MemoryLimit;
 use crate::state::model_refresh_queue::ModelRefreshQueue;
 use crate::state::prices::Prices;
+use crate::state::target_health::TargetOpened;
 
 /// The longest time that a reader of the log waits for requests that have just settled to be stored.
 const READ_YOUR_WRITES: Duration = Duration::from_millis(500);
@@ -163,6 +164,12 @@ impl App {
     pub(crate) fn thinking_of(&self, caller: &Caller) -> OwnThinking {
         let owner = Owner { user: caller.user_id, key: caller.api_key_id() };
         OwnThinking::new(Arc::clone(&self.thinking), owner)
+    }
+
+    /// The targets that begin to rest from now on, for the one watcher that there may be; `None` if there is one already.
+    /// The channel is bounded: when the watcher is behind, further openings are logged and not told.
+    pub fn watch_targets(&self) -> Option<mpsc::Receiver<TargetOpened>> {
+        self.directory.health.watch()
     }
 
     /// True if the stop has begun.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tt_core::budget::BudgetKind;
+use tt_core::health::{TargetSample, TargetState};
 use tt_core::limits::RuleKind;
 use tt_core::{NanoUsd, Period, Provider};
-use tt_metrics::{BudgetSum, Decided, Format, Metrics, Readings, TargetSample, TargetState};
+use tt_metrics::{BudgetSum, Decided, Format, Metrics, Readings};
 use tt_testkit::exposition::Exposition;
 
 use crate::fixtures::{metrics, mini, scrape, served};

@@ -52,6 +52,8 @@ mod ranges;
 #[cfg(test)]
 mod runtime;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod upgrade;
 #[cfg(test)]
 mod usage;

@@ -56,6 +56,10 @@ impl Meter {
         self.provider
     }
 
+    pub(super) const fn model(&self) -> &ModelName {
+        &self.model
+    }
+
     /// The time since the attempt was sent.
     pub(super) fn elapsed(&self) -> Duration {
         self.sent.elapsed()
