@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tt_core::NanoUsd;
 
-use crate::exposition::Format;
+use crate::format::Format;
 use crate::labels::MoneyLabels;
 
 /// A sum of nano-dollars that only grows.

@@ -6,11 +6,11 @@ use tt_core::UsageSource;
 use tt_core::record::{Attempt, AttemptEnded, Outcome, Settlement};
 use tt_core::usage::Usage;
 
-use crate::Metrics;
 use crate::families::Families;
 use crate::handles::ModelHandles;
 use crate::known::ModelName;
 use crate::labels::{AttemptOutcome, Cause, Class, Gap, PriceStatus};
+use crate::metrics::Metrics;
 
 impl Metrics {
     /// Counts a settlement. A ledger's observer calls it once for each.
