@@ -7,24 +7,19 @@ mod binaries;
 mod cpu;
 mod growth;
 mod instructions;
+mod measure;
 mod samples;
 mod shape;
 mod table;
 
-use std::process::Command;
-
-use serde_json::Value;
-
-use crate::run::{Outcome, output};
+use crate::run::Outcome;
 use crate::test::postgres::Postgres;
 use crate::test::redis::Redis;
 use crate::test::tools::Tools;
 use bed::{Bed, TOKENTRACER, Target};
+use measure::{WARM_UP_MS, sample};
 use samples::{Sample, Series};
 use shape::{OF_OTHER_APIS, SHAPES, Shape};
-
-/// The time at the start of each measurement that is not counted, in milliseconds.
-const WARM_UP_MS: u64 = 200;
 
 #[derive(Debug)]
 struct Options {
@@ -182,27 +177,6 @@ fn measure(bed: &Bed, target: &Target, shape: Shape, connections: usize, millis:
     let mut load = bed.load(target, shape, connections);
     load.args(["--duration", &millis.to_string(), "--warm-up", &WARM_UP_MS.to_string()]);
     sample(&mut load, target.process()).map_err(|problem| format!("{problem}\n{}", bed.log_tail()))
-}
-
-/// Runs a load, and waits until the process under it has finished the work that it puts off.
-fn sample(load: &mut Command, process: Option<u32>) -> Result<Sample, String> {
-    let spent = || process.and_then(cpu::spent_when_quiet);
-    let before = spent();
-    let printed = output(load)?;
-    let after = spent();
-    let report: Value = serde_json::from_str(&printed).map_err(|error| format!("tt-mock load: {error}"))?;
-    let number = |name: &str| {
-        let value = report.get(name).and_then(Value::as_f64);
-        value.ok_or_else(|| format!("tt-mock load reports no {name}"))
-    };
-    let sent = number("sent")?;
-    let spent = before.zip(after).map(|(before, after)| after.saturating_sub(before).as_secs_f64() * 1e6);
-    Ok(Sample {
-        per_second: number("requests_per_second")?,
-        p50_us: number("p50_us")?,
-        p99_us: number("p99_us")?,
-        cpu_us: spent.map(|spent| spent / sent),
-    })
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 
 use super::bed::{self, Directory};
 use super::binaries;
+use super::measure::{WARM_UP_MS, sample};
 use super::samples::Sample;
 use super::table::median;
-use super::{WARM_UP_MS, sample};
 use crate::program::Program;
 use crate::run::{Outcome, output, status};
 use crate::test::postgres::Postgres;

@@ -1,7 +1,7 @@
 //! A circuit breaker: it opens when failures come in a row, rests for a while that doubles, and lets one attempt at a time
 //! try whether it may close.
 
-use super::{Fault, Rest, Standing, TargetState};
+use super::target::{Fault, Rest, Standing, TargetState};
 
 /// The failures in a row that open a breaker, where one does not suffice.
 pub const FAILURES_IN_A_ROW: u32 = 5;

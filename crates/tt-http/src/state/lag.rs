@@ -1,7 +1,6 @@
 //! The lag of a worker: the time that a task of it which is ready waits for its turn. It grows with the work that is ready,
 //! so it says that a worker has more to do than it can.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -26,15 +25,13 @@ impl Lag {
     }
 
     /// Measures for ever, as a task of the worker.
-    pub(crate) fn watch(&self) -> impl Future<Output = ()> + Send + '_ {
-        async {
-            loop {
-                let due = Instant::now() + TICK;
-                self.due_us.store(self.micros(due), Ordering::Relaxed);
-                tokio::time::sleep_until(due.into()).await;
-                let late = Instant::now().saturating_duration_since(due);
-                self.late_us.store(micros(late), Ordering::Relaxed);
-            }
+    pub(crate) async fn watch(&self) {
+        loop {
+            let due = Instant::now() + TICK;
+            self.due_us.store(self.micros(due), Ordering::Relaxed);
+            tokio::time::sleep_until(due.into()).await;
+            let late = Instant::now().saturating_duration_since(due);
+            self.late_us.store(micros(late), Ordering::Relaxed);
         }
     }
 

@@ -143,7 +143,7 @@ impl Reader<'_> {
                         return None;
                     } else {
                         depth += 1;
-                        objects = objects << 1 | u64::from(is_object);
+                        objects = (objects << 1) | u64::from(is_object);
                         if is_object {
                             self.name()?;
                         }
@@ -276,7 +276,7 @@ impl Reader<'_> {
 #[inline]
 const fn special(word: u64) -> u64 {
     const EACH: u64 = u64::MAX / 255;
-    let (flipped, slashes) = (word ^ EACH * 0x02, word ^ EACH * b'\\' as u64);
+    let (flipped, slashes) = (word ^ (EACH * 0x02), word ^ (EACH * b'\\' as u64));
     let low = flipped.wrapping_sub(EACH * 0x21) & !flipped;
     let slash = slashes.wrapping_sub(EACH) & !slashes;
     (low | slash) & (EACH << 7)

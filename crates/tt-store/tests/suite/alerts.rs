@@ -159,7 +159,7 @@ async fn replicas_that_cross_together_make_each_alert_once(f: &Fixture) {
         let requests = |half: u8| -> Vec<Request> {
             let of = |n: u8| {
                 let mut request = cost(ann, Some(keys[usize::from(n % 5)]), round, n * 2 + half, 1);
-                if n % 5 == 0 {
+                if n.is_multiple_of(5) {
                     request.attempts[0].ended.as_mut().unwrap().cost = None;
                 }
                 request
