@@ -9,6 +9,7 @@ pub mod causes;
 pub mod client;
 pub mod credential;
 pub mod fee;
+pub mod health;
 pub mod ids;
 pub mod invalid;
 pub mod limits;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::state::app::App;
 
 mod alerts;
+mod budget_sums;
 pub(crate) mod changes;
 mod interval;
 mod last_used;
@@ -33,6 +34,8 @@ impl Background {
         let mut all = Self { app: Arc::clone(app), tasks: JoinSet::new(), names: HashMap::new() };
         let app = || Arc::clone(app);
         all.spawn("alerts", stop, alerts::run(app()));
+        all.spawn("targets", stop, alerts::watch_targets(app()));
+        all.spawn("budget_sums", stop, budget_sums::run(app()));
         all.spawn("changes", stop, changes::run(app(), baseline));
         all.spawn("last_used", stop, last_used::run(app()));
         all.spawn("login_failures", stop, login_failures::run(app()));

@@ -18,7 +18,7 @@ use crate::openapi::document::Document;
 use crate::openapi::operation::Describe;
 use crate::openapi::operations as about;
 use crate::route::{About, Cap, Handler, Route};
-use crate::{gemini_models, health, key, models, pages};
+use crate::{gemini_models, health, key, metrics, models, pages};
 
 macro_rules! public {
     ($handler:path) => {
@@ -72,6 +72,7 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "/health",                    NONE,       public!(health::health), about::service::health),
     route(Method::GET,    "/openapi.json",              NONE,       public!(openapi_json), about::service::openapi),
     route(Method::GET,    "/health/ready",              NONE,       public!(health::ready), about::service::ready),
+    route(Method::GET,    "/metrics",                   NONE,       public!(metrics::show), about::service::metrics),
 
     page("/"),
     page("/dashboard"),

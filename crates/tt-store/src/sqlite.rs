@@ -61,6 +61,7 @@ pub(crate) mod webhooks;
 #[path = "repo/whatif.rs"]
 pub(crate) mod whatif;
 
+pub(crate) mod backup;
 pub(crate) mod native;
 mod oldest;
 

@@ -12,6 +12,7 @@ use tt_store::StoreError;
 use crate::background::interval::turns;
 use crate::clock::now;
 use crate::state::app::App;
+use crate::state::target_health::TargetOpened;
 
 /// The time between two writes.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -39,6 +40,15 @@ pub(super) async fn run(app: Arc<App>) {
                 tracing::warn!(error = %Causes(&error), "which API keys expire soon could not be read: trying again");
             }
         }
+    }
+}
+
+/// Notices the targets that begin to rest, until it is dropped.
+pub(super) async fn watch_targets(app: Arc<App>) {
+    let Some(mut targets) = app.watch_targets() else { return };
+    while let Some(opened) = targets.recv().await {
+        let TargetOpened { user_id, provider_key_id, provider, model, cause, until, .. } = opened;
+        app.alerts.target_open(user_id, provider_key_id, provider, model.as_str(), &cause, until);
     }
 }
 
