@@ -84,7 +84,7 @@ impl Fill {
         };
         self.store.create_api_key(user, new, BY).await.unwrap();
         let (provider, seal_id) = (Provider::OpenAi, tt_crypto::new_seal_id().unwrap());
-        let aad = Aad { table: "provider_keys", seal_id: &seal_id, user_id: user, provider, base_url: None };
+        let aad = Aad { table: "provider_keys", seal_id: &seal_id, user_id: user, provider: Some(provider), base_url: None };
         let sealed = self.keyring.seal(&aad, &PROVIDER_KEY.into()).unwrap();
         let new = NewProviderKey { provider, label: None, base_url: None, seal_id, sealed };
         let provider_key_id = self.store.create_provider_key(user, new, BY).await.unwrap().key.id;
