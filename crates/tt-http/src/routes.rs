@@ -12,7 +12,7 @@ use crate::edge::credentials::Need;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Reply;
 use crate::manage::{
-    aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, usage, users, whatif,
+    aliases, audit, budgets, decision, gaps, logs, model_lists, prices, providers, tags, usage, users, whatif,
 };
 use crate::openapi::document::Document;
 use crate::openapi::operation::Describe;
@@ -120,6 +120,8 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "/manage/logs",               NONE,       authed!(Manage, logs::list), about::records::logs),
     route(Method::GET,    "/manage/logs/{request_id}",  NONE,       authed!(Manage, logs::show), about::records::log),
     route(Method::GET,    "/manage/ledger/gaps",        NONE,       authed!(Manage, gaps::gaps), about::records::gaps),
+
+    route(Method::GET,    "/manage/tags",               NONE,       authed!(Manage, tags::list), about::records::tags),
 
     route(Method::GET,    "/manage/whatif",             NONE,       authed!(Manage, whatif::whatif), about::records::whatif),
 

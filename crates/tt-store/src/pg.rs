@@ -25,6 +25,9 @@ pub(crate) mod audit;
 #[path = "repo/changes.rs"]
 pub(crate) mod changes;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/filters.rs"]
+pub(crate) mod filters;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/gaps.rs"]
 pub(crate) mod gaps;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]

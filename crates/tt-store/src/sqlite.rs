@@ -24,6 +24,8 @@ pub(crate) mod api_keys;
 pub(crate) mod audit;
 #[path = "repo/changes.rs"]
 pub(crate) mod changes;
+#[path = "repo/filters.rs"]
+pub(crate) mod filters;
 #[path = "repo/gaps.rs"]
 pub(crate) mod gaps;
 #[path = "repo/known_addresses.rs"]

@@ -1,9 +1,10 @@
 //! The document of the route table.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
+use crate::manage::usage::rows::{BY_CLASS, CLASSES, SUMS};
 use crate::routes::openapi_document;
 
 fn document() -> Value {
@@ -144,7 +145,10 @@ fn only_pages_are_left_out() {
 fn sums_are_described_as_they_are_printed() {
     let document = document();
     let sums = document["components"]["schemas"]["UsageSums"]["properties"].as_object().unwrap();
-    assert_eq!(sums.keys().collect::<Vec<_>>(), crate::manage::usage::SUMS.iter().collect::<Vec<_>>());
+    let printed = SUMS.into_iter().chain([BY_CLASS]);
+    assert_eq!(sums.keys().map(String::as_str).collect::<BTreeSet<_>>(), printed.collect());
+    let classes = document["components"]["schemas"]["CostByClass"]["properties"].as_object().unwrap();
+    assert_eq!(classes.keys().map(String::as_str).collect::<BTreeSet<_>>(), CLASSES.into_iter().collect());
 }
 
 #[test]

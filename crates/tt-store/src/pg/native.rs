@@ -91,10 +91,13 @@ pub(crate) fn json_number(column: &str, field: &str) -> String {
     format!("COALESCE(CAST(CAST({column} AS JSON) ->> '{field}' AS BIGINT), 0)")
 }
 
-/// The expression of the value that a JSON object of texts has for the name in parameter 1; NULL where it has none.
-pub(crate) fn json_text(column: &str) -> String {
-    format!("(CAST({column} AS JSON) ->> CAST($1 AS TEXT))")
+/// The expression of the value that a JSON object of texts has for the name in a parameter; NULL where it has none.
+pub(crate) fn json_text(column: &str, name: &str) -> String {
+    format!("(CAST({column} AS JSON) ->> CAST({name} AS TEXT))")
 }
+
+/// The value of a tag of a row, whose name stands between the two.
+pub(crate) const JSON_TEXT_OF_TAGS: (&str, &str) = ("(CAST(request_logs.tags AS JSON) ->> CAST(", " AS TEXT))");
 
 fn with_values(
     batch: &Batch,

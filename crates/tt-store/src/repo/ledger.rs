@@ -14,6 +14,7 @@ use crate::decode;
 use crate::error::Result;
 use crate::rollup::{self, Row};
 use crate::schema::journal_cursors;
+use crate::sums;
 
 /// The most times that a batch is tried. It is tried again when some of its rows are stored already, and when the
 /// partition of a day is missing, which another process may drop again meanwhile.
@@ -71,7 +72,7 @@ async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor],
                 rows.retain(|row| new.contains(&row.request_id()));
             }
         }
-        let hourly = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
+        let hourly = sums::upsert("usage_hourly", rollup::HOURLY_KEY);
         super::native::insert(c, rollup::hourly(rollup::by_key(rows)), hourly).await?;
         super::tags::record(c, rows).await?;
         super::spending::record(c, rows).await?;

@@ -120,10 +120,14 @@ pub(crate) fn json_number(column: &str, field: &str) -> String {
     format!("COALESCE(json_extract({column}, '$.{field}'), 0)")
 }
 
-/// The expression of the value that a JSON object of texts has for the name in parameter 1; NULL where it has none.
-pub(crate) fn json_text(column: &str) -> String {
-    format!("(SELECT value FROM json_each({column}) WHERE key = CAST($1 AS TEXT))")
+/// The expression of the value that a JSON object of texts has for the name in a parameter; NULL where it has none.
+pub(crate) fn json_text(column: &str, name: &str) -> String {
+    format!("(SELECT value FROM json_each({column}) WHERE key = CAST({name} AS TEXT))")
 }
+
+/// The value of a tag of a row, whose name stands between the two.
+pub(crate) const JSON_TEXT_OF_TAGS: (&str, &str) =
+    ("(SELECT value FROM json_each(request_logs.tags) WHERE key = ", ")");
 
 /// Splits `rows` into pieces of the sizes in [`CHUNKS`].
 fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {

@@ -30,6 +30,8 @@ mod audit;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod filters;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod gaps;
@@ -55,5 +57,7 @@ mod runtime;
 mod upgrade;
 #[cfg(test)]
 mod usage;
+#[cfg(test)]
+mod usage_details;
 #[cfg(test)]
 mod users;
