@@ -2,6 +2,7 @@
 //! database.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use tt_core::record::{Outcome, Settlement, Totals};
 use tt_core::{Timestamp, UsageSource};
@@ -44,6 +45,15 @@ pub(crate) struct Key {
 
 /// A tag's name and value before the other dimensions.
 pub(crate) type TagKey = (String, String, Key);
+
+/// The statement that adds rows of [`hourly`] to the sums that are there, and its ending.
+pub(crate) struct Hourly;
+pub(crate) static ADD_HOURLY: LazyLock<String> = LazyLock::new(|| sums::upsert("usage_hourly", HOURLY_KEY));
+
+/// The statement that adds rows of [`tags_hourly`] to the sums that are there, and its ending.
+pub(crate) struct TagsHourly;
+pub(crate) static ADD_TAGS_HOURLY: LazyLock<String> =
+    LazyLock::new(|| sums::upsert("usage_tags_hourly", TAGS_HOURLY_KEY));
 
 /// The key of `usage_hourly`.
 pub(crate) const HOURLY_KEY: &str = "user_id, hour, provider, alias, model, api_key_id, status, route, dialect, client";

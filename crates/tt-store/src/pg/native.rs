@@ -55,10 +55,10 @@ pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result
     Ok(())
 }
 
-/// Inserts `batch`, in which every row is new. Every batch inserted as `S` has the same table and columns.
+/// Inserts `batch`; `ending` follows the values. Every batch inserted as `S` has the same table, columns and ending.
 #[expect(clippy::extra_unused_type_parameters, reason = "the same signature as on SQLite")]
-pub(crate) async fn insert_as<S>(c: &mut Conn, batch: Batch) -> Result<()> {
-    insert(c, batch, String::new()).await
+pub(crate) async fn insert_as<S>(c: &mut Conn, batch: Batch, ending: &'static str) -> Result<()> {
+    insert(c, batch, ending.to_owned()).await
 }
 
 /// As [`insert`]; returns the `request_id` of each row that was new.

@@ -15,9 +15,9 @@ use super::Conn;
 use super::tags::Group;
 use crate::error::Result;
 use crate::rerate::{self, Change, Costs, Held, Rerate, Rerated};
-use crate::rollup::{self, Key, OTHER, TagKey};
+use crate::rollup::{self, ADD_HOURLY, ADD_TAGS_HOURLY, Hourly, Key, OTHER, TagKey, TagsHourly};
 use crate::schema::request_logs;
-use crate::sums::{self, COSTS, Sums};
+use crate::sums::{COSTS, Sums};
 
 /// Prices the rows of `step` by `prices` and writes what changed.
 pub(crate) async fn write(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -> Result<Rerated> {
@@ -78,10 +78,8 @@ async fn add_to_sums(c: &mut Conn, changes: &[Change]) -> Result<()> {
             tagged.entry((name.clone(), value.to_owned(), key.clone())).or_default().add(delta);
         }
     }
-    let upsert = sums::upsert("usage_hourly", rollup::HOURLY_KEY);
-    super::native::insert(c, rollup::hourly(hourly), upsert).await?;
-    let upsert = sums::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
-    super::native::insert(c, rollup::tags_hourly(tagged), upsert).await?;
+    super::native::insert_as::<Hourly>(c, rollup::hourly(hourly), &ADD_HOURLY).await?;
+    super::native::insert_as::<TagsHourly>(c, rollup::tags_hourly(tagged), &ADD_TAGS_HOURLY).await?;
     let amounts = changes.iter().map(|Change { key, charged_delta, .. }| {
         (key.user, key.api_key, Timestamp::from_millis(key.hour), *charged_delta)
     });

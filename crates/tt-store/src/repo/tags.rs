@@ -10,9 +10,8 @@ use tt_core::{Timestamp, UserId};
 use super::Conn;
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::rollup::{self, OTHER, Row, TAG_VALUES};
+use crate::rollup::{self, ADD_TAGS_HOURLY, OTHER, Row, TAG_VALUES, TagsHourly};
 use crate::schema::usage_tag_values;
-use crate::sums;
 
 /// The most names of tags that are listed, and the most pairs that are looked at for it.
 const MOST_NAMES: usize = 100;
@@ -36,8 +35,7 @@ pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
     let sums = rollup::by_tag(rows, |user, day, name, value| {
         counting.get(&(user, day, name.to_owned())).is_some_and(|values| values.contains(value))
     });
-    let upsert = sums::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
-    super::native::insert(c, rollup::tags_hourly(sums), upsert).await
+    super::native::insert_as::<TagsHourly>(c, rollup::tags_hourly(sums), &ADD_TAGS_HOURLY).await
 }
 
 /// The values that count by themselves, after those of `wanted` that there is room for have been added, in their order.

@@ -587,6 +587,30 @@ export interface UsageSums {
   saved_usd: number;
   errors: number;
   cancelled: number;
+  cost_incomplete: number;
+  estimated: number | null;
+  partial: number | null;
+  unknown: number | null;
+  unpriced: number | null;
+  interrupted: number | null;
+  latency_ms_sum: number | null;
+  first_token_ms_sum: number | null;
+  first_token_count: number | null;
+  cost_by_class: CostByClass | null;
+}
+
+export interface CostByClass {
+  input: number;
+  cached_input: number;
+  cache_write: number;
+  output: number;
+  fees: number;
+  unclassified: number;
+}
+
+export interface TagSeen {
+  name: string;
+  values: string[];
 }
 
 export interface User {
