@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::time::timeout;
-use tt_core::{BaseUrl, Dialect, ModelName, Provider, UserId};
+use tt_core::{Dialect, ModelName, UserId};
 use tt_crypto::Keyring;
+use tt_providers::upstream::account::Account;
 use tt_providers::upstream::call::{ask, collect};
-use tt_providers::upstream::endpoint::{self, ModelsPage};
-use tt_providers::{Client, Trust, UpstreamError, codec};
+use tt_providers::upstream::models::{ModelsPage, decode_models};
+use tt_providers::{Client, UpstreamError, codec};
 use tt_store::SealedKey;
 
 use crate::config::UpstreamConfig;
@@ -24,12 +25,7 @@ const MOST_PAGES: usize = 20;
 const MOST_MODELS: usize = 5000;
 
 /// An opened provider key, whose provider can be asked for its models.
-pub(crate) struct ModelSource {
-    provider: Provider,
-    base_url: BaseUrl,
-    trust: Trust,
-    secret: SecretString,
-}
+pub(crate) struct ModelSource(Account);
 
 impl ModelSource {
     /// Opens a stored key of `user`.
@@ -42,16 +38,16 @@ impl ModelSource {
         let secret = sealing::open(keyring, user, stored)?;
         let provider = stored.key.provider;
         let (base_url, trust) = upstream.address(provider, stored.key.base_url.as_ref());
-        Ok(Self { provider, base_url, trust, secret })
+        Ok(Self(Account::new(provider, base_url, trust, secret)))
     }
 
     /// One page of the list, which [`ModelSource::read`] reads. No other call to a provider costs as little.
     pub(crate) async fn page(&self, client: &Client, after: Option<&str>) -> Result<Bytes, UpstreamError> {
-        let request = endpoint::models_request(self.provider, self.base_url.as_str(), &self.secret, after)?;
+        let request = self.0.models(after)?;
         // The provider's own dialect reads an error.
-        let egress = codec(self.provider.dialect_for(Dialect::OpenAiChat)).egress;
+        let egress = codec(self.0.provider().dialect_for(Dialect::OpenAiChat)).egress;
         let page = async {
-            let response = ask(client, egress, self.trust, &self.secret, request).await?;
+            let response = ask(client, egress, &self.0, request).await?;
             collect(response.into_body(), LARGEST_PAGE, PAGE_TIME, |_| Ok(())).await
         };
         timeout(PAGE_TIME, page).await.map_err(|_| UpstreamError::Timeout(PAGE_TIME))?
@@ -59,7 +55,7 @@ impl ModelSource {
 
     /// Reads a page of the list, which takes some ten milliseconds for the largest.
     pub(crate) fn read(&self, page: &[u8]) -> Result<ModelsPage, UpstreamError> {
-        endpoint::decode_models(self.provider, page)
+        decode_models(self.0.provider(), page)
     }
 
     /// The whole list, sorted and without duplicates. Names that no request could carry are left out.
@@ -83,7 +79,7 @@ impl ModelSource {
     /// is left out.
     pub(crate) fn reason(&self, error: &UpstreamError) -> String {
         let reason = error.public_reason();
-        if reason.contains(self.secret.expose_secret()) {
+        if reason.contains(self.0.secret().expose_secret()) {
             return match error {
                 UpstreamError::Refused(refused) => format!("{} (the provider's words quote the key)", refused.status),
                 _ => "the provider's words quote the key".to_owned(),
@@ -95,18 +91,15 @@ impl ModelSource {
 
 #[cfg(test)]
 mod tests {
-    use tt_providers::{Refused, RefusedKind};
+    use tt_core::{BaseUrl, Provider};
+    use tt_providers::{Refused, RefusedKind, Trust};
 
     use super::*;
 
     #[test]
     fn a_provider_that_quotes_the_key_is_not_repeated() {
-        let asked = ModelSource {
-            provider: Provider::OpenAi,
-            base_url: BaseUrl::parse("https://example.org").unwrap(),
-            trust: Trust::User,
-            secret: "sk-live-secret".into(),
-        };
+        let address = BaseUrl::parse("https://example.org").unwrap();
+        let asked = ModelSource(Account::new(Provider::OpenAi, address, Trust::User, "sk-live-secret".into()));
         let refused = |kind, message: &str| {
             UpstreamError::Refused(Box::new(Refused {
                 status: 500,

@@ -133,7 +133,7 @@ impl Run {
             while self.reserve(step, &mut accounting, &mut outbound).await {
                 let prices = self.cx.app.prices.load_full();
                 let notes = self.passed_over.drain(..).chain(outbound.exchange.notes().iter().cloned()).collect();
-                let attempt = match accounting.attempt_started(step, outbound.base_url(), notes, prices) {
+                let attempt = match accounting.attempt_started(step, outbound.account().region(), notes, prices) {
                     Ok(attempt) => attempt,
                     Err(refused) => {
                         let (accounting, error) = *refused;

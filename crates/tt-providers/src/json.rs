@@ -17,6 +17,10 @@ use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+mod members;
+
+pub(crate) use members::{members, once};
+
 /// The deepest nesting that is read, in levels. `serde_json` has the same limit.
 const DEPTH: usize = 128;
 

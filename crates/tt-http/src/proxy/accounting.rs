@@ -123,14 +123,15 @@ impl Accounting {
         Box::pin(budget.reserve(step, request_budget::charged(self.guard.attempts()), encoded_bytes)).await
     }
 
-    /// Records an attempt that is about to be sent to `base_url`, to be priced by `prices`.
+    /// Records an attempt that is about to be sent to a provider in `region`, if that region has prices of its own, to be
+    /// priced by `prices`.
     ///
     /// # Errors
     /// When the ledger cannot record it, with the account. The attempt must not be sent then.
     pub(super) fn attempt_started(
         mut self,
         step: &Step,
-        base_url: &str,
+        region: Option<&'static str>,
         notes: Vec<Note>,
         prices: Arc<PriceTable>,
     ) -> Result<OpenAttempt, Box<(Self, LedgerError)>> {
@@ -147,7 +148,7 @@ impl Accounting {
         };
         match self.guard.attempt_started(started) {
             Ok(()) => {
-                let meter = Meter::start(prices, step, base_url, sent_at);
+                let meter = Meter::start(prices, step, region, sent_at);
                 Ok(OpenAttempt { accounting: self, meter, first_token_ms: None })
             }
             Err(error) => Err(Box::new((self, error))),

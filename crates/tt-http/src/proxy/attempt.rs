@@ -8,15 +8,15 @@ use bytes::Bytes;
 use http::Response;
 use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
-use secrecy::SecretString;
 use tokio::time::{Instant, timeout, timeout_at};
 use tt_core::call::embedding::EmbeddingReply;
 use tt_core::plan::Step;
 use tt_core::usage::Reported;
-use tt_core::{BaseUrl, Dialect, Provider, Usage};
+use tt_core::{Dialect, Provider, Usage};
 use tt_providers::tally::Tally;
-use tt_providers::upstream::{call, endpoint};
-use tt_providers::{Answer, Exchange, Target, Trust, UpstreamError, codec};
+use tt_providers::upstream::account::Account;
+use tt_providers::upstream::call;
+use tt_providers::{Answer, Exchange, Target, UpstreamError, codec};
 
 use super::accounting::{Failed, OpenAttempt, Received};
 use super::held_body::HeldBody;
@@ -39,9 +39,7 @@ const LARGE_TO_READ: usize = 64 * 1024;
 pub(super) struct Outbound {
     pub(super) exchange: Arc<Exchange>,
     dialect: Dialect,
-    base_url: BaseUrl,
-    trust: Trust,
-    secret: SecretString,
+    account: Arc<Account>,
     /// The most output tokens of each choice, if a budget pays for fewer than the client asked for.
     pub(super) cap: Option<u64>,
     inbound: Arc<Inbound>,
@@ -105,14 +103,12 @@ impl Outbound {
         };
         let exchange = Arc::new(exchange);
         key.used.store(true, Ordering::Relaxed);
-        let (base_url, trust) = cx.app.config.upstream.address(step.provider, key.base_url.as_ref());
-        let (secret, inbound) = (key.secret.clone(), Arc::clone(inbound));
-        Ok(Self { exchange, dialect, base_url, trust, secret, cap, inbound })
+        Ok(Self { exchange, dialect, account: Arc::clone(&key.account), cap, inbound: Arc::clone(inbound) })
     }
 
-    /// The address that the request is sent to.
-    pub(super) fn base_url(&self) -> &str {
-        self.base_url.as_str()
+    /// The account that the request is sent for.
+    pub(super) fn account(&self) -> &Account {
+        &self.account
     }
 }
 
@@ -135,14 +131,13 @@ pub(super) async fn send(
 }
 
 /// Sends the request and takes the answer's head.
-async fn head(cx: &Context, outbound: &Outbound, step: &Step) -> Result<Response<Incoming>, UpstreamError> {
-    let Outbound { exchange, dialect, base_url, trust, secret, .. } = outbound;
-    let (path, body) = (exchange.path(), exchange.body().clone());
-    let mut request = endpoint::call_request(step.provider, base_url.as_str(), path, secret, body)?;
+async fn head(cx: &Context, outbound: &Outbound) -> Result<Response<Incoming>, UpstreamError> {
+    let Outbound { exchange, dialect, account, .. } = outbound;
+    let mut request = account.call(exchange.path(), exchange.body().clone())?;
     if exchange.passes_through() {
-        endpoint::pass_on(step.provider, cx.headers(), &mut request);
+        account.pass_on(cx.headers(), &mut request);
     }
-    let asked = call::ask(&cx.worker.client, codec(*dialect).egress, *trust, secret, request).await;
+    let asked = call::ask(&cx.worker.client, codec(*dialect).egress, account, request).await;
     asked.map_err(|error| for_client(error, exchange))
 }
 
@@ -160,7 +155,7 @@ async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttem
     let upstream = &cx.app.config.upstream;
     let mut received = Received::Nothing;
     let whole = async {
-        let response = head(cx, &outbound, step).await?;
+        let response = head(cx, &outbound).await?;
         received = Received::Head;
         let hold = |bytes| outbound.inbound.memory().hold(Part::Answer, bytes).map_err(UpstreamError::from);
         call::collect(response.into_body(), LARGEST_ANSWER, upstream.idle_timeout, hold).await
@@ -174,7 +169,7 @@ async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttem
     let (answer, is_counted) = match read_answer(cx, &outbound, step.provider, body, read).await {
         Ok(answer) => answer,
         Err(error) => {
-            return Err(attempt.failed(call::error_without_secret(error, &outbound.secret), Received::Head));
+            return Err(attempt.failed(call::error_without_secret(error, outbound.account.secret()), Received::Head));
         }
     };
     let Answer { body, usage, served_model, tally, .. } = answer;
@@ -236,7 +231,7 @@ async fn counted(outbound: &Outbound, provider: Provider, mut reply: EmbeddingRe
 async fn stream(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttempt) -> Result<Reply, Box<Failed>> {
     let limit = cx.app.config.upstream.first_byte_timeout;
     let deadline = Instant::now() + limit;
-    let response = match timeout_at(deadline, head(cx, &outbound, step)).await {
+    let response = match timeout_at(deadline, head(cx, &outbound)).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(attempt.failed(error, Received::Nothing)),
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(limit), Received::Nothing)),
@@ -255,10 +250,10 @@ async fn stream(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAtte
             return Box::pin(whole_for_stream(cx, outbound, step, attempt, (begun, body))).await;
         }
     }
-    let Outbound { exchange, inbound, secret, cap, .. } = outbound;
+    let Outbound { exchange, inbound, account, cap, .. } = outbound;
     let (attempts, framing) = (attempt.number(), inbound.request().framing());
     let idle_timeout = cx.app.config.upstream.idle_timeout;
-    let relay = Relay::new((begun, body), &exchange, attempt, inbound, (cx.id, secret), idle_timeout);
+    let relay = Relay::new((begun, body), &exchange, attempt, inbound, (cx.id, account), idle_timeout);
     let relay = relay.open(deadline, limit).await?;
     Ok(response_head::stream(step, attempts, cap.is_some(), framing, ReplyBody::Stream(relay)))
 }
@@ -292,7 +287,7 @@ async fn whole_for_stream(
     let Answer { body, usage, served_model, tally, .. } = match read {
         Ok(Ok((answer, _))) => answer,
         Ok(Err(error)) => {
-            return Err(attempt.failed(call::error_without_secret(error, &outbound.secret), Received::Head));
+            return Err(attempt.failed(call::error_without_secret(error, outbound.account.secret()), Received::Head));
         }
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(upstream.total_timeout), Received::Head)),
     };

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, Incoming};
-use secrecy::SecretString;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tt_core::RequestId;
 use tt_providers::exchange::Step;
 use tt_providers::sse::Framer;
+use tt_providers::upstream::account::Account;
 use tt_providers::upstream::call::error_without_secret;
 use tt_providers::{Exchange, UpstreamError};
 
@@ -88,10 +88,14 @@ pub(super) struct Relay {
     content: bool,
     /// The request, by which the memory of the stream is counted.
     inbound: Arc<Inbound>,
-    /// The provider key, which is removed from the provider's errors.
-    secret: SecretString,
+    /// The account at the provider, whose key is removed from the provider's errors.
+    account: Arc<Account>,
     /// The id of the request, for the client's error.
     id: RequestId,
+    /// The time when bytes last came from the provider.
+    heard: Instant,
+    /// Wakes the task when the provider may have been silent for too long: at the deadline or before it, since moving the
+    /// alarm with every chunk would cost more than waking once too often.
     idle: Pin<Box<Sleep>>,
     idle_timeout: Duration,
     /// The wait for more, before what has come is written.
@@ -105,11 +109,12 @@ impl Relay {
         exchange: &Exchange,
         attempt: OpenAttempt,
         inbound: Arc<Inbound>,
-        (id, secret): (RequestId, SecretString),
+        (id, account): (RequestId, Arc<Account>),
         idle_timeout: Duration,
     ) -> Box<Self> {
         let mut framer = Framer::default();
         framer.push(begun);
+        let now = Instant::now();
         Box::new(Self {
             upstream,
             framer,
@@ -122,9 +127,10 @@ impl Relay {
             attempt: Some(attempt),
             content: false,
             inbound,
-            secret,
+            account,
             id,
-            idle: Box::pin(sleep_until(Instant::now() + idle_timeout)),
+            heard: now,
+            idle: Box::pin(sleep_until(now + idle_timeout)),
             idle_timeout,
             turn: Turn::new(),
         })
@@ -164,13 +170,13 @@ impl Relay {
         let step = match self.answer.poll_large(cx, &mut self.out) {
             Poll::Ready(Some(took)) => {
                 // The provider was not listened to meanwhile.
-                self.idle.as_mut().reset(Instant::now() + self.idle_timeout);
+                self.heard = Instant::now();
                 self.took(took).and_then(|()| self.count_memory())
             }
             Poll::Ready(None) => ready!(self.poll_event(cx)),
             Poll::Pending => return Poll::Pending,
         };
-        Poll::Ready(step.map_err(|error| error_without_secret(error, &self.secret)))
+        Poll::Ready(step.map_err(|error| error_without_secret(error, self.account.secret())))
     }
 
     fn poll_event(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), UpstreamError>> {
@@ -183,7 +189,11 @@ impl Relay {
         Poll::Ready(match Pin::new(&mut self.upstream).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data() {
-                    self.idle.as_mut().reset(Instant::now() + self.idle_timeout);
+                    let now = Instant::now();
+                    if self.out.is_empty() {
+                        self.turn.begins(now.duration_since(self.heard));
+                    }
+                    self.heard = now;
                     self.framer.push(data);
                 }
                 self.count_memory()
@@ -194,10 +204,22 @@ impl Relay {
                 self.framer.finish_raw().map_or(Ok(()), |event| self.take(event))
             }
             Poll::Pending => {
-                ready!(self.idle.as_mut().poll(cx));
+                ready!(self.poll_silence(cx));
                 Err(UpstreamError::Timeout(self.idle_timeout))
             }
         })
+    }
+
+    /// Is ready once the provider has been silent for too long.
+    fn poll_silence(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        loop {
+            ready!(self.idle.as_mut().poll(cx));
+            let deadline = self.heard + self.idle_timeout;
+            if deadline <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.idle.as_mut().reset(deadline);
+        }
     }
 
     /// Reads one event: here, or, if it is large, on the threads for long computations.
@@ -297,7 +319,8 @@ impl Relay {
         }
     }
 
-    /// The next bytes for the client: everything that comes within a turn of the runtime, joined.
+    /// The next bytes for the client: everything that comes within a turn of the runtime, joined, or at once what comes
+    /// after a lull.
     fn poll_bytes(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Bytes>> {
         loop {
             match &mut self.state {

@@ -262,9 +262,7 @@ impl RequestBudget {
 
     /// The word for the prices of the region that an attempt at `step` is sent to.
     fn region(&self, step: &Step) -> Option<&'static str> {
-        let own = self.view.keys.get(&step.key).and_then(|key| key.base_url.as_ref());
-        let (base_url, _) = self.app.config.upstream.address(step.provider, own);
-        tt_providers::provider::api(step.provider).region(base_url.as_str())
+        self.view.keys.get(&step.key).and_then(|key| key.account.region())
     }
 
     /// Makes `guard` settle the reservation from here on, each time an attempt has ended and once more when the request

@@ -113,7 +113,12 @@ impl App {
         } = parts;
         let kept_thinking = config.max_buffered_bytes / KEPT_THINKING;
         Arc::new(Self {
-            directory: Directory::new(store.clone(), Arc::clone(&keyring), config.directory_max_stale),
+            directory: Directory::new(
+                store.clone(),
+                Arc::clone(&keyring),
+                config.upstream.clone(),
+                config.directory_max_stale,
+            ),
             memory: MemoryLimit::new(config.max_buffered_bytes - kept_thinking),
             thinking: Arc::new(ThinkingMemory::new(kept_thinking)),
             compute: Arc::new(Compute::new()),

@@ -18,6 +18,7 @@ use tt_core::{Caller, KeyHash, ProviderKeyId, UserId};
 use tt_crypto::Keyring;
 use tt_store::{Store, StoreError};
 
+use crate::config::UpstreamConfig;
 use crate::state::directory::slots::{Slot, Slots};
 use crate::state::memory_limit::UserMemory;
 use crate::state::unknown_credentials::UnknownCredentials;
@@ -108,6 +109,7 @@ impl std::ops::Deref for KnownCaller {
 pub(crate) struct Directory {
     store: Store,
     keyring: Arc<Keyring>,
+    upstream: UpstreamConfig,
     callers: Cache<(CredentialKind, KeyHash), KnownCaller>,
     unknown: Cache<(CredentialKind, KeyHash), Unknown>,
     /// The senders of credentials that nobody has.
@@ -121,11 +123,13 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// An empty directory, which is used for `max_stale` while the store does not answer.
-    pub(crate) fn new(store: Store, keyring: Arc<Keyring>, max_stale: Duration) -> Self {
+    /// An empty directory of accounts at the addresses of `upstream`. It is used for `max_stale` while the store does not
+    /// answer.
+    pub(crate) fn new(store: Store, keyring: Arc<Keyring>, upstream: UpstreamConfig, max_stale: Duration) -> Self {
         Self {
             store,
             keyring,
+            upstream,
             callers: Cache::new(MOST_CALLERS),
             unknown: Cache::new(MOST_UNKNOWN),
             senders: UnknownCredentials::default(),
@@ -208,7 +212,7 @@ impl Directory {
         }
         let generation = slot.generation();
         let routing = self.store.routing(known.user_id).await?;
-        let view = Arc::new(UserView::open(&self.keyring, known.user_id, routing));
+        let view = Arc::new(UserView::open(&self.keyring, &self.upstream, known.user_id, routing));
         slot.remember(generation, Arc::clone(&view));
         Ok(view)
     }

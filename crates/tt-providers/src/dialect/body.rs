@@ -16,6 +16,7 @@ use tt_core::call::field::Field;
 
 use super::text::Text;
 use crate::error::RequestError;
+use crate::json::members;
 use crate::slices::Slices;
 
 /// The most keys that one object may have. Real requests have about forty.
@@ -33,8 +34,41 @@ pub(super) fn text(body: &Bytes) -> Result<&str, RequestError> {
         .map_err(|e| RequestError::InvalidJson { reason: format!("not UTF-8 at byte {}", e.valid_up_to()) })
 }
 
+/// The text of a JSON value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct JsonText<'a>(&'a str);
+
+impl<'a> JsonText<'a> {
+    /// The value of which `text` is the text. It must be one JSON value without white space around it.
+    pub(super) const fn of(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub(super) const fn get(self) -> &'a str {
+        self.0
+    }
+
+    /// The value, read as a `T`.
+    pub(super) fn read<T: Deserialize<'a>>(self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.0)
+    }
+}
+
+impl<'a> From<&'a RawValue> for JsonText<'a> {
+    fn from(value: &'a RawValue) -> Self {
+        Self(value.get())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for JsonText<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(Self::from)
+    }
+}
+
 /// The place of `value` in `text`, from which it was read.
-pub(super) fn place(text: &str, value: &RawValue) -> Range<usize> {
+pub(super) fn place(text: &str, value: JsonText<'_>) -> Range<usize> {
     let start = value.get().as_ptr().addr() - text.as_ptr().addr();
     start..start + value.get().len()
 }
@@ -43,7 +77,7 @@ pub(super) fn place(text: &str, value: &RawValue) -> Range<usize> {
 ///
 /// # Errors
 /// `Malformed` for anything but a string that is not empty.
-pub(super) fn model(value: &RawValue) -> Result<String, RequestError> {
+pub(super) fn model(value: JsonText<'_>) -> Result<String, RequestError> {
     let model: String = typed(value, "model", "must be a string")?.unwrap_or_default();
     if model.is_empty() { Err(malformed("model", "must be a string that names a model")) } else { Ok(model) }
 }
@@ -74,7 +108,7 @@ pub(super) fn missing(param: &str) -> RequestError {
 
 /// Reads a value of the field `param`; `want` says what it must be. `None` for null.
 pub(super) fn typed<'a, T: Deserialize<'a>>(
-    raw: &'a RawValue,
+    raw: JsonText<'a>,
     param: &str,
     want: &str,
 ) -> Result<Option<T>, RequestError> {
@@ -83,7 +117,7 @@ pub(super) fn typed<'a, T: Deserialize<'a>>(
 
 /// As [`typed`]; an absent field is null.
 pub(super) fn optional<'a, T: Deserialize<'a>>(
-    raw: Option<&'a RawValue>,
+    raw: Option<JsonText<'a>>,
     param: &str,
     want: &str,
 ) -> Result<Option<T>, RequestError> {
@@ -91,16 +125,20 @@ pub(super) fn optional<'a, T: Deserialize<'a>>(
 }
 
 /// The keys of one object, unescaped, with their values' text.
-pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, JsonText<'a>)>);
 
 impl<'a> Fields<'a> {
     /// Reads the object `text`, which stands at `path`, and refuses what could be read in two ways.
     pub(super) fn of(text: &'a str, path: &str, priced: &[&str]) -> Result<Self, RequestError> {
-        // The messages of serde_json about syntax quote nothing of the text.
-        let fields: Self = serde_json::from_str(text).map_err(|e| {
-            let reason = if e.is_data() { "it must be an object of at most 512 fields".into() } else { e.to_string() };
-            RequestError::InvalidJson { reason }
-        })?;
+        let fields = match Self::quickly(text) {
+            Some(fields) => fields,
+            // The messages of serde_json about syntax quote nothing of the text.
+            None => serde_json::from_str(text).map_err(|e| {
+                let reason =
+                    if e.is_data() { "it must be an object of at most 512 fields".into() } else { e.to_string() };
+                RequestError::InvalidJson { reason }
+            })?,
+        };
         let mut long = HashSet::new();
         for (i, (key, _)) in fields.0.iter().enumerate() {
             let param = || {
@@ -123,18 +161,28 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
+    /// Reads what can be read quickly, which is nearly everything that clients send.
+    fn quickly(text: &'a str) -> Option<Self> {
+        let mut fields = Vec::with_capacity(16);
+        members(text, |name, value| {
+            fields.push((Cow::Borrowed(name), JsonText(value)));
+            (fields.len() <= KEYS_CAP).then_some(())
+        })?;
+        Some(Self(fields))
+    }
+
     /// True if the object has no fields.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The names and values of all fields, in the order of the client.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, JsonText<'a>)> {
         self.0.iter().map(|(key, value)| (key.as_ref(), *value))
     }
 
     /// The value of a field; `None` where the object does not have it.
-    pub(super) fn value(&self, name: &str) -> Option<&'a RawValue> {
+    pub(super) fn value(&self, name: &str) -> Option<JsonText<'a>> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 }
@@ -161,7 +209,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::with_capacity(16);
-                while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                while let Some((Key(key), value)) = map.next_entry::<Key<'de>, JsonText<'de>>()? {
                     if fields.len() == KEYS_CAP {
                         return Err(serde::de::Error::custom("too many fields"));
                     }

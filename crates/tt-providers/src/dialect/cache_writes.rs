@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::count::Count;
 
 /// `cache_write_tokens_details`.
-#[derive(Deserialize, Default)]
+#[derive(Debug, Deserialize, Default, PartialEq, Eq)]
 #[serde(default)]
 pub(super) struct WriteDetails {
     ttl_30m_tokens: Count,

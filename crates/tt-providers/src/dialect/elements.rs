@@ -4,13 +4,12 @@ use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::tally::Tally;
 
 /// Reads the elements of a list one after another, and keeps none.
 pub(super) fn each<'a, T: Deserialize<'a>>(
-    list: &'a RawValue,
+    list: &'a str,
     read: impl FnMut(T) -> Result<(), serde_json::Error>,
 ) -> Result<(), serde_json::Error> {
     struct Each<T, F>(F, std::marker::PhantomData<T>);
@@ -34,7 +33,7 @@ pub(super) fn each<'a, T: Deserialize<'a>>(
         }
     }
 
-    serde_json::Deserializer::from_str(list.get()).deserialize_seq(Each(read, std::marker::PhantomData))
+    serde_json::Deserializer::from_str(list).deserialize_seq(Each(read, std::marker::PhantomData))
 }
 
 /// The most places that are cut out of a body. No client sends as many, and each costs a slice.
@@ -60,12 +59,12 @@ pub(super) fn without(elements: &[(Range<usize>, bool)]) -> Vec<Range<usize>> {
 /// The account of the generated text in a list of an answer, to which `count` adds each element. A list in a form that is
 /// not known counts with all its bytes: too much is better than nothing.
 pub(super) fn text_of<'a, T: Deserialize<'a>>(
-    list: &'a RawValue,
+    list: &'a str,
     mut count: impl FnMut(T, &mut Tally) -> Result<(), serde_json::Error>,
 ) -> Tally {
     let mut read = Tally::default();
     match each(list, |element| count(element, &mut read)) {
         Ok(()) => read,
-        Err(_) => Tally::of(list.get()),
+        Err(_) => Tally::of(list),
     }
 }

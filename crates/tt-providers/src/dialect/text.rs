@@ -61,6 +61,16 @@ pub(crate) enum Loose<'a> {
 }
 
 impl<'a> Loose<'a> {
+    /// Reads the JSON text of a value; `None`: an absent field. It is `None` if the text is no JSON.
+    pub(crate) fn of(json: Option<&'a str>) -> Option<Self> {
+        let Some(json) = json else { return Some(Self::Absent) };
+        let plain = json.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        match plain.filter(|text| !text.contains('\\')) {
+            Some(text) => Some(Self::Text(Cow::Borrowed(text))),
+            None => serde_json::from_str(json).ok(),
+        }
+    }
+
     /// The text; empty where there is none.
     pub(crate) fn as_str(&self) -> &str {
         if let Self::Text(text) = self { text } else { "" }

@@ -13,9 +13,9 @@ use tokio::time::timeout;
 use crate::codec::Egress;
 use crate::gather::Gathered;
 use crate::slices::Slices;
+use crate::upstream::account::Account;
 use crate::upstream::client::Client;
 use crate::upstream::error::UpstreamError;
-use crate::upstream::trust::Trust;
 
 /// The largest error body that is read, in bytes, and the time limit for reading it.
 const LARGEST_ERROR_BYTES: usize = 64 * 1024;
@@ -25,8 +25,7 @@ const ERROR_TIME: Duration = Duration::from_secs(10);
 /// be found in the middle of words.
 const SHORTEST_SECRET_BYTES: usize = 8;
 
-/// Sends `request`, which contains `secret`, and returns the head of the answer. `egress` reads an answer with an error
-/// status.
+/// Sends `request`, which is of `account`, and returns the head of the answer. `egress` reads an answer with an error status.
 ///
 /// # Errors
 /// `Connect` and `Broken` of the client, `Refused` for an error status, `Protocol` for a status that is neither that
@@ -34,11 +33,10 @@ const SHORTEST_SECRET_BYTES: usize = 8;
 pub async fn ask(
     client: &Client,
     egress: &dyn Egress,
-    trust: Trust,
-    secret: &SecretString,
+    account: &Account,
     request: Request<Slices>,
 ) -> Result<Response<Incoming>, UpstreamError> {
-    let response = client.send(request, trust).await?;
+    let response = client.send(request, account.trust()).await?;
     if response.status() == StatusCode::OK {
         return Ok(response);
     }
@@ -48,7 +46,7 @@ pub async fn ask(
     }
     // The body explains the status. If it cannot be read, the status alone makes the error.
     let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR_BYTES, ERROR_TIME, |_| Ok(()))).await;
-    let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), secret);
+    let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), account.secret());
     let refused = egress.refused(parts.status.as_u16(), &parts.headers, &body);
     Err(UpstreamError::Refused(Box::new(refused)))
 }

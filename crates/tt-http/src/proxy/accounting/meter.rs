@@ -16,7 +16,7 @@ pub(super) struct Meter {
     provider: Provider,
     model: ModelName,
     instead_of: Option<ModelName>,
-    /// The region of the base URL, where that region has prices of its own.
+    /// The region of the provider's address, where that region has prices of its own.
     region: Option<&'static str>,
     sent_at: Timestamp,
     sent: Instant,
@@ -34,14 +34,19 @@ pub(super) struct Billed {
 }
 
 impl Meter {
-    /// Starts the clock of an attempt that is sent now, to `base_url`.
-    pub(super) fn start(prices: Arc<PriceTable>, step: &Step, base_url: &str, sent_at: Timestamp) -> Self {
+    /// Starts the clock of an attempt that is sent now, to a provider in `region`.
+    pub(super) fn start(
+        prices: Arc<PriceTable>,
+        step: &Step,
+        region: Option<&'static str>,
+        sent_at: Timestamp,
+    ) -> Self {
         Self {
             prices,
             provider: step.provider,
             model: step.model.clone(),
             instead_of: step.instead_of.clone(),
-            region: tt_providers::provider::api(step.provider).region(base_url),
+            region,
             sent_at,
             sent: Instant::now(),
         }
@@ -107,14 +112,14 @@ mod tests {
             reason: String::new(),
         };
         let at = Timestamp::parse("t", "2026-11-23T12:00:00Z").unwrap();
-        let ended = |base_url: &str| {
+        let ended = |region| {
             let usage = Reported { usage: Usage { input: 1000, ..Usage::default() }, ..Reported::default() };
             let source = UsageSource::Provider;
             let billed = Billed { error: None, source, usage, served_model: None, latency_ms: 1 };
-            Meter::start(PriceTable::builtin().unwrap(), &step, base_url, at).ended(billed)
+            Meter::start(PriceTable::builtin().unwrap(), &step, region, at).ended(billed)
         };
         // 1000 × 2.50, and a tenth more.
-        let (home, eu) = (ended("https://api.openai.com/v1"), ended("https://eu.api.openai.com/v1"));
+        let (home, eu) = (ended(None), ended(Some("region_eu")));
         assert_eq!((home.cost, home.usage.modifiers.len()), (Some(NanoUsd(2_500_000)), 0));
         assert_eq!(
             (eu.cost, eu.usage.modifiers.as_slice()),

@@ -80,7 +80,7 @@ fn attempt(accounting: Accounting) -> OpenAttempt {
         reason: String::new(),
     };
     let prices = PriceTable::builtin().unwrap();
-    accounting.attempt_started(&step, "https://api.openai.com/v1", Vec::new(), prices).map_err(|e| e.1).unwrap()
+    accounting.attempt_started(&step, None, Vec::new(), prices).map_err(|e| e.1).unwrap()
 }
 
 /// An answer of some text, whose provider reported 1000 tokens of input, or nothing.

@@ -2,7 +2,7 @@
 
 use tokio::runtime::Handle;
 use tt_core::caller::{RequestLimits, Scope};
-use tt_core::{Email, Timestamp};
+use tt_core::{BaseUrl, Email, Timestamp};
 use tt_store::{Author, NewApiKey, StoreConfig};
 use tt_testkit::database::TestDb;
 
@@ -15,7 +15,23 @@ async fn directory(db: &TestDb) -> Directory {
     let store = Store::open(StoreConfig::new(db.url().into(), Handle::current())).unwrap();
     store.migrate().await.unwrap();
     let keyring = Keyring::new(&"a secret of thirty-two characters".into(), None).unwrap();
-    Directory::new(store, Arc::new(keyring), Duration::from_secs(60))
+    Directory::new(store, Arc::new(keyring), upstream(), Duration::from_secs(60))
+}
+
+/// Addresses that nothing is sent to.
+fn upstream() -> UpstreamConfig {
+    let address = BaseUrl::parse("https://api.example.org").unwrap();
+    UpstreamConfig {
+        openai_base_url: address.clone(),
+        anthropic_base_url: address.clone(),
+        gemini_base_url: address,
+        allow_private: false,
+        connect_timeout: Duration::from_secs(1),
+        first_byte_timeout: Duration::from_secs(1),
+        total_timeout: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(1),
+        max_retries: 0,
+    }
 }
 
 async fn user(directory: &Directory, name: &str) -> UserId {

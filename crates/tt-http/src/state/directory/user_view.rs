@@ -1,20 +1,21 @@
 //! The setup of a user: aliases, and provider keys that are opened and ready for use.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use secrecy::SecretString;
 use tt_core::routing::Routes;
-use tt_core::{BaseUrl, ProviderKeyId, UserId};
+use tt_core::{ProviderKeyId, UserId};
 use tt_crypto::Keyring;
+use tt_providers::upstream::account::Account;
 use tt_store::Routing;
 
+use crate::config::UpstreamConfig;
 use crate::state::sealing;
 
-/// A provider key ready for use. The secret is zeroised on drop.
+/// A provider key ready for use.
 pub(crate) struct OpenKey {
-    pub(crate) base_url: Option<BaseUrl>,
-    pub(crate) secret: SecretString,
+    pub(crate) account: Arc<Account>,
     /// True if a request has used the key since [`UserView::take_used`] was last called.
     pub(crate) used: AtomicBool,
 }
@@ -26,17 +27,18 @@ pub(crate) struct UserView {
 }
 
 impl UserView {
-    /// Opens the keys of `user`. One that cannot be opened is logged and left out: the others still serve, and a request
+    /// Opens the keys of `user`, which are used at the addresses of `upstream` unless they have their own. One that cannot be opened is logged and left out: the others still serve, and a request
     /// that needs it fails.
-    pub(super) fn open(keyring: &Keyring, user: UserId, routing: Routing) -> Self {
+    pub(super) fn open(keyring: &Keyring, upstream: &UpstreamConfig, user: UserId, routing: Routing) -> Self {
         let Routing { aliases, keys: sealed } = routing;
         let mut keys = HashMap::with_capacity(sealed.len());
         for stored in &sealed {
             let key = &stored.key;
             match sealing::open(keyring, user, stored) {
                 Ok(secret) => {
-                    let open = OpenKey { base_url: key.base_url.clone(), secret, used: AtomicBool::new(false) };
-                    keys.insert(key.id, open);
+                    let (base_url, trust) = upstream.address(key.provider, key.base_url.as_ref());
+                    let account = Arc::new(Account::new(key.provider, base_url, trust, secret));
+                    keys.insert(key.id, OpenKey { account, used: AtomicBool::new(false) });
                 }
                 Err(error) => tracing::error!(provider_key = %key.id, %error, "a provider key cannot be opened"),
             }

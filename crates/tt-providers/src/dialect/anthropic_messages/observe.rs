@@ -187,7 +187,7 @@ pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
         Some(usage::reported(&usage, raw.get().to_owned()))
     });
     Ok(ReplyFacts::new(usage, message.model.as_str(), || {
-        text_of(content, |block: Piece<'_>, tally| {
+        text_of(content.get(), |block: Piece<'_>, tally| {
             block.count(tally);
             Ok(())
         })

@@ -54,7 +54,7 @@ impl Scan {
         let fields = Fields::of(text, "", &PRICED)?;
         let model = fields.value("model").ok_or_else(|| RequestError::missing(Field::Model))?;
         let limit = fields.value("max_tokens");
-        let budget = fields.value("thinking").filter(|thinking| unsigned::is_enabled(thinking));
+        let budget = fields.value("thinking").filter(|thinking| unsigned::is_enabled(*thinking));
         let find = |messages| Unsigned::find(text, messages, budget.is_some());
         let unsigned = fields.value("messages").map(find).unwrap_or_default();
         let off = budget.filter(|_| unsigned.loop_is_bare);

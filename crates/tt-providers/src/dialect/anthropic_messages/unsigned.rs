@@ -7,9 +7,8 @@ use std::ops::Range;
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use crate::dialect::body::place;
+use crate::dialect::body::{JsonText, place};
 use crate::dialect::elements::{MOST_CUTS, each, without};
 use crate::dialect::text::Loose;
 
@@ -19,7 +18,7 @@ struct Message<'a> {
     #[serde(borrow)]
     role: Loose<'a>,
     #[serde(borrow)]
-    content: Option<&'a RawValue>,
+    content: Option<JsonText<'a>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -51,7 +50,7 @@ pub(super) struct Unsigned {
 
 impl Unsigned {
     /// Finds the unsigned thinking in `messages`, a part of `body`. `budget` is true if the request has a budget of thinking.
-    pub(super) fn find(body: &str, messages: &RawValue, budget: bool) -> Self {
+    pub(super) fn find(body: &str, messages: JsonText<'_>, budget: bool) -> Self {
         let has_results = || memmem::rfind(messages.get().as_bytes(), b"\"tool_use_id\"").is_some();
         if !(has_empty_signature(messages.get()) || budget && has_results()) {
             return Self::default();
@@ -59,7 +58,7 @@ impl Unsigned {
         let (mut found, mut blocks) = (Vec::new(), Vec::new());
         // Whether the first answer of the running loop that calls tools is bare, and whether the last one is.
         let (mut first, mut last) = (None, false);
-        let read = each(messages, |message: &RawValue| {
+        let read = each(messages.get(), |message: JsonText<'_>| {
             let read = MessageRead::of(body, message)?;
             if read.ends_loop {
                 (first, last) = (None, false);
@@ -83,13 +82,13 @@ impl Unsigned {
 }
 
 /// True for a value of `thinking` with a budget.
-pub(super) fn is_enabled(thinking: &RawValue) -> bool {
+pub(super) fn is_enabled(thinking: JsonText<'_>) -> bool {
     serde_json::from_str::<Block<'_>>(thinking.get()).is_ok_and(|thinking| thinking.r#type.as_str() == "enabled")
 }
 
 /// The value of `context_management` without the edits that clear thinking, which need it to be on; `None` where there are
 /// none.
-pub(super) fn without_clear_thinking(context: &RawValue) -> Option<String> {
+pub(super) fn without_clear_thinking(context: JsonText<'_>) -> Option<String> {
     let mut context: Value = crate::json::value(context.get().as_bytes()).ok()?;
     let edits = context.get_mut("edits")?.as_array_mut()?;
     let before = edits.len();
@@ -113,13 +112,13 @@ struct MessageRead {
 }
 
 impl MessageRead {
-    fn of(body: &str, message: &RawValue) -> Result<Self, serde_json::Error> {
+    fn of(body: &str, message: JsonText<'_>) -> Result<Self, serde_json::Error> {
         let Message { role, content } = serde_json::from_str(message.get())?;
         let is_answer = role.as_str() == "assistant";
         let mut read = Self { ends_loop: !is_answer, ..Self::default() };
         let (mut blocks, mut begins) = (Vec::new(), None);
         if let Some(list) = content.filter(|content| content.get().starts_with('[')) {
-            each(list, |raw: &RawValue| {
+            each(list.get(), |raw: JsonText<'_>| {
                 let block = serde_json::from_str::<Block<'_>>(raw.get()).unwrap_or_default();
                 let kind = block.r#type.as_str();
                 read.ends_loop &= kind != "tool_result";
@@ -169,7 +168,7 @@ mod tests {
 
     /// The messages after the cut.
     fn cut(messages: &str) -> Value {
-        let raw: &RawValue = serde_json::from_str(messages).unwrap();
+        let raw: JsonText<'_> = serde_json::from_str(messages).unwrap();
         let messages = raw.get();
         let cuts = Unsigned::find(messages, raw, false).cuts;
         let edits = cuts.into_iter().map(|at| (at, Bytes::new())).collect();

@@ -4,8 +4,7 @@
 //! all recordings. A client needs an id for every call, so a random one is made where Gemini gives none. It must not go
 //! back to Gemini, which does not know it. Nothing else in this crate is random.
 
-use serde_json::value::RawValue;
-
+use crate::dialect::body::JsonText;
 use crate::dialect::waiting_calls::WaitingCalls;
 
 /// The prefix of a random id. OpenAI's own ids have it too: neither kind comes from Gemini.
@@ -54,7 +53,7 @@ impl<'a> Calls<'a> {
     pub(super) fn called(
         &mut self,
         given: Option<String>,
-        (id, name): (Option<&'a RawValue>, Option<&'a RawValue>),
+        (id, name): (Option<JsonText<'a>>, Option<JsonText<'a>>),
     ) -> String {
         let number = self.calls.len();
         if let (Some(id), true) = (id, given.is_some()) {
@@ -72,12 +71,12 @@ impl<'a> Calls<'a> {
     pub(super) fn answered(
         &mut self,
         given: Option<String>,
-        (id, name): (Option<&'a RawValue>, Option<&'a RawValue>),
+        (id, name): (Option<JsonText<'a>>, Option<JsonText<'a>>),
         (content, part): (usize, usize),
     ) -> String {
         // A call that was answered by its id still waits under its name, and the other way round.
         let calls = &self.calls;
-        let next = |waiting: &mut WaitingCalls<'a>, key: Option<&'a RawValue>| loop {
+        let next = |waiting: &mut WaitingCalls<'a>, key: Option<JsonText<'a>>| loop {
             let number = waiting.answer(key?.get())?;
             if calls.get(number).is_some_and(|(_, answered)| !answered) {
                 return Some(number);

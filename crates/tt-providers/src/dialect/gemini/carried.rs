@@ -13,13 +13,11 @@ use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memmem;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tt_core::Provider;
 use tt_core::call::part::{Part, Thinking};
 
 use super::node::spells;
-use crate::dialect::body::{Fields, place};
+use crate::dialect::body::{Fields, JsonText, place};
 use crate::dialect::carried::{Carried, Envelope};
 use crate::dialect::elements::each;
 use crate::dialect::order::{Place, Places};
@@ -142,7 +140,7 @@ pub(super) fn read(signature: &str) -> Vec<(Place, Part)> {
 }
 
 /// The places in `body` of the signatures in `contents` that were written here, which Gemini cannot read.
-pub(super) fn places(body: &str, contents: &RawValue) -> Vec<Range<usize>> {
+pub(super) fn places(body: &str, contents: JsonText<'_>) -> Vec<Range<usize>> {
     let mut places = Vec::new();
     if memmem::find(contents.get().as_bytes(), MARK_BASE64.as_bytes()).is_some() {
         list(contents, |content| {
@@ -153,7 +151,7 @@ pub(super) fn places(body: &str, contents: &RawValue) -> Vec<Range<usize>> {
                     let fields = Fields::of(part.get(), "", &[]).ok();
                     let signatures = fields.iter().flat_map(Fields::entries);
                     let signatures = signatures.filter(|(name, _)| spells(name, "thoughtSignature"));
-                    let ours = signatures.filter(|(_, value)| text(value).is_some_and(|text| is_carried(&text)));
+                    let ours = signatures.filter(|(_, value)| text(*value).is_some_and(|text| is_carried(&text)));
                     places.extend(ours.map(|(_, value)| place(body, value)));
                 });
             }
@@ -162,15 +160,15 @@ pub(super) fn places(body: &str, contents: &RawValue) -> Vec<Range<usize>> {
     places
 }
 
-fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    crate::dialect::text::Text::deserialize(value).ok().map(|text| text.0)
+fn text(value: JsonText<'_>) -> Option<Cow<'_, str>> {
+    value.read::<crate::dialect::text::Text<'_>>().ok().map(|text| text.0)
 }
 
 /// Calls `take` for each element of a list. One value stands for a list of one, as Google reads it.
-fn list<'a>(value: &'a RawValue, mut take: impl FnMut(&'a RawValue)) {
+fn list<'a>(value: JsonText<'a>, mut take: impl FnMut(JsonText<'a>)) {
     if value.get().starts_with('[') {
         // What is no list of values is refused elsewhere.
-        let _ = each(value, |element: &'a RawValue| {
+        let _ = each(value.get(), |element: JsonText<'a>| {
             take(element);
             Ok(())
         });

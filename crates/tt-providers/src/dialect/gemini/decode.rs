@@ -9,7 +9,6 @@ mod left_over;
 mod lowered;
 mod tools;
 
-use serde_json::value::RawValue;
 use tt_core::Dialect;
 use tt_core::call::conversation::{CachePlan, Conversation, Image, Part, State, StateField};
 use tt_core::call::extra::Extra;
@@ -20,6 +19,7 @@ use super::node::Node;
 use super::path::{COUNTED, Method};
 use super::places::Places;
 use crate::codec::Facts;
+use crate::dialect::body::JsonText;
 use crate::dialect::object::Path;
 use crate::dialect::unread::Unread;
 use crate::error::RequestError;
@@ -60,7 +60,7 @@ pub(super) fn decode_request(
     facts: &Facts,
     method: Method,
 ) -> Result<(Conversation, Places), RequestError> {
-    let body: &RawValue =
+    let body: JsonText<'_> =
         serde_json::from_slice(body).map_err(|error| RequestError::InvalidJson { reason: error.to_string() })?;
     let body = Node::of(body, Path::Root)?;
     match if method == Method::CountTokens { body.object(COUNTED)? } else { None } {

@@ -5,11 +5,10 @@
 //! twice.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 use tt_core::call::field::Field;
 
-use crate::dialect::body::Fields;
+use crate::dialect::body::{Fields, JsonText};
 use crate::dialect::object::Path;
 use crate::dialect::text::Text;
 use crate::error::RequestError;
@@ -26,7 +25,7 @@ impl<'a, 'p> Node<'a, 'p> {
     ///
     /// # Errors
     /// `Malformed` for any other value, and for a name that stands twice.
-    pub(super) fn of(value: &'a RawValue, path: Path<'p>) -> Result<Self, RequestError> {
+    pub(super) fn of(value: JsonText<'a>, path: Path<'p>) -> Result<Self, RequestError> {
         let fields = Fields::of(value.get(), "", &[]).map_err(|error| match error {
             RequestError::Malformed { field: Field::Written(name), reason } => path.field(&name).malformed(reason),
             malformed @ RequestError::Malformed { .. } => malformed,
@@ -41,12 +40,12 @@ impl<'a, 'p> Node<'a, 'p> {
     }
 
     /// The text of a value; `None` for an absent field and for null.
-    pub(super) fn raw(&self, name: &str) -> Result<Option<&'a RawValue>, RequestError> {
+    pub(super) fn raw(&self, name: &str) -> Result<Option<JsonText<'a>>, RequestError> {
         raw(&self.fields, name).map_err(|reason| self.at(name).malformed(reason))
     }
 
     /// The names and the values of the fields that are not among `known`.
-    pub(super) fn others(&self, known: &[&str]) -> impl Iterator<Item = (&str, &'a RawValue)> {
+    pub(super) fn others(&self, known: &[&str]) -> impl Iterator<Item = (&str, JsonText<'a>)> {
         let others = self.fields.entries().filter(|(key, _)| !known.iter().any(|name| spells(key, name)));
         others.filter(|(_, value)| value.get() != "null")
     }
@@ -57,7 +56,7 @@ impl<'a, 'p> Node<'a, 'p> {
 
     /// The value with all that is in it.
     pub(super) fn value(&self, name: &str) -> Result<Option<Value>, RequestError> {
-        let read = |raw: &RawValue| {
+        let read = |raw: JsonText<'_>| {
             json::value(raw.get().as_bytes())
                 .map_err(|error| self.at(name).malformed(format!("cannot be read: {error}")))
         };
@@ -96,13 +95,13 @@ impl<'a, 'p> Node<'a, 'p> {
         digits.parse().map(Some).map_err(|_| self.at(name).malformed("must be a whole number of 0 or more"))
     }
 
-    pub(super) fn list(&self, name: &str) -> Result<Option<Vec<&'a RawValue>>, RequestError> {
+    pub(super) fn list(&self, name: &str) -> Result<Option<Vec<JsonText<'a>>>, RequestError> {
         self.typed(name, "must be a list")
     }
 
     /// The elements of a list of objects, none of which is empty: an empty object is two bytes long and would become
     /// hundreds. No elements for an absent list. An object stands for a list of one, as Google reads it.
-    pub(super) fn objects(&self, name: &str) -> Result<Vec<&'a RawValue>, RequestError> {
+    pub(super) fn objects(&self, name: &str) -> Result<Vec<JsonText<'a>>, RequestError> {
         let items = match self.raw(name)? {
             Some(alone) if alone.get().starts_with('{') => vec![alone],
             _ => self.list(name)?.unwrap_or_default(),
@@ -117,7 +116,7 @@ impl<'a, 'p> Node<'a, 'p> {
     }
 
     fn typed<T: Deserialize<'a>>(&self, name: &str, want: &str) -> Result<Option<T>, RequestError> {
-        let read = |raw: &'a RawValue| serde_json::from_str(raw.get()).map_err(|_| self.at(name).malformed(want));
+        let read = |raw: JsonText<'a>| serde_json::from_str(raw.get()).map_err(|_| self.at(name).malformed(want));
         self.raw(name)?.map(read).transpose()
     }
 }
@@ -126,7 +125,7 @@ impl<'a, 'p> Node<'a, 'p> {
 ///
 /// # Errors
 /// A reason, where both spellings stand.
-pub(super) fn raw<'a>(fields: &Fields<'a>, name: &str) -> Result<Option<&'a RawValue>, &'static str> {
+pub(super) fn raw<'a>(fields: &Fields<'a>, name: &str) -> Result<Option<JsonText<'a>>, &'static str> {
     let mut found = fields.entries().filter(|(key, _)| spells(key, name)).map(|(_, value)| value);
     let value = found.next();
     if found.next().is_some() {
@@ -165,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_field_in_both_spellings_stands_twice() {
-        let body: Box<RawValue> = serde_json::from_str(r#"{"topK":1,"top_k":2,"topP":null,"seed":3.0}"#).unwrap();
-        let node = Node::of(&body, Path::Root).unwrap();
+        let body = JsonText::of(r#"{"topK":1,"top_k":2,"topP":null,"seed":3.0}"#);
+        let node = Node::of(body, Path::Root).unwrap();
         assert!(node.count("topK").is_err() && node.number("topP").unwrap().is_none());
         assert_eq!(node.count("seed").unwrap(), Some(3));
         assert_eq!(node.others(&["topK", "topP"]).map(|(name, _)| name).collect::<Vec<_>>(), ["seed"]);

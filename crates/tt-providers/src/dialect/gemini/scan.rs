@@ -8,8 +8,6 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::carried;
 use super::contents::NO_SIGNATURE;
@@ -18,7 +16,7 @@ use super::path::{COUNTED, Method, named};
 use super::places::Places;
 use super::{node, observe};
 use crate::codec::{Facts, Framing, Head, TokenCount};
-use crate::dialect::body::{self, Fields, malformed, spliced};
+use crate::dialect::body::{self, Fields, JsonText, malformed, spliced};
 use crate::error::RequestError;
 use crate::slices::Slices;
 use crate::upstream::error::UpstreamError;
@@ -60,7 +58,7 @@ enum Limit {
 
 impl Limit {
     /// The way to set the limit in `text`, whose fields are `fields`. `config` is the configuration with its own fields.
-    fn of(text: &str, fields: &Fields<'_>, config: Option<&(&RawValue, Fields<'_>)>) -> Self {
+    fn of(text: &str, fields: &Fields<'_>, config: Option<&(JsonText<'_>, Fields<'_>)>) -> Self {
         let opening = |within: Range<usize>| {
             text.get(within.clone()).and_then(|text| text.find('{')).map_or(within.end, |at| within.start + at + 1)
         };
@@ -68,7 +66,7 @@ impl Limit {
         match config {
             Some((config, inner)) => match written(inner, "maxOutputTokens") {
                 Some(value) => Self::Replace(body::place(text, value)),
-                None => Self::InConfig { at: opening(body::place(text, config)), empty: inner.is_empty() },
+                None => Self::InConfig { at: opening(body::place(text, *config)), empty: inner.is_empty() },
             },
             None => match written(fields, "generationConfig") {
                 Some(null) => Self::Null(body::place(text, null)),
@@ -155,7 +153,7 @@ impl Scan {
 }
 
 /// The request within a request for a count.
-fn inner<'a>(fields: &Fields<'a>, method: Method) -> Result<Option<&'a RawValue>, RequestError> {
+fn inner<'a>(fields: &Fields<'a>, method: Method) -> Result<Option<JsonText<'a>>, RequestError> {
     if method != Method::CountTokens {
         return Ok(None);
     }
@@ -219,11 +217,11 @@ pub(super) fn called(head: &Head<'_>) -> Result<Called, RequestError> {
 fn config_count(config: &Fields<'_>, name: &str) -> Result<Option<u64>, RequestError> {
     let fault = |reason| malformed(&format!("generationConfig.{name}"), reason);
     let Some(raw) = node::raw(config, name).map_err(fault)? else { return Ok(None) };
-    let number = u64::deserialize(raw).ok().filter(|number| *number > 0);
+    let number = raw.read::<u64>().ok().filter(|number| *number > 0);
     number.map(Some).ok_or_else(|| fault("must be a whole number above 0"))
 }
 
 /// The value of a field in either spelling, null included.
-fn written<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a RawValue> {
+fn written<'a>(fields: &Fields<'a>, name: &str) -> Option<JsonText<'a>> {
     fields.entries().find(|(key, _)| node::spells(key, name)).map(|(_, value)| value)
 }

@@ -11,10 +11,12 @@ use super::reply::MOST_CHOICES;
 use super::wire::{self, Chunk};
 use super::{reply_text, usage};
 use crate::codec::{self, PublicError, ReplyFacts};
+use crate::dialect::body::JsonText;
 use crate::dialect::last_usage::LastUsage;
 use crate::dialect::openai_error as error;
 use crate::dialect::template::{Template, Value, only_text};
 use crate::dialect::text::Loose;
+use crate::json::{members, once};
 use crate::tally::Tally;
 use crate::upstream::error::{Refused, UpstreamError, json_error};
 
@@ -148,7 +150,7 @@ impl Observer {
     }
 
     fn chunk(&mut self, chunk: &Chunk<'_>) -> Noted {
-        let mut seen = Noted { error: chunk.error.map(|raw| error::in_stream(&json(raw))), ..Noted::default() };
+        let mut seen = Noted { error: chunk.error.map(|raw| error::in_stream(&json(raw.get()))), ..Noted::default() };
         let (model, tier) = (chunk.model.as_str(), chunk.service_tier.as_str());
         if !model.is_empty() && self.tally.served_model.as_deref() != Some(model) {
             self.tally.model(model);
@@ -203,21 +205,24 @@ fn usage_object<'a>(chunk: &Chunk<'a>) -> Option<&'a str> {
 /// `Refused` when it is an error object all the same; `Protocol` when it is not a `chat.completion` with choices.
 pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     let unreadable = |e| UpstreamError::Protocol(format!("not a chat completion: {}", json_error(&e)));
-    let wire: Wire<'_> = crate::json::borrowed(body).map_err(unreadable)?;
-    let list = |choices: &&RawValue| choices.get().starts_with('[');
+    let wire = match Wire::quickly(body) {
+        Some(wire) => wire,
+        None => crate::json::borrowed::<Wire<'_>>(body).map_err(unreadable)?,
+    };
+    let list = |choices: &JsonText<'_>| choices.get().starts_with('[');
     let Some(choices) = wire.choices.filter(list).filter(|_| matches!(wire.object.as_str(), "" | "chat.completion"))
     else {
         return Err(match wire.error {
-            Some(raw) => UpstreamError::Refused(Box::new(error::in_stream(&json(raw)))),
+            Some(raw) => UpstreamError::Refused(Box::new(error::in_stream(&json(raw.get())))),
             None => UpstreamError::Protocol("not a chat completion: it has no choices".into()),
         });
     };
     let tier = Some(wire.service_tier.as_str()).filter(|tier| !tier.is_empty());
     let usage = wire.usage.and_then(|raw| usage::decode(raw.get(), tier));
-    Ok(ReplyFacts::new(usage, wire.model.as_str(), || reply_text::count(choices)))
+    Ok(ReplyFacts::new(usage, wire.model.as_str(), || reply_text::count(choices.get())))
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Debug, Deserialize, Default)]
 #[serde(default)]
 struct Wire<'a> {
     #[serde(borrow)]
@@ -225,17 +230,42 @@ struct Wire<'a> {
     #[serde(borrow)]
     model: Loose<'a>,
     #[serde(borrow)]
-    choices: Option<&'a RawValue>,
+    choices: Option<JsonText<'a>>,
     #[serde(borrow)]
-    usage: Option<&'a RawValue>,
+    usage: Option<JsonText<'a>>,
     #[serde(borrow)]
     service_tier: Loose<'a>,
     #[serde(borrow)]
-    error: Option<&'a RawValue>,
+    error: Option<JsonText<'a>>,
 }
 
-fn json(raw: &RawValue) -> serde_json::Value {
-    crate::json::value(raw.get().as_bytes()).unwrap_or_default()
+impl<'a> Wire<'a> {
+    /// Reads what can be read quickly, which is nearly every answer.
+    fn quickly(body: &'a [u8]) -> Option<Self> {
+        let [mut object, mut model, mut choices, mut usage, mut tier, mut error] = [None; 6];
+        members(std::str::from_utf8(body).ok()?, |name, value| match name {
+            "object" => once(&mut object, value),
+            "model" => once(&mut model, value),
+            "choices" => once(&mut choices, value),
+            "usage" => once(&mut usage, value),
+            "service_tier" => once(&mut tier, value),
+            "error" => once(&mut error, value),
+            _ => Some(()),
+        })?;
+        let text = |value: Option<&'a str>| value.filter(|value| *value != "null").map(JsonText::of);
+        Some(Self {
+            object: Loose::of(object)?,
+            model: Loose::of(model)?,
+            choices: text(choices),
+            usage: text(usage),
+            service_tier: Loose::of(tier)?,
+            error: text(error),
+        })
+    }
+}
+
+fn json(raw: &str) -> serde_json::Value {
+    crate::json::value(raw.as_bytes()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -243,6 +273,8 @@ mod comparison;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn seen(data: &str) -> Noted {
@@ -309,6 +341,25 @@ mod tests {
         assert_eq!((usage.usage.input, usage.service_tier.as_deref()), (3, Some("flex")));
         assert_eq!((tally.output_text.as_str(), tally.served_model.as_deref()), ("a\nf{}", Some("m")));
     }
+
+    proptest! {
+        #[test]
+        fn what_is_read_quickly_is_what_serde_reads(
+            fields in prop::collection::vec((prop::sample::select(NAMES), prop::sample::select(VALUES)), 0..6),
+        ) {
+            let fields: Vec<String> = fields.iter().map(|(name, value)| format!(r#""{name}" : {value}"#)).collect();
+            let body = format!("{{{}}}", fields.join(" ,"));
+            if let Some(quick) = Wire::quickly(body.as_bytes()) {
+                let read = serde_json::from_str::<Wire<'_>>(&body);
+                let read = read.unwrap_or_else(|error| panic!("{body} was read, but {error}"));
+                prop_assert_eq!(format!("{quick:?}"), format!("{read:?}"), "{}", body);
+            }
+        }
+    }
+
+    const NAMES: &[&str] = &["object", "model", "choices", "usage", "service_tier", "error", "id"];
+    const VALUES: &[&str] =
+        &["null", "7", "\"a\"", r#""\u0061\n""#, "\"\"", "[]", "[1]", "{}", r#"{"a":[1,"b"]}"#, "false"];
 
     #[test]
     fn a_plain_answer_without_usage_yields_its_text() {

@@ -9,7 +9,7 @@ use crate::dialect::text::Loose;
 use crate::tally::Tally;
 
 /// The account of the generated text in the list `choices`.
-pub(super) fn count(choices: &RawValue) -> Tally {
+pub(super) fn count(choices: &str) -> Tally {
     text_of(choices, Choice::count)
 }
 
@@ -56,7 +56,7 @@ impl Choice<'_> {
         let Some(message) = self.message else { return Ok(()) };
         let before = tally.text_bytes();
         if let Some(blocks) = message.thinking_blocks {
-            each(blocks, |block: Part<'_>| {
+            each(blocks.get(), |block: Part<'_>| {
                 tally.text(block.thinking.as_str());
                 Ok(())
             })?;
@@ -70,7 +70,7 @@ impl Choice<'_> {
             Some(text) if text.get().starts_with('"') => {
                 tally.text(serde_json::from_str::<Loose<'_>>(text.get())?.as_str());
             }
-            Some(parts) => each(parts, |part: Part<'_>| {
+            Some(parts) => each(parts.get(), |part: Part<'_>| {
                 tally.text(part.text.as_str());
                 tally.text(part.refusal.as_str());
                 Ok(())
@@ -79,7 +79,7 @@ impl Choice<'_> {
         }
         tally.text(message.refusal.as_str());
         if let Some(calls) = message.tool_calls {
-            each(calls, |call: Call<'_>| {
+            each(calls.get(), |call: Call<'_>| {
                 [call.function, call.custom].into_iter().flatten().for_each(|call| called(&call, tally));
                 Ok(())
             })?;
@@ -102,7 +102,7 @@ mod tests {
 
     fn text(choices: Value) -> String {
         let raw = serde_json::value::to_raw_value(&choices).unwrap();
-        count(&raw).output_text
+        count(raw.get()).output_text
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tt_core::usage::{Reported, Usage};
 
 use crate::dialect::cache_writes::{CacheWrites, WriteDetails};
 use crate::dialect::count::Count;
+use crate::json::{members, once};
 
 /// Decodes a `usage` object as sent; `None` when it is not one, or names no total at all.
 ///
@@ -18,7 +19,10 @@ use crate::dialect::count::Count;
 ///
 /// `service_tier` comes from the *response*, beside the usage: it decides the price.
 pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
-    let wire: Wire = serde_json::from_str(raw).ok()?;
+    let wire = match Wire::quickly(raw) {
+        Some(wire) => wire,
+        None => serde_json::from_str(raw).ok()?,
+    };
     if wire.prompt_tokens.0.is_none() && wire.completion_tokens.0.is_none() && wire.total_tokens.0.is_none() {
         return None;
     }
@@ -84,7 +88,7 @@ pub fn encode(usage: &Usage) -> Value {
     })
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Debug, Deserialize, Default, PartialEq, Eq)]
 #[serde(default)]
 struct Wire {
     prompt_tokens: Count,
@@ -94,7 +98,36 @@ struct Wire {
     completion_tokens_details: Option<CompletionDetails>,
 }
 
-#[derive(Deserialize, Default)]
+impl Wire {
+    /// Reads what can be read quickly, which is nearly every object.
+    fn quickly(raw: &str) -> Option<Self> {
+        let [mut prompt, mut completion, mut total, mut prompt_details, mut completion_details] = [None; 5];
+        members(raw, |name, value| match name {
+            "prompt_tokens" => once(&mut prompt, value),
+            "completion_tokens" => once(&mut completion, value),
+            "total_tokens" => once(&mut total, value),
+            "prompt_tokens_details" => once(&mut prompt_details, value),
+            "completion_tokens_details" => once(&mut completion_details, value),
+            _ => Some(()),
+        })?;
+        let given = |details: &&str| *details != "null";
+        Some(Self {
+            prompt_tokens: Count::of(prompt),
+            completion_tokens: Count::of(completion),
+            total_tokens: Count::of(total),
+            prompt_tokens_details: match prompt_details.filter(given) {
+                Some(details) => Some(PromptDetails::quickly(details)?),
+                None => None,
+            },
+            completion_tokens_details: match completion_details.filter(given) {
+                Some(details) => Some(CompletionDetails::quickly(details)?),
+                None => None,
+            },
+        })
+    }
+}
+
+#[derive(Debug, Deserialize, Default, PartialEq, Eq)]
 #[serde(default)]
 struct PromptDetails {
     cached_tokens: Count,
@@ -104,7 +137,29 @@ struct PromptDetails {
     image_tokens: Count,
 }
 
-#[derive(Deserialize, Default)]
+impl PromptDetails {
+    fn quickly(raw: &str) -> Option<Self> {
+        let [mut cached, mut written, mut audio, mut image] = [None; 4];
+        members(raw, |name, value| match name {
+            "cached_tokens" => once(&mut cached, value),
+            "cache_write_tokens" => once(&mut written, value),
+            "audio_tokens" => once(&mut audio, value),
+            "image_tokens" => once(&mut image, value),
+            // Few answers tell the times of what they wrote.
+            "cache_write_tokens_details" => None,
+            _ => Some(()),
+        })?;
+        Some(Self {
+            cached_tokens: Count::of(cached),
+            cache_write_tokens: Count::of(written),
+            cache_write_tokens_details: None,
+            audio_tokens: Count::of(audio),
+            image_tokens: Count::of(image),
+        })
+    }
+}
+
+#[derive(Debug, Deserialize, Default, PartialEq, Eq)]
 #[serde(default)]
 struct CompletionDetails {
     reasoning_tokens: Count,
@@ -112,11 +167,61 @@ struct CompletionDetails {
     image_tokens: Count,
 }
 
+impl CompletionDetails {
+    fn quickly(raw: &str) -> Option<Self> {
+        let [mut reasoning, mut audio, mut image] = [None; 3];
+        members(raw, |name, value| match name {
+            "reasoning_tokens" => once(&mut reasoning, value),
+            "audio_tokens" => once(&mut audio, value),
+            "image_tokens" => once(&mut image, value),
+            _ => Some(()),
+        })?;
+        Some(Self {
+            reasoning_tokens: Count::of(reasoning),
+            audio_tokens: Count::of(audio),
+            image_tokens: Count::of(image),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const NAMES: &[&str] = &[
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+        "cached_tokens",
+        "cache_write_tokens",
+        "cache_write_tokens_details",
+        "audio_tokens",
+        "reasoning_tokens",
+        "image_tokens",
+        "x",
+    ];
+    const VALUES: &[&str] = &[
+        "0",
+        "7",
+        "-0",
+        "-7",
+        "1.5",
+        "2e3",
+        "18446744073709551615",
+        "18446744073709551616",
+        "null",
+        "true",
+        "\"7\"",
+        "[]",
+        "{}",
+        "INNER",
+        "INNER",
+        "INNER",
+    ];
 
     fn usage(value: Value) -> Usage {
         decode(&value.to_string(), None).unwrap().usage
@@ -194,6 +299,21 @@ mod tests {
             prop_assert_eq!(found.total_input(), u64::from(prompt));
             prop_assert!(found.reasoning.unwrap_or(0) <= found.output && found.audio_input <= found.input);
             prop_assert_eq!(usage(encode(&found)), found);
+        }
+
+        #[test]
+        fn what_is_read_quickly_is_what_serde_reads(
+            fields in prop::collection::vec((prop::sample::select(NAMES), prop::sample::select(VALUES)), 0..6),
+            inner in prop::collection::vec((prop::sample::select(NAMES), prop::sample::select(VALUES)), 0..4),
+        ) {
+            let object = |fields: &[(&str, &str)]| {
+                let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+                format!("{{{}}}", fields.join(","))
+            };
+            let raw = object(&fields).replace("INNER", &object(&inner));
+            if let Some(quick) = Wire::quickly(&raw) {
+                prop_assert_eq!(Some(quick), serde_json::from_str::<Wire>(&raw).ok(), "{}", raw);
+            }
         }
 
         #[test]

@@ -1,13 +1,11 @@
 //! Decodes a client's request.
 
-use serde::Deserialize as _;
-use serde_json::value::RawValue;
 use tt_core::Dialect;
 use tt_core::call::embedding::{EmbeddingCall, EmbeddingContent, EmbeddingInput};
 use tt_core::call::extra::Extra;
 
 use crate::codec::Facts;
-use crate::dialect::body::{Fields, malformed, missing, optional};
+use crate::dialect::body::{Fields, JsonText, malformed, missing, optional};
 use crate::dialect::elements::each;
 use crate::dialect::vector::MOST_INPUTS;
 use crate::error::RequestError;
@@ -47,14 +45,14 @@ pub(super) fn decode_request(body: &[u8], facts: &Facts) -> Result<EmbeddingCall
 }
 
 /// The contents of `input`: a text, texts, a text in tokens, or several of those.
-fn contents(input: &RawValue) -> Result<Vec<EmbeddingContent>, RequestError> {
+fn contents(input: JsonText<'_>) -> Result<Vec<EmbeddingContent>, RequestError> {
     let wrong =
         || malformed("input", "must be a string, a list of strings, a list of token ids, or a list of such lists");
     if input.get().starts_with('"') {
         return Ok(vec![EmbeddingContent::Text(text(input, "input")?)]);
     }
     let (mut count, mut tokens) = (0, false);
-    let counted = each(input, |element: &RawValue| {
+    let counted = each(input.get(), |element: JsonText<'_>| {
         if count == 0 {
             tokens = element.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
         }
@@ -72,7 +70,7 @@ fn contents(input: &RawValue) -> Result<Vec<EmbeddingContent>, RequestError> {
         return Err(malformed("input", &format!("must have at most {MOST_INPUTS} elements")));
     }
     let (mut contents, mut fault) = (Vec::with_capacity(count), None);
-    let read = each(input, |element: &RawValue| {
+    let read = each(input.get(), |element: JsonText<'_>| {
         if fault.is_none() {
             match content(element, contents.len()) {
                 Ok(content) => contents.push(content),
@@ -85,7 +83,7 @@ fn contents(input: &RawValue) -> Result<Vec<EmbeddingContent>, RequestError> {
     fault.map_or(Ok(contents), Err)
 }
 
-fn content(element: &RawValue, at: usize) -> Result<EmbeddingContent, RequestError> {
+fn content(element: JsonText<'_>, at: usize) -> Result<EmbeddingContent, RequestError> {
     let path = format!("input[{at}]");
     if element.get().starts_with('"') {
         return text(element, &path).map(EmbeddingContent::Text);
@@ -96,11 +94,11 @@ fn content(element: &RawValue, at: usize) -> Result<EmbeddingContent, RequestErr
     Err(malformed(&path, "must be a string or a list of token ids"))
 }
 
-fn text(raw: &RawValue, path: &str) -> Result<String, RequestError> {
-    String::deserialize(raw).map_err(|_| malformed(path, "must be a string"))
+fn text(raw: JsonText<'_>, path: &str) -> Result<String, RequestError> {
+    raw.read::<String>().map_err(|_| malformed(path, "must be a string"))
 }
 
-fn ids(list: &RawValue, path: &str) -> Result<Vec<u32>, RequestError> {
+fn ids(list: JsonText<'_>, path: &str) -> Result<Vec<u32>, RequestError> {
     let ids: Vec<u32> = serde_json::from_str(list.get()).map_err(|_| malformed(path, "must hold token ids only"))?;
     if ids.is_empty() { Err(malformed(path, "must not be empty")) } else { Ok(ids) }
 }

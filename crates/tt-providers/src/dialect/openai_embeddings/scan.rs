@@ -3,11 +3,10 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use tt_core::call::field::Field;
 
 use crate::codec::Facts;
-use crate::dialect::body::{self, Fields, spliced};
+use crate::dialect::body::{self, Fields, JsonText, spliced};
 use crate::error::RequestError;
 use crate::slices::Slices;
 
@@ -33,8 +32,8 @@ impl Scan {
         let text = body::text(body)?;
         let fields = Fields::of(text, "", &["model"])?;
         let model = fields.value("model").ok_or_else(|| RequestError::missing(Field::Model))?;
-        let format = fields.value("encoding_format").map(RawValue::get);
-        let is_list_of_inputs = |input: &RawValue| {
+        let format = fields.value("encoding_format").map(JsonText::get);
+        let is_list_of_inputs = |input: JsonText<'_>| {
             let first = input.get().strip_prefix('[').map(str::trim_ascii_start);
             first.is_some_and(|first| first.starts_with(['"', '[']))
         };

@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use memchr::memmem;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tt_core::call::origin::{Origin, Signature};
 
+use crate::dialect::body::JsonText;
 pub(super) use crate::dialect::carried::Carried;
 use crate::dialect::carried::Envelope;
 use crate::dialect::elements::{MOST_CUTS, each, without};
@@ -63,7 +63,7 @@ pub(super) fn read(encrypted: &str) -> Option<Carried> {
 }
 
 /// The places in `body` of the items of the list `input` that were written here, each with the comma that goes with it.
-pub(super) fn places(body: &str, input: &RawValue) -> Vec<Range<usize>> {
+pub(super) fn places(body: &str, input: JsonText<'_>) -> Vec<Range<usize>> {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Item<'a> {
@@ -75,7 +75,7 @@ pub(super) fn places(body: &str, input: &RawValue) -> Vec<Range<usize>> {
         return Vec::new();
     }
     let mut items: Vec<(Range<usize>, bool)> = Vec::new();
-    let read = each(input, |item: &RawValue| {
+    let read = each(input.get(), |item: JsonText<'_>| {
         let written_here =
             serde_json::from_str::<Item<'_>>(item.get()).is_ok_and(|item| is_carried(item.encrypted_content.as_str()));
         items.push((crate::dialect::body::place(body, item), written_here));

@@ -9,7 +9,7 @@ use crate::tally::Tally;
 
 /// The account of the generated text in the list `output`.
 pub(super) fn count(output: &RawValue) -> Tally {
-    text_of(output, Item::count)
+    text_of(output.get(), Item::count)
 }
 
 /// An item, with its lists as text, so that their elements are read one after another.
@@ -41,7 +41,7 @@ struct Part<'a> {
 impl Item<'_> {
     fn count(self, tally: &mut Tally) -> Result<(), serde_json::Error> {
         for list in [self.summary, self.content].into_iter().flatten().filter(|list| list.get().starts_with('[')) {
-            each(list, |part: Part<'_>| {
+            each(list.get(), |part: Part<'_>| {
                 tally.text(part.text.as_str());
                 tally.text(part.refusal.as_str());
                 Ok(())

@@ -1,14 +1,13 @@
 //! The response object, written the same way in whole answers and in streams.
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tt_core::call::finish::{Finish, FinishReason};
 use tt_core::usage::Reported;
 
 use super::usage;
 use crate::codec::ReplyContext;
-use crate::dialect::body::Fields;
+use crate::dialect::body::{Fields, JsonText};
 use crate::dialect::service_tier;
 use crate::dialect::short_name::short_name;
 use crate::json;
@@ -43,8 +42,8 @@ pub(super) struct Repeated(Vec<(&'static str, Bytes)>);
 
 impl Repeated {
     /// Those among the top-level fields of a request. `slice` gives the bytes of a value.
-    pub(super) fn of(fields: &Fields<'_>, slice: impl Fn(&RawValue) -> Bytes) -> Self {
-        let short = |value: &&RawValue| value.get().len() <= LONGEST && value.get() != "null";
+    pub(super) fn of(fields: &Fields<'_>, slice: impl Fn(JsonText<'_>) -> Bytes) -> Self {
+        let short = |value: &JsonText<'_>| value.get().len() <= LONGEST && value.get() != "null";
         let repeated = REPEATED.into_iter().filter_map(|name| {
             let value = fields.value(name).filter(short)?;
             Some((name, slice(value)))

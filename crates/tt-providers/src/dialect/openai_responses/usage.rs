@@ -75,7 +75,7 @@ impl Received<'_> {
         Fee::web_searches(counted.unwrap_or_default()).add_to(&mut fees);
         let Some(output) = self.output.filter(|output| output.get().contains("_call\"")) else { return fees };
         // An item that cannot be read has no fee that is known.
-        let _read = each(output, |item: Item<'_>| {
+        let _read = each(output.get(), |item: Item<'_>| {
             match item.kind.as_str() {
                 "web_search_call" if counted.is_none() && item.searches() => {
                     Fee::web_searches(1).add_to(&mut fees);
@@ -101,7 +101,7 @@ impl Received<'_> {
     fn picture_model(&self) -> String {
         let mut model = None;
         if let Some(tools) = self.tools {
-            let _read = each(tools, |tool: Item<'_>| {
+            let _read = each(tools.get(), |tool: Item<'_>| {
                 if tool.kind.as_str() == "image_generation" && !tool.model.as_str().is_empty() {
                     model.get_or_insert(tool.model.as_str().to_owned());
                 }

@@ -21,11 +21,11 @@ use tt_core::{BaseUrl, Dialect, Provider, Tags};
 use tt_providers::codec::{Head, Ingress, ScannedRequest, StreamEncoder, Target, Undo};
 use tt_providers::exchange::Step;
 use tt_providers::openai_chat::{observe, reply, stream};
-use tt_providers::provider::api;
 use tt_providers::sse::{Frame, Framer};
 use tt_providers::tally::Tally;
-use tt_providers::upstream::endpoint::decode_models;
-use tt_providers::{AnswerStream, ClientRequest, Exchange, codec, decoded_bytes};
+use tt_providers::upstream::account::Account;
+use tt_providers::upstream::models::decode_models;
+use tt_providers::{AnswerStream, ClientRequest, Exchange, Trust, codec, decoded_bytes};
 use uuid::Uuid;
 
 /// The memory that any input may take for each of its bytes.
@@ -354,9 +354,9 @@ pub(crate) fn text(input: &[u8]) {
     bounded("an address", input.len(), SMALL, || {
         if let Ok(base) = BaseUrl::parse(text) {
             for provider in Provider::ALL {
-                black_box(api(provider).region(base.as_str()));
-                let key = secrecy::SecretString::from("key");
-                drop(tt_providers::upstream::endpoint::models_request(provider, base.as_str(), &key, Some(text)));
+                let account = Account::new(provider, base.clone(), Trust::User, "key".into());
+                black_box(account.region());
+                drop(account.models(Some(text)));
             }
         }
         for dialect in DIALECTS {

@@ -7,7 +7,6 @@
 mod turn;
 
 use memchr::memmem;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tt_core::Provider;
 use tt_core::call::conversation::{
@@ -16,6 +15,7 @@ use tt_core::call::conversation::{
 
 use self::turn::Turn;
 use super::config::detail;
+use crate::dialect::body::JsonText;
 use crate::dialect::compact::compact;
 use crate::dialect::gemini::call_ids::Calls;
 use crate::dialect::gemini::carried;
@@ -104,7 +104,7 @@ impl<'a> Reader<'a, '_> {
         Ok(())
     }
 
-    fn content(&mut self, i: usize, content: &Node<'a, '_>, raw: &RawValue) -> Result<(), RequestError> {
+    fn content(&mut self, i: usize, content: &Node<'a, '_>, raw: JsonText<'_>) -> Result<(), RequestError> {
         let role = match content.string("role")?.as_deref() {
             None | Some("user" | "function" | "") => Role::User,
             Some("model") => Role::Assistant,
@@ -120,12 +120,12 @@ impl<'a> Reader<'a, '_> {
         }
         self.end_turn();
         let may_answer = memmem::find(raw.get().as_bytes(), b"unction").is_some();
-        let answers = |part: &'a RawValue, path| {
+        let answers = |part: JsonText<'a>, path| {
             let node = if may_answer { Some(Node::of(part, path)?) } else { None };
             node.map_or(Ok(false), |node| node.raw("functionResponse").map(|response| response.is_some()))
         };
         let mut others = parts.len();
-        for (j, part) in parts.iter().enumerate() {
+        for (j, &part) in parts.iter().enumerate() {
             if answers(part, path.index(j))? {
                 others -= 1;
                 let node = Node::of(part, path.index(j))?;
@@ -153,7 +153,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Reads a content of the model.
-    fn model(&mut self, i: usize, parts: Vec<&'a RawValue>, path: &Path<'_>) -> Result<(), RequestError> {
+    fn model(&mut self, i: usize, parts: Vec<JsonText<'a>>, path: &Path<'_>) -> Result<(), RequestError> {
         let mut turn = std::mem::take(&mut self.turn).of_model();
         turn.make_room_for(parts.len());
         for (j, part) in parts.into_iter().enumerate() {
@@ -176,7 +176,7 @@ impl<'a> Reader<'a, '_> {
     fn read(
         &mut self,
         turn: &mut Turn,
-        raw: &'a RawValue,
+        raw: JsonText<'a>,
         at: (usize, usize),
         path: &Path<'_>,
     ) -> Result<(), RequestError> {
@@ -199,7 +199,7 @@ impl<'a> Reader<'a, '_> {
     fn part(
         &mut self,
         part: &Node<'a, '_>,
-        raw: &RawValue,
+        raw: JsonText<'_>,
         signature: Option<Signature>,
     ) -> Result<Part, RequestError> {
         if let Some(call) = part.object("functionCall")? {
@@ -266,7 +266,7 @@ impl<'a> Reader<'a, '_> {
 
 /// The text of a function's response, and whether it tells of a failure. The object stays JSON, except where a text is
 /// all that is in it, under `output` or `error`.
-fn said(response: &RawValue, path: &Path<'_>) -> Result<(String, bool), RequestError> {
+fn said(response: JsonText<'_>, path: &Path<'_>) -> Result<(String, bool), RequestError> {
     let node = Node::of(response, *path)?;
     let alone = |name: &str| node.others(&[name]).next().is_none();
     for (name, is_error) in [("output", false), ("error", true)] {

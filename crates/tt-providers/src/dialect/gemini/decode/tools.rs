@@ -1,6 +1,5 @@
 //! Decodes the tools and the rule for calling them.
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tt_core::Dialect;
 use tt_core::call::conversation::{Function, HostedTool, Tool, ToolChoice};
@@ -8,6 +7,7 @@ use tt_core::call::extra::Extra;
 
 use super::left_over::keep;
 use super::lowered::lowered;
+use crate::dialect::body::JsonText;
 use crate::dialect::gemini::node::Node;
 use crate::dialect::gemini::places::ToolPlace;
 use crate::dialect::unread::Unread;
@@ -59,7 +59,7 @@ pub(super) fn tools(
     Ok(tools)
 }
 
-fn hosted_tool(kind: &str, value: &RawValue) -> HostedTool {
+fn hosted_tool(kind: &str, value: JsonText<'_>) -> HostedTool {
     let value = json::value(value.get().as_bytes()).unwrap_or_default();
     let raw = Value::Object(Map::from_iter([(kind.to_owned(), value)]));
     HostedTool { of: Dialect::Gemini, kind: kind.to_owned(), raw }

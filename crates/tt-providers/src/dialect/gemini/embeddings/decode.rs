@@ -1,12 +1,12 @@
 //! Decodes a client's request.
 
-use serde_json::value::RawValue;
 use tt_core::Dialect;
 use tt_core::call::embedding::{EmbeddingCall, EmbeddingContent, EmbeddingInput};
 use tt_core::call::extra::Extra;
 use tt_core::call::part::{Part, Text};
 
 use crate::codec::Facts;
+use crate::dialect::body::JsonText;
 use crate::dialect::gemini::decode::{inline, stored};
 use crate::dialect::gemini::node::{Node, spells};
 use crate::dialect::object::Path;
@@ -44,7 +44,7 @@ const HARMLESS: [&str; 14] = [
 /// # Errors
 /// `InvalidJson`, `Missing` and `Malformed`, which name the field (`requests[1].content.parts[0].text`).
 pub(super) fn decode_request(body: &[u8], facts: &Facts, batch: bool) -> Result<EmbeddingCall, RequestError> {
-    let body: &RawValue =
+    let body: JsonText<'_> =
         serde_json::from_slice(body).map_err(|error| RequestError::InvalidJson { reason: error.to_string() })?;
     let body = Node::of(body, Path::Root)?;
     let mut extra = Extra { of: Some(Dialect::Gemini), harmless: &HARMLESS, ..Extra::default() };
@@ -84,7 +84,7 @@ fn input(request: &Node<'_, '_>, place: &str, extra: &mut Extra) -> Result<Embed
 fn contents(content: &Node<'_, '_>) -> Result<EmbeddingContent, RequestError> {
     let (items, path) = (content.objects("parts")?, content.at("parts"));
     let mut parts = Vec::with_capacity(items.len());
-    for (i, item) in items.iter().enumerate() {
+    for (i, item) in items.into_iter().enumerate() {
         parts.push(part(&Node::of(item, path.index(i))?)?);
     }
     match parts.pop() {

@@ -4,10 +4,9 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use crate::codec::Facts;
-use crate::dialect::body::{self, Fields, malformed, spliced};
+use crate::dialect::body::{self, Fields, JsonText, malformed, spliced};
 use crate::dialect::elements::each;
 use crate::dialect::gemini::node;
 use crate::dialect::gemini::path::{Method, named};
@@ -40,7 +39,7 @@ impl Scan {
             Some(alone) if alone.get().starts_with('{') => models_at.extend(model_at(text, alone, 0)?),
             Some(requests) => {
                 let (mut count, mut fault) = (0, None);
-                let listed = each(requests, |request: &RawValue| {
+                let listed = each(requests.get(), |request: JsonText<'_>| {
                     if fault.is_none() && count < MOST_INPUTS {
                         match model_at(text, request, count) {
                             Ok(at) => models_at.extend(at),
@@ -82,7 +81,7 @@ impl Scan {
 }
 
 /// The place of the model in a request of a batch.
-fn model_at(text: &str, request: &RawValue, at: usize) -> Result<Option<Range<usize>>, RequestError> {
+fn model_at(text: &str, request: JsonText<'_>, at: usize) -> Result<Option<Range<usize>>, RequestError> {
     let path = format!("requests[{at}]");
     if !request.get().starts_with('{') {
         return Err(malformed(&path, "must be an object"));
