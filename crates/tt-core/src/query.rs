@@ -129,9 +129,7 @@ impl UsageQuery {
         let filtered = self.filters.tag.as_ref().map(|tag| tag.name.as_str());
         let mut names = self.tags().chain(filtered);
         let first = names.next();
-        self.group_by.contains(&GroupBy::Session)
-            || self.filters.needs_rows()
-            || names.any(|name| Some(name) != first)
+        self.group_by.contains(&GroupBy::Session) || self.filters.needs_rows() || names.any(|name| Some(name) != first)
     }
 }
 

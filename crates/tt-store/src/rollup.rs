@@ -144,9 +144,10 @@ pub(crate) fn charge(totals: &Totals) -> i64 {
 
 /// The rows of `request_logs`.
 pub(crate) fn logs(rows: &[Row<'_>]) -> Result<Batch> {
-    Ok(COSTS.into_iter().enumerate().fold(shown(rows)?, |batch, (at, name)| {
-        batch.big(name, rows, |r| r.totals.by_class.parts()[at].0)
-    }))
+    Ok(COSTS
+        .into_iter()
+        .enumerate()
+        .fold(shown(rows)?, |batch, (at, name)| batch.big(name, rows, |r| r.totals.by_class.parts()[at].0)))
 }
 
 /// The columns that the log shows.

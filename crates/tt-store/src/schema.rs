@@ -247,8 +247,10 @@ mod tests {
                 let read = diesel::sql_query(format!("SELECT {} FROM {table}", names.join(", "))).execute($conn).await;
                 assert!(read.is_ok(), "{table}: {read:?}");
                 let query = $columns.replace("{}", table);
-                let there: i64 =
-                    diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(&query)).get_result($conn).await.unwrap();
+                let there: i64 = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(&query))
+                    .get_result($conn)
+                    .await
+                    .unwrap();
                 assert!(table == "request_logs" || i64::try_from(names.len()) == Ok(there), "columns of {table}");
             }
         };

@@ -89,9 +89,7 @@ impl Sums {
             latency_ms_sum: self.latency_ms_sum + other.latency_ms_sum,
             first_token_ms_sum: self.first_token_ms_sum + other.first_token_ms_sum,
             first_token_count: self.first_token_count + other.first_token_count,
-            cost_by_class: Some(
-                self.cost_by_class.unwrap_or_default().plus(other.cost_by_class.unwrap_or_default()),
-            ),
+            cost_by_class: Some(self.cost_by_class.unwrap_or_default().plus(other.cost_by_class.unwrap_or_default())),
         }
     }
 }
@@ -245,7 +243,9 @@ async fn filters_are_those_of_every_call() {
     assert_eq!(ann.session.get("/manage/tags?to=2026-01-01").send().await.expect(200).json(), json!([]));
     for path in ["/manage/usage?", "/manage/logs?", "/manage/ledger/gaps?", "/manage/whatif?model=openai/gpt-4o&"] {
         ann.session.get(&format!("{path}outcome=ok&tag=team%3Da")).send().await.expect(200);
-        for wrong in ["colour=red", "tag=team", "tag=%3Dx", "outcome=fine", "route=scenic", "alias=a%00b", "alias=a&alias=b"] {
+        for wrong in
+            ["colour=red", "tag=team", "tag=%3Dx", "outcome=fine", "route=scenic", "alias=a%00b", "alias=a&alias=b"]
+        {
             let refused = ann.session.get(&format!("{path}{wrong}")).send().await.expect(400).json();
             assert_eq!(error_code(&refused), "invalid_field", "{path}{wrong}");
         }

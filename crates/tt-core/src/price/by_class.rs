@@ -77,7 +77,8 @@ mod tests {
     fn half_a_nano_dollar_goes_to_the_part_that_was_cut_the_most() {
         // Flash-Lite reads a cache at 0.01 dollars a million: 25 tokens are a quarter of a nano-dollar, 50 are half of one.
         let usage = Usage { cache_read: 5, input: 7, output: 3, ..Usage::default() };
-        let lite = priced(Provider::Gemini, "gemini-2.5-flash-lite", &Reported { usage, ..Reported::default() }).unwrap();
+        let lite =
+            priced(Provider::Gemini, "gemini-2.5-flash-lite", &Reported { usage, ..Reported::default() }).unwrap();
         // 7 × 0.10 = 700, 5 × 0.01 = 50, 3 × 0.40 = 1200 nano-dollars: nothing is cut.
         assert_eq!(lite.by_class.unwrap().parts().map(|part| part.0), [700, 50, 0, 1200, 0]);
         let line = |part, per_unit| ExactLine { class: "input", part, count: 1, per_unit };

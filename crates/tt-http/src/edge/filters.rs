@@ -98,7 +98,8 @@ fn one_of<T: Copy>(field: &'static str, all: &[T], word: fn(T) -> &'static str, 
 /// `NAME=VALUE`; `NAME=` keeps to the requests without the tag.
 fn tag_filter(text: String) -> Result<TagFilter, ApiError> {
     let text = plain("tag", text)?;
-    let wrong = || ApiError::invalid_field("tag", "must be NAME=VALUE, each of at most 64 characters; NAME= means none");
+    let wrong =
+        || ApiError::invalid_field("tag", "must be NAME=VALUE, each of at most 64 characters; NAME= means none");
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
     if name.is_empty() || [name, value].iter().any(|part| part.chars().count() > LONGEST_TAG) {
         return Err(wrong());

@@ -50,10 +50,15 @@ pub(crate) fn filters(names: [&'static str; FILTERS.len()]) -> Vec<Value> {
                 ("The provider of the last attempt.", or_empty(json!({ "$ref": "#/components/schemas/Provider" })))
             }
             "model" => ("The upstream model of the last attempt.", text()),
-            "api_key" => ("The id of the API key; empty: a session.", or_empty(json!({ "type": "integer", "format": "int64" }))),
+            "api_key" => {
+                ("The id of the API key; empty: a session.", or_empty(json!({ "type": "integer", "format": "int64" })))
+            }
             "client" => ("The program that asked.", text()),
             "session" => ("The session of the client.", text()),
-            "tag" => ("A tag, as `NAME=VALUE`; `NAME=`: requests without it.", json!({ "type": "string", "pattern": "^[^=]{1,64}=" })),
+            "tag" => (
+                "A tag, as `NAME=VALUE`; `NAME=`: requests without it.",
+                json!({ "type": "string", "pattern": "^[^=]{1,64}=" }),
+            ),
             "status" => (
                 "The status that the client got; empty: the request was interrupted.",
                 or_empty(json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),

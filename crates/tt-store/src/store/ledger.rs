@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tt_core::query::{ExportQuery, ExportRow, GapQuery, Gaps, LogDetail, LogQuery, LogRow, TagSeen, UsageGroup, UsageQuery};
+use tt_core::query::{
+    ExportQuery, ExportRow, GapQuery, Gaps, LogDetail, LogQuery, LogRow, TagSeen, UsageGroup, UsageQuery,
+};
 use tt_core::record::{JournalCursor, Settlement};
 use tt_core::time::DAY_MS;
 use tt_core::{RequestId, Timestamp, UserId};

@@ -100,7 +100,8 @@ async fn every_answer_keeps_to_the_requests_that_pass(f: &Fixture) {
     let mut found_none = 0;
     for filters in filters() {
         // Whole hours, and ranges that divide hours, which are added from rows or taken away.
-        for (from, to) in [(0, 3 * HOUR), (10 * MINUTE, 3 * HOUR), (0, 2 * HOUR + 40 * MINUTE), (50 * MINUTE, 70 * MINUTE)]
+        for (from, to) in
+            [(0, 3 * HOUR), (10 * MINUTE, 3 * HOUR), (0, 2 * HOUR + 40 * MINUTE), (50 * MINUTE, 70 * MINUTE)]
         {
             let fitting: Vec<Settlement> = all
                 .iter()
@@ -120,7 +121,8 @@ async fn every_answer_keeps_to_the_requests_that_pass(f: &Fixture) {
                 let groups = f.usage(ANN, query).await.unwrap();
                 assert_eq!(added(&groups), expected, "by {names:?} from {from} to {to}: {filters:?}");
             }
-            let logs = LogQuery { limit: 500, from: Some(at(from)), to: Some(at(to)), filters: filters.clone(), before: None };
+            let logs =
+                LogQuery { limit: 500, from: Some(at(from)), to: Some(at(to)), filters: filters.clone(), before: None };
             let rows = f.logs(ANN, logs).await.unwrap();
             assert_eq!(u64::try_from(rows.len()), Ok(expected.requests), "{filters:?}");
             let scope = UsageScope { from: at(from), to: at(to), filters: filters.clone() };
@@ -163,10 +165,10 @@ async fn requests_without_a_tag_are_the_rest(f: &Fixture) {
         UsageQuery { filters: filters.clone(), rows_since, ..UsageQuery::new(at(0), at(HOUR), group_by) }
     };
     let groups = f.usage(ANN, ask("alias,tag:t")).await.unwrap();
-    assert_eq!(groups.iter().map(|group| (group.key.clone(), group.sums.requests)).collect::<Vec<_>>(), [(
-        vec![Some("main".to_owned()), None],
-        2
-    )]);
+    assert_eq!(
+        groups.iter().map(|group| (group.key.clone(), group.sums.requests)).collect::<Vec<_>>(),
+        [(vec![Some("main".to_owned()), None], 2)]
+    );
     let needs_rows = f.usage(ANN, ask("tag:u")).await;
     assert!(matches!(needs_rows, Err(StoreError::Invalid(invalid)) if invalid.field == "from"));
 }
@@ -189,7 +191,8 @@ async fn several_tags_divide_requests(f: &Fixture) {
 }
 
 async fn tags_that_were_seen_are_listed(f: &Fixture) {
-    let of = |millis, n, user, tags: &str| Request { tags: tags.to_owned(), ..Request::new(user, millis, n) }.settlement();
+    let of =
+        |millis, n, user, tags: &str| Request { tags: tags.to_owned(), ..Request::new(user, millis, n) }.settlement();
     let all = vec![
         of(0, 1, ANN, "t=b,u=x"),
         of(1, 2, ANN, "t=a"),

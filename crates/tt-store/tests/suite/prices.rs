@@ -263,7 +263,11 @@ async fn usage_by_request_is_the_users_own_in_pages(f: &Fixture) {
     assert_eq!((seen[0].cost, seen[0].unpriced, seen[0].source), (Some(NanoUsd(1_000)), false, UsageSource::Provider));
     assert_eq!((seen[3].cost, seen[3].unpriced), (None, true));
     let of = async |scope: UsageScope| f.usage_by_request(UserId(1), scope, None, 9).await.unwrap().len();
-    assert_eq!(of(UsageScope { filters: Filters { alias: Some("main".to_owned()), ..Filters::default() }, ..scope.clone() }).await, 3);
+    assert_eq!(
+        of(UsageScope { filters: Filters { alias: Some("main".to_owned()), ..Filters::default() }, ..scope.clone() })
+            .await,
+        3
+    );
     assert_eq!(of(UsageScope { from: at(2), to: at(3), ..scope.clone() }).await, 1);
     assert!(f.usage_by_request(UserId(3), scope, None, 9).await.unwrap().is_empty());
 }

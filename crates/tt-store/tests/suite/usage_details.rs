@@ -59,7 +59,10 @@ async fn a_database_of_an_earlier_version_gets_what_its_rows_tell(f: &Fixture) {
     }
     // What is recorded from then on has all.
     f.another().record(vec![Request::new(ANN, 4 * HOUR, 1).settlement()], Vec::new()).await.unwrap();
-    assert_eq!(sums(f, "").await.whole_details().map(|details| details.latency_ms), Some(expected.details.latency_ms + 900));
+    assert_eq!(
+        sums(f, "").await.whole_details().map(|details| details.latency_ms),
+        Some(expected.details.latency_ms + 900)
+    );
 }
 
 async fn what_rows_do_not_tell_is_unknown(f: &Fixture) {

@@ -251,7 +251,10 @@ mod tests {
         assert!(text.contains(r#""latency_ms_sum":900,"#), "{text}");
         let text = json_text(&[], &[group(vec![], UsageSums { detailed: 1, ..whole })]);
         assert!(text.contains(r#""cost_incomplete":1,"estimated":null,"partial":null,"#), "{text}");
-        assert!(text.contains(r#""latency_ms_sum":null,"first_token_ms_sum":null,"first_token_count":null,"#), "{text}");
+        assert!(
+            text.contains(r#""latency_ms_sum":null,"first_token_ms_sum":null,"first_token_count":null,"#),
+            "{text}"
+        );
     }
 
     #[test]

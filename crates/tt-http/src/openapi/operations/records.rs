@@ -3,10 +3,10 @@
 use http::StatusCode;
 use serde_json::json;
 
+use crate::edge::filters::FILTERS;
 use crate::manage::usage::rows::Sums;
 use crate::manage::{gaps, logs, tags, whatif};
 use crate::openapi::operation::{JSON, Operation, text};
-use crate::edge::filters::FILTERS;
 use crate::openapi::parameters::{filters, page, query, range, required};
 use crate::openapi::schemas::Schemas;
 
