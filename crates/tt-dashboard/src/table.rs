@@ -6,10 +6,10 @@ use crate::asset::{Asset, asset};
 #[rustfmt::skip]
 pub(crate) static ASSETS: &[Asset] = &[
     asset!("assets/chart-CnsZ1jie.css", "text/css; charset=utf-8", "0fd9465202f6dfceac29"),
-    asset!("assets/chart-ICGb7aCc.js", "text/javascript; charset=utf-8", "a2c77b6f2300bfaeab52"),
+    asset!("assets/chart-caTdj2rT.js", "text/javascript; charset=utf-8", "c189172536ae49b3ed82"),
+    asset!("assets/index-CO7_HDOy.js", "text/javascript; charset=utf-8", "2ffb8bab87d89da3b441"),
     asset!("assets/index-D-Tkt5Gy.css", "text/css; charset=utf-8", "73fece50b79a3ea31108"),
-    asset!("assets/index-D8PyWbNP.js", "text/javascript; charset=utf-8", "a70ccf394bf6ffbbaf07"),
     asset!("favicon.svg", "image/svg+xml", "9ba1c5bff3c6a830ab84"),
-    asset!("index.html", "text/html; charset=utf-8", "49e9deb06921465b0323"),
+    asset!("index.html", "text/html; charset=utf-8", "7aa9e285121e8934bbaf"),
     asset!("openapi.json", "application/json", "4ec996ce9a67337917fc"),
 ];

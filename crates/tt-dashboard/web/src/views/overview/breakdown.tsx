@@ -112,7 +112,7 @@ function columns(data: OverviewData): Column<Group>[] {
     { kind: "number", title: "Errors", value: (group) => group.sums.errors, total: total.errors },
     {
       kind: "number",
-      title: "Cost not known in full",
+      title: "Incomplete cost",
       value: (group) => group.sums.cost_incomplete,
       total: total.cost_incomplete,
     },

@@ -95,7 +95,7 @@ function SessionTable({ groups }: { groups: readonly Group[] }) {
         { kind: "number", title: "Errors", value: (group) => group.sums.errors, total: all.errors },
         {
           kind: "number",
-          title: "Cost not known in full",
+          title: "Incomplete cost",
           value: (group) => group.sums.cost_incomplete,
           total: all.cost_incomplete,
         },
