@@ -5,10 +5,13 @@
 mod bed;
 mod binaries;
 mod cpu;
+mod growth;
 mod instructions;
 mod samples;
 mod shape;
 mod table;
+
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -43,12 +46,17 @@ struct Options {
 /// `--release` takes the profile that ships, whose link takes minutes; `--rounds N` and `--millis N` say how often and how
 /// long. `--all` adds the requests of other clients and to other providers. `--databases` starts PostgreSQL and Redis and
 /// uses them. `--against URL,HEADER,MODEL`, which may be given several times, adds another gateway that passes requests on
-/// to the upstream, which then needs a known port: `--port N`. `--instructions` counts instructions instead.
+/// to the upstream, which then needs a known port: `--port N`. `--instructions` counts instructions instead, and `--growth`
+/// compares small installations with large ones.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if let Some((first, rest)) = arguments.split_first()
-        && first == "--instructions"
+        && let Some(run) = match first.as_str() {
+            "--instructions" => Some(instructions::run as fn(&[String]) -> Outcome),
+            "--growth" => Some(growth::run as fn(&[String]) -> Outcome),
+            _ => None,
+        }
     {
-        return instructions::run(rest);
+        return run(rest);
     }
     let options = Options::parse(arguments)?;
     let binaries = binaries::build(options.profile)?;
@@ -96,7 +104,7 @@ impl Options {
                 _ => {
                     return Err(format!(
                         "{name} is none of --release, --rounds N, --millis N, --all, --databases, --port N, --against \
-                         URL,HEADER,MODEL, and no --instructions before all others"
+                         URL,HEADER,MODEL, and no --instructions or --growth before all others"
                     ));
                 }
             }
@@ -173,9 +181,14 @@ fn series(bed: &Bed, shapes: &[Shape]) -> Vec<Series> {
 fn measure(bed: &Bed, target: &Target, shape: Shape, connections: usize, millis: u64) -> Result<Sample, String> {
     let mut load = bed.load(target, shape, connections);
     load.args(["--duration", &millis.to_string(), "--warm-up", &WARM_UP_MS.to_string()]);
-    let spent = || target.process().and_then(cpu::spent_when_quiet);
+    sample(&mut load, target.process()).map_err(|problem| format!("{problem}\n{}", bed.log_tail()))
+}
+
+/// Runs a load, and waits until the process under it has finished the work that it puts off.
+fn sample(load: &mut Command, process: Option<u32>) -> Result<Sample, String> {
+    let spent = || process.and_then(cpu::spent_when_quiet);
     let before = spent();
-    let printed = output(&mut load).map_err(|problem| format!("{problem}\n{}", bed.log_tail()))?;
+    let printed = output(load)?;
     let after = spent();
     let report: Value = serde_json::from_str(&printed).map_err(|error| format!("tt-mock load: {error}"))?;
     let number = |name: &str| {

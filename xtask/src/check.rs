@@ -1,20 +1,21 @@
 //! The checks that must pass before a change is offered: formatting, lints, documentation, layers, the tests of threats,
-//! the lock file of `fuzz/`, the crates in the tree, and the built dashboard. All are run; those that fail are named.
+//! the manifests of Kubernetes, the lock file of `fuzz/`, the crates in the tree, and the built dashboard. All are run; those that fail are named.
 
 use crate::run::{Outcome, cargo, cargo_command, output, status};
-use crate::{deny, layers, threats, web};
+use crate::{deny, layers, manifests, threats, web};
 
 /// A check and its name.
 type Check = (&'static str, fn() -> Outcome);
 
 /// Runs every check.
 pub(crate) fn all() -> Outcome {
-    let checks: [Check; 8] = [
+    let checks: [Check; 9] = [
         ("fmt", format),
         ("lint", lint),
         ("doc", document),
         ("layers", layers::check),
         ("threats", threats::check),
+        ("manifests", manifests::check),
         ("fuzz", fuzz),
         ("deny", deny::check),
         ("web", web::check),

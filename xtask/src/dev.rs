@@ -143,7 +143,8 @@ impl Running {
         } else {
             None
         };
-        command.arg("serve").env("DATA_DIR", data);
+        // An empty setting counts as none: what is made ready here speaks plain HTTP, to this machine.
+        command.arg("serve").env("DATA_DIR", data).env("TLS_CERT", "").env("TLS_KEY", "");
         if let Some(mock) = &mock {
             for provider in PROVIDERS.iter().filter(|provider| !own_url(provider)) {
                 command.env(provider.url_variable, format!("http://{}{}", mock.address(), provider.mock_path));

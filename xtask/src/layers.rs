@@ -19,9 +19,25 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tt-ledger", &["tt-core"]),
     ("tt-ratelimit", &["tt-core"]),
     ("tt-crypto", &["tt-core"]),
+    ("tt-metrics", &["tt-core"]),
     ("tt-dashboard", &[]),
-    ("tt-http", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-dashboard"]),
-    ("tokentracer", &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-http"]),
+    (
+        "tt-http",
+        &[
+            "tt-core",
+            "tt-providers",
+            "tt-store",
+            "tt-ledger",
+            "tt-ratelimit",
+            "tt-crypto",
+            "tt-metrics",
+            "tt-dashboard",
+        ],
+    ),
+    (
+        "tokentracer",
+        &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-metrics", "tt-http"],
+    ),
     ("tt-testkit", &["tt-core"]),
     ("xtask", &[]),
 ];
@@ -43,7 +59,12 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     (&["http"], &["tt-http", "tt-dashboard", "tt-providers", "tt-testkit"]),
     (&["http-body", "http-body-util", "hyper", "hyper-util"], &["tt-http", "tt-providers", "tt-testkit"]),
     (&["matchit", "form_urlencoded"], &["tt-http", "tt-store", "tt-testkit"]),
-    (&["hyper-rustls"], &["tt-providers"]),
+    (&["hyper-rustls"], &["tt-providers", "tt-testkit"]),
+    // TLS, and certificates of tests
+    (&["rustls", "tokio-rustls"], &["tt-http", "tt-providers", "tt-store", "tokentracer", "tt-testkit"]),
+    (&["rcgen"], &["tt-testkit"]),
+    // metrics
+    (&["prometheus-client"], &["tt-metrics"]),
     // descriptions of the HTTP API
     (&["schemars"], &["tt-core", "tt-http"]),
     // secrets
@@ -51,7 +72,10 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     // the tokenizer
     (&["tiktoken-rs"], &["tt-core"]),
     // the process: arguments, directories, allocator, log output
-    (&["clap", "directories", "libmimalloc-sys", "mimalloc", "tracing-subscriber"], &["tokentracer"]),
+    (
+        &["clap", "clap_complete", "clap_mangen", "directories", "libmimalloc-sys", "mimalloc", "tracing-subscriber"],
+        &["tokentracer"],
+    ),
     // what developer tasks need, and nothing that ships
     (&["dotenvy", "minreq", "proc-macro2"], &["xtask"]),
     // calls of the operating system that the standard library does not have

@@ -13,10 +13,12 @@ mod clock;
 mod containers;
 mod deny;
 mod dev;
+mod dist;
 mod env;
 mod fuzz;
 mod http;
 mod layers;
+mod manifests;
 mod packages;
 mod prices;
 mod program;
@@ -47,7 +49,7 @@ make <task>, or cargo xtask <task> [arguments]
                 from npm; names of files of bins/tokentracer/tests/browser run these alone
   test-api      requests that schemathesis makes of the OpenAPI document; every answer must be one that it names; installs
                 schemathesis from PyPI below the build directory
-  check         formatting, lints, documentation, layers, threats, deny and the dashboard, as CI does
+  check         formatting, lints, documentation, layers, threats, manifests, deny and the dashboard, as CI does
   fmt           format the source
   lint          clippy, warnings are errors
   layers        which crate may depend on which, and no circles of files; --circles lists those that there are
@@ -55,7 +57,10 @@ make <task>, or cargo xtask <task> [arguments]
   deny          licences, banned crates, sources and advisories of all crates (deny.toml)
   web           lint, test and build the dashboard into crates/tt-dashboard/dist; needs Node.js
   openapi       print the OpenAPI document of the HTTP API
+  manifests     the manifests of deploy/kubernetes against the schemas of Kubernetes; installs these from PyPI
   build         the release binary (the last link takes some minutes)
+  dist          an archive to install from, with its SHA-256: the program, manual pages, completions, a unit of systemd,
+                manifests, and the licences of all that is in it; --profile NAME for another profile than release
   deps          fetch crates, and install what the tests need where that is possible
   db-migrate    bring the configured database up to date (cargo xtask migrate)
   up            start PostgreSQL and Redis in containers; --profile app (or COMPOSE_PROFILES=app) adds the program
@@ -64,8 +69,10 @@ make <task>, or cargo xtask <task> [arguments]
   docker-build  build the program's image, tokentracer:local
   prices        rebuild the price table in the binary from a file of price facts: ARGS=FILE
   bench         measure against a bare proxy; --release for the profile that ships; --instructions counts the
-                instructions of a request with callgrind (--binary PATH for a program built elsewhere)
-  soak          attack the ledger for long: kill, store, full, aborts, or all; TT_SOAK_SEED=N repeats a run
+                instructions of a request with callgrind (--binary PATH for a program built elsewhere); --growth compares
+                few users, aliases and rows with many
+  soak          attack the ledger for long: kill, store, full, aborts, steady (half an hour of mixed load; memory, files and
+                threads stay flat), hostile, or all; TT_SOAK_SEED=N repeats a run
   fuzz          hostile inputs for the codecs, a minute for each target: a target's name, --seconds N
   clean         remove everything built";
 
@@ -108,6 +115,8 @@ fn task_named(task: &str, rest: &[String]) -> Outcome {
         "layers" => layers::run(rest),
         "threats" => threats::check(),
         "deny" => deny::check(),
+        "manifests" => manifests::check(),
+        "dist" => dist::run(rest),
         "build" => cargo(&["build", "--release", "--package", "tokentracer"]),
         "up" => containers::up(rest),
         "down" => containers::down(rest),

@@ -14,6 +14,7 @@ pub(crate) fn command_line() -> Command {
         .args(UNBUILT.iter().map(|name| named(name).hide(true)))
         .subcommand(Command::new("serve").about("Serve (the default)"))
         .subcommands(commands::command_lines())
+        .subcommands(commands::manual::commands())
 }
 
 /// The flag of a setting: its name in kebab case. The environment variable stands in where the flag is not given.

@@ -2,6 +2,7 @@
 
 mod http;
 mod reader;
+mod tls;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use tt_ledger::Fsync;
 use tt_ratelimit::{RedisConfig, WithoutRedis};
 
 use self::reader::{Reader, parse_duration};
+pub(crate) use self::tls::TlsFiles;
 use crate::settings::UNBUILT;
 
 /// The least that `MAX_JOURNAL_BYTES` may be: room for a few segments of each worker.
@@ -25,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) secrets: GivenSecrets,
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
+    /// The certificate of the server; `None` for plain HTTP.
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) log: LogConfig,
     /// Days that request logs are kept; 0: for ever.
     pub(crate) log_retention_days: u32,
@@ -71,11 +75,12 @@ pub(crate) enum LogFormat {
 }
 
 impl Config {
-    /// Reads every setting through `lookup`, which yields a setting's value, or its default, by its name.
+    /// Reads every setting through `lookup`, which yields a setting's value, or its default, by its name. If `serves` is
+    /// true, what only a server needs is checked as well.
     ///
     /// # Errors
     /// One line for each bad value, beginning with its name.
-    pub(crate) fn load(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
+    pub(crate) fn load(lookup: &dyn Fn(&str) -> Option<String>, serves: bool) -> Result<Self, Vec<String>> {
         let mut r = Reader::new(lookup);
         for name in UNBUILT {
             if r.given(name).is_some() {
@@ -87,6 +92,7 @@ impl Config {
         let secrets = secrets(&mut r, &database);
         let host = r.read("HOST", "an IP address such as 127.0.0.1 or ::", parse, Ipv4Addr::LOCALHOST.into());
         let port = r.number("PORT");
+        let tls = tls::tls(&mut r, serves);
         let log = log(&mut r);
         let log_retention_days = r.number("LOG_RETENTION_DAYS");
         let (redis, without_redis) = redis(&mut r);
@@ -99,6 +105,7 @@ impl Config {
             secrets,
             host,
             port,
+            tls,
             log,
             log_retention_days,
             redis,
@@ -192,7 +199,7 @@ mod tests {
             let default = SETTINGS.iter().find(|s| s.name == name).and_then(|s| s.default);
             given.or_else(|| default.map(str::to_owned))
         };
-        Config::load(&lookup)
+        Config::load(&lookup, true)
     }
 
     #[test]

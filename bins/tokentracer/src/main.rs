@@ -31,7 +31,22 @@ const BAD_SETTINGS: u8 = 2;
 fn main() -> ExitCode {
     allocator::give_memory_back_soon();
     let matches = cli::command_line().get_matches();
-    let config = match Config::load(&cli::lookup(&matches)) {
+    // These describe the program, and need none of its settings.
+    let described = match matches.subcommand() {
+        Some(("man", matches)) => Some(commands::manual::man(cli::command_line(), matches)),
+        Some(("completions", matches)) => Some(commands::manual::completions(cli::command_line(), matches)),
+        _ => None,
+    };
+    match described {
+        Some(Ok(())) => return ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            complain(&[error]);
+            return ExitCode::from(FAILED);
+        }
+        None => {}
+    }
+    let serves = matches!(matches.subcommand_name(), None | Some("serve"));
+    let config = match Config::load(&cli::lookup(&matches), serves) {
         Ok(config) => config,
         Err(faults) => {
             complain(&faults);

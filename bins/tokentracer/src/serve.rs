@@ -10,9 +10,9 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tt_http::App;
+use tt_http::{App, Tls};
 
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, TlsFiles};
 use crate::secrets::Secrets;
 use crate::wire::{Keys, wire};
 use crate::{allocator, data_dir, open_files, prices, store};
@@ -32,10 +32,14 @@ pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), St
     if config.http.signup_open && !config.host.is_loopback() {
         tracing::warn!(host = %config.host, "SIGNUP: anybody who reaches this address can sign up");
     }
-    let signals = Signals::new()?;
+    let certificate = config.tls.take().map(ServedCertificate::read).transpose()?;
+    config.http.tls = certificate.as_ref().map(|certificate| Arc::clone(&certificate.tls));
+    let signals = Signals::new(certificate)?;
+    let scheme = if config.http.tls.is_some() { "https" } else { "http" };
     let installation = store::installation(&store).await?;
     let (app, background) = wire(config, &installation, keys, prices, store, control)?;
-    writeln!(std::io::stdout(), "listening on http://{bound}").map_err(|error| format!("standard output: {error}"))?;
+    writeln!(std::io::stdout(), "listening on {scheme}://{bound}")
+        .map_err(|error| format!("standard output: {error}"))?;
     let memory = AbortOnDropHandle::new(control.spawn(allocator::give_memory_back_when_idle()));
     until_signal(app, listener, signals).await?;
     drop(memory);
@@ -72,30 +76,70 @@ async fn until_signal(app: Arc<App>, listener: TcpListener, signals: Signals) ->
     served.map_err(|error| format!("{error}"))
 }
 
+/// The certificate that the server shows, and the files that it is read from.
+struct ServedCertificate {
+    files: TlsFiles,
+    tls: Arc<Tls>,
+}
+
+impl ServedCertificate {
+    fn read(files: TlsFiles) -> Result<Self, String> {
+        let certificate = files.read().map_err(|faults| faults.join("; "))?;
+        let tls = Tls::new(certificate).map_err(|error| format!("TLS cannot be set up: {error}"))?;
+        Ok(Self { files, tls: Arc::new(tls) })
+    }
+
+    /// Reads the files again. Where they cannot be used, the certificate stays as it was.
+    async fn read_again(&self) {
+        let files = self.files.clone();
+        let read = match tokio::task::spawn_blocking(move || files.read()).await {
+            Ok(Ok(certificate)) => self.tls.replace(certificate).map_err(|error| vec![error.to_string()]),
+            Ok(Err(faults)) => Err(faults),
+            Err(panicked) => Err(vec![panicked.to_string()]),
+        };
+        match read {
+            Ok(()) => {
+                tracing::info!("SIGHUP: TLS_CERT and TLS_KEY are read again, and new connections get what they hold")
+            }
+            Err(faults) => {
+                for fault in faults {
+                    tracing::error!("SIGHUP: the certificate stays as it was: {fault}");
+                }
+            }
+        }
+    }
+}
+
 /// The signals that the server takes. From when this is made on, none of them ends the process by itself.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    certificate: Option<ServedCertificate>,
 }
 
 impl Signals {
-    fn new() -> Result<Self, String> {
+    fn new(certificate: Option<ServedCertificate>) -> Result<Self, String> {
         let take = |kind| signal(kind).map_err(|error| format!("signals cannot be received: {error}"));
         Ok(Self {
             terminate: take(SignalKind::terminate())?,
             interrupt: take(SignalKind::interrupt())?,
             hang_up: take(SignalKind::hangup())?,
+            certificate,
         })
     }
 
-    /// Waits for SIGTERM or SIGINT. SIGHUP, which a closed terminal sends, ends nothing.
+    /// Waits for SIGTERM or SIGINT. SIGHUP, which a closed terminal sends too, has the certificate read again and ends
+    /// nothing.
     async fn stop(mut self) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return tracing::info!("SIGTERM: stopping"),
                 _ = self.interrupt.recv() => return tracing::info!("SIGINT: stopping"),
-                _ = self.hang_up.recv() => tracing::info!("SIGHUP: there is nothing to read again"),
+                _ = self.hang_up.recv() => match &self.certificate {
+                    Some(certificate) => certificate.read_again().await,
+                    None => tracing::info!("SIGHUP: there is nothing to read again"),
+                },
             }
         }
     }

@@ -34,7 +34,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     optional("DATA_DIR", "The directory of SQLite, its secrets and the journal [default: the platform's data directory]"),
     setting("HOST", "127.0.0.1", "The address to listen on"),
     setting("PORT", "8080", "The port to listen on; 0 picks a free one"),
-    secret("REDIS_URL", "redis://… to share limits and budgets between processes [default: limits in this process]"),
+    optional("TLS_CERT", "A PEM file with the certificate of https:// and its chain; read again on SIGHUP [default: plain HTTP]"),
+    optional("TLS_KEY", "A PEM file with the private key of that certificate"),
+    secret("REDIS_URL", "redis://… or rediss://… to share limits and budgets between processes [default: limits in this process]"),
     setting("LIMITS_WITHOUT_REDIS", "local", "Request limits while Redis is away: local (each process by itself) or deny"),
     setting("RATE_LIMIT_MINUTE", "0", "Requests a user may make in any 60 seconds; 0 = unlimited"),
     setting("RATE_LIMIT_DAILY", "0", "Requests a user may make in a UTC day; 0 = unlimited"),
@@ -46,6 +48,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("MAX_BODY_BYTES", "33554432", "The largest body of a proxied request"),
     setting("MAX_BUFFERED_BYTES", "1073741824", "The most bytes of memory held over all requests"),
     setting("MAX_CONNECTIONS", "10000", "The most connections"),
+    setting("MAX_WORKER_LAG", "200ms", "How far a worker may be behind its work before it refuses new calls of models"),
     setting("UPSTREAM_CONNECT_TIMEOUT", "5s", "Time to connect to a provider"),
     setting("UPSTREAM_FIRST_BYTE_TIMEOUT", "120s", "Time to the first event of a stream"),
     setting("UPSTREAM_TOTAL_TIMEOUT", "600s", "Time for a plain answer"),
@@ -63,10 +66,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("MAX_RETRIES", "1", "The most times that one target is tried again"),
     setting("SHUTDOWN_GRACE", "30s", "The time that requests in flight have to end after a stop"),
     setting("SHUTDOWN_DELAY", "0s", "The time that /health/ready answers 503 before the listener closes"),
+    secret("METRICS_TOKEN", "The bearer token for GET /metrics; 32 bytes or more [default: this machine may read it]"),
+    setting("METRICS_BUDGETS", "false", "Sums over budgets in the metrics: true or false"),
     setting("LOG_FORMAT", "pretty", "The format of log lines: pretty or json"),
     setting("RUST_LOG", "info", "The filter of log lines, for example info or tt_http=debug"),
 ];
 
 /// Settings that the documentation names and that no part of the program reads yet. One that is given stops the start:
-/// an operator who asks for TLS must not be served without it.
-pub(crate) const UNBUILT: &[&str] = &["TLS_CERT", "TLS_KEY", "METRICS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+/// an operator who protects something by a setting must not be served without it.
+pub(crate) const UNBUILT: &[&str] = &["OTEL_EXPORTER_OTLP_ENDPOINT"];

@@ -9,24 +9,39 @@ use crate::config::{Config, Database};
 
 /// Opens the store and migrates its schema to the one of this version. An SQLite file is made where there is none.
 pub(crate) async fn open(config: &Config, control: &Handle) -> Result<Store, String> {
+    let store = connect(config, control)?;
+    store.migrate().await.map_err(|error| explain(&error))?;
+    Ok(store)
+}
+
+fn connect(config: &Config, control: &Handle) -> Result<Store, String> {
     let url = match &config.database {
         Database::Sqlite(path) => SecretString::from(format!("sqlite://{}", path.display())),
         Database::Postgres(url) => SecretString::from(url.expose_secret()),
     };
-    let store = Store::open(StoreConfig::new(url, control.clone())).map_err(|error| explain(&error))?;
-    store.migrate().await.map_err(|error| explain(&error))?;
-    Ok(store)
+    Store::open(StoreConfig::new(url, control.clone())).map_err(|error| explain(&error))
 }
 
 /// As [`open`], but an SQLite file that does not exist is an error: a command with a mistyped data directory must not
 /// work on an empty database.
 pub(crate) async fn open_existing(config: &Config, control: &Handle) -> Result<Store, String> {
-    if let Database::Sqlite(path) = &config.database
-        && !path.is_file()
-    {
-        return Err(format!("there is no database at {}; a server makes it at its first start", path.display()));
-    }
+    exists(config)?;
     open(config, control).await
+}
+
+/// As [`open_existing`], and the schema stays as it is: a server of another version may be running.
+pub(crate) fn open_as_it_is(config: &Config, control: &Handle) -> Result<Store, String> {
+    exists(config)?;
+    connect(config, control)
+}
+
+fn exists(config: &Config) -> Result<(), String> {
+    match &config.database {
+        Database::Sqlite(path) if !path.is_file() => {
+            Err(format!("there is no database at {}; a server makes it at its first start", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The name by which this installation is told from others that share its Redis.

@@ -8,10 +8,11 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tt_core::price::PriceTable;
-use tt_core::record::JournalCursor;
+use tt_core::record::{JournalCursor, Settlement};
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_http::{App, BudgetAccounts, Parts, now};
 use tt_ledger::{Batch, Disk, Drain, Drained, Flusher, JournalConfig, Ledger, Sink};
+use tt_metrics::Metrics;
 use tt_ratelimit::{Budgets, Limiter};
 use tt_store::{Store, StoreError};
 use uuid::Uuid;
@@ -49,7 +50,8 @@ pub(crate) fn wire(
     // Names this run in the names of its journal files, and in Redis, where processes that share budgets report that
     // they are alive.
     let run = Uuid::now_v7().to_string();
-    let (ledger, drain, flusher) = journal(&config, &run)?;
+    let metrics = Arc::new(Metrics::new(Arc::clone(&prices), env!("CARGO_PKG_VERSION")));
+    let (ledger, drain, flusher) = journal(&config, &run, Arc::clone(&metrics))?;
     let flusher = thread::Builder::new()
         .name("journal".to_owned())
         .spawn(move || flusher.run())
@@ -64,6 +66,7 @@ pub(crate) fn wire(
         sessions: keys.sessions,
         keyring: Arc::new(keys.keyring),
         ledger,
+        metrics,
         limiter: match config.redis {
             Some(redis) => Limiter::redis(redis, control.clone()),
             None => Limiter::memory(),
@@ -77,8 +80,8 @@ pub(crate) fn wire(
     Ok((app, Background { store, drain, flusher }))
 }
 
-/// The journal of this run, in `<data dir>/journal/`.
-fn journal(config: &Config, run: &str) -> Result<(Ledger, Drain, Flusher), String> {
+/// The journal of this run, in `<data dir>/journal/`. `metrics` count what settles.
+fn journal(config: &Config, run: &str, metrics: Arc<Metrics>) -> Result<(Ledger, Drain, Flusher), String> {
     let dir = config.data_dir.join("journal");
     let settings = JournalConfig {
         workers: config.http.workers,
@@ -87,7 +90,9 @@ fn journal(config: &Config, run: &str) -> Result<(Ledger, Drain, Flusher), Strin
         ..JournalConfig::new(&dir, run.to_owned())
     };
     let failed = |error, dir: &Path| format!("DATA_DIR: cannot write the journal in {}: {error}", dir.display());
-    Ledger::journaled(settings, Arc::new(Disk), now).map_err(|error| failed(error, &dir))
+    let observer = move |settlement: &Settlement| metrics.settled(settlement);
+    let ledger = Ledger::builder(now).observer(Arc::new(observer));
+    ledger.journaled(settings, Arc::new(Disk)).map_err(|error| failed(error, &dir))
 }
 
 /// Budgets count in Redis where there is one, in this process where no other uses the database, and else not at all.

@@ -10,6 +10,7 @@ pub mod cost;
 pub mod credential;
 pub mod fee;
 pub mod filters;
+pub mod health;
 pub mod ids;
 pub mod invalid;
 pub mod limits;

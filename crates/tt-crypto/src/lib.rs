@@ -19,5 +19,5 @@ pub use api_key::ApiKey;
 pub use envelope::{Aad, Keyring, new_seal_id};
 pub use error::{Error, Result};
 pub use password::Passwords;
-pub use random::check_secret;
+pub use random::{check_secret, is_secret};
 pub use session::{Claims, Issued, Sessions};

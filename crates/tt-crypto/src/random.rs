@@ -2,8 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use secrecy::{ExposeSecret as _, SecretString};
+use subtle::ConstantTimeEq as _;
 use tt_core::Invalid;
 use zeroize::Zeroizing;
 
@@ -29,6 +31,13 @@ pub fn check_secret(name: &'static str, secret: &SecretString) -> Result<(), Inv
     }
 }
 
+/// True if `given` is `secret`. The time does not tell how much of it is right, nor how long the secret is: digests are
+/// compared, to their last byte.
+pub fn is_secret(secret: &SecretString, given: &str) -> bool {
+    let [secret, given] = [secret.expose_secret(), given].map(|text| digest(&SHA256, text.as_bytes()));
+    secret.as_ref().ct_eq(given.as_ref()).into()
+}
+
 /// `N` random bytes.
 pub(crate) fn bytes<const N: usize>() -> Result<[u8; N]> {
     let mut out = [0; N];
@@ -51,6 +60,15 @@ mod tests {
         assert_eq!(check_secret("JWT_SECRET", &one), Ok(()));
         assert_eq!(one.expose_secret().len(), 43);
         assert_ne!(one.expose_secret(), two.expose_secret());
+    }
+
+    #[test]
+    fn a_secret_is_itself_and_no_other_text() {
+        let secret = SecretString::from("0123456789abcdef0123456789abcdef");
+        assert!(is_secret(&secret, "0123456789abcdef0123456789abcdef"));
+        for other in ["", "0", "0123456789abcdef0123456789abcdeF", "0123456789abcdef0123456789abcdef0"] {
+            assert!(!is_secret(&secret, other), "{other}");
+        }
     }
 
     #[test]

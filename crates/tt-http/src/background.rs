@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::state::app::App;
 
+mod budget_sums;
 pub(crate) mod changes;
 mod interval;
 mod last_used;
@@ -30,6 +31,7 @@ impl Background {
     pub(crate) fn start(app: &Arc<App>, baseline: i64, stop: &CancellationToken) -> Self {
         let mut all = Self { app: Arc::clone(app), tasks: JoinSet::new(), names: HashMap::new() };
         let app = || Arc::clone(app);
+        all.spawn("budget_sums", stop, budget_sums::run(app()));
         all.spawn("changes", stop, changes::run(app(), baseline));
         all.spawn("last_used", stop, last_used::run(app()));
         all.spawn("login_failures", stop, login_failures::run(app()));

@@ -1,10 +1,15 @@
 //! The settings of the service. The binary reads them from the environment; other programs fill them in themselves.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tt_core::caller::RequestLimits;
 use tt_core::{BaseUrl, Provider};
 use tt_providers::Trust;
+
+use crate::server::tls::Tls;
 
 /// The settings of the HTTP service.
 #[derive(Debug, Clone)]
@@ -18,6 +23,8 @@ pub struct HttpConfig {
     pub max_buffered_bytes: usize,
     /// The most client connections at a time; further clients get a 503, on `/health` excepted.
     pub max_connections: usize,
+    /// The time by which a worker may be behind its work; behind by more, it refuses new calls of models with 503.
+    pub max_worker_lag: Duration,
     /// The time a client has for the head of a request, from the head's first byte on (for the first head: from connecting).
     pub client_header_timeout: Duration,
     /// The time that a connection may idle between requests, counted from the last byte written to it. Load balancers
@@ -42,12 +49,26 @@ pub struct HttpConfig {
     pub limits_need_redis: bool,
     /// The time that callers are served from memory while the store does not answer.
     pub directory_max_stale: Duration,
+    /// The certificate of the server; `None` for plain HTTP.
+    pub tls: Option<Arc<Tls>>,
     /// The networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The age at which the list of a provider key's models is fetched again.
     pub model_refresh_interval: Duration,
+    /// The token for which `/metrics` is answered. Without one it is answered to peers on this machine.
+    pub metrics_token: Option<SecretString>,
+    /// True if the metrics have the sums over budgets.
+    pub metrics_budgets: bool,
     /// The number of worker threads.
     pub workers: usize,
+}
+
+impl HttpConfig {
+    /// True if `address` is a proxy that forwards the requests of many clients.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&address))
+    }
 }
 
 /// The settings of calls to providers.

@@ -4,7 +4,7 @@
 //! `accounting` records and settles what happens. This file leads from one to the next.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tt_core::backoff::backoff;
 use tt_core::plan::{Plan, Step};
@@ -31,6 +31,7 @@ use accounting::{Accounting, Failed};
 use attempt::{Outbound, Unready};
 use ingress::Inbound;
 use request_budget::NotReserved;
+use route::Resting;
 
 /// The pause before the first retry at the same target. It doubles with each retry, up to the longest; up to as much again
 /// is added at random.
@@ -55,15 +56,19 @@ pub(crate) async fn generate_content(cx: Context, caller: KnownCaller) -> Result
 pub(crate) async fn complete(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
     let dialect = cx.dialect.ok_or_else(ApiError::internal)?;
     let tags = admit::tags(cx.headers())?;
+    let reading = Instant::now();
     let body = cx.counted_bytes(&caller).await?;
+    let body_wait = reading.elapsed();
     let inbound = Inbound::read(dialect, &cx.parts, body, cx.app.thinking_of(&caller), &cx.app.compute).await?;
     let view = cx.app.directory.view(&caller).await?;
     if !caller.may_name(&view.routes, &inbound.facts().model) {
         return Err(ApiError::alias_not_allowed());
     }
-    let plan = route::resolve(&view, &inbound).await?;
-    let (accounting, standing) = admit::admit(&cx, &caller, &view, &inbound, &plan, tags).await?;
-    let run = Run { cx, view, inbound, failures: Vec::new(), passed_over: Vec::new() };
+    let mut plan = route::resolve(&view, &inbound).await?;
+    let resting = Resting::note(&view, &mut plan);
+    let told = (tags, body_wait);
+    let (accounting, standing) = admit::admit(&cx, &caller, &view, &inbound, (&plan, &resting), told).await?;
+    let run = Run { cx, view, inbound, resting, failures: Vec::new(), passed_over: Vec::new() };
     match (run.serve(plan, accounting).await, standing) {
         (Ok(mut reply), Some(standing)) => {
             limit_headers(reply.headers_mut(), standing);
@@ -79,6 +84,8 @@ struct Run {
     cx: Context,
     view: Arc<UserView>,
     inbound: Arc<Inbound>,
+    /// The steps that are passed over because their targets rested when the request was planned.
+    resting: Resting,
     failures: Vec<Failure>,
     /// The steps that were skipped since the last attempt, to be noted with the next one.
     passed_over: Vec<Note>,
@@ -98,73 +105,123 @@ enum Why {
     Unready(String),
     /// The request was not sent, because no money could be reserved for it.
     NotReserved(NotReserved),
+    /// The request was not sent, because the target rests.
+    Rests(String),
 }
 
 impl Why {
     fn reason(&self) -> String {
         match self {
             Self::Failed(error) => error.public_reason(),
-            Self::Unready(reason) => reason.clone(),
+            Self::Unready(reason) | Self::Rests(reason) => reason.clone(),
             Self::NotReserved(none) => none.reason(),
         }
     }
 }
 
+/// The outcome of a step.
+enum Tried {
+    /// The target serves.
+    Served(Reply),
+    /// The request is over with this error, and has settled.
+    Refused(ApiError),
+    /// The target does not serve. The next one may.
+    Failed(Box<Accounting>),
+}
+
 impl Run {
     /// Tries the plan's steps until one serves. The request settles on every way out.
     async fn serve(mut self, plan: Plan, mut accounting: Accounting) -> Result<Reply, ApiError> {
-        for (position, step) in plan.steps.iter().enumerate() {
-            if self.inbound.counts_here(step.provider) {
-                return self.counted(step, accounting).await;
-            }
-            let mut outbound = match self.prepare(step, accounting.reserved_cap()).await {
-                Ok(outbound) => outbound,
-                // The client is told what the first target cannot do. A fallback that cannot do it is skipped, and so is
-                // any target whose key cannot be opened.
-                Err(Unready::Request(unread)) if position == 0 => {
-                    return Err(give_up(accounting, self.inbound.error(unread)).await);
-                }
-                Err(unready) => {
-                    self.skipped(step, Why::Unready(unready.reason(&self.inbound)));
+        let no_other = self.resting.leaves_no_other(&plan);
+        // A target that rests is passed over. If no other could be asked, it is asked all the same.
+        for must in [no_other, true] {
+            for (position, step) in plan.steps.iter().enumerate() {
+                if let Some(why) = self.resting.passes_over(position).filter(|_| !must).map(str::to_owned) {
+                    self.skipped(step, Why::Rests(why));
                     continue;
                 }
-            };
-            let mut retries = 0;
-            while self.reserve(step, &mut accounting, &mut outbound).await {
-                let prices = self.cx.app.prices.load_full();
-                let notes = self.passed_over.drain(..).chain(outbound.exchange.notes().iter().cloned()).collect();
-                let attempt = match accounting.attempt_started(step, outbound.account().region(), notes, prices) {
-                    Ok(attempt) => attempt,
-                    Err(refused) => {
-                        let (accounting, error) = *refused;
-                        return Err(give_up(accounting, error.into()).await);
+                if self.inbound.counts_here(step.provider) {
+                    return self.counted(step, accounting).await;
+                }
+                let outbound = match self.prepare(step, accounting.reserved_cap()).await {
+                    Ok(outbound) => outbound,
+                    // The client is told what the first target cannot do. A fallback that cannot do it is skipped, and so is
+                    // any target whose key cannot be opened.
+                    Err(Unready::Request(unread)) if position == 0 => {
+                        return Err(give_up(accounting, self.inbound.error(unread)).await);
+                    }
+                    Err(unready) => {
+                        self.skipped(step, Why::Unready(unready.reason(&self.inbound)));
+                        continue;
                     }
                 };
-                let error = match attempt::send(&self.cx, outbound.clone(), step, attempt).await {
-                    Ok(reply) => return Ok(reply),
-                    Err(failed) => {
-                        let Failed { accounting: returned, error } = *failed;
-                        accounting = returned;
-                        error
-                    }
+                accounting = match self.ask(step, must, outbound, accounting).await {
+                    Tried::Served(reply) => return Ok(reply),
+                    Tried::Refused(error) => return Err(error),
+                    Tried::Failed(accounting) => *accounting,
                 };
-                let disposition = error.disposition();
-                if let (Disposition::Answer, UpstreamError::Refused(refused)) = (disposition, &error) {
-                    return Err(give_up(accounting, ApiError::refused(refused)).await);
-                }
-                let step_name = format!("{} {}", step.provider, step.model);
-                self.failures.push(Failure { step: step_name, why: Why::Failed(error) });
-                match disposition {
-                    Disposition::Retry(wait) if retries < self.cx.app.config.upstream.max_retries => {
-                        tokio::time::sleep(wait.unwrap_or_else(|| self.pause(retries))).await;
-                        retries += 1;
-                    }
-                    Disposition::Retry(_) | Disposition::FallBack | Disposition::Answer => break,
-                }
             }
+            let rests = |failure: &Failure| matches!(failure.why, Why::Rests(_));
+            if must || accounting.attempts() > 0 || !self.failures.iter().any(rests) {
+                break;
+            }
+            // Every step comes again: those that cannot serve are told once.
+            self.failures.clear();
+            self.passed_over.clear();
         }
         let error = self.all_failed();
         Err(give_up(accounting, error).await)
+    }
+
+    /// Asks the step's target, several times where that may help; also while it rests if it `must`.
+    async fn ask(&mut self, step: &Step, must: bool, mut outbound: Outbound, mut accounting: Accounting) -> Tried {
+        let mut retries = 0;
+        loop {
+            let pass = match outbound.enter(step, must) {
+                Ok(pass) => pass,
+                Err(why) if retries == 0 => {
+                    self.skipped(step, Why::Rests(why));
+                    break;
+                }
+                Err(_) => break,
+            };
+            if !self.reserve(step, &mut accounting, &mut outbound).await {
+                break;
+            }
+            let prices = self.cx.app.prices.load_full();
+            let notes = self.passed_over.drain(..).chain(outbound.exchange.notes().iter().cloned()).collect();
+            let attempt = match accounting.attempt_started(step, outbound.account().region(), notes, prices, pass) {
+                Ok(attempt) => attempt,
+                Err(refused) => {
+                    let (accounting, error) = *refused;
+                    return Tried::Refused(give_up(accounting, error.into()).await);
+                }
+            };
+            let error = match attempt::send(&self.cx, outbound.clone(), step, attempt).await {
+                Ok(reply) => return Tried::Served(reply),
+                Err(failed) => {
+                    let Failed { accounting: returned, error } = *failed;
+                    accounting = returned;
+                    error
+                }
+            };
+            let disposition = error.disposition();
+            if let (Disposition::Answer, UpstreamError::Refused(refused)) = (disposition, &error) {
+                return Tried::Refused(give_up(accounting, ApiError::refused(refused)).await);
+            }
+            let step_name = format!("{} {}", step.provider, step.model);
+            self.failures.push(Failure { step: step_name, why: Why::Failed(error) });
+            match disposition {
+                Disposition::Retry(wait) if retries < self.cx.app.config.upstream.max_retries => {
+                    let pausing = Instant::now();
+                    tokio::time::sleep(wait.unwrap_or_else(|| self.pause(retries))).await;
+                    accounting.waited(pausing.elapsed());
+                    retries += 1;
+                }
+                Disposition::Retry(_) | Disposition::FallBack | Disposition::Answer => break,
+            }
+        }
+        Tried::Failed(Box::new(accounting))
     }
 
     /// Answers with a count of the request's tokens that is made here, as the step's provider would count them.
@@ -237,14 +294,14 @@ impl Run {
         let last = self.failures.iter().rev().find_map(|failure| match &failure.why {
             Why::Failed(error) => Some(Some(error)),
             Why::Unready(_) => Some(None),
-            Why::NotReserved(_) => None,
+            Why::NotReserved(_) | Why::Rests(_) => None,
         });
         if let Some(last) = last {
             return ApiError::all_attempts_failed(&tried.join("; "), last);
         }
         let first = self.failures.into_iter().find_map(|failure| match failure.why {
             Why::NotReserved(none) => Some(none),
-            Why::Failed(_) | Why::Unready(_) => None,
+            Why::Failed(_) | Why::Unready(_) | Why::Rests(_) => None,
         });
         first.map_or_else(ApiError::internal, ApiError::from)
     }

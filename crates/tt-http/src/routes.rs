@@ -16,7 +16,7 @@ use crate::openapi::document;
 use crate::openapi::operation::Describe;
 use crate::openapi::operations as about;
 use crate::route::{About, Cap, Handler, Route};
-use crate::{gemini_models, health, key, models, pages};
+use crate::{gemini_models, health, key, metrics, models, pages};
 
 macro_rules! public {
     ($handler:path) => {
@@ -70,6 +70,7 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "/health",                    NONE,       public!(health::health), about::service::health),
     route(Method::GET,    "/openapi.json",              NONE,       public!(pages::show), about::service::openapi),
     route(Method::GET,    "/health/ready",              NONE,       public!(health::ready), about::service::ready),
+    route(Method::GET,    "/metrics",                   NONE,       public!(metrics::show), about::service::metrics),
 
     page("/"),
     page("/dashboard"),

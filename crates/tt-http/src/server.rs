@@ -16,9 +16,13 @@ use crate::state::app::App;
 mod acceptor;
 mod connection;
 mod entrance;
+mod h2;
 mod head_lines;
 mod idle_timeout;
 mod places;
+mod probes;
+mod taken;
+pub(crate) mod tls;
 mod turned_away;
 mod worker;
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tt_core::{Causes, Dialect, RequestId};
@@ -29,6 +29,12 @@ use crate::state::worker::Worker;
 /// The largest headers of a request, the bytes of names and values together.
 pub(crate) const MOST_HEADER_BYTES: usize = 64 * 1024;
 
+/// The most fields of a request's headers. hyper has the same limit for HTTP/1 and none for HTTP/2.
+const MOST_HEADERS: usize = 100;
+
+/// The header with the id of the request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// The longest URI, in bytes.
 const LONGEST_URI: usize = 8 * 1024;
 
@@ -46,7 +52,7 @@ pub(crate) async fn serve_request(
     let id = clock::request_id(since_epoch);
     let (parts, body) = request.into_parts();
     warn_of_untrusted_proxy(&app.untrusted_proxy_told, peer, &parts.headers, &app.config.trusted_proxies);
-    let (method, path) = (parts.method.clone(), parts.uri.path().len());
+    let (method, path, version) = (parts.method.clone(), parts.uri.path().len(), parts.version);
     let asked = models::asked_for(&parts.headers);
     let cx = Context {
         worker,
@@ -79,11 +85,12 @@ pub(crate) async fn serve_request(
     );
     complete(&mut reply, id, since_epoch, row.is_none_or(Route::takes_or_gives_credentials));
     if dialect == Some(Dialect::AnthropicMessages)
-        && let Some(id) = reply.headers().get("x-request-id").cloned()
+        && let Some(id) = reply.headers().get(REQUEST_ID).cloned()
     {
         reply.headers_mut().insert("request-id", id);
     }
-    if app.draining() {
+    // A connection of HTTP/2 is ended by a frame of its own.
+    if app.draining() && version != Version::HTTP_2 {
         reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     reply
@@ -116,7 +123,7 @@ fn complete(reply: &mut Reply, id: RequestId, since_epoch: Duration, private: bo
     let headers = reply.headers_mut();
     let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
     if let Ok(value) = HeaderValue::from_str(id.0.hyphenated().encode_lower(&mut buffer)) {
-        headers.insert("x-request-id", value);
+        headers.insert(REQUEST_ID, value);
     }
     headers.insert(header::DATE, clock::date(since_epoch));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -125,14 +132,26 @@ fn complete(reply: &mut Reply, id: RequestId, since_epoch: Duration, private: bo
     }
 }
 
+/// The bytes of the names and values of headers together.
+pub(crate) fn header_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
 /// True if the request names exactly one host, in its target as in its header. If it named several, a proxy in front of
-/// this server might choose another one than this server does.
+/// this server might choose another one than this server does. In HTTP/2 the target may name the host alone (RFC 9113,
+/// 8.3.1).
 fn names_one_host(parts: &http::request::Parts) -> bool {
+    let is_host = |text: &str| text.parse::<http::uri::Authority>().is_ok_and(|host| !host.as_str().contains('@'));
+    let target = parts.uri.authority().map(http::uri::Authority::as_str);
     let mut hosts = parts.headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let Ok(host) = host.to_str() else { return false };
-    let is_host = host.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.as_str().contains('@'));
-    is_host && parts.uri.authority().is_none_or(|target| target.as_str().eq_ignore_ascii_case(host))
+    match (hosts.next(), hosts.next(), target) {
+        (None, _, Some(target)) => parts.version == Version::HTTP_2 && is_host(target),
+        (Some(host), None, target) => {
+            let Ok(host) = host.to_str() else { return false };
+            is_host(host) && target.is_none_or(|target| target.eq_ignore_ascii_case(host))
+        }
+        _ => false,
+    }
 }
 
 /// Logs an error whose reason lies in this server, once, with its causes. An error of the caller's is not logged. An
@@ -154,8 +173,7 @@ async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, Api
         return (None, Ok(StatusCode::BAD_REQUEST.into_reply()));
     }
     // hyper limits its buffer only, which may take in about twice as much before hyper looks at it.
-    let header_bytes: usize = cx.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if header_bytes > MOST_HEADER_BYTES {
+    if header_bytes(cx.headers()) > MOST_HEADER_BYTES || cx.headers().len() > MOST_HEADERS {
         return (None, Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_reply()));
     }
     if cx.parts.method == Method::HEAD && routes::is_probe(cx.parts.uri.path()) {
@@ -173,6 +191,9 @@ async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, Api
         // A body that its user may never hold is refused as too large, and not as too much just now.
         Cap::Proxy => cx.app.config.max_body_bytes.min(cx.app.memory.most_of_user()),
     };
+    if row.is_call_of_model() && cx.worker.lag.exceeds(cx.app.config.max_worker_lag, cx.arrived) {
+        return (Some(row), Err(ApiError::behind()));
+    }
     let result = match row.handler {
         Handler::Public(handler) => match admit_stranger(&cx, row) {
             Ok(()) => handler(cx).await,

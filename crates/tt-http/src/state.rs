@@ -2,9 +2,11 @@
 
 pub(crate) mod app;
 pub(crate) mod budget_accounts;
+pub(crate) mod budget_sums;
 pub(crate) mod call_limit;
 pub(crate) mod compute;
 pub(crate) mod directory;
+pub(crate) mod lag;
 pub(crate) mod last_used;
 pub(crate) mod login_failures;
 pub(crate) mod login_throttle;
@@ -13,5 +15,6 @@ pub(crate) mod model_refresh_queue;
 pub(crate) mod network;
 pub(crate) mod prices;
 pub(crate) mod sealing;
+pub(crate) mod target_health;
 pub(crate) mod unknown_credentials;
 pub(crate) mod worker;

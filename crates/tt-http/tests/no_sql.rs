@@ -15,6 +15,7 @@ use tt_core::{BaseUrl, Provider, Timestamp};
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_http::{App, BudgetAccounts, HttpConfig, Parts, UpstreamConfig};
 use tt_ledger::Ledger;
+use tt_metrics::Metrics;
 use tt_ratelimit::{Budgets, Limiter};
 use tt_store::{Store, StoreConfig};
 use tt_testkit::mock::Matcher;
@@ -28,10 +29,12 @@ fn config(mock: &MockUpstream) -> HttpConfig {
     let base = |provider| BaseUrl::parse(&mock.base_url(provider)).unwrap();
     let minute = Duration::from_secs(60);
     HttpConfig {
+        tls: None,
         signup_open: true,
         max_body_bytes: 1 << 20,
         max_buffered_bytes: 1 << 30,
         max_connections: 100,
+        max_worker_lag: minute,
         client_header_timeout: minute,
         client_idle_timeout: minute,
         client_write_timeout: minute,
@@ -55,6 +58,8 @@ fn config(mock: &MockUpstream) -> HttpConfig {
         directory_max_stale: 15 * minute,
         trusted_proxies: Vec::new(),
         model_refresh_interval: 60 * minute,
+        metrics_token: None,
+        metrics_budgets: true,
         workers: 1,
     }
 }
@@ -99,6 +104,7 @@ async fn from_its_second_request_on_a_key_needs_no_sql_before_the_upstream_call(
         sessions: Sessions::new(&secret()).unwrap(),
         keyring: Arc::new(Keyring::new(&secret(), None).unwrap()),
         ledger,
+        metrics: Arc::new(Metrics::new(PriceTable::builtin().unwrap(), "test")),
         limiter: Limiter::memory(),
         budget_accounts: Arc::new(BudgetAccounts::new(store.clone(), Budgets::memory(), adopted_all)),
         prices: PriceTable::builtin().unwrap(),

@@ -435,6 +435,8 @@ impl Exchange {
         let readable = mended(body);
         let (reply, context) = match &self.way {
             Way::PassThrough => {
+                // An error in the place of an answer is read as in a plain one.
+                let _facts = self.request.scanned().observe_reply(&readable)?;
                 let Some(translation) = codec(self.request.ingress.dialect()).translation else {
                     return Err(no_stream());
                 };

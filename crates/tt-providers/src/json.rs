@@ -19,7 +19,7 @@ use serde_json::{Map, Number, Value};
 
 mod members;
 
-pub(crate) use members::{members, once};
+pub(crate) use members::{members, nested, once, read_members};
 
 /// The deepest nesting that is read, in levels. `serde_json` has the same limit.
 const DEPTH: usize = 128;
@@ -152,7 +152,7 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T, out: &mut BytesMut) {
 /// # Errors
 /// As `serde_json::from_slice`.
 pub(crate) fn borrowed<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
-    match std::str::from_utf8(json) {
+    match simdutf8::basic::from_utf8(json) {
         Ok(text) => serde_json::from_str(text),
         Err(_) => serde_json::from_slice(json),
     }

@@ -3,7 +3,8 @@
 //! use would leave it.
 //!
 //! `cargo run --profile quick -p tt-store --example usage_cost -- <rows> <URL of an empty database> [<sums a user>]`.
-//! Rows and sums are made by the database itself; every row has its part in the sums.
+//! Rows and sums are made by the database itself; every row has its part in the sums. With the word `fill` before the rows it
+//! makes them and measures nothing; the database may then hold other things.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for a terminal")]
 
 use std::time::{Duration, Instant};
@@ -26,7 +27,9 @@ const CALLS: usize = 201;
 const KEYS: u64 = USERS * ALIASES * 24 * DAYS.unsigned_abs();
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let fills_only = arguments.first().is_some_and(|first| first == "fill");
+    arguments.drain(..usize::from(fills_only));
     let rows: u64 = arguments.first().unwrap().parse().unwrap();
     let url = arguments.get(1).unwrap();
     let keys: u64 = arguments.get(2).map_or(KEYS, |keys| keys.parse().unwrap());
@@ -38,6 +41,9 @@ fn main() {
         let begun = Instant::now();
         execute(url, &statements(url, rows, keys)).await;
         println!("{store:?}: {rows} rows made in {:.0} s", begun.elapsed().as_secs_f64());
+        if fills_only {
+            return;
+        }
         for (name, group_by) in [
             ("in all", vec![]),
             ("by provider and alias", vec![GroupBy::Provider, GroupBy::Alias]),

@@ -97,8 +97,8 @@ pub(crate) struct Database {
 impl Database {
     /// Prepares the pool; connections are opened when they are needed.
     pub(crate) fn new(address: Address, config: &StoreConfig) -> Result<Self> {
-        let Address { config: location, root_certificates } = address;
-        let tls = MakeRustlsConnect::new(crate::tls::client(root_certificates.as_deref())?);
+        let Address { config: location, check } = address;
+        let tls = MakeRustlsConnect::new(crate::tls::client(&check)?);
         let mut manager = ManagerConfig::default();
         // Before a loan, the pool checks only that the socket is open, and sends no query.
         manager.recycling_method = RecyclingMethod::Fast;

@@ -57,6 +57,7 @@ pub(crate) mod users;
 #[path = "repo/whatif.rs"]
 pub(crate) mod whatif;
 
+pub(crate) mod backup;
 pub(crate) mod native;
 mod oldest;
 

@@ -126,6 +126,26 @@ impl Store {
         call!(self, read, ops::installation())
     }
 
+    /// Writes a copy of the database, as it is at one moment, into the file `to`, which must be absent or empty. The
+    /// database may be in use meanwhile, also by another process, and its tables are not brought up to date before.
+    ///
+    /// # Errors
+    /// When the file cannot be written, and on PostgreSQL, which has tools of its own for this.
+    pub fn copy_to(&self, to: String) -> StoreCall<()> {
+        let inner = Arc::clone(&self.inner);
+        self.run(async move {
+            match &inner.database {
+                Database::Sqlite(db) => {
+                    let path = db.path.clone();
+                    let copying = tokio::task::spawn_blocking(move || sqlite::backup::copy(&path, &to));
+                    copying.await.map_err(|error| StoreError::Query(Box::new(error)))?
+                }
+                #[cfg(feature = "postgres")]
+                Database::Postgres(_) => Err(StoreError::bad_url("names PostgreSQL, which pg_dump copies")),
+            }
+        })
+    }
+
     /// Closes the connections; those on loan are closed when they are given back. Later calls are
     /// [`StoreError::Unavailable`].
     pub fn close(&self) {

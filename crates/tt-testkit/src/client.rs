@@ -5,6 +5,7 @@
 
 mod raw;
 mod sse;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -22,6 +24,7 @@ use serde_json::Value;
 
 pub use self::raw::RawConnection;
 pub use self::sse::{Event, EventStream};
+pub use self::tls::{Protocol, Trust};
 
 /// The time that any one answer may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Client {
     base: String,
     headers: HeaderMap,
-    pool: Pool<HttpConnector, Full<Bytes>>,
+    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
     writes: Arc<AtomicUsize>,
 }
 
@@ -60,23 +63,41 @@ pub struct Call {
 impl Client {
     /// A client of the server at `base` (`http://127.0.0.1:8080`), with a connection per request.
     pub fn new(base: impl Into<String>) -> Self {
-        Self::with_idle(base, 0)
+        Self::with_idle(base, 0, None)
     }
 
     /// The same, keeping its connections for further requests.
     pub fn keeping_connections(base: impl Into<String>) -> Self {
-        Self::with_idle(base, usize::MAX)
+        Self::with_idle(base, usize::MAX, None)
     }
 
-    fn with_idle(base: impl Into<String>, idle: usize) -> Self {
+    /// A client that speaks TLS to a server at `https://…`, and keeps its connections: over HTTP/2 requests share one.
+    pub fn secure(base: impl Into<String>, trust: &Trust) -> Self {
+        Self::with_idle(base, usize::MAX, Some(trust))
+    }
+
+    fn with_idle(base: impl Into<String>, idle: usize, trust: Option<&Trust>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        let tls = trust.map_or_else(tls::nobody, Trust::config);
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let connector = match trust.map(Trust::protocol) {
+            Some(Protocol::Http2) => builder.enable_http2().wrap_connector(connector),
+            Some(Protocol::Http1) | None => builder.enable_http1().wrap_connector(connector),
+        };
         let pool = Pool::builder(TokioExecutor::new())
             .pool_max_idle_per_host(idle)
             .retry_canceled_requests(false)
             .build(connector);
         let base = base.into().trim_end_matches('/').to_owned();
         Self { base, headers: HeaderMap::new(), pool, writes: Arc::default() }
+    }
+
+    /// The same client without the headers that it sends on every request, such as its credential.
+    #[must_use]
+    pub fn anonymous(&self) -> Self {
+        Self { headers: HeaderMap::new(), writes: Arc::default(), ..self.clone() }
     }
 
     /// The same client with this bearer token on every request.

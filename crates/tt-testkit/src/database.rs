@@ -2,10 +2,12 @@
 //! not know what tests put there.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_postgres::NoTls;
 use tt_core::Causes;
+
+use crate::certificates::Issued;
 
 /// Names the server that PostgreSQL tests make their databases on; set by `cargo xtask test`.
 pub const POSTGRES_URL: &str = "TT_TEST_POSTGRES_URL";
@@ -51,6 +53,58 @@ impl TestDb {
     /// If it fails.
     pub async fn run(&self, statement: &str) {
         run(&self.url, statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
+    /// Has the PostgreSQL server offer TLS with this certificate from now on, to connections that ask for it. The server is
+    /// that of all tests of a run: one test may do this.
+    ///
+    /// # Panics
+    /// If the server cannot be told to, because this user is no superuser of it.
+    pub async fn offer_tls(&self, issued: &Issued) {
+        // The server writes the files itself, since it may run as another user. It takes no key that others can read.
+        for (name, text) in [("tt_test.crt", &issued.chain), ("tt_test.key", &issued.key)] {
+            let lines = format!("unnest(string_to_array('{}', chr(10)))", text.trim_end());
+            self.run(&format!("COPY (SELECT {lines}) TO PROGRAM 'umask 077; cat > {name}'")).await;
+        }
+        self.run("ALTER SYSTEM SET ssl_cert_file = 'tt_test.crt'").await;
+        self.run("ALTER SYSTEM SET ssl_key_file = 'tt_test.key'").await;
+        self.set_tls("on").await;
+    }
+
+    /// Has the PostgreSQL server offer no TLS any more.
+    ///
+    /// # Panics
+    /// As [`Self::offer_tls`].
+    pub async fn offer_no_tls(&self) {
+        self.set_tls("off").await;
+    }
+
+    /// Reads the server's settings again, and waits until new connections have them.
+    async fn set_tls(&self, state: &str) {
+        let before = self.value("SELECT pg_conf_load_time()").await;
+        self.run(&format!("ALTER SYSTEM SET ssl = {state}")).await;
+        self.run("SELECT pg_reload_conf()").await;
+        while self.value("SELECT pg_conf_load_time()").await == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The only value that a query gives, asked on a connection of its own.
+    async fn value(&self, query: &str) -> Option<String> {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls)
+            .await
+            .unwrap_or_else(|error| panic!("{query}: {}", Causes(&error)));
+        let work = async {
+            let rows = client.simple_query(query).await;
+            drop(client);
+            rows
+        };
+        let (rows, _) = tokio::join!(work, connection);
+        let rows = rows.unwrap_or_else(|error| panic!("{query}: {}", Causes(&error)));
+        rows.iter().find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        })
     }
 
     /// Its address: `sqlite://…` or `postgres://…`.

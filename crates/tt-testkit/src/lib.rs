@@ -29,11 +29,16 @@
 //! A test of the built program begins with a [`World`]: the program on databases of the test's choice, a mock behind
 //! it, and users with keys.
 
+#[cfg(feature = "harness")]
+pub mod balancer;
 pub mod bare_proxy;
+#[cfg(feature = "harness")]
+pub mod certificates;
 #[cfg(feature = "harness")]
 pub mod client;
 #[cfg(feature = "harness")]
 pub mod database;
+pub mod exposition;
 pub mod load;
 pub mod mock;
 #[cfg(feature = "harness")]

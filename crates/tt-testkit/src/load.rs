@@ -5,7 +5,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -34,10 +34,10 @@ const LONGEST_NANOS: u64 = 600_000_000_000;
 pub struct Load {
     /// The target: `host:port`.
     pub target: Authority,
-    /// The header with the credential.
-    pub credential: (HeaderName, HeaderValue),
-    /// The path and the body of every request; [`Api::request`] makes them.
-    pub request: (String, Bytes),
+    /// Those whose requests are sent, in turn over all connections; at least one.
+    pub senders: Vec<Sender>,
+    /// What an answer of 503 means.
+    pub refusals: Refusals,
     /// The number of connections that send at the same time.
     pub connections: usize,
     /// The number of threads that the connections are spread over.
@@ -46,6 +46,25 @@ pub struct Load {
     pub warm_up: Duration,
     /// The condition that ends the load.
     pub end: End,
+}
+
+/// A client, with the one request that it makes again and again.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// The header with the credential.
+    pub credential: (HeaderName, HeaderValue),
+    /// The path and the body; [`Api::request`] makes them.
+    pub request: (String, Bytes),
+}
+
+/// What an answer of 503 means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusals {
+    /// It ends the load as any other answer that is no success.
+    Fail,
+    /// The server is overloaded: the answer is counted as refused, and its connection is silent for as long as its
+    /// `retry-after` asks.
+    Wait,
 }
 
 /// The condition that ends a load.
@@ -62,6 +81,8 @@ pub enum End {
 pub struct Report {
     /// Nanoseconds from the first byte sent to the last received, of the requests that were counted.
     pub latencies: Histogram<u64>,
+    /// The same of the answers of 503, with [`Refusals::Wait`]; those of the warm-up included.
+    pub refusals: Histogram<u64>,
     /// All requests, those of the warm-up included.
     pub sent: u64,
     /// Bytes of bodies received, over all requests.
@@ -72,9 +93,9 @@ pub struct Report {
 
 impl Default for Report {
     fn default() -> Self {
-        let latencies =
-            Histogram::new_with_max(LONGEST_NANOS, DIGITS).unwrap_or_else(|error| panic!("no histogram: {error}"));
-        Self { latencies, sent: 0, received_bytes: 0, elapsed: Duration::ZERO }
+        let empty =
+            || Histogram::new_with_max(LONGEST_NANOS, DIGITS).unwrap_or_else(|error| panic!("no histogram: {error}"));
+        Self { latencies: empty(), refusals: empty(), sent: 0, received_bytes: 0, elapsed: Duration::ZERO }
     }
 }
 
@@ -86,6 +107,7 @@ impl Report {
         json!({
             "requests": self.latencies.len(),
             "sent": self.sent,
+            "refused": self.refusals.len(),
             "seconds": seconds,
             "requests_per_second": if seconds > 0.0 { self.latencies.len() as f64 / seconds } else { 0.0 },
             "p50_us": micros(self.latencies.value_at_quantile(0.5)),
@@ -160,6 +182,8 @@ struct Run {
     begin: Instant,
     /// The number of requests still to be counted, with [`End::Requests`].
     left: AtomicU64,
+    /// The number of requests begun.
+    begun: AtomicUsize,
     failed: AtomicBool,
 }
 
@@ -174,7 +198,13 @@ impl Load {
             End::Requests(requests) => requests,
         };
         let begin = Instant::now() + self.warm_up;
-        let run = Run { load: self, begin, left: AtomicU64::new(left), failed: AtomicBool::new(false) };
+        let run = Run {
+            load: self,
+            begin,
+            left: AtomicU64::new(left),
+            begun: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+        };
         let run = Arc::new(run);
         let threads = run.load.threads.clamp(1, run.load.connections.max(1));
         let handles: Vec<_> = (0..threads)
@@ -200,7 +230,8 @@ impl Load {
 impl Report {
     fn add(&mut self, part: &Self) {
         // Both grow as they need to, so there is always room.
-        if let Err(error) = self.latencies.add(&part.latencies) {
+        let added = self.latencies.add(&part.latencies).and_then(|()| self.refusals.add(&part.refusals));
+        if let Err(error) = added {
             panic!("the latencies of two threads do not fit together: {error}");
         }
         self.sent += part.sent;
@@ -260,6 +291,14 @@ impl Run {
             }
             sender.ready().await.map_err(|error| error.to_string())?;
             let answer = sender.send_request(self.request()?).await.map_err(|error| error.to_string())?;
+            if self.load.refusals == Refusals::Wait && answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+                report.sent += 1;
+                report.refusals.saturating_record(nanos(start.elapsed()));
+                if !self.wait(answer, &mut sender).await? {
+                    return Ok(report);
+                }
+                continue;
+            }
             report.received_bytes += read(answer).await?;
             let end = Instant::now();
             report.sent += 1;
@@ -268,11 +307,28 @@ impl Run {
                 End::Requests(_) => true,
             };
             if counts && in_time {
-                let nanos = end.duration_since(start).as_nanos();
-                report.latencies.saturating_record(u64::try_from(nanos).unwrap_or(u64::MAX));
+                report.latencies.saturating_record(nanos(end.duration_since(start)));
                 report.elapsed = end.duration_since(self.begin);
             }
         }
+    }
+
+    /// Waits as a refusal asks, at most until the load ends. False: the server has closed the connection, as it may.
+    async fn wait(
+        &self,
+        answer: http::Response<Incoming>,
+        sender: &mut SendRequest<Full<Bytes>>,
+    ) -> Result<bool, String> {
+        let asked = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let asked = asked.map(Duration::from_secs).ok_or("a 503 has no retry-after in seconds")?;
+        let mut body = answer.into_body();
+        while let Some(Ok(_)) = body.frame().await {}
+        let until = match self.load.end {
+            End::After(duration) => (Instant::now() + asked).min(self.begin + duration),
+            End::Requests(_) => Instant::now() + asked,
+        };
+        tokio::time::sleep_until(until.into()).await;
+        Ok(sender.ready().await.is_ok())
     }
 
     fn goes_on(&self, now: Instant, counts: bool) -> bool {
@@ -286,14 +342,21 @@ impl Run {
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>, String> {
-        let (path, body) = &self.load.request;
+        let senders = &self.load.senders;
+        let turn = self.begun.fetch_add(1, Ordering::Relaxed);
+        let sender = senders.get(turn % senders.len().max(1)).ok_or("a load without senders")?;
+        let (path, body) = &sender.request;
         Request::post(path.as_str())
             .header(header::HOST, self.load.target.as_str())
-            .header(&self.load.credential.0, &self.load.credential.1)
+            .header(&sender.credential.0, &sender.credential.1)
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(Full::new(body.clone()))
             .map_err(|error| error.to_string())
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Reads an answer to its end; its body's length.
@@ -321,13 +384,20 @@ async fn read(answer: http::Response<Incoming>) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MockUpstream;
+    use crate::{Behaviour, MockUpstream};
+
+    fn sender(model: &str, stream: bool) -> Sender {
+        Sender {
+            credential: (header::AUTHORIZATION, HeaderValue::from_static("Bearer sk-mock")),
+            request: Api::Chat.request(model, stream, 300),
+        }
+    }
 
     fn load(mock: &MockUpstream, model: &str, stream: bool) -> Load {
         Load {
             target: mock.address().to_string().parse().unwrap(),
-            credential: (header::AUTHORIZATION, HeaderValue::from_static("Bearer sk-mock")),
-            request: Api::Chat.request(model, stream, 300),
+            senders: vec![sender(model, stream)],
+            refusals: Refusals::Fail,
             connections: 4,
             threads: 2,
             warm_up: Duration::ZERO,
@@ -394,6 +464,30 @@ mod tests {
         assert!(failure.contains("503"), "{failure}");
         let failure = load(&mock, "mock-chunks-20-cut-after-3", true).run().unwrap_err();
         assert!(failure.contains("cut"), "{failure}");
+    }
+
+    #[test]
+    fn senders_take_turns() {
+        let mock = MockUpstream::start();
+        let senders = ["mock-a", "mock-b", "mock-c", "mock-d", "mock-e"].map(|model| sender(model, false)).to_vec();
+        Load { senders, ..load(&mock, "mock-bench", false) }.run().unwrap();
+        for model in ["mock-a", "mock-b", "mock-c", "mock-d", "mock-e"] {
+            let sent = mock.requests().iter().filter(|seen| seen.model.as_deref() == Some(model)).count();
+            assert_eq!(sent, 10, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_counted_and_its_connection_waits_where_the_load_is_to_overload() {
+        let mock = MockUpstream::start();
+        mock.on("mock-bench", Behaviour::status(503).header("retry-after", "60"));
+        let load = Load {
+            refusals: Refusals::Wait,
+            end: End::After(Duration::from_millis(300)),
+            ..load(&mock, "mock-bench", false)
+        };
+        let report = load.run().unwrap();
+        assert_eq!((report.sent, report.refusals.len(), report.latencies.len()), (4, 4, 0), "one a connection");
     }
 
     #[test]

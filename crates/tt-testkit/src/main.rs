@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 use tt_testkit::bare_proxy::BareProxy;
-use tt_testkit::load::{Api, End, Load};
+use tt_testkit::load::{Api, End, Load, Refusals, Sender};
 use tt_testkit::mock::{Matcher, Seen};
 use tt_testkit::{Behaviour, MockUpstream};
 
@@ -16,8 +16,11 @@ const USAGE: &str = "\
 tt-mock upstream [--port N] [--threads N] [--recordings DIR]   a mock of OpenAI, Anthropic and Gemini
 tt-mock bare-proxy --upstream http://HOST:PORT [--port N] [--threads N]   passes requests on and does nothing else
 tt-mock load --target http://HOST:PORT [--api chat|responses|messages|gemini] [--credential 'NAME: VALUE'] [--model NAME]
-             [--stream true] [--bytes N] [--connections N] [--threads N] [--warm-up MS] [--duration MS | --requests N]
+             [--senders FILE] [--stream true] [--bytes N] [--connections N] [--threads N] [--warm-up MS]
+             [--duration MS | --requests N]
                                            requests one after the other on each connection; prints JSON
+
+Each line of FILE is a credential, a tab, and a model: requests are sent with each line in turn.
 
 The port is a free one and the threads are one (bare-proxy: one per core) unless given. A load is of chat completions of 300
 bytes for the model mock-bench, plain, on one connection, for 2000 ms after 200 ms of warm-up unless given.
@@ -35,6 +38,7 @@ struct Options {
     api: Api,
     credential: Option<String>,
     model: Option<String>,
+    senders: Option<String>,
     stream: bool,
     bytes: Option<usize>,
     connections: Option<usize>,
@@ -75,6 +79,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--api" => options.api = Api::named(&value).ok_or_else(|| format!("{value} is no API\n{USAGE}"))?,
             "--credential" => options.credential = Some(value),
             "--model" => options.model = Some(value),
+            "--senders" => options.senders = Some(value),
             "--stream" => options.stream = value.parse().map_err(|_| "--stream is true or false".to_owned())?,
             "--bytes" => options.bytes = Some(value.parse().map_err(no_number)?),
             "--connections" => options.connections = Some(value.parse().map_err(no_number)?),
@@ -113,16 +118,15 @@ fn bare_proxy(options: Options) -> Result<(), String> {
 }
 
 fn load(options: Options) -> Result<(), String> {
-    let credential = header(options.credential.as_deref().unwrap_or("authorization: Bearer sk-mock"));
-    let model = options.model.as_deref().unwrap_or("mock-bench");
     let end = match options.requests {
         Some(requests) => End::Requests(requests),
         None => End::After(Duration::from_millis(options.duration.unwrap_or(2000))),
     };
+    let senders = senders(&options)?;
     let load = Load {
         target: authority(options.target)?,
-        credential: credential.ok_or("--credential is no header")?,
-        request: options.api.request(model, options.stream, options.bytes.unwrap_or(300)),
+        senders,
+        refusals: Refusals::Fail,
         connections: options.connections.unwrap_or(1),
         threads: options.threads.unwrap_or(1),
         warm_up: Duration::from_millis(options.warm_up.unwrap_or(200)),
@@ -130,6 +134,26 @@ fn load(options: Options) -> Result<(), String> {
     };
     let report = load.run()?;
     writeln!(std::io::stdout(), "{}", report.json()).map_err(|error| error.to_string())
+}
+
+/// The senders of a load: those of the file, or the one of the other options.
+fn senders(options: &Options) -> Result<Vec<Sender>, String> {
+    let sender = |credential: &str, model: &str| {
+        let credential = header(credential).ok_or("a credential is no header")?;
+        let request = options.api.request(model, options.stream, options.bytes.unwrap_or(300));
+        Ok(Sender { credential, request })
+    };
+    let Some(path) = &options.senders else {
+        let credential = options.credential.as_deref().unwrap_or("authorization: Bearer sk-mock");
+        return Ok(vec![sender(credential, options.model.as_deref().unwrap_or("mock-bench"))?]);
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let lines = text.lines().map(|line| {
+        let (credential, model) = line.split_once('\t').ok_or_else(|| format!("{path}: a line has no tab"))?;
+        sender(credential, model)
+    });
+    let senders: Vec<Sender> = lines.collect::<Result<_, String>>()?;
+    if senders.is_empty() { Err(format!("{path}: nobody is in it")) } else { Ok(senders) }
 }
 
 /// A header from its line.

@@ -16,6 +16,7 @@ mod behaviour;
 mod embeddings;
 mod gemini;
 mod gemini_history;
+mod gzip;
 mod journal;
 mod json;
 mod openai;

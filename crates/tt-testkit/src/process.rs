@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::client::Client;
+use crate::client::{Client, Trust};
 
 /// The time that a start or an orderly end may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,6 +26,7 @@ pub struct Launch {
     environment: BTreeMap<String, String>,
     data: Option<PathBuf>,
     stderr_unread: bool,
+    trust: Option<Trust>,
 }
 
 /// A running program. Dropping it kills it.
@@ -42,6 +43,7 @@ pub struct Program {
     /// Closed when the standard error has been read to its end.
     errors_end: Receiver<()>,
     lines: Receiver<String>,
+    trust: Option<Trust>,
 }
 
 impl Launch {
@@ -53,6 +55,7 @@ impl Launch {
             environment: BTreeMap::new(),
             data: None,
             stderr_unread: false,
+            trust: None,
         }
     }
 
@@ -77,6 +80,12 @@ impl Launch {
     /// Leaves its standard error, a pipe that is soon full, unread until [`Program::read_stderr`].
     pub fn stderr_unread(mut self) -> Self {
         self.stderr_unread = true;
+        self
+    }
+
+    /// Expects it to speak TLS, and has its clients do so in this way.
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
         self
     }
 
@@ -121,6 +130,7 @@ impl Launch {
             unread,
             errors_end: mpsc::channel().1,
             lines,
+            trust: self.trust.clone(),
         };
         if !self.stderr_unread {
             program.read_stderr();
@@ -135,7 +145,8 @@ impl Launch {
                 return Err(format!("{status}: {}", program.stderr()));
             }
         };
-        match line.strip_prefix("listening on http://") {
+        let scheme = program.scheme();
+        match line.strip_prefix(&format!("listening on {scheme}://")) {
             Some(address) => program.address = address.trim().to_owned(),
             None => return Err(format!("its first line was {line:?}: {}", program.stderr())),
         }
@@ -194,14 +205,21 @@ impl Program {
         &self.address
     }
 
-    /// The program's address as a URL, `http://host:port`.
+    /// The program's address as a URL, `http://host:port`, or `https://…` where it speaks TLS.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme(), self.address)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.trust.is_some() { "https" } else { "http" }
     }
 
     /// A client of the program, without credentials.
     pub fn client(&self) -> Client {
-        Client::new(self.url())
+        match &self.trust {
+            Some(trust) => Client::secure(self.url(), trust),
+            None => Client::new(self.url()),
+        }
     }
 
     /// The program's data directory.

@@ -8,6 +8,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::certificates::Issued;
+
+/// The names of the files of a certificate in the server's directory.
+const CERT: &str = "cert.pem";
+const KEY: &str = "key.pem";
+
 /// A running `redis-server` that keeps nothing on disk.
 ///
 /// The program is `TT_TEST_REDIS_SERVER`, or else `redis-server` in `PATH`. Every failure panics with one line,
@@ -16,22 +22,39 @@ use tempfile::TempDir;
 pub struct RedisServer {
     process: Child,
     port: u16,
+    /// The port on which it speaks TLS.
+    tls_port: Option<u16>,
     dir: TempDir,
 }
 
 impl RedisServer {
     /// Starts one and returns once it answers.
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Starts one that also speaks TLS, with this certificate, and returns once it answers.
+    pub fn with_tls(issued: &Issued) -> Self {
+        Self::start_with(Some(issued))
+    }
+
+    fn start_with(issued: Option<&Issued>) -> Self {
         let dir = match TempDir::new() {
             Ok(dir) => dir,
             Err(e) => panic!("no temporary directory for redis-server: {e}"),
         };
+        if let Some(Issued { chain, key }) = issued {
+            let written = std::fs::write(dir.path().join(CERT), chain);
+            let written = written.and_then(|()| std::fs::write(dir.path().join(KEY), key));
+            written.unwrap_or_else(|error| panic!("no certificate for redis-server: {error}"));
+        }
         // Between finding a port free and Redis binding it another process may take it.
         for _ in 0..10 {
             let port = free_port();
-            let mut process = spawn(port, &dir);
+            let tls_port = issued.map(|_| free_port());
+            let mut process = spawn(port, tls_port, &dir);
             if answers(port, &mut process) {
-                return Self { process, port, dir };
+                return Self { process, port, tls_port, dir };
             }
             end(&mut process);
         }
@@ -43,6 +66,15 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// The address at which the server speaks TLS, `rediss://HOST:PORT`.
+    ///
+    /// # Panics
+    /// If it was started without TLS.
+    pub fn tls_url(&self, host: &str) -> String {
+        let port = self.tls_port.unwrap_or_else(|| panic!("this redis-server was started without TLS"));
+        format!("rediss://{host}:{port}")
+    }
+
     /// Kills it: from now on connections are refused and what it held is lost.
     pub fn kill(&mut self) {
         end(&mut self.process);
@@ -51,7 +83,7 @@ impl RedisServer {
     /// Starts it again, empty, on the port it had.
     pub fn restart(&mut self) {
         end(&mut self.process);
-        self.process = spawn(self.port, &self.dir);
+        self.process = spawn(self.port, self.tls_port, &self.dir);
         if !answers(self.port, &mut self.process) {
             panic!("redis-server did not come up again on port {}", self.port);
         }
@@ -81,15 +113,18 @@ impl Drop for RedisServer {
     }
 }
 
-fn spawn(port: u16, dir: &TempDir) -> Child {
+fn spawn(port: u16, tls_port: Option<u16>, dir: &TempDir) -> Child {
     let program = std::env::var_os("TT_TEST_REDIS_SERVER").map_or_else(|| PathBuf::from("redis-server"), PathBuf::from);
-    let spawned = Command::new(&program)
+    let mut command = Command::new(&program);
+    command
         .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no", "--dir"])
-        .arg(dir.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
+        .arg(dir.path());
+    if let Some(port) = tls_port {
+        let (port, cert, key) = (port.to_string(), dir.path().join(CERT), dir.path().join(KEY));
+        command.args(["--tls-auth-clients", "no", "--tls-port", &port, "--tls-cert-file"]).arg(&cert);
+        command.arg("--tls-key-file").arg(key).arg("--tls-ca-cert-file").arg(cert);
+    }
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     match spawned {
         Ok(child) => child,
         Err(e) => panic!(

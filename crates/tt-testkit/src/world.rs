@@ -29,7 +29,7 @@ mod user;
 mod wait;
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -39,7 +39,7 @@ use tt_core::Provider;
 pub use self::command::Ran;
 pub use self::user::{ApiKey, PASSWORD, User, credentials, log_in};
 pub use self::wait::{eventually, within};
-use crate::client::{Client, Response};
+use crate::client::{Client, Response, Trust};
 use crate::database::TestDb;
 use crate::mock::Seen;
 use crate::process::{Launch, Program};
@@ -87,6 +87,7 @@ pub struct Setup {
     postgres: bool,
     redis: Option<RedisServer>,
     processes: usize,
+    trust: Option<Trust>,
 }
 
 impl Setup {
@@ -118,6 +119,12 @@ impl Setup {
         self
     }
 
+    /// Speaks TLS with the certificate and the key in these files; clients trust it in this way.
+    pub fn tls(mut self, (cert, key): (&Path, &Path), trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self.env("TLS_CERT", cert.display().to_string()).env("TLS_KEY", key.display().to_string())
+    }
+
     /// Starts so many processes, each with a data directory of its own; one unless this is called. Several need a
     /// database that they share.
     pub const fn processes(mut self, processes: usize) -> Self {
@@ -142,6 +149,8 @@ impl Setup {
         if let Some(url) = self.redis.as_ref().map(RedisServer::url) {
             self = self.env("REDIS_URL", url);
         }
+        // A busy machine must not make a test of something else fail.
+        self = self.env("MAX_WORKER_LAG", "60s");
         // Of two settings with one name the last holds, so the test's own come last.
         self.settings.extend(own);
         let dir = || tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
@@ -152,6 +161,7 @@ impl Setup {
             settings: self.settings,
             users: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
+            trust: self.trust,
             redis: self.redis,
             database,
         }
@@ -197,6 +207,7 @@ pub struct World {
     settings: Vec<(String, String)>,
     users: AtomicUsize,
     turn: AtomicUsize,
+    trust: Option<Trust>,
     /// The databases come last: fields are dropped in order, and processes must end before what they use.
     redis: Option<RedisServer>,
     database: Option<TestDb>,
@@ -211,6 +222,7 @@ impl World {
             postgres: false,
             redis: None,
             processes: 1,
+            trust: None,
         }
     }
 
@@ -272,6 +284,7 @@ impl World {
     /// As [`Self::launch`], by way of another program, which is to run the one under test.
     pub fn launch_by(&self, program: Launch) -> Launch {
         let launch = program.data_dir(self.data_dir());
+        let launch = self.trust.iter().fold(launch, |launch, trust| launch.trust(trust.clone()));
         self.settings.iter().fold(launch, |launch, (name, value)| launch.env(name, value.as_str()))
     }
 
@@ -280,7 +293,15 @@ impl World {
     /// # Panics
     /// If the process does not end with success.
     pub fn stop(&mut self) -> String {
-        let mut program = self.take();
+        self.stop_of(0)
+    }
+
+    /// As [`Self::stop`], for the process of this number.
+    ///
+    /// # Panics
+    /// If the process does not end with success.
+    pub fn stop_of(&mut self, number: usize) -> String {
+        let mut program = self.take(number);
         program.terminate();
         let status = program.wait();
         assert!(status.success(), "{status}: {}", program.stderr());
@@ -289,7 +310,7 @@ impl World {
 
     /// Ends the first process at once, as a crash does.
     pub fn kill(&mut self) {
-        self.take().kill();
+        self.take(0).kill();
     }
 
     /// Starts the first process, on its data.
@@ -297,9 +318,17 @@ impl World {
     /// # Panics
     /// If the process runs already, or does not start.
     pub fn start_again(&mut self) {
-        assert!(self.process(0).program.is_none(), "the first process runs already");
-        let program = self.launch().start();
-        self.place(0).program = Some(program);
+        self.start_again_of(0);
+    }
+
+    /// As [`Self::start_again`], for the process of this number.
+    ///
+    /// # Panics
+    /// If the process runs already, or does not start.
+    pub fn start_again_of(&mut self, number: usize) {
+        assert!(self.process(number).program.is_none(), "process {number} runs already");
+        let program = self.launch_of(number).start();
+        self.place(number).program = Some(program);
     }
 
     /// Changes a setting of processes that are started from now on. The program takes an empty one as not given.
@@ -307,8 +336,8 @@ impl World {
         self.settings.push((name.to_owned(), value.into()));
     }
 
-    fn take(&mut self) -> Program {
-        self.place(0).program.take().unwrap_or_else(|| panic!("the first process does not run"))
+    fn take(&mut self, number: usize) -> Program {
+        self.place(number).program.take().unwrap_or_else(|| panic!("process {number} does not run"))
     }
 
     /// A client of the first process, without credentials.

@@ -99,7 +99,7 @@ impl Bed {
             let mut command = Command::new("valgrind");
             command
                 .env_clear()
-                .args(["--tool=callgrind", "--fair-sched=try", "--quiet"])
+                .args(["--tool=callgrind", "--separate-threads=yes", "--fair-sched=try", "--quiet"])
                 .arg(format!("--callgrind-out-file={}", directory.join("out").display()))
                 .arg(format!("--vgdb-prefix={}", directory.join("vgdb").display()))
                 .arg(program);
@@ -118,18 +118,8 @@ impl Bed {
         let bare = Program::start(Command::new(&mock).args(["bare-proxy", "--threads", &cores, "--upstream", &url]))?;
         let log = File::create(directory.log()).map_err(|error| format!("{}: {error}", directory.log().display()))?;
         let mut command = program(&directory.0);
-        command
-            .arg("serve")
-            // For valgrind.
-            .envs(variable("PATH").map(|path| ("PATH", path)))
-            .env("PORT", "0")
-            .env("DATA_DIR", directory.0.join("data"))
-            .env("OPENAI_BASE_URL", format!("{url}/v1"))
-            .env("ANTHROPIC_BASE_URL", &url)
-            .env("GEMINI_BASE_URL", &url)
-            .env("RATE_LIMIT_MINUTE", LIMIT)
-            .env("RATE_LIMIT_DAILY", LIMIT)
-            .stderr(log);
+        serve(&mut command, &url, &directory.0.join("data"));
+        command.stderr(log);
         let failed = |problem| format!("{problem}\n{}", directory.log_tail());
         let program = Program::start(&mut command).map_err(failed)?;
         let api_key = account(&Server::new(program.address())).map_err(failed)?;
@@ -163,7 +153,7 @@ impl Bed {
         load
     }
 
-    /// The directory in which callgrind writes its counts, in files named `out.N`.
+    /// The directory in which callgrind writes its counts, in files named `out.N-THREAD`.
     pub(super) fn callgrind_directory(&self) -> &Path {
         &self.directory.0
     }
@@ -172,6 +162,22 @@ impl Bed {
     pub(super) fn log_tail(&self) -> String {
         self.directory.log_tail()
     }
+}
+
+/// Completes a command of TokenTracer: it serves on a free port, with its data in `data` and the upstream at `url`.
+pub(super) fn serve(command: &mut Command, url: &str, data: &Path) {
+    command
+        .arg("serve")
+        // For valgrind.
+        .envs(variable("PATH").map(|path| ("PATH", path)))
+        .env("PORT", "0")
+        .env("DATA_DIR", data)
+        .env("OPENAI_BASE_URL", format!("{url}/v1"))
+        .env("ANTHROPIC_BASE_URL", url)
+        .env("GEMINI_BASE_URL", url)
+        .env("RATE_LIMIT_MINUTE", LIMIT)
+        .env("RATE_LIMIT_DAILY", LIMIT)
+        .env("MAX_WORKER_LAG", "60s");
 }
 
 /// Signs up, stores a key of each provider, names the models that pass through to OpenAI, and returns an API key.
@@ -202,13 +208,17 @@ fn text(value: &Value, name: &str) -> Result<String, String> {
 
 /// A directory for this run; dropping it removes it.
 #[derive(Debug)]
-struct Directory(PathBuf);
+pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    fn make() -> Result<Self, String> {
+    pub(super) fn make() -> Result<Self, String> {
         let path = std::env::temp_dir().join(format!("tokentracer-bench-{}", std::process::id()));
         std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 
     fn log(&self) -> PathBuf {

@@ -13,3 +13,13 @@ pub(super) fn build(profile: &str) -> Result<PathBuf, String> {
     status(cargo_command(&["build", "--profile", profile]).args(packages))?;
     Ok(target_directory()?.join(profile))
 }
+
+/// As [`build`], with the examples that fill databases, in the directory `examples` there.
+pub(super) fn build_with_examples(profile: &str) -> Result<PathBuf, String> {
+    let packages = ["--package", "tokentracer", "--bin", "tokentracer", "--package", "tt-testkit", "--bin", "tt-mock"];
+    let examples =
+        ["--package", "tt-http", "--example", "fill_users", "--package", "tt-store", "--example", "usage_cost"];
+    // In one command, so that all are built with the same features.
+    status(cargo_command(&["build", "--profile", profile]).args(packages).args(examples))?;
+    Ok(target_directory()?.join(profile))
+}

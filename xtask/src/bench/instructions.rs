@@ -1,33 +1,33 @@
-//! `make bench ARGS=--instructions`: the number of instructions that TokenTracer executes for a request, over all its
-//! threads, as callgrind counts them. They depend little on other work of the machine, so that two builds can be
-//! compared.
+//! `make bench ARGS=--instructions`: the number of instructions that TokenTracer executes for a request, as callgrind counts
+//! them: on its workers, which is hardly changed by other work of the machine, so that two builds can be compared, and on
+//! all its threads. The latter depends on the machine's speed, since rows cost less the more of them are stored together.
 //!
 //! The program runs under callgrind once. In every round it gets a short and a long run of each kind of request. The
 //! difference between the two, divided by the difference in number, leaves out the cost of a run itself. The
 //! instructions that the idle program executes are measured first and subtracted by time.
 
+mod callgrind;
 mod record;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::bed::{Bed, Target};
+use super::bed::Bed;
 use super::binaries;
-use super::cpu;
 use super::shape::{OF_OTHER_APIS, Shape, counted};
-use crate::run::{Outcome, output};
+use crate::run::Outcome;
 use crate::test::tools::Tools;
+use callgrind::{Counter, Counts};
 
 const CONNECTIONS: usize = 1;
 
 /// The requests of a short run; a long run has three times as many. Callgrind is slow: more would take many minutes.
 const fn requests(shape: &Shape) -> u64 {
     match shape {
-        Shape { stream: true, .. } => 100,
-        Shape { bytes: 10_000.., .. } => 300,
-        _ => 2000,
+        Shape { stream: true, .. } => 50,
+        Shape { bytes: 10_000.., .. } => 100,
+        _ => 500,
     }
 }
 
@@ -69,49 +69,35 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
     }
     // Both at once even where only the mock is needed: alone it would be built with fewer features, and anew.
     let built = binaries::build(binaries::PROFILE)?;
-    let program = options.binary.unwrap_or_else(|| built.join("tokentracer"));
+    let program = options.binary.clone().unwrap_or_else(|| built.join("tokentracer"));
     let bed = Bed::under_callgrind(&built, &program)?;
-    let target = bed.tokentracer().ok_or("TokenTracer is not among the targets")?;
-    let counter = Counter { bed: &bed, target, process: target.process().ok_or("TokenTracer has no process")? };
-    cpu::spent_when_quiet(counter.process);
-    counter.take()?;
+    let counter = Counter::new(&bed)?;
+    counter.settle()?;
     let start = Instant::now();
     std::thread::sleep(IDLE);
-    let idle = counter.take()? as f64 / start.elapsed().as_secs_f64();
+    let idle = counter.take()?.per(start.elapsed().as_secs_f64());
+    let found = options.measure(&counter, idle)?;
 
-    let shapes: Vec<Shape> = match options.record {
-        Some(_) => counted().filter(|shape| RECORDED.contains(&shape.name)).collect(),
-        None => counted().chain(OF_OTHER_APIS.into_iter().filter(|_| options.all)).collect(),
-    };
-    let mut found: Vec<_> = shapes.into_iter().map(|shape| (shape, Vec::new())).collect();
-    for round in 1..=options.rounds {
-        eprintln!("round {round} of {}", options.rounds);
-        for (shape, samples) in &mut found {
-            let requests = requests(shape);
-            if round == 1 {
-                // The first requests of a kind fill pools and caches.
-                counter.load(*shape, requests, idle)?;
-            }
-            let short = counter.load(*shape, requests, idle)?;
-            let long = counter.load(*shape, 3 * requests, idle)?;
-            samples.push((long - short) / (2 * requests) as f64);
-        }
-    }
-    println!("| request | instructions a request | least | most |\n|---|---:|---:|---:|");
+    println!("| request | workers | least | most | all threads | least | most |\n|---|---:|---:|---:|---:|---:|---:|");
     let mut medians = BTreeMap::new();
-    for (shape, mut samples) in found {
-        samples.sort_by(f64::total_cmp);
-        let at = |index: usize| samples.get(index).copied().unwrap_or_default();
-        println!("| {} | {:.0} | {:.0} | {:.0} |", shape.name, at(samples.len() / 2), at(0), at(samples.len() - 1));
+    for (shape, samples) in found {
+        let [median, least, most] = spread(samples.iter().map(|counts| counts.workers));
+        let [all, least_of_all, most_of_all] = spread(samples.iter().map(|counts| counts.all));
+        println!(
+            "| {} | {median:.0} | {least:.0} | {most:.0} | {all:.0} | {least_of_all:.0} | {most_of_all:.0} |",
+            shape.name
+        );
         #[expect(clippy::cast_possible_truncation, reason = "a number of instructions is far below 2^53")]
-        let median = at(samples.len() / 2).round() as u64;
+        let median = median.round() as u64;
         medians.insert(shape.name.to_owned(), median);
     }
     println!(
-        "\n`{}`: medians of {} rounds, all threads, user space, {CONNECTIONS} connection; {idle:.0} a second when nobody \
-         calls it, taken away.",
+        "\n`{}`: instructions a request, medians of {} rounds, user space, {CONNECTIONS} connection; {:.0} a second on the \
+         workers and {:.0} in all when nobody calls it, taken away.",
         program.display(),
-        options.rounds
+        options.rounds,
+        idle.workers,
+        idle.all
     );
     match options.record {
         None => Ok(()),
@@ -120,7 +106,38 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
     }
 }
 
+/// The median, the least and the greatest of some numbers.
+fn spread(numbers: impl Iterator<Item = f64>) -> [f64; 3] {
+    let mut sorted: Vec<f64> = numbers.collect();
+    sorted.sort_by(f64::total_cmp);
+    let at = |index: usize| sorted.get(index).copied().unwrap_or_default();
+    [at(sorted.len() / 2), at(0), at(sorted.len().saturating_sub(1))]
+}
+
 impl Options {
+    /// The instructions of each kind of request, in each round.
+    fn measure(&self, counter: &Counter<'_>, idle: Counts) -> Result<Vec<(Shape, Vec<Counts>)>, String> {
+        let shapes: Vec<Shape> = match self.record {
+            Some(_) => counted().filter(|shape| RECORDED.contains(&shape.name)).collect(),
+            None => counted().chain(OF_OTHER_APIS.into_iter().filter(|_| self.all)).collect(),
+        };
+        let mut found: Vec<_> = shapes.into_iter().map(|shape| (shape, Vec::new())).collect();
+        for round in 1..=self.rounds {
+            eprintln!("round {round} of {}", self.rounds);
+            for (shape, samples) in &mut found {
+                let requests = requests(shape);
+                if round == 1 {
+                    // The first requests of a kind fill pools and caches.
+                    counter.load(*shape, CONNECTIONS, requests, idle)?;
+                }
+                let short = counter.load(*shape, CONNECTIONS, requests, idle)?;
+                let long = counter.load(*shape, CONNECTIONS, 3 * requests, idle)?;
+                samples.push((long - short).per((2 * requests) as f64));
+            }
+        }
+        Ok(found)
+    }
+
     fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut options = Self { binary: None, rounds: 5, all: false, record: None };
         let mut rest = arguments.iter();
@@ -148,67 +165,9 @@ impl Options {
     }
 }
 
-/// A program under callgrind.
-struct Counter<'a> {
-    bed: &'a Bed,
-    target: &'a Target,
-    process: u32,
-}
-
-impl Counter<'_> {
-    /// Sends so many requests and returns the instructions executed for them, those of an idle program taken away.
-    fn load(&self, shape: Shape, requests: u64, idle: f64) -> Result<f64, String> {
-        let start = Instant::now();
-        let mut load = self.bed.load(self.target, shape, CONNECTIONS);
-        output(load.args(["--requests", &requests.to_string(), "--warm-up", "0"]))
-            .map_err(|problem| format!("{problem}\n{}", self.bed.log_tail()))?;
-        // Rows are on their way to the database.
-        cpu::spent_when_quiet(self.process);
-        Ok(self.take()? as f64 - idle * start.elapsed().as_secs_f64())
-    }
-
-    /// The instructions executed since this was last called.
-    fn take(&self) -> Result<u64, String> {
-        let before = self.dumps()?;
-        let prefix = format!("--vgdb-prefix={}", self.bed.callgrind_directory().join("vgdb").display());
-        let mut dump = Command::new("vgdb");
-        dump.args([&prefix, &format!("--pid={}", self.process), "dump"]);
-        let asked = dump.output().map_err(|error| format!("vgdb, which comes with valgrind: {error}"))?;
-        if !asked.status.success() {
-            return Err(format!("vgdb: {}", String::from_utf8_lossy(&asked.stderr)));
-        }
-        let new = self.dumps()?.into_iter().find(|path| !before.contains(path));
-        let path = new.ok_or("callgrind wrote no counts")?;
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        total(&text).ok_or_else(|| format!("{}: it has no total", path.display()))
-    }
-
-    fn dumps(&self) -> Result<Vec<PathBuf>, String> {
-        let directory = self.bed.callgrind_directory();
-        let entries = std::fs::read_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-        let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-        Ok(paths
-            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("out.")))
-            .collect())
-    }
-}
-
-/// The sum of a dump, which stands in its line `totals: N`, or in old versions in `summary: N`.
-fn total(dump: &str) -> Option<u64> {
-    let of = |name: &str| dump.lines().rev().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    of("totals:").or_else(|| of("summary:"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_total_of_a_dump_is_found() {
-        assert_eq!(total("events: Ir\nsummary: 41\nfn=(1)\n3 4\ntotals: 42\n"), Some(42));
-        assert_eq!(total("events: Ir\nsummary: 41\n"), Some(41));
-        assert_eq!(total("fn=(1)\n3 4\n"), None);
-    }
 
     #[test]
     fn another_program_and_the_rounds_can_be_named() {

@@ -82,6 +82,15 @@ impl Postgres {
         format!("postgres://tt@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Makes an empty database; its address.
+    pub(crate) fn database(&self, tools: &Tools, name: &str) -> Result<String, String> {
+        // It comes with the server.
+        let mut createdb = Command::new(tools.initdb.with_file_name("createdb"));
+        createdb.args(["--host=127.0.0.1", "--username=tt", &format!("--port={}", self.port), name]);
+        output(&mut createdb)?;
+        Ok(format!("postgres://tt@127.0.0.1:{}/{name}", self.port))
+    }
+
     fn wait_until_ready(&self, data: &Path, log: &Path) -> Result<(), String> {
         let until = Instant::now() + PATIENCE;
         // The last line of this file is the server's state.

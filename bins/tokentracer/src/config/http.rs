@@ -18,6 +18,7 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpCo
         max_body_bytes: r.positive("MAX_BODY_BYTES"),
         max_buffered_bytes: r.positive("MAX_BUFFERED_BYTES"),
         max_connections: r.positive("MAX_CONNECTIONS"),
+        max_worker_lag: r.duration("MAX_WORKER_LAG"),
         client_header_timeout: r.duration("CLIENT_HEADER_TIMEOUT"),
         client_idle_timeout: r.duration("CLIENT_IDLE_TIMEOUT"),
         client_write_timeout: r.duration("CLIENT_WRITE_TIMEOUT"),
@@ -27,8 +28,12 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpCo
         default_limits: RequestLimits { minute: r.number("RATE_LIMIT_MINUTE"), day: r.number("RATE_LIMIT_DAILY") },
         limits_need_redis,
         directory_max_stale: r.duration("DIRECTORY_MAX_STALE"),
+        // The server sets it once it has read the files.
+        tls: None,
         trusted_proxies: r.networks("TRUSTED_PROXIES"),
         model_refresh_interval: r.duration("MODEL_REFRESH_INTERVAL"),
+        metrics_token: r.header_secret("METRICS_TOKEN"),
+        metrics_budgets: r.yes_or_no("METRICS_BUDGETS"),
         workers: thread::available_parallelism().map_or(1, std::num::NonZero::get),
         // Last, so that a bad address does not hide the faults of the others.
         upstream: upstream?,
@@ -36,12 +41,11 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpCo
 }
 
 fn upstream(r: &mut Reader<'_>) -> Option<UpstreamConfig> {
-    let yes_or_no = [("true", true), ("1", true), ("yes", true), ("false", false), ("0", false), ("no", false)];
     let openai = r.base_url("OPENAI_BASE_URL");
     let anthropic = r.base_url("ANTHROPIC_BASE_URL");
     let gemini = r.base_url("GEMINI_BASE_URL");
     let few = |text: &str| text.parse().ok().filter(|n| *n <= MOST_RETRIES);
-    let allow_private = r.one_of("ALLOW_PRIVATE_UPSTREAMS", "true or false", &yes_or_no, false);
+    let allow_private = r.yes_or_no("ALLOW_PRIVATE_UPSTREAMS");
     let connect_timeout = r.duration("UPSTREAM_CONNECT_TIMEOUT");
     let first_byte_timeout = r.duration("UPSTREAM_FIRST_BYTE_TIMEOUT");
     let total_timeout = r.duration("UPSTREAM_TOTAL_TIMEOUT");

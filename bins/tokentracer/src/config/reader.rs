@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tt_core::BaseUrl;
 
 /// The most of a bad value that a fault quotes, in characters.
@@ -49,6 +49,12 @@ impl<'a> Reader<'a> {
         self.read(name, must, meaning, stand_in)
     }
 
+    /// True or false.
+    pub(crate) fn yes_or_no(&mut self, name: &str) -> bool {
+        let words = [("true", true), ("1", true), ("yes", true), ("false", false), ("0", false), ("no", false)];
+        self.one_of(name, "true or false", &words, false)
+    }
+
     pub(crate) fn number<T: FromStr + Default>(&mut self, name: &str) -> T {
         self.read(name, "a whole number in range", |text| text.parse().ok(), T::default())
     }
@@ -88,6 +94,16 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// As [`Reader::secret`], of a secret that clients send in a header.
+    pub(crate) fn header_secret(&mut self, name: &'static str) -> Option<SecretString> {
+        let secret = self.secret(name)?;
+        if secret.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Some(secret);
+        }
+        self.fault(format!("{name}: must be of visible ASCII characters without blanks, since it is sent in a header"));
+        None
     }
 
     /// Networks, and addresses as networks of one, separated by commas.

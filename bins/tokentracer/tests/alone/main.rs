@@ -6,6 +6,7 @@
 mod exactly;
 mod hostile;
 mod logins;
+mod overload;
 #[path = "../replicas/setup.rs"]
 #[expect(dead_code, reason = "shared with the tests of replicas, which need more of it")]
 mod setup;

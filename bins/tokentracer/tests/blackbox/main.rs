@@ -35,6 +35,8 @@ mod guesses;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod ledger;
@@ -51,6 +53,8 @@ mod logs;
 mod lookups;
 #[cfg(test)]
 mod messages;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
@@ -80,7 +84,13 @@ mod start;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod targets_at_rest;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod translation;
+#[cfg(test)]
+mod upstream_faults;
 #[cfg(test)]
 mod usage;
 mod web_search;

@@ -8,7 +8,7 @@ use tt_testkit::world::{PROVIDERS, User, sent};
 use crate::expect::{about, error, error_about, fields, now_ms, time};
 use crate::setup::{world, world_with};
 
-const FIELDS: [&str; 5] = ["id", "provider", "label", "base_url", "created_at"];
+const FIELDS: [&str; 6] = ["id", "provider", "label", "base_url", "created_at", "targets"];
 
 async fn create(user: &User, body: &Value) -> Value {
     user.session.post("/manage/providers").json(body).send().await.expect(201).json()

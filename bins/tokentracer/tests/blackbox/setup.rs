@@ -34,6 +34,11 @@ pub(crate) async fn world_stopped() -> World {
     setup().stopped().await
 }
 
+/// The setup of a world that speaks TLS: one process, since a test asks it alone.
+pub(crate) fn tls_setup() -> Setup {
+    World::of(BINARY)
+}
+
 fn setup() -> Setup {
     let setup = World::of(BINARY);
     match backend() {

@@ -12,7 +12,7 @@ use crate::setup::{backend, program, world};
 
 /// It ended by itself, without success and in time, saying nothing on standard output; the lines it complained in.
 #[track_caller]
-fn refused(launch: Launch) -> Vec<String> {
+pub(crate) fn refused(launch: Launch) -> Vec<String> {
     let began = Instant::now();
     let Output { status, stdout, stderr } = launch.output();
     let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
@@ -26,7 +26,7 @@ fn refused(launch: Launch) -> Vec<String> {
 
 /// The only line, which holds these words.
 #[track_caller]
-fn one_line(launch: Launch, words: &[&str]) {
+pub(crate) fn one_line(launch: Launch, words: &[&str]) {
     let lines = refused(launch);
     assert_eq!(lines.len(), 1, "{lines:#?}");
     for word in words {
@@ -96,6 +96,7 @@ fn every_bad_setting_has_a_line_of_its_own() {
         ("MAX_BODY_BYTES", "0"),
         ("MAX_BUFFERED_BYTES", "1GB"),
         ("MAX_CONNECTIONS", "none"),
+        ("MAX_WORKER_LAG", "200"),
         ("UPSTREAM_CONNECT_TIMEOUT", "5"),
         ("UPSTREAM_FIRST_BYTE_TIMEOUT", "soon"),
         ("UPSTREAM_TOTAL_TIMEOUT", "0s"),
@@ -132,11 +133,14 @@ fn every_bad_setting_has_a_line_of_its_own() {
 
 #[test]
 fn a_setting_that_is_not_built_yet_stops_the_start() {
-    let names = ["TLS_CERT", "TLS_KEY", "METRICS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+    let names = ["OTEL_EXPORTER_OTLP_ENDPOINT"];
     for name in names {
         one_line(program().env(name, "/nonexistent/value"), &[&format!("{name}:")]);
     }
-    one_line(program().argument("--tls-cert").argument("/nonexistent/cert.pem"), &["TLS_CERT:"]);
+    one_line(
+        program().argument("--otel-exporter-otlp-endpoint").argument("a value"),
+        &["OTEL_EXPORTER_OTLP_ENDPOINT:"],
+    );
     let all = names.iter().fold(program(), |launch, name| launch.env(name, "a value"));
     assert_eq!(refused(all).len(), names.len());
     // An empty value is none.
@@ -246,6 +250,7 @@ fn help_names_every_setting() {
         "CLIENT_WRITE_TIMEOUT",
         "MAX_BUFFERED_BYTES",
         "MAX_CONNECTIONS",
+        "MAX_WORKER_LAG",
         "TRUSTED_PROXIES",
         "LOG_RETENTION_DAYS",
         "DIRECTORY_MAX_STALE",

@@ -82,6 +82,19 @@ impl Load {
         Arc::new(Self::made(user, seed, total, lives, true))
     }
 
+    /// As [`Load::leaving`], of requests that are counted from `first` on to `end`.
+    pub(crate) fn leaving_from(
+        first: usize,
+        user: Caller,
+        seed: u64,
+        end: usize,
+        lives: watch::Receiver<Option<Life>>,
+    ) -> Arc<Self> {
+        let load = Self::made(user, seed, end, lives, true);
+        load.next.store(first, Ordering::Relaxed);
+        Arc::new(load)
+    }
+
     fn made(user: Caller, seed: u64, total: usize, lives: watch::Receiver<Option<Life>>, all_leave: bool) -> Self {
         let (next, total) = (AtomicUsize::new(0), AtomicUsize::new(total));
         Self { user, seed, lives, begun: watch::channel(0).0, next, total, all_leave }

@@ -12,15 +12,18 @@
 mod aborts;
 mod audit;
 mod full;
+mod held;
 mod kill;
 mod link;
 mod load;
+mod metrics;
 #[path = "../blackbox/prices.rs"]
 mod prices;
 mod rows;
 mod scenes;
 mod setup;
 mod size;
+mod steady;
 mod store_away;
 mod torn;
 mod wire;

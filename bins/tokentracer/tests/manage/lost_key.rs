@@ -45,4 +45,14 @@ async fn a_key_that_cannot_be_opened_is_passed_over_and_named() {
     assert_eq!(served.header("x-tokentracer-route"), Some("fallback"));
     let row = user.log(&request_id(&served)).await;
     assert!(row["notes"].as_array().unwrap().iter().any(|note| note["why"] == LOST), "{row}");
+
+    // What was reserved for the target that is passed over does not pay for a dearer one.
+    let dear = json!({"alias": "dear", "target_model": "claude-opus-4-5", "provider_key_id": key});
+    let dear = user.save_alias(&dear).await;
+    user.alias_with("cheap", Provider::OpenAi, "gpt-4o-mini", json!({"fallback_alias_id": dear})).await;
+    session.put("/manage/budgets").json(&json!({"limit_usd": 0.01, "period": "day"})).send().await.expect(200);
+    let mut body = question("cheap", "hello");
+    body["max_tokens"] = json!(1000);
+    let refused = session.post("/v1/chat/completions").json(&body).send().await.expect(502).text();
+    assert!(refused.contains("anthropic claude-opus-4-5 skipped") && refused.contains("budget"), "{refused}");
 }

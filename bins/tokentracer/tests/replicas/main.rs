@@ -12,6 +12,8 @@ mod logins;
 mod main_path;
 mod prices;
 mod redis_away;
+mod redis_tls;
+mod rolling;
 mod setup;
 mod start;
 mod storm;

@@ -96,7 +96,7 @@ fn key_in_query(cx: &Context) -> Result<Option<Cow<'_, str>>, ApiError> {
 }
 
 /// The token after `Bearer`. No header, or one of another scheme, is a missing credential; two headers are a wrong one.
-fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or_else(ApiError::missing_credentials)?;
     if values.next().is_some() {

@@ -293,6 +293,12 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, OVERLOADED, message).after(Duration::from_secs(1))
     }
 
+    /// The worker is behind its work.
+    pub(crate) fn behind() -> Self {
+        let message = "The server has more to do than it can; try again soon.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, OVERLOADED, message).after(Duration::from_secs(1))
+    }
+
     /// There are as many connections as there may be.
     pub(crate) fn too_many_connections() -> Self {
         let message = "Too many connections are open, of yours or of all clients together; try again soon.";

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::call::conversation::Conversation;
-use tt_core::plan::{self, InputTokens, Plan, Route};
+use tt_core::health::TargetState;
+use tt_core::plan::{self, InputTokens, Plan, Route, Step};
 use tt_core::price::PriceTable;
-use tt_core::record::PlannedStep;
 use tt_core::routing::{Alias, Routes};
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Caller, Dialect, NanoUsd, Provider, Timestamp, tokens};
@@ -15,8 +15,8 @@ use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 use crate::proxy::ingress::Inbound;
-use crate::proxy::route::planned;
-use crate::state::directory::KnownCaller;
+use crate::proxy::route::Resting;
+use crate::state::directory::{KnownCaller, UserView};
 
 /// The output that an estimate assumes when the request sets no cap: the length of a long answer in a chat, or the most
 /// that the model can write when that is less.
@@ -34,9 +34,38 @@ pub(crate) struct Decision {
     model: String,
     input_tokens: u64,
     reason: String,
-    chain: Vec<PlannedStep>,
+    chain: Vec<ChainStep>,
     estimated_cost_usd: Option<NanoUsd>,
     alternatives: Vec<Alternative>,
+}
+
+/// A target of the chain, with its state.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ChainStep {
+    alias: String,
+    route: Route,
+    provider: Provider,
+    model: String,
+    reason: String,
+    state: TargetState,
+    /// The end of the target's rest; null if it is closed.
+    until: Option<Timestamp>,
+}
+
+impl ChainStep {
+    fn of(step: &Step, view: &UserView) -> Self {
+        let standing = view.keys.get(&step.key).map(|key| key.health.standing(&step.model));
+        let (state, until) = standing.map_or((TargetState::Closed, None), |standing| (standing.state, standing.until));
+        Self {
+            alias: step.alias.clone(),
+            route: step.route,
+            provider: step.provider,
+            model: step.model.to_string(),
+            reason: step.reason.clone(),
+            state,
+            until,
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -48,7 +77,7 @@ pub(crate) struct Alternative {
 }
 
 /// `POST /manage/route`: the plan that `POST /v1/chat/completions` would follow, made by the same functions. The input is
-/// counted in full. Whether the target would accept the request's parameters is not checked.
+/// counted in full. The decision is the first target that does not rest. Whether the target would accept the request's parameters is not checked.
 pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<Decision>, ApiError> {
     let body = cx.counted_bytes(&caller).await?;
     let inbound =
@@ -62,8 +91,9 @@ pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<D
     let provider = first(&plan::plan(&view.routes, asked, InputTokens::AtLeast(0))?)?.provider;
     let input = inbound.count(move |conversation| Input::of(conversation, provider)).await?;
 
-    let plan = plan::plan(&view.routes, asked, InputTokens::Exact(input.tokens(provider)))?;
-    let step = first(&plan)?;
+    let mut plan = plan::plan(&view.routes, asked, InputTokens::Exact(input.tokens(provider)))?;
+    let resting = Resting::note(&view, &mut plan);
+    let step = resting.first(&plan).ok_or_else(ApiError::internal)?;
     let prices = cx.app.prices.load();
     let estimate = Estimate {
         prices: &prices,
@@ -79,7 +109,7 @@ pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<D
         model: step.model.to_string(),
         input_tokens: input.tokens(provider),
         reason: step.reason.clone(),
-        chain: plan.steps.iter().map(planned).collect(),
+        chain: plan.steps.iter().map(|step| ChainStep::of(step, &view)).collect(),
         estimated_cost_usd: estimate.cost(step.provider, step.model.as_str()),
         alternatives: alternatives(&estimate, &view.routes, &caller, asked),
     }))

@@ -73,7 +73,8 @@ pub(crate) struct Tested {
     message: String,
 }
 
-/// `POST /manage/providers/{id}/test`: asks the provider for its list of models with the stored key.
+/// `POST /manage/providers/{id}/test`: asks the provider for its list of models with the stored key. If the provider takes the
+/// key, models that rest with it rest no longer.
 pub(crate) async fn test(cx: Context, caller: KnownCaller) -> Result<Json<Tested>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let stored = cx.app.store.sealed_key(caller.user_id, id).await?;
@@ -96,6 +97,9 @@ pub(crate) async fn test(cx: Context, caller: KnownCaller) -> Result<Json<Tested
     let (ok, status, message) = match page {
         Ok(page) => {
             cx.app.model_refresh.listed(caller.user_id, id);
+            if let Some(key) = cx.app.directory.view(&caller).await?.keys.get(&id) {
+                key.health.key_was_taken();
+            }
             (true, Some(200), format!("The provider took the key and listed {} models.", page.names.len()))
         }
         Err(error) => {

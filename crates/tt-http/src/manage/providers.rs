@@ -4,7 +4,8 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use tt_core::{BaseUrl, Label, Provider, ProviderKeyId, Timestamp};
+use tt_core::health::TargetState;
+use tt_core::{BaseUrl, Label, ModelName, Provider, ProviderKeyId, Timestamp};
 use tt_store::{NewProviderKey, ProviderKeyInfo, ProviderKeyPatch};
 
 use crate::edge::context::Context;
@@ -13,8 +14,9 @@ use crate::edge::fields;
 use crate::edge::json::nullable;
 use crate::edge::reply::Json;
 use crate::state::app::App;
-use crate::state::directory::KnownCaller;
+use crate::state::directory::{KnownCaller, UserView};
 use crate::state::sealing;
+use crate::state::target_health::ShownStanding;
 
 /// The longest key of a provider, in bytes.
 const LONGEST_KEY: usize = 4096;
@@ -39,11 +41,29 @@ pub(crate) struct ProviderView {
     label: Option<Label>,
     base_url: Option<BaseUrl>,
     created_at: Timestamp,
+    /// The models that have failed, or rest with their key, as this process knows them.
+    targets: Vec<TargetView>,
 }
 
-impl From<ProviderKeyInfo> for ProviderView {
-    fn from(info: ProviderKeyInfo) -> Self {
+/// A model of a provider key that has failed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TargetHealth")]
+pub(crate) struct TargetView {
+    model: ModelName,
+    state: TargetState,
+    /// The end of the rest; null if the target is closed.
+    until: Option<Timestamp>,
+    /// The failure that it rests for: a status, `connection` or `timeout`; null if the target is closed.
+    cause: Option<String>,
+}
+
+impl ProviderView {
+    /// A key as it is shown to its user, whose view is `view`.
+    fn of(info: ProviderKeyInfo, view: &UserView) -> Self {
+        let targets = view.keys.get(&info.key.id).map_or_else(Vec::new, |key| key.health.targets());
+        let target = |(model, ShownStanding { state, until, cause })| TargetView { model, state, until, cause };
         Self {
+            targets: targets.into_iter().map(target).collect(),
             id: info.key.id,
             provider: info.key.provider,
             label: info.label,
@@ -68,7 +88,8 @@ pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<(Stat
     let info = cx.app.store.create_provider_key(caller.user_id, new, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
     cx.app.model_refresh.saved(caller.user_id, info.key.id);
-    Ok((StatusCode::CREATED, Json(info.into())))
+    let view = cx.app.directory.view(&caller).await?;
+    Ok((StatusCode::CREATED, Json(ProviderView::of(info, &view))))
 }
 
 /// A provider's key, without the blanks that copying may have added. It must be visible ASCII, since it is sent in a
@@ -102,7 +123,8 @@ async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
 /// `GET /manage/providers`: the caller's provider keys, without the keys themselves.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<ProviderView>>, ApiError> {
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
-    Ok(Json(keys.into_iter().map(ProviderView::from).collect()))
+    let view = cx.app.directory.view(&caller).await?;
+    Ok(Json(keys.into_iter().map(|info| ProviderView::of(info, &view)).collect()))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -156,13 +178,14 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
     if another_secret {
         cx.app.model_refresh.saved(caller.user_id, id);
     }
-    Ok(Json(info.into()))
+    let view = cx.app.directory.view(&caller).await?;
+    Ok(Json(ProviderView::of(info, &view)))
 }
 
 /// `DELETE /manage/providers/{id}`: deletes a provider key.
 pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     cx.app.store.delete_provider_key(caller.user_id, id, cx.author(&caller)).await?;
-    cx.app.directory.forget(caller.user_id);
+    cx.app.directory.forget_key(caller.user_id, id);
     Ok(StatusCode::NO_CONTENT)
 }

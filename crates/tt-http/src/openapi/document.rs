@@ -85,7 +85,7 @@ fn call(row: &Route, about: Describe, schemas: &mut Schemas, errors: &mut Map<St
         "description": description(row, &operation),
         "parameters": parameters,
         "responses": responses,
-        "security": security(row),
+        "security": security(row, &operation),
     });
     if let Some(call) = call.as_object_mut() {
         if let Some(body) = operation.body {
@@ -104,7 +104,7 @@ fn call(row: &Route, about: Describe, schemas: &mut Schemas, errors: &mut Map<St
 
 fn description(row: &Route, operation: &Operation) -> String {
     let credential = match row.handler {
-        Handler::Public(_) => "It takes no credential.",
+        Handler::Public(_) => operation.own_credential.map_or("It takes no credential.", |(_, words)| words),
         Handler::Authed(Need::Any, _) => "It takes a session or any API key.",
         Handler::Authed(Need::Proxy, _) => "It takes a session, or an API key with the scope `proxy`.",
         Handler::Authed(Need::Manage, _) => "It takes a session, or an API key with the scope `manage`.",
@@ -170,6 +170,7 @@ fn security_schemes() -> Value {
             "scheme": "bearer",
             "description": "A session token of `POST /auth/login`, or an API key of `POST /auth/key`.",
         },
+        "metrics": { "type": "http", "scheme": "bearer", "description": "The setting `METRICS_TOKEN`." },
         "anthropic": key("header", "x-api-key"),
         "google": key("header", "x-goog-api-key"),
         "googleQuery": key("query", "key"),
@@ -177,7 +178,10 @@ fn security_schemes() -> Value {
 }
 
 /// The credentials that a row takes, each of which is enough.
-fn security(row: &Route) -> Vec<Value> {
+fn security(row: &Route, operation: &Operation) -> Vec<Value> {
+    if let Some((scheme, _)) = operation.own_credential {
+        return vec![json!({ scheme: [] }), json!({})];
+    }
     if matches!(row.handler, Handler::Public(_)) {
         return Vec::new();
     }

@@ -35,6 +35,8 @@ pub(crate) struct Operation {
     pub(crate) answers: Vec<Answer>,
     /// The statuses of errors beside those of all calls of its kind.
     pub(crate) errors: Vec<StatusCode>,
+    /// The scheme of a credential that only this call takes, and the credential in words.
+    pub(crate) own_credential: Option<(&'static str, &'static str)>,
     /// True if the call is sent to a provider, whose errors it may answer with.
     pub(crate) proxied: bool,
 }
@@ -52,6 +54,7 @@ impl Operation {
             body: None,
             answers: Vec::new(),
             errors: Vec::new(),
+            own_credential: None,
             proxied: false,
         }
     }
@@ -104,6 +107,12 @@ impl Operation {
 
     pub(crate) fn fails(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         self.errors.extend(statuses);
+        self
+    }
+
+    /// The call takes a credential that no other call takes, or none.
+    pub(crate) fn may_take_own(mut self, scheme: &'static str, words: &'static str) -> Self {
+        self.own_credential = Some((scheme, words));
         self
     }
 

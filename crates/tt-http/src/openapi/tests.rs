@@ -116,6 +116,7 @@ fn a_call_names_the_credentials_that_it_takes() {
         security.iter().flat_map(|one| one.as_object().unwrap().keys().cloned()).collect()
     };
     assert!(takes("/auth/login", "post").is_empty());
+    assert_eq!(takes("/metrics", "get"), ["metrics"], "or none");
     assert_eq!(takes("/auth/keys", "get"), ["bearer"]);
     assert_eq!(takes("/v1/chat/completions", "post"), ["bearer"]);
     assert_eq!(takes("/v1/messages", "post"), ["bearer", "anthropic"]);

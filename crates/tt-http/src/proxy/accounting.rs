@@ -26,9 +26,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Instant;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tt_core::health::Fault;
 use tt_core::plan::Step;
 use tt_core::price::PriceTable;
 use tt_core::record::{AttemptEnded, AttemptStarted, Note, Outcome, Settled, Totals};
@@ -43,12 +44,15 @@ use super::request_budget::{self, NotReserved, RequestBudget};
 use crate::clock::now;
 use crate::edge::error::ApiError;
 use crate::edge::reader::Reader;
+use crate::state::target_health::Pass;
 
 mod estimate;
 mod meter;
+mod own_share;
 
 use estimate::estimate;
-use meter::{Billed, Meter, millis};
+use meter::{Billed, Meter};
+pub(super) use own_share::OwnShare;
 
 /// The account of an admitted request, between its attempts.
 pub(super) struct Accounting {
@@ -56,7 +60,7 @@ pub(super) struct Accounting {
     /// The caller's budget; `None` if no budget holds for the caller.
     budget: Option<RequestBudget>,
     inbound: Arc<Inbound>,
-    arrived: Instant,
+    own_share: OwnShare,
     /// The reader of the answer, which knows why a client has left.
     reader: Reader,
 }
@@ -65,7 +69,11 @@ pub(super) struct Accounting {
 pub(super) struct OpenAttempt {
     accounting: Accounting,
     meter: Meter,
+    /// The place where the end of the attempt is told, for the health of its target. A drop says nothing.
+    pass: Pass,
     first_token_ms: Option<u64>,
+    /// The time from sending the request to the end of the provider's answer, once it has come.
+    answered_after: Option<Duration>,
 }
 
 /// An attempt that did not serve. It has ended in the account, which is ready for the next one.
@@ -86,19 +94,19 @@ pub(super) enum Received<'a> {
 }
 
 impl Accounting {
-    /// Opens the account of a request that arrived at `arrived`, whose answer goes to `reader`. From here on `guard` tells
+    /// Opens the account of a request whose answer goes to `reader`. From here on `guard` tells
     /// `budget` what attempts cost.
     pub(super) fn new(
         mut guard: Guard,
         mut budget: Option<RequestBudget>,
         inbound: Arc<Inbound>,
-        arrived: Instant,
+        own_share: OwnShare,
         reader: Reader,
     ) -> Self {
         if let Some(budget) = &mut budget {
             budget.watch(&mut guard);
         }
-        Self { guard, budget, inbound, arrived, reader }
+        Self { guard, budget, inbound, own_share, reader }
     }
 
     /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt
@@ -124,7 +132,7 @@ impl Accounting {
     }
 
     /// Records an attempt that is about to be sent to a provider in `region`, if that region has prices of its own, to be
-    /// priced by `prices`.
+    /// priced by `prices`. Its end is told to `pass`.
     ///
     /// # Errors
     /// When the ledger cannot record it, with the account. The attempt must not be sent then.
@@ -134,6 +142,7 @@ impl Accounting {
         region: Option<&'static str>,
         notes: Vec<Note>,
         prices: Arc<PriceTable>,
+        pass: Pass,
     ) -> Result<OpenAttempt, Box<(Self, LedgerError)>> {
         let sent_at = now();
         let started = AttemptStarted {
@@ -149,10 +158,15 @@ impl Accounting {
         match self.guard.attempt_started(started) {
             Ok(()) => {
                 let meter = Meter::start(prices, step, region, sent_at);
-                Ok(OpenAttempt { accounting: self, meter, first_token_ms: None })
+                Ok(OpenAttempt { accounting: self, meter, pass, first_token_ms: None, answered_after: None })
             }
             Err(error) => Err(Box::new((self, error))),
         }
+    }
+
+    /// Notes a wait before another attempt.
+    pub(super) fn waited(&mut self, pause: Duration) {
+        self.own_share.waited(pause);
     }
 
     /// The number of attempts so far.
@@ -166,7 +180,7 @@ impl Accounting {
             status: Some(200),
             outcome: Outcome::Ok,
             error: None,
-            latency_ms: millis(self.arrived),
+            latency_ms: self.own_share.end(),
             first_token_ms: None,
         };
         Settling::after(self.guard.settle(settled), Some(NanoUsd::ZERO))
@@ -178,7 +192,7 @@ impl Accounting {
             status: Some(error.status.as_u16()),
             outcome: Outcome::Error,
             error: Some(error.message.clone()),
-            latency_ms: millis(self.arrived),
+            latency_ms: self.own_share.end(),
             first_token_ms: None,
         };
         Settling::after(self.guard.settle(settled), None)
@@ -197,7 +211,14 @@ impl OpenAttempt {
 
     /// Notes the time of the first content.
     pub(super) fn first_content(&mut self) {
-        self.first_token_ms.get_or_insert_with(|| millis(self.accounting.arrived));
+        self.first_token_ms.get_or_insert_with(|| self.accounting.own_share.since_arrival_ms());
+        self.pass.began(self.meter.model());
+    }
+
+    /// Notes that the provider's answer has come to its end. What follows until the request settles is the server's own
+    /// work.
+    pub(super) fn answered(&mut self) {
+        self.answered_after.get_or_insert_with(|| self.meter.elapsed());
     }
 
     /// Ends an attempt of which the client has got nothing.
@@ -231,7 +252,10 @@ impl OpenAttempt {
             (UpstreamError::Protocol(_) | UpstreamError::Broken(_) | UpstreamError::Unread(_), Received::Nothing)
             | (UpstreamError::Timeout(_), _) => unanswered(None),
         };
+        self.answered();
+        self.accounting.own_share.waited(self.answered_after.unwrap_or_default());
         self.accounting.guard.attempt_ended(ended);
+        self.pass.failed(self.meter.model(), error.fault());
         Box::new(Failed { accounting: self.accounting, error })
     }
 
@@ -282,13 +306,14 @@ impl OpenAttempt {
         self.settle(AttemptEnded { error: None, ..AttemptEnded::unbilled(Some(200), "", latency_ms) }, End::Whole)
     }
 
-    /// Settles a request whose stream broke for `reason` after the client had got some of it.
-    pub(super) fn broke(self, tally: Tally, reason: String) -> Settling {
+    /// Settles a request whose stream broke, by `error`, after the client had got some of it.
+    pub(super) fn broke(self, tally: Tally, error: &UpstreamError) -> Settling {
+        let end = End::Broke { reason: error.public_reason(), fault: error.fault() };
         if tally.deferred {
             let promised = self.promised(tally.served_model);
-            return self.settle(promised, End::Broke(reason));
+            return self.settle(promised, end);
         }
-        self.count(tally, End::Broke(reason))
+        self.count(tally, end)
     }
 
     /// Settles a request whose client left a stream. A thread for long computations counts what the client had consumed,
@@ -296,7 +321,7 @@ impl OpenAttempt {
     pub(super) fn client_left(self, tally: impl Into<Arc<Tally>>) {
         let end = if self.accounting.reader.was_cut() { End::ClientCut } else { End::ClientLeft };
         let (tally, latency_ms) = (tally.into(), self.meter.elapsed_ms());
-        let settled = self.settled(&end);
+        let settled = self.settled(&end, self.accounting.own_share.since_arrival_ms());
         if tally.deferred {
             let promised = self.promised(tally.served_model.clone());
             let mut guard = self.accounting.guard;
@@ -316,7 +341,8 @@ impl OpenAttempt {
     }
 
     /// Counts the usage that the provider did not report, or not credibly, and then settles.
-    fn count(self, tally: Tally, end: End) -> Settling {
+    fn count(mut self, tally: Tally, end: End) -> Settling {
+        self.answered();
         let latency_ms = self.meter.elapsed_ms();
         let tally = Arc::new(tally);
         let (done, counted) = oneshot::channel();
@@ -332,8 +358,15 @@ impl OpenAttempt {
     }
 
     /// Settles with the attempt's end.
-    fn settle(self, ended: AttemptEnded, end: End) -> Settling {
-        let settled = self.settled(&end);
+    fn settle(mut self, ended: AttemptEnded, end: End) -> Settling {
+        self.answered();
+        self.accounting.own_share.waited(self.answered_after.unwrap_or_default());
+        let settled = self.settled(&end, self.accounting.own_share.end());
+        match end {
+            End::Whole => self.pass.served(self.meter.model()),
+            End::Broke { fault, .. } => self.pass.failed(self.meter.model(), fault),
+            End::ClientLeft | End::ClientCut => {}
+        }
         let mut guard = self.accounting.guard;
         guard.last_attempt_ended(ended);
         let totals = Totals::of(guard.attempts());
@@ -341,19 +374,13 @@ impl OpenAttempt {
         Settling::after(guard.settle(settled), cost)
     }
 
-    fn settled(&self, end: &End) -> Settled {
+    fn settled(&self, end: &End, latency_ms: u64) -> Settled {
         let (status, outcome) = match end {
             End::Whole => (200, Outcome::Ok),
-            End::Broke(_) => (200, Outcome::Error),
+            End::Broke { .. } => (200, Outcome::Error),
             End::ClientLeft | End::ClientCut => (499, Outcome::Cancelled),
         };
-        Settled {
-            status: Some(status),
-            outcome,
-            error: end.error(),
-            latency_ms: millis(self.accounting.arrived),
-            first_token_ms: self.first_token_ms,
-        }
+        Settled { status: Some(status), outcome, error: end.error(), latency_ms, first_token_ms: self.first_token_ms }
     }
 }
 
@@ -362,8 +389,8 @@ impl OpenAttempt {
 enum End {
     /// The provider ended the answer properly.
     Whole,
-    /// The answer broke, for this reason.
-    Broke(String),
+    /// The answer broke, for this reason. `fault` is what it says about the target.
+    Broke { reason: String, fault: Option<Fault> },
     /// The client left.
     ClientLeft,
     /// The client took nothing for too long, so its connection was cut.
@@ -374,7 +401,7 @@ impl End {
     fn error(&self) -> Option<String> {
         match self {
             Self::Whole => None,
-            Self::Broke(reason) => Some(reason.clone()),
+            Self::Broke { reason, .. } => Some(reason.clone()),
             Self::ClientLeft => Some("the client left".to_owned()),
             Self::ClientCut => {
                 Some("the client took nothing of the answer for CLIENT_WRITE_TIMEOUT and was cut".to_owned())
@@ -386,7 +413,7 @@ impl End {
     fn billed(&self, usage: Reported, tally: &Tally, latency_ms: u64) -> Billed {
         let source = match self {
             Self::Whole => UsageSource::Estimated,
-            Self::Broke(_) | Self::ClientLeft | Self::ClientCut => UsageSource::Partial,
+            Self::Broke { .. } | Self::ClientLeft | Self::ClientCut => UsageSource::Partial,
         };
         Billed { error: self.error(), source, usage, served_model: tally.served_model.clone(), latency_ms }
     }

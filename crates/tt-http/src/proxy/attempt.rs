@@ -27,6 +27,7 @@ use crate::edge::context::Context;
 use crate::edge::reply::{Reply, ReplyBody};
 use crate::state::directory::UserView;
 use crate::state::memory_limit::Part;
+use crate::state::target_health::{KeyHealth, Pass};
 
 /// The largest plain answer that is taken from a provider, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -40,6 +41,7 @@ pub(super) struct Outbound {
     pub(super) exchange: Arc<Exchange>,
     dialect: Dialect,
     account: Arc<Account>,
+    health: Arc<KeyHealth>,
     /// The most output tokens of each choice, if a budget pays for fewer than the client asked for.
     pub(super) cap: Option<u64>,
     inbound: Arc<Inbound>,
@@ -103,12 +105,24 @@ impl Outbound {
         };
         let exchange = Arc::new(exchange);
         key.used.store(true, Ordering::Relaxed);
-        Ok(Self { exchange, dialect, account: Arc::clone(&key.account), cap, inbound: Arc::clone(inbound) })
+        let (account, health, inbound) = (Arc::clone(&key.account), Arc::clone(&key.health), Arc::clone(inbound));
+        Ok(Self { exchange, dialect, account, health, cap, inbound })
     }
 
     /// The account that the request is sent for.
     pub(super) fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// Begins an attempt at the step's model, also while it rests if it `must`.
+    ///
+    /// # Errors
+    /// When the target rests, in words.
+    pub(super) fn enter(&self, step: &Step, must: bool) -> Result<Pass, String> {
+        if must {
+            return Ok(self.health.enter_all_the_same(&step.model));
+        }
+        self.health.enter(&step.model).map_err(|rest| self.health.describe(rest))
     }
 }
 
@@ -142,16 +156,11 @@ async fn head(cx: &Context, outbound: &Outbound) -> Result<Response<Incoming>, U
 }
 
 /// The error without the provider's own words, unless the client speaks the provider's dialect.
-fn for_client(mut error: UpstreamError, exchange: &Exchange) -> UpstreamError {
-    if let UpstreamError::Refused(refused) = &mut error
-        && !exchange.passes_through()
-    {
-        refused.original = None;
-    }
-    error
+fn for_client(error: UpstreamError, exchange: &Exchange) -> UpstreamError {
+    if exchange.passes_through() { error } else { error.without_original() }
 }
 
-async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttempt) -> Result<Reply, Box<Failed>> {
+async fn plain(cx: &Context, outbound: Outbound, step: &Step, mut attempt: OpenAttempt) -> Result<Reply, Box<Failed>> {
     let upstream = &cx.app.config.upstream;
     let mut received = Received::Nothing;
     let whole = async {
@@ -165,11 +174,13 @@ async fn plain(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttem
         Ok(Err(error)) => return Err(attempt.failed(error, received)),
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(upstream.total_timeout), received)),
     };
+    attempt.answered();
     let read = |exchange: &Exchange, body| exchange.reply(body);
     let (answer, is_counted) = match read_answer(cx, &outbound, step.provider, body, read).await {
         Ok(answer) => answer,
         Err(error) => {
-            return Err(attempt.failed(call::error_without_secret(error, outbound.account.secret()), Received::Head));
+            let error = call::error_without_secret(error, outbound.account.secret());
+            return Err(attempt.failed(for_client(error, &outbound.exchange), Received::Head));
         }
     };
     let Answer { body, usage, served_model, tally, .. } = answer;
@@ -287,7 +298,8 @@ async fn whole_for_stream(
     let Answer { body, usage, served_model, tally, .. } = match read {
         Ok(Ok((answer, _))) => answer,
         Ok(Err(error)) => {
-            return Err(attempt.failed(call::error_without_secret(error, outbound.account.secret()), Received::Head));
+            let error = call::error_without_secret(error, outbound.account.secret());
+            return Err(attempt.failed(for_client(error, &outbound.exchange), Received::Head));
         }
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(upstream.total_timeout), Received::Head)),
     };

@@ -90,6 +90,8 @@ pub(super) struct Relay {
     inbound: Arc<Inbound>,
     /// The account at the provider, whose key is removed from the provider's errors.
     account: Arc<Account>,
+    /// True if the client speaks the provider's dialect, so that it can read the provider's errors as they are.
+    passes_through: bool,
     /// The id of the request, for the client's error.
     id: RequestId,
     /// The time when bytes last came from the provider.
@@ -128,6 +130,7 @@ impl Relay {
             content: false,
             inbound,
             account,
+            passes_through: exchange.passes_through(),
             id,
             heard: now,
             idle: Box::pin(sleep_until(now + idle_timeout)),
@@ -176,7 +179,10 @@ impl Relay {
             Poll::Ready(None) => ready!(self.poll_event(cx)),
             Poll::Pending => return Poll::Pending,
         };
-        Poll::Ready(step.map_err(|error| error_without_secret(error, self.account.secret())))
+        Poll::Ready(step.map_err(|error| {
+            let error = error_without_secret(error, self.account.secret());
+            if self.passes_through { error } else { error.without_original() }
+        }))
     }
 
     fn poll_event(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), UpstreamError>> {
@@ -285,7 +291,7 @@ impl Relay {
         if let Ok(answer) = self.answer.here() {
             answer.broke(&ApiError::stream_broke(error, &reason).public(self.id), &mut event);
         }
-        let settling = attempt.broke(self.answer.tally().clone(), reason);
+        let settling = attempt.broke(self.answer.tally().clone(), error);
         self.end_after(settling, Ending::Broken(event));
     }
 

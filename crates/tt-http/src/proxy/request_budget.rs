@@ -8,11 +8,13 @@ use tt_core::call::field::Field;
 use tt_core::plan::{Plan, Step};
 use tt_core::price::CostBound;
 use tt_core::record::{Attempt, Totals};
-use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UsageSource, UserId};
+use tt_core::{ApiKeyId, ModelName, NanoUsd, ProviderKeyId, RequestId, Timestamp, UsageSource, UserId};
 use tt_ledger::Guard;
+use tt_metrics::Decided;
 use tt_ratelimit::{BudgetWorker, BudgetedRequest, CallKind, CostEstimate};
 
 use super::ingress::Inbound;
+use super::route::Resting;
 use super::worst_case::{Bounds, Unbounded};
 use crate::clock::now;
 use crate::edge::context::Context;
@@ -43,8 +45,11 @@ pub(super) struct RequestBudget {
 }
 
 /// A reservation that no attempt has taken yet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Reserved {
+    /// The target whose price it is made by.
+    key: ProviderKeyId,
+    model: ModelName,
     /// The most output tokens of each choice that the reservation pays for, if the client asked for more.
     cap: Option<u64>,
 }
@@ -60,6 +65,7 @@ struct Hold {
 struct Refusal {
     /// The amount that is left of it.
     left: NanoUsd,
+    kind: BudgetKind,
     /// The error for the client.
     error: ApiError,
 }
@@ -113,10 +119,10 @@ impl RequestBudget {
         caller: &KnownCaller,
         view: &Arc<UserView>,
         inbound: &Arc<Inbound>,
-        plan: &Plan,
+        (plan, resting): (&Plan, &Resting),
     ) -> Result<Option<Self>, ApiError> {
         let rules = caller.budget_rules();
-        let Some(first) = plan.steps.first().filter(|_| !rules.is_empty()) else { return Ok(None) };
+        let Some(first) = resting.first(plan).filter(|_| !rules.is_empty()) else { return Ok(None) };
         // A box, because every caller's future has room for this one.
         Box::pin(Self::open_under(rules, (first, plan), cx, caller, view, inbound)).await.map(Some)
     }
@@ -151,14 +157,14 @@ impl RequestBudget {
             watched: false,
         };
         let cap = budget.reserve(first, NanoUsd::ZERO, None).await?;
-        budget.admitted = Some(Reserved { cap });
+        budget.admitted = Some(Reserved { key: first.key, model: first.model.clone(), cap });
         Ok(budget)
     }
 
     /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt
     /// takes it.
     pub(super) fn reserved_cap(&self) -> Option<u64> {
-        self.admitted.and_then(|reserved| reserved.cap)
+        self.admitted.as_ref().and_then(|reserved| reserved.cap)
     }
 
     /// The amount that is held for the attempt under way, or for the one that is about to be sent.
@@ -167,8 +173,8 @@ impl RequestBudget {
     }
 
     /// Reserves what an attempt at `step` may cost, in place of the reservation before; ended attempts are charged with
-    /// `settled`. The first attempt takes the reservation that was made at admission, unless its request is longer than
-    /// was known then: `encoded_bytes` of text, if it was encoded for the target. Returns the most output tokens of each
+    /// `settled`. The first attempt takes the reservation that was made at admission, unless it asks another target, because
+    /// the one that was to be first was passed over, or its request is longer than was known then: `encoded_bytes` of text, if it was encoded for the target. Returns the most output tokens of each
     /// choice that the reservation pays for, if the client asked for more.
     ///
     /// # Errors
@@ -180,8 +186,12 @@ impl RequestBudget {
         encoded_bytes: Option<u64>,
     ) -> Result<Option<u64>, NotReserved> {
         let has_grown = encoded_bytes.is_some_and(|bytes| self.bounds.encoded(bytes));
-        if let Some(Reserved { cap }) = self.admitted.take().filter(|_| !has_grown) {
+        let serves = |reserved: &Reserved| (reserved.key, &reserved.model) == (step.key, &step.model);
+        if let Some(Reserved { cap, .. }) = self.admitted.take().filter(|reserved| !has_grown && serves(reserved)) {
             return Ok(cap);
+        }
+        if let Some(sums) = &self.app.budget_sums {
+            sums.note(&self.rules, self.created_at);
         }
         let mut reserved = self.ask(step, settled).await?;
         if let Err(Refusal { left, .. }) = reserved
@@ -193,12 +203,21 @@ impl RequestBudget {
         }
         match reserved {
             Ok(Hold { amount, cap }) => {
+                self.decided(Decided::Admit);
                 self.held = Some(amount);
                 self.cap.store(cap.unwrap_or(u64::MAX), Ordering::Relaxed);
                 Ok(cap)
             }
-            Err(Refusal { error, .. }) => Err(NotReserved::Refused(error)),
+            Err(Refusal { error, kind, .. }) => {
+                self.app.metrics.budgeted(kind, Decided::Deny);
+                Err(NotReserved::Refused(error))
+            }
         }
+    }
+
+    /// Notes in the metrics what all budgets have decided alike.
+    fn decided(&self, decided: Decided) {
+        self.rules.iter().for_each(|rule| self.app.metrics.budgeted(rule.kind, decided));
     }
 
     /// True if the attempt may cost no more than `left` by a count of its tokens. The text of a large request is counted
@@ -229,7 +248,8 @@ impl RequestBudget {
             rules: &self.rules,
         };
         let ask = CostEstimate { worst: worst.cost, p99: learned };
-        let reserved = self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await?;
+        let reserved = self.app.budget_accounts.reserve(&self.worker, &request, settled, ask).await;
+        let reserved = reserved.inspect_err(|_| self.decided(Decided::Unavailable))?;
         let hold = |Held { amount, capped }| {
             let cap = capped.then(|| {
                 let cap = prices.output_tokens_for(provider, model, &worst.bound, amount, at);
@@ -257,7 +277,7 @@ impl RequestBudget {
         let resets_at = rule.and_then(|rule| rule.period.resets_at(self.created_at));
         let which = rule.map_or_else(String::new, describe);
         let error = ApiError::budget_exceeded(&which, limit, spent, held, asked, resets_at, self.created_at);
-        Refusal { left: limit.minus(spent).minus(held), error }
+        Refusal { left: limit.minus(spent).minus(held), kind, error }
     }
 
     /// The word for the prices of the region that an attempt at `step` is sent to.

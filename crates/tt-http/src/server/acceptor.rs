@@ -1,6 +1,6 @@
 //! Accepts connections on the control plane and hands each to the worker that serves the fewest and is not stuck.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::connection::Accepted;
-use crate::server::entrance;
+use crate::server::entrance::{self, Ended};
 use crate::server::places::Places;
+use crate::server::probes::{BEHIND, New, Probes};
 use crate::server::turned_away::TurnedAway;
 use crate::server::worker::WorkerThread;
 use crate::state::app::App;
@@ -41,8 +42,21 @@ pub(super) async fn run(
     let most = app.config.max_connections;
     let (places, turned_away) = (Places::new(most, MOST_OF_ONE_ADDRESS), TurnedAway::beside(most));
     let mut told: Option<Instant> = None;
-    while let Some((socket, peer)) = accept(listener, stop).await {
-        let Some(place) = places.take(peer.ip(), is_trusted(app, peer.ip())) else {
+    let (probes, mut seen) = Probes::new();
+    loop {
+        let (socket, peer) = tokio::select! {
+            Some(new) = seen.recv() => {
+                if hand_over(workers, new, stop).await.is_err() {
+                    break;
+                }
+                continue;
+            }
+            accepted = accept(listener, stop) => match accepted {
+                Some(accepted) => accepted,
+                None => break,
+            },
+        };
+        let Some(place) = places.take(peer.ip(), app.config.trusts(peer.ip())) else {
             if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
                 told = Some(Instant::now());
                 tracing::warn!(
@@ -50,25 +64,32 @@ pub(super) async fn run(
                     "there are too many connections: more are turned away"
                 );
             }
-            turned_away.answer(socket, peer.ip());
+            turned_away.answer(socket, peer.ip(), app.config.tls.as_ref());
             continue;
         };
-        let Ok(socket) = socket.into_std() else { continue };
-        let entrances = workers.iter_mut().map(|worker| &mut worker.entrance);
-        let Some(entrance) = entrance::choose(entrances, Instant::now()) else { break };
-        if entrance.hand_over(Accepted { socket, peer, place }).await.is_err() {
-            if !stop.is_cancelled() {
-                tracing::error!("a worker thread has ended: the server stops");
-            }
+        let new = New { socket, peer, place };
+        let now = std::time::Instant::now();
+        // What TLS carries cannot be told before a handshake.
+        let behind = app.config.tls.is_none() && workers.iter().any(|worker| worker.lag.at(now) >= BEHIND);
+        let Some(new) = (if behind { probes.look(new) } else { Some(new) }) else { continue };
+        if hand_over(workers, new, stop).await.is_err() {
             break;
         }
     }
 }
 
-/// True if `address` forwards the requests of many clients.
-fn is_trusted(app: &App, address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    app.config.trusted_proxies.iter().any(|net| net.contains(&address))
+/// Hands a connection to the worker that serves the fewest and is not stuck.
+async fn hand_over(workers: &mut [WorkerThread], new: New, stop: &CancellationToken) -> Result<(), Ended> {
+    let New { socket, peer, place } = new;
+    // A socket that cannot leave this runtime is closed.
+    let Ok(socket) = socket.into_std() else { return Ok(()) };
+    let entrances = workers.iter_mut().map(|worker| &mut worker.entrance);
+    let entrance = entrance::choose(entrances, Instant::now()).ok_or(Ended)?;
+    let handed_over = entrance.hand_over(Accepted { socket, peer, place }).await;
+    if handed_over.is_err() && !stop.is_cancelled() {
+        tracing::error!("a worker thread has ended: the server stops");
+    }
+    handed_over
 }
 
 /// The next connection; `None` once it is time to stop.

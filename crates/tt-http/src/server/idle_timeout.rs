@@ -13,7 +13,8 @@
 //! stream, as if the client had closed its side, and a write that waits fails.
 //!
 //! The socket may be any stream. It belongs directly below the HTTP implementation, with TLS below itself, so that the
-//! bytes it sees are HTTP.
+//! bytes it sees are HTTP. Over HTTP/2 it keeps the time for the first head and for writes only, since a frame may be
+//! anything; `h2` knows when a connection idles.
 
 use std::io;
 use std::pin::Pin;
@@ -28,6 +29,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::edge::reader::Reader;
 use crate::server::head_lines::HeadLines;
+use crate::server::taken::Taken;
 
 /// The requests of one connection. A request counts as begun when hyper has read its head, and as over when hyper has
 /// taken the whole of its answer.
@@ -126,6 +128,11 @@ pub(crate) struct TimedSocket<S> {
     written_at: Instant,
     /// The time since when a write has waited for the client to take something; `None` while no write waits.
     waits_since: Option<Instant>,
+    /// Counts what the system takes of what lies below, and the number that was last seen.
+    taken: Taken,
+    seen: u64,
+    /// True if the bytes are frames of HTTP/2.
+    http2: bool,
     /// True if bytes that cannot begin a head came where a head may begin. The connection is not HTTP/1 then, and its
     /// later bytes say nothing either.
     other_protocol: bool,
@@ -150,9 +157,22 @@ impl<S> TimedSocket<S> {
             head_lines: HeadLines::default(),
             written_at: now,
             waits_since: None,
+            taken: Taken::default(),
+            seen: 0,
+            http2: false,
             other_protocol: false,
             alarm: Box::pin(sleep_until(until)),
         }
+    }
+
+    /// The same socket, above TLS: `taken` counts what the system takes of the bytes below.
+    pub(crate) fn above(self, taken: Taken) -> Self {
+        Self { taken, ..self }
+    }
+
+    /// The same socket, for HTTP/2.
+    pub(crate) fn carrying_http2(self) -> Self {
+        Self { http2: true, ..self }
     }
 
     /// True if a request is being answered. If one has been answered since the last look, the connection waits for the
@@ -228,7 +248,11 @@ impl<S> TimedSocket<S> {
 
     /// Fails when the client has taken nothing for too long.
     fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.waits_since.get_or_insert_with(Instant::now);
+        let taken = self.taken.times();
+        if self.waits_since.is_none() || taken != self.seen {
+            self.seen = taken;
+            self.waits_since = Some(Instant::now());
+        }
         ready!(self.poll_deadline(cx));
         self.reader.cut();
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -247,14 +271,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedSocket<S> {
         let had = buf.filled().len();
         let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
         if polled.is_ready() {
-            if !answering {
+            if !answering && !self.http2 {
                 self.received(buf.filled().get(had..).unwrap_or_default());
                 self.head_lines.look_at(buf.filled_mut().get_mut(had..).unwrap_or_default());
             }
             return polled;
         }
         // A write that waits has a deadline of its own, and says what is wrong when it fails.
-        if answering || self.waits_since.is_some() {
+        if answering || self.waits_since.is_some() || (self.http2 && self.phase == Phase::Idle) {
             self.keep_looking(cx);
             return Poll::Pending;
         }
@@ -271,7 +295,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.socket).poll_flush(cx) {
             Poll::Ready(flushed) => {
-                self.waits_since = None;
+                if self.waits_since.take().is_some() {
+                    self.written_at = Instant::now();
+                }
                 Poll::Ready(flushed)
             }
             // The bytes wait in the stream below, which has taken them.
@@ -311,6 +337,7 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
+    use crate::server::taken::Counting;
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -478,6 +505,34 @@ mod tests {
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(writer.reader.was_cut());
         assert!(begun.elapsed() >= write, "cut after {:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_of_what_lies_below_is_not_cut_and_one_that_takes_nothing_is() {
+        let write = 2 * HEAD;
+        let times = Times { head: HEAD, idle: Duration::from_secs(60), write };
+        let (mut reader, far) = tokio::io::duplex(500);
+        // It takes everything and passes it on later, as TLS does.
+        let taken = Taken::default();
+        let below = tokio::io::BufWriter::with_capacity(8000, Counting::new(far, taken.clone()));
+        let mut writer = TimedSocket::new(below, times, Requests::default(), Reader::default()).above(taken);
+        let _answering = writer.requests.begin();
+        writer.write_all(&[b'x'; 8000]).await.unwrap();
+        let begun = Instant::now();
+        let slow = async {
+            let mut piece = [0; 400];
+            for _ in 0..20 {
+                tokio::time::sleep(write / 4).await;
+                reader.read_exact(&mut piece).await.unwrap();
+            }
+        };
+        let (flushed, ()) = tokio::join!(writer.flush(), slow);
+        flushed.unwrap();
+        assert!(begun.elapsed() > 3 * write, "it was no slow reader: {:?}", begun.elapsed());
+        writer.write_all(&[b'x'; 8000]).await.unwrap();
+        let failed = tokio::time::timeout(Duration::from_secs(20), writer.flush()).await.unwrap();
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(writer.reader.was_cut());
     }
 
     #[tokio::test]

@@ -13,12 +13,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::server::connection::{self, Accepted};
 use crate::server::entrance::{Connections, Entrance, entrance};
+use crate::server::h2::Serving;
 use crate::state::app::App;
+use crate::state::lag::Lag;
 use crate::state::worker::Worker;
 
 /// A running worker, as the acceptor sees it.
 pub(super) struct WorkerThread {
     pub(super) entrance: Entrance<Accepted>,
+    /// The time by which the worker is behind its work.
+    pub(super) lag: Arc<Lag>,
     thread: JoinHandle<()>,
 }
 
@@ -32,6 +36,8 @@ impl WorkerThread {
         let client = tt_providers::Client::new(app.client_settings()).map_err(io::Error::other)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (entrance, accepted, connections) = entrance();
+        let lag = Arc::new(Lag::new());
+        let own_lag = Arc::clone(&lag);
         let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
             runtime.block_on(async {
                 let worker = Worker {
@@ -39,12 +45,13 @@ impl WorkerThread {
                     limits: app.limiter.worker().await,
                     budgets: app.budget_accounts.counters().worker().await,
                     ledger: app.ledger.worker(number),
+                    lag: own_lag,
                 };
                 serve(app, Arc::new(worker), accepted, connections, stop).await;
             });
             // Dropping the runtime drops the requests that still run, and their guards settle them.
         })?;
-        Ok(Self { entrance, thread })
+        Ok(Self { entrance, lag, thread })
     }
 
     /// The thread, which ends after its stop and the grace period.
@@ -63,6 +70,9 @@ async fn serve(
 ) {
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
+    // It ends with the worker's runtime.
+    let lag = Arc::clone(&worker.lag);
+    TaskTracker::new().spawn(async move { lag.watch().await });
     let mut stopping = false;
     loop {
         let next = tokio::select! {
@@ -77,7 +87,10 @@ async fn serve(
         let Some(Accepted { socket, peer, place }) = next else { break };
         let taken = connections.taken();
         let Ok(socket) = TcpStream::from_std(socket) else { continue };
-        let served = connection::serve(Arc::clone(&app), Arc::clone(&worker), peer.ip(), socket, graceful.watcher());
+        let (stop, streams) = (stop.clone(), tasks.clone());
+        let serving =
+            Serving { app: Arc::clone(&app), worker: Arc::clone(&worker), peer: peer.ip(), stop, tasks: streams };
+        let served = connection::serve(serving, socket, graceful.watcher());
         tasks.spawn(async move {
             let _until_its_end = (place, taken);
             served.await;

@@ -5,11 +5,13 @@ use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
 use tt_core::price::PriceTable;
 use tt_core::time::DAY_MS;
 use tt_core::{Caller, Causes, Timestamp};
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_ledger::Ledger;
+use tt_metrics::Metrics;
 use tt_providers::upstream::resolver::Resolver;
 use tt_providers::{ClientSettings, OwnThinking, Owner, ThinkingMemory};
 use tt_ratelimit::{Limiter, OutputQuantiles};
@@ -18,6 +20,7 @@ use tt_store::{Store, StoreError};
 use crate::clock::now;
 use crate::config::HttpConfig;
 use crate::state::budget_accounts::BudgetAccounts;
+use crate::state::budget_sums::BudgetSums;
 use crate::state::call_limit::CallLimit;
 use crate::state::compute::Compute;
 use crate::state::directory::Directory;
@@ -27,6 +30,7 @@ use crate::state::login_throttle::LoginThrottle;
 use crate::state::memory_limit::MemoryLimit;
 use crate::state::model_refresh_queue::ModelRefreshQueue;
 use crate::state::prices::Prices;
+use crate::state::target_health::TargetOpened;
 
 /// The longest time that a reader of the log waits for requests that have just settled to be stored.
 const READ_YOUR_WRITES: Duration = Duration::from_millis(500);
@@ -49,6 +53,8 @@ pub struct Parts {
     pub keyring: Arc<Keyring>,
     /// The ledger.
     pub ledger: Ledger,
+    /// The metrics, which an observer of the ledger feeds.
+    pub metrics: Arc<Metrics>,
     /// Counts requests against limits, in this process or in Redis.
     pub limiter: Limiter,
     /// Holds and counts money under budgets. The drain posts to the same.
@@ -70,6 +76,11 @@ pub struct App {
     pub(crate) sessions: Sessions,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) ledger: Ledger,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Metrics are written once at a time.
+    pub(crate) scrapes: Arc<Semaphore>,
+    /// The sums over budgets; `None` if the metrics do not have them.
+    pub(crate) budget_sums: Option<BudgetSums>,
     pub(crate) limiter: Limiter,
     pub(crate) budget_accounts: Arc<BudgetAccounts>,
     /// The output that calls under a budget have really needed.
@@ -104,6 +115,7 @@ impl App {
             sessions,
             keyring,
             ledger,
+            metrics,
             limiter,
             budget_accounts,
             prices,
@@ -133,6 +145,9 @@ impl App {
             sessions,
             keyring,
             ledger,
+            metrics,
+            scrapes: Arc::new(Semaphore::new(1)),
+            budget_sums: config.metrics_budgets.then(BudgetSums::default),
             limiter,
             budget_accounts,
             learned: OutputQuantiles::new(MOST_LEARNED),
@@ -149,6 +164,12 @@ impl App {
     pub(crate) fn thinking_of(&self, caller: &Caller) -> OwnThinking {
         let owner = Owner { user: caller.user_id, key: caller.api_key_id() };
         OwnThinking::new(Arc::clone(&self.thinking), owner)
+    }
+
+    /// The targets that begin to rest from now on, for the one watcher that there may be; `None` if there is one already.
+    /// The channel is bounded: when the watcher is behind, further openings are logged and not told.
+    pub fn watch_targets(&self) -> Option<mpsc::Receiver<TargetOpened>> {
+        self.directory.health.watch()
     }
 
     /// True if the stop has begun.
@@ -204,7 +225,9 @@ impl App {
 
     /// Reads the prices that administrators have set, when they may have changed since the last read.
     pub(crate) async fn refresh_prices(&self) -> Result<(), StoreError> {
-        self.prices.refresh(|| self.store.price_overrides()).await
+        self.prices.refresh(|| self.store.price_overrides()).await?;
+        self.metrics.set_prices(&self.prices.load());
+        Ok(())
     }
 
     /// The moment from which on all rows of the log are kept; `None`: they are kept for ever.

@@ -7,6 +7,7 @@
 //! Credentials that nobody has are remembered too, in few places and for a short time, so that a client that keeps
 //! sending one is not a query each time. An address that sends many different ones is slowed down.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,13 +15,15 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 use tokio::time::error::Elapsed;
-use tt_core::{Caller, KeyHash, ProviderKeyId, UserId};
+use tt_core::health::{TargetSample, TargetState};
+use tt_core::{Caller, KeyHash, ModelName, Provider, ProviderKeyId, UserId};
 use tt_crypto::Keyring;
 use tt_store::{Store, StoreError};
 
 use crate::config::UpstreamConfig;
 use crate::state::directory::slots::{Slot, Slots};
 use crate::state::memory_limit::UserMemory;
+use crate::state::target_health::HealthClock;
 use crate::state::unknown_credentials::UnknownCredentials;
 
 mod slots;
@@ -115,6 +118,8 @@ pub(crate) struct Directory {
     /// The senders of credentials that nobody has.
     senders: UnknownCredentials,
     slots: Slots,
+    /// The clock of the rests of targets.
+    pub(crate) health: Arc<HealthClock>,
     max_stale: Duration,
     /// The time when the store last had no change that is not followed, in milliseconds after `started`, by a clock
     /// that cannot be set.
@@ -134,6 +139,7 @@ impl Directory {
             unknown: Cache::new(MOST_UNKNOWN),
             senders: UnknownCredentials::default(),
             slots: Slots::new(MOST_USERS),
+            health: HealthClock::new(),
             max_stale,
             fresh_at_ms: AtomicU64::new(0),
             started: Instant::now(),
@@ -212,7 +218,9 @@ impl Directory {
         }
         let generation = slot.generation();
         let routing = self.store.routing(known.user_id).await?;
-        let view = Arc::new(UserView::open(&self.keyring, &self.upstream, known.user_id, routing));
+        slot.health().keep(known.user_id, &routing.keys, &self.health);
+        let view = UserView::open(&self.keyring, &self.upstream, known.user_id, routing, slot.health());
+        let view = Arc::new(view);
         slot.remember(generation, Arc::clone(&view));
         Ok(view)
     }
@@ -220,6 +228,25 @@ impl Directory {
     /// Makes the directory forget everything about a user, because something of the user has changed.
     pub(crate) fn forget(&self, user: UserId) {
         self.slots.forget(user);
+    }
+
+    /// As [`Self::forget`], after a provider key of the user was deleted.
+    pub(crate) fn forget_key(&self, user: UserId, key: ProviderKeyId) {
+        self.forget(user);
+        self.slots.of(user).health().forget(key);
+    }
+
+    /// The targets that have failed, or rest with their key, counted by provider, model and state.
+    pub(crate) fn target_samples(&self) -> Vec<TargetSample> {
+        let mut samples: HashMap<(Provider, ModelName, TargetState), u64> = HashMap::new();
+        self.slots.all().for_each(|slot| slot.health().sample(&mut samples));
+        let sample = |((provider, model, state), keys): ((Provider, ModelName, TargetState), u64)| TargetSample {
+            provider,
+            model: model.to_string(),
+            state,
+            keys,
+        };
+        samples.into_iter().map(sample).collect()
     }
 
     /// The provider keys that requests have used since the last call, with their users.
@@ -234,10 +261,14 @@ impl Directory {
         self.fresh_at_ms.store(self.running_ms(), Ordering::Release);
     }
 
+    /// The time since every change in the store was followed.
+    pub(crate) fn age(&self) -> Duration {
+        Duration::from_millis(self.running_ms().saturating_sub(self.fresh_at_ms.load(Ordering::Acquire)))
+    }
+
     /// True if remembered entries may still be used.
     fn is_fresh(&self) -> bool {
-        let age_ms = self.running_ms().saturating_sub(self.fresh_at_ms.load(Ordering::Acquire));
-        u128::from(age_ms) <= self.max_stale.as_millis()
+        self.age() <= self.max_stale
     }
 
     fn running_ms(&self) -> u64 {

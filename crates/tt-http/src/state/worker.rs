@@ -1,6 +1,10 @@
 //! The state that the requests of one worker thread share.
 
+use std::sync::Arc;
+
 use tt_ledger::Ledger;
+
+use crate::state::lag::Lag;
 
 /// The worker's connections to providers and to Redis, and its part of the journal.
 pub(crate) struct Worker {
@@ -9,4 +13,6 @@ pub(crate) struct Worker {
     pub(crate) budgets: tt_ratelimit::BudgetWorker,
     /// Bound to the worker's own chain of the journal.
     pub(crate) ledger: Ledger,
+    /// The time by which the worker is behind its work.
+    pub(crate) lag: Arc<Lag>,
 }

@@ -30,7 +30,9 @@ const LONG_KEY: usize = 64;
 /// # Errors
 /// `InvalidJson` for a body that is not UTF-8.
 pub(super) fn text(body: &Bytes) -> Result<&str, RequestError> {
-    std::str::from_utf8(body)
+    // The library finds out whether a body is UTF-8 several times as fast, and not where it ceases to be.
+    simdutf8::basic::from_utf8(body)
+        .or_else(|_| std::str::from_utf8(body))
         .map_err(|e| RequestError::InvalidJson { reason: format!("not UTF-8 at byte {}", e.valid_up_to()) })
 }
 
@@ -39,9 +41,9 @@ pub(super) fn text(body: &Bytes) -> Result<&str, RequestError> {
 pub(super) struct JsonText<'a>(&'a str);
 
 impl<'a> JsonText<'a> {
-    /// The value of which `text` is the text. It must be one JSON value without white space around it.
-    pub(super) const fn of(text: &'a str) -> Self {
-        Self(text)
+    /// Reads a field that may be absent or null.
+    pub(super) fn given(json: Option<&'a str>) -> Option<Option<Self>> {
+        Some(json.filter(|json| *json != "null").map(Self))
     }
 
     /// The text.

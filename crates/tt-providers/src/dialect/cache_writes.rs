@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::count::Count;
+use crate::json::read_members;
 
 /// `cache_write_tokens_details`.
 #[derive(Debug, Deserialize, Default, PartialEq, Eq)]
@@ -10,6 +11,15 @@ use super::count::Count;
 pub(super) struct WriteDetails {
     ttl_30m_tokens: Count,
     ttl_12h_tokens: Count,
+}
+
+impl WriteDetails {
+    pub(super) fn quickly(json: &str) -> Option<Self> {
+        Some(read_members!(json, {
+            "ttl_30m_tokens" => ttl_30m_tokens: Count::of,
+            "ttl_12h_tokens" => ttl_12h_tokens: Count::of,
+        }))
+    }
 }
 
 /// Written tokens by their time.

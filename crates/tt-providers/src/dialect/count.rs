@@ -8,8 +8,8 @@ pub(super) struct Count(pub(super) Option<u64>);
 
 impl Count {
     /// Reads the JSON text of a value; `None`: an absent field. Only whole numbers of 0 or more are written in digits alone.
-    pub(super) fn of(json: Option<&str>) -> Self {
-        Self(json.and_then(|json| json.parse().ok()))
+    pub(super) fn of(json: Option<&str>) -> Option<Self> {
+        Some(Self(json.and_then(|json| json.parse().ok())))
     }
 
     /// The count; 0 where there is none.

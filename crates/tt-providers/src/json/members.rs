@@ -12,7 +12,8 @@ use memchr::memchr2;
 /// The deepest nesting that is read, in levels: the bits of the stack of open lists and objects.
 const DEPTH: u32 = u64::BITS;
 
-/// The bytes of a string that are looked at in small steps, before the search for the end of a long one begins.
+/// The bytes of a string that are looked at in words of eight, before the search for the end of a long one begins: most
+/// strings are names and words.
 const SHORT: usize = 32;
 
 /// Reads the object `text` and gives each of its members to `each`: the name without quotes, and the text of the value. It
@@ -51,6 +52,29 @@ pub(crate) fn members<'a>(text: &'a str, mut each: impl FnMut(&'a str, &'a str) 
 /// Keeps the value of a name. It is `None`, by which [`members`] gives up, if the name stands twice.
 pub(crate) fn once<'a>(slot: &mut Option<&'a str>, value: &'a str) -> Option<()> {
     slot.replace(value).is_none().then_some(())
+}
+
+/// The value of the struct `Self` in the object `$text`, read by [`members`]: for each field the name in the object, and a
+/// function that reads the text of the value, or the absence of the field. The function around it returns `None` if the
+/// text is given up, or if one of those functions returns it.
+macro_rules! read_members {
+    ($text:expr, { $($name:literal => $field:ident: $read:expr),+ $(,)? }) => {{
+        $(let mut $field = None;)+
+        $crate::json::members($text, |name, value| match name {
+            $($name => $crate::json::once(&mut $field, value),)+
+            _ => Some(()),
+        })?;
+        Self { $($field: $read($field)?),+ }
+    }};
+}
+pub(crate) use read_members;
+
+/// Reads a field that is an object, absent or null.
+pub(crate) fn nested<'a, T>(json: Option<&'a str>, read: impl FnOnce(&'a str) -> Option<T>) -> Option<Option<T>> {
+    match json {
+        None | Some("null") => Some(None),
+        Some(json) => read(json).map(Some),
+    }
 }
 
 /// Says whether a string has escapes.
@@ -224,45 +248,46 @@ impl Reader<'_> {
     }
 
     /// Goes to the next quote, backslash or control character.
+    #[inline]
     fn plain(&mut self) -> Option<()> {
-        let rest = self.bytes.get(self.at..)?;
-        let (mut steps, mut skipped) = (rest.chunks_exact(8), 0);
+        let mut rest = self.bytes.get(self.at..)?;
+        let mut skipped = 0;
         while skipped < SHORT
-            && let Some(step) = steps.next()
+            && let Some((word, after)) = rest.split_first_chunk::<8>()
         {
-            let first = first_special(u64::from_le_bytes(step.try_into().ok()?));
-            skipped += first;
-            if first < 8 {
-                self.at += skipped;
+            let special = special(u64::from_le_bytes(*word));
+            if special != 0 {
+                self.at += skipped + special.trailing_zeros() as usize / 8;
                 return Some(());
             }
+            (rest, skipped) = (after, skipped + 8);
         }
-        let rest = rest.get(skipped..)?;
-        let end = memchr2(b'"', b'\\', rest)?;
-        // Whether there is a control character is found out sixteen bytes at a time.
-        let text = rest.get(..end)?;
-        let least = text.iter().fold(u8::MAX, |least, byte| least.min(*byte));
-        if least < b' ' {
-            return None;
-        }
-        self.at += skipped + end;
+        self.at += skipped + plain_bytes(rest)?;
         Some(())
     }
 }
 
-/// The position of the first byte among eight that is a quote, a backslash or a control character; 8 if none is. The first
-/// byte is the lowest.
+/// Marks quotes, backslashes and control characters among eight bytes: of the first one the highest bit is set, of those
+/// before it none, and of those behind it any may be. The first byte is the lowest.
 ///
-/// Each term has the highest bit of the first such byte set, and of none before it; of later bytes it may say anything. See
-/// "Determine if a word has a byte equal to n", <https://graphics.stanford.edu/~seander/bithacks.html>.
-fn first_special(word: u64) -> usize {
+/// A quote and the control characters are the bytes that are at most 0x20 once their second bit is flipped. For the
+/// comparison of all bytes at once see "Determine if a word has a byte less than n",
+/// <https://graphics.stanford.edu/~seander/bithacks.html>.
+#[inline]
+const fn special(word: u64) -> u64 {
     const EACH: u64 = u64::MAX / 255;
-    const HIGH: u64 = EACH << 7;
-    let zero = |word: u64| word.wrapping_sub(EACH) & !word;
-    let control = word.wrapping_sub(EACH * 0x20) & !word;
-    let quote = zero(word ^ EACH * b'"' as u64);
-    let backslash = zero(word ^ EACH * b'\\' as u64);
-    ((control | quote | backslash) & HIGH).trailing_zeros() as usize / 8
+    let (flipped, slashes) = (word ^ EACH * 0x02, word ^ EACH * b'\\' as u64);
+    let low = flipped.wrapping_sub(EACH * 0x21) & !flipped;
+    let slash = slashes.wrapping_sub(EACH) & !slashes;
+    (low | slash) & (EACH << 7)
+}
+
+/// The bytes before the next quote or backslash. It is `None` if there is neither, or a control character stands before it.
+fn plain_bytes(text: &[u8]) -> Option<usize> {
+    let end = memchr2(b'"', b'\\', text)?;
+    // Whether there is a control character is found out sixteen bytes at a time.
+    let least = text.get(..end)?.iter().fold(u8::MAX, |least, byte| least.min(*byte));
+    (least >= b' ').then_some(end)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use secrecy::{ExposeSecret, SecretString};
@@ -29,7 +30,7 @@ const SHORTEST_SECRET_BYTES: usize = 8;
 ///
 /// # Errors
 /// `Connect` and `Broken` of the client, `Refused` for an error status, `Protocol` for a status that is neither that
-/// nor 200.
+/// nor 200, or for an answer in a content coding.
 pub async fn ask(
     client: &Client,
     egress: &dyn Egress,
@@ -38,6 +39,11 @@ pub async fn ask(
 ) -> Result<Response<Incoming>, UpstreamError> {
     let response = client.send(request, account.trust()).await?;
     if response.status() == StatusCode::OK {
+        // No coding was asked for, so none is read: a small body may hold a large one.
+        let coding = response.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+            return Err(UpstreamError::Protocol("it has a content coding that was not asked for".to_owned()));
+        }
         return Ok(response);
     }
     let (parts, body) = response.into_parts();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use tt_core::health::Fault;
 use tt_core::usage::Reported;
 
 /// The failure of a call of a provider.
@@ -118,6 +119,26 @@ impl UpstreamError {
         }
     }
 
+    /// The failure without the error as the provider wrote it, which only clients of the provider's dialect can read.
+    #[must_use]
+    pub fn without_original(mut self) -> Self {
+        if let Self::Refused(refused) = &mut self {
+            refused.original = None;
+        }
+        self
+    }
+
+    /// The failure as it counts towards a rest of the target. `None`: it says nothing about the next request, because the
+    /// caller or this process is at fault, or the answer to this one request cannot be used.
+    pub const fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Connect(_) | Self::Broken(_) => Some(Fault::Connection),
+            Self::Timeout(_) => Some(Fault::TimeOut),
+            Self::Refused(refused) => refused.fault(),
+            Self::Protocol(_) | Self::Unread(_) | Self::BadAnswer { .. } => None,
+        }
+    }
+
     /// The reason for the failure, safe to show to the caller. If the stored credential is at fault, the message of the
     /// provider is replaced: it may quote the key.
     pub fn public_reason(&self) -> String {
@@ -143,6 +164,17 @@ impl UpstreamError {
 }
 
 impl Refused {
+    const fn fault(&self) -> Option<Fault> {
+        match self.kind {
+            RefusedKind::Credential if self.status == 403 => Some(Fault::Forbidden),
+            RefusedKind::Credential => Some(Fault::Key(self.status)),
+            RefusedKind::RateLimited => Some(Fault::RateLimited(self.retry_after)),
+            RefusedKind::Timeout => Some(Fault::TimeOut),
+            RefusedKind::Server => Some(Fault::Server(self.status)),
+            RefusedKind::Invalid | RefusedKind::ContextLength | RefusedKind::NotFound | RefusedKind::Conflict => None,
+        }
+    }
+
     fn disposition(&self) -> Disposition {
         match self.status {
             _ if self.kind == RefusedKind::ContextLength => Disposition::FallBack,
@@ -200,22 +232,48 @@ mod tests {
         assert_eq!((status_line(502).as_str(), status_line(599).as_str()), ("502 Bad Gateway", "599"));
     }
 
+    fn refused_by(kind: RefusedKind, status: u16) -> UpstreamError {
+        let message = "the key sk-secret is wrong.".to_owned();
+        let refused = Refused {
+            status,
+            kind,
+            message,
+            code: None,
+            param: None,
+            retry_after: Some(Duration::from_secs(7)),
+            should_retry: None,
+            original: None,
+        };
+        UpstreamError::Refused(Box::new(refused))
+    }
+
+    #[test]
+    fn what_the_target_is_at_fault_for_counts_towards_its_rest() {
+        let fault = |kind, status| refused_by(kind, status).fault().map(|fault| fault.to_string());
+        for (kind, status, counts) in [
+            (RefusedKind::Credential, 401, true),
+            (RefusedKind::Credential, 402, true),
+            (RefusedKind::Credential, 403, true),
+            (RefusedKind::RateLimited, 429, true),
+            (RefusedKind::Server, 529, true),
+            (RefusedKind::Invalid, 400, false),
+            (RefusedKind::ContextLength, 400, false),
+            (RefusedKind::NotFound, 404, false),
+            (RefusedKind::Conflict, 409, false),
+        ] {
+            assert_eq!(fault(kind, status), counts.then(|| status.to_string()), "{status}");
+        }
+        assert_eq!(fault(RefusedKind::Timeout, 408).as_deref(), Some("timeout"));
+        assert_eq!(UpstreamError::Broken("here".to_owned()).fault(), Some(Fault::Connection));
+        assert_eq!(UpstreamError::Timeout(Duration::ZERO).fault(), Some(Fault::TimeOut));
+        assert_eq!(UpstreamError::Protocol("no JSON".to_owned()).fault(), None);
+        let waits = refused_by(RefusedKind::RateLimited, 429).fault();
+        assert_eq!(waits, Some(Fault::RateLimited(Some(Duration::from_secs(7)))));
+    }
+
     #[test]
     fn a_stored_keys_fault_is_not_told_in_the_providers_words() {
-        let refused = |kind, status| {
-            let message = "the key sk-secret is wrong.".to_owned();
-            let refused = Refused {
-                status,
-                kind,
-                message,
-                code: None,
-                param: None,
-                retry_after: None,
-                should_retry: None,
-                original: None,
-            };
-            UpstreamError::Refused(Box::new(refused)).public_reason()
-        };
+        let refused = |kind, status| refused_by(kind, status).public_reason();
         assert_eq!(
             refused(RefusedKind::Credential, 401),
             "401 (the provider does not take the stored key, or its account)"

@@ -6,48 +6,45 @@ use std::time::Duration;
 use tokio_postgres::config::SslMode;
 
 use crate::error::{Result, StoreError};
+use crate::tls::{Check, Roots};
 
 /// The address of a PostgreSQL server.
 pub(crate) struct Address {
     /// The settings of a connection. Its `Debug` hides the password.
     pub(crate) config: Box<tokio_postgres::Config>,
-    /// A PEM file of root certificates to trust instead of the built-in ones.
-    pub(crate) root_certificates: Option<PathBuf>,
+    /// What is checked of the server's certificate, where TLS is used.
+    pub(crate) check: Check,
 }
 
 impl Address {
-    /// Reads `url` as libpq does, but for TLS.
+    /// Reads `url` as libpq does.
     ///
-    /// Without `sslmode`, or with `disable`, there is none; `allow` and `prefer`: where the server offers it; `require`,
-    /// `verify-ca` and `verify-full`: always. Wherever TLS is used the server's certificate and host name are
-    /// verified, which is stricter than libpq up to `verify-ca`: an encrypted connection to nobody in particular
-    /// protects nothing. `sslrootcert=FILE` replaces the built-in roots.
+    /// | `sslmode` | TLS | checked of the server's certificate |
+    /// |---|---|---|
+    /// | `disable`, or none | never | |
+    /// | `allow`, `prefer` | where the server offers it | with `sslrootcert`, its authority |
+    /// | `require` | always | with `sslrootcert`, its authority |
+    /// | `verify-ca` | always | its authority |
+    /// | `verify-full` | always | its authority and the host name |
+    ///
+    /// `sslrootcert=FILE` names the authorities that are trusted. Without it, or with `system`, these are the public ones.
+    /// `system` goes with `verify-full` alone, which is then the default: a certificate of a public authority is easily had.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
-        let mut mode = SslMode::Disable;
-        let mut root_certificates = None;
+        let mut mode: Option<String> = None;
+        let mut root_certificates: Option<String> = None;
         let mut rest = form_urlencoded::Serializer::new(String::new());
         // libpq takes a plus literally, form encoding takes it for a blank.
         for (name, value) in form_urlencoded::parse(query.replace('+', "%2B").as_bytes()) {
             match name.as_ref() {
-                "sslmode" => {
-                    mode = match value.as_ref() {
-                        "disable" => SslMode::Disable,
-                        "allow" | "prefer" => SslMode::Prefer,
-                        "require" | "verify-ca" | "verify-full" => SslMode::Require,
-                        _ => {
-                            return Err(StoreError::bad_url(
-                                "sslmode must be disable, allow, prefer, require, verify-ca or verify-full",
-                            ));
-                        }
-                    };
-                }
-                "sslrootcert" => root_certificates = (value != "system").then(|| PathBuf::from(value.as_ref())),
+                "sslmode" => mode = Some(value.into_owned()),
+                "sslrootcert" => root_certificates = Some(value.into_owned()).filter(|file| !file.is_empty()),
                 _ => {
                     rest.append_pair(&name, &value);
                 }
             }
         }
+        let (mode, check) = tls(mode.as_deref(), root_certificates)?;
         let rest = rest.finish().replace('+', "%20");
         let mut config: tokio_postgres::Config = format!("{address}?{rest}").parse().map_err(|_| {
             StoreError::bad_url("must be postgres://USER:PASSWORD@HOST:PORT/DATABASE with parameters libpq knows")
@@ -67,28 +64,63 @@ impl Address {
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(Duration::from_secs(30));
         }
-        Ok(Self { config: Box::new(config), root_certificates })
+        Ok(Self { config: Box::new(config), check })
     }
+}
+
+/// When TLS is used, and what is checked of the server then.
+fn tls(mode: Option<&str>, root_certificates: Option<String>) -> Result<(SslMode, Check)> {
+    let system = root_certificates.as_deref() == Some("system");
+    let mode = mode.unwrap_or(if system { "verify-full" } else { "disable" });
+    if system && mode != "verify-full" {
+        return Err(StoreError::bad_url("sslrootcert=system needs sslmode=verify-full"));
+    }
+    let file = root_certificates.filter(|_| !system).map(|file| Roots::File(PathBuf::from(file)));
+    let given = || file.clone().map_or(Check::Nothing, Check::Authority);
+    let roots = || file.clone().unwrap_or(Roots::Public);
+    Ok(match mode {
+        "disable" => (SslMode::Disable, Check::Nothing),
+        "allow" | "prefer" => (SslMode::Prefer, given()),
+        "require" => (SslMode::Require, given()),
+        "verify-ca" => (SslMode::Require, Check::Authority(roots())),
+        "verify-full" => (SslMode::Require, Check::Name(roots())),
+        _ => {
+            let modes = "sslmode must be disable, allow, prefer, require, verify-ca or verify-full";
+            return Err(StoreError::bad_url(modes));
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(url: &str) -> (tokio_postgres::Config, Option<PathBuf>) {
-        let Address { config, root_certificates } = Address::parse(url).unwrap();
-        (*config, root_certificates)
+    fn parsed(url: &str) -> (tokio_postgres::Config, Check) {
+        let Address { config, check } = Address::parse(url).unwrap();
+        (*config, check)
     }
 
     #[test]
-    fn verified_modes_become_required_tls() {
-        let (config, roots) = parsed("postgres://u:p@h/d?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem");
-        assert_eq!(config.get_ssl_mode(), SslMode::Require);
-        assert_eq!(roots, Some(PathBuf::from("/etc/ca.pem")));
-        assert_eq!(parsed("postgres://h/d?sslmode=verify-ca").0.get_ssl_mode(), SslMode::Require);
-        assert_eq!(parsed("postgres://h/d?sslmode=prefer").0.get_ssl_mode(), SslMode::Prefer);
-        assert_eq!(parsed("postgresql://h/d").0.get_ssl_mode(), SslMode::Disable);
-        assert_eq!(parsed("postgres://h/d?sslrootcert=system").1, None);
+    fn each_mode_checks_what_it_does_in_libpq() {
+        let file = || Roots::File(PathBuf::from("/etc/ca.pem"));
+        for (query, mode, check) in [
+            ("", SslMode::Disable, Check::Nothing),
+            ("?sslmode=disable&sslrootcert=/etc/ca.pem", SslMode::Disable, Check::Nothing),
+            ("?sslmode=allow", SslMode::Prefer, Check::Nothing),
+            ("?sslmode=prefer&sslrootcert=/etc/ca.pem", SslMode::Prefer, Check::Authority(file())),
+            ("?sslmode=require", SslMode::Require, Check::Nothing),
+            ("?sslmode=require&sslrootcert=%2Fetc%2Fca.pem", SslMode::Require, Check::Authority(file())),
+            ("?sslmode=verify-ca", SslMode::Require, Check::Authority(Roots::Public)),
+            ("?sslrootcert=/etc/ca.pem&sslmode=verify-full", SslMode::Require, Check::Name(file())),
+            ("?sslmode=verify-full&sslrootcert=", SslMode::Require, Check::Name(Roots::Public)),
+            ("?sslrootcert=system", SslMode::Require, Check::Name(Roots::Public)),
+        ] {
+            let (config, found) = parsed(&format!("postgres://u:p@h/d{query}"));
+            assert_eq!((config.get_ssl_mode(), found), (mode, check), "{query}");
+        }
+        for bad in ["?sslmode=verify", "?sslmode=require&sslrootcert=system"] {
+            assert!(matches!(Address::parse(&format!("postgres://h/d{bad}")), Err(StoreError::BadUrl(_))), "{bad}");
+        }
     }
 
     #[test]

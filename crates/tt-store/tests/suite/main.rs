@@ -54,6 +54,8 @@ mod ranges;
 #[cfg(test)]
 mod runtime;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod upgrade;
 #[cfg(test)]
 mod usage;

@@ -27,6 +27,7 @@ pub struct Behaviour {
     pub(super) usage: UsageRule,
     pub(super) whole: Option<Whole>,
     pub(super) fault: Option<Fault>,
+    pub(super) invalid_utf8: bool,
     pub(super) headers: Vec<(String, String)>,
 }
 
@@ -43,10 +44,23 @@ pub(super) struct UsageRule {
 /// An answer that is not made from the request.
 #[derive(Debug, Clone)]
 pub(super) enum Whole {
-    Status { code: u16, body: Option<Bytes> },
+    Status {
+        code: u16,
+        body: Option<Bytes>,
+    },
     ContextLength,
     NotFound,
     Garbage,
+    Html,
+    /// No body, and a `location` where the status is a redirect's.
+    Empty(u16),
+    /// A body in gzip, which nobody has asked for.
+    Gzip,
+    GzipBomb,
+    /// One event, or one body, of this many bytes.
+    Huge(usize),
+    /// The provider's error with the status 200.
+    ErrorWith200,
     EmptyStream,
     Recording(Recording),
 }
@@ -70,6 +84,8 @@ pub(super) enum Fault {
     /// The connection ends with RST before a status line.
     ResetAtOnce,
     Error(usize),
+    /// The body ends in order, without the frames that are left.
+    End(usize),
 }
 
 impl Behaviour {
@@ -108,6 +124,42 @@ impl Behaviour {
         Self::whole(Whole::Garbage)
     }
 
+    /// Status 200 and a page, also where a stream is asked for. Word: `html`.
+    #[must_use]
+    pub fn html() -> Self {
+        Self::whole(Whole::Html)
+    }
+
+    /// This status and no body; a redirect leads to another path of the mock. Word: `empty-204`.
+    #[must_use]
+    pub fn empty(code: u16) -> Self {
+        Self::whole(Whole::Empty(code))
+    }
+
+    /// An ordinary plain answer in gzip, which nobody has asked for. Word: `gzip`.
+    #[must_use]
+    pub fn gzip() -> Self {
+        Self::whole(Whole::Gzip)
+    }
+
+    /// A megabyte of gzip that holds 160 of them. Words: `gzip-bomb`.
+    #[must_use]
+    pub fn gzip_bomb() -> Self {
+        Self::whole(Whole::GzipBomb)
+    }
+
+    /// One event of so many bytes, or one JSON body where no stream is asked for. Word: `huge-100000000`.
+    #[must_use]
+    pub fn huge(bytes: usize) -> Self {
+        Self::whole(Whole::Huge(bytes))
+    }
+
+    /// The provider's error object with the status 200, as one JSON body. Words: `error-200`.
+    #[must_use]
+    pub fn error_with_200() -> Self {
+        Self::whole(Whole::ErrorWith200)
+    }
+
     /// Status 200, the stream's headers, and no event at all. Words: `empty-stream`.
     #[must_use]
     pub fn empty_stream() -> Self {
@@ -138,7 +190,7 @@ impl Behaviour {
     }
 
     /// One more response header; it replaces one of the same name. Words, for the header `retry-after`:
-    /// `retry-after-1`.
+    /// `retry-after-1`; for the content type `text/plain`: `type-text`.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -206,6 +258,20 @@ impl Behaviour {
     #[must_use]
     pub const fn stall_after(mut self, frames: usize) -> Self {
         self.fault = Some(Fault::Stall(frames));
+        self
+    }
+
+    /// The body ends in order after so many frames, without those that are left. Words: `end-after-3`.
+    #[must_use]
+    pub const fn end_after(mut self, frames: usize) -> Self {
+        self.fault = Some(Fault::End(frames));
+        self
+    }
+
+    /// A byte that is no UTF-8 in the place of the first letter of the reply's first word, `mock`. Words: `bad-utf8`.
+    #[must_use]
+    pub const fn invalid_utf8(mut self) -> Self {
+        self.invalid_utf8 = true;
         self
     }
 
@@ -333,6 +399,23 @@ impl Behaviour {
             ("reset", _) => self.fault(Fault::ResetAtOnce, 1),
             ("error", "in") => self.fault(Fault::Error(2), 3),
             ("error", "after") => self.fault(Fault::Error(number(2)), 3),
+            ("error", "200") => self.replace(Whole::ErrorWith200, 2),
+            ("end", "after") => self.fault(Fault::End(number(2)), 3),
+            ("bad", "utf8") => {
+                self.invalid_utf8 = true;
+                2
+            }
+            ("type", "text") => {
+                self.headers.push(("content-type".to_owned(), "text/plain".to_owned()));
+                2
+            }
+            ("html", _) => self.replace(Whole::Html, 1),
+            ("empty", code) if code.parse::<u16>().is_ok() => {
+                self.replace(Whole::Empty(code.parse().unwrap_or(204)), 2)
+            }
+            ("gzip", "bomb") => self.replace(Whole::GzipBomb, 2),
+            ("gzip", _) => self.replace(Whole::Gzip, 1),
+            ("huge", _) => self.replace(Whole::Huge(number(1)), 2),
             ("garbage", _) => self.replace(Whole::Garbage, 1),
             ("empty", "stream") => self.replace(Whole::EmptyStream, 2),
             ("context", "length") => self.replace(Whole::ContextLength, 2),
@@ -438,6 +521,12 @@ mod tests {
         assert_eq!((b.chunks, b.usage.cached, b.fault), (Some(50), 9, Some(Fault::CutEvents(3))));
         let b = Behaviour::from_model("mock-status-429-retry-after-2").unwrap();
         assert!(matches!(b.whole, Some(Whole::Status { code: 429, .. })));
+        let b = Behaviour::from_model("mock-chunks-9-end-after-4-bad-utf8-type-text").unwrap();
+        assert_eq!((b.chunks, b.fault, b.invalid_utf8), (Some(9), Some(Fault::End(4)), true));
+        assert_eq!(b.headers, [("content-type".to_owned(), "text/plain".to_owned())]);
+        let whole = |name: &str| format!("{:?}", Behaviour::from_model(name).unwrap().whole.unwrap());
+        let names = ["mock-empty-204-u1", "mock-error-200", "mock-gzip-bomb", "mock-huge-7", "mock-html"].map(whole);
+        assert_eq!(names, ["Empty(204)", "ErrorWith200", "GzipBomb", "Huge(7)", "Html"]);
         assert_eq!(b.headers, [("retry-after".to_owned(), "2".to_owned())]);
     }
 

@@ -13,7 +13,7 @@ use super::journal::Ticket;
 use super::recording;
 use super::script::{Script, Step};
 use super::wire::Reset;
-use super::{State, anthropic, gemini, openai};
+use super::{State, anthropic, gemini, gzip, openai};
 
 /// The answer's bytes.
 #[derive(Debug)]
@@ -69,6 +69,24 @@ impl Made {
         self
     }
 
+    fn zipped(mut self, body: Vec<u8>) -> Self {
+        self.headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
+        self.body(Bytes::from(body))
+    }
+
+    /// One JSON text of about so many bytes, as an event or as a body. Its pieces share their memory.
+    fn huge(mut self, bytes: usize, stream: bool) -> Self {
+        let (head, tail) = if stream { (r#"data: {"huge":""#, "\"}\n\n") } else { (r#"{"huge":""#, "\"}") };
+        if stream {
+            self.content_type = event_type(self.provider);
+        }
+        let piece = Bytes::from(vec![b'a'; 64 * 1024]);
+        let middle = std::iter::repeat_n(piece.clone(), bytes.div_ceil(piece.len()));
+        let pieces = std::iter::once(Bytes::from_static(head.as_bytes())).chain(middle);
+        self.steps = pieces.chain([Bytes::from_static(tail.as_bytes())]).map(Step::Send).collect();
+        self
+    }
+
     /// The connection is reset before any answer.
     pub(super) fn reset(provider: Provider, serial: u64, behaviour: &Behaviour) -> Self {
         Self { delay: behaviour.delay, reset_at_once: true, ..Self::new(provider, serial, 200) }
@@ -113,6 +131,29 @@ impl Made {
                 };
                 let mut made = Self::new(provider, serial, 200).body(Bytes::from_static(body.as_bytes()));
                 made.content_type = content_type;
+                made
+            }
+            Whole::Html => {
+                let page = "<!DOCTYPE html><html><body><h1>Checking your browser</h1></body></html>";
+                let mut made = Self::new(provider, serial, 200).body(Bytes::from_static(page.as_bytes()));
+                made.content_type = "text/html; charset=utf-8";
+                made
+            }
+            Whole::Empty(code) => {
+                let mut made = Self::new(provider, serial, *code);
+                if (300..400).contains(code) {
+                    made.headers.push(("location".to_owned(), "/elsewhere".to_owned()));
+                }
+                made
+            }
+            Whole::Gzip => {
+                Self::new(provider, serial, 200).zipped(gzip::stored(br#"{"id":"x","object":"chat.completion"}"#))
+            }
+            Whole::GzipBomb => Self::new(provider, serial, 200).zipped(gzip::bomb(1 << 20)),
+            Whole::Huge(bytes) => Self::new(provider, serial, 200).huge(*bytes, stream),
+            Whole::ErrorWith200 => {
+                let mut made = error(&Refusal::new(500, status_message(500)));
+                made.status = 200;
                 made
             }
             Whole::EmptyStream => {
@@ -173,6 +214,7 @@ impl Made {
                 frames = first_bytes(frames, n);
                 ending = Some(Step::Cut);
             }
+            Some(Fault::End(n)) if !plain => frames.truncate(n),
             Some(Fault::Error(n)) if !plain => {
                 frames.truncate(n);
                 frames.push(match provider {
@@ -181,7 +223,10 @@ impl Made {
                     Provider::Gemini => gemini::error_event(),
                 });
             }
-            Some(Fault::Error(_) | Fault::ResetAtOnce) | None => {}
+            Some(Fault::Error(_) | Fault::End(_) | Fault::ResetAtOnce) | None => {}
+        }
+        if behaviour.invalid_utf8 {
+            frames = frames.iter().map(spoiled).collect();
         }
         if let Some(bytes) = behaviour.slice {
             frames = sliced(&frames, bytes);
@@ -274,6 +319,18 @@ fn first_bytes(frames: Vec<Bytes>, mut n: usize) -> Vec<Bytes> {
         }
     }
     kept
+}
+
+/// The frame with a byte that is no UTF-8 in the word `mock` of a text. The names of models are left as they are.
+fn spoiled(frame: &Bytes) -> Bytes {
+    let places: Vec<usize> =
+        (1..frame.len().saturating_sub(4)).filter(|at| frame[*at..].starts_with(b"mock")).collect();
+    let in_a_name = |at: &usize| frame.get(at + 4) == Some(&b'-');
+    let mut bytes = frame.to_vec();
+    for at in places.into_iter().filter(|at| !in_a_name(at)) {
+        bytes[at] = 0xff;
+    }
+    Bytes::from(bytes)
 }
 
 /// The same bytes in frames of `n`.

@@ -86,7 +86,7 @@ impl User {
 
     /// A client of the user's process, without credentials.
     pub fn anonymous(&self) -> Client {
-        Client::new(self.session.base())
+        self.session.anonymous()
     }
 
     /// Makes another API key with these fields; null: with none.

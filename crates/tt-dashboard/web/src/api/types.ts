@@ -140,6 +140,18 @@ export interface Budgets {
   admin: Budget;
 }
 
+/** A target of the chain, with its state. */
+export interface ChainStep {
+  alias: string;
+  route: Route;
+  provider: Provider;
+  model: string;
+  reason: string;
+  state: TargetState;
+  /** The end of the target's rest; null if it is closed. */
+  until: string | null;
+}
+
 /** The treatment of a parameter that the target cannot express. */
 export type Change = "dropped" | "changed";
 
@@ -481,6 +493,8 @@ export interface ProviderKey {
   label: Label | null;
   base_url: BaseUrl | null;
   created_at: string;
+  /** The models that have failed, or rest with their key, as this process knows them. */
+  targets: TargetHealth[];
 }
 
 /** A stored key of a provider. */
@@ -551,7 +565,7 @@ export interface RouteDecision {
   model: string;
   input_tokens: number;
   reason: string;
-  chain: PlannedStep[];
+  chain: ChainStep[];
   estimated_cost_usd: number | null;
   alternatives: RouteAlternative[];
 }
@@ -584,6 +598,19 @@ export interface TagSeen {
 
 /** At most 10 name-value pairs of at most 64 characters each, sorted by name. In JSON an object. */
 export type Tags = Record<string, string>;
+
+/** A model of a provider key that has failed. */
+export interface TargetHealth {
+  model: ModelName;
+  state: TargetState;
+  /** The end of the rest; null if the target is closed. */
+  until: string | null;
+  /** The failure that it rests for: a status, `connection` or `timeout`; null if the target is closed. */
+  cause: string | null;
+}
+
+/** The state of a target. */
+export type TargetState = "closed" | "open" | "half_open";
 
 /** Token counts as the API names them. */
 export interface Tokens {

@@ -20,11 +20,12 @@ pub(crate) fn create_provider(schemas: &mut Schemas) -> Operation {
 }
 
 pub(crate) fn list_providers(schemas: &mut Schemas) -> Operation {
-    Operation::new("listProviderKeys", "The caller's provider keys").gives(
-        StatusCode::OK,
-        "The keys, without their secrets.",
-        schemas.written::<Vec<ProviderView>>(),
-    )
+    Operation::new("listProviderKeys", "The caller's provider keys")
+        .says(
+            "`targets` lists the models that have failed, or rest with their key, as the process that answers knows them. A \
+             target is `open` while it rests and `half_open` when one request at a time tries it again.",
+        )
+        .gives(StatusCode::OK, "The keys, without their secrets.", schemas.written::<Vec<ProviderView>>())
 }
 
 pub(crate) fn update_provider(schemas: &mut Schemas) -> Operation {

@@ -1,7 +1,7 @@
 //! The price of one attempt: the provider's numbers become the record's.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tt_core::plan::Step;
 use tt_core::price::PriceTable;
@@ -56,9 +56,18 @@ impl Meter {
         self.provider
     }
 
+    pub(super) const fn model(&self) -> &ModelName {
+        &self.model
+    }
+
+    /// The time since the attempt was sent.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.sent.elapsed()
+    }
+
     /// Milliseconds since the attempt was sent.
     pub(super) fn elapsed_ms(&self) -> u64 {
-        millis(self.sent)
+        millis(self.elapsed())
     }
 
     /// The record of an attempt that answered with 200 and billed tokens.
@@ -88,9 +97,9 @@ impl Meter {
     }
 }
 
-/// Whole milliseconds since `since`.
-pub(super) fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+/// A time in whole milliseconds.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

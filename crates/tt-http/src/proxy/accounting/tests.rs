@@ -1,6 +1,7 @@
 //! Every way out of an account settles the request once, by the rules of the table at the head of the module.
 
 use std::sync::Mutex;
+use std::time::Instant;
 
 use http::{HeaderMap, Uri};
 use tt_core::plan::Route;
@@ -8,11 +9,13 @@ use tt_core::record::{Intent, Settlement};
 use tt_core::usage::Usage;
 use tt_core::{Dialect, ModelName, ProviderKeyId, RequestId, Tags, Timestamp, UserId};
 use tt_ledger::Ledger;
+use tt_metrics::Metrics;
 use tt_providers::{ClientRequest, Head, Refused, RefusedKind, codec};
 
 use super::*;
 use crate::state::compute::Compute;
 use crate::state::memory_limit::MemoryLimit;
+use crate::state::target_health::tests::pass;
 
 /// The one settlement of a request after `act` on its account.
 async fn settlement(act: impl AsyncFnOnce(Accounting)) -> Settlement {
@@ -23,7 +26,9 @@ async fn settlement(act: impl AsyncFnOnce(Accounting)) -> Settlement {
 async fn settlement_for(reader: Reader, act: impl AsyncFnOnce(Accounting)) -> Settlement {
     let (ledger, drain) = Ledger::new(10, now);
     let guard = ledger.open(intent()).unwrap();
-    act(Accounting::new(guard, None, Arc::new(inbound()), Instant::now(), reader)).await;
+    let metrics = Arc::new(Metrics::new(PriceTable::builtin().unwrap(), "test"));
+    let own_share = OwnShare::new(metrics, Instant::now(), Duration::ZERO);
+    act(Accounting::new(guard, None, Arc::new(inbound()), own_share, reader)).await;
     drop(ledger);
     let stored = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&stored);
@@ -80,7 +85,7 @@ fn attempt(accounting: Accounting) -> OpenAttempt {
         reason: String::new(),
     };
     let prices = PriceTable::builtin().unwrap();
-    accounting.attempt_started(&step, None, Vec::new(), prices).map_err(|e| e.1).unwrap()
+    accounting.attempt_started(&step, None, Vec::new(), prices, pass()).map_err(|e| e.1).unwrap()
 }
 
 /// An answer of some text, whose provider reported 1000 tokens of input, or nothing.
@@ -177,10 +182,13 @@ async fn a_client_that_took_nothing_for_too_long_is_told_from_one_that_left() {
 #[tokio::test]
 async fn a_stream_that_breaks_is_counted_and_the_row_says_why() {
     let settled = settlement(async |accounting| {
-        let cost = attempt(accounting).broke(tally(true), "it broke".to_owned()).await;
+        let cost = attempt(accounting).broke(tally(true), &UpstreamError::Unread("it broke".to_owned())).await;
         assert_eq!(cost, Some(NanoUsd(2_570_000)));
     });
-    assert_eq!(rows(&settled.await), "200 error it broke | 200 partial it broke, 0.00257 USD");
+    assert_eq!(
+        rows(&settled.await),
+        "200 error the answer was not read: it broke | 200 partial the answer was not read: it broke, 0.00257 USD"
+    );
 }
 
 /// The provider works on, and nobody here learns what it will bill.
@@ -191,10 +199,13 @@ async fn a_stream_of_an_answer_in_the_background_that_ends_early_has_an_unknown_
     let rows_left = rows(&left.await);
     assert!(rows_left.starts_with("499 cancelled the client left | 200 unknown the provider answers"), "{rows_left}");
     let broke = settlement(async |accounting| {
-        let _cost = attempt(accounting).broke(promised(), "it broke".to_owned()).await;
+        let _cost = attempt(accounting).broke(promised(), &UpstreamError::Unread("it broke".to_owned())).await;
     });
     let rows_broke = rows(&broke.await);
-    assert!(rows_broke.starts_with("200 error it broke | 200 unknown the provider answers"), "{rows_broke}");
+    assert!(
+        rows_broke.starts_with("200 error the answer was not read: it broke | 200 unknown the provider answers"),
+        "{rows_broke}"
+    );
 }
 
 #[tokio::test]

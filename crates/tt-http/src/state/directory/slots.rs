@@ -13,6 +13,7 @@ use tt_core::UserId;
 
 use crate::state::directory::user_view::UserView;
 use crate::state::memory_limit::UserMemory;
+use crate::state::target_health::UserHealth;
 
 /// The slot of one user.
 pub(super) struct Slot {
@@ -23,6 +24,7 @@ pub(super) struct Slot {
     view: Mutex<Option<(u64, Arc<UserView>)>>,
     filling: tokio::sync::Mutex<()>,
     memory: Arc<UserMemory>,
+    health: UserHealth,
 }
 
 impl Slot {
@@ -33,6 +35,7 @@ impl Slot {
             view: Mutex::default(),
             filling: tokio::sync::Mutex::default(),
             memory,
+            health: UserHealth::default(),
         }
     }
 
@@ -55,6 +58,11 @@ impl Slot {
     /// The memory that the user's requests hold, also those that began when the user had another slot.
     pub(super) fn memory(&self) -> &Arc<UserMemory> {
         &self.memory
+    }
+
+    /// The health of the user's provider keys, which no change of the user ends.
+    pub(super) const fn health(&self) -> &UserHealth {
+        &self.health
     }
 
     /// Remembers the user's view.
@@ -146,6 +154,11 @@ impl Slots {
     /// The remembered view of each user.
     pub(super) fn views(&self) -> impl Iterator<Item = (UserId, Arc<UserView>)> + '_ {
         self.cache.iter().filter_map(|(user, slot)| Some((user, slot.view()?)))
+    }
+
+    /// Every slot.
+    pub(super) fn all(&self) -> impl Iterator<Item = Arc<Slot>> + '_ {
+        self.cache.iter().map(|(_, slot)| slot)
     }
 }
 

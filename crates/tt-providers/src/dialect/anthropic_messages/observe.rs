@@ -8,10 +8,11 @@ use super::error::{self, ErrorBody};
 use super::reply::unreadable;
 use super::usage::{self, Running};
 use crate::codec::{Observer, PublicError, ReplyFacts, Seen};
+use crate::dialect::body::JsonText;
 use crate::dialect::elements::text_of;
 use crate::dialect::template::{Template, only_text};
 use crate::dialect::text::Loose;
-use crate::json;
+use crate::json::{self, read_members};
 use crate::sse;
 use crate::tally::Tally;
 use crate::upstream::error::UpstreamError;
@@ -54,11 +55,24 @@ struct Message<'a> {
     #[serde(borrow)]
     model: Loose<'a>,
     #[serde(borrow)]
-    content: Option<&'a RawValue>,
+    content: Option<JsonText<'a>>,
     #[serde(borrow)]
-    usage: Option<&'a RawValue>,
+    usage: Option<JsonText<'a>>,
     #[serde(borrow)]
-    error: Option<&'a RawValue>,
+    error: Option<JsonText<'a>>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads what can be read quickly, which is nearly every message.
+    fn quickly(json: &'a [u8]) -> Option<Self> {
+        Some(read_members!(simdutf8::basic::from_utf8(json).ok()?, {
+            "type" => kind: Loose::of,
+            "model" => model: Loose::of,
+            "content" => content: JsonText::given,
+            "usage" => usage: JsonText::given,
+            "error" => error: JsonText::given,
+        }))
+    }
 }
 
 /// A content block, or an addition to one.
@@ -91,8 +105,8 @@ impl<'a> Piece<'a> {
 }
 
 impl StreamObserver {
-    fn count(&mut self, report: Option<&RawValue>) {
-        if let Some(report) = report.and_then(|raw| json::object(raw.get().as_bytes()).ok()) {
+    fn count<'a>(&mut self, report: Option<impl Into<JsonText<'a>>>) {
+        if let Some(report) = report.and_then(|raw| json::object(raw.into().get().as_bytes()).ok()) {
             self.usage.overlay(report);
             self.counted = true;
         }
@@ -174,7 +188,10 @@ impl Observer for StreamObserver {
 /// # Errors
 /// `Refused` when it is an error object all the same; `Protocol` when it is no message.
 pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
-    let message: Message<'_> = read(body)?;
+    let message = match Message::quickly(body) {
+        Some(message) => message,
+        None => read(body)?,
+    };
     if message.kind.as_str() == "error" {
         return Err(refused(message.error, body));
     }
@@ -212,16 +229,16 @@ pub(super) fn check_count(body: &[u8]) -> Result<(), UpstreamError> {
     }
 }
 
-fn refused(error: Option<&RawValue>, body: &[u8]) -> UpstreamError {
+fn refused<'a>(error: Option<impl Into<JsonText<'a>>>, body: &[u8]) -> UpstreamError {
     match part::<ErrorBody>(error) {
         Ok(error) => UpstreamError::Refused(Box::new(error::without_status(error, body))),
         Err(unreadable) => unreadable,
     }
 }
 
-fn part<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, UpstreamError> {
+fn part<'a, T: Deserialize<'a>>(raw: Option<impl Into<JsonText<'a>>>) -> Result<T, UpstreamError> {
     let raw = raw.ok_or_else(|| UpstreamError::Protocol("an event without its contents".to_owned()))?;
-    read(raw.get().as_bytes())
+    read(raw.into().get().as_bytes())
 }
 
 fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, UpstreamError> {

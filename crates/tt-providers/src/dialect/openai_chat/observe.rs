@@ -16,7 +16,7 @@ use crate::dialect::last_usage::LastUsage;
 use crate::dialect::openai_error as error;
 use crate::dialect::template::{Template, Value, only_text};
 use crate::dialect::text::Loose;
-use crate::json::{members, once};
+use crate::json::read_members;
 use crate::tally::Tally;
 use crate::upstream::error::{Refused, UpstreamError, json_error};
 
@@ -242,25 +242,14 @@ struct Wire<'a> {
 impl<'a> Wire<'a> {
     /// Reads what can be read quickly, which is nearly every answer.
     fn quickly(body: &'a [u8]) -> Option<Self> {
-        let [mut object, mut model, mut choices, mut usage, mut tier, mut error] = [None; 6];
-        members(std::str::from_utf8(body).ok()?, |name, value| match name {
-            "object" => once(&mut object, value),
-            "model" => once(&mut model, value),
-            "choices" => once(&mut choices, value),
-            "usage" => once(&mut usage, value),
-            "service_tier" => once(&mut tier, value),
-            "error" => once(&mut error, value),
-            _ => Some(()),
-        })?;
-        let text = |value: Option<&'a str>| value.filter(|value| *value != "null").map(JsonText::of);
-        Some(Self {
-            object: Loose::of(object)?,
-            model: Loose::of(model)?,
-            choices: text(choices),
-            usage: text(usage),
-            service_tier: Loose::of(tier)?,
-            error: text(error),
-        })
+        Some(read_members!(simdutf8::basic::from_utf8(body).ok()?, {
+            "object" => object: Loose::of,
+            "model" => model: Loose::of,
+            "choices" => choices: JsonText::given,
+            "usage" => usage: JsonText::given,
+            "service_tier" => service_tier: Loose::of,
+            "error" => error: JsonText::given,
+        }))
     }
 }
 

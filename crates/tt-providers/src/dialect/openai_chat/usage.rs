@@ -6,7 +6,7 @@ use tt_core::usage::{Reported, Usage};
 
 use crate::dialect::cache_writes::{CacheWrites, WriteDetails};
 use crate::dialect::count::Count;
-use crate::json::{members, once};
+use crate::json::{nested, read_members};
 
 /// Decodes a `usage` object as sent; `None` when it is not one, or names no total at all.
 ///
@@ -100,30 +100,14 @@ struct Wire {
 
 impl Wire {
     /// Reads what can be read quickly, which is nearly every object.
-    fn quickly(raw: &str) -> Option<Self> {
-        let [mut prompt, mut completion, mut total, mut prompt_details, mut completion_details] = [None; 5];
-        members(raw, |name, value| match name {
-            "prompt_tokens" => once(&mut prompt, value),
-            "completion_tokens" => once(&mut completion, value),
-            "total_tokens" => once(&mut total, value),
-            "prompt_tokens_details" => once(&mut prompt_details, value),
-            "completion_tokens_details" => once(&mut completion_details, value),
-            _ => Some(()),
-        })?;
-        let given = |details: &&str| *details != "null";
-        Some(Self {
-            prompt_tokens: Count::of(prompt),
-            completion_tokens: Count::of(completion),
-            total_tokens: Count::of(total),
-            prompt_tokens_details: match prompt_details.filter(given) {
-                Some(details) => Some(PromptDetails::quickly(details)?),
-                None => None,
-            },
-            completion_tokens_details: match completion_details.filter(given) {
-                Some(details) => Some(CompletionDetails::quickly(details)?),
-                None => None,
-            },
-        })
+    fn quickly(json: &str) -> Option<Self> {
+        Some(read_members!(json, {
+            "prompt_tokens" => prompt_tokens: Count::of,
+            "completion_tokens" => completion_tokens: Count::of,
+            "total_tokens" => total_tokens: Count::of,
+            "prompt_tokens_details" => prompt_tokens_details: |json| nested(json, PromptDetails::quickly),
+            "completion_tokens_details" => completion_tokens_details: |json| nested(json, CompletionDetails::quickly),
+        }))
     }
 }
 
@@ -138,24 +122,14 @@ struct PromptDetails {
 }
 
 impl PromptDetails {
-    fn quickly(raw: &str) -> Option<Self> {
-        let [mut cached, mut written, mut audio, mut image] = [None; 4];
-        members(raw, |name, value| match name {
-            "cached_tokens" => once(&mut cached, value),
-            "cache_write_tokens" => once(&mut written, value),
-            "audio_tokens" => once(&mut audio, value),
-            "image_tokens" => once(&mut image, value),
-            // Few answers tell the times of what they wrote.
-            "cache_write_tokens_details" => None,
-            _ => Some(()),
-        })?;
-        Some(Self {
-            cached_tokens: Count::of(cached),
-            cache_write_tokens: Count::of(written),
-            cache_write_tokens_details: None,
-            audio_tokens: Count::of(audio),
-            image_tokens: Count::of(image),
-        })
+    fn quickly(json: &str) -> Option<Self> {
+        Some(read_members!(json, {
+            "cached_tokens" => cached_tokens: Count::of,
+            "cache_write_tokens" => cache_write_tokens: Count::of,
+            "cache_write_tokens_details" => cache_write_tokens_details: |json| nested(json, WriteDetails::quickly),
+            "audio_tokens" => audio_tokens: Count::of,
+            "image_tokens" => image_tokens: Count::of,
+        }))
     }
 }
 
@@ -168,19 +142,12 @@ struct CompletionDetails {
 }
 
 impl CompletionDetails {
-    fn quickly(raw: &str) -> Option<Self> {
-        let [mut reasoning, mut audio, mut image] = [None; 3];
-        members(raw, |name, value| match name {
-            "reasoning_tokens" => once(&mut reasoning, value),
-            "audio_tokens" => once(&mut audio, value),
-            "image_tokens" => once(&mut image, value),
-            _ => Some(()),
-        })?;
-        Some(Self {
-            reasoning_tokens: Count::of(reasoning),
-            audio_tokens: Count::of(audio),
-            image_tokens: Count::of(image),
-        })
+    fn quickly(json: &str) -> Option<Self> {
+        Some(read_members!(json, {
+            "reasoning_tokens" => reasoning_tokens: Count::of,
+            "audio_tokens" => audio_tokens: Count::of,
+            "image_tokens" => image_tokens: Count::of,
+        }))
     }
 }
 

@@ -9,6 +9,7 @@ use super::events::Events;
 use super::usage::Received;
 use super::{failure, output_text};
 use crate::codec::{Observer, PublicError, ReplyFacts, Seen};
+use crate::dialect::body::JsonText;
 use crate::dialect::count::Count;
 use crate::dialect::template::{Template, Value};
 use crate::dialect::text::Loose;
@@ -74,7 +75,7 @@ impl StreamObserver {
     /// Takes note of the response at its beginning or its end.
     fn response(&mut self, response: Option<&RawValue>) -> Result<(), UpstreamError> {
         let Some(response) = response else { return Ok(()) };
-        let model: Received<'_> = read(response.get().as_bytes())?;
+        let model = received(response.get().as_bytes())?;
         self.tally.model(model.model.as_str());
         self.tally.deferred = model.is_in_background();
         Ok(())
@@ -82,7 +83,7 @@ impl StreamObserver {
 
     fn ended(&mut self, kind: &'static str, response: Option<&RawValue>, data: &[u8]) -> Result<Seen, UpstreamError> {
         let raw = response.ok_or_else(|| UpstreamError::Protocol("an event without its response".to_owned()))?;
-        let response: Received<'_> = read(raw.get().as_bytes())?;
+        let response = received(raw.get().as_bytes())?;
         self.tally.model(response.model.as_str());
         self.tally.usage = response.reported();
         self.tally.finished = true;
@@ -114,8 +115,8 @@ impl Observer for StreamObserver {
             "" if let Some(error) = frame.error => return Err(failure::refused(error.get().as_bytes())),
             "response.failed" => {
                 let raw = frame.response.map_or("{}", RawValue::get);
-                let response: Received<'_> = read(raw.as_bytes())?;
-                return Err(failure::refused(response.error.map_or("null", RawValue::get).as_bytes()));
+                let response = received(raw.as_bytes())?;
+                return Err(failure::refused(response.error.map_or("null", JsonText::get).as_bytes()));
             }
             "response.created" | "response.in_progress" | "response.queued" => {
                 self.response(frame.response)?;
@@ -174,7 +175,7 @@ impl Observer for StreamObserver {
 /// # Errors
 /// `Refused` when it failed or is an error object; `Protocol` when it is no response.
 pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
-    let response: Received<'_> = read(body)?;
+    let response = received(body)?;
     let failed = response.status.as_str() == "failed";
     let error = response.error.filter(|error| error.get() != "null");
     let list = response.output.filter(|output| output.get().starts_with('['));
@@ -188,12 +189,19 @@ pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     // An answer in the background is fetched later, past this program.
     let deferred = matches!(response.status.as_str(), "queued" | "in_progress");
     let model = response.model.as_str();
-    Ok(ReplyFacts { deferred, ..ReplyFacts::new(response.reported(), model, || output_text::count(output)) })
+    Ok(ReplyFacts { deferred, ..ReplyFacts::new(response.reported(), model, || output_text::count(output.get())) })
 }
 
 fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, UpstreamError> {
-    crate::json::borrowed(json)
-        .map_err(|error| UpstreamError::Protocol(format!("not a response: {}", json_error(&error))))
+    crate::json::borrowed(json).map_err(|error| unread(&error))
+}
+
+fn received(json: &[u8]) -> Result<Received<'_>, UpstreamError> {
+    Received::read(json).map_err(|error| unread(&error))
+}
+
+fn unread(error: &serde_json::Error) -> UpstreamError {
+    UpstreamError::Protocol(format!("not a response: {}", json_error(error)))
 }
 
 #[cfg(test)]

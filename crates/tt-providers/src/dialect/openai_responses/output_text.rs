@@ -8,8 +8,8 @@ use crate::dialect::text::Loose;
 use crate::tally::Tally;
 
 /// The account of the generated text in the list `output`.
-pub(super) fn count(output: &RawValue) -> Tally {
-    text_of(output.get(), Item::count)
+pub(super) fn count(output: &str) -> Tally {
+    text_of(output, Item::count)
 }
 
 /// An item, with its lists as text, so that their elements are read one after another.
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn text(output: &Value) -> String {
-        count(&serde_json::value::to_raw_value(output).unwrap()).output_text
+        count(&output.to_string()).output_text
     }
 
     #[test]

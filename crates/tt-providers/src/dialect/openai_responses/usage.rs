@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use tt_core::fee::{Fee, FeeKind, FeeUnit};
 use tt_core::usage::{BilledBeside, Reported, Usage};
 
+use crate::dialect::body::JsonText;
 use crate::dialect::cache_writes::{CacheWrites, WriteDetails};
 use crate::dialect::count::Count;
 use crate::dialect::elements::each;
 use crate::dialect::text::Loose;
+use crate::json::{nested, read_members};
 
 /// The parts of a response that are read where it passes through.
 #[derive(Deserialize, Default)]
@@ -22,22 +24,46 @@ pub(super) struct Received<'a> {
     #[serde(borrow)]
     pub(super) model: Loose<'a>,
     #[serde(borrow)]
-    pub(super) error: Option<&'a RawValue>,
+    pub(super) error: Option<JsonText<'a>>,
     #[serde(borrow)]
-    pub(super) output: Option<&'a RawValue>,
+    pub(super) output: Option<JsonText<'a>>,
     #[serde(borrow)]
-    usage: Option<&'a RawValue>,
+    usage: Option<JsonText<'a>>,
     #[serde(borrow)]
     service_tier: Loose<'a>,
     #[serde(borrow)]
-    tool_usage: Option<&'a RawValue>,
+    tool_usage: Option<JsonText<'a>>,
     #[serde(borrow)]
-    tools: Option<&'a RawValue>,
+    tools: Option<JsonText<'a>>,
     #[serde(borrow)]
-    background: Option<&'a RawValue>,
+    background: Option<JsonText<'a>>,
 }
 
-impl Received<'_> {
+impl<'a> Received<'a> {
+    /// Reads a response.
+    pub(super) fn read(json: &'a [u8]) -> Result<Self, serde_json::Error> {
+        match Self::quickly(json) {
+            Some(read) => Ok(read),
+            None => crate::json::borrowed(json),
+        }
+    }
+
+    /// Reads what can be read quickly, which is nearly every response.
+    fn quickly(json: &'a [u8]) -> Option<Self> {
+        Some(read_members!(simdutf8::basic::from_utf8(json).ok()?, {
+            "object" => object: Loose::of,
+            "status" => status: Loose::of,
+            "model" => model: Loose::of,
+            "error" => error: JsonText::given,
+            "output" => output: JsonText::given,
+            "usage" => usage: JsonText::given,
+            "service_tier" => service_tier: Loose::of,
+            "tool_usage" => tool_usage: JsonText::given,
+            "tools" => tools: JsonText::given,
+            "background" => background: JsonText::given,
+        }))
+    }
+
     /// True if the provider works on when the client has left, and the result is fetched later.
     pub(super) fn is_in_background(&self) -> bool {
         self.background.is_some_and(|raw| raw.get() == "true")
@@ -46,7 +72,10 @@ impl Received<'_> {
     /// The usage with its fees; `None` where the response has none.
     pub(super) fn reported(&self) -> Option<Reported> {
         let raw = self.usage?.get();
-        let wire: Wire = serde_json::from_str(raw).ok()?;
+        let wire = match Wire::quickly(raw) {
+            Some(wire) => wire,
+            None => serde_json::from_str(raw).ok()?,
+        };
         if wire.input_tokens.0.is_none() && wire.output_tokens.0.is_none() && wire.total_tokens.0.is_none() {
             return None;
         }
@@ -151,7 +180,7 @@ struct WebSearch {
     num_requests: Count,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Debug, Deserialize, Default, PartialEq, Eq)]
 #[serde(default)]
 struct Wire {
     input_tokens: Count,
@@ -161,7 +190,7 @@ struct Wire {
     output_tokens_details: Option<OutputDetails>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Debug, Deserialize, Default, PartialEq, Eq)]
 #[serde(default)]
 struct InputDetails {
     cached_tokens: Count,
@@ -170,14 +199,45 @@ struct InputDetails {
     image_tokens: Count,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Debug, Deserialize, Default, PartialEq, Eq)]
 #[serde(default)]
 struct OutputDetails {
     reasoning_tokens: Count,
     image_tokens: Count,
 }
 
+impl InputDetails {
+    fn quickly(json: &str) -> Option<Self> {
+        Some(read_members!(json, {
+            "cached_tokens" => cached_tokens: Count::of,
+            "cache_write_tokens" => cache_write_tokens: Count::of,
+            "cache_write_tokens_details" => cache_write_tokens_details: |json| nested(json, WriteDetails::quickly),
+            "image_tokens" => image_tokens: Count::of,
+        }))
+    }
+}
+
+impl OutputDetails {
+    fn quickly(json: &str) -> Option<Self> {
+        Some(read_members!(json, {
+            "reasoning_tokens" => reasoning_tokens: Count::of,
+            "image_tokens" => image_tokens: Count::of,
+        }))
+    }
+}
+
 impl Wire {
+    /// Reads what can be read quickly, which is nearly every object.
+    fn quickly(json: &str) -> Option<Self> {
+        Some(read_members!(json, {
+            "input_tokens" => input_tokens: Count::of,
+            "output_tokens" => output_tokens: Count::of,
+            "total_tokens" => total_tokens: Count::of,
+            "input_tokens_details" => input_tokens_details: |json| nested(json, InputDetails::quickly),
+            "output_tokens_details" => output_tokens_details: |json| nested(json, OutputDetails::quickly),
+        }))
+    }
+
     /// The classes. `input_tokens` contains the tokens read from and written to the cache. A part is cut to what is left of
     /// its total.
     fn usage(&self) -> Usage {
@@ -223,7 +283,9 @@ mod tests {
 
     fn reported(response: &Value) -> Option<Reported> {
         let text = response.to_string();
-        serde_json::from_str::<Received<'_>>(&text).unwrap().reported()
+        let found = Received::read(text.as_bytes()).unwrap().reported();
+        assert_eq!(found, serde_json::from_str::<Received<'_>>(&text).unwrap().reported());
+        found
     }
 
     #[test]

@@ -160,16 +160,24 @@ fn escaped_names_and_deep_nesting_are_left_to_serde_json() {
 }
 
 #[test]
+fn each_byte_is_read_at_each_place_of_a_string_as_serde_json_reads_it() {
+    for byte in (0..=u8::MAX).filter(u8::is_ascii) {
+        for before in [0, 1, SHORT - 1, SHORT, SHORT + 1, SHORT + 40] {
+            let text = format!("{{\"a\":\"{}{}{}\"}}", "x".repeat(before), char::from(byte), "\u{e9}".repeat(20));
+            assert_eq!(compare(&text), serde_json::from_str::<&RawValue>(&text).is_ok(), "{text:?}");
+        }
+    }
+}
+
+#[test]
 fn each_byte_is_special_or_not_at_each_place_of_a_word() {
     for byte in 0..=u8::MAX {
-        for (place, filler) in (0..8).flat_map(|place| [(place, b'x'), (place, 0x80), (place, 0xff), (place, b' ')]) {
+        for (place, filler) in (0..8).flat_map(|place| b"x !#]\x80\xff".map(|filler| (place, filler))) {
             let mut word = [filler; 8];
             word[place] = byte;
             let is_special = byte < 0x20 || byte == b'"' || byte == b'\\';
-            assert_eq!(first_special(u64::from_le_bytes(word)), if is_special { place } else { 8 }, "{byte} {filler}");
-            // A special byte before it is the first.
-            word[0] = b'"';
-            assert_eq!(first_special(u64::from_le_bytes(word)), 0);
+            let first = special(u64::from_le_bytes(word)).trailing_zeros() as usize / 8;
+            assert_eq!(first, if is_special { place } else { 8 }, "{byte:#x} among {filler:#x}");
         }
     }
 }

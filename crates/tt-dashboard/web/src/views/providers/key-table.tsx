@@ -8,6 +8,7 @@ import { Badge } from "../../ui/badge";
 import { Button } from "../../ui/button";
 import { ProblemNotice } from "../../ui/notice";
 import { Table } from "../../ui/table";
+import { Time } from "../../ui/time";
 
 interface KeyTableProps {
   keys: readonly ProviderKey[];
@@ -25,6 +26,7 @@ export function ProviderKeyTable({ keys, onOpen }: KeyTableProps) {
         { kind: "text", title: "Provider", value: (key) => providerTitle(key.provider) },
         { kind: "text", title: "Label", value: (key) => key.label },
         { kind: "text", title: "Address", value: (key) => key.base_url ?? "the provider's own" },
+        { kind: "text", title: "Health", value: health, cell: (key) => <Health stored={key} /> },
         { kind: "time", title: "Added", value: (key) => key.created_at },
         { kind: "text", title: "Test", value: () => null, cell: (key) => <TestKey stored={key} /> },
       ]}
@@ -50,6 +52,33 @@ export function ProviderKeyTable({ keys, onOpen }: KeyTableProps) {
       )}
     />
   );
+}
+
+/** The models of the key that rest, each with the end of its rest and the reason. */
+function Health({ stored }: { stored: ProviderKey }) {
+  const resting = stored.targets.filter((target) => target.state !== "closed");
+  if (resting.length === 0) return <>{health(stored)}</>;
+  return (
+    <div class="small" data-testid="provider-resting">
+      {resting.map((target) => (
+        <div key={target.model}>
+          <Badge kind="warning">{target.cause}</Badge> {target.model}{" "}
+          {target.state === "open" ? (
+            <>
+              rests until <Time at={target.until} precision="second" />
+            </>
+          ) : (
+            "is tried again with the next request"
+          )}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function health(key: ProviderKey): string {
+  const resting = key.targets.filter((target) => target.state !== "closed");
+  return resting.length === 0 ? "well" : resting.map((target) => target.model).join(", ");
 }
 
 /** Asks the provider with the stored key, and shows what it said. */
