@@ -26,6 +26,9 @@ pub enum Route {
 }
 
 impl Route {
+    /// Every route.
+    pub const ALL: [Self; 3] = [Self::Primary, Self::Light, Self::Fallback];
+
     /// The word in the API and the store.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -17,6 +17,7 @@
 //! has no known cost. Storage of explicit caches is not covered.
 
 mod bound;
+mod by_class;
 mod dated;
 mod difference;
 mod entry;
@@ -30,6 +31,7 @@ mod table;
 mod unit;
 
 pub use bound::CostBound;
+pub use by_class::Priced;
 pub use difference::ModelChange;
 pub use entry::{Listed, ModelEntry, Override};
 pub use lines::CostLine;

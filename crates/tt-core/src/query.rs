@@ -1,6 +1,8 @@
 //! The questions that `/manage/usage` and `/manage/logs` can be asked, and their answers, before any SQL or JSON.
 
+use crate::cost::CostByClass;
 use crate::fee::Fee;
+use crate::filters::Filters;
 use crate::plan::Route;
 use crate::record::Outcome;
 use crate::usage::{Usage, UsageSource};
@@ -94,20 +96,40 @@ pub struct UsageQuery {
     pub from: Timestamp,
     /// The moment at which counting ends; it does not count.
     pub to: Timestamp,
-    /// The dimensions, in the order asked, each once; at most one tag.
+    /// The dimensions, in the order asked, each once; at most [`UsageQuery::MOST_TAGS`] tags.
     pub group_by: Vec<GroupBy>,
     /// The zone of [`GroupBy::Day`].
     pub zone: Zone,
-    /// Only requests with this API key.
-    pub api_key: Option<ApiKeyId>,
+    /// Only requests that pass these.
+    pub filters: Filters,
     /// The rows of the log before this moment may be gone; `None`: all are kept.
     pub rows_since: Option<Timestamp>,
 }
 
 impl UsageQuery {
+    /// The most tags in `group_by`.
+    pub const MOST_TAGS: usize = 3;
+
     /// A question for all requests of a range, with days in UTC, to a log that keeps all rows.
-    pub const fn new(from: Timestamp, to: Timestamp, group_by: Vec<GroupBy>) -> Self {
-        Self { from, to, group_by, zone: Zone::utc(), api_key: None, rows_since: None }
+    pub fn new(from: Timestamp, to: Timestamp, group_by: Vec<GroupBy>) -> Self {
+        Self { from, to, group_by, zone: Zone::utc(), filters: Filters::default(), rows_since: None }
+    }
+
+    /// The names of the tags in `group_by`, in order.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.group_by.iter().filter_map(|by| match by {
+            GroupBy::Tag(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// True if the answer is computed from the rows of the log: the hourly sums know no session, no outcome, and of the
+    /// tags of a request one at a time.
+    pub fn needs_rows(&self) -> bool {
+        let filtered = self.filters.tag.as_ref().map(|tag| tag.name.as_str());
+        let mut names = self.tags().chain(filtered);
+        let first = names.next();
+        self.group_by.contains(&GroupBy::Session) || self.filters.needs_rows() || names.any(|name| Some(name) != first)
     }
 }
 
@@ -145,9 +167,48 @@ pub struct UsageSums {
     pub errors: u64,
     /// The number of requests with outcome `cancelled`.
     pub cancelled: u64,
+    /// The parts of `cost` by class, as far as they are known. The rest of `cost` was recorded by versions that kept no
+    /// parts.
+    pub by_class: CostByClass,
+    /// The number of requests that `details` covers. It is less than `requests` where sums are older than those, and
+    /// the rows they were made of are gone.
+    pub detailed: u64,
+    /// Sums that versions before did not keep.
+    pub details: UsageDetails,
+}
+
+/// Sums over requests that are known from some version on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UsageDetails {
+    /// The number of requests whose tokens were counted here, since the provider sent no usage.
+    pub estimated: u64,
+    /// The number of requests whose tokens were counted here as far as their stream came.
+    pub partial: u64,
+    /// The number of requests that were sent and whose usage is not known.
+    pub unknown: u64,
+    /// The number of requests of whose cost nothing is known.
+    pub costless: u64,
+    /// The number of requests whose process died while they ran.
+    pub interrupted: u64,
+    /// The sum of the milliseconds from the arrival of a request to its end.
+    pub latency_ms: u64,
+    /// The sum of the milliseconds from the arrival of a request to the first content byte for the client.
+    pub first_token_ms: u64,
+    /// The number of requests that had a first content byte.
+    pub first_tokens: u64,
 }
 
 impl UsageSums {
+    /// The sums that some versions did not keep; `None` where they do not cover every request.
+    pub fn whole_details(&self) -> Option<UsageDetails> {
+        (self.detailed == self.requests).then_some(self.details)
+    }
+
+    /// The part of the cost that is of no known class.
+    pub fn unclassified(&self) -> NanoUsd {
+        self.cost.minus(self.by_class.total())
+    }
+
     /// The sum of the known costs; `None` where requests have a cost and none of it is known.
     pub fn known_cost(&self) -> Option<NanoUsd> {
         let nothing_known = self.cost == NanoUsd::ZERO && self.unpriced > 0 && self.unpriced >= self.requests;
@@ -155,19 +216,24 @@ impl UsageSums {
     }
 }
 
-/// A question for rows of the request log, newest first. A filter that is `None` lets all rows pass.
+/// A tag that requests had, and its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagSeen {
+    /// The name of the tag.
+    pub name: String,
+    /// Values, in the order of their code points; at most some hundreds.
+    pub values: Vec<String>,
+}
+
+/// A question for rows of the request log, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogQuery {
     /// The largest number of rows to return.
     pub limit: u32,
     /// Only rows older than this one (its `created_at` and id).
     pub before: Option<(Timestamp, RequestId)>,
-    /// Only this alias.
-    pub alias: Option<String>,
-    /// Only this provider.
-    pub provider: Option<Provider>,
-    /// Only rows with this HTTP status.
-    pub status: Option<u16>,
+    /// Only rows that pass these.
+    pub filters: Filters,
     /// Only rows of requests that arrived at this moment or later.
     pub from: Option<Timestamp>,
     /// Only rows of requests that arrived before this moment.
@@ -230,8 +296,10 @@ pub struct LogRow {
 }
 
 /// A question for the rows with gaps: those whose numbers leave something out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GapQuery {
+    /// Only rows that pass these.
+    pub filters: Filters,
     /// Only rows of requests that arrived at this moment or later.
     pub from: Option<Timestamp>,
     /// Only rows of requests that arrived before this moment.

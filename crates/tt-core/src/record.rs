@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cost::CostByClass;
 use crate::fee::Fee;
 use crate::plan::Route;
 use crate::usage::{Reported, Usage, UsageSource};
@@ -137,6 +138,10 @@ pub struct AttemptEnded {
     /// The target model that a light model stood in for. Without it `saved` could not be computed again.
     #[serde(default)]
     pub instead_of: Option<String>,
+    /// The parts of `cost` by class, which add up to it. `None` where the cost is not known, and in records of earlier
+    /// versions.
+    #[serde(default)]
+    pub cost_by_class: Option<CostByClass>,
 }
 
 impl AttemptEnded {
@@ -153,6 +158,7 @@ impl AttemptEnded {
             saved: None,
             instead_of: None,
             price_version: None,
+            cost_by_class: None,
         }
     }
 
@@ -196,6 +202,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Error, Self::Cancelled, Self::Interrupted];
+
     /// The word in the API and the store.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -254,6 +263,8 @@ pub struct Totals {
     pub source: UsageSource,
     /// The sum of the known costs; `None` where none is known.
     pub cost: Option<NanoUsd>,
+    /// The parts of `cost` by class, as far as they are known: the sum of the parts may be less than the cost.
+    pub by_class: CostByClass,
     /// The amount that the request takes from budgets: [`Attempt::charged`] of all attempts.
     pub charged: NanoUsd,
     /// The sum of the money that light models saved.
@@ -272,6 +283,7 @@ impl Totals {
             usage: Usage::default(),
             source: UsageSource::None,
             cost: None,
+            by_class: CostByClass::default(),
             charged: NanoUsd::ZERO,
             saved: NanoUsd::ZERO,
             unpriced: false,
@@ -291,7 +303,10 @@ impl Totals {
             totals.saved = totals.saved.plus(ended.saved.unwrap_or_default());
             ended.usage.fees.iter().for_each(|fee| fee.add_to(&mut totals.fees));
             match ended.cost {
-                Some(cost) => totals.cost = Some(totals.cost.unwrap_or_default().plus(cost)),
+                Some(cost) => {
+                    totals.cost = Some(totals.cost.unwrap_or_default().plus(cost));
+                    totals.by_class = totals.by_class.plus(&ended.cost_by_class.unwrap_or_default());
+                }
                 None => totals.unpriced |= ended.source != UsageSource::Unknown,
             }
         }

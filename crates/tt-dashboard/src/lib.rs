@@ -1,5 +1,5 @@
 //! The pages of TokenTracer for people: the landing page, the dashboard and the guide. Their files are embedded, compressed
-//! ahead of time.
+//! ahead of time, and so is the description of the HTTP API that the dashboard was built with (`/openapi.json`).
 //!
 //! [`respond`] is a pure function; it knows nothing of connections, users or data. The pages get their data from the HTTP
 //! API, as any other client does.

@@ -72,11 +72,24 @@ fn a_client_that_has_the_file_gets_no_body() {
 
 #[test]
 fn the_page_is_small() {
-    let sent: usize = ASSETS.iter().map(|asset| asset.brotli.len()).sum();
+    // The page of the reference alone loads the description of the API.
+    let of_page = ASSETS.iter().filter(|asset| asset.name != "openapi.json");
+    let sent: usize = of_page.map(|asset| asset.brotli.len()).sum();
     assert!(sent < 100_000, "{sent} bytes");
     for asset in ASSETS {
         assert!(asset.gzip.starts_with(&[0x1f, 0x8b]), "{}", asset.name);
     }
+}
+
+#[test]
+fn the_description_of_the_api_is_sent_compressed() {
+    let sizes = ["br", "gzip", ""].map(|accepted| {
+        let response = get("/openapi.json", accepted);
+        assert_eq!(header(&response, "content-type"), "application/json");
+        assert_eq!(header(&response, "cache-control"), "no-cache");
+        response.body().len()
+    });
+    assert!(sizes[0] < sizes[1] && sizes[1] * 4 < sizes[2], "{sizes:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub(crate) mod context;
 pub(crate) mod credentials;
 pub(crate) mod error;
 pub(crate) mod fields;
+pub(crate) mod filters;
 pub(crate) mod json;
 pub(crate) mod last_key;
 pub(crate) mod reader;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::budget::Period;
 use tt_core::caller::Proof;
+use tt_core::filters::Filters;
 use tt_core::limits::{self, Rule, Standing};
 use tt_core::query::{UsageQuery, UsageSums};
 use tt_core::{Causes, Label, NanoUsd, Scope, Timestamp};
@@ -113,7 +114,8 @@ pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<KeyVie
 
 /// The usage since `since`, which is on a full hour.
 async fn usage(cx: &Context, caller: &KnownCaller, since: Timestamp) -> Result<Sums, ApiError> {
-    let query = UsageQuery { api_key: caller.api_key_id(), ..UsageQuery::new(since, end_of_hour(), Vec::new()) };
+    let filters = caller.api_key_id().map(Filters::of_key).unwrap_or_default();
+    let query = UsageQuery { filters, ..UsageQuery::new(since, end_of_hour(), Vec::new()) };
     let groups = cx.app.store.usage(caller.user_id, query).await?;
     Ok(groups.first().map(|group| group.sums).unwrap_or_default().into())
 }

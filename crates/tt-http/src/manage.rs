@@ -9,6 +9,7 @@ pub(crate) mod logs;
 pub(crate) mod model_lists;
 pub(crate) mod prices;
 pub(crate) mod providers;
+pub(crate) mod tags;
 pub(crate) mod usage;
 pub(crate) mod users;
 pub(crate) mod webhooks;

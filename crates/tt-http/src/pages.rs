@@ -1,4 +1,4 @@
-//! The landing page, the dashboard and the guide, with their files.
+//! The landing page, the dashboard and the guide, with their files, and the description of the API.
 
 use http::header::{self, HeaderName};
 
@@ -6,7 +6,7 @@ use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::reply::{Reply, ReplyBody};
 
-/// `GET /`, `/dashboard` and everything below it, `/docs`, and the files that they load.
+/// `GET /`, `/dashboard` and everything below it, `/docs`, the files that they load, and `/openapi.json`.
 pub(crate) async fn show(cx: Context) -> Result<Reply, ApiError> {
     let text = |name: HeaderName| cx.headers().get(name).and_then(|value| value.to_str().ok());
     let path = cx.parts.uri.path();

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use tt_core::cost::CostByClass;
 use tt_core::plan::Route;
 use tt_core::record::{
     Attempt, AttemptEnded, AttemptStarted, Intent, JournalCursor, Outcome, PlannedStep, Settled, Settlement,
@@ -77,6 +78,7 @@ fn settlement(n: u64) -> Settlement {
         saved: None,
         instead_of: None,
         price_version: Some("2026-11-20".to_owned()),
+        cost_by_class: Some(CostByClass { input: NanoUsd(5_000), output: NanoUsd(7_345), ..CostByClass::default() }),
     };
     let started = AttemptStarted {
         alias: alias.clone(),

@@ -48,6 +48,7 @@ fn main() {
             ("in all", vec![]),
             ("by provider and alias", vec![GroupBy::Provider, GroupBy::Alias]),
             ("by day and model", vec![GroupBy::Day, GroupBy::Model]),
+            ("by tag", vec![GroupBy::Tag("team".to_owned())]),
         ] {
             let query = UsageQuery::new(Timestamp::from_millis(0), Timestamp::from_millis(TODAY + DAY), group_by);
             let (requests, sums, median) = measure(&store, query).await;
@@ -87,33 +88,73 @@ async fn execute(url: &str, statements: &str) {
     }
 }
 
-/// Row n: its key is n modulo `keys`, which says user, alias and hour in turn.
+/// Row n: its key is n modulo `keys`, which says user, alias and hour in turn. A row in a hundred is an error, one in a
+/// thousand is a gap of each kind; a third of them names a session, a quarter has a tag.
 fn statements(url: &str, rows: u64, keys: u64) -> String {
-    let (numbers, id) = if url.starts_with("sqlite") {
+    let (numbers, id, tag) = if url.starts_with("sqlite") {
         (
             format!("WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n + 1 < {rows})"),
-            "printf('%036d', n)",
+            "printf('01930000-0000-7000-8000-%012d', n)",
+            "tags ->> '$.team'",
         )
     } else {
-        (format!("WITH s(n) AS (SELECT generate_series(0::BIGINT, {rows} - 1))"), "lpad(n::text, 36, '0')")
+        (
+            format!("WITH s(n) AS (SELECT generate_series(0::BIGINT, {rows} - 1))"),
+            "'01930000-0000-7000-8000-' || lpad(n::text, 12, '0')",
+            "tags::json ->> 'team'",
+        )
     };
     let k = format!("(n % {keys})");
     let hour = format!("({TODAY} - (1 + {k} / {}) * 3600000)", USERS * ALIASES);
     let alias = format!("('alias-' || ({k} / {USERS} % {ALIASES}))");
+    let in_a_thousand = |place: u64, then: &str, other: &str| {
+        format!("CASE WHEN n / {USERS} % 1000 = {place} THEN {then} ELSE {other} END")
+    };
     let logs = format!(
-        "INSERT INTO request_logs (created_at, request_id, user_id, alias, route, provider, model, stream, status, \
-         outcome, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, \
-         reasoning_tokens, audio_input_tokens, audio_output_tokens, tool_prompt_tokens, web_searches, usage_source, \
-         cost_nano, unpriced, saved_nano, latency_ms, first_token_ms, attempts) {numbers} \
-         SELECT {hour} + n / {keys} % 3600000, {id}, 1 + n % {USERS}, {alias}, 'primary', 'openai', 'gpt-4o-mini', \
-         FALSE, 200, 'ok', 100 + n % 900, 0, 0, 0, n % 300, 0, 0, 0, 0, 0, 'provider', 12345, FALSE, 0, 700, NULL, 1 \
-         FROM s"
+        "INSERT INTO request_logs (created_at, request_id, user_id, api_key_id, alias, route, provider, model, stream, \
+         status, outcome, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, \
+         reasoning_tokens, usage_source, cost_nano, unpriced, saved_nano, latency_ms, first_token_ms, attempts, error, \
+         dialect, client, session, tags, other_usage, details, {COSTS}) {numbers} \
+         SELECT {hour} + n / {keys} % 3600000, {id}, 1 + n % {USERS}, NULL, {alias}, 'primary', 'openai', 'gpt-4o-mini', \
+         FALSE, {status}, {outcome}, 100 + n % 900, 0, 0, 0, n % 300, 0, {source}, {cost}, {unpriced}, 0, \
+         500 + n % 700, 100 + n % 200, 1, NULL, 'openai_chat', 'openai-python', \
+         CASE WHEN n % 3 = 0 THEN 'session-' || (n / 3000) END, \
+         CASE WHEN n % 4 = 0 THEN '{{\"team\":\"t' || (n / 4 % 10) || '\"}}' END, NULL, '{DETAILS}', 5000, 0, 0, 7345, 0 \
+         FROM s",
+        status = in_a_thousand(1, "NULL", "CASE WHEN n % 100 = 7 THEN 502 ELSE 200 END"),
+        outcome = in_a_thousand(1, "'interrupted'", "CASE WHEN n % 100 = 7 THEN 'error' ELSE 'ok' END"),
+        source = in_a_thousand(2, "'unknown'", "'provider'"),
+        cost = in_a_thousand(3, "NULL", "12345"),
+        unpriced = in_a_thousand(3, "TRUE", "FALSE"),
     );
-    let sums = "INSERT INTO usage_hourly (user_id, hour, provider, alias, model, api_key_id, status, route, dialect, client, \
-                requests, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, \
-                cost_nano, unpriced, saved_nano, errors, cancelled) \
-                SELECT user_id, created_at - created_at % 3600000, provider, alias, model, 0, status, route, \
-                'openai_chat', '', COUNT(*), SUM(input_tokens), 0, 0, SUM(output_tokens), 0, SUM(cost_nano), 0, 0, 0, 0 \
-                FROM request_logs GROUP BY 1, 2, 3, 4, 5, 7, 8";
-    format!("{logs}; {sums}")
+    let sums = "COUNT(*), SUM(input_tokens), 0, 0, SUM(output_tokens), 0, COALESCE(SUM(cost_nano), 0), \
+                SUM(CASE WHEN unpriced OR usage_source = 'unknown' THEN 1 ELSE 0 END), 0, \
+                SUM(CASE WHEN outcome = 'error' THEN 1 ELSE 0 END), 0, SUM(cost_input_nano), 0, 0, SUM(cost_output_nano), 0, \
+                COUNT(*), 0, 0, SUM(CASE WHEN usage_source = 'unknown' THEN 1 ELSE 0 END), \
+                SUM(CASE WHEN cost_nano IS NULL THEN 1 ELSE 0 END), SUM(CASE WHEN outcome = 'interrupted' THEN 1 ELSE 0 END), \
+                SUM(latency_ms), SUM(first_token_ms), COUNT(first_token_ms)";
+    let key = "user_id, created_at - created_at % 3600000, provider, alias, model, 0, COALESCE(status, 0), route, dialect, client";
+    let hourly = format!(
+        "INSERT INTO usage_hourly ({KEY}, {SUMS}) SELECT {key}, {sums} FROM request_logs GROUP BY 1, 2, 3, 4, 5, 7, 8, 9, 10"
+    );
+    let tags = format!(
+        "INSERT INTO usage_tags_hourly (tag_name, tag_value, {KEY}, {SUMS}) SELECT 'team', {tag}, {key}, {sums} \
+         FROM request_logs WHERE tags IS NOT NULL GROUP BY 2, 3, 4, 5, 6, 7, 9, 10, 11, 12"
+    );
+    let values = "INSERT INTO usage_tag_values (user_id, day, tag_name, tag_value) \
+                  SELECT DISTINCT user_id, hour - hour % 86400000, tag_name, tag_value FROM usage_tags_hourly";
+    format!("{logs}; {hourly}; {tags}; {values}")
 }
+
+/// The columns of the cost by class.
+const COSTS: &str = "cost_input_nano, cost_cached_nano, cost_cache_write_nano, cost_output_nano, cost_fees_nano";
+
+/// The columns of the hourly sums.
+const KEY: &str = "user_id, hour, provider, alias, model, api_key_id, status, route, dialect, client";
+const SUMS: &str = "requests, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, \
+                    cost_nano, unpriced, saved_nano, errors, cancelled, cost_input_nano, cost_cached_nano, \
+                    cost_cache_write_nano, cost_output_nano, cost_fees_nano, detailed, estimated, partial_usage, \
+                    unknown_usage, costless, interrupted, latency_ms, first_token_ms, first_tokens";
+
+/// What a row only shows, about as long as that of a plain request.
+const DETAILS: &str = r#"{"reason":"alias: its target model","attempts":[{"started":{"alias":"alias-0","route":"primary","provider":"openai","provider_key_id":1,"model":"gpt-4o-mini","started_at":"2026-11-23T00:00:00Z"},"ended":{"status":200,"latency_ms":700,"source":"provider","usage":{"usage":{"input":100,"output":20},"raw":"{}"},"cost":0.000012345,"price_version":"2026-11-20"}}]}"#;

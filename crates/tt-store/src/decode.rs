@@ -74,12 +74,12 @@ fn one_of<T: Copy>(all: &[T], word: fn(T) -> &'static str, text: &str) -> Result
 
 /// A route by its word.
 pub(crate) fn route(text: &str) -> Result<Route> {
-    one_of(&[Route::Primary, Route::Light, Route::Fallback], Route::as_str, text)
+    one_of(&Route::ALL, Route::as_str, text)
 }
 
 /// An outcome by its word.
 pub(crate) fn outcome(text: &str) -> Result<Outcome> {
-    one_of(&[Outcome::Ok, Outcome::Error, Outcome::Cancelled, Outcome::Interrupted], Outcome::as_str, text)
+    one_of(&Outcome::ALL, Outcome::as_str, text)
 }
 
 /// A dialect by its word.

@@ -53,8 +53,10 @@ mod schema;
 mod sqlite;
 mod store;
 mod stored_attempts;
+mod sums;
 #[cfg(feature = "postgres")]
 mod tls;
+mod usage_filters;
 mod usage_range;
 mod usage_sql;
 mod view;

@@ -31,6 +31,9 @@ pub(crate) mod changes;
 #[path = "repo/deliveries.rs"]
 pub(crate) mod deliveries;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]
+#[path = "repo/filters.rs"]
+pub(crate) mod filters;
+#[expect(clippy::duplicate_mod, reason = "one source, two databases")]
 #[path = "repo/gaps.rs"]
 pub(crate) mod gaps;
 #[expect(clippy::duplicate_mod, reason = "one source, two databases")]

@@ -1,6 +1,7 @@
 //! Re-pricing recorded requests: the question, the answer, and, pure, the new row of each request.
 
 use diesel::prelude::*;
+use tt_core::cost::CostByClass;
 use tt_core::plan::Route;
 use tt_core::price::PriceTable;
 use tt_core::record::Totals;
@@ -10,8 +11,9 @@ use crate::batch::Batch;
 use crate::decode;
 use crate::details::Details;
 use crate::error::Result;
-use crate::rollup::{Key, Sums, charge};
+use crate::rollup::{Key, charge};
 use crate::schema::request_logs;
+use crate::sums::{COSTS, Sum, Sums};
 
 /// The place of a row in the log: its time and id.
 pub type Place = (Timestamp, RequestId);
@@ -76,7 +78,15 @@ pub(crate) struct Held {
     details: String,
 }
 
-/// A row whose price changed.
+/// The columns [`COSTS`] of a logged request. Diesel's table does not have them: with them it would have more columns
+/// than its quicker builds take.
+pub(crate) type Costs = (i64, i64, i64, i64, i64);
+
+fn by_class((input, cached, write, output, fees): Costs) -> CostByClass {
+    CostByClass::of_parts([input, cached, write, output, fees].map(NanoUsd))
+}
+
+/// A row whose price changed, or whose cost by class was not known.
 pub(crate) struct Change {
     created_at: i64,
     request_id: String,
@@ -84,6 +94,7 @@ pub(crate) struct Change {
     cost: Option<i64>,
     unpriced: bool,
     saved: i64,
+    by_class: CostByClass,
     /// The key of its sums.
     pub(crate) key: Key,
     /// The UTC day its tags count in.
@@ -101,11 +112,12 @@ pub(crate) struct Change {
 pub(crate) const KEYS: usize = 2;
 
 /// Prices `rows`, the rows of `step`, and returns the result of the step with the rows that change.
-pub(crate) fn price(rows: Vec<Held>, prices: &PriceTable, step: &Rerate) -> Result<(Rerated, Vec<Change>)> {
+pub(crate) fn price(rows: Vec<(Held, Costs)>, prices: &PriceTable, step: &Rerate) -> Result<(Rerated, Vec<Change>)> {
     let full = rows.len() >= usize::try_from(step.limit).unwrap_or(usize::MAX);
-    let next = rows.last().filter(|_| full).map(Held::place).transpose()?;
+    let next = rows.last().filter(|_| full).map(|(row, _)| row.place()).transpose()?;
     let (mut requests, mut changes) = (Vec::with_capacity(rows.len()), Vec::new());
-    for row in rows {
+    for (row, costs) in rows {
+        let costs = by_class(costs);
         let mut details: Details = decode::from_json(&row.details)?;
         let mut repriced = Repriced {
             provider: row.provider.as_deref().map(decode::parsed).transpose()?,
@@ -114,10 +126,16 @@ pub(crate) fn price(rows: Vec<Held>, prices: &PriceTable, step: &Rerate) -> Resu
             after: row.cost_nano.map(NanoUsd),
         };
         let charged_before = charge(&Totals::of(&details.attempts));
-        if prices.reprice(&mut details.attempts) {
-            let totals = Totals::of(&details.attempts);
+        let is_repriced = prices.reprice(&mut details.attempts);
+        let mut totals = Totals::of(&details.attempts);
+        let is_whole = totals.cost == Some(totals.by_class.total());
+        if !is_repriced && !is_whole {
+            // This table lacks a price that an earlier one had: what is known of the parts stays.
+            totals.by_class = costs;
+        }
+        if is_repriced || totals.by_class != costs {
             repriced.after = totals.cost;
-            changes.push(row.changed(&details, &totals, charged_before)?);
+            changes.push(row.changed(&costs, &details, &totals, charged_before)?);
         }
         requests.push(repriced);
     }
@@ -129,18 +147,21 @@ impl Held {
         Ok((Timestamp::from_millis(self.created_at), decode::parsed(&self.request_id)?))
     }
 
-    fn changed(self, details: &Details, totals: &Totals, charged_before: i64) -> Result<Change> {
+    fn changed(self, costs: &CostByClass, details: &Details, totals: &Totals, charged_before: i64) -> Result<Change> {
         // A request of unknown usage counts as unpriced, as it does in the drain: its cost is not known in full.
         let unknown = decode::source(&self.usage_source)? == UsageSource::Unknown;
-        let part = |cost: Option<i64>, unpriced: bool, saved: i64| {
-            let mut sums = Sums::default();
-            let unpriced = i64::from(unpriced || unknown);
-            sums.add(&Sums { cost: cost.unwrap_or(0), unpriced, saved, ..Sums::default() });
-            sums
+        let part = |cost: Option<i64>, unpriced: bool, saved: i64, by_class: &CostByClass| {
+            let sums = Sums::of([
+                (Sum::Cost, cost.unwrap_or(0)),
+                (Sum::Unpriced, i64::from(unpriced || unknown)),
+                (Sum::Costless, i64::from(cost.is_none())),
+                (Sum::Saved, saved),
+            ]);
+            sums.with_costs(by_class)
         };
         let (cost, unpriced, saved) = (totals.cost.map(|cost| cost.0), totals.unpriced, totals.saved.0);
-        let mut delta = part(cost, unpriced, saved);
-        delta.subtract(&part(self.cost_nano, self.unpriced, self.saved_nano));
+        let mut delta = part(cost, unpriced, saved, &totals.by_class);
+        delta.subtract(&part(self.cost_nano, self.unpriced, self.saved_nano, costs));
         let at = Timestamp::from_millis(self.created_at);
         let tags: Tags = self.tags.as_deref().map(decode::from_json).transpose()?.unwrap_or_default();
         Ok(Change {
@@ -150,6 +171,7 @@ impl Held {
             cost,
             unpriced,
             saved,
+            by_class: totals.by_class,
             key: Key {
                 user: self.user_id,
                 hour: at.hour().millis(),
@@ -177,11 +199,15 @@ impl Held {
 
 /// The changed columns of `request_logs`.
 pub(crate) fn logs(changes: &[Change]) -> Batch {
-    named("request_logs", changes)
+    let batch = named("request_logs", changes)
         .maybe_big("cost_nano", changes, |change| change.cost)
         .bool("unpriced", changes, |change| change.unpriced)
         .big("saved_nano", changes, |change| change.saved)
-        .text("details", changes, |change| change.details.clone())
+        .text("details", changes, |change| change.details.clone());
+    COSTS
+        .into_iter()
+        .enumerate()
+        .fold(batch, |batch, (at, name)| batch.big(name, changes, |change| change.by_class.parts()[at].0))
 }
 
 fn named(table: &'static str, changes: &[Change]) -> Batch {

@@ -2,6 +2,7 @@
 //! database.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use tt_core::record::{Outcome, Settlement, Totals};
 use tt_core::{Timestamp, UsageSource};
@@ -11,16 +12,13 @@ use crate::classes;
 use crate::decode::{column, json, storable};
 use crate::details;
 use crate::error::Result;
+use crate::sums::{self, BOUND, COSTS, Sum, Sums};
 
 /// The most values of one tag name that have sums of their own, for one user and UTC day.
 pub(crate) const TAG_VALUES: usize = 200;
 
 /// The value under which all values beyond [`TAG_VALUES`] are summed.
 pub(crate) const OTHER: &str = "(other)";
-
-/// The most that a sum of one key can be (10⁷ dollars, 10¹⁶ tokens). A provider's host may claim any number; an
-/// addition that overflowed would stop the drain for all users.
-pub(crate) const BOUND: i64 = 10_000_000_000_000_000;
 
 /// One settlement as the columns of its rows.
 pub(crate) struct Row<'a> {
@@ -48,21 +46,14 @@ pub(crate) struct Key {
 /// A tag's name and value before the other dimensions.
 pub(crate) type TagKey = (String, String, Key);
 
-/// The sums of one key: requests, tokens, nano-dollars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Sums {
-    pub(crate) requests: i64,
-    pub(crate) input: i64,
-    pub(crate) cached: i64,
-    pub(crate) cache_write: i64,
-    pub(crate) output: i64,
-    pub(crate) reasoning: i64,
-    pub(crate) cost: i64,
-    pub(crate) unpriced: i64,
-    pub(crate) saved: i64,
-    pub(crate) errors: i64,
-    pub(crate) cancelled: i64,
-}
+/// The statement that adds rows of [`hourly`] to the sums that are there, and its ending.
+pub(crate) struct Hourly;
+pub(crate) static ADD_HOURLY: LazyLock<String> = LazyLock::new(|| sums::upsert("usage_hourly", HOURLY_KEY));
+
+/// The statement that adds rows of [`tags_hourly`] to the sums that are there, and its ending.
+pub(crate) struct TagsHourly;
+pub(crate) static ADD_TAGS_HOURLY: LazyLock<String> =
+    LazyLock::new(|| sums::upsert("usage_tags_hourly", TAGS_HOURLY_KEY));
 
 /// The key of `usage_hourly`.
 pub(crate) const HOURLY_KEY: &str = "user_id, hour, provider, alias, model, api_key_id, status, route, dialect, client";
@@ -70,49 +61,6 @@ pub(crate) const HOURLY_KEY: &str = "user_id, hour, provider, alias, model, api_
 /// The key of `usage_tags_hourly`.
 pub(crate) const TAGS_HOURLY_KEY: &str =
     "user_id, tag_name, hour, tag_value, provider, alias, model, api_key_id, status, route, dialect, client";
-
-/// The columns of [`Sums`], in both rollups.
-pub(crate) const SUMS: [&str; 11] = [
-    "requests",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "cost_nano",
-    "unpriced",
-    "saved_nano",
-    "errors",
-    "cancelled",
-];
-
-impl Sums {
-    /// Adds each field, held at [`BOUND`].
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.each(other, |sum, more| sum.saturating_add(more).clamp(-BOUND, BOUND));
-    }
-
-    /// Subtracts each field.
-    pub(crate) fn subtract(&mut self, other: &Self) {
-        self.each(other, i64::saturating_sub);
-    }
-
-    fn each(&mut self, other: &Self, of: impl Fn(i64, i64) -> i64) {
-        *self = Self {
-            requests: of(self.requests, other.requests),
-            input: of(self.input, other.input),
-            cached: of(self.cached, other.cached),
-            cache_write: of(self.cache_write, other.cache_write),
-            output: of(self.output, other.output),
-            reasoning: of(self.reasoning, other.reasoning),
-            cost: of(self.cost, other.cost),
-            unpriced: of(self.unpriced, other.unpriced),
-            saved: of(self.saved, other.saved),
-            errors: of(self.errors, other.errors),
-            cancelled: of(self.cancelled, other.cancelled),
-        };
-    }
-}
 
 impl<'a> Row<'a> {
     /// The columns of `settlement`.
@@ -139,22 +87,33 @@ impl<'a> Row<'a> {
     }
 
     fn sums(&self) -> Sums {
-        let (usage, outcome) = (&self.totals.usage, self.settlement.settled.outcome);
-        let mut sums = Sums::default();
-        sums.add(&Sums {
-            requests: 1,
-            input: column(usage.total_input()),
-            cached: column(usage.cache_read),
-            cache_write: column(usage.cache_write()),
-            output: column(usage.output),
-            reasoning: column(usage.reasoning.unwrap_or(0)),
-            cost: self.totals.cost.map_or(0, |cost| cost.0),
-            unpriced: i64::from(self.totals.unpriced || self.totals.source == UsageSource::Unknown),
-            saved: self.totals.saved.0,
-            errors: i64::from(outcome == Outcome::Error),
-            cancelled: i64::from(outcome == Outcome::Cancelled),
-        });
-        sums
+        let Totals { usage, source, cost, unpriced, saved, by_class, .. } = &self.totals;
+        let settled = &self.settlement.settled;
+        let is = |outcome| i64::from(settled.outcome == outcome);
+        let of = |wanted| i64::from(*source == wanted);
+        let sums = Sums::of([
+            (Sum::Requests, 1),
+            (Sum::Input, column(usage.total_input())),
+            (Sum::Cached, column(usage.cache_read)),
+            (Sum::CacheWrite, column(usage.cache_write())),
+            (Sum::Output, column(usage.output)),
+            (Sum::Reasoning, column(usage.reasoning.unwrap_or(0))),
+            (Sum::Cost, cost.map_or(0, |cost| cost.0)),
+            (Sum::Unpriced, i64::from(*unpriced || *source == UsageSource::Unknown)),
+            (Sum::Saved, saved.0),
+            (Sum::Errors, is(Outcome::Error)),
+            (Sum::Cancelled, is(Outcome::Cancelled)),
+            (Sum::Detailed, 1),
+            (Sum::Estimated, of(UsageSource::Estimated)),
+            (Sum::Partial, of(UsageSource::Partial)),
+            (Sum::Unknown, of(UsageSource::Unknown)),
+            (Sum::Costless, i64::from(cost.is_none())),
+            (Sum::Interrupted, is(Outcome::Interrupted)),
+            (Sum::LatencyMs, column(settled.latency_ms)),
+            (Sum::FirstTokenMs, settled.first_token_ms.map_or(0, column)),
+            (Sum::FirstTokens, i64::from(settled.first_token_ms.is_some())),
+        ]);
+        sums.with_costs(by_class)
     }
 
     /// The arrival of the request.
@@ -195,6 +154,14 @@ pub(crate) fn charge(totals: &Totals) -> i64 {
 
 /// The rows of `request_logs`.
 pub(crate) fn logs(rows: &[Row<'_>]) -> Result<Batch> {
+    Ok(COSTS
+        .into_iter()
+        .enumerate()
+        .fold(shown(rows)?, |batch, (at, name)| batch.big(name, rows, |r| r.totals.by_class.parts()[at].0)))
+}
+
+/// The columns that the log shows.
+fn shown(rows: &[Row<'_>]) -> Result<Batch> {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let word = |word: &'static str| (!word.is_empty()).then_some(word);
     Batch::new("request_logs")
@@ -262,7 +229,7 @@ pub(crate) fn by_tag(rows: &[Row<'_>], counts: impl Fn(i64, i64, &str, &str) -> 
 /// The rows of `usage_hourly`.
 pub(crate) fn hourly(sums: BTreeMap<Key, Sums>) -> Batch {
     let rows: Vec<_> = sums.into_iter().collect();
-    with_sums(with_key(Batch::new("usage_hourly"), &rows, |r| &r.0), &rows, |r| &r.1)
+    sums::columns(with_key(Batch::new("usage_hourly"), &rows, |r| &r.0), &rows, |r| &r.1)
 }
 
 /// The rows of `usage_tags_hourly`.
@@ -272,7 +239,7 @@ pub(crate) fn tags_hourly(sums: BTreeMap<TagKey, Sums>) -> Batch {
         Batch::new("usage_tags_hourly")
             .text("tag_name", &rows, |r| r.0.0.clone())
             .text("tag_value", &rows, |r| r.0.1.clone());
-    with_sums(with_key(batch, &rows, |r| &r.0.2), &rows, |r| &r.1)
+    sums::columns(with_key(batch, &rows, |r| &r.0.2), &rows, |r| &r.1)
 }
 
 fn with_key<R>(batch: Batch, rows: &[R], key: impl Fn(&R) -> &Key) -> Batch {
@@ -287,32 +254,4 @@ fn with_key<R>(batch: Batch, rows: &[R], key: impl Fn(&R) -> &Key) -> Batch {
         .word("route", rows, |r| Some(key(r).route))
         .word("dialect", rows, |r| Some(key(r).dialect))
         .text("client", rows, |r| key(r).client.clone())
-}
-
-fn with_sums<R>(batch: Batch, rows: &[R], sums: impl Fn(&R) -> &Sums) -> Batch {
-    batch
-        .big("requests", rows, |r| sums(r).requests)
-        .big("input_tokens", rows, |r| sums(r).input)
-        .big("cached_input_tokens", rows, |r| sums(r).cached)
-        .big("cache_write_tokens", rows, |r| sums(r).cache_write)
-        .big("output_tokens", rows, |r| sums(r).output)
-        .big("reasoning_tokens", rows, |r| sums(r).reasoning)
-        .big("cost_nano", rows, |r| sums(r).cost)
-        .big("unpriced", rows, |r| sums(r).unpriced)
-        .big("saved_nano", rows, |r| sums(r).saved)
-        .big("errors", rows, |r| sums(r).errors)
-        .big("cancelled", rows, |r| sums(r).cancelled)
-}
-
-/// The end of an insert that adds to sums that are there already, at most to [`BOUND`]. Both databases take it.
-pub(crate) fn upsert(table: &str, key: &str) -> String {
-    let set = SUMS
-        .map(|name| {
-            let sum = format!("{table}.{name} + excluded.{name}");
-            format!(
-                "{name} = CASE WHEN {sum} > {BOUND} THEN {BOUND} WHEN {sum} < -{BOUND} THEN -{BOUND} ELSE {sum} END"
-            )
-        })
-        .join(", ");
-    format!("ON CONFLICT ({key}) DO UPDATE SET {set}")
 }

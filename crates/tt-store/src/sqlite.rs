@@ -28,6 +28,8 @@ pub(crate) mod audit;
 pub(crate) mod changes;
 #[path = "repo/deliveries.rs"]
 pub(crate) mod deliveries;
+#[path = "repo/filters.rs"]
+pub(crate) mod filters;
 #[path = "repo/gaps.rs"]
 pub(crate) mod gaps;
 #[path = "repo/known_addresses.rs"]

@@ -5,7 +5,8 @@
 //! Attempts are read back by the types of tt-core, in which a missing field holds nothing.
 //!
 //! The types here have the fields of those in tt-core, which serde reads from there (`remote`). A field that is added in
-//! tt-core is added here too: the test below names every field, and fails if one is not read back.
+//! tt-core is added here too: the test below names every field, and fails if one is not read back. The cost by class is
+//! left out: columns of the row have the sums of it.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -231,6 +232,7 @@ mod tests {
             saved: Some(NanoUsd(-1)),
             price_version: Some("v1".to_owned()),
             instead_of: Some("big".to_owned()),
+            cost_by_class: None,
         };
         let started = record::AttemptStarted { notes: vec![note], held: Some(NanoUsd(9)), ..started() };
         let attempts = [record::Attempt { started, ended: Some(ended) }];

@@ -1,12 +1,15 @@
 //! The SQL of a question for sums. It is text that is made of constants and numbers only: a day is an expression, and diesel
-//! cannot group by expressions. The name of a tag, which a client chose, is parameter 1.
+//! cannot group by expressions. Texts that a client chose are parameters.
 
 use tt_core::UserId;
+use tt_core::filters::TagFilter;
 use tt_core::query::{GroupBy, UsageQuery};
 use tt_core::time::{DAY_MS, HOUR_MS};
 use tt_core::zone::Offset;
 
-use crate::rollup::{OTHER, SUMS};
+use crate::rollup::OTHER;
+use crate::sums::SUMS;
+use crate::usage_filters::{Parameters, Source, conditions};
 use crate::usage_range::{Piece, Pieces};
 
 /// The most that one row adds to a sum that is computed from rows, far above any real request. A provider's host may claim
@@ -17,8 +20,8 @@ const ROW_BOUND: i64 = 10_000_000_000_000;
 pub(crate) struct Words {
     /// A number in a JSON object, by column and field.
     pub(crate) json_number: fn(&str, &str) -> String,
-    /// A text in a JSON object of texts, by column; its name is parameter 1.
-    pub(crate) json_text: fn(&str) -> String,
+    /// A text in a JSON object of texts, by column and the parameter that holds its name.
+    pub(crate) json_text: fn(&str, &str) -> String,
 }
 
 /// A dimension: its column in the answer, and its expressions in the hourly sums and in the rows of the log.
@@ -30,32 +33,56 @@ struct Dimension {
     of_rows: String,
 }
 
+/// The requests that a part of the answer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All requests.
+    All,
+    /// Requests with the tag that the question names, by its value.
+    Tagged,
+}
+
 /// A statement that answers a question.
 pub(crate) struct Statement<'a> {
     pub(crate) words: Words,
     pub(crate) user: UserId,
     pub(crate) query: &'a UsageQuery,
+    pub(crate) source: Source,
     pub(crate) pieces: &'a Pieces,
     pub(crate) offsets: &'a [Offset],
+    pub(crate) parameters: &'a Parameters,
 }
 
 impl Statement<'_> {
-    /// The text. Each row of the answer is a part of a group, and parts add up. If `tagged` is true, parts by the value of the
-    /// tag come beside those of all requests.
-    pub(crate) fn text(&self, tagged: bool, limit: Option<usize>) -> String {
-        let kinds: &[bool] = if tagged { &[true, false] } else { &[false] };
-        let mut parts = Vec::new();
-        for tagged in kinds {
-            // The sums know no sessions.
-            if !self.query.group_by.contains(&GroupBy::Session) {
-                parts.push(self.of_sums(*tagged));
+    /// The text. Each row of the answer is a part of a group, and parts add up. Rows that are `tagged` are the parts of
+    /// requests with a tag, by its value, and are in the others too.
+    pub(crate) fn text(&self, limit: Option<usize>) -> String {
+        let mut selects = Vec::new();
+        for part in self.parts() {
+            if self.source == Source::Sums {
+                selects.push(self.of_sums(*part));
             }
             if !self.pieces.rows.is_empty() {
-                parts.push(self.of_rows(*tagged));
+                selects.push(self.of_rows(*part));
             }
         }
         let limit = limit.map(|most| format!(" LIMIT {most}")).unwrap_or_default();
-        format!("{}{}{limit}", self.with_pieces(), parts.join(" UNION ALL "))
+        format!("{}{}{limit}", self.with(), selects.join(" UNION ALL "))
+    }
+
+    fn parts(&self) -> &'static [Part] {
+        let tag = self.query.filters.tag.as_ref();
+        match (self.source, self.tag()) {
+            (Source::Rows, _) | (Source::Sums, None) => &[Part::All],
+            (Source::Sums, Some(_)) if tag.is_some_and(|tag| tag.value.is_some()) => &[Part::Tagged],
+            (Source::Sums, Some(_)) => &[Part::Tagged, Part::All],
+        }
+    }
+
+    /// The one tag of a question to the sums.
+    fn tag(&self) -> Option<&str> {
+        let filtered = self.query.filters.tag.as_ref().map(|tag| tag.name.as_str());
+        filtered.or_else(|| self.query.tags().next())
     }
 
     fn dimensions(&self) -> Vec<Dimension> {
@@ -97,8 +124,9 @@ impl Statement<'_> {
         format!("{local} - {local} % {DAY_MS}")
     }
 
-    /// The columns of the answer that name the group, and the expressions to group by.
-    fn columns(&self, tag: Option<&str>, of: fn(&Dimension) -> &str) -> (Vec<String>, Vec<String>) {
+    /// The columns of the answer that name the group, and the expressions to group by. `tags` are the expressions of the
+    /// values of its tags; a question with fewer has NULL for the others.
+    fn columns(&self, part: Part, tags: &[String], of: fn(&Dimension) -> &str) -> (Vec<String>, Vec<String>) {
         let (mut columns, mut groups) = (Vec::new(), Vec::new());
         for dimension in self.dimensions() {
             let (name, kind) = (dimension.name, if dimension.is_text { "TEXT" } else { "BIGINT" });
@@ -110,25 +138,32 @@ impl Statement<'_> {
                 columns.push(format!("CAST({none} AS {kind}) AS {name}"));
             }
         }
-        columns.push(format!("CAST({} AS BIGINT) AS tagged", i64::from(tag.is_some())));
-        columns.push(format!("CAST({} AS TEXT) AS tag_value", tag.unwrap_or("''")));
-        groups.extend(tag.map(str::to_owned));
+        columns.push(format!("CAST({} AS BIGINT) AS tagged", i64::from(part == Part::Tagged)));
+        for at in 0..UsageQuery::MOST_TAGS {
+            columns.push(format!("CAST({} AS TEXT) AS tag_{at}", tags.get(at).map_or("NULL", String::as_str)));
+        }
+        groups.extend(tags.iter().cloned());
         (columns, groups)
     }
 
     /// The parts that are whole hours.
-    fn of_sums(&self, tagged: bool) -> String {
-        let (mut columns, groups) = self.columns(tagged.then_some("tag_value"), |dimension| &dimension.of_sums);
+    fn of_sums(&self, part: Part) -> String {
+        let is_tagged = part == Part::Tagged;
+        let by_tag = is_tagged && self.query.tags().next().is_some();
+        let tags: Vec<String> = by_tag.then(|| "tag_value".to_owned()).into_iter().collect();
+        let (mut columns, groups) = self.columns(part, &tags, |dimension| &dimension.of_sums);
         // A SUM of BIGINTs is NUMERIC on PostgreSQL.
         columns.extend(SUMS.map(|name| format!("CAST(COALESCE(SUM({name}), 0) AS BIGINT) AS {name}")));
-        let table = if tagged { "usage_tags_hourly" } else { "usage_hourly" };
+        let table = if is_tagged { "usage_tags_hourly" } else { "usage_hourly" };
         let (begins, ends) = self.pieces.hours;
         let mut filters =
             vec![format!("user_id = {}", self.user.0), format!("hour >= {begins}"), format!("hour < {ends}")];
-        if tagged {
-            filters.push("tag_name = $1".to_owned());
+        if is_tagged {
+            filters.extend(self.tag().map(|name| format!("tag_name = {}", self.parameters.of(name))));
+            let value = self.query.filters.tag.as_ref().and_then(|tag| tag.value.as_deref());
+            filters.extend(value.map(|value| format!("tag_value = {}", self.parameters.of(value))));
         }
-        filters.extend(self.query.api_key.map(|key| format!("api_key_id = {}", key.0)));
+        filters.extend(conditions(&self.query.filters, self.parameters, Source::Sums));
         if !self.pieces.without.is_empty() {
             filters.push(format!("hour NOT IN ({})", list(self.pieces.without.iter())));
         }
@@ -136,10 +171,27 @@ impl Statement<'_> {
     }
 
     /// The parts that are rows.
-    fn of_rows(&self, tagged: bool) -> String {
-        let tag = (self.words.json_text)("l.tags");
-        let counted = format!("COALESCE(v.tag_value, '{OTHER}')");
-        let (mut columns, groups) = self.columns(tagged.then_some(counted.as_str()), |dimension| &dimension.of_rows);
+    fn of_rows(&self, part: Part) -> String {
+        let mut from = format!(
+            "piece JOIN request_logs AS l ON l.user_id = {} AND l.created_at >= piece.begins AND l.created_at < piece.ends",
+            self.user.0
+        );
+        let mut filters = conditions(&self.query.filters, self.parameters, Source::Rows);
+        let mut tags = Vec::new();
+        let is_by_tag = self.source == Source::Rows || part == Part::Tagged;
+        for (at, name) in self.query.tags().enumerate().filter(|_| is_by_tag) {
+            let (value, name) = (self.tag_of_row(name), self.parameters.of(name));
+            from.push_str(&format!(
+                " LEFT JOIN usage_tag_values AS v{at} ON v{at}.user_id = l.user_id AND v{at}.tag_name = {name} \
+                 AND v{at}.tag_value = {value} AND v{at}.day = l.created_at - l.created_at % {DAY_MS}"
+            ));
+            tags.push(format!("COALESCE(v{at}.tag_value, CASE WHEN {value} IS NOT NULL THEN '{OTHER}' END)"));
+        }
+        if part == Part::Tagged {
+            filters.extend(self.tag().map(|name| format!("{} IS NOT NULL", self.tag_of_row(name))));
+        }
+        filters.extend(self.tag_filter());
+        let (mut columns, groups) = self.columns(part, &tags, |dimension| &dimension.of_rows);
         let sums = SUMS.iter().zip(self.sums());
         columns.extend(sums.map(|(name, of)| {
             let bound = format!(
@@ -147,26 +199,31 @@ impl Statement<'_> {
             );
             format!("CAST(COALESCE(SUM(piece.sign * ({bound})), 0) AS BIGINT) AS {name}")
         }));
-        let mut from = format!(
-            "piece JOIN request_logs AS l ON l.user_id = {} AND l.created_at >= piece.begins AND l.created_at < piece.ends",
-            self.user.0
-        );
-        let mut filters: Vec<String> =
-            self.query.api_key.map(|key| format!("l.api_key_id = {}", key.0)).into_iter().collect();
-        if tagged {
-            from.push_str(&format!(
-                " LEFT JOIN usage_tag_values AS v ON v.user_id = l.user_id AND v.tag_name = $1 AND v.tag_value = {tag} \
-                 AND v.day = l.created_at - l.created_at % {DAY_MS}"
-            ));
-            filters.push(format!("{tag} IS NOT NULL"));
-        }
         select(&columns, &from, &filters, &groups)
     }
 
+    /// The value of a tag of the row; NULL where it has none.
+    fn tag_of_row(&self, name: &str) -> String {
+        (self.words.json_text)("l.tags", &self.parameters.of(name))
+    }
+
+    /// The condition of the filter by tag on rows. Requests without the tag are found among rows only: the sums of all
+    /// less those with the tag are theirs.
+    fn tag_filter(&self) -> Option<String> {
+        let TagFilter { name, value } = self.query.filters.tag.as_ref()?;
+        let tag = self.tag_of_row(name);
+        match (value, self.source) {
+            (Some(value), _) => Some(format!("{tag} = {}", self.parameters.of(value))),
+            (None, Source::Rows) => Some(format!("{tag} IS NULL")),
+            (None, Source::Sums) => None,
+        }
+    }
+
     /// The part of a row in each sum, in the order of [`SUMS`]: the same that the drain adds to the hourly sums.
-    fn sums(&self) -> [String; 11] {
+    fn sums(&self) -> [String; SUMS.len()] {
         let bounded = |column: &str| format!("(CASE WHEN {column} > {ROW_BOUND} THEN {ROW_BOUND} ELSE {column} END)");
         let rare = |field| bounded(&(self.words.json_number)("l.other_usage", field));
+        let one_if = |condition: &str| format!("(CASE WHEN {condition} THEN 1 ELSE 0 END)");
         let writes = [
             bounded("l.cache_write_5m_tokens"),
             bounded("l.cache_write_1h_tokens"),
@@ -182,20 +239,36 @@ impl Statement<'_> {
             "l.output_tokens".to_owned(),
             "COALESCE(l.reasoning_tokens, 0)".to_owned(),
             "COALESCE(l.cost_nano, 0)".to_owned(),
-            "(CASE WHEN l.unpriced OR l.usage_source = 'unknown' THEN 1 ELSE 0 END)".to_owned(),
+            one_if("l.unpriced OR l.usage_source = 'unknown'"),
             "l.saved_nano".to_owned(),
-            "(CASE WHEN l.outcome = 'error' THEN 1 ELSE 0 END)".to_owned(),
-            "(CASE WHEN l.outcome = 'cancelled' THEN 1 ELSE 0 END)".to_owned(),
+            one_if("l.outcome = 'error'"),
+            one_if("l.outcome = 'cancelled'"),
+            "l.cost_input_nano".to_owned(),
+            "l.cost_cached_nano".to_owned(),
+            "l.cost_cache_write_nano".to_owned(),
+            "l.cost_output_nano".to_owned(),
+            "l.cost_fees_nano".to_owned(),
+            "1".to_owned(),
+            one_if("l.usage_source = 'estimated'"),
+            one_if("l.usage_source = 'partial'"),
+            one_if("l.usage_source = 'unknown'"),
+            one_if("l.cost_nano IS NULL"),
+            one_if("l.outcome = 'interrupted'"),
+            "l.latency_ms".to_owned(),
+            "COALESCE(l.first_token_ms, 0)".to_owned(),
+            one_if("l.first_token_ms IS NOT NULL"),
         ]
     }
 
-    /// The pieces as a table.
-    fn with_pieces(&self) -> String {
-        if self.pieces.rows.is_empty() {
-            return String::new();
+    /// The parameters and the pieces as tables.
+    fn with(&self) -> String {
+        let mut tables: Vec<String> = self.parameters.as_table().into_iter().collect();
+        if !self.pieces.rows.is_empty() {
+            let rows = self.pieces.rows.iter().map(|Piece { from, to, sign }| format!("({from}, {to}, {sign})"));
+            let rows = rows.collect::<Vec<_>>().join(", ");
+            tables.push(format!("piece (begins, ends, sign) AS (VALUES {rows})"));
         }
-        let rows = self.pieces.rows.iter().map(|Piece { from, to, sign }| format!("({from}, {to}, {sign})"));
-        format!("WITH piece (begins, ends, sign) AS (VALUES {}) ", rows.collect::<Vec<_>>().join(", "))
+        if tables.is_empty() { String::new() } else { format!("WITH {} ", tables.join(", ")) }
     }
 }
 

@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use tt_core::budget::{Budget, UserBudgets};
 use tt_core::caller::RequestLimits;
 use tt_core::fee::Fee;
+use tt_core::filters::Filters;
 use tt_core::routing::{Alias, KeyRef, TargetModel};
 use tt_core::{
     AliasId, AliasName, ApiKeyId, BaseUrl, Email, KeyHash, Label, ModelName, NanoUsd, Provider, ProviderKeyId,
@@ -310,8 +311,8 @@ pub struct UsageScope {
     pub from: Timestamp,
     /// Only requests that arrived before this moment.
     pub to: Timestamp,
-    /// Only this alias.
-    pub alias: Option<String>,
+    /// Only requests that pass these.
+    pub filters: Filters,
 }
 
 /// Usage and cost of one request, read from its row.

@@ -23,5 +23,8 @@ async fn the_document_needs_no_credential_and_is_asked_for_again_by_its_tag() {
     assert_eq!((again.text().as_str(), again.header("etag")), ("", Some(tag)));
     let printed = program().argument("openapi").output().stdout;
     assert_eq!(String::from_utf8(printed).unwrap().trim_end(), answer.text());
+    let small = client.get("/openapi.json").header("accept-encoding", "br").send().await.expect(200);
+    assert_eq!((small.header("content-encoding"), small.header("vary")), (Some("br"), Some("accept-encoding")));
+    assert!(small.body.len() * 4 < answer.body.len(), "{} bytes", small.body.len());
     client.get("/openapi.json").header("if-none-match", "\"another\"").send().await.expect(200);
 }

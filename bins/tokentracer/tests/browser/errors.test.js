@@ -63,7 +63,7 @@ test("refused fields are named where they are, and keep what was typed", async (
   await page.getByTestId("budget-save").click();
   await page.getByTestId("problem").getByText("Write an amount of US dollars").waitFor();
 
-  await goto(page, "/dashboard/whatif?model=openai/nobody-lists-this");
+  await goto(page, "/dashboard/whatif?other=openai/nobody-lists-this");
   await page.getByTestId("problem").getByText("Loading the comparison failed.").waitFor();
   await goto(page, "/dashboard/requests/0193-no-request");
   await page.getByTestId("problem").getByText("Loading the request failed.").waitFor();

@@ -16,7 +16,7 @@ const PAGES = {
   ...Object.fromEntries(Object.entries(VIEWS).map(([id, path]) => [id.slice(4), path])),
   request: `/dashboard/requests/${rows.find((row) => row.attempts > 1)?.request_id ?? rows[0].request_id}`,
   session: `/dashboard/sessions/${encodeURIComponent(session ?? "none")}?range=90d`,
-  whatif: "/dashboard/whatif?model=openai/gpt-4o",
+  whatif: "/dashboard/whatif?other=openai/gpt-4o",
   account: "/dashboard/account",
   docs: "/docs",
   landing: "/",

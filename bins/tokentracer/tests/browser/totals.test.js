@@ -14,6 +14,19 @@ const pick = (list) => list[random(list.length)];
 
 const ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia"];
 const DIMENSIONS = ["alias", "model", "provider", "api_key", "client", "session", "tag:team"];
+/** The filters, each with the dimension that has its values. */
+const FILTERS = {
+  alias: "alias",
+  model: "model",
+  provider: "provider",
+  api_key: "api_key",
+  client: "client",
+  session: "session",
+  route: "route",
+  status: "status",
+  dialect: "dialect",
+  tag: "tag:team",
+};
 const ROUNDS = 25;
 const DAY = 86_400_000;
 
@@ -37,7 +50,7 @@ const day = (ms) => new Date(ms).toISOString().slice(0, 10);
 
 /** The rows of `/manage/usage` for the range of an address, asked for as a user would. */
 async function usage({ from, to, zone, filter }) {
-  const groupBy = filter === null ? "" : filter.dimension;
+  const groupBy = filter === null ? "" : FILTERS[filter.name];
   const query = new URLSearchParams({
     from: await startOf(from, zone),
     to: await startOf(day(Date.parse(to) + DAY), zone),
@@ -50,7 +63,14 @@ async function usage({ from, to, zone, filter }) {
     cost: costs(text, "cost_usd")[index],
     saved: costs(text, "saved_usd")[index],
   }));
-  return rows.filter((row) => filter === null || String(row[filter.dimension] ?? "") === filter.value);
+  // The server's own filter is not used, so that it is tested too.
+  return rows.filter((row) => filter === null || filterValue(filter.name, row[groupBy]) === filter.value);
+}
+
+/** A value of a dimension as a filter has it. */
+function filterValue(name, value) {
+  const text = String(value ?? "");
+  return name === "tag" ? `team=${text}` : text;
 }
 
 /** The beginning of a day, found by halving: another way than that of the page. */
@@ -82,15 +102,16 @@ async function column(box, title) {
 }
 
 const asNano = (text) => (text === "unknown" ? 0n : nano(text));
-const asCount = (text) => Number(text.replaceAll(",", ""));
+const asCount = (text) => (text === "–" ? 0 : Number(text.replaceAll(",", "")));
 
 test("parts add up to totals, and totals are those of the API", async (t) => {
   const page = await openAs(t, token, "/dashboard");
   const values = Object.fromEntries(
     await Promise.all(
-      DIMENSIONS.map(async (dimension) => {
+      Object.entries(FILTERS).map(async ([name, dimension]) => {
         const rows = await json("GET", `/manage/usage?group_by=${dimension}`, { token });
-        return [dimension, rows.map((row) => String(row[dimension] ?? ""))];
+        const values = rows.map((row) => filterValue(name, row[dimension]));
+        return [name, values.filter((value) => !value.endsWith("(other)"))];
       }),
     ),
   );
@@ -98,11 +119,11 @@ test("parts add up to totals, and totals are those of the API", async (t) => {
     const from = Date.now() - (1 + random(62)) * DAY;
     const to = Math.min(Date.now(), from + random(40) * DAY);
     const dimension = pick(DIMENSIONS);
-    const filtered = random(2) === 0 ? pick(DIMENSIONS.filter((name) => !name.startsWith("tag:"))) : null;
-    const filter = filtered === null ? null : { dimension: filtered, value: pick(values[filtered]) };
+    const filtered = random(3) > 0 ? pick(Object.keys(FILTERS)) : null;
+    const filter = filtered === null ? null : { name: filtered, value: pick(values[filtered]) };
     const range = { from: day(from), to: day(to), zone: pick(ZONES), filter };
     const query = new URLSearchParams({ from: range.from, to: range.to, tz: range.zone, by: dimension });
-    if (filter !== null) query.set(filter.dimension, filter.value);
+    if (filter !== null) query.set(filter.name, filter.value);
     const where = `round ${round}: ${query}`;
 
     const expected = await usage(range);
@@ -122,6 +143,15 @@ test("parts add up to totals, and totals are those of the API", async (t) => {
       expected.reduce((total, row) => total + row.input_tokens + row.output_tokens, 0),
       where,
     );
+    for (const [metric, sum, number] of [
+      ["latency", "latency_ms_sum", "requests"],
+      ["first_token", "first_token_ms_sum", "first_token_count"],
+    ]) {
+      const added = (field) => expected.reduce((total, row) => total + row[field], 0);
+      if (added(number) === 0) continue;
+      const shown = Number(await exactValue(page, `total-${metric}`));
+      assert.equal(shown, added(sum) / added(number), `${where}: ${metric}`);
+    }
     if (requests === 0) continue;
 
     const breakdown = page.getByTestId("breakdown");
@@ -137,8 +167,31 @@ test("parts add up to totals, and totals are those of the API", async (t) => {
       Number(await exactValue(page, "total-tokens")),
       where,
     );
+    await adds(page.getByTestId("token-classes"), "Cost", nano(spend), where);
+    await besides(page, expected, where);
+    await logged(page, query, requests, where);
   }
 });
+
+/** What stands beside the totals is what the rows say. */
+async function besides(page, rows, where) {
+  const text = await page.getByTestId("beside").innerText();
+  const added = (field) => rows.reduce((total, row) => total + row[field], 0);
+  const shows = (number, words) => {
+    const found = new RegExp(`([\\d,]+) [^\\d]*${words}`).exec(text);
+    assert.equal(found === null ? 0 : asCount(found[1]), number, `${where}: ${words} in ${text}`);
+  };
+  shows(added("unpriced"), "without a known cost");
+  shows(added("cost_incomplete") - added("unpriced"), "known in part");
+  shows(added("unknown"), "of unknown usage");
+  shows(added("interrupted"), "interrupted");
+}
+
+/** The list of the requests of the same range and filters has as many rows, as far as a page goes. */
+async function logged(page, query, requests, where) {
+  await goto(page, `/dashboard/requests?${query}`);
+  assert.equal(await page.getByTestId("log-row").count(), Math.min(requests, 50), `${where}: the log`);
+}
 
 async function adds(box, title, total, where) {
   const found = await column(box, title);

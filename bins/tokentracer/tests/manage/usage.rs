@@ -27,6 +27,44 @@ struct Sums {
     saved_usd: NanoUsd,
     errors: u64,
     cancelled: u64,
+    cost_incomplete: u64,
+    estimated: u64,
+    partial: u64,
+    unknown: u64,
+    unpriced: u64,
+    interrupted: u64,
+    latency_ms_sum: u64,
+    first_token_ms_sum: u64,
+    first_token_count: u64,
+    cost_by_class: Option<Classes>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+struct Classes {
+    input: NanoUsd,
+    cached_input: NanoUsd,
+    cache_write: NanoUsd,
+    output: NanoUsd,
+    fees: NanoUsd,
+    unclassified: NanoUsd,
+}
+
+impl Classes {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input.plus(other.input),
+            cached_input: self.cached_input.plus(other.cached_input),
+            cache_write: self.cache_write.plus(other.cache_write),
+            output: self.output.plus(other.output),
+            fees: self.fees.plus(other.fees),
+            unclassified: self.unclassified.plus(other.unclassified),
+        }
+    }
+
+    fn total(self) -> NanoUsd {
+        let Self { input, cached_input, cache_write, output, fees, unclassified } = self;
+        [cached_input, cache_write, output, fees, unclassified].into_iter().fold(input, NanoUsd::plus)
+    }
 }
 
 impl Sums {
@@ -42,6 +80,16 @@ impl Sums {
             saved_usd: self.saved_usd.plus(other.saved_usd),
             errors: self.errors + other.errors,
             cancelled: self.cancelled + other.cancelled,
+            cost_incomplete: self.cost_incomplete + other.cost_incomplete,
+            estimated: self.estimated + other.estimated,
+            partial: self.partial + other.partial,
+            unknown: self.unknown + other.unknown,
+            unpriced: self.unpriced + other.unpriced,
+            interrupted: self.interrupted + other.interrupted,
+            latency_ms_sum: self.latency_ms_sum + other.latency_ms_sum,
+            first_token_ms_sum: self.first_token_ms_sum + other.first_token_ms_sum,
+            first_token_count: self.first_token_count + other.first_token_count,
+            cost_by_class: Some(self.cost_by_class.unwrap_or_default().plus(other.cost_by_class.unwrap_or_default())),
         }
     }
 }
@@ -91,6 +139,12 @@ async fn groups_by_every_dimension_and_pair_add_up_to_the_whole() {
     assert_eq!((whole.requests, whole.errors, whole.cancelled), (7, 1, 0));
     assert!(whole.cost_usd > Some(NanoUsd::ZERO) && whole.saved_usd > NanoUsd::ZERO, "{whole:?}");
     assert!(whole.input_tokens > 5 * 7 && whole.output_tokens > 0, "{whole:?}");
+    let classes = whole.cost_by_class.unwrap();
+    assert_eq!((Some(classes.total()), classes.unclassified), (whole.cost_usd, NanoUsd::ZERO));
+    assert!(classes.input > NanoUsd::ZERO && classes.output > NanoUsd::ZERO, "{classes:?}");
+    assert_eq!((whole.estimated, whole.unpriced, whole.unknown, whole.interrupted), (0, 0, 0, 0));
+    assert!(whole.latency_ms_sum > 0, "{whole:?}");
+    assert_eq!((whole.first_token_count, whole.first_token_ms_sum), (0, 0), "only streams have a first token");
 
     for one in DIMENSIONS {
         for other in DIMENSIONS {
@@ -143,6 +197,62 @@ async fn groups_by_every_dimension_and_pair_add_up_to_the_whole() {
     assert_eq!(nothing[0]["requests"], 0);
 }
 
+/// Every answer about recorded requests keeps to the same ones.
+#[tokio::test]
+async fn filters_are_those_of_every_call() {
+    let (_world, ann) = stage().await;
+    for (filter, requests) in [
+        ("alias=smart", 3),
+        ("provider=anthropic", 2),
+        ("model=gpt-4o-mini", 1),
+        ("api_key=1", 3),
+        ("api_key=", 2),
+        ("client=other", 0),
+        ("client=", 7),
+        ("session=short", 1),
+        ("session=", 0),
+        ("session=long&alias=smart", 2),
+        ("tag=team%3Dsearch", 2),
+        ("tag=team%3D%3D1%2B1", 1),
+        ("tag=team%3D", 3),
+        ("tag=feature%3Dx&provider=openai", 1),
+        ("status=400", 1),
+        ("status=", 0),
+        ("route=light", 1),
+        ("dialect=openai_chat", 7),
+        ("dialect=gemini", 0),
+        ("outcome=error", 1),
+        ("outcome=ok&route=primary", 5),
+    ] {
+        let get = async |path: String| ann.session.get(&path).send().await.expect(200).json();
+        let whole = get(format!("/manage/usage?group_by=&{filter}")).await;
+        assert_eq!(whole[0]["requests"], requests, "{filter}");
+        let groups = get(format!("/manage/usage?group_by=alias,session,tag:team,tag:feature&{filter}")).await;
+        let of_groups: u64 = groups.as_array().unwrap().iter().map(|row| row["requests"].as_u64().unwrap()).sum();
+        assert_eq!(of_groups, requests, "{filter}");
+        let logs = get(format!("/manage/logs?{filter}")).await;
+        assert_eq!(logs["data"].as_array().unwrap().len() as u64, requests, "{filter}");
+        let filter = filter.replace("model=", "recorded_model=");
+        let whatif = get(format!("/manage/whatif?model=openai/gpt-4o&{filter}")).await;
+        assert_eq!(whatif["requests"], requests, "{filter}");
+    }
+    let tags = ann.session.get("/manage/tags").send().await.expect(200).json();
+    assert_eq!(
+        tags,
+        json!([{"name": "feature", "values": ["x"]}, {"name": "team", "values": ["\"a\"", "=1+1", "search"]}])
+    );
+    assert_eq!(ann.session.get("/manage/tags?to=2026-01-01").send().await.expect(200).json(), json!([]));
+    for path in ["/manage/usage?", "/manage/logs?", "/manage/ledger/gaps?", "/manage/whatif?model=openai/gpt-4o&"] {
+        ann.session.get(&format!("{path}outcome=ok&tag=team%3Da")).send().await.expect(200);
+        for wrong in
+            ["colour=red", "tag=team", "tag=%3Dx", "outcome=fine", "route=scenic", "alias=a%00b", "alias=a&alias=b"]
+        {
+            let refused = ann.session.get(&format!("{path}{wrong}")).send().await.expect(400).json();
+            assert_eq!(error_code(&refused), "invalid_field", "{path}{wrong}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_day_is_one_of_the_zone_asked_for() {
     let (_world, ann) = stage().await;
@@ -176,7 +286,10 @@ async fn csv_has_the_rows_of_json_and_no_formulas() {
         let mut lines = text.split_terminator("\r\n");
         let head: Vec<&str> = lines.next().unwrap().split(',').collect();
         let fields: Vec<&str> = rows[0].as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(head, fields);
+        let (sums, classes) = (fields.len() - 1, rows[0]["cost_by_class"].as_object().unwrap());
+        assert_eq!(head[..sums], fields[..sums]);
+        let names: Vec<String> = classes.keys().map(|class| format!("cost_{class}_usd")).collect();
+        assert_eq!(head[sums..], names, "the classes of the cost are columns");
         assert_eq!(lines.clone().count(), rows.as_array().unwrap().len());
         let column = head.iter().position(|name| *name == "requests").unwrap();
         let requests: u64 = lines.map(|line| line.split(',').nth(column).unwrap().parse::<u64>().unwrap()).sum();
@@ -195,7 +308,7 @@ async fn an_unknown_dimension_or_format_is_refused() {
         "group_by=colour",
         "group_by=provider,provider",
         "group_by=tag:",
-        "group_by=tag:a,tag:b",
+        "group_by=tag:a,tag:b,tag:c,tag:d",
         "group_by=tag:a%00b",
         &format!("group_by={long}"),
         "group_by=provider;alias",

@@ -1,6 +1,6 @@
 //! One model of the table: its price sheet, the prices an administrator set over it, and the cost of an answer by them.
 
-use super::exact_line::ExactLine;
+use super::exact_line::{ExactLine, Part};
 use super::fees::Charge;
 use super::sheet::{self, Class, Prices, STANDARD, Sheet};
 use super::unit::PicoPerToken;
@@ -129,7 +129,7 @@ impl ModelEntry {
         let used = sheet::parts(usage).into_iter().filter(|(count, _)| *count > 0);
         let line = |(count, class): (u64, Class)| {
             let per_unit = u128::from(prices.charged(class)?).saturating_mul(millionths);
-            Some(ExactLine { class: class.shown(), count, per_unit })
+            Some(ExactLine { class: class.shown(), part: class.part(), count, per_unit })
         };
         used.map(line).collect()
     }
@@ -138,7 +138,7 @@ impl ModelEntry {
     pub(super) fn fee_lines(&self, fees: &[Fee]) -> Option<Vec<ExactLine>> {
         let line = |charge: Charge| {
             let per_unit = u128::from(charge.price).saturating_mul(sheet::ONCE);
-            ExactLine { class: charge.class, count: charge.count, per_unit }
+            ExactLine { class: charge.class, part: Part::Fees, count: charge.count, per_unit }
         };
         let charges = self.charges(fees).filter(|charge| charge.is_none_or(|charge| charge.count > 0));
         charges.map(|charge| charge.map(line)).collect()

@@ -51,30 +51,41 @@ impl PriceTable {
     }
 }
 
-/// Rounds lines to nano-dollars so that they add up to `cost`: the rest that their whole nano-dollars leave goes to the lines
-/// that were cut the most. `None` if their exact sum is not rounded to `cost`.
+/// Rounds lines to nano-dollars so that they add up to `cost`. `None` if their exact sum is not rounded to `cost`.
 fn rounded(exact: &[ExactLine], cost: NanoUsd) -> Option<Vec<CostLine>> {
-    let sum = exact.iter().fold(0_u128, |sum, line| sum.saturating_add(line.amount()));
-    if NanoUsd::from_atto(i128::try_from(sum).ok()?) != cost {
+    if cost_of(exact) != cost {
         return None;
     }
-    let whole = |line: &ExactLine| i64::try_from(line.amount() / PER_NANO).ok();
-    let mut lines = exact
-        .iter()
-        .map(|line| {
-            let price = PicoPerToken(u64::try_from(line.per_unit / PER_PICO).ok()?);
-            Some(CostLine { class: line.class, count: line.count, price, cost: NanoUsd(whole(line)?) })
-        })
-        .collect::<Option<Vec<_>>>()?;
-    let left = lines.iter().fold(cost, |left, line| left.minus(line.cost)).0;
-    let mut by_rest: Vec<usize> = (0..lines.len()).collect();
+    let lines = exact.iter().zip(shares(exact, cost)?).map(|(line, share)| {
+        let price = PicoPerToken(u64::try_from(line.per_unit / PER_PICO).ok()?);
+        Some(CostLine { class: line.class, count: line.count, price, cost: share })
+    });
+    lines.collect()
+}
+
+/// The sum of the lines, rounded once.
+pub(super) fn cost_of(exact: &[ExactLine]) -> NanoUsd {
+    let sum = exact.iter().fold(0_u128, |sum, line| sum.saturating_add(line.amount()));
+    NanoUsd::from_atto(i128::try_from(sum).unwrap_or(i128::MAX))
+}
+
+/// What each line has of `cost`, the rounded sum of all: its whole nano-dollars, and one of those that these leave if it is
+/// among the lines that were cut the most, the first of two that were cut alike. `None` where a line is too large.
+pub(super) fn shares(exact: &[ExactLine], cost: NanoUsd) -> Option<Vec<NanoUsd>> {
+    let whole = |line: &ExactLine| i64::try_from(line.amount() / PER_NANO).ok().map(NanoUsd);
+    let mut shares = exact.iter().map(whole).collect::<Option<Vec<_>>>()?;
+    let left = shares.iter().fold(cost, |left, share| left.minus(*share)).0;
+    if left <= 0 {
+        return Some(shares);
+    }
+    let mut by_rest: Vec<usize> = (0..exact.len()).collect();
     by_rest.sort_by_key(|at| std::cmp::Reverse(exact.get(*at).map_or(0, |line| line.amount() % PER_NANO)));
     for at in by_rest.into_iter().take(usize::try_from(left).unwrap_or(0)) {
-        if let Some(line) = lines.get_mut(at) {
-            line.cost = line.cost.plus(NanoUsd(1));
+        if let Some(share) = shares.get_mut(at) {
+            *share = share.plus(NanoUsd(1));
         }
     }
-    Some(lines)
+    Some(shares)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Prices recorded attempts again, by another table: for a price that was missing or wrong when they were sent.
 
+use super::by_class::Priced;
 use super::table::PriceTable;
 use crate::record::{Attempt, AttemptEnded};
 use crate::usage::UsageSource;
@@ -7,7 +8,8 @@ use crate::usage::UsageSource;
 impl PriceTable {
     /// Prices `attempts` again by this table. Each attempt has the price of the moment it was sent, for the usage, the
     /// tier and the served model in its record. The cost is rounded as it was at first. Returns whether a price
-    /// changed; only attempts whose price changed are stamped with this table's version.
+    /// changed; only attempts whose price changed are stamped with this table's version. Every attempt that has a price
+    /// gets its cost by class, since records of older versions lack it.
     ///
     /// Three kinds of attempts keep their cost: those that billed nothing, those whose usage is unknown, and those that
     /// this table has no price for, since a known cost stays true when a price is removed from the table.
@@ -17,7 +19,9 @@ impl PriceTable {
             let Some(ended) = ended.as_mut().filter(|ended| billed(ended)) else { continue };
             let (provider, at) = (started.provider, started.started_at);
             let served = ended.served_model.as_deref();
-            let Some(cost) = self.price(provider, &started.model, served, &ended.usage, at) else { continue };
+            let priced = self.priced(provider, &started.model, served, &ended.usage, at);
+            let Some(Priced { cost, by_class }) = priced else { continue };
+            ended.cost_by_class = by_class;
             let target = ended.instead_of.as_deref();
             let saved = target.and_then(|target| self.saved(provider, target, &ended.usage, at, cost));
             // If the target is not known or has no price, its cost as first recorded is kept.

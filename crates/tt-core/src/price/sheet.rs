@@ -1,6 +1,7 @@
 //! One model's price sheet: prices by service tier, for long contexts and for later dates, and the cost of tokens by
 //! it. Costs are exact, in whole pico-dollars; nothing is rounded here.
 
+use super::exact_line::Part;
 use super::fees::FeePrices;
 use crate::Timestamp;
 use crate::usage::Usage;
@@ -59,6 +60,16 @@ impl Class {
             Self::ImageInput => "image_input",
             Self::VideoInput => "video_input",
             Self::ImageOutput => "image_output",
+        }
+    }
+
+    /// The class among those that all providers have.
+    pub(super) const fn part(self) -> Part {
+        match self {
+            Self::Input | Self::AudioInput | Self::ImageInput | Self::VideoInput => Part::Input,
+            Self::CacheRead | Self::CachedAudio => Part::CachedInput,
+            Self::CacheWrite5m | Self::CacheWrite1h | Self::CacheWrite12h => Part::CacheWrite,
+            Self::Output | Self::AudioOutput | Self::ImageOutput => Part::Output,
         }
     }
 }

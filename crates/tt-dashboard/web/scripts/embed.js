@@ -8,10 +8,13 @@ import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSy
 
 const DIST = join(import.meta.dirname, "../../dist");
 const TABLE = join(import.meta.dirname, "../../src/table.rs");
+/** The description of the API, which is sent compressed as the files of the page are. */
+const API = "openapi.json";
 const TYPES = {
   css: "text/css; charset=utf-8",
   html: "text/html; charset=utf-8",
   js: "text/javascript; charset=utf-8",
+  json: "application/json",
   svg: "image/svg+xml",
 };
 
@@ -28,6 +31,13 @@ function files(directory) {
 
 function extension(name) {
   return name.slice(name.lastIndexOf(".") + 1);
+}
+
+/** Puts the description of the API beside the built files, without the blanks between its parts, as the server prints it. */
+function describe(directory) {
+  const text = readFileSync(join(import.meta.dirname, "..", API), "utf8");
+  const parts = /"(?:[^"\\]|\\.)*"|[^\s"]+/g;
+  writeFileSync(join(directory, API), text.match(parts).join(""));
 }
 
 function compress() {
@@ -69,6 +79,7 @@ ${rows.join("")}];
 }
 
 function embed() {
+  describe(DIST);
   compress();
   writeFileSync(TABLE, table());
   const sizes = files(DIST)
@@ -79,6 +90,7 @@ function embed() {
 
 /** The files of `dist` that another build would make otherwise. */
 function differences(built) {
+  describe(built);
   const sources = files(DIST).filter((name) => UNPACK[extension(name)] === undefined);
   const wrong = [...new Set([...sources, ...files(built)])].filter((name) => !same(name, join(built, name)));
   return readFileSync(TABLE, "utf8") === table() ? wrong : [...wrong, relative(process.cwd(), TABLE)];

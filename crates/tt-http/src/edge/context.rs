@@ -65,9 +65,15 @@ impl Context {
     /// When a parameter is not in `known` or is given twice.
     pub(crate) fn query<const N: usize>(&self, known: [&'static str; N]) -> Result<[Option<String>; N], ApiError> {
         let mut values: [Option<String>; N] = std::array::from_fn(|_| None);
+        self.query_into(&known, &mut values)?;
+        Ok(values)
+    }
+
+    /// As [`Context::query`], into a slice as long as `known`.
+    pub(crate) fn query_into(&self, known: &[&'static str], values: &mut [Option<String>]) -> Result<(), ApiError> {
         let query = self.parts.uri.query().unwrap_or_default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let Some((slot, field)) = values.iter_mut().zip(known).find(|(_, field)| *field == name) else {
+            let Some((slot, field)) = values.iter_mut().zip(known).find(|(_, field)| **field == name) else {
                 let shown: String = name.chars().take(64).collect();
                 return Err(ApiError::invalid_field(
                     shown,
@@ -75,10 +81,10 @@ impl Context {
                 ));
             };
             if slot.replace(value.into_owned()).is_some() {
-                return Err(ApiError::invalid_field(field, "is given twice"));
+                return Err(ApiError::invalid_field(*field, "is given twice"));
             }
         }
-        Ok(values)
+        Ok(())
     }
 
     /// The body of a request that is proxied, or planned as if it were, and the memory that it holds.

@@ -73,8 +73,9 @@ pub(crate) struct View {
 
 /// `GET /manage/ledger/gaps`: the newest requests of each kind of gap.
 pub(crate) async fn gaps(cx: Context, caller: KnownCaller) -> Result<Json<View>, ApiError> {
-    let [from, to] = cx.query(["from", "to"])?;
+    let ([from, to], filters) = cx.query_and_filters(["from", "to"])?;
     let query = GapQuery {
+        filters,
         from: from.map(|text| moment("from", &text)).transpose()?,
         to: to.map(|text| moment("to", &text)).transpose()?,
         limit: MOST,

@@ -107,18 +107,13 @@ pub(crate) struct Page {
 
 /// `GET /manage/logs`: a page of rows that match the filters of the query.
 pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
-    let [limit, cursor, alias, provider, status, from, to] =
-        cx.query(["limit", "cursor", "alias", "provider", "status", "from", "to"])?;
+    let ([limit, cursor, from, to], filters) = cx.query_and_filters(["limit", "cursor", "from", "to"])?;
     let limit = page_size(limit)?;
     let query = LogQuery {
         // One row more than the page holds tells whether there is a next page.
         limit: limit + 1,
         before: cursor.map(|text| position(&text)).transpose()?,
-        alias: alias.map(alias_filter).transpose()?,
-        provider: provider.map(|text| text.parse()).transpose()?,
-        status: status
-            .map(|text| text.parse::<u16>().map_err(|_| ApiError::invalid_field("status", "must be an HTTP status")))
-            .transpose()?,
+        filters,
         from: from.map(|text| moment("from", &text)).transpose()?,
         to: to.map(|text| moment("to", &text)).transpose()?,
     };
@@ -130,14 +125,6 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>,
     let next_cursor = rows.last().filter(|_| more).map(|row| row.request_id.to_string());
     let data = rows.into_iter().map(Row::from).collect();
     Ok(Json(Page { data, next_cursor }))
-}
-
-/// An alias to filter by. Control characters are refused: no alias has them, and PostgreSQL takes no NUL in a text.
-pub(crate) fn alias_filter(alias: String) -> Result<String, ApiError> {
-    if alias.chars().any(char::is_control) {
-        return Err(ApiError::invalid_field("alias", "must not hold control characters"));
-    }
-    Ok(alias)
 }
 
 /// The position that a cursor stands for. A cursor is the id of the last row shown, and as a UUIDv7 it holds the time too.

@@ -12,8 +12,9 @@ use crate::clock::now;
 use crate::edge::context::Context;
 use crate::edge::error::ApiError;
 use crate::edge::fields::moment;
+use crate::edge::filters::FILTERS;
 use crate::edge::reply::Json;
-use crate::manage::logs::{Tokens, alias_filter};
+use crate::manage::logs::Tokens;
 use crate::state::directory::KnownCaller;
 
 /// Requests read at a time.
@@ -39,12 +40,12 @@ pub(crate) struct WhatIf {
 /// The sums are computed from the rows of the log, so only requests of the last `LOG_RETENTION_DAYS` are in either sum;
 /// `requests` says how many those are. `from` and `to` are exact to the millisecond.
 pub(crate) async fn whatif(cx: Context, caller: KnownCaller) -> Result<Json<WhatIf>, ApiError> {
-    let [from, to, alias, model] = cx.query(["from", "to", "alias", "model"])?;
+    let ([from, to, model], filters) = cx.query_and_filters_as(["from", "to", "model"], filter_names())?;
     let today = now();
     let scope = UsageScope {
         from: from.map_or(Ok(Timestamp::from_millis(0)), |text| moment("from", &text))?,
         to: to.map_or(Ok(today.plus_millis(1)), |text| moment("to", &text))?,
-        alias: alias.map(alias_filter).transpose()?,
+        filters,
     };
     let name = model.ok_or_else(|| ApiError::missing_field("model"))?;
     let prices = cx.app.prices.load_full();
@@ -60,6 +61,11 @@ pub(crate) async fn whatif(cx: Context, caller: KnownCaller) -> Result<Json<What
             return Ok(Json(sums.shown(name)));
         }
     }
+}
+
+/// The names of the filters. `model` is the other model, so that the filter by model has another name.
+pub(crate) fn filter_names() -> [&'static str; FILTERS.len()] {
+    FILTERS.map(|name| if name == "model" { "recorded_model" } else { name })
 }
 
 /// The model compared with.

@@ -1,62 +1,23 @@
-//! The whole document, and its answer over HTTP.
+//! The whole document.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
-use http::{HeaderName, StatusCode};
+use http::HeaderName;
 use serde_json::{Map, Value, json};
 use tt_core::Dialect;
 
 use crate::edge::credentials::Need;
-use crate::edge::reply::{IntoReply, Reply, json_bytes};
 use crate::openapi::errors;
 use crate::openapi::operation::{Answer, Describe, JSON, Operation};
 use crate::openapi::parameters;
 use crate::openapi::schemas::Schemas;
 use crate::route::{About, Handler, Route};
 
-/// The document as JSON text, with its entity tag.
-pub(crate) struct Document {
-    text: String,
-    tag: String,
-}
-
-impl Document {
-    /// Describes the rows of a table.
-    pub(crate) fn of(rows: &'static [Route]) -> Self {
-        let text = describe(rows).to_string();
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        let tag = format!("\"{:016x}\"", hasher.finish());
-        Self { text, tag }
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The answer to a request with `headers`: the document, or 304 if the client has it.
-    pub(crate) fn reply(&'static self, headers: &HeaderMap) -> Reply {
-        let tags = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
-        let known =
-            tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == self.tag);
-        let mut reply = if known {
-            StatusCode::NOT_MODIFIED.into_reply()
-        } else {
-            json_bytes(StatusCode::OK, Bytes::from_static(self.text.as_bytes()))
-        };
-        let headers = reply.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        if let Ok(tag) = HeaderValue::try_from(self.tag.as_str()) {
-            headers.insert(header::ETAG, tag);
-        }
-        reply
-    }
+/// The document of the rows of a table, as JSON text.
+pub(crate) fn text(rows: &[Route]) -> String {
+    describe(rows).to_string()
 }
 
 /// Makes the document of the rows.
-pub(super) fn describe(rows: &[Route]) -> Value {
+fn describe(rows: &[Route]) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
     let mut errors = Map::new();

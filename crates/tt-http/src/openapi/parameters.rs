@@ -1,6 +1,11 @@
 //! The parameters of paths and queries.
 
 use serde_json::{Value, json};
+use tt_core::Dialect;
+use tt_core::plan::Route;
+use tt_core::record::Outcome;
+
+use crate::edge::filters::FILTERS;
 
 /// A parameter of a query.
 pub(crate) fn query(name: &str, description: &str, schema: Value) -> Value {
@@ -31,6 +36,40 @@ pub(crate) fn range() -> [Value; 2] {
         query("from", "The first moment of the range: an RFC 3339 time, or a date.", moment()),
         query("to", "The first moment after the range.", moment()),
     ]
+}
+
+/// The filters, by these names, which stand in the order of [`FILTERS`]. An empty value means requests that have none.
+pub(crate) fn filters(names: [&'static str; FILTERS.len()]) -> Vec<Value> {
+    let words = |words: Vec<&str>| json!({ "enum": words });
+    let or_empty = |schema: Value| json!({ "anyOf": [schema, { "const": "" }] });
+    let text = || json!({ "type": "string" });
+    let filter = |(name, known): (&'static str, &'static str)| {
+        let (description, schema) = match known {
+            "alias" => ("The alias that was asked for.", text()),
+            "provider" => {
+                ("The provider of the last attempt.", or_empty(json!({ "$ref": "#/components/schemas/Provider" })))
+            }
+            "model" => ("The upstream model of the last attempt.", text()),
+            "api_key" => {
+                ("The id of the API key; empty: a session.", or_empty(json!({ "type": "integer", "format": "int64" })))
+            }
+            "client" => ("The program that asked.", text()),
+            "session" => ("The session of the client.", text()),
+            "tag" => (
+                "A tag, as `NAME=VALUE`; `NAME=`: requests without it.",
+                json!({ "type": "string", "pattern": "^[^=]{1,64}=" }),
+            ),
+            "status" => (
+                "The status that the client got; empty: the request was interrupted.",
+                or_empty(json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),
+            ),
+            "route" => ("The route of the last attempt.", or_empty(words(Route::ALL.map(Route::as_str).to_vec()))),
+            "dialect" => ("The dialect of the client.", words(Dialect::ALL.map(Dialect::as_str).to_vec())),
+            _ => ("The end that the client saw.", words(Outcome::ALL.map(Outcome::as_str).to_vec())),
+        };
+        query(name, description, schema)
+    };
+    names.into_iter().zip(FILTERS).map(filter).collect()
 }
 
 /// The parameters of a path of the table, in the form of the document: its names, and the path with `{name}` for each.

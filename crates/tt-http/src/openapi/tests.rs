@@ -1,9 +1,10 @@
 //! The document of the route table.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
+use crate::manage::usage::rows::{BY_CLASS, CLASSES, SUMS};
 use crate::routes::openapi_document;
 
 fn document() -> Value {
@@ -145,7 +146,10 @@ fn only_pages_are_left_out() {
 fn sums_are_described_as_they_are_printed() {
     let document = document();
     let sums = document["components"]["schemas"]["UsageSums"]["properties"].as_object().unwrap();
-    assert_eq!(sums.keys().collect::<Vec<_>>(), crate::manage::usage::SUMS.iter().collect::<Vec<_>>());
+    let printed = SUMS.into_iter().chain([BY_CLASS]);
+    assert_eq!(sums.keys().map(String::as_str).collect::<BTreeSet<_>>(), printed.collect());
+    let classes = document["components"]["schemas"]["CostByClass"]["properties"].as_object().unwrap();
+    assert_eq!(classes.keys().map(String::as_str).collect::<BTreeSet<_>>(), CLASSES.into_iter().collect());
 }
 
 #[test]
@@ -163,8 +167,9 @@ fn bodies_are_closed_and_answers_are_complete() {
 fn the_dashboard_is_built_from_this_document() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tt-dashboard/web/openapi.json");
     let committed: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let answered = tt_dashboard::respond("/openapi.json", None, None).unwrap().into_body();
     assert!(
-        committed == document(),
+        committed == document() && answered == openapi_document(),
         "cargo xtask openapi > crates/tt-dashboard/web/openapi.json, then cargo xtask web"
     );
 }

@@ -71,10 +71,10 @@ pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result
     Ok(())
 }
 
-/// Inserts `batch`, in which every row is new. Every batch inserted as `S` has the same table and columns.
+/// Inserts `batch`; `ending` follows the values. Every batch inserted as `S` has the same table, columns and ending.
 #[expect(clippy::extra_unused_type_parameters, reason = "the same signature as on SQLite")]
-pub(crate) async fn insert_as<S>(c: &mut Conn, batch: Batch) -> Result<()> {
-    insert(c, batch, String::new()).await
+pub(crate) async fn insert_as<S>(c: &mut Conn, batch: Batch, ending: &'static str) -> Result<()> {
+    insert(c, batch, ending.to_owned()).await
 }
 
 /// As [`insert`]; returns the `request_id` of each row that was new.
@@ -107,10 +107,13 @@ pub(crate) fn json_number(column: &str, field: &str) -> String {
     format!("COALESCE(CAST(CAST({column} AS JSON) ->> '{field}' AS BIGINT), 0)")
 }
 
-/// The expression of the value that a JSON object of texts has for the name in parameter 1; NULL where it has none.
-pub(crate) fn json_text(column: &str) -> String {
-    format!("(CAST({column} AS JSON) ->> CAST($1 AS TEXT))")
+/// The expression of the value that a JSON object of texts has for the name in a parameter; NULL where it has none.
+pub(crate) fn json_text(column: &str, name: &str) -> String {
+    format!("(CAST({column} AS JSON) ->> CAST({name} AS TEXT))")
 }
+
+/// The value of a tag of a row, whose name stands between the two.
+pub(crate) const JSON_TEXT_OF_TAGS: (&str, &str) = ("(CAST(request_logs.tags AS JSON) ->> CAST(", " AS TEXT))");
 
 fn with_values(
     batch: &Batch,

@@ -56,14 +56,14 @@ impl Row {
 pub(crate) async fn gaps(c: &mut Conn, user: UserId, query: GapQuery) -> Result<Gaps> {
     snapshot!(c, {
         Ok(Gaps {
-            interrupted: rows(c, user, query, INTERRUPTED).await?,
-            unknown_usage: rows(c, user, query, UNKNOWN).await?,
-            unpriced: rows(c, user, query, UNPRICED).await?,
+            interrupted: rows(c, user, &query, INTERRUPTED).await?,
+            unknown_usage: rows(c, user, &query, UNKNOWN).await?,
+            unpriced: rows(c, user, &query, UNPRICED).await?,
         })
     })
 }
 
-async fn rows(c: &mut Conn, user: UserId, query: GapQuery, what: &'static str) -> Result<Vec<Gap>> {
+async fn rows(c: &mut Conn, user: UserId, query: &GapQuery, what: &'static str) -> Result<Vec<Gap>> {
     use request_logs::{created_at, request_id, user_id};
     let mut rows = request_logs::table.filter(user_id.eq(user.0)).filter(sql::<Bool>(what)).into_boxed();
     if let Some(from) = query.from {
@@ -72,7 +72,7 @@ async fn rows(c: &mut Conn, user: UserId, query: GapQuery, what: &'static str) -
     if let Some(to) = query.to {
         rows = rows.filter(created_at.lt(to.millis()));
     }
-    let rows: Vec<Row> = rows
+    let rows: Vec<Row> = super::filters::fitting(rows, query.filters.clone())
         .order((created_at.desc(), request_id.desc()))
         .limit(i64::from(query.limit))
         .select(Row::as_select())

@@ -12,7 +12,7 @@ use tt_core::record::{JournalCursor, Settlement};
 use super::Conn;
 use crate::decode;
 use crate::error::Result;
-use crate::rollup::{self, Row};
+use crate::rollup::{self, ADD_HOURLY, Hourly, Row};
 use crate::schema::journal_cursors;
 
 /// The most times that a batch is tried. It is tried again when some of its rows are stored already, and when the
@@ -63,7 +63,7 @@ async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor],
     tx!(c, {
         match are {
             Rows::New => {
-                super::native::insert_as::<Logs>(c, rollup::logs(rows)?).await?;
+                super::native::insert_as::<Logs>(c, rollup::logs(rows)?, "").await?;
             }
             Rows::Mixed => {
                 let new = super::native::insert_new(c, rollup::logs(rows)?).await?;
@@ -71,8 +71,8 @@ async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor],
                 rows.retain(|row| new.contains(&row.request_id()));
             }
         }
-        let hourly = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
-        super::native::insert(c, rollup::hourly(rollup::by_key(rows)), hourly).await?;
+        let hourly = rollup::hourly(rollup::by_key(rows));
+        super::native::insert_as::<Hourly>(c, hourly, &ADD_HOURLY).await?;
         super::tags::record(c, rows).await?;
         let spent = super::spending::record(c, rows).await?;
         super::alerts::of_rows(c, rows, &spent).await?;

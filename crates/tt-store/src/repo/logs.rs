@@ -76,7 +76,7 @@ fn log_row(row: Row) -> Result<LogRow> {
 
 /// The user's requests that match `query`, newest first.
 pub(crate) async fn list(c: &mut Conn, user: UserId, query: LogQuery) -> Result<Vec<LogRow>> {
-    use request_logs::{alias, created_at, provider, request_id, status};
+    use request_logs::{created_at, request_id};
     let mut rows = request_logs::table.filter(request_logs::user_id.eq(user.0)).into_boxed();
     if let Some((at, id)) = query.before {
         let at = at.millis();
@@ -89,16 +89,7 @@ pub(crate) async fn list(c: &mut Conn, user: UserId, query: LogQuery) -> Result<
     if let Some(to) = query.to {
         rows = rows.filter(created_at.lt(to.millis()));
     }
-    if let Some(wanted) = query.alias {
-        rows = rows.filter(alias.eq(wanted));
-    }
-    if let Some(wanted) = query.provider {
-        rows = rows.filter(provider.eq(wanted.as_str()));
-    }
-    if let Some(wanted) = query.status {
-        rows = rows.filter(status.eq(i64::from(wanted)));
-    }
-    let rows: Vec<Row> = rows
+    let rows: Vec<Row> = super::filters::fitting(rows, query.filters)
         .order((created_at.desc(), request_id.desc()))
         .limit(i64::from(query.limit))
         .select(Row::as_select())

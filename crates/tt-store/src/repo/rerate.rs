@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 use tt_core::Timestamp;
 use tt_core::price::PriceTable;
@@ -12,9 +14,10 @@ use tt_core::price::PriceTable;
 use super::Conn;
 use super::tags::Group;
 use crate::error::Result;
-use crate::rerate::{self, Change, Held, Rerate, Rerated};
-use crate::rollup::{self, Key, OTHER, Sums, TagKey};
+use crate::rerate::{self, Change, Costs, Held, Rerate, Rerated};
+use crate::rollup::{self, ADD_HOURLY, ADD_TAGS_HOURLY, Hourly, Key, OTHER, TagKey, TagsHourly};
 use crate::schema::request_logs;
+use crate::sums::{COSTS, Sums};
 
 /// Prices the rows of `step` by `prices` and writes what changed.
 pub(crate) async fn write(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate) -> Result<Rerated> {
@@ -34,7 +37,7 @@ pub(crate) async fn preview(c: &mut Conn, prices: Arc<PriceTable>, step: Rerate)
 }
 
 /// The rows of `step` that billed something, oldest first.
-async fn held(c: &mut Conn, step: &Rerate) -> Result<Vec<Held>> {
+async fn held(c: &mut Conn, step: &Rerate) -> Result<Vec<(Held, Costs)>> {
     use request_logs::{created_at, request_id, usage_source};
     let mut rows = request_logs::table
         .filter(created_at.ge(step.from.millis()))
@@ -46,7 +49,8 @@ async fn held(c: &mut Conn, step: &Rerate) -> Result<Vec<Held>> {
         // The second condition alone would do. The first, which is weaker, is the one that an index serves.
         rows = rows.filter(created_at.ge(at)).filter(created_at.gt(at).or(request_id.gt(id.to_string())));
     }
-    let rows = rows.order((created_at, request_id)).limit(i64::from(step.limit)).select(Held::as_select());
+    let costs = sql::<(BigInt, BigInt, BigInt, BigInt, BigInt)>(&COSTS.join(", "));
+    let rows = rows.order((created_at, request_id)).limit(i64::from(step.limit)).select((Held::as_select(), costs));
     Ok(rows.load(c).await?)
 }
 
@@ -74,10 +78,8 @@ async fn add_to_sums(c: &mut Conn, changes: &[Change], now: Timestamp) -> Result
             tagged.entry((name.clone(), value.to_owned(), key.clone())).or_default().add(delta);
         }
     }
-    let upsert = rollup::upsert("usage_hourly", rollup::HOURLY_KEY);
-    super::native::insert(c, rollup::hourly(hourly), upsert).await?;
-    let upsert = rollup::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
-    super::native::insert(c, rollup::tags_hourly(tagged), upsert).await?;
+    super::native::insert_as::<Hourly>(c, rollup::hourly(hourly), &ADD_HOURLY).await?;
+    super::native::insert_as::<TagsHourly>(c, rollup::tags_hourly(tagged), &ADD_TAGS_HOURLY).await?;
     let amounts = changes.iter().map(|Change { key, charged_delta, .. }| {
         (key.user, key.api_key, Timestamp::from_millis(key.hour), *charged_delta)
     });

@@ -15,8 +15,9 @@ use super::Conn;
 use crate::batch::Batch;
 use crate::decode;
 use crate::error::Result;
-use crate::rollup::{BOUND, Row};
+use crate::rollup::Row;
 use crate::schema::{api_keys, request_logs, spending, users};
+use crate::sums::BOUND;
 
 /// User, key (0: the user, with keys or without), period and its beginning. Sums are written in this order by every
 /// process, so that two of them cannot wait for each other.

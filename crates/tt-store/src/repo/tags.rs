@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use tt_core::query::TagSeen;
+use tt_core::{Timestamp, UserId};
 
 use super::Conn;
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::rollup::{self, OTHER, Row, TAG_VALUES};
+use crate::rollup::{self, ADD_TAGS_HOURLY, OTHER, Row, TAG_VALUES, TagsHourly};
 use crate::schema::usage_tag_values;
+
+/// The most names of tags that are listed, and the most pairs that are looked at for it.
+const MOST_NAMES: usize = 100;
+const MOST_PAIRS: i64 = 20_000;
 
 /// User, UTC day and tag name: the number of values is limited for each such group.
 pub(crate) type Group = (i64, i64, String);
@@ -29,8 +35,7 @@ pub(crate) async fn record(c: &mut Conn, rows: &[Row<'_>]) -> Result<()> {
     let sums = rollup::by_tag(rows, |user, day, name, value| {
         counting.get(&(user, day, name.to_owned())).is_some_and(|values| values.contains(value))
     });
-    let upsert = rollup::upsert("usage_tags_hourly", rollup::TAGS_HOURLY_KEY);
-    super::native::insert(c, rollup::tags_hourly(sums), upsert).await
+    super::native::insert_as::<TagsHourly>(c, rollup::tags_hourly(sums), &ADD_TAGS_HOURLY).await
 }
 
 /// The values that count by themselves, after those of `wanted` that there is room for have been added, in their order.
@@ -80,6 +85,32 @@ pub(crate) async fn known(c: &mut Conn, (user, on, name): &Group) -> Result<BTre
         .load(c)
         .await?;
     Ok(values.into_iter().collect())
+}
+
+/// The tags of the user's requests on the days from that of `from` to that of the moment before `to`, by name: at most
+/// [`MOST_NAMES`], with the values that count by themselves, at most [`TAG_VALUES`] each.
+pub(crate) async fn seen(c: &mut Conn, user: UserId, from: Timestamp, to: Timestamp) -> Result<Vec<TagSeen>> {
+    use usage_tag_values::{day, tag_name, tag_value, user_id};
+    let pairs: Vec<(String, String)> = usage_tag_values::table
+        .filter(user_id.eq(user.0))
+        .filter(day.ge(from.day().millis()))
+        .filter(day.lt(to.millis()))
+        .select((tag_name, tag_value))
+        .distinct()
+        .order((tag_name, tag_value))
+        .limit(MOST_PAIRS)
+        .load(c)
+        .await?;
+    let mut tags: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, value) in pairs {
+        if tags.len() < MOST_NAMES || tags.contains_key(&name) {
+            let values = tags.entry(name).or_default();
+            if values.len() < TAG_VALUES {
+                values.insert(value);
+            }
+        }
+    }
+    Ok(tags.into_iter().map(|(name, values)| TagSeen { name, values: values.into_iter().collect() }).collect())
 }
 
 /// Deletes the lists of values of days before `before`; returns their number.

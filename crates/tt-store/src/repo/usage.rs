@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel_async::RunQueryDsl;
-use tt_core::query::{GroupBy, UsageGroup, UsageQuery, UsageSums};
+use tt_core::filters::TagFilter;
+use tt_core::query::{GroupBy, UsageGroup, UsageQuery};
 use tt_core::time::HOUR_MS;
 use tt_core::zone::{Offset, hours_with_midnight};
-use tt_core::{ApiKeyId, Invalid, NanoUsd, Timestamp, UserId, Zone};
+use tt_core::{ApiKeyId, Invalid, Timestamp, UserId, Zone};
 
 use super::Conn;
 use crate::decode::count;
 use crate::error::Result;
-use crate::rollup::Sums;
+use crate::rollup::OTHER;
+use crate::sums::{Sum, Sums};
+use crate::usage_filters::{Parameters, Source};
 use crate::usage_range::Pieces;
 use crate::usage_sql::{Statement, Words};
 use crate::view::RequestCount;
@@ -37,8 +40,6 @@ struct Row {
     client: String,
     #[diesel(sql_type = Text)]
     session: String,
-    #[diesel(sql_type = Text)]
-    tag_value: String,
     #[diesel(sql_type = BigInt)]
     api_key_id: i64,
     #[diesel(sql_type = BigInt)]
@@ -47,33 +48,25 @@ struct Row {
     day: i64,
     #[diesel(sql_type = BigInt)]
     hour: i64,
-    #[diesel(sql_type = BigInt)]
-    requests: i64,
-    #[diesel(sql_type = BigInt)]
-    input_tokens: i64,
-    #[diesel(sql_type = BigInt)]
-    cached_input_tokens: i64,
-    #[diesel(sql_type = BigInt)]
-    cache_write_tokens: i64,
-    #[diesel(sql_type = BigInt)]
-    output_tokens: i64,
-    #[diesel(sql_type = BigInt)]
-    reasoning_tokens: i64,
-    #[diesel(sql_type = BigInt)]
-    cost_nano: i64,
-    #[diesel(sql_type = BigInt)]
-    unpriced: i64,
-    #[diesel(sql_type = BigInt)]
-    saved_nano: i64,
-    #[diesel(sql_type = BigInt)]
-    errors: i64,
-    #[diesel(sql_type = BigInt)]
-    cancelled: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    tag_0: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    tag_1: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    tag_2: Option<String>,
+    #[diesel(embed)]
+    sums: Sums,
 }
 
 /// The most hours that a zone's days may divide in one question, and the most sessions that one answer lists.
 const MOST_SPLIT: usize = 4000;
 const MOST_SESSIONS: usize = 10_000;
+
+#[derive(QueryableByName)]
+struct CountRow {
+    #[diesel(sql_type = BigInt)]
+    requests: i64,
+}
 
 #[derive(QueryableByName)]
 struct SpanRow {
@@ -108,7 +101,14 @@ impl Value {
 }
 
 impl Row {
-    fn value(&self, dimension: &GroupBy) -> Value {
+    /// The values of these dimensions.
+    fn key(&self, group_by: &[GroupBy]) -> Vec<Value> {
+        let mut tags = [&self.tag_0, &self.tag_1, &self.tag_2].into_iter();
+        group_by.iter().map(|dimension| self.value(dimension, &mut tags)).collect()
+    }
+
+    /// The value of a dimension; a tag is the next of `tags`.
+    fn value<'a>(&self, dimension: &GroupBy, tags: &mut impl Iterator<Item = &'a Option<String>>) -> Value {
         match dimension {
             GroupBy::Provider => Value::Text(self.provider.clone()),
             GroupBy::Alias => Value::Text(self.alias.clone()),
@@ -121,24 +121,7 @@ impl Row {
             GroupBy::Status => Value::Number(self.status),
             GroupBy::Day => Value::Day(self.day),
             GroupBy::Hour => Value::Hour(self.hour),
-            GroupBy::Tag(_) if self.tagged == 0 => Value::Untagged,
-            GroupBy::Tag(_) => Value::Text(self.tag_value.clone()),
-        }
-    }
-
-    fn sums(&self) -> Sums {
-        Sums {
-            requests: self.requests,
-            input: self.input_tokens,
-            cached: self.cached_input_tokens,
-            cache_write: self.cache_write_tokens,
-            output: self.output_tokens,
-            reasoning: self.reasoning_tokens,
-            cost: self.cost_nano,
-            unpriced: self.unpriced,
-            saved: self.saved_nano,
-            errors: self.errors,
-            cancelled: self.cancelled,
+            GroupBy::Tag(_) => tags.next().cloned().flatten().map_or(Value::Untagged, Value::Text),
         }
     }
 }
@@ -147,24 +130,48 @@ impl Row {
 /// their own, so that the groups add up to the whole.
 pub(crate) async fn usage(c: &mut Conn, user: UserId, query: UsageQuery) -> Result<Vec<UsageGroup>> {
     snapshot!(c, {
-        let by_session = query.group_by.contains(&GroupBy::Session);
-        let (pieces, offsets) = if by_session {
-            let pieces = Pieces::of_rows(query.from, query.to, query.rows_since);
-            let why = "must not lie before the oldest row of the log where sums are grouped by session";
-            (pieces.ok_or_else(|| Invalid::new("from", why))?, query.zone.offsets(query.from, query.to))
-        } else {
-            let (offsets, split) = days(c, user, &query).await?;
-            (Pieces::of(query.from, query.to, &split, query.rows_since)?, offsets)
+        let source = source(c, user, &query).await?;
+        let (pieces, offsets) = match source {
+            Source::Rows => {
+                let pieces = Pieces::of_rows(query.from, query.to, query.rows_since);
+                let why = "must not lie before the oldest row of the log: what is asked for is known of rows only, which are \
+                           kept for a time";
+                (pieces.ok_or_else(|| Invalid::new("from", why))?, query.zone.offsets(query.from, query.to))
+            }
+            Source::Sums => {
+                let (offsets, split) = days(c, user, &query).await?;
+                (Pieces::of(query.from, query.to, &split, query.rows_since)?, offsets)
+            }
         };
-        if by_session && pieces.rows.is_empty() {
-            return Ok(Vec::new());
+        if source == Source::Rows && pieces.rows.is_empty() {
+            return Ok(grouped(&query, &[]));
         }
-        let rows = load(c, user, &query, &pieces, &offsets).await?;
-        if by_session && rows.len() > MOST_SESSIONS {
+        let rows = load(c, user, &query, source, &pieces, &offsets).await?;
+        if query.group_by.contains(&GroupBy::Session) && rows.len() > MOST_SESSIONS {
             return Err(Invalid::new("group_by", "has more sessions in this range than one answer lists").into());
         }
         Ok(grouped(&query, &rows))
     })
+}
+
+/// The tables that answer `query`. The sums know a value of a tag only where all its requests of the range count by
+/// themselves.
+async fn source(c: &mut Conn, user: UserId, query: &UsageQuery) -> Result<Source> {
+    if query.needs_rows() {
+        return Ok(Source::Rows);
+    }
+    let Some(TagFilter { name, value: Some(_) }) = &query.filters.tag else { return Ok(Source::Sums) };
+    let others: CountRow = diesel::sql_query(format!(
+        "SELECT CAST(COUNT(*) AS BIGINT) AS requests FROM (SELECT 1 FROM usage_tags_hourly WHERE user_id = $1 AND \
+         tag_name = $2 AND hour >= $3 AND hour < $4 AND tag_value = '{OTHER}' LIMIT 1) AS others"
+    ))
+    .bind::<BigInt, _>(user.0)
+    .bind::<Text, _>(name)
+    .bind::<BigInt, _>(query.from.hour().millis())
+    .bind::<BigInt, _>(query.to.millis())
+    .get_result(c)
+    .await?;
+    Ok(if others.requests == 0 { Source::Sums } else { Source::Rows })
 }
 
 /// The offsets of the query's zone, and the hours in which a local day begins. Both cover the hours for which there are sums,
@@ -194,77 +201,72 @@ async fn days(c: &mut Conn, user: UserId, query: &UsageQuery) -> Result<(Vec<Off
 }
 
 /// Reads all parts of the sums in one statement, and so at one moment.
-async fn load(c: &mut Conn, user: UserId, query: &UsageQuery, pieces: &Pieces, offsets: &[Offset]) -> Result<Vec<Row>> {
-    let tag = query.group_by.iter().find_map(|by| match by {
-        GroupBy::Tag(name) => Some(name.clone()),
-        _ => None,
-    });
+async fn load(
+    c: &mut Conn,
+    user: UserId,
+    query: &UsageQuery,
+    source: Source,
+    pieces: &Pieces,
+    offsets: &[Offset],
+) -> Result<Vec<Row>> {
     let words = Words { json_number: super::native::json_number, json_text: super::native::json_text };
-    let statement = Statement { words, user, query, pieces, offsets };
+    let parameters = Parameters::of_query(query);
+    let statement = Statement { words, user, query, source, pieces, offsets, parameters: &parameters };
     let limit = if query.group_by.contains(&GroupBy::Session) { Some(MOST_SESSIONS + 1) } else { None };
-    let mut statement = diesel::sql_query(statement.text(tag.is_some(), limit)).into_boxed();
-    if let Some(name) = tag {
-        statement = statement.bind::<Text, _>(name);
-    }
+    let statement = diesel::sql_query(statement.text(limit)).into_boxed();
+    let statement =
+        parameters.into_texts().into_iter().fold(statement, |statement, text| statement.bind::<Text, _>(text));
     Ok(statement.load(c).await?)
 }
 
 /// The groups of `rows`, which are parts of them.
 fn grouped(query: &UsageQuery, rows: &[Row]) -> Vec<UsageGroup> {
-    let key = |row: &Row| query.group_by.iter().map(|by| row.value(by)).collect::<Vec<_>>();
+    // With a filter by value, the parts with the tag are all there is; else they are in the others too.
+    let is_apart = query.filters.tag.as_ref().is_none_or(|tag| tag.value.is_none());
+    let keeps_tagged = query.filters.tag.is_none();
     let mut groups: BTreeMap<Vec<Value>, Sums> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.tagged == 0) {
-        groups.entry(key(row)).or_default().add(&row.sums());
+    if query.group_by.is_empty() {
+        groups.insert(Vec::new(), Sums::default());
     }
-    for row in rows.iter().filter(|row| row.tagged != 0) {
-        let values = key(row);
-        let untagged: Vec<Value> = values
-            .iter()
-            .zip(&query.group_by)
-            .map(|(value, by)| if matches!(by, GroupBy::Tag(_)) { Value::Untagged } else { value.clone() })
-            .collect();
-        groups.entry(untagged).or_default().subtract(&row.sums());
-        groups.entry(values).or_default().add(&row.sums());
+    for row in rows {
+        let key = row.key(&query.group_by);
+        if row.tagged == 0 || !is_apart {
+            groups.entry(key).or_default().add(&row.sums);
+            continue;
+        }
+        let untagged = |(value, by): (&Value, &GroupBy)| match by {
+            GroupBy::Tag(_) => Value::Untagged,
+            _ => value.clone(),
+        };
+        let untagged: Vec<Value> = key.iter().zip(&query.group_by).map(untagged).collect();
+        groups.entry(untagged).or_default().subtract(&row.sums);
+        if keeps_tagged {
+            groups.entry(key).or_default().add(&row.sums);
+        }
     }
     // Rows that were taken away from the sum of an hour may have been all of a group.
     if !query.group_by.is_empty() {
-        groups.retain(|_, sums| sums.requests != 0);
+        groups.retain(|_, sums| sums.value(Sum::Requests) != 0);
     }
     groups
         .into_iter()
-        .map(|(key, sums)| UsageGroup { key: key.into_iter().map(Value::shown).collect(), sums: usage_sums(&sums) })
+        .map(|(key, sums)| UsageGroup { key: key.into_iter().map(Value::shown).collect(), sums: sums.shown() })
         .collect()
 }
 
-fn usage_sums(sums: &Sums) -> UsageSums {
-    UsageSums {
-        requests: count(sums.requests),
-        input_tokens: count(sums.input),
-        cached_input_tokens: count(sums.cached),
-        cache_write_tokens: count(sums.cache_write),
-        output_tokens: count(sums.output),
-        reasoning_tokens: count(sums.reasoning),
-        cost: NanoUsd(sums.cost),
-        unpriced: count(sums.unpriced),
-        saved: NanoUsd(sums.saved),
-        errors: count(sums.errors),
-        cancelled: count(sums.cancelled),
-    }
-}
-
 #[derive(QueryableByName)]
-struct CountRow {
+struct KeyRow {
     #[diesel(sql_type = BigInt)]
     user_id: i64,
     #[diesel(sql_type = BigInt)]
     api_key_id: i64,
-    #[diesel(sql_type = BigInt)]
-    requests: i64,
+    #[diesel(embed)]
+    count: CountRow,
 }
 
 /// The number of requests of all users by credential since the hour of `since`.
 pub(crate) async fn requests_since(c: &mut Conn, since: Timestamp) -> Result<Vec<RequestCount>> {
-    let rows: Vec<CountRow> = diesel::sql_query(
+    let rows: Vec<KeyRow> = diesel::sql_query(
         "SELECT user_id, api_key_id, CAST(SUM(requests) AS BIGINT) AS requests FROM usage_hourly \
          WHERE hour >= $1 GROUP BY user_id, api_key_id ORDER BY user_id, api_key_id",
     )
@@ -276,7 +278,7 @@ pub(crate) async fn requests_since(c: &mut Conn, since: Timestamp) -> Result<Vec
         .map(|row| RequestCount {
             user_id: UserId(row.user_id),
             api_key_id: (row.api_key_id != 0).then_some(ApiKeyId(row.api_key_id)),
-            requests: count(row.requests),
+            requests: count(row.count.requests),
         })
         .collect())
 }

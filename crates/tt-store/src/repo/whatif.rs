@@ -32,7 +32,7 @@ pub(crate) async fn usage_by_request(
     after: Option<Place>,
     limit: u32,
 ) -> Result<Vec<RecordedUsage>> {
-    use request_logs::{alias, created_at, request_id, user_id};
+    use request_logs::{created_at, request_id, user_id};
     let mut rows = request_logs::table
         .filter(user_id.eq(user.0))
         .filter(created_at.ge(scope.from.millis()))
@@ -43,11 +43,12 @@ pub(crate) async fn usage_by_request(
         // The second condition alone would do. The first, which is weaker, is the one that an index serves.
         rows = rows.filter(created_at.ge(at)).filter(created_at.gt(at).or(request_id.gt(id.to_string())));
     }
-    if let Some(wanted) = scope.alias {
-        rows = rows.filter(alias.eq(wanted));
-    }
-    let rows: Vec<Row> =
-        rows.order((created_at, request_id)).limit(i64::from(limit)).select(Row::as_select()).load(c).await?;
+    let rows: Vec<Row> = super::filters::fitting(rows, scope.filters)
+        .order((created_at, request_id))
+        .limit(i64::from(limit))
+        .select(Row::as_select())
+        .load(c)
+        .await?;
     rows.into_iter().map(recorded).collect()
 }
 

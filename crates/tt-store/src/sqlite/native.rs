@@ -66,14 +66,14 @@ pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<(
     Ok(())
 }
 
-/// Inserts `batch`, in which every row is new. Every batch inserted as `S` has the same table and columns.
+/// Inserts `batch`; `ending` follows the values. Every batch inserted as `S` has the same table, columns and ending.
 ///
 /// A statement is then known by its type. Of any other, the text is made anew each time, to look for it in the
 /// connection's cache; for the log's wide rows that costs about as much as the insertion itself.
-pub(crate) async fn insert_as<S: 'static>(c: &mut Conn, batch: Batch) -> Result<()> {
+pub(crate) async fn insert_as<S: 'static>(c: &mut Conn, batch: Batch, ending: &'static str) -> Result<()> {
     let insert = move |c: &mut SqliteConnection| {
         for rows in chunks(batch.rows()) {
-            let insert = Insert { batch: &batch, rows, ending: "" };
+            let insert = Insert { batch: &batch, rows, ending };
             match insert.rows.len() {
                 CHUNK_LARGE => Known::<S, CHUNK_LARGE>(insert, PhantomData).execute(c)?,
                 CHUNK_SMALL => Known::<S, CHUNK_SMALL>(insert, PhantomData).execute(c)?,
@@ -133,10 +133,14 @@ pub(crate) fn json_number(column: &str, field: &str) -> String {
     format!("COALESCE(json_extract({column}, '$.{field}'), 0)")
 }
 
-/// The expression of the value that a JSON object of texts has for the name in parameter 1; NULL where it has none.
-pub(crate) fn json_text(column: &str) -> String {
-    format!("(SELECT value FROM json_each({column}) WHERE key = CAST($1 AS TEXT))")
+/// The expression of the value that a JSON object of texts has for the name in a parameter; NULL where it has none.
+pub(crate) fn json_text(column: &str, name: &str) -> String {
+    format!("(SELECT value FROM json_each({column}) WHERE key = CAST({name} AS TEXT))")
 }
+
+/// The value of a tag of a row, whose name stands between the two.
+pub(crate) const JSON_TEXT_OF_TAGS: (&str, &str) =
+    ("(SELECT value FROM json_each(request_logs.tags) WHERE key = ", ")");
 
 /// Splits `rows` into pieces of the sizes in [`CHUNKS`].
 fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {
@@ -228,7 +232,7 @@ impl Query for Insert<'_> {
 
 impl RunQueryDsl<SqliteConnection> for Insert<'_> {}
 
-/// An [`Insert`] of `ROWS` rows without an ending, whose text depends on `S` and `ROWS` only.
+/// An [`Insert`] of `ROWS` rows, whose text depends on `S` and `ROWS` only.
 struct Known<'a, S, const ROWS: usize>(Insert<'a>, PhantomData<S>);
 
 impl<S, const ROWS: usize> QueryFragment<Sqlite> for Known<'_, S, ROWS> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tt_core::query::{ExportQuery, ExportRow, GapQuery, Gaps, LogDetail, LogQuery, LogRow, UsageGroup, UsageQuery};
+use tt_core::query::{
+    ExportQuery, ExportRow, GapQuery, Gaps, LogDetail, LogQuery, LogRow, TagSeen, UsageGroup, UsageQuery,
+};
 use tt_core::record::{JournalCursor, Settlement};
 use tt_core::time::DAY_MS;
 use tt_core::{RequestId, Timestamp, UserId};
@@ -38,6 +40,12 @@ impl Store {
     /// tag, requests without the tag are the last group (`None`), so that the groups add up to the whole.
     pub fn usage(&self, user: UserId, query: UsageQuery) -> StoreCall<Vec<UsageGroup>> {
         call!(self, read, usage::usage(user, query))
+    }
+
+    /// The tags of the user's requests on the UTC days of a range, each with its values: at most a hundred tags with at
+    /// most two hundred values. Days whose rows are deleted are left out.
+    pub fn tags_seen(&self, user: UserId, from: Timestamp, to: Timestamp) -> StoreCall<Vec<TagSeen>> {
+        call!(self, read, tags::seen(user, from, to))
     }
 
     /// The user's requests, newest first.

@@ -146,6 +146,8 @@ pub(crate) struct Request {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) client: Option<&'static str>,
     pub(crate) session: &'static str,
+    pub(crate) latency_ms: u64,
+    pub(crate) first_token_ms: Option<u64>,
 }
 
 impl Request {
@@ -163,6 +165,8 @@ impl Request {
             tags: String::new(),
             client: Some("codex"),
             session: "session-1",
+            latency_ms: 900,
+            first_token_ms: Some(80),
             attempts: vec![attempt(
                 Provider::OpenAi,
                 Usage {
@@ -208,11 +212,17 @@ impl Request {
                 status: self.status,
                 outcome: self.outcome,
                 error: self.error.map(str::to_owned),
-                latency_ms: 900,
-                first_token_ms: Some(80),
+                latency_ms: self.latency_ms,
+                first_token_ms: self.first_token_ms,
             },
         }
     }
+}
+
+/// Attempts as the store reads them back: without the cost by class, of which it keeps the sums of a request only.
+pub(crate) fn stored(mut attempts: Vec<Attempt>) -> Vec<Attempt> {
+    attempts.iter_mut().filter_map(|attempt| attempt.ended.as_mut()).for_each(|ended| ended.cost_by_class = None);
+    attempts
 }
 
 /// A billed attempt on `provider`; `cost` in nano-dollars.

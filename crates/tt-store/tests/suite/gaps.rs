@@ -3,6 +3,7 @@
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncConnection, RunQueryDsl};
+use tt_core::filters::Filters;
 use tt_core::query::{Gap, GapQuery, Gaps};
 use tt_core::record::{Attempt, Outcome};
 use tt_core::{Provider, Usage, UserId};
@@ -13,7 +14,7 @@ on_both!(gaps_are_listed_by_what_they_are, a_list_is_the_newest_of_its_kind, gap
 
 const ANN: UserId = UserId(1);
 const BOB: UserId = UserId(2);
-const ALL: GapQuery = GapQuery { from: None, to: None, limit: 10 };
+const ALL: GapQuery = GapQuery { filters: Filters::NONE, from: None, to: None, limit: 10 };
 
 fn unanswered() -> Vec<Attempt> {
     vec![Attempt { ended: None, ..attempt(Provider::OpenAi, Usage::default(), None) }]

@@ -2,14 +2,14 @@
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
+use tt_core::cost::CostByClass;
 use tt_core::fee::{Fee, FeeKind, FeeUnit};
-use tt_core::query::{GroupBy, UsageQuery, UsageSums};
-use tt_core::record::JournalCursor;
-use tt_core::record::{Outcome, Settlement};
-use tt_core::{ApiKeyId, NanoUsd, Provider, Usage, UserId};
+use tt_core::query::{GroupBy, UsageDetails, UsageQuery, UsageSums};
+use tt_core::record::{JournalCursor, Outcome, Settlement, Totals};
+use tt_core::{ApiKeyId, NanoUsd, Provider, Usage, UsageSource, UserId};
 use tt_store::StoreError;
 
-use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, request_id};
+use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, request_id, stored};
 
 on_both!(
     a_batch_sent_twice_counts_once,
@@ -175,7 +175,7 @@ async fn a_chain_reads_back_whether_or_not_the_columns_have_it(f: &Fixture) {
     f.record(all.clone(), Vec::new()).await.unwrap();
     for one in all {
         let detail = f.log_detail(UserId(1), one.intent.request_id).await.unwrap().unwrap();
-        assert_eq!((detail.chain, detail.attempts), (one.intent.chain, one.attempts));
+        assert_eq!((detail.chain, detail.attempts), (one.intent.chain, stored(one.attempts)));
     }
 }
 
@@ -238,9 +238,12 @@ prop_compose! {
         ],
         tags in prop_oneof![Just(String::new()), Just("t=a".to_owned()), Just("t=b,u=c".to_owned())],
         attempts in proptest::collection::vec(any_attempt(), 0..3),
+        (latency_ms, first_token_ms) in (0..100_000_u64, proptest::option::of(0..10_000_u64)),
+        (session, client) in (prop_oneof![Just("s1"), Just("s2")], proptest::option::of(Just("codex"))),
     ) -> Request {
         let key = key.map(ApiKeyId);
-        Request { key, alias, status, outcome, tags, attempts, ..Request::new(UserId(user), millis, n) }
+        let request = Request { key, alias, status, outcome, tags, attempts, ..Request::new(UserId(user), millis, n) };
+        Request { latency_ms, first_token_ms, session, client, ..request }
     }
 }
 
@@ -252,12 +255,29 @@ prop_compose! {
         reasoning in proptest::option::of(0..10_u64),
         cost in proptest::option::of(0..1_000_000_i64),
         ended in proptest::bool::weighted(0.9),
+        source in prop_oneof![Just(UsageSource::Provider), Just(UsageSource::Estimated), Just(UsageSource::Partial)],
+        parts in proptest::option::of(prop::array::uniform4(0..100_u8)),
     ) -> tt_core::record::Attempt {
         let usage = Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, ..Usage::default() };
         let mut attempt = attempt(provider, usage, cost);
+        if let Some(attempt) = &mut attempt.ended {
+            attempt.source = source;
+            attempt.cost_by_class = cost.zip(parts).map(|(cost, parts)| divided(cost, parts));
+        }
         if !ended { attempt.ended = None; }
         attempt
     }
+}
+
+/// Parts that add up to `cost`.
+fn divided(cost: i64, parts: [u8; 4]) -> CostByClass {
+    let mut left = cost;
+    let [input, cached, write, output] = parts.map(|part| {
+        let part = left * i64::from(part) / 100;
+        left -= part;
+        NanoUsd(part)
+    });
+    CostByClass::of_parts([input, cached, write, output, NanoUsd(left)])
 }
 
 /// The sums that adding up the rows gives.
@@ -280,8 +300,39 @@ pub(crate) fn expected(settlements: &[Settlement], user: UserId) -> UsageSums {
         sums.unpriced += u64::from(totals.unpriced || totals.source == tt_core::UsageSource::Unknown);
         sums.errors += u64::from(settlement.settled.outcome == Outcome::Error);
         sums.cancelled += u64::from(settlement.settled.outcome == Outcome::Cancelled);
+        sums.by_class = sums.by_class.plus(&totals.by_class);
+        sums.detailed += 1;
+        sums.details = details(sums.details, detail_of(settlement, &totals));
     }
     sums
+}
+
+/// The part of one request.
+fn detail_of(settlement: &Settlement, totals: &Totals) -> UsageDetails {
+    let source = |source| u64::from(totals.source == source);
+    UsageDetails {
+        estimated: source(UsageSource::Estimated),
+        partial: source(UsageSource::Partial),
+        unknown: source(UsageSource::Unknown),
+        costless: u64::from(totals.cost.is_none()),
+        interrupted: u64::from(settlement.settled.outcome == Outcome::Interrupted),
+        latency_ms: settlement.settled.latency_ms,
+        first_token_ms: settlement.settled.first_token_ms.unwrap_or(0),
+        first_tokens: u64::from(settlement.settled.first_token_ms.is_some()),
+    }
+}
+
+fn details(a: UsageDetails, b: UsageDetails) -> UsageDetails {
+    UsageDetails {
+        estimated: a.estimated + b.estimated,
+        partial: a.partial + b.partial,
+        unknown: a.unknown + b.unknown,
+        costless: a.costless + b.costless,
+        interrupted: a.interrupted + b.interrupted,
+        latency_ms: a.latency_ms + b.latency_ms,
+        first_token_ms: a.first_token_ms + b.first_token_ms,
+        first_tokens: a.first_tokens + b.first_tokens,
+    }
 }
 
 /// The sums of all `groups` together.
@@ -300,6 +351,9 @@ pub(crate) fn added<'a>(groups: impl IntoIterator<Item = &'a tt_core::query::Usa
             saved: a.saved.plus(b.saved),
             errors: a.errors + b.errors,
             cancelled: a.cancelled + b.cancelled,
+            by_class: a.by_class.plus(&b.by_class),
+            detailed: a.detailed + b.detailed,
+            details: details(a.details, b.details),
         }
     })
 }

@@ -1,5 +1,6 @@
 //! The log: pages, filters, isolation, retention, and counts for the limits.
 
+use tt_core::filters::Filters;
 use tt_core::query::{ExportQuery, LogQuery, LogRow};
 use tt_core::record::Outcome;
 use tt_core::{ApiKeyId, Provider, RequestId, Usage, UserId};
@@ -61,13 +62,17 @@ async fn filters_hold_together(f: &Fixture) {
     };
     let all = LogQuery::default();
     assert_eq!(found(all.clone()).await, [5, 4, 3, 2, 1, 0]);
-    assert_eq!(found(LogQuery { alias: Some("x".to_owned()), ..all.clone() }).await, [4, 1]);
-    assert_eq!(found(LogQuery { provider: Some(Provider::Gemini), ..all.clone() }).await, [4, 3]);
-    assert_eq!(found(LogQuery { status: Some(502), ..all.clone() }).await, [4, 2]);
+    let of = |filters| LogQuery { filters, ..all.clone() };
+    let x = || Filters { alias: Some("x".to_owned()), ..Filters::default() };
+    assert_eq!(found(of(x())).await, [4, 1]);
+    let gemini = Filters { provider: Some(Some(Provider::Gemini)), ..Filters::default() };
+    assert_eq!(found(of(gemini)).await, [4, 3]);
+    assert_eq!(found(of(Filters { status: Some(Some(502)), ..Filters::default() })).await, [4, 2]);
     assert_eq!(found(LogQuery { from: Some(at(1)), to: Some(at(4)), ..all.clone() }).await, [3, 2, 1]);
-    let both = LogQuery { alias: Some("x".to_owned()), status: Some(200), from: Some(at(1)), ..all.clone() };
+    let both = LogQuery { from: Some(at(1)), ..of(Filters { status: Some(Some(200)), ..x() }) };
     assert_eq!(found(both).await, [1]);
-    assert_eq!(found(LogQuery { alias: Some("' OR 1=1 --".to_owned()), ..all }).await, [0_i64; 0]);
+    let hostile = Filters { alias: Some("' OR 1=1 --".to_owned()), ..Filters::default() };
+    assert_eq!(found(of(hostile)).await, [0_i64; 0]);
 }
 
 async fn requests_are_their_users_alone(f: &Fixture) {

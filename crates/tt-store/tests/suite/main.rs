@@ -32,6 +32,8 @@ mod audit;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod filters;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod gaps;
@@ -59,5 +61,7 @@ mod tls;
 mod upgrade;
 #[cfg(test)]
 mod usage;
+#[cfg(test)]
+mod usage_details;
 #[cfg(test)]
 mod users;

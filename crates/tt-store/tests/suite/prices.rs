@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use proptest::strategy::{Strategy, ValueTree};
+use tt_core::filters::Filters;
 use tt_core::price::{Override, PicoPerToken, PriceTable};
 use tt_core::query::{LogQuery, UsageGroup, UsageQuery};
 use tt_core::record::Settlement;
 use tt_core::{NanoUsd, Provider, Usage, UsageSource, UserId};
 use tt_store::{Place, Repriced, Rerate, Store, StoreError, UsageScope};
 
-use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, by, request_id};
+use crate::fixture::{DAY, Fixture, HOUR, Request, at, attempt, by, request_id, stored};
 use crate::ledger::{added, any_request, expected};
 use crate::migrations::execute;
 
@@ -141,6 +142,8 @@ async fn what_is_repriced_is_so_in_rows_attempts_and_sums(f: &Fixture) {
     for (user, first) in users.iter().zip(&first) {
         let expected = expected(&repriced, *user);
         assert_ne!(expected.cost, first.cost);
+        assert_ne!(first.unclassified(), NanoUsd::ZERO);
+        assert_eq!(expected.unclassified(), NanoUsd::ZERO, "rating again tells the classes of every cost");
         assert!(expected.unpriced < first.unpriced, "{expected:?} {first:?}");
         let dimensions = ["provider", "alias", "model", "route", "api_key", "status", "day", "hour", "tag:t", "tag:u"]
             .map(|by| [by]);
@@ -152,7 +155,7 @@ async fn what_is_repriced_is_so_in_rows_attempts_and_sums(f: &Fixture) {
         let id = settlement.intent.request_id;
         let detail = f.log_detail(settlement.intent.user_id, id).await.unwrap().unwrap();
         let totals = settlement.totals();
-        assert_eq!(detail.attempts, settlement.attempts);
+        assert_eq!(detail.attempts, stored(settlement.attempts.clone()));
         assert_eq!((detail.row.cost, detail.row.saved), (totals.cost, totals.saved));
         assert_eq!((detail.row.usage, detail.row.source), (totals.usage, totals.source));
     }
@@ -245,7 +248,7 @@ async fn usage_by_request_is_the_users_own_in_pages(f: &Fixture) {
     let mine = [Request::new(UserId(1), 0, 1), Request::new(UserId(1), 0, 2), other, unpriced];
     let all = mine.iter().chain(&[Request::new(UserId(2), 1, 1)]).map(Request::settlement).collect();
     f.record(all, Vec::new()).await.unwrap();
-    let scope = UsageScope { from: at(0), to: at(4), alias: None };
+    let scope = UsageScope { from: at(0), to: at(4), filters: Filters::default() };
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let page = f.usage_by_request(UserId(1), scope.clone(), after, 3).await.unwrap();
@@ -261,7 +264,11 @@ async fn usage_by_request_is_the_users_own_in_pages(f: &Fixture) {
     assert_eq!((seen[0].cost, seen[0].unpriced, seen[0].source), (Some(NanoUsd(1_000)), false, UsageSource::Provider));
     assert_eq!((seen[3].cost, seen[3].unpriced), (None, true));
     let of = async |scope: UsageScope| f.usage_by_request(UserId(1), scope, None, 9).await.unwrap().len();
-    assert_eq!(of(UsageScope { alias: Some("main".to_owned()), ..scope.clone() }).await, 3);
+    assert_eq!(
+        of(UsageScope { filters: Filters { alias: Some("main".to_owned()), ..Filters::default() }, ..scope.clone() })
+            .await,
+        3
+    );
     assert_eq!(of(UsageScope { from: at(2), to: at(3), ..scope.clone() }).await, 1);
     assert!(f.usage_by_request(UserId(3), scope, None, 9).await.unwrap().is_empty());
 }

@@ -1,5 +1,6 @@
 //! Sums over ranges that divide hours, and by days of other zones than UTC.
 
+use tt_core::filters::Filters;
 use tt_core::query::{UsageGroup, UsageQuery};
 use tt_core::record::Outcome;
 use tt_core::{ApiKeyId, Provider, Timestamp, Usage, UserId, Zone};
@@ -196,7 +197,7 @@ async fn one_keys_requests_can_be_asked_for(f: &Fixture) {
     let of = |millis, n, key| Request { key: Some(ApiKeyId(key)), ..Request::new(ANN, millis, n) };
     record(f, &[of(0, 1, 7), of(5, 2, 8), of(HOUR, 3, 7), Request::new(ANN, 0, 4)]).await;
     let count = async |from, to| {
-        let asked = UsageQuery { api_key: Some(ApiKeyId(7)), ..query(from, to, "") };
+        let asked = UsageQuery { filters: Filters::of_key(ApiKeyId(7)), ..query(from, to, "") };
         f.usage(ANN, asked).await.unwrap()[0].sums.requests
     };
     assert_eq!((count(0, DAY).await, count(0, HOUR).await, count(1, HOUR + 1).await), (2, 1, 1));

@@ -2,6 +2,7 @@
 //! the journal beside it, is a suite of the binary.)
 
 use serde_json::Value;
+use tt_core::filters::Filters;
 use tt_core::query::{GapQuery, GroupBy, LogQuery, LogRow, UsageGroup, UsageQuery};
 use tt_core::{Dialect, NanoUsd, RequestId, Timestamp, UserId};
 use tt_store::Store;
@@ -20,7 +21,7 @@ async fn migrated() -> (TestDb, Store, Value) {
     let db = TestDb::postgres().await;
     execute(db.url(), DUMP).await;
     let store = open(&db);
-    assert_eq!(store.migrate().await.unwrap(), 5, "five migrations since");
+    assert_eq!(store.migrate().await.unwrap(), 6, "six migrations since");
     (db, store, serde_json::from_str(EXPECTED).unwrap())
 }
 
@@ -95,7 +96,7 @@ async fn rows_of_version_0_1_read_as_they_did() {
         }
         assert_eq!(detail.notes, []);
     }
-    let gaps = store.gaps(ANN, GapQuery { from: None, to: None, limit: 500 }).await.unwrap();
+    let gaps = store.gaps(ANN, GapQuery { filters: Filters::NONE, from: None, to: None, limit: 500 }).await.unwrap();
     let count = |name: &str| expected["gaps"][name].as_array().unwrap().len();
     assert_eq!((gaps.unpriced.len(), gaps.unknown_usage.len()), (count("unpriced"), count("unknown_usage")));
 }
@@ -133,6 +134,12 @@ async fn sums_of_version_0_1_read_as_they_did_and_go_on() {
         assert_sums(&groups, was, &names);
     }
     let whole = || async { store.usage(ANN, UsageQuery::new(from, to, Vec::new())).await.unwrap()[0].sums };
+    // What that version did not sum up was computed from its rows, but for the classes of costs.
+    let by_rows = store.usage(ANN, UsageQuery::new(from, to, vec![GroupBy::Session])).await.unwrap();
+    let details = whole().await.whole_details().unwrap();
+    assert_eq!(details, by_rows[0].sums.details);
+    assert!(details.latency_ms > 0 && details.unknown + details.interrupted > 0, "{details:?}");
+    assert_eq!(whole().await.unclassified(), whole().await.cost);
     let before = whole().await;
     let new = Request { tags: "team=ads".to_owned(), ..Request::new(ANN, 0, 1) };
     assert_eq!(store.record(vec![new.settlement()], Vec::new()).await.unwrap(), 1);

@@ -57,29 +57,38 @@ export interface Span {
   to: string;
 }
 
-export type UsageRow = Exact<Api.UsageSums> & Record<string, string | number | bigint | null>;
+export type UsageRow = Exact<Api.UsageSums> & Record<string, string | number | bigint | object | null>;
 
-export interface LogFilter extends Partial<Span> {
-  limit?: number | undefined;
+/** The values that requests must have, by the names of the filters. An empty value: requests that have none. */
+export type Filters = ReadonlyMap<string, string>;
+
+interface PageOf {
+  limit: number;
   cursor?: string | undefined;
-  alias?: string | undefined;
-  provider?: string | undefined;
-  status?: string | undefined;
 }
 
 export const ledger = {
-  usage: (span: Span, groupBy: readonly string[], tz: string, signal?: Signal) =>
+  usage: (span: Span, groupBy: readonly string[], tz: string, filters: Filters, signal?: Signal) =>
     call<Api.UsageSums[]>("GET", "/manage/usage", {
-      query: { ...span, tz, group_by: groupBy.join(",") },
+      query: { ...span, tz, group_by: groupBy.join(","), ...Object.fromEntries(filters) },
       signal,
     }) as Promise<UsageRow[]>,
-  logs: (filter: LogFilter, signal?: Signal) =>
-    call<Api.LogPage>("GET", "/manage/logs", { query: { ...filter }, signal }),
+  tags: (span: Span, signal?: Signal) => call<Api.TagSeen[]>("GET", "/manage/tags", { query: { ...span }, signal }),
+  logs: (span: Span, page: PageOf, filters: Filters, signal?: Signal) =>
+    call<Api.LogPage>("GET", "/manage/logs", { query: { ...span, ...page, ...Object.fromEntries(filters) }, signal }),
   request: (request: string, signal?: Signal) => call<Api.LogDetail>("GET", `/manage/logs/${id(request)}`, { signal }),
-  gaps: (span: Partial<Span>, signal?: Signal) =>
-    call<Api.Gaps>("GET", "/manage/ledger/gaps", { query: { ...span }, signal }),
-  whatIf: (query: Span & { alias?: string | undefined; model: string }, signal?: Signal) =>
-    call<Api.WhatIf>("GET", "/manage/whatif", { query: { ...query }, signal }),
+  gaps: (span: Span, filters: Filters, signal?: Signal) =>
+    call<Api.Gaps>("GET", "/manage/ledger/gaps", { query: { ...span, ...Object.fromEntries(filters) }, signal }),
+  /** `model` is the other model; a filter by model has another name here. */
+  whatIf: (span: Span, model: string, filters: Filters, signal?: Signal) =>
+    call<Api.WhatIf>("GET", "/manage/whatif", {
+      query: {
+        ...span,
+        ...Object.fromEntries([...filters].map(([name, value]) => [name === "model" ? "recorded_model" : name, value])),
+        model,
+      },
+      signal,
+    }),
 };
 
 export const budgets = {

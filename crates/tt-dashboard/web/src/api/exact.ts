@@ -2,7 +2,7 @@
 
 import type { Nano } from "../lib/money";
 
-type MoneyField = `${string}_usd` | "usd" | "usd_per_million";
+type MoneyField = `${string}_usd` | "usd" | "usd_per_million" | "cost_by_class";
 
 /** The type of a body with its money as integers. */
 export type Exact<T> = T extends (infer Item)[]

@@ -6,8 +6,9 @@ import { exact as exactText, parseNano } from "../lib/money";
 /** A value of JSON, with money as integers. */
 export type Json = null | boolean | number | bigint | string | Json[] | { [key: string]: Json };
 
-/** The fields that hold money. Prices of a million tokens are nano-dollars too, and stand in an object of that name. */
-const MONEY = /(^|_)usd$|^usd_per_million$/;
+/** The fields that hold money. Prices of a million tokens are nano-dollars too, and stand in an object of that name, as the
+ * parts of a cost do. */
+const MONEY = /(^|_)usd$|^usd_per_million$|^cost_by_class$/;
 
 /** Reads a JSON text. Throws a `SyntaxError` where it is none. */
 export function parseJson(text: string): Json {

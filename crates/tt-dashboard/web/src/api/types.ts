@@ -166,6 +166,22 @@ export interface ChainStep {
 /** The treatment of a parameter that the target cannot express. */
 export type Change = "dropped" | "changed";
 
+/** The parts of a cost by class. They add up to it: each request's cost is rounded once, and its parts are cut to whole nano-dollars; those that are then missing go to the parts that were cut the most. */
+export interface CostByClass {
+  /** Input that was neither read from a cache nor written to one. */
+  input: number;
+  /** Input that was read from a cache. */
+  cached_input: number;
+  /** Input that was written to a cache. */
+  cache_write: number;
+  /** Output, reasoning included. */
+  output: number;
+  /** Services beside tokens, as searches of the web. */
+  fees: number;
+  /** The cost of requests that were recorded by versions that kept no classes. An administrator's rating them again fills them in. */
+  unclassified: number;
+}
+
 export interface CostLine {
   class: string;
   tokens: number;
@@ -602,6 +618,12 @@ export interface SignedIn {
   expires_at: string;
 }
 
+export interface TagSeen {
+  name: string;
+  /** At most 200 values. Those that are summed as `(other)` are not listed. */
+  values: string[];
+}
+
 /** At most 10 name-value pairs of at most 64 characters each, sorted by name. In JSON an object. */
 export type Tags = Record<string, string>;
 
@@ -630,7 +652,7 @@ export interface Tokens {
 /** The origin of an attempt's numbers, from the surest to the weakest. */
 export type UsageSource = "none" | "provider" | "estimated" | "partial" | "unknown";
 
-/** The sums of a group, as they are printed beside its dimensions. The costs are `null` if none is known. */
+/** The sums of a group, as they are printed beside its dimensions. The costs are `null` if none is known. `estimated` and what follows it is `null` where the group has requests that are known of by older sums only, which did not have it. */
 export interface UsageSums {
   requests: number;
   input_tokens: number;
@@ -642,6 +664,25 @@ export interface UsageSums {
   saved_usd: number;
   errors: number;
   cancelled: number;
+  /** Requests whose cost is not known, or not in full, so that `cost_usd` leaves something of them out. */
+  cost_incomplete: number;
+  /** Requests whose tokens were counted here, since the provider sent no usage. */
+  estimated: number | null;
+  /** Requests whose stream ended early; their tokens were counted as far as it came. */
+  partial: number | null;
+  /** Requests that were sent and whose usage is not known. */
+  unknown: number | null;
+  /** Requests whose `cost_usd` is `null`. They are among those of `cost_incomplete`. */
+  unpriced: number | null;
+  /** Requests whose process died while they ran. */
+  interrupted: number | null;
+  /** The milliseconds from the arrival of each request to its end. Divided by `requests` it is their mean. */
+  latency_ms_sum: number | null;
+  /** The milliseconds from the arrival of a request to its first content byte. Divided by `first_token_count` it is their mean. */
+  first_token_ms_sum: number | null;
+  /** Requests that had a first content byte. */
+  first_token_count: number | null;
+  cost_by_class: CostByClass | null;
 }
 
 export interface User {

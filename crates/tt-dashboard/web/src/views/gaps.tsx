@@ -5,16 +5,17 @@ import type { Exact } from "../api/exact";
 import type { GapRow, Gaps } from "../api/types";
 import { plural } from "../lib/format";
 import { rangeOf, spanOf } from "../lib/range";
+import { filtersOf } from "../lib/usage";
 import { place } from "../state/router";
 import { useResource } from "../state/resource";
+import { FilterBar } from "../ui/filter-bar";
 import { Loaded } from "../ui/loaded";
 import { Notice } from "../ui/notice";
 import { Card, Page } from "../ui/page";
 import { RangePicker } from "../ui/range-picker";
 import { Table, type Column } from "../ui/table";
 import { Time } from "../ui/time";
-import { requestHref } from "./requests/href";
-import { StatusBadge } from "./requests/status-badge";
+import { requestColumns } from "./requests/columns";
 
 /** The most rows of each kind that the API lists. */
 const MOST = 500;
@@ -36,13 +37,16 @@ const KINDS = [
 export function GapsView() {
   const range = rangeOf(place.value.query, new Date());
   const span = spanOf(range);
-  const resource = useResource(JSON.stringify(span), (signal) => ledger.gaps(span, signal));
+  const filters = filtersOf(place.value.query);
+  const key = JSON.stringify([span, [...filters]]);
+  const resource = useResource(key, (signal) => ledger.gaps(span, filters, signal));
   return (
     <Page
       title="Gaps"
       lead="The requests that the totals leave something out of."
       actions={<RangePicker range={range} />}
     >
+      <FilterBar filters={filters} span={span} />
       <Loaded resource={resource} what="the gaps">
         {(gaps) => (
           <>
@@ -84,28 +88,7 @@ function Verdict({ gaps }: { gaps: Exact<Gaps> }) {
 }
 
 const COLUMNS: readonly Column<Exact<GapRow>>[] = [
-  {
-    kind: "time",
-    title: "Time",
-    value: (row) => row.created_at,
-    cell: (row) => (
-      <a href={requestHref(row.request_id)}>
-        <Time at={row.created_at} />
-      </a>
-    ),
-  },
-  {
-    kind: "text",
-    title: "Status",
-    value: (row) => String(row.status ?? ""),
-    cell: (row) => <StatusBadge row={row} />,
-  },
-  { kind: "text", title: "Alias", value: (row) => row.alias },
-  {
-    kind: "text",
-    title: "Model",
-    value: (row) => (row.model === null ? null : `${row.provider ?? ""}/${row.model}`),
-  },
+  ...requestColumns<Exact<GapRow>>("minute"),
   { kind: "money", title: "Known cost", value: (row) => row.cost_usd },
   { kind: "text", title: "Error", value: (row) => row.error },
 ];

@@ -4,9 +4,7 @@ import { chainOf } from "./aliases/chain-of";
 import { lasts } from "./budgets/lasts";
 import { guides } from "./docs/guides";
 import { readDocument } from "./docs/openapi";
-import { joined } from "./sessions/data";
 
-const HOUR = 3_600_000;
 const NOW = new Date("2026-11-23T12:00:00Z");
 
 function alias(id: number, fallback: number | null): Alias {
@@ -46,14 +44,6 @@ test("a budget lasts as long as its rest at the rate of the last days", () => {
   expect(lasts(0n, 3n, null, NOW)).toBe("it is used up");
   expect(lasts(10n, 0n, null, NOW)).toBe("it lasts: nothing was spent");
   expect(lasts(30n, 3n, "2026-12-01T00:00:00Z", NOW)).toBe("it lasts until it begins anew");
-});
-
-test("hours that follow each other are read at once", () => {
-  const at = Date.parse("2026-11-23T12:00:00Z");
-  expect(joined([at, at - HOUR, at - 5 * HOUR])).toEqual([
-    { from: "2026-11-23T11:00:00Z", to: "2026-11-23T13:00:00Z" },
-    { from: "2026-11-23T07:00:00Z", to: "2026-11-23T08:00:00Z" },
-  ]);
 });
 
 test("the guide names the visitor's address and alias in every client", () => {

@@ -1,35 +1,37 @@
 // What the recorded tokens would have cost on another model.
 
 import { useState } from "preact/hooks";
-import { aliases, ledger, prices } from "../api/calls";
+import { ledger, prices, type Filters, type Span } from "../api/calls";
 import type { Exact } from "../api/exact";
 import type { WhatIf } from "../api/types";
 import { count, percentage, plural } from "../lib/format";
 import { forChart } from "../lib/money";
 import { rangeOf, spanOf } from "../lib/range";
+import { filtersOf } from "../lib/usage";
 import { place, setQuery } from "../state/router";
 import { useResource } from "../state/resource";
 import { Button } from "../ui/button";
-import { SelectField, TextField } from "../ui/field";
+import { TextField } from "../ui/field";
+import { FilterBar } from "../ui/filter-bar";
 import { Loaded } from "../ui/loaded";
 import { Amount } from "../ui/money";
 import { Card, Empty, Page } from "../ui/page";
 import { RangePicker } from "../ui/range-picker";
 import { Table } from "../ui/table";
 
-async function loadChoices(signal: AbortSignal) {
-  const [names, list] = await Promise.all([aliases.list(signal), prices.list(signal)]);
-  return {
-    aliases: names.map(({ alias }) => alias),
-    models: list.prices.map(({ provider, model }) => `${provider}/${model}`),
-  };
+/** The parameter that names the other model; `model` is a filter, as in every view. */
+const OTHER = "other";
+
+async function loadModels(signal: AbortSignal): Promise<string[]> {
+  const list = await prices.list(signal);
+  return list.prices.map(({ provider, model }) => `${provider}/${model}`);
 }
 
 export function WhatIfView() {
   const { query } = place.value;
   const range = rangeOf(query, new Date());
-  const choices = useResource("", loadChoices);
-  const [asked, alias] = [query.get("model") ?? "", query.get("alias") ?? ""];
+  const models = useResource("", loadModels);
+  const [span, filters, asked] = [spanOf(range), filtersOf(query), query.get(OTHER) ?? ""];
   const [model, setModel] = useState(asked);
   return (
     <Page
@@ -37,12 +39,13 @@ export function WhatIfView() {
       lead="What your requests would have cost on another model, by the tokens that were recorded."
       actions={<RangePicker range={range} />}
     >
+      <FilterBar filters={filters} span={span} />
       <Card title="Compare with">
         <form
           class="form"
           onSubmit={(event) => {
             event.preventDefault();
-            setQuery({ model: model.trim() === "" ? null : model.trim() });
+            setQuery({ [OTHER]: model.trim() === "" ? null : model.trim() });
           }}
         >
           <TextField
@@ -51,21 +54,9 @@ export function WhatIfView() {
             required
             testId="whatif-model"
             value={model}
-            suggestions={choices.data?.models ?? []}
+            suggestions={models.data ?? []}
             hint="As provider/model, of the list of prices."
             onValue={setModel}
-          />
-          <SelectField
-            label="Requests of"
-            value={alias}
-            options={[
-              { value: "", text: "every alias" },
-              ...[...new Set([...(choices.data?.aliases ?? []), ...(alias === "" ? [] : [alias])])].map((name) => ({
-                value: name,
-                text: name,
-              })),
-            ]}
-            onValue={(value) => setQuery({ alias: value === "" ? null : value })}
           />
           <div class="form-foot">
             <Button kind="primary" type="submit" testId="whatif-submit">
@@ -77,19 +68,20 @@ export function WhatIfView() {
       {asked === "" ? (
         <Empty title="Choose a model to compare with." />
       ) : (
-        <Result query={{ ...spanOf(range), model: asked, alias: alias === "" ? undefined : alias }} />
+        <Result span={span} model={asked} filters={filters} />
       )}
     </Page>
   );
 }
 
-function Result({ query }: { query: { from: string; to: string; model: string; alias: string | undefined } }) {
-  const resource = useResource(JSON.stringify(query), (signal) => ledger.whatIf(query, signal));
+function Result({ span, model, filters }: { span: Span; model: string; filters: Filters }) {
+  const key = JSON.stringify([span, model, [...filters]]);
+  const resource = useResource(key, (signal) => ledger.whatIf(span, model, filters, signal));
   return (
     <Loaded resource={resource} what="the comparison">
       {(result) =>
         result.requests === 0 ? (
-          <Empty title="There is no request to compare.">Choose a longer range, or every alias.</Empty>
+          <Empty title="There is no request to compare.">Choose a longer range or fewer filters.</Empty>
         ) : (
           <Comparison result={result} />
         )

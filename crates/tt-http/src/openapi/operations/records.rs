@@ -3,22 +3,27 @@
 use http::StatusCode;
 use serde_json::json;
 
-use crate::manage::usage::Sums;
-use crate::manage::{gaps, logs, whatif};
+use crate::edge::filters::FILTERS;
+use crate::manage::usage::rows::Sums;
+use crate::manage::{gaps, logs, tags, whatif};
 use crate::openapi::operation::{JSON, Operation, text};
-use crate::openapi::parameters::{page, query, range, required};
+use crate::openapi::parameters::{filters, page, query, range, required};
 use crate::openapi::schemas::Schemas;
 
 pub(crate) fn usage(schemas: &mut Schemas) -> Operation {
     let row = schemas.written::<Sums>();
     Operation::new("usage", "Sums over requests, by the dimensions that the caller names")
-        .says("Each row has a field for each dimension beside the sums.")
+        .says(
+            "Each row has a field for each dimension beside the sums. Sums by session or by several tags, and those of a session, \
+             an outcome, or a tag's value beyond the 200 of a day that are summed by themselves, are read from rows, which \
+             are kept for `LOG_RETENTION_DAYS`.",
+        )
         .query(range())
         .query([
             query(
                 "group_by",
                 "Dimensions, separated by commas: `provider`, `alias`, `model`, `api_key`, `day`, `hour`, `status`, \
-                 `route`, `dialect`, `client`, `session`, and one of `tag:NAME`.",
+                 `route`, `dialect`, `client`, `session`, and at most three `tag:NAME`.",
                 json!({ "type": "string", "default": "provider,alias" }),
             ),
             query(
@@ -28,6 +33,7 @@ pub(crate) fn usage(schemas: &mut Schemas) -> Operation {
             ),
             query("format", "The form of the answer.", json!({ "enum": ["json", "csv"], "default": "json" })),
         ])
+        .query(filters(FILTERS))
         .gives_any(
             StatusCode::OK,
             "A row for each group.",
@@ -38,15 +44,7 @@ pub(crate) fn usage(schemas: &mut Schemas) -> Operation {
 pub(crate) fn logs(schemas: &mut Schemas) -> Operation {
     Operation::new("listRequests", "The caller's requests, the newest first")
         .query(page())
-        .query([
-            query("alias", "The alias that was asked for.", text()),
-            query("provider", "The provider that served.", json!({ "$ref": "#/components/schemas/Provider" })),
-            query(
-                "status",
-                "The status that the client got.",
-                json!({ "type": "integer", "minimum": 0, "maximum": 65535 }),
-            ),
-        ])
+        .query(filters(FILTERS))
         .query(range())
         .gives(StatusCode::OK, "A page of requests.", schemas.written::<logs::Page>())
 }
@@ -60,20 +58,25 @@ pub(crate) fn log(schemas: &mut Schemas) -> Operation {
 }
 
 pub(crate) fn gaps(schemas: &mut Schemas) -> Operation {
-    Operation::new("gaps", "The requests that the sums leave out").query(range()).gives(
+    Operation::new("gaps", "The requests that the sums leave out").query(range()).query(filters(FILTERS)).gives(
         StatusCode::OK,
         "The newest requests of each kind of gap.",
         schemas.written::<gaps::View>(),
     )
 }
 
+pub(crate) fn tags(schemas: &mut Schemas) -> Operation {
+    Operation::new("tags", "The tags that requests had, with their values")
+        .says("Tags and values of the UTC days of the range, as far back as rows are kept.")
+        .query(range())
+        .gives(StatusCode::OK, "The tags, by name.", schemas.written::<Vec<tags::View>>())
+}
+
 pub(crate) fn whatif(schemas: &mut Schemas) -> Operation {
     Operation::new("whatIf", "What recorded requests would have cost on another model")
         .query(range())
-        .query([
-            query("alias", "The alias whose requests are looked at; all without it.", text()),
-            required("model", "The other model, as `provider/model`.", text()),
-        ])
+        .query([required("model", "The other model, as `provider/model`.", text())])
+        .query(filters(whatif::filter_names()))
         .gives(StatusCode::OK, "The cost, and the cost there.", schemas.written::<whatif::WhatIf>())
         .fails([StatusCode::NOT_FOUND])
 }

@@ -75,7 +75,8 @@ impl Meter {
         let Billed { error, source, mut usage, served_model, latency_ms } = billed;
         usage.modifiers.extend(self.region.map(str::to_owned));
         let served = served_model.as_deref();
-        let cost = self.prices.price(self.provider, self.model.as_str(), served, &usage, self.sent_at);
+        let priced = self.prices.priced(self.provider, self.model.as_str(), served, &usage, self.sent_at);
+        let cost = priced.map(|priced| priced.cost);
         let saved =
             self.instead_of.as_ref().zip(cost).and_then(|(target, cost)| {
                 self.prices.saved(self.provider, target.as_str(), &usage, self.sent_at, cost)
@@ -88,6 +89,7 @@ impl Meter {
             saved,
             instead_of: self.instead_of.as_ref().map(ToString::to_string),
             cost,
+            cost_by_class: priced.and_then(|priced| priced.by_class),
             price_version: Some(self.prices.version().to_owned()),
             usage,
             served_model,

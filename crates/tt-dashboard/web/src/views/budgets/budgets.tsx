@@ -30,7 +30,7 @@ async function load(signal: AbortSignal): Promise<Data> {
   const [own, standing, usage] = await Promise.all([
     budgets.show(signal),
     apiKeys.standing(signal),
-    ledger.usage(span, [], "UTC", signal),
+    ledger.usage(span, [], "UTC", new Map(), signal),
   ]);
   const spent = sum(usage.map((row) => row.cost_usd)) ?? 0n;
   return { budgets: own, limits: standing.limits, perDay: spent / BigInt(RATE_DAYS) };

@@ -5,7 +5,7 @@ import type { Exact } from "../../api/exact";
 import type { ApiKey } from "../../api/types";
 import { percentage } from "../../lib/format";
 import { share } from "../../lib/money";
-import { dimensionTitle, type Dimension, type Group } from "../../lib/usage";
+import { dimensionTitle, filterFor, type Dimension, type Group } from "../../lib/usage";
 import { setQuery } from "../../state/router";
 import { Button } from "../../ui/button";
 import { TextField } from "../../ui/field";
@@ -49,7 +49,6 @@ export function Breakdown({ data }: { data: OverviewData }) {
 function DimensionPicker({ data }: { data: OverviewData }) {
   const { dimension } = data;
   const [tag, setTag] = useState(dimension.startsWith("tag:") ? dimension.slice(4) : "");
-  const known = [...new Set(data.now.sample.rows.flatMap((row) => Object.keys(row.tags)))].sort();
   return (
     <>
       <Choices<string>
@@ -71,7 +70,7 @@ function DimensionPicker({ data }: { data: OverviewData }) {
           placeholder="Tag, as team"
           maxLength={64}
           value={tag}
-          suggestions={known}
+          suggestions={data.tags}
           testId="by-tag"
           onValue={setTag}
         />
@@ -111,14 +110,22 @@ function columns(data: OverviewData): Column<Group>[] {
     },
     { kind: "number", title: "Output", value: (group) => group.sums.output_tokens, total: total.output_tokens },
     { kind: "number", title: "Errors", value: (group) => group.sums.errors, total: total.errors },
+    {
+      kind: "number",
+      title: "Incomplete cost",
+      value: (group) => group.sums.cost_incomplete,
+      total: total.cost_incomplete,
+    },
   ];
 }
 
 function KeepTo(props: { dimension: Dimension; value: string | null; keys: readonly Exact<ApiKey>[] }) {
   const { dimension, value, keys } = props;
   const name = valueName(dimension, value, keys);
+  const filter = filterFor(dimension, value);
+  if (filter === null) return <>{name}</>;
   return (
-    <button type="button" class="link" title={`Keep to ${name}`} onClick={() => setQuery({ [dimension]: value ?? "" })}>
+    <button type="button" class="link" title={`Keep to ${name}`} onClick={() => setQuery({ [filter.name]: filter.value })}>
       {name}
     </button>
   );

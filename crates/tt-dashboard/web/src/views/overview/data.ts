@@ -1,25 +1,15 @@
 // The data of the overview: sums of the range and of the period before it, and what stands beside them.
 
-import { apiKeys, ledger, type Span } from "../../api/calls";
+import { apiKeys, ledger, type Filters, type Span } from "../../api/calls";
 import type { Exact } from "../../api/exact";
-import type { ApiKey, GapRow, Gaps, LogRow } from "../../api/types";
+import type { ApiKey } from "../../api/types";
 import { bucketSize, buckets, rangeBefore, spanBefore, spanOf, type Bucket, type Range } from "../../lib/range";
-import { total, usageBy, type Dimension, type Filters, type Group, type Sums } from "../../lib/usage";
-
-/** The rows of the log of which latencies and estimates are known: the API gives no sums of them. */
-export const SAMPLE = 500;
-
-export interface Sample {
-  rows: Exact<LogRow>[];
-  /** True if these are all rows of the range. */
-  isComplete: boolean;
-}
+import { total, usageBy, type Dimension, type Group, type Sums } from "../../lib/usage";
 
 export interface Period {
   total: Sums;
   /** The sums of each bucket, in order. */
   byBucket: Sums[];
-  sample: Sample;
 }
 
 /** What the overview shows. */
@@ -37,8 +27,11 @@ export interface OverviewData extends Question {
   before: Period;
   /** The groups of the dimension that is shown, the dearest first. */
   groups: Group[];
-  gaps: Exact<Gaps>;
+  /** The requests that are not stored yet. */
+  open: number;
   keys: Exact<ApiKey>[];
+  /** The names of the tags of this time. */
+  tags: string[];
   /** The end of the period that is compared with. */
   spanBefore: Span;
 }
@@ -52,12 +45,14 @@ export async function loadOverview(question: Question, signal: AbortSignal): Pro
     buckets(range, moment),
     buckets(rangeBefore(range), new Date(Date.parse(earlier.to) - 1)),
   ];
-  const [now, before, groups, gaps, keys] = await Promise.all([
+  const [now, before, groups, gaps, keys, tags] = await Promise.all([
     loadPeriod(range, span, filters, slots, signal),
     loadPeriod(range, earlier, filters, slotsBefore, signal),
     usageBy([dimension], query, signal),
-    ledger.gaps(span, signal),
+    // The requests that are open have no range; those that are stored are in the sums.
+    ledger.gaps({ from: span.to, to: span.to }, new Map(), signal),
     apiKeys.list(signal),
+    ledger.tags(span, signal),
   ]);
   return {
     ...question,
@@ -66,8 +61,9 @@ export async function loadOverview(question: Question, signal: AbortSignal): Pro
     now,
     before,
     groups: groups.sort(byCost),
-    gaps: fittingGaps(gaps, filters),
+    open: gaps.open,
     keys,
+    tags: tags.map(({ name }) => name),
     spanBefore: earlier,
   };
 }
@@ -79,15 +75,11 @@ async function loadPeriod(
   slots: readonly Bucket[],
   signal: AbortSignal,
 ): Promise<Period> {
-  const [groups, page] = await Promise.all([
-    usageBy([bucketSize(range)], { span, zone: range.zone, filters }, signal),
-    ledger.logs({ ...span, limit: SAMPLE }, signal),
-  ]);
+  const groups = await usageBy([bucketSize(range)], { span, zone: range.zone, filters }, signal);
   const sums = new Map(groups.map((group) => [bucketKey(group.key[0] ?? ""), group.sums]));
   return {
     total: total(groups.map((group) => group.sums)),
     byBucket: slots.map((slot) => sums.get(bucketKey(slot.key)) ?? total([])),
-    sample: { rows: page.data.filter((row) => fitsRow(row, filters)), isComplete: page.next_cursor === null },
   };
 }
 
@@ -100,45 +92,4 @@ function bucketKey(key: string): string {
 function byCost(a: Group, b: Group): number {
   const [left, right] = [a.sums.cost_usd ?? -1n, b.sums.cost_usd ?? -1n];
   return left === right ? b.sums.requests - a.sums.requests : left < right ? 1 : -1;
-}
-
-/** True if a row of the log fits the filters. */
-export function fitsRow(row: Exact<LogRow>, filters: Filters): boolean {
-  return [...filters].every(([dimension, wanted]) => rowValue(row, dimension) === wanted);
-}
-
-function rowValue(row: Exact<LogRow>, dimension: Dimension): string | null {
-  if (dimension.startsWith("tag:")) return row.tags[dimension.slice(4)] ?? null;
-  const values: Record<string, string | number | null> = {
-    alias: row.alias,
-    model: row.model,
-    provider: row.provider,
-    api_key: row.api_key_id,
-    client: row.client,
-    session: row.session,
-    route: row.route,
-    status: row.status,
-  };
-  const value = values[dimension] ?? null;
-  return value === null ? null : String(value);
-}
-
-/** The dimensions that the rows of gaps name. */
-const OF_GAPS = new Set(["alias", "model", "provider", "api_key", "status"]);
-
-/** The gaps that fit those filters that can be applied to them. */
-function fittingGaps(gaps: Exact<Gaps>, filters: Filters): Exact<Gaps> {
-  const known = [...filters].filter(([dimension]) => OF_GAPS.has(dimension));
-  const fits = (row: Exact<GapRow>) =>
-    known.every(([dimension, wanted]) => {
-      const value =
-        dimension === "api_key" ? row.api_key_id : row[dimension as "alias" | "model" | "provider" | "status"];
-      return (value === null ? null : String(value)) === wanted;
-    });
-  return {
-    ...gaps,
-    interrupted: gaps.interrupted.filter(fits),
-    unknown_usage: gaps.unknown_usage.filter(fits),
-    unpriced: gaps.unpriced.filter(fits),
-  };
 }

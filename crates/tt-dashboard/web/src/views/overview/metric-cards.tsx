@@ -17,7 +17,7 @@ export function MetricCards({ data, chosen }: { data: OverviewData; chosen: Metr
           data-testid={`metric-${metric.name}`}
           onClick={() => setQuery({ show: metric.name })}
         >
-          <span class="metric-title">{metric.title}</span>
+          <span class="metric-title">{metric.kind === "mean" ? `${metric.title}, mean` : metric.title}</span>
           <span class="metric-value">
             <Total metric={metric} value={metric.total(data.now)} />
           </span>
@@ -33,7 +33,7 @@ function Total({ metric, value }: { metric: Metric; value: MetricValue }) {
   if (typeof value === "bigint") return <Amount amount={value} testId={testId} />;
   if (value === null) return <span class="muted">{metric.kind === "money" ? "unknown" : "–"}</span>;
   return (
-    <data value={String(value)} title={count(value)} data-testid={testId}>
+    <data value={String(value)} title={metric.kind === "mean" ? `${value.toFixed(3)} ms` : count(value)} data-testid={testId}>
       {metric.format(value)}
     </data>
   );

@@ -1,16 +1,14 @@
 // The measures of the overview: their totals, their values over time, and how they are written.
 
-import type { Exact } from "../../api/exact";
-import type { LogRow } from "../../api/types";
-import { duration, hourName, dayName, quantile, shortCount } from "../../lib/format";
+import { duration, hourName, dayName, shortCount } from "../../lib/format";
 import { approximate, forChart, type Nano } from "../../lib/money";
-import { bucketSize, type Bucket } from "../../lib/range";
-import { tokensOf, type Sums } from "../../lib/usage";
+import { bucketSize } from "../../lib/range";
+import { meanFirstToken, meanLatency, tokensOf, type Sums } from "../../lib/usage";
 import type { Column } from "../../ui/table";
 import type { ChartPoint } from "../../ui/chart";
 import type { OverviewData, Period } from "./data";
 
-export type MetricName = "spend" | "saved" | "requests" | "tokens" | "errors" | "first_token";
+export type MetricName = "spend" | "saved" | "requests" | "tokens" | "errors" | "first_token" | "latency";
 
 /** An exact value: money, a number, or unknown. */
 export type MetricValue = Nano | number | null;
@@ -18,10 +16,10 @@ export type MetricValue = Nano | number | null;
 export interface Metric {
   name: MetricName;
   title: string;
-  /** The unit of the table's columns. */
-  kind: "money" | "number";
+  /** The unit of the table's columns. A mean is of all requests, in milliseconds: its parts do not add up. */
+  kind: "money" | "number" | "mean";
   total: (period: Period) => MetricValue;
-  perBucket: (period: Period, buckets: readonly Bucket[]) => MetricValue[];
+  perBucket: (period: Period) => MetricValue[];
   format: (value: number) => string;
   /** True where less is better. */
   isCost: boolean;
@@ -53,32 +51,9 @@ export const METRICS: readonly Metric[] = [
     isCost: true,
     ...bySums((sums) => sums.errors),
   },
-  {
-    name: "first_token",
-    title: "First token",
-    kind: "number",
-    format: duration,
-    isCost: true,
-    total: (period) => median(period.sample.rows),
-    perBucket: (period, buckets) => buckets.map((_, index) => median(rowsOf(period, buckets, index))),
-  },
+  { name: "first_token", title: "First token", kind: "mean", format: duration, isCost: true, ...bySums(meanFirstToken) },
+  { name: "latency", title: "Latency", kind: "mean", format: duration, isCost: true, ...bySums(meanLatency) },
 ];
-
-function median(rows: readonly Exact<LogRow>[]): number | null {
-  return quantile(
-    rows.map((row) => row.first_token_ms).filter((ms) => ms !== null),
-    0.5,
-  );
-}
-
-function rowsOf(period: Period, buckets: readonly Bucket[], index: number): Exact<LogRow>[] {
-  const from = buckets[index]?.start.getTime() ?? 0;
-  const to = buckets[index + 1]?.start.getTime() ?? Number.POSITIVE_INFINITY;
-  return period.sample.rows.filter(({ created_at }) => {
-    const at = Date.parse(created_at);
-    return at >= from && at < to;
-  });
-}
 
 /** A bucket with its values, as chart and table show it. */
 export interface Point {
@@ -90,8 +65,8 @@ export interface Point {
 
 export function pointsOf(metric: Metric, data: OverviewData): Point[] {
   const { range } = data;
-  const now = metric.perBucket(data.now, data.buckets);
-  const before = metric.perBucket(data.before, data.bucketsBefore);
+  const now = metric.perBucket(data.now);
+  const before = metric.perBucket(data.before);
   const name = bucketSize(range) === "hour" ? hourName : dayName;
   return data.buckets.map((bucket, index) => ({
     name: name(bucket.start, range.zone),
@@ -120,7 +95,7 @@ export function pointColumns(metric: Metric, data: OverviewData): Column<Point>[
     kind: "text",
     title: `${bucketSize(data.range) === "hour" ? "Hour" : "Day"} (${data.range.zone})`,
     value: (point) => point.name + (point.isUnfinished ? " (not over yet)" : ""),
-    total: "Total",
+    total: metric.kind === "mean" ? "All requests" : "Total",
   };
   if (metric.kind === "money") {
     return [
@@ -129,10 +104,11 @@ export function pointColumns(metric: Metric, data: OverviewData): Column<Point>[
       { kind: "money", title: "The period before", value: (point) => point.before as Nano | null, total: before },
     ];
   }
-  const title = metric.name === "first_token" ? "First token, median ms" : metric.title;
+  const title = metric.kind === "mean" ? `${metric.title}, mean ms` : metric.title;
+  const rounded = (value: MetricValue) => (value === null ? null : Math.round(Number(value)));
   return [
     name,
-    { kind: "number", title, value: (point) => point.now as number | null, total: now },
-    { kind: "number", title: "The period before", value: (point) => point.before as number | null, total: before },
+    { kind: "number", title, value: (point) => rounded(point.now), total: rounded(now) },
+    { kind: "number", title: "The period before", value: (point) => rounded(point.before), total: rounded(before) },
   ];
 }

@@ -1,17 +1,17 @@
 // Where the money goes: totals beside the period before, over time, and by any dimension.
 
 import { filtersOf } from "../../lib/usage";
-import { rangeOf } from "../../lib/range";
+import { rangeOf, spanOf } from "../../lib/range";
 import { place } from "../../state/router";
 import { useResource } from "../../state/resource";
+import { Beside } from "../../ui/beside";
+import { FilterBar } from "../../ui/filter-bar";
 import { Loaded } from "../../ui/loaded";
 import { Page } from "../../ui/page";
 import { RangePicker } from "../../ui/range-picker";
-import { Beside } from "./beside";
 import { Breakdown } from "./breakdown";
 import { loadOverview, type OverviewData } from "./data";
 import { FirstSteps } from "./first-steps";
-import { FilterChips } from "./filter-chips";
 import { MetricCards } from "./metric-cards";
 import { METRICS } from "./metrics";
 import { TokenClasses } from "./token-classes";
@@ -26,7 +26,7 @@ export function Overview() {
   const resource = useResource(key, (signal) => loadOverview(question, signal));
   return (
     <Page title="Overview" actions={<RangePicker range={range} />}>
-      <FilterChips filters={question.filters} keys={resource.data?.keys ?? []} />
+      <FilterBar filters={question.filters} span={spanOf(range)} />
       <Loaded resource={resource} what="the usage">
         {(data) =>
           isUnused(data) ? (
@@ -34,7 +34,7 @@ export function Overview() {
           ) : (
             <>
               <MetricCards data={data} chosen={metric?.name ?? "spend"} />
-              <Beside data={data} />
+              <Beside sums={data.now.total} query={query} open={data.open} />
               {metric !== undefined && <TimeCard metric={metric} data={data} />}
               <Breakdown data={data} />
               <TokenClasses sums={data.now.total} />
@@ -48,6 +48,6 @@ export function Overview() {
 
 function isUnused(data: OverviewData): boolean {
   return (
-    data.filters.size === 0 && data.now.total.requests === 0 && data.before.total.requests === 0 && data.gaps.open === 0
+    data.filters.size === 0 && data.now.total.requests === 0 && data.before.total.requests === 0 && data.open === 0
   );
 }

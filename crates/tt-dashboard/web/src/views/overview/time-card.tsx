@@ -1,10 +1,10 @@
 import { useMemo, useState } from "preact/hooks";
-import { count, shortDateTime } from "../../lib/format";
+import { shortDateTime } from "../../lib/format";
 import { LazyChart } from "../../ui/lazy-chart";
 import { Card } from "../../ui/page";
 import { Table } from "../../ui/table";
 import { Choices } from "../../ui/tabs";
-import { SAMPLE, type OverviewData } from "./data";
+import type { OverviewData } from "./data";
 import { chartPoint, pointColumns, pointsOf, type Metric } from "./metrics";
 
 type Form = "chart" | "table";
@@ -15,15 +15,11 @@ export function TimeCard({ metric, data }: { metric: Metric; data: OverviewData 
   const [form, setForm] = useState<Form>("chart");
   const points = useMemo(() => pointsOf(metric, data), [metric, data]);
   const charted = useMemo(() => points.map(chartPoint), [points]);
-  const isSample = metric.name === "first_token" && !(data.now.sample.isComplete && data.before.sample.isComplete);
+  const before = `before: until ${shortDateTime(new Date(data.spanBefore.to), range.zone, new Date())}`;
   return (
     <Card
       title={`${metric.title} over time`}
-      note={
-        isSample
-          ? `median of the newest ${count(SAMPLE)} requests of each period`
-          : `before: until ${shortDateTime(new Date(data.spanBefore.to), range.zone, new Date())}`
-      }
+      note={metric.kind === "mean" ? `the mean of all requests; ${before}` : before}
       actions={
         <Choices<Form>
           label="Form"

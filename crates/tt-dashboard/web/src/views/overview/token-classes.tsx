@@ -1,48 +1,62 @@
-// Tokens by the class in which they are billed. The classes add up to all tokens.
+// Tokens and costs by the class in which they are billed. The classes add up to all tokens, and to the whole cost.
 
-import { percentage } from "../../lib/format";
+import { count, percentage } from "../../lib/format";
+import { share, type Nano } from "../../lib/money";
 import { tokensOf, type Sums } from "../../lib/usage";
 import { Card } from "../../ui/page";
 import { ShareBar } from "../../ui/share-bar";
 import { Table, type Column } from "../../ui/table";
 
-interface TokenClass {
+interface BilledClass {
   title: string;
-  tokens: number;
+  /** Null for what is not counted in tokens. */
+  tokens: number | null;
+  cost: Nano | null;
 }
 
-export function classesOf(sums: Sums): TokenClass[] {
+export function classesOf(sums: Sums): BilledClass[] {
   const cached = sums.cached_input_tokens + sums.cache_write_tokens;
-  return [
-    { title: "Input, not cached", tokens: sums.input_tokens - cached },
-    { title: "Input read from a cache", tokens: sums.cached_input_tokens },
-    { title: "Input written to a cache", tokens: sums.cache_write_tokens },
-    { title: "Output, without reasoning", tokens: sums.output_tokens - sums.reasoning_tokens },
-    { title: "Reasoning", tokens: sums.reasoning_tokens },
+  const costs = sums.cost_by_class;
+  const classes: BilledClass[] = [
+    { title: "Input, not cached", tokens: sums.input_tokens - cached, cost: costs?.input ?? null },
+    { title: "Input read from a cache", tokens: sums.cached_input_tokens, cost: costs?.cached_input ?? null },
+    { title: "Input written to a cache", tokens: sums.cache_write_tokens, cost: costs?.cache_write ?? null },
+    { title: "Output, with reasoning", tokens: sums.output_tokens, cost: costs?.output ?? null },
   ];
+  if (costs !== null && costs.fees !== 0n) {
+    classes.push({ title: "Fees beside tokens, as searches", tokens: null, cost: costs.fees });
+  }
+  if (costs !== null && costs.unclassified !== 0n) {
+    classes.push({ title: "Recorded before classes were kept", tokens: null, cost: costs.unclassified });
+  }
+  return classes;
 }
 
 export function TokenClasses({ sums }: { sums: Sums }) {
-  const all = tokensOf(sums);
-  const partOf = (row: TokenClass) => (all === 0 ? 0 : row.tokens / all);
-  const columns: Column<TokenClass>[] = [
-    { kind: "text", title: "Class", value: (row) => row.title, total: "All tokens" },
+  const whole = sums.cost_usd ?? 0n;
+  const columns: Column<BilledClass>[] = [
+    { kind: "text", title: "Class", value: (row) => row.title, total: "All" },
+    { kind: "money", title: "Cost", value: (row) => row.cost, total: sums.cost_usd },
     {
       kind: "text",
-      title: "Share",
-      value: (row) => percentage(partOf(row)),
-      cell: (row) => <ShareBar part={partOf(row)} />,
+      title: "Share of cost",
+      value: (row) => percentage(share(row.cost ?? 0n, whole)),
+      cell: (row) => <ShareBar part={share(row.cost ?? 0n, whole)} />,
     },
-    { kind: "number", title: "Tokens", value: (row) => row.tokens, total: all },
+    { kind: "number", title: "Tokens", value: (row) => row.tokens, total: tokensOf(sums) },
   ];
   return (
-    <Card title="Tokens by class" note="the cost of each class is on the page of a request" testId="token-classes">
+    <Card
+      title="Cost by token class"
+      note={`${count(sums.reasoning_tokens)} tokens of the output are reasoning`}
+      testId="token-classes"
+    >
       <Table
-        caption="Tokens by class"
+        caption="Cost by token class"
         columns={columns}
         rows={classesOf(sums)}
         rowKey={(row) => row.title}
-        file="tokens-by-class"
+        file="cost-by-class"
       />
     </Card>
   );

@@ -2,35 +2,12 @@ import type { Exact } from "../../api/exact";
 import type { LogRow } from "../../api/types";
 import { duration } from "../../lib/format";
 import { Table, type Column } from "../../ui/table";
-import { Time } from "../../ui/time";
-import { requestHref } from "./href";
-import { StatusBadge } from "./status-badge";
+import { requestColumns } from "./columns";
 
 type Row = Exact<LogRow>;
 
 const COLUMNS: readonly Column<Row>[] = [
-  {
-    kind: "time",
-    title: "Time",
-    value: (row) => row.created_at,
-    cell: (row) => (
-      <a href={requestHref(row.request_id)} data-testid="log-link">
-        <Time at={row.created_at} precision="second" />
-      </a>
-    ),
-  },
-  {
-    kind: "text",
-    title: "Status",
-    value: (row) => String(row.status ?? ""),
-    cell: (row) => <StatusBadge row={row} />,
-  },
-  { kind: "text", title: "Alias", value: (row) => row.alias },
-  {
-    kind: "text",
-    title: "Model",
-    value: (row) => (row.model === null ? null : `${row.provider ?? ""}/${row.model}`),
-  },
+  ...requestColumns<Row>(),
   { kind: "number", title: "Input", value: (row) => row.input_tokens },
   { kind: "number", title: "Output", value: (row) => row.output_tokens },
   { kind: "money", title: "Cost", value: (row) => row.cost_usd },

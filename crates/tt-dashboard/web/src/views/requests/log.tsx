@@ -1,10 +1,12 @@
 import { useState } from "preact/hooks";
-import { ledger, type LogFilter } from "../../api/calls";
+import { ledger } from "../../api/calls";
 import { spanOf, rangeOf } from "../../lib/range";
+import { filtersOf } from "../../lib/usage";
 import { navigate, place, setQuery } from "../../state/router";
 import { useResource } from "../../state/resource";
 import { Button } from "../../ui/button";
-import { SelectField, TextField } from "../../ui/field";
+import { TextField } from "../../ui/field";
+import { FilterBar } from "../../ui/filter-bar";
 import { Loaded } from "../../ui/loaded";
 import { Card, Empty, Page } from "../../ui/page";
 import { RangePicker } from "../../ui/range-picker";
@@ -12,18 +14,20 @@ import { requestHref } from "./href";
 import { LogTable } from "./log-table";
 
 const PAGE = 50;
-const FILTERS = ["alias", "provider", "status"] as const;
-const PROVIDERS = ["openai", "anthropic", "gemini"];
 
 export function Log() {
   const { query } = place.value;
   const range = rangeOf(query, new Date(), "7d");
-  const filter: LogFilter = { ...spanOf(range), limit: PAGE, cursor: query.get("cursor") ?? undefined };
-  for (const name of FILTERS) filter[name] = query.get(name) ?? undefined;
-  const resource = useResource(JSON.stringify(filter), (signal) => ledger.logs(filter, signal));
+  const [span, filters] = [spanOf(range), filtersOf(query)];
+  const page = { limit: PAGE, cursor: query.get("cursor") ?? undefined };
+  const key = JSON.stringify([span, page, [...filters]]);
+  const resource = useResource(key, (signal) => ledger.logs(span, page, filters, signal));
   return (
     <Page title="Requests" actions={<RangePicker range={range} />}>
-      <LogFilters />
+      <div class="filters">
+        <FilterBar filters={filters} span={span} />
+        <RequestById />
+      </div>
       <Loaded resource={resource} what="the requests">
         {({ data, next_cursor: next }) =>
           data.length === 0 ? (
@@ -44,55 +48,30 @@ export function Log() {
   );
 }
 
-function LogFilters() {
-  const { query } = place.value;
-  const [alias, setAlias] = useState(query.get("alias") ?? "");
-  const [status, setStatus] = useState(query.get("status") ?? "");
+/** The form that opens a request by its id. */
+function RequestById() {
   const [id, setId] = useState("");
-  const provider = query.get("provider") ?? "";
-  const change = (changes: Record<string, string>) =>
-    setQuery({ cursor: null, ...mapValues(changes, (value) => (value.trim() === "" ? null : value.trim())) });
-  const options = [{ value: "", text: "Every provider" }, ...PROVIDERS.map((name) => ({ value: name, text: name }))];
   return (
-    <div class="filters">
-      <form class="filters" onSubmit={submitted(() => change({ alias, status }))}>
-        <TextField label="Alias" hideLabel placeholder="Alias" value={alias} testId="filter-alias" onValue={setAlias} />
-        <SelectField
-          label="Provider"
-          hideLabel
-          value={provider}
-          options={options}
-          testId="filter-provider"
-          onValue={(value) => change({ provider: value })}
-        />
-        <TextField
-          label="Status"
-          hideLabel
-          placeholder="Status, as 200"
-          inputMode="numeric"
-          value={status}
-          testId="filter-status"
-          onValue={setStatus}
-        />
-        <Button type="submit" testId="filter-apply">
-          Filter
-        </Button>
-      </form>
-      <form class="filters" onSubmit={submitted(() => id.trim() !== "" && navigate(requestHref(id.trim())))}>
-        <TextField
-          label="Request id"
-          hideLabel
-          type="search"
-          placeholder="Request id"
-          value={id}
-          testId="request-id"
-          onValue={setId}
-        />
-        <Button type="submit" testId="request-open">
-          Open
-        </Button>
-      </form>
-    </div>
+    <form
+      class="filters"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (id.trim() !== "") navigate(requestHref(id.trim()));
+      }}
+    >
+      <TextField
+        label="Request id"
+        hideLabel
+        type="search"
+        placeholder="Request id"
+        value={id}
+        testId="request-id"
+        onValue={setId}
+      />
+      <Button type="submit" testId="request-open">
+        Open
+      </Button>
+    </form>
   );
 }
 
@@ -108,15 +87,4 @@ function Pager({ next }: { next: string | null }) {
       )}
     </nav>
   );
-}
-
-function submitted(action: () => void) {
-  return (event: Event) => {
-    event.preventDefault();
-    action();
-  };
-}
-
-function mapValues<In, Out>(values: Record<string, In>, change: (value: In) => Out): Record<string, Out> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }

@@ -1,8 +1,10 @@
 import { count, plural } from "../../lib/format";
-import { rangeOf } from "../../lib/range";
-import { tokensOf } from "../../lib/usage";
+import { rangeOf, spanOf } from "../../lib/range";
+import { filtersOf, tokensOf } from "../../lib/usage";
 import { place } from "../../state/router";
 import { useResource } from "../../state/resource";
+import { Beside } from "../../ui/beside";
+import { FilterBar } from "../../ui/filter-bar";
 import { Loaded } from "../../ui/loaded";
 import { Amount } from "../../ui/money";
 import { Notice } from "../../ui/notice";
@@ -11,13 +13,22 @@ import { RangePicker } from "../../ui/range-picker";
 import { LogTable } from "../requests/log-table";
 import { loadTurns } from "./data";
 
+/** The range and the filters of the page, with that for the session. */
+function withSession(session: string): URLSearchParams {
+  const query = new URLSearchParams(place.value.query);
+  query.set("session", session);
+  return query;
+}
+
 /** One session and its requests. */
 export function SessionPage({ session }: { session: string }) {
   const range = rangeOf(place.value.query, new Date(), "7d");
-  const key = JSON.stringify([session, range]);
-  const resource = useResource(key, (signal) => loadTurns(session, range, signal));
+  const filters = filtersOf(place.value.query);
+  const key = JSON.stringify([session, range, [...filters]]);
+  const resource = useResource(key, (signal) => loadTurns(session, range, filters, signal));
   return (
     <Page title="Session" lead={<code class="break">{session}</code>} actions={<RangePicker range={range} />}>
+      <FilterBar filters={filters} span={spanOf(range)} without="session" />
       <Loaded resource={resource} what="the session">
         {({ total, rows, isComplete }) =>
           total.requests === 0 ? (
@@ -30,10 +41,9 @@ export function SessionPage({ session }: { session: string }) {
                 <Amount amount={total.cost_usd} testId="session-cost" /> for {plural(total.requests, "turn")} with{" "}
                 {count(tokensOf(total))} tokens
               </p>
+              <Beside sums={total} query={withSession(session)} />
               {!isComplete && (
-                <Notice kind="info">
-                  Only the newest turns are listed: the session lies among too many other requests.
-                </Notice>
+                <Notice kind="info">Only the newest {count(rows.length)} turns are listed.</Notice>
               )}
               <Card title="Turns">
                 <LogTable rows={rows} caption="Turns, the newest first" />

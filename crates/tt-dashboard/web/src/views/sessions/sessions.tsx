@@ -1,9 +1,11 @@
 // Sessions of coding agents and other clients that name theirs: the dearest first, and the requests of one.
 
-import { rangeOf } from "../../lib/range";
-import { total, type Group } from "../../lib/usage";
+import { rangeOf, spanOf } from "../../lib/range";
+import { filtersOf, total, type Group } from "../../lib/usage";
 import { place } from "../../state/router";
 import { useResource } from "../../state/resource";
+import { Beside } from "../../ui/beside";
+import { FilterBar } from "../../ui/filter-bar";
 import { Loaded } from "../../ui/loaded";
 import { Card, Empty, Page } from "../../ui/page";
 import { RangePicker } from "../../ui/range-picker";
@@ -19,13 +21,16 @@ export function Sessions({ parameter }: { parameter: string }) {
 
 function SessionList() {
   const range = rangeOf(place.value.query, new Date(), "7d");
-  const resource = useResource(JSON.stringify(range), (signal) => loadSessions(range, signal));
+  const filters = filtersOf(place.value.query);
+  const key = JSON.stringify([range, [...filters]]);
+  const resource = useResource(key, (signal) => loadSessions(range, filters, signal));
   return (
     <Page
       title="Sessions"
       lead="Conversations of coding agents, the dearest first."
       actions={<RangePicker range={range} />}
     >
+      <FilterBar filters={filters} span={spanOf(range)} without="session" />
       <Loaded resource={resource} what="the sessions">
         {(groups) =>
           groups.length === 0 ? (
@@ -35,6 +40,7 @@ function SessionList() {
             </Empty>
           ) : (
             <Card title="The dearest first">
+              <Beside sums={total(groups.map((group) => group.sums))} query={place.value.query} />
               <SessionTable groups={groups} />
             </Card>
           )
@@ -87,6 +93,12 @@ function SessionTable({ groups }: { groups: readonly Group[] }) {
           total: all.output_tokens,
         },
         { kind: "number", title: "Errors", value: (group) => group.sums.errors, total: all.errors },
+        {
+          kind: "number",
+          title: "Incomplete cost",
+          value: (group) => group.sums.cost_incomplete,
+          total: all.cost_incomplete,
+        },
       ]}
     />
   );
