@@ -127,17 +127,25 @@ enum Tried {
     Refused(ApiError),
     /// The target does not serve. The next one may.
     Failed(Box<Accounting>),
+    /// The target was not asked, because it rests. The next one may serve.
+    Rests(Box<Accounting>),
 }
 
 impl Run {
     /// Tries the plan's steps until one serves. The request settles on every way out.
     async fn serve(mut self, plan: Plan, mut accounting: Accounting) -> Result<Reply, ApiError> {
-        let no_other = self.resting.leaves_no_other(&plan);
-        // A target that rests is passed over. If no other could be asked, it is asked all the same.
-        for must in [no_other, true] {
+        // A target that rests is passed over. It is asked all the same if no other could be asked, or if its rest has begun
+        // since the plan was made: perhaps with this request, whose earlier step had the same key.
+        let (mut must, mut passed_over) = (self.resting.leaves_no_other(&plan), None::<Vec<usize>>);
+        loop {
+            let (mut rested, mut rest) = (Vec::new(), Vec::new());
             for (position, step) in plan.steps.iter().enumerate() {
+                if passed_over.as_ref().is_some_and(|positions| !positions.contains(&position)) {
+                    continue;
+                }
                 if let Some(why) = self.resting.passes_over(position).filter(|_| !must).map(str::to_owned) {
                     self.skipped(step, Why::Rests(why));
+                    rested.push(position);
                     continue;
                 }
                 if self.inbound.counts_here(step.provider) {
@@ -159,15 +167,21 @@ impl Run {
                     Tried::Served(reply) => return Ok(reply),
                     Tried::Refused(error) => return Err(error),
                     Tried::Failed(accounting) => *accounting,
+                    Tried::Rests(accounting) => {
+                        rest.push(position);
+                        *accounting
+                    }
                 };
             }
-            let rests = |failure: &Failure| matches!(failure.why, Why::Rests(_));
-            if must || accounting.attempts() > 0 || !self.failures.iter().any(rests) {
+            if accounting.attempts() == 0 {
+                rest.append(&mut rested);
+            }
+            if must || rest.is_empty() {
                 break;
             }
-            // Every step comes again: those that cannot serve are told once.
-            self.failures.clear();
-            self.passed_over.clear();
+            let again: Vec<String> = rest.iter().filter_map(|at| plan.steps.get(*at)).map(skipped_name).collect();
+            self.failures.retain(|failure| !(matches!(failure.why, Why::Rests(_)) && again.contains(&failure.step)));
+            (must, passed_over) = (true, Some(rest));
         }
         let error = self.all_failed();
         Err(give_up(accounting, error).await)
@@ -181,7 +195,7 @@ impl Run {
                 Ok(pass) => pass,
                 Err(why) if retries == 0 => {
                     self.skipped(step, Why::Rests(why));
-                    break;
+                    return Tried::Rests(Box::new(accounting));
                 }
                 Err(_) => break,
             };
@@ -209,8 +223,7 @@ impl Run {
             if let (Disposition::Answer, UpstreamError::Refused(refused)) = (disposition, &error) {
                 return Tried::Refused(give_up(accounting, ApiError::refused(refused)).await);
             }
-            let step_name = format!("{} {}", step.provider, step.model);
-            self.failures.push(Failure { step: step_name, why: Why::Failed(error) });
+            self.failures.push(Failure { step: name(step), why: Why::Failed(error) });
             match disposition {
                 Disposition::Retry(wait) if retries < self.cx.app.config.upstream.max_retries => {
                     let pausing = Instant::now();
@@ -270,7 +283,7 @@ impl Run {
         let (Step { provider, model, .. }, reason) = (step, why.reason());
         let why_not = format!("{provider} {model} was passed over: {reason}");
         self.passed_over.push(Note { param: "model".to_owned(), what: Change::Changed, why: why_not });
-        self.failures.push(Failure { step: format!("{} {} skipped", step.provider, step.model), why });
+        self.failures.push(Failure { step: skipped_name(step), why });
     }
 
     /// The pause after `retries` earlier retries. Its random part comes from the random bits of the request id.
@@ -305,6 +318,16 @@ impl Run {
         });
         first.map_or_else(ApiError::internal, ApiError::from)
     }
+}
+
+/// The name of a step in the list of those that did not serve.
+fn name(step: &Step) -> String {
+    format!("{} {}", step.provider, step.model)
+}
+
+/// As [`name`], of a step that was not asked.
+fn skipped_name(step: &Step) -> String {
+    format!("{} skipped", name(step))
 }
 
 /// Settles a request that nothing served, and gives back the error for the client.

@@ -9,7 +9,6 @@
 //! left out: columns of the row have the sums of it.
 
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 use tt_core::fee::Fee;
 use tt_core::plan::Route;
 use tt_core::record::{self, Note};
@@ -84,7 +83,7 @@ struct Ended {
 struct Reported {
     #[serde(with = "Usage")]
     usage: usage::Usage,
-    #[serde(skip_serializing_if = "stands_elsewhere")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     raw: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<String>,
@@ -94,17 +93,6 @@ struct Reported {
     modifiers: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fees: Vec<Fee>,
-}
-
-/// The usage object that a provider sent, as JSON; `None` for a text that is no object. The column `details` holds the
-/// object beside the attempts, which leave it out then.
-pub(crate) fn as_json(raw: &str) -> Option<&RawValue> {
-    if raw.starts_with('{') && raw.ends_with('}') { serde_json::from_str(raw).ok() } else { None }
-}
-
-/// True for a text that an attempt leaves out.
-fn stands_elsewhere(raw: &str) -> bool {
-    raw.is_empty() || as_json(raw).is_some()
 }
 
 /// Writes each of `beside` in the form of [`BilledBeside`].
@@ -214,8 +202,7 @@ mod tests {
         let note = Note { param: "seed".to_owned(), what: Change::Dropped, why: "it has none".to_owned() };
         let usage = usage::Reported {
             usage: all_classes(),
-            // An object would stand beside the attempts.
-            raw: "{\"in\": 1".to_owned(),
+            raw: "{\"in\": 1}".to_owned(),
             service_tier: Some("flex".to_owned()),
             beside: vec![usage::BilledBeside { model: Some("other".to_owned()), usage: all_classes() }],
             modifiers: vec!["us".to_owned()],

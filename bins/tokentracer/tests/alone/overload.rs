@@ -22,8 +22,10 @@ const TIME: Duration = Duration::from_secs(3);
 /// Refused requests pause for a second, so the first of them are not of the load that goes on.
 const WARM_UP: Duration = Duration::from_millis(1500);
 
-/// The part of the peak that is served under overload, in hundredths.
-const LEAST: f64 = 90.0;
+/// The part of the peak that is served under overload, in hundredths. Each of the connections comes back after a second, so
+/// there are some 400 refusals a second whatever the build. Without optimisation the program serves about 1,000 requests a
+/// second, and such refusals cost it a third of them; optimised, it serves 20,000 beside them.
+const LEAST: f64 = if cfg!(debug_assertions) { 50.0 } else { 90.0 };
 /// A busy machine may disturb a measurement, so the best of so many counts.
 const TRIES: usize = 3;
 

@@ -82,7 +82,9 @@ async fn a_target_that_fails_five_times_in_a_row_rests_until_a_request_finds_it_
     );
     let key = user.provider_key(OpenAi);
     let there = targets(&user, key).await;
-    assert_eq!((there.as_array().unwrap().len(), time(&there[0]["until"])), (1, until));
+    assert_eq!(there.as_array().unwrap().len(), 1);
+    // The rest is kept by another clock than the one that tells the time, so a millisecond may be rounded otherwise.
+    assert!((time(&there[0]["until"]) - until).abs() <= 1, "{there} {until}");
     assert_eq!(
         (&there[0]["model"], &there[0]["state"], &there[0]["cause"]),
         (&json!("mock-shaky"), &json!("open"), &json!("503"))
@@ -105,6 +107,10 @@ async fn a_key_that_is_refused_rests_with_every_model_until_it_is_changed() {
     let user = world.user().await;
     // The budget is reserved for the target that is asked, which is not the first.
     user.session.put("/manage/budgets").json(&json!({"limit_usd": 1, "period": "day"})).send().await.expect(200);
+    within(Duration::from_secs(20), "the budget's account is open", async || {
+        user.session.get("/manage/budgets").send().await.expect(200).json()["spent_usd"].is_number()
+    })
+    .await;
     let key = user.save_provider_key(&json!({"provider": "openai", "api_key": "sk-wrong"})).await;
     let good = user.alias("good", Anthropic, "claude-haiku-4-5").await;
     for (alias, model) in [("one", "gpt-4o"), ("other", "gpt-4o-mini")] {

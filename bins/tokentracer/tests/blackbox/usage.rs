@@ -11,7 +11,7 @@ use crate::expect::{error_about, fields};
 use crate::prices::{cost, nano_of};
 use crate::setup::world;
 
-const SUMS: [&str; 10] = [
+const SUMS: [&str; 19] = [
     "requests",
     "input_tokens",
     "cached_input_tokens",
@@ -22,6 +22,25 @@ const SUMS: [&str; 10] = [
     "saved_usd",
     "errors",
     "cancelled",
+    "cost_incomplete",
+    "estimated",
+    "partial",
+    "unknown",
+    "unpriced",
+    "interrupted",
+    "latency_ms_sum",
+    "first_token_ms_sum",
+    "first_token_count",
+];
+
+/// The classes of `cost_by_class`, as the columns of the CSV name them.
+const CLASSES: [&str; 6] = [
+    "cost_input_usd",
+    "cost_cached_input_usd",
+    "cost_cache_write_usd",
+    "cost_output_usd",
+    "cost_fees_usd",
+    "cost_unclassified_usd",
 ];
 
 async fn usage(user: &User, query: &str) -> Vec<Value> {
@@ -59,7 +78,7 @@ async fn sums_are_by_provider_and_alias_unless_asked_otherwise() {
     for (alias, provider, requests, cost) in [("one", "openai", 2, costs[0]), ("two", "gemini", 1, costs[1])] {
         let group = groups.iter().find(|group| group["alias"] == alias).unwrap();
         let mut names = SUMS.to_vec();
-        names.extend(["provider", "alias"]);
+        names.extend(["provider", "alias", "cost_by_class"]);
         fields(group, &names);
         assert_eq!((&group["provider"], &group["requests"]), (&json!(provider), &json!(requests)));
         assert_eq!(
@@ -165,7 +184,7 @@ async fn csv_has_the_same_columns_and_numbers() {
     assert!(answer.header("content-type").unwrap().starts_with("text/csv"));
     let text = answer.text();
     let mut lines = text.lines();
-    assert_eq!(lines.next().unwrap(), format!("provider,alias,{}", SUMS.join(",")));
+    assert_eq!(lines.next().unwrap(), format!("provider,alias,{},{}", SUMS.join(","), CLASSES.join(",")));
     let json = usage(&user, "").await;
     assert_eq!(lines.clone().count(), json.len());
     for (line, group) in lines.zip(&json) {

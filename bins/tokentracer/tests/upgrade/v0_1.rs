@@ -123,9 +123,12 @@ async fn rows_and_what_they_were_sent_through_are_as_before() {
         still(&detail, was);
         assert_eq!(detail["notes"], json!([]));
     }
-    for (name, path) in [("aliases", "/manage/aliases"), ("providers", "/manage/providers")] {
-        assert_eq!(upgraded.get(path).await, upgraded.expected[name], "{name}");
+    assert_eq!(upgraded.get("/manage/aliases").await, upgraded.expected["aliases"]);
+    let mut providers = upgraded.get("/manage/providers").await;
+    for provider in providers.as_array_mut().unwrap() {
+        assert_eq!(provider.as_object_mut().unwrap().remove("targets"), Some(json!([])), "none has failed");
     }
+    assert_eq!(providers, upgraded.expected["providers"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

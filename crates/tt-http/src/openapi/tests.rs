@@ -137,7 +137,7 @@ fn only_pages_are_left_out() {
         assert!(listed.contains(path), "{path}");
     }
     for path in &listed {
-        let api = ["/health", "/openapi.json", "/auth/", "/manage/", "/v1"];
+        let api = ["/health", "/metrics", "/openapi.json", "/auth/", "/manage/", "/v1"];
         assert!(api.iter().any(|begin| path.starts_with(begin)), "{path}");
     }
 }

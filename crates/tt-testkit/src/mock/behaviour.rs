@@ -521,13 +521,13 @@ mod tests {
         assert_eq!((b.chunks, b.usage.cached, b.fault), (Some(50), 9, Some(Fault::CutEvents(3))));
         let b = Behaviour::from_model("mock-status-429-retry-after-2").unwrap();
         assert!(matches!(b.whole, Some(Whole::Status { code: 429, .. })));
+        assert_eq!(b.headers, [("retry-after".to_owned(), "2".to_owned())]);
         let b = Behaviour::from_model("mock-chunks-9-end-after-4-bad-utf8-type-text").unwrap();
         assert_eq!((b.chunks, b.fault, b.invalid_utf8), (Some(9), Some(Fault::End(4)), true));
         assert_eq!(b.headers, [("content-type".to_owned(), "text/plain".to_owned())]);
         let whole = |name: &str| format!("{:?}", Behaviour::from_model(name).unwrap().whole.unwrap());
         let names = ["mock-empty-204-u1", "mock-error-200", "mock-gzip-bomb", "mock-huge-7", "mock-html"].map(whole);
         assert_eq!(names, ["Empty(204)", "ErrorWith200", "GzipBomb", "Huge(7)", "Html"]);
-        assert_eq!(b.headers, [("retry-after".to_owned(), "2".to_owned())]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl World {
         if let Some(key) = &mut user.key {
             key.client = client.bearer(&key.token);
         }
-        user.elsewhere = self.elsewhere(user);
+        user.elsewhere = if user.key.is_some() { self.elsewhere(user) } else { None };
         // The other process may not know the latest changes, so it gets no turn.
         if let Some(elsewhere) = &user.elsewhere {
             let _ = elsewhere.knows.set(usize::MAX);
