@@ -108,7 +108,9 @@ async fn a_key_that_is_refused_rests_with_every_model_until_it_is_changed() {
     // The budget is reserved for the target that is asked, which is not the first.
     user.session.put("/manage/budgets").json(&json!({"limit_usd": 1, "period": "day"})).send().await.expect(200);
     within(Duration::from_secs(20), "the budget's account is open", async || {
-        user.session.get("/manage/budgets").send().await.expect(200).json()["spent_usd"].is_number()
+        let answer = user.session.get("/manage/budgets").send().await;
+        // For a moment after Redis has begun it is not known what others hold.
+        answer.status == 200 && answer.json()["spent_usd"].is_number()
     })
     .await;
     let key = user.save_provider_key(&json!({"provider": "openai", "api_key": "sk-wrong"})).await;
