@@ -442,7 +442,7 @@ mod tests {
         let load = Load {
             warm_up: Duration::from_millis(200),
             end: End::After(Duration::from_millis(500)),
-            ..load(&mock, "mock-full", false)
+            ..load(&mock, "mock-bench", false)
         };
         let report = load.run().unwrap();
         assert!(!report.latencies.is_empty() && report.latencies.len() < report.sent);
@@ -480,11 +480,11 @@ mod tests {
     #[test]
     fn a_refusal_is_counted_and_its_connection_waits_where_the_load_is_to_overload() {
         let mock = MockUpstream::start();
-        mock.on("mock-full", Behaviour::status(503).header("retry-after", "60"));
+        mock.on("full", Behaviour::status(503).header("retry-after", "60"));
         let load = Load {
             refusals: Refusals::Wait,
             end: End::After(Duration::from_millis(300)),
-            ..load(&mock, "mock-bench", false)
+            ..load(&mock, "full", false)
         };
         let report = load.run().unwrap();
         assert_eq!((report.sent, report.refusals.len(), report.latencies.len()), (4, 4, 0), "one a connection");

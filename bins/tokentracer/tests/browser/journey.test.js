@@ -115,10 +115,6 @@ test("objects are edited, replaced and deleted, and deleting asks first", async 
   await page.getByTestId("own-budget").getByText("of $12.50").waitFor();
 
   await goto(page, "/dashboard/webhooks");
-  // The server takes no address of its own machine, and says so at the field.
-  await page.getByTestId("webhook-url").fill("https://127.0.0.1/hook");
-  await page.getByTestId("webhook-add").click();
-  await page.getByRole("alert").getByText("public address").waitFor();
   await page.getByTestId("webhook-url").fill("https://8.8.8.8/hook");
   await page.getByTestId("webhook-add").click();
   assert.match((await page.getByTestId("webhook-secret").textContent()) ?? "", /^whsec_/);
