@@ -1,6 +1,6 @@
 //! The health of targets: which models of a provider key have failed so often that they rest, and when they are tried again.
 //!
-//! A target is a model of a provider key. The key has a [`Breaker`], and so has each of its models. A 401 or 402 concerns the
+//! A target is a model of a provider key. The key has a breaker, and so has each of its models. A 401 or 402 concerns the
 //! key and its account, so it opens the key's breaker, and every model of the key rests. A 403 may concern one model alone,
 //! and so may time-outs, 429s, 5xx and broken connections: they open the breaker of their model. A target rests while
 //! either breaker is open.
