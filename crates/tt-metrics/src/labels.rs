@@ -118,7 +118,7 @@ words! {
 }
 
 words! {
-    /// What a request's row leaves out.
+    /// The kinds of gaps in a request's row.
     pub(crate) enum Gap {
         /// The process that served the request ended before it.
         Interrupted = "interrupted",

@@ -1,4 +1,4 @@
-//! What a settlement adds to the metrics. It follows [`tt_core::record::Totals`], so that the sums are those of the rows.
+//! The additions of a settlement to the metrics. It follows [`tt_core::record::Totals`], so that the sums are those of the rows.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ fn name(provider: tt_core::Provider, model: &str) -> ModelName<'_> {
     ModelName { provider, model }
 }
 
-/// What the row of a request leaves out.
+/// The kinds of gaps in the row of a request.
 #[derive(Debug, Default)]
 struct Gaps {
     interrupted: bool,

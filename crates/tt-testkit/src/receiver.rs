@@ -21,7 +21,7 @@ use crate::workers::{Serve, Workers};
 /// The largest body that is read, in bytes.
 const MOST: usize = 64 * 1024;
 
-/// How a receiver answers.
+/// The way in which a receiver answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mood {
     /// With 204.

@@ -36,7 +36,7 @@ struct Size {
     rows: Option<u64>,
 }
 
-/// What is compared: the first of each group with the others of it.
+/// The comparisons: the first of each group with the others of it.
 const GROUPS: [(&str, &[Size]); 3] = [
     ("users", &[size(1, 1), size(100, 1), size(10_000, 1)]),
     ("aliases of ten users", &[size(10, 1), size(10, 1000)]),

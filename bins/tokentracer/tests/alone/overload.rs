@@ -61,7 +61,7 @@ async fn past_what_it_can_carry_it_refuses_soon_and_serves_as_many_as_before() {
         }
     }
     assert!(best >= LEAST, "with ten times the load {best:.0} % of the peak is served, /health being answered");
-    // What is not a call of a model is served all the time, and the rest again at once.
+    // Calls for accounts are served all the time, and calls of models again at once.
     user.session.get("/auth/me").send().await.expect(200);
     crate::setup::ask(&world.client(), &bench.key).await.expect(200);
 }

@@ -163,7 +163,7 @@ async fn differences(user: &User, case: &Case) -> Vec<String> {
     if !matches!(expected.kind, Kind::Served) || source != "provider" {
         check("usage_source", row["usage_source"].clone(), json!(source));
     }
-    // What was never answered costs an unknown amount; what is known of the other attempts is added up.
+    // An attempt without an answer costs an unknown amount; the known costs of the others are added up.
     let cost = &row["cost_usd"];
     match (answer.status, source) {
         (200, _) if case.falls_back && matches!(expected.kind, Kind::Falls { .. }) => {

@@ -59,7 +59,7 @@ async fn under_a_mixed_load_memory_files_and_threads_stay_flat_and_the_ledger_is
     assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");
 }
 
-/// What the process held at one time.
+/// The resources that the process held at one time.
 #[derive(Debug, Clone, Copy)]
 struct Look {
     kib: u64,

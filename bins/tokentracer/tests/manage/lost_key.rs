@@ -46,7 +46,7 @@ async fn a_key_that_cannot_be_opened_is_passed_over_and_named() {
     let row = user.log(&request_id(&served)).await;
     assert!(row["notes"].as_array().unwrap().iter().any(|note| note["why"] == LOST), "{row}");
 
-    // What was reserved for the target that is passed over does not pay for a dearer one.
+    // The reservation for the target that is passed over does not pay for a dearer one.
     let dear = json!({"alias": "dear", "target_model": "claude-opus-4-5", "provider_key_id": key});
     let dear = user.save_alias(&dear).await;
     user.alias_with("cheap", Provider::OpenAi, "gpt-4o-mini", json!({"fallback_alias_id": dear})).await;

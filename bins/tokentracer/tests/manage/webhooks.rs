@@ -251,7 +251,7 @@ async fn what_a_receiver_does_not_take_is_sent_again_and_on_request() {
     let unknown = format!("/manage/webhooks/{}/deliveries/999/redeliver", hook["id"]);
     let error = ann.session.post(&unknown).send().await.expect(404).json();
     assert_eq!(error_code(&error), "delivery_not_found");
-    // What is switched off gets nothing.
+    // A webhook that is switched off gets nothing.
     let switched = format!("/manage/webhooks/{}", hook["id"]);
     ann.session.patch(&switched).json(&json!({"active": false})).send().await.expect(200);
     let error = ann.session.post(&path).send().await.expect(409).json();

@@ -276,7 +276,7 @@ proptest! {
             match step {
                 Move::Enter(false) => {
                     let entered = stage.enter("m");
-                    // What was foretold for the plan is what happens.
+                    // The attempt enters as the plan foretold.
                     prop_assert_eq!(entered.is_ok(), before.is_none());
                     if let Err(rest) = entered {
                         let left = rest.until_ms.saturating_sub(stage.now_ms);

@@ -240,7 +240,7 @@ impl App {
         match self.store.raise(waiting.clone()).await {
             Ok(0) => {}
             Ok(_) => self.alerts.due.notify_one(),
-            // What the store refuses would be refused again.
+            // The store would refuse them again.
             Err(error) if error.is_refusal() => {
                 tracing::error!(error = %Causes(&error), alerts = waiting.len(), "alerts could not be written");
             }

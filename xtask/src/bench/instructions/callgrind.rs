@@ -108,7 +108,7 @@ impl<'a> Counter<'a> {
         }
     }
 
-    /// What valgrind answers to one of its commands.
+    /// The answer of valgrind to one of its commands.
     fn ask(&self, command: &str) -> Result<String, String> {
         let prefix = format!("--vgdb-prefix={}", self.bed.callgrind_directory().join("vgdb").display());
         let mut vgdb = Command::new("vgdb");

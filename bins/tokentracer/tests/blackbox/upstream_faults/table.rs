@@ -17,7 +17,7 @@ pub(super) struct Row {
     pub(super) retry_after: Option<&'static str>,
 }
 
-/// What becomes of a fault.
+/// The outcome of a fault.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected {
     pub(super) kind: Kind,
@@ -150,7 +150,7 @@ pub(super) const TABLE: &[Row] = &[
     of_key("status-402", falls(1, NOT_THE_KEY, Source::None)),
     both("status-403", falls(1, NOT_THE_KEY, Source::None)),
     of_key("wrong-key", falls(1, NOT_THE_KEY, Source::None)),
-    // What another target may not have.
+    // Failures that another target may not have.
     both("status-404", falls(1, "404", Source::None)),
     both("not-found", falls(1, "404", Source::None)),
     both("status-409", falls(1, "409", Source::None)),
@@ -166,7 +166,7 @@ pub(super) const TABLE: &[Row] = &[
     both("status-429", limited(1)),
     waits("status-429-retry-after-30", limited(1), "30"),
     waits("status-429-retry-after-1", limited(2), "1"),
-    // What may pass.
+    // Failures that may pass.
     both("status-408", Expected { attempts: 2, ..falls(2, "408", Source::None) }),
     both("status-500", falls(2, "500", Source::None)),
     both("status-501", falls(2, "501", Source::None)),

@@ -7,7 +7,7 @@
 //!   our work runs beside the provider's;
 //! - for the time to try again.
 //!
-//! What remains is the reading of credentials and directory, the decisions of limits and budgets with their calls to Redis,
+//! The share is the reading of credentials and directory, the decisions of limits and budgets with their calls to Redis,
 //! the reading and writing of bodies, the counting of tokens, and the journal. A request whose client has left has no share,
 //! since nobody waited for its settlement.
 

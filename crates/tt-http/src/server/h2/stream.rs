@@ -25,7 +25,7 @@ use crate::server::idle_timeout::Answering;
 #[error("the client takes nothing of the answer")]
 pub(super) struct TakesNothing;
 
-/// What the client's connection has taken of one answer. Clones are of the same stream.
+/// The bytes of one answer that the client's connection has taken. Clones are of the same stream.
 #[derive(Clone)]
 pub(super) struct Progress(Arc<Mutex<State>>);
 

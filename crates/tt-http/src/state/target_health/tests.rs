@@ -50,7 +50,7 @@ fn health_outlives_a_view_while_the_stored_key_is_the_same() {
     let late = one.enter_all_the_same(&model("m"));
     user.keep(UserId(1), &[stored(1, 9), stored(2, 1)], &clock);
     assert!(user.of(ProviderKeyId(2)).unwrap().enter(&model("m")).is_err(), "the same key");
-    // What was sent with the old key fails now.
+    // An attempt that was sent with the old key fails now.
     late.failed(&model("m"), Some(Fault::Key(401)));
     assert!(user.of(ProviderKeyId(1)).unwrap().enter(&model("m")).is_ok(), "another key");
     let mut samples = HashMap::new();
