@@ -489,8 +489,8 @@ mod tests {
     /// A program that prints three variables after its first line, and runs until it is told to end.
     fn program(dir: &Path) -> PathBuf {
         let path = dir.join("program");
-        let script = "#!/bin/sh\necho listening on http://127.0.0.1:7\necho \"$DATA_DIR $OPENAI_BASE_URL $RUST_LOG\"\n\
-                      trap 'exit 0' TERM\nwhile :; do sleep 0.01; done\n";
+        let script = "#!/bin/sh\ntrap 'exit 0' TERM\necho listening on http://127.0.0.1:7\n\
+                      echo \"$DATA_DIR $OPENAI_BASE_URL $RUST_LOG\"\nwhile :; do sleep 0.01; done\n";
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
         path
