@@ -1,4 +1,4 @@
-//! The program: reads the settings, wires the crates together, and handles signals. What a request goes through is the
+//! The program: reads the settings, wires the crates together, and handles signals. The way of a request is the
 //! work of the other crates.
 
 mod allocator;

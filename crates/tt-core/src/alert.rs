@@ -119,7 +119,7 @@ impl std::str::FromStr for WebhookScope {
     }
 }
 
-/// Who an alert is about.
+/// The subject of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     /// All users together.
@@ -188,7 +188,7 @@ impl GapKind {
     }
 }
 
-/// What an alert says: the `data` of its body.
+/// The facts of an alert: the `data` of its body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum AlertData {
@@ -287,11 +287,11 @@ impl AlertData {
 /// Something that has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
-    /// Who it is about.
+    /// The subject.
     pub subject: Subject,
     /// When it happened.
     pub at: Timestamp,
-    /// What happened.
+    /// The event and its facts.
     pub data: AlertData,
 }
 

@@ -50,9 +50,9 @@ impl Guard {
         }
     }
 
-    /// Makes the guard call `watcher` from now on, in place of the one before. What must be undone or corrected with
+    /// Makes the guard call `watcher` from now on, in place of the one before. Anything to be undone or corrected with
     /// each request, such as money held for it, belongs here: the watcher owns the request's state, so that no shared
-    /// map of requests is needed. What concerns all requests belongs in a [`crate::SettlementObserver`].
+    /// map of requests is needed. Work that concerns all requests belongs in a [`crate::SettlementObserver`].
     pub fn watch(&mut self, watcher: Watcher) {
         self.watcher = Some(watcher);
     }

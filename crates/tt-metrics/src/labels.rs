@@ -150,7 +150,7 @@ words! {
 }
 
 words! {
-    /// What a rule has decided.
+    /// The decision of a rule.
     pub enum Decided {
         /// The request is admitted, as far as this rule goes.
         Admit = "admit",

@@ -156,5 +156,5 @@ const SUMS: &str = "requests, input_tokens, cached_input_tokens, cache_write_tok
                     cost_cache_write_nano, cost_output_nano, cost_fees_nano, detailed, estimated, partial_usage, \
                     unknown_usage, costless, interrupted, latency_ms, first_token_ms, first_tokens";
 
-/// What a row only shows, about as long as that of a plain request.
+/// The details of a row, about as long as those of a plain request.
 const DETAILS: &str = r#"{"reason":"alias: its target model","attempts":[{"started":{"alias":"alias-0","route":"primary","provider":"openai","provider_key_id":1,"model":"gpt-4o-mini","started_at":"2026-11-23T00:00:00Z"},"ended":{"status":200,"latency_ms":700,"source":"provider","usage":{"usage":{"input":100,"output":20},"raw":"{}"},"cost":0.000012345,"price_version":"2026-11-20"}}]}"#;

@@ -22,7 +22,7 @@ pub(crate) enum Roots {
     File(PathBuf),
 }
 
-/// What is checked of the server's certificate.
+/// The check of the server's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Check {
     /// Nothing: whoever answers is taken for the server. The connection is encrypted all the same.

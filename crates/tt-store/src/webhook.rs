@@ -50,7 +50,7 @@ pub struct WebhookPatch {
     pub label: Option<Option<Label>>,
     /// The events that it subscribes to.
     pub events: Option<Vec<Event>>,
-    /// False to send nothing any more. What waits to be sent is given up.
+    /// False to send nothing any more. Waiting deliveries are given up.
     pub active: Option<bool>,
 }
 

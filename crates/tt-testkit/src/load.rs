@@ -36,7 +36,7 @@ pub struct Load {
     pub target: Authority,
     /// Those whose requests are sent, in turn over all connections; at least one.
     pub senders: Vec<Sender>,
-    /// What an answer of 503 means.
+    /// The meaning of an answer of 503.
     pub refusals: Refusals,
     /// The number of connections that send at the same time.
     pub connections: usize,
@@ -57,7 +57,7 @@ pub struct Sender {
     pub request: (String, Bytes),
 }
 
-/// What an answer of 503 means.
+/// The meaning of an answer of 503.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusals {
     /// It ends the load as any other answer that is no success.

@@ -126,6 +126,10 @@ pub(super) fn aider(place: &Place<'_>, model: &str, thinking: [&str; 2]) -> Resu
         command.env(format!("{kind}_API_KEY"), place.api_key);
     }
     command.args(["--model", model]).args(thinking).args(["--message", place.task]);
+    // Its histories would go to the root of the repository that it lies in.
+    for history in ["chat", "input"] {
+        command.arg(format!("--{history}-history-file")).arg(place.home.join(format!("aider.{history}.history")));
+    }
     command.args(["--edit-format", "diff", "--auto-test", "--test-cmd"]).arg(place.home.join(TEST));
     // A longer history would be summed up by requests beside the task, for whose answers it would not wait.
     command.args(["--max-chat-history-tokens", "100000"]);

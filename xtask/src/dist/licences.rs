@@ -13,7 +13,7 @@ use crate::run::{cargo_command, output};
 /// The beginnings of the names of files that hold a licence or a notice, in lower case.
 const NAMES: [&str; 5] = ["license", "licence", "copying", "notice", "unlicense"];
 
-/// What the built dashboard holds of others, whose sources are not here.
+/// The libraries in the built dashboard, whose sources are not here.
 const DASHBOARD: &str = "The dashboard in the program is built of preact and @preact/signals (MIT, Copyright (c) 2015-present Jason Miller \
      and Copyright (c) 2022-present Preact Team) and of uPlot (MIT, Copyright (c) Leon Sorokin).";
 

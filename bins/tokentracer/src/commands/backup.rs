@@ -39,7 +39,7 @@ pub(crate) async fn run(config: &Config, matches: &ArgMatches, control: &Handle)
     writeln!(out, "{}", account(config, file, bytes)).map_err(|error| format!("standard output: {error}"))
 }
 
-/// What is in the copy, and what is not.
+/// The contents of the copy, and the parts that it lacks.
 fn account(config: &Config, file: &Path, bytes: u64) -> String {
     let data = config.data_dir.display();
     let mut lines = vec![format!("{}: the whole database at one moment, {bytes} bytes", file.display())];

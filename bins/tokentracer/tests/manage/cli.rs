@@ -140,7 +140,7 @@ async fn a_deleted_user_is_gone_and_what_they_spent_is_not() {
     ann.session.get("/auth/me").send().await.expect(401);
     let listed = world.command(&["users", "list"]).expect(0).out;
     assert!(!listed.contains("ann@example.org"), "{listed}");
-    // Whoever comes under her address later is somebody else.
+    // A later user with her address is somebody else.
     let new = world.sign_up("ann").await;
     assert!(new.id != ann.id && new.id != admin.id);
     assert_eq!(new.session.get("/manage/logs").send().await.expect(200).json()["data"], json!([]));

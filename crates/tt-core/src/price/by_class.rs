@@ -101,7 +101,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever was used, the parts add up to the cost to the last nano-dollar, and no part is negative.
+        /// For any usage, the parts add up to the cost to the last nano-dollar, and no part is negative.
         #[test]
         fn parts_add_up_to_the_cost(
             counts in prop::array::uniform8(0u64..3000),

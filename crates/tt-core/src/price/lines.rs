@@ -69,7 +69,7 @@ pub(super) fn cost_of(exact: &[ExactLine]) -> NanoUsd {
     NanoUsd::from_atto(i128::try_from(sum).unwrap_or(i128::MAX))
 }
 
-/// What each line has of `cost`, the rounded sum of all: its whole nano-dollars, and one of those that these leave if it is
+/// Each line's part of `cost`, the rounded sum of all: its whole nano-dollars, and one of those that these leave if it is
 /// among the lines that were cut the most, the first of two that were cut alike. `None` where a line is too large.
 pub(super) fn shares(exact: &[ExactLine], cost: NanoUsd) -> Option<Vec<NanoUsd>> {
     let whole = |line: &ExactLine| i64::try_from(line.amount() / PER_NANO).ok().map(NanoUsd);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever was used, the lines add up to the cost to the last nano-dollar.
+        /// For any usage, the lines add up to the cost to the last nano-dollar.
         #[test]
         fn lines_add_up_to_the_cost(
             counts in prop::array::uniform7(0u64..3000),

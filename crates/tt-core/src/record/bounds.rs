@@ -197,7 +197,7 @@ fn length(text: &Option<String>) -> usize {
     text.as_ref().map_or(0, String::len)
 }
 
-/// Cuts a text to so many bytes at most, at the boundary of a character. What was cut off is given back to the allocator.
+/// Cuts a text to so many bytes at most, at the boundary of a character. The memory of the rest is given back to the allocator.
 fn cut(text: &mut String, most: usize) {
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most));

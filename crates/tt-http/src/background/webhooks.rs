@@ -1,6 +1,6 @@
 //! Sends alerts to webhooks.
 //!
-//! What is to be sent is in the store. A process claims some of a user's deliveries for a while before it sends them, so that
+//! Deliveries wait in the store. A process claims some of a user's deliveries for a while before it sends them, so that
 //! only one of many replicas does, and another takes over if it dies: a receiver gets each alert at least once. Users take
 //! turns, several at a time, and a turn has a deadline. So a user whose receivers never answer delays others by a turn at
 //! most, however much is to be sent to them.
@@ -46,7 +46,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1800);
 /// The time after the first attempt at which a delivery is given up.
 const GIVE_UP_MS: i64 = DAY_MS;
 
-/// Runs until it is dropped. What it is sending then is sent again by the next process.
+/// Runs until it is dropped. A delivery under way then is sent again by the next process.
 pub(super) async fn run(app: Arc<App>) {
     let app = app.as_ref();
     let client = match Client::new(app.client_settings()) {

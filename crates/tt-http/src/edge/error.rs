@@ -364,7 +364,7 @@ impl ApiError {
         error.saying(shortened(message, LONGEST_LIST_OF_ATTEMPTS))
     }
 
-    /// The error that the last of several failures makes of them all. What another try could mend has been tried already.
+    /// The error that the last of several failures makes of them all. Another try has been made already wherever it could help.
     fn last_failure(last: Option<&UpstreamError>) -> Self {
         let timeout = || Self::new(StatusCode::GATEWAY_TIMEOUT, UPSTREAM, "upstream_timeout", "").not_again();
         match last {

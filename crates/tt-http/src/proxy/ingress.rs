@@ -76,7 +76,7 @@ impl From<ComputeError> for Unread {
 }
 
 impl Inbound {
-    /// Scans a request of `owner` in `dialect`. What the client loses of the thinking is kept in `thinking`.
+    /// Scans a request of `owner` in `dialect`. Parts of the thinking that the client loses are kept in `thinking`.
     ///
     /// # Errors
     /// When the dialect has no ingress, the scan finds an error of the client's, or too much is asked of the server.
@@ -265,7 +265,7 @@ impl Inbound {
     /// Writes the request by `write` for a target that speaks the client's dialect, which needs nothing decoded.
     ///
     /// # Errors
-    /// Whatever `write` returns.
+    /// The errors of `write`.
     pub(super) async fn splice(
         &self,
         write: impl FnOnce(&Arc<ClientRequest>) -> Result<Exchange, RequestError>,

@@ -65,7 +65,7 @@ const MOST_RESET_BY_FAULT: usize = 128;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_ANSWER: Duration = Duration::from_secs(20);
 
-/// What a connection needs.
+/// The parts that a connection needs.
 pub(super) struct Serving {
     pub(super) app: Arc<App>,
     pub(super) worker: Arc<Worker>,

@@ -469,7 +469,7 @@ mod tests {
             taken += n;
         }
         assert!(begun.elapsed() > 2 * idle, "it was no slow reader: {:?}", begun.elapsed());
-        // The head was taken too. What is left of the answer comes before the end.
+        // The head was taken too. The rest of the answer comes before the end.
         let mut rest = Vec::new();
         tokio::time::timeout(Duration::from_secs(20), near.read_to_end(&mut rest)).await.unwrap().unwrap();
         assert!(rest.iter().all(|byte| *byte == b'x'));

@@ -151,7 +151,7 @@ impl Tls {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if first != [HANDSHAKE_RECORD] {
-            // What has come is taken off the socket: if it were still there, the system would reset the connection and the
+            // The bytes that have come are taken off the socket: if it were still there, the system would reset the connection and the
             // client might not see the answer.
             let _taken = socket.try_read(&mut [0; 4096]);
             socket.write_all(SPEAKS_PLAIN_HTTP).await?;

@@ -29,7 +29,7 @@ pub struct Alerts {
 struct Noticed {
     /// The hour that `known` is of.
     hour: Option<Timestamp>,
-    /// What has been noticed in the hour, so that the same is not written again and again.
+    /// The alerts noticed in the hour, so that the same is not written again and again.
     known: HashSet<(Subject, Event, String)>,
     waiting: Vec<Alert>,
 }

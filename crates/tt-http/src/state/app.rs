@@ -226,7 +226,7 @@ impl App {
         }
     }
 
-    /// The alerts that are noticed outside of the drain. Whoever holds them may notice one.
+    /// The alerts that are noticed outside of the drain. A holder may notice one.
     pub fn alerts(&self) -> &Arc<Alerts> {
         &self.alerts
     }

@@ -20,7 +20,7 @@ use crate::sim::fixtures::{Logs, answered, intent, ms, settled, started};
 use crate::sim::simulated::Machine;
 use crate::{Disk, JournalConfig, Ledger};
 
-/// An intent in which no field is empty. What a later version adds comes from the fixture, as it comes from its default
+/// An intent in which no field is empty. Fields of a later version come from the fixture, as it comes from its default
 /// when the journal is read.
 fn full_intent() -> Intent {
     let step = |alias: &str, route, provider, model: &str| PlannedStep {

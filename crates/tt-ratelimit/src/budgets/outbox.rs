@@ -231,7 +231,7 @@ impl Outbox {
         by_user
     }
 
-    /// Notes that Redis has taken `update`. What has changed since it was made stays unacknowledged.
+    /// Notes that Redis has taken `update`. Changes since it was made stay unacknowledged.
     pub(super) fn acknowledged(&self, update: &Update) {
         let mut spents = self.spents();
         for spent in &update.spents {

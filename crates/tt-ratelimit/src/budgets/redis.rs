@@ -242,7 +242,7 @@ impl RedisBudgets {
         called.await.inspect_err(|failure| self.connections.trip(closed, failure)).ok()
     }
 
-    /// Sends what Redis has not acknowledged. What it does not acknowledge now is sent again by the next call.
+    /// Sends the changes that Redis has not acknowledged. Those that it does not acknowledge now are sent again by the next call.
     async fn send(&self) {
         let _sending = self.sending.lock().await;
         self.send_unlocked().await;

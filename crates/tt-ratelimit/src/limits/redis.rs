@@ -192,7 +192,7 @@ impl RedisLimits {
 
     /// Checks whether Redis has lost its counters, and then adds to them what this process has admitted in the last
     /// minute. `recovered`: an outage has just ended, so nothing of it was admitted by this Redis. Otherwise Redis was
-    /// emptied while it served. What it has admitted between that and this heartbeat, which is a second at most, counts
+    /// emptied while it served. The requests admitted between that and this heartbeat, which is a second at most, counts
     /// twice then, which errs on the side of the limit.
     async fn heartbeat(&self, recovered: bool) {
         let mut telling = self.telling.lock().await;

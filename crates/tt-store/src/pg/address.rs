@@ -12,7 +12,7 @@ use crate::tls::{Check, Roots};
 pub(crate) struct Address {
     /// The settings of a connection. Its `Debug` hides the password.
     pub(crate) config: Box<tokio_postgres::Config>,
-    /// What is checked of the server's certificate, where TLS is used.
+    /// The check of the server's certificate, where TLS is used.
     pub(crate) check: Check,
 }
 

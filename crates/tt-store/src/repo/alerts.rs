@@ -1,6 +1,6 @@
 //! Alerts: written once each, with a delivery for every webhook that subscribes to them.
 //!
-//! What the drain can notice (thresholds of budgets, missing prices, gaps) is written in its transaction. So no crash
+//! Alerts that the drain notices (thresholds of budgets, missing prices, gaps) are written in its transaction. So no crash
 //! loses such an alert, and a batch that comes again makes none twice. Where nobody has a webhook, that costs one look at
 //! an index for each batch.
 

@@ -103,7 +103,7 @@ struct Changes {
     updated_at: i64,
 }
 
-/// Changes a webhook. What waits to be sent to one that is switched off is given up.
+/// Changes a webhook. Deliveries that wait for one that is switched off are given up.
 pub(crate) async fn update(
     c: &mut Conn,
     user: UserId,

@@ -23,7 +23,7 @@ impl Store {
         call!(self, read, webhooks::one(user, webhook))
     }
 
-    /// Changes a webhook. What waits to be sent to one that is switched off is given up. `NotFound(Webhook)`.
+    /// Changes a webhook. Deliveries that wait for one that is switched off are given up. `NotFound(Webhook)`.
     pub fn update_webhook(
         &self,
         user: UserId,

@@ -394,7 +394,7 @@ async fn what_is_claimed_is_nobody_elses_until_the_claim_ends(f: &Fixture) {
     assert_eq!((&again[0].body, again[0].first_attempt_at), (&first.body, at(5)));
     f.delivery_attempted(vec![outcome(&first, at(101), Some("late"), Some(at(102)))]).await.unwrap();
     assert_eq!(f.claim_deliveries(ann, at(150), at(300), 9).await.unwrap(), []);
-    // What it says about a success counts.
+    // Its success counts.
     f.delivery_attempted(vec![
         outcome(&second, at(102), None, None),
         outcome(&again[0], at(103), Some("500"), Some(at(160))),

@@ -57,7 +57,7 @@ async fn a_database_of_an_earlier_version_gets_what_its_rows_tell(f: &Fixture) {
         assert_eq!(found.unclassified(), expected.cost, "classes are known from then on");
         assert_eq!(found.requests, expected.requests);
     }
-    // What is recorded from then on has all.
+    // Requests recorded from then on have all.
     f.another().record(vec![Request::new(ANN, 4 * HOUR, 1).settlement()], Vec::new()).await.unwrap();
     assert_eq!(
         sums(f, "").await.whole_details().map(|details| details.latency_ms),

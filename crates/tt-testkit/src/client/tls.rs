@@ -21,7 +21,7 @@ pub enum Protocol {
     Http2,
 }
 
-/// How a client speaks TLS: it trusts one authority and offers one protocol.
+/// A client's TLS: it trusts one authority and offers one protocol.
 #[derive(Debug, Clone)]
 pub struct Trust {
     roots: RootCertStore,

@@ -116,7 +116,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The cells of a CSV record, in the order of [`NAMES`]. What is not known is an empty cell. A text from outside is
+    /// The cells of a CSV record, in the order of [`NAMES`]. An unknown value is an empty cell. A text from outside is
     /// kept from being a formula.
     pub(crate) fn cells(&self) -> [Cow<'_, str>; NAMES.len()] {
         fn shown<'a>(value: Option<impl ToString>) -> Cow<'a, str> {

@@ -53,7 +53,7 @@ async fn a_wrong_type_in_any_field_is_named_to_clients_of_openai() {
     let lacks = |body: Value| embeddings(&user, &body).send();
     error_about(&lacks(json!({"model": "gemini/mock-small"})).await, 400, "missing_field", "input");
     error_about(&lacks(json!({"input": "a"})).await, 400, "missing_field", "model");
-    // What Gemini does not embed.
+    // Inputs that Gemini does not embed.
     for (input, named) in [(json!([1, 2]), "input"), (json!([[1], [2]]), "input[0]"), (json!(["a", [2]]), "input[1]")] {
         let body = json!({"model": "gemini/mock-small", "input": input});
         error_about(&embeddings(&user, &body).send().await, 400, "unsupported_parameter", named);
@@ -135,7 +135,7 @@ async fn errors_of_the_providers_are_told_in_the_clients_shape() {
         let refused = gemini(&user, &path, &json!({"content": content("a")})).send().await.expect(status).json();
         assert_eq!(refused["error"]["status"], word, "{refused}");
     }
-    // What a provider refuses is the client's own error. Between Gemini and Gemini it comes as it was.
+    // A provider's refusal is the client's own error. Between Gemini and Gemini it comes as it was.
     let body = json!({"model": "openai/mock-small", "input": ""});
     error_about(&embeddings(&user, &body).send().await, 400, "invalid_field", "input");
     let path = "/v1beta/models/gemini/mock-small:embedContent";

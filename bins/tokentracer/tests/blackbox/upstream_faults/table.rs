@@ -7,9 +7,9 @@ use tt_core::Provider;
 pub(super) struct Row {
     /// The words of the mock that ask for it (see `tt_testkit::Behaviour`), or the name of a fault of the network.
     pub(super) fault: &'static str,
-    /// What becomes of it in a plain answer; `None`: there is no such fault.
+    /// Its effect in a plain answer; `None`: there is no such fault.
     pub(super) plain: Option<Expected>,
-    /// What becomes of it in a stream.
+    /// Its effect in a stream.
     pub(super) streamed: Option<Expected>,
     /// True if the fault makes every model of its key rest.
     pub(super) own_key: bool,
@@ -47,7 +47,7 @@ pub(super) enum Source {
     None,
     /// It was sent, and what it has cost is not known.
     Unknown,
-    /// What came was counted.
+    /// The part that came was counted.
     Partial,
 }
 

@@ -127,7 +127,7 @@ impl Slots {
         Self { cache, memories: Mutex::default(), changes: AtomicU64::new(0) }
     }
 
-    /// The number of changes so far. What a query finds is as new as this, if the number is read before it begins.
+    /// The number of changes so far. The result of a query is as new as this, if the number is read before the query begins.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }

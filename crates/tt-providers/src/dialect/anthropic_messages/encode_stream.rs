@@ -1,7 +1,7 @@
 //! Encodes neutral events as the events of a Messages stream.
 //!
 //! Clients expect one open block at a time. A text or a thought ends when another block begins, and goes on as a new block
-//! where more of it comes. What comes of other blocks while a call is open waits until the call ends.
+//! where more of it comes. Parts of other blocks that come while a call is open wait until the call ends.
 
 use std::collections::BTreeMap;
 

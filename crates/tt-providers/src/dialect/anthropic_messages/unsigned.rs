@@ -150,7 +150,7 @@ fn has_empty_signature(json: &str) -> bool {
     values(json, "\"signature\"").any(|value| value.starts_with("\"\""))
 }
 
-/// What follows the name `name`, in its quotes, and a colon, wherever it stands in `json`.
+/// The text after the name `name`, in its quotes, and a colon, wherever it stands in `json`.
 fn values<'a>(json: &'a str, name: &'static str) -> impl Iterator<Item = &'a str> {
     memmem::find_iter(json.as_bytes(), name).filter_map(move |at| {
         let rest = json.get(at + name.len()..)?.trim_ascii_start();

@@ -167,7 +167,7 @@ fn text(value: JsonText<'_>) -> Option<Cow<'_, str>> {
 /// Calls `take` for each element of a list. One value stands for a list of one, as Google reads it.
 fn list<'a>(value: JsonText<'a>, mut take: impl FnMut(JsonText<'a>)) {
     if value.get().starts_with('[') {
-        // What is no list of values is refused elsewhere.
+        // A value that is no list is refused elsewhere.
         let _ = each(value.get(), |element: JsonText<'a>| {
             take(element);
             Ok(())

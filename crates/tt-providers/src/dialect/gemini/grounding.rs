@@ -96,7 +96,7 @@ pub(super) struct Said<'a> {
     pub(super) text: &'a str,
 }
 
-/// Reads the sources of an answer with these texts. Gives each with the index of its text. What cannot be read is left
+/// Reads the sources of an answer with these texts. Gives each with the index of its text. Sources that cannot be read are left
 /// out: an answer is good without its sources.
 pub(super) fn citations(
     grounding: Option<&RawValue>,

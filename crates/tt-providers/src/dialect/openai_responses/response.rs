@@ -77,7 +77,7 @@ impl Status<'_> {
     pub(super) fn of(finish: Option<&Finish>, refused: bool) -> Self {
         let reason = finish.map_or(FinishReason::Stop, |finish| finish.reason);
         match reason {
-            // What had come of a broken answer is shown as it is: no limit was reached, and another try may do better.
+            // The part of a broken answer that had come is shown as it is: no limit was reached, and another try may do better.
             FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Incomplete => Self::Completed,
             FinishReason::Refusal | FinishReason::ContentFilter if refused => Self::Completed,
             FinishReason::Refusal | FinishReason::ContentFilter => Self::Incomplete("content_filter"),

@@ -67,7 +67,7 @@ pub(crate) fn bounded<T>(what: &str, length: usize, constant: usize, work: impl 
     let slow = if cfg!(debug_assertions) { 20 } else { 1 };
     let most =
         (Duration::from_millis(50) + Duration::from_micros(5) * u32::try_from(length).unwrap_or(u32::MAX)) * slow;
-    // The time is that of the processor in this thread. What takes long once may have waited for memory.
+    // The time is that of the processor in this thread. A case that takes long once may have waited for memory.
     for _ in 0..3 {
         let start = processor_time();
         let counted = allocation_counter::measure(|| result = Some(black_box(work())));

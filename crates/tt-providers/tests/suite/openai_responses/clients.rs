@@ -393,7 +393,7 @@ proptest! {
         prop_assert_eq!(&call.sampling, &again.sampling);
     }
 
-    /// Whatever is written into an item, nothing panics, and what decodes reaches every provider or is refused in words.
+    /// With any value in an item, nothing panics, and an item that decodes reaches every provider or is refused in words.
     #[test]
     fn no_item_makes_it_panic(
         kind in prop::sample::select(vec!["message", "reasoning", "function_call", "custom_tool_call", "tool_search_call",

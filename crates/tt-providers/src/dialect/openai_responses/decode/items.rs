@@ -87,7 +87,7 @@ pub(super) fn read(
         Some(_) => return Err(path.malformed("must be a string or a list of items")),
     };
     let mut before = None;
-    // Whatever has less than two fields is no message, and ends the reading.
+    // An item with less than two fields is no message, and ends the reading.
     let apart = items.iter().filter(|item| item.as_object().is_some_and(|fields| fields.len() > 1)).filter(|item| {
         let kind = Kind::of(item);
         before.replace(kind) != Some(Kind::Assistant) || kind != Kind::Assistant
