@@ -1,5 +1,5 @@
-//! The program: reads the settings, wires the crates together, and handles signals. The way of a request is the
-//! work of the other crates.
+//! The program: reads the settings, wires the crates together, and handles signals. Requests are the work of
+//! the other crates.
 
 mod allocator;
 mod cli;

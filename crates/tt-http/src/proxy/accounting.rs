@@ -215,8 +215,8 @@ impl OpenAttempt {
         self.pass.began(self.meter.model());
     }
 
-    /// Notes that the provider's answer has come to its end. The time from then until the request settles is the server's own
-    /// work.
+    /// Notes that the provider's answer has come to its end. The time from then until the request settles is the
+    /// server's own work.
     pub(super) fn answered(&mut self) {
         self.answered_after.get_or_insert_with(|| self.meter.elapsed());
     }

@@ -20,8 +20,8 @@ use crate::sim::fixtures::{Logs, answered, intent, ms, settled, started};
 use crate::sim::simulated::Machine;
 use crate::{Disk, JournalConfig, Ledger};
 
-/// An intent in which no field is empty. Fields of a later version come from the fixture, as it comes from its default
-/// when the journal is read.
+/// An intent in which no field is empty. Fields of a later version come from the fixture, as they come from their
+/// defaults when the journal is read.
 fn full_intent() -> Intent {
     let step = |alias: &str, route, provider, model: &str| PlannedStep {
         alias: alias.into(),

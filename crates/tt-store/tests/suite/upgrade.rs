@@ -134,7 +134,7 @@ async fn sums_of_version_0_1_read_as_they_did_and_go_on() {
         assert_sums(&groups, was, &names);
     }
     let whole = || async { store.usage(ANN, UsageQuery::new(from, to, Vec::new())).await.unwrap()[0].sums };
-    // Sums that version did not keep were computed from its rows, but for the classes of costs.
+    // The sums that were new in the next version were computed from its rows, but for the classes of costs.
     let by_rows = store.usage(ANN, UsageQuery::new(from, to, vec![GroupBy::Session])).await.unwrap();
     let details = whole().await.whole_details().unwrap();
     assert_eq!(details, by_rows[0].sums.details);

@@ -262,7 +262,7 @@ fn signed(block: &Value) -> Option<Signed> {
     Signed::read(text(block, "signature")?, text(block, "thinking")?)
 }
 
-/// With thinking on, the answers since the user last spoke must come back with all their thinking. The thinking that comes back stands
+/// With thinking on, the answers since the user last spoke must come back with all their thinking. It stands
 /// where it stood.
 fn thinking_is_whole(ask: &Ask, turns: &[Turn<'_>]) -> Result<(), Refusal> {
     let spoke =
