@@ -1,5 +1,6 @@
 //! `cargo xtask soak`: the long form of the tests that attack the ledger, half an hour of mixed load under which memory, files
-//! and threads stay flat, and the tests of hostile tenants, against an optimised build. Each test prints a line with its result last; those of the ledger print their seed first.
+//! and threads stay flat, and the tests of hostile tenants and of ten times the load that can be carried, against an optimised
+//! build. Each test prints a line with its result last; those of the ledger print their seed first.
 
 use crate::run::{Outcome, cargo_command, status};
 use crate::test::with_servers;
@@ -19,6 +20,7 @@ const ATTACKS: &[Attack] = &[
     on_the_ledger("aborts", "aborts::", &[("TT_SOAK_ABORTS", "10000"), ("TT_SOAK_CLIENTS", "64")]),
     on_the_ledger("steady", "steady::", &[("TT_SOAK_SECONDS", "1800")]),
     Attack { name: "hostile", suite: "alone", test: "hostile::", variables: &[("TT_SOAK_ROUNDS", "5")] },
+    Attack { name: "overload", suite: "alone", test: "overload::", variables: &[] },
 ];
 
 const fn on_the_ledger(

@@ -14,6 +14,7 @@ use tt_core::caller::{RequestLimits, Scope};
 use tt_core::routing::TargetModel;
 use tt_core::{AliasName, Email, Provider, Timestamp};
 use tt_crypto::{Aad, ApiKey, Keyring};
+use tt_http::now;
 use tt_store::{Author, NewAlias, NewApiKey, NewProviderKey, Store, StoreConfig};
 
 /// The users that are made at the same time.
@@ -89,6 +90,8 @@ impl Fill {
         let sealed = self.keyring.seal(&aad, &PROVIDER_KEY.into()).unwrap();
         let new = NewProviderKey { provider, label: None, base_url: None, seal_id, sealed };
         let provider_key_id = self.store.create_provider_key(user, new, BY).await.unwrap().key.id;
+        // Without a recent list the server would fetch one for each key that is used, beside the measurement.
+        self.store.save_models(user, provider_key_id, vec![self.model.clone()], now()).await.unwrap();
         for alias in 0..self.aliases {
             let new = NewAlias {
                 name: AliasName::try_from(format!("alias-{alias}")).unwrap(),

@@ -81,16 +81,20 @@ pub(super) async fn run(app: Arc<App>) {
     let mut waiting = Waiting::default();
     let mut running = FuturesUnordered::new();
     loop {
+        let mut used = Vec::new();
         tokio::select! {
-            _ = turns.tick() => known.retain(|_, standing| standing.due + REMEMBERED > Instant::now()),
+            _ = turns.tick() => {
+                known.retain(|_, standing| standing.due + REMEMBERED > Instant::now());
+                // It looks at every user, so it must not be done for each list that has come.
+                used = app.directory.keys_used();
+            }
             () = app.model_refresh.wake.notified() => {}
             Some((user, key, looked)) = running.next(), if !running.is_empty() => {
                 waiting.ended(user);
                 settle(&mut known, key, looked);
             }
         }
-        let used =
-            app.directory.keys_used().into_iter().map(|(user, key)| (key, RefreshRequest { user, replaced: false }));
+        let used = used.into_iter().map(|(user, key)| (key, RefreshRequest { user, replaced: false }));
         for (key, RefreshRequest { user, replaced }) in app.model_refresh.take().into_iter().chain(used) {
             if replaced {
                 known.remove(&key);
