@@ -6,10 +6,10 @@ use crate::asset::{Asset, asset};
 #[rustfmt::skip]
 pub(crate) static ASSETS: &[Asset] = &[
     asset!("assets/chart-CnsZ1jie.css", "text/css; charset=utf-8", "0fd9465202f6dfceac29"),
-    asset!("assets/chart-wmNdLAFV.js", "text/javascript; charset=utf-8", "152313baf8e26190b260"),
-    asset!("assets/index-DTfxvpJC.js", "text/javascript; charset=utf-8", "d2cc8412a6db03d98ddb"),
+    asset!("assets/chart-DZ6Y9DEH.js", "text/javascript; charset=utf-8", "1f0b3c3d260e6376d40b"),
+    asset!("assets/index-CwNTBoYm.js", "text/javascript; charset=utf-8", "a3e85da31d0c1418b061"),
     asset!("assets/index-mWfzQ7fh.css", "text/css; charset=utf-8", "0b5a0d722bc8e9ddb41d"),
     asset!("favicon.svg", "image/svg+xml", "9ba1c5bff3c6a830ab84"),
-    asset!("index.html", "text/html; charset=utf-8", "cc2960df4d9098a6bd7c"),
+    asset!("index.html", "text/html; charset=utf-8", "65c5afdb9f88bdfebdde"),
     asset!("openapi.json", "application/json", "eae7f01841b87efe34a7"),
 ];

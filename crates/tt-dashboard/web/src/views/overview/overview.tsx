@@ -53,6 +53,6 @@ export function Overview() {
 
 function isUnused(data: OverviewData): boolean {
   return (
-    data.filters.size === 0 && data.now.total.requests === 0 && data.before.total.requests === 0 && data.open === 0
+    data.filters.size === 0 && data.now.total.requests === 0 && (data.before?.total.requests ?? 0) === 0 && data.open === 0
   );
 }
