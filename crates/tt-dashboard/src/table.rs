@@ -6,10 +6,10 @@ use crate::asset::{Asset, asset};
 #[rustfmt::skip]
 pub(crate) static ASSETS: &[Asset] = &[
     asset!("assets/chart-CnsZ1jie.css", "text/css; charset=utf-8", "0fd9465202f6dfceac29"),
-    asset!("assets/chart-DZ6Y9DEH.js", "text/javascript; charset=utf-8", "1f0b3c3d260e6376d40b"),
-    asset!("assets/index-CwNTBoYm.js", "text/javascript; charset=utf-8", "a3e85da31d0c1418b061"),
-    asset!("assets/index-mWfzQ7fh.css", "text/css; charset=utf-8", "0b5a0d722bc8e9ddb41d"),
+    asset!("assets/chart-MQAO2TOT.js", "text/javascript; charset=utf-8", "eee7feb4f03afb0ac2a7"),
+    asset!("assets/index-C59VDi7J.css", "text/css; charset=utf-8", "0c843d6af98ec6c218bb"),
+    asset!("assets/index-DTHakywH.js", "text/javascript; charset=utf-8", "52a476a3674bb9b6de44"),
     asset!("favicon.svg", "image/svg+xml", "9ba1c5bff3c6a830ab84"),
-    asset!("index.html", "text/html; charset=utf-8", "65c5afdb9f88bdfebdde"),
+    asset!("index.html", "text/html; charset=utf-8", "8677bdee1e283f0dbc9b"),
     asset!("openapi.json", "application/json", "eae7f01841b87efe34a7"),
 ];

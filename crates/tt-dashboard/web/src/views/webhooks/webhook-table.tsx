@@ -37,13 +37,23 @@ export function WebhookTable({ webhooks, onChanged, onOpen }: WebhookTableProps)
       rowKey={(webhook) => webhook.id}
       rowTestId="webhook-row"
       columns={[
-        { kind: "text", title: "Address", value: (webhook) => webhook.url },
-        { kind: "text", title: "Label", value: (webhook) => webhook.label },
-        { kind: "text", title: "Events", value: (webhook) => webhook.events.join(", ") },
         {
           kind: "text",
-          title: "For",
-          value: (webhook) => (webhook.scope === "own" ? "your own" : "all users"),
+          title: "Address",
+          value: (webhook) => webhook.url,
+          cell: ({ url, label, scope }) => (
+            <div class="wraps">
+              <span class="break">{url}</span>
+              <br />
+              <span class="muted">{label}</span> {scope === "installation" && <Badge>of all users</Badge>}
+            </div>
+          ),
+        },
+        {
+          kind: "text",
+          title: "Events",
+          value: (webhook) => webhook.events.join(", "),
+          cell: (webhook) => <div class="wraps">{webhook.events.join(", ")}</div>,
         },
         {
           kind: "text",
