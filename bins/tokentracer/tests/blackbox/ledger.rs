@@ -222,9 +222,10 @@ async fn the_detail_has_the_reason_the_chain_and_the_usage_as_sent() {
         assert_eq!((lines.len(), sum), (2, crate::prices::nano_of(&detail["cost_usd"])), "{lines:?}");
         let attempts = detail["attempt_list"].as_array().unwrap();
         assert_eq!(attempts.len(), 1);
-        for field in ["provider", "model", "status", "error", "latency_ms", "usage", "cost_usd"] {
+        for field in ["provider", "model", "status", "error", "started_at", "latency_ms", "usage", "cost_usd"] {
             assert!(attempts[0].get(field).is_some(), "{field}");
         }
+        assert!(attempts[0]["started_at"].as_str() >= detail["created_at"].as_str(), "{detail}");
         assert_eq!((&attempts[0]["provider"], &attempts[0]["model"]), (&json!(provider.as_str()), &json!(model)));
         assert_eq!((&attempts[0]["status"], &attempts[0]["error"]), (&json!(200), &Value::Null));
         assert_eq!(attempts[0]["cost_usd"], detail["cost_usd"]);

@@ -1,5 +1,5 @@
 // Adds to the account with the requests of two months what the pages are to show beside: each kind of gap, errors and
-// estimates, and a budget. Its user becomes an administrator.
+// estimates, a budget, and a webhook. Its user becomes an administrator.
 
 import { writeFileSync } from "node:fs";
 import { addAlias, addProviderKey, chat, json, newUser, promote, signInAsAdmin } from "./server.js";
@@ -22,6 +22,10 @@ await json("POST", "/auth/key", {
 for (const alias of ["cached", "cached", "broken", "unmetered", "flaky"]) await chat(apiKey, alias);
 await chat(token, "flaky", { session: "a-session", agent: "claude-cli/2.1", tags: "team=search" });
 await json("PUT", "/manage/budgets", { token, body: { limit_usd: 40, period: "month" } });
+await json("POST", "/manage/webhooks", {
+  token,
+  body: { url: "https://8.8.8.8/tokentracer", label: "on call", events: ["key.expiring", "target.open"], active: false },
+});
 await promote(process.env.TOKENTRACER_EMAIL);
 const empty = await newUser("empty");
 writeFileSync("prepared.json", JSON.stringify({ empty: empty.email }));

@@ -28,6 +28,7 @@ async fn a_users_own_budget_and_the_administrators_are_two() {
     let none = json!({"limit_usd": null, "period": null, "soft": null, "spent_usd": null, "held_usd": null, "resets_at": null});
     let mut nothing = none.clone();
     nothing["admin"] = none.clone();
+    nothing["api_keys"] = json!([]);
     assert_eq!(shown(&ann).await, nothing);
 
     let own = put(&ann, &json!({"limit_usd": 12.000_000_005, "period": "month"})).await;
@@ -64,6 +65,31 @@ async fn a_users_own_budget_and_the_administrators_are_two() {
     assert_eq!(key.get("/manage/budgets").send().await.expect(200).json(), shown(&ann).await);
     world.client().get("/manage/budgets").send().await.expect(401);
     ann.new_api_key(&json!({})).await.client.get("/manage/budgets").send().await.expect(403);
+}
+
+#[tokio::test]
+async fn the_budgets_of_api_keys_are_listed_with_what_is_spent_while_the_keys_work() {
+    let (_world, _admin, ann) = stage().await;
+    ann.add_provider_key(Provider::OpenAi).await;
+    let hard = ann.new_api_key(&json!({"budget_usd": 2, "budget_period": "total"})).await;
+    let soft = ann.new_api_key(&json!({"budget_usd": 1, "budget_period": "day", "budget_soft": true})).await;
+    ann.new_api_key(&json!({})).await;
+    for key in [&hard, &soft] {
+        key.client.post("/v1/chat/completions").json(&question("openai/gpt-4o-mini", "hello")).send().await.expect(200);
+    }
+    let budgets = shown(&ann).await["api_keys"].clone();
+    for (key, budget) in [&hard, &soft].into_iter().zip(budgets.as_array().unwrap()) {
+        let of_key = key.client.get("/v1/key").send().await.expect(200).json()["budgets"][0].clone();
+        assert!(of_key["spent_usd"].as_f64().unwrap() > 0.0, "{of_key}");
+        for (field, value) in budget.as_object().unwrap().iter().filter(|(name, _)| *name != "api_key_id") {
+            assert_eq!(*value, of_key[field], "{field}");
+        }
+        assert_eq!(budget["api_key_id"], key.id);
+    }
+    assert_eq!(budgets.as_array().unwrap().len(), 2, "a key without a budget has no entry");
+    ann.session.delete(&format!("/auth/keys/{}", hard.id)).send().await.expect(204);
+    let left = shown(&ann).await["api_keys"].clone();
+    assert_eq!((left.as_array().unwrap().len(), &left[0]["api_key_id"]), (1, &json!(soft.id)));
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
-//! `/manage/budgets`: the caller's own budget, the one that an administrator has set for them, and the usage of both.
+//! `/manage/budgets`: the caller's own budget, the one that an administrator has set for them, those of the caller's API
+//! keys, and the usage of all.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tt_core::budget::{Budget, BudgetKind, BudgetRule, Period, UserBudgets};
-use tt_core::{Causes, NanoUsd, Timestamp, UserId};
+use tt_core::{ApiKeyId, Causes, NanoUsd, Timestamp, UserId};
 use tt_ratelimit::Used;
+use tt_store::ApiKeyInfo;
 
 use crate::clock::now;
 use crate::edge::context::Context;
@@ -48,11 +50,23 @@ pub(crate) struct BudgetsView {
     held_usd: Option<NanoUsd>,
     resets_at: Option<Timestamp>,
     admin: BudgetView,
+    /// Those of API keys that work, in the order of their ids.
+    api_keys: Vec<KeyBudgetView>,
 }
 
-/// `GET /manage/budgets`: both budgets of the caller.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "KeyBudget")]
+pub(crate) struct KeyBudgetView {
+    api_key_id: ApiKeyId,
+    #[serde(flatten)]
+    budget: BudgetView,
+}
+
+/// `GET /manage/budgets`: the budgets of the caller and of their API keys.
 pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
-    let (rules, at) = (rules(caller.user_id, caller.budgets), now());
+    let keys = cx.app.store.api_keys(caller.user_id).await?;
+    let at = now();
+    let rules = rules(caller.user_id, caller.budgets, &keys, at);
     let used = used(&cx, &rules, at).await?;
     Ok(Json(view(&rules, &used.into_iter().map(Some).collect::<Vec<_>>(), at)))
 }
@@ -75,9 +89,12 @@ pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<Bud
     let BudgetWish { limit_usd, period, soft } = cx.json().await?;
     let own = fields::budget(["limit_usd", "period"], limit_usd, period, soft)?
         .ok_or_else(|| ApiError::missing_field("limit_usd"))?;
+    // What can fail comes before the change.
+    let keys = cx.app.store.api_keys(caller.user_id).await?;
     cx.app.store.set_own_budget(caller.user_id, own, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);
-    let (rules, at) = (rules(caller.user_id, UserBudgets { own, ..caller.budgets }), now());
+    let at = now();
+    let rules = rules(caller.user_id, UserBudgets { own, ..caller.budgets }, &keys, at);
     let read = async {
         cx.app.budget_accounts.budget_set(caller.user_id).await?;
         used(&cx, &rules, at).await
@@ -99,13 +116,19 @@ pub(crate) struct Shown {
     pub(crate) soft: bool,
 }
 
-fn rules(user: UserId, budgets: UserBudgets) -> Vec<Shown> {
-    let of = [(BudgetKind::UserOwn, budgets.own), (BudgetKind::UserAdmin, budgets.admin)];
-    let rule = |(kind, budget): (BudgetKind, Option<Budget>)| {
+/// The budgets of a user, and those of their API keys that work at `at`.
+fn rules(user: UserId, budgets: UserBudgets, keys: &[ApiKeyInfo], at: Timestamp) -> Vec<Shown> {
+    let of_user = [(BudgetKind::UserOwn, None, budgets.own), (BudgetKind::UserAdmin, None, budgets.admin)];
+    let of_keys = keys.iter().filter(|key| works(key, at)).map(|key| (BudgetKind::Key, Some(key.id), key.budget));
+    let rule = |(kind, key, budget): (BudgetKind, Option<ApiKeyId>, Option<Budget>)| {
         let Budget { limit, period, soft } = budget?;
-        Some(Shown { rule: BudgetRule { kind, user, key: None, limit, period }, soft })
+        Some(Shown { rule: BudgetRule { kind, user, key, limit, period }, soft })
     };
-    of.into_iter().filter_map(rule).collect()
+    of_user.into_iter().chain(of_keys).filter_map(rule).collect()
+}
+
+fn works(key: &ApiKeyInfo, at: Timestamp) -> bool {
+    key.revoked_at.is_none() && key.expires_at.is_none_or(|end| end > at)
 }
 
 /// Reads the usage of each rule in the periods of `at`. That of soft budgets, for which nothing is held, is what the store
@@ -140,19 +163,20 @@ async fn used_of_hard(cx: &Context, rules: &[BudgetRule], at: Timestamp) -> Resu
 
 /// Shows each rule with its usage. An entry of `used` is `None` if the usage of that rule is not known.
 fn view(rules: &[Shown], used: &[Option<Used>], at: Timestamp) -> BudgetsView {
-    let view = |kind| {
-        let (Shown { rule, soft }, used) = rules.iter().zip(used).find(|(shown, _)| shown.rule.kind == kind)?;
-        Some(BudgetView {
-            limit_usd: Some(rule.limit),
-            period: Some(rule.period),
-            soft: Some(*soft),
-            spent_usd: used.map(|used| used.spent),
-            held_usd: used.map(|used| used.held),
-            resets_at: rule.period.resets_at(at),
-        })
+    let shown = |(Shown { rule, soft }, used): (&Shown, &Option<Used>)| BudgetView {
+        limit_usd: Some(rule.limit),
+        period: Some(rule.period),
+        soft: Some(*soft),
+        spent_usd: used.map(|used| used.spent),
+        held_usd: used.map(|used| used.held),
+        resets_at: rule.period.resets_at(at),
     };
-    let BudgetView { limit_usd, period, soft, spent_usd, held_usd, resets_at } =
-        view(BudgetKind::UserOwn).unwrap_or_default();
-    let admin = view(BudgetKind::UserAdmin).unwrap_or_default();
-    BudgetsView { limit_usd, period, soft, spent_usd, held_usd, resets_at, admin }
+    let all = || rules.iter().zip(used);
+    let of_user = |kind| all().find(|(shown, _)| shown.rule.kind == kind).map(shown).unwrap_or_default();
+    let of_key =
+        |entry: (&Shown, &Option<Used>)| Some(KeyBudgetView { api_key_id: entry.0.rule.key?, budget: shown(entry) });
+    let BudgetView { limit_usd, period, soft, spent_usd, held_usd, resets_at } = of_user(BudgetKind::UserOwn);
+    let admin = of_user(BudgetKind::UserAdmin);
+    let api_keys = all().filter_map(of_key).collect();
+    BudgetsView { limit_usd, period, soft, spent_usd, held_usd, resets_at, admin, api_keys }
 }

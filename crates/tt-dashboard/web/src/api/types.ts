@@ -87,6 +87,7 @@ export interface Attempt {
   served_model: string | null;
   status: number | null;
   error: string | null;
+  started_at: string;
   latency_ms: number | null;
   usage_source: UsageSource;
   usage: Tokens;
@@ -149,6 +150,8 @@ export interface Budgets {
   held_usd: number | null;
   resets_at: string | null;
   admin: Budget;
+  /** Those of API keys that work, in the order of their ids. */
+  api_keys: KeyBudget[];
 }
 
 /** A target of the chain, with its state. */
@@ -258,6 +261,19 @@ export interface Journal {
   pending: number;
   /** The time when the request that waits longest was settled, to the second. */
   oldest: string | null;
+}
+
+/** A budget and its usage, which is `null` if it is not known. Every field is `null` if there is no budget. */
+export interface KeyBudget {
+  api_key_id: ApiKeyId;
+  limit_usd: number | null;
+  period: Period | null;
+  /** True if the budget warns and refuses nothing. */
+  soft: boolean | null;
+  spent_usd: number | null;
+  held_usd: number | null;
+  /** The end of the period. It is `null` for `total`, which never ends. */
+  resets_at: string | null;
 }
 
 export interface KeyStanding {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { bucketSize, buckets, rangeOf, spanBefore, spanOf } from "./range";
+import { bucketSize, buckets, rangeOf, sameRange, spanBefore, spanOf } from "./range";
 import { atLocal, dayOf, daysBetween, isDay, plusDays, startOfDay } from "./time";
 
 const BERLIN = "Europe/Berlin";
@@ -83,4 +83,11 @@ describe("a range", () => {
     const days = buckets(at("range=30d&tz=UTC"), NOW);
     expect([days.length, days.at(-1)?.isUnfinished, days.at(-2)?.isUnfinished]).toEqual([30, true, false]);
   });
+});
+
+test("another view gets the filters and the range, also where the address names none", () => {
+  const query = new URLSearchParams("by=model&show=tokens&alias=fast&tz=UTC&cursor=9");
+  expect(sameRange(query, rangeOf(query, NOW)).toString()).toBe("alias=fast&tz=UTC&range=30d");
+  const days = new URLSearchParams("from=2026-11-01&to=2026-11-03");
+  expect(sameRange(days, rangeOf(days, NOW)).toString()).toBe("from=2026-11-01&to=2026-11-03");
 });

@@ -47,6 +47,17 @@ export function rangeOf(query: URLSearchParams, now: Date, fallback: Preset = "3
   return presetRange(isPreset(name) ? name : fallback, zone, now);
 }
 
+/** What the address says of one view alone. */
+const OF_ONE_VIEW = ["by", "show", "cursor", "other"];
+
+/** The query of another view with the same filters and the same range, whatever that view shows where none is named. */
+export function sameRange(query: URLSearchParams, range: Range): URLSearchParams {
+  const same = new URLSearchParams(query);
+  for (const name of OF_ONE_VIEW) same.delete(name);
+  if (range.preset !== null) same.set("range", range.preset);
+  return same;
+}
+
 export function isPreset(name: string): name is Preset {
   return Object.hasOwn(PRESETS, name);
 }

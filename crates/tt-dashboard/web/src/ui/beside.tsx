@@ -1,12 +1,21 @@
 // What a total leaves out or only estimates. It stands beside the total and is never added to it.
 
+import type { ComponentChildren } from "preact";
 import { count, plural } from "../lib/format";
 import type { Sums } from "../lib/usage";
 import { withQuery } from "../state/router";
 import { Badge } from "./badge";
 
-/** `query` are the range and the filters of the total, `open` the requests that are not stored yet. */
-export function Beside({ sums, query, open = 0 }: { sums: Sums; query: URLSearchParams; open?: number }) {
+interface BesideProps {
+  sums: Sums;
+  /** The range and the filters of the total. */
+  query: URLSearchParams;
+  /** The requests that are not stored yet. */
+  open?: number;
+  children?: ComponentChildren;
+}
+
+export function Beside({ sums, query, open = 0, children }: BesideProps) {
   const { cost_incomplete: incomplete, unpriced } = sums;
   const gaps = [
     { rows: unpriced ?? incomplete, text: "without a known cost" },
@@ -45,6 +54,7 @@ export function Beside({ sums, query, open = 0 }: { sums: Sums; query: URLSearch
           Estimates, gaps and times are not known of all of this time
         </Badge>
       )}
+      {children}
     </div>
   );
 }

@@ -1,10 +1,11 @@
 import { Fragment } from "preact";
-import type { PlannedStep } from "../api/types";
+import type { ChainStep } from "../api/types";
 import { Badge } from "./badge";
+import { Time } from "./time";
 
-type Step = Pick<PlannedStep, "alias" | "model"> & { route?: string };
+type Step = Pick<ChainStep, "alias" | "model"> & Partial<Pick<ChainStep, "route" | "state" | "until">>;
 
-/** Targets in the order in which they are tried. */
+/** Targets in the order in which they are tried. Those that rest are passed over until then. */
 export function Chain({ steps }: { steps: readonly Step[] }) {
   return (
     <div class="chain" data-testid="chain">
@@ -21,6 +22,11 @@ export function Chain({ steps }: { steps: readonly Step[] }) {
               {step.alias} {step.route !== undefined && step.route !== "primary" && <Badge>{step.route}</Badge>}
             </span>
             <span class="model">{step.model}</span>
+            {step.state === "open" && (
+              <span data-testid="chain-resting">
+                <Badge kind="warning">rests</Badge> until <Time at={step.until ?? null} precision="second" />
+              </span>
+            )}
           </span>
         </Fragment>
       ))}

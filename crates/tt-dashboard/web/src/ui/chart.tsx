@@ -22,6 +22,13 @@ export interface ChartProps {
   format: (value: number) => string;
 }
 
+/** The marks of the chart, by the names of their classes. */
+const KEYS = [
+  ["now", "this period"],
+  ["unfinished", "not over yet"],
+  ["before", "the period before"],
+] as const;
+
 const HEIGHT = 240;
 const AXIS_WIDTH = 64;
 
@@ -44,8 +51,11 @@ export function Chart({ label, points, format }: ChartProps) {
   return (
     <figure class="chart">
       <figcaption class="legend">
-        <span class="key now" /> this period <span class="key unfinished" /> not over yet <span class="key before" />{" "}
-        the period before
+        {KEYS.map(([name, text]) => (
+          <span key={name} class="part">
+            <span class={`key ${name}`} /> {text}
+          </span>
+        ))}
         {shown !== undefined && (
           <span class="readout">
             {shown.name}: <strong>{shown.value === null ? "–" : format(shown.value)}</strong>

@@ -4,7 +4,8 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { useSubmit } from "../state/submit";
 import { Button } from "./button";
-import { ProblemNotice } from "./notice";
+import { CopyButton } from "./copy";
+import { Form } from "./form";
 
 interface DialogProps {
   title: string;
@@ -56,21 +57,50 @@ export function Confirm(props: ConfirmProps) {
   });
   return (
     <Dialog title={title} onClose={onClose}>
-      <form onSubmit={submission.onSubmit}>
+      <Form
+        submission={submission}
+        failure={failure}
+        action={action}
+        kind={props.isHarmless ? "primary" : "danger"}
+        testId="confirm"
+        onCancel={onClose}
+        isNarrow
+      >
         {children}
-        {submission.problem !== null && <ProblemNotice what={failure} problem={submission.problem} />}
-        <div class="form-foot">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button
-            kind={props.isHarmless ? "primary" : "danger"}
-            type="submit"
-            isBusy={submission.isBusy}
-            testId="confirm"
-          >
-            {action}
-          </Button>
-        </div>
-      </form>
+      </Form>
+    </Dialog>
+  );
+}
+
+interface SecretProps {
+  title: string;
+  secret: string;
+  /** The name of the secret, as in “Copy the key”. */
+  what: string;
+  testId: string;
+  doneTestId: string;
+  onClose: () => void;
+  /** What to know before the secret is gone. */
+  children: ComponentChildren;
+}
+
+/** Shows a secret that nobody can show again. */
+export function SecretShownOnce({ title, secret, what, testId, doneTestId, onClose, children }: SecretProps) {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <p>{children}</p>
+      <div class="secret">
+        <code data-testid={testId}>{secret}</code>
+        <CopyButton text={secret} what={what} />
+      </div>
+      <p class="muted">
+        The <a href="/docs">guide</a> shows how it is used.
+      </p>
+      <div class="form-foot">
+        <Button kind="primary" testId={doneTestId} onClick={onClose}>
+          I have copied it
+        </Button>
+      </div>
     </Dialog>
   );
 }

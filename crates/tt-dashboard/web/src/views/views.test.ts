@@ -1,9 +1,12 @@
 import { expect, test } from "vitest";
-import type { Alias } from "../api/types";
+import type { Alias, Attempt } from "../api/types";
+import type { Exact } from "../api/exact";
 import { chainOf } from "./aliases/chain-of";
 import { lasts } from "./budgets/lasts";
 import { guides } from "./docs/guides";
 import { readDocument } from "./docs/openapi";
+import * as snippets from "./docs/snippets";
+import { placed } from "./requests/placed";
 
 const NOW = new Date("2026-11-23T12:00:00Z");
 
@@ -52,6 +55,32 @@ test("the guide names the visitor's address and alias in every client", () => {
     expect(text, id).toContain("https://llm.example.org");
     expect(id === "claude-code" || text.includes("mine"), id).toBe(true);
   }
+});
+
+test("the rest of the guide names the address too, and Prometheus gets its parts", () => {
+  const values = { url: "https://llm.example.org:8443", alias: "mine" };
+  for (const text of [snippets.tagSnippet, snippets.keySnippet, snippets.usageSnippet, snippets.healthSnippet]) {
+    expect(text(values)).toContain(values.url);
+  }
+  expect(snippets.metricsSnippet(values)).toContain("scheme: https");
+  expect(snippets.metricsSnippet(values)).toContain('targets: ["llm.example.org:8443"]');
+});
+
+test("attempts lie where they were in the time of the request, with the waits between them", () => {
+  const attempt = (startedAt: string, latency: number | null) =>
+    ({ started_at: startedAt, latency_ms: latency }) as Exact<Attempt>;
+  const request = {
+    created_at: "2026-11-23T12:00:00.000Z",
+    latency_ms: 1000,
+    attempt_list: [attempt("2026-11-23T12:00:00.100Z", 300), attempt("2026-11-23T12:00:00.500Z", null)],
+  };
+  expect(placed(request).map(({ start, length }) => [start, length])).toEqual([
+    [0.1, 0.3],
+    [0.5, 0.5],
+  ]);
+  // A clock that was set back moves nothing out of the picture.
+  const before = placed({ ...request, attempt_list: [attempt("2026-11-23T11:59:59.000Z", 2000)] });
+  expect(before.map(({ start, length }) => [start, length])).toEqual([[0, 1]]);
 });
 
 test("the reference lists the operations of a description, whatever else is in it", () => {

@@ -102,7 +102,7 @@ pub(crate) fn preview_route(schemas: &mut Schemas) -> Operation {
 pub(crate) fn budgets(schemas: &mut Schemas) -> Operation {
     Operation::new("budgets", "The caller's budgets, and what is spent of them").gives(
         StatusCode::OK,
-        "The caller's own budget, and the one that an administrator has set.",
+        "The caller's own budget, the one that an administrator has set, and those of the caller's API keys.",
         schemas.written::<BudgetsView>(),
     )
 }

@@ -11,8 +11,8 @@ import { Badge } from "../../ui/badge";
 import { Button } from "../../ui/button";
 import { Confirm } from "../../ui/dialog";
 import { TextField } from "../../ui/field";
+import { Form } from "../../ui/form";
 import { Loaded } from "../../ui/loaded";
-import { ProblemNotice } from "../../ui/notice";
 import { Card, Page } from "../../ui/page";
 import { Table } from "../../ui/table";
 
@@ -43,10 +43,7 @@ function PasswordForm({ onChanged }: { onChanged: () => void }) {
     onChanged();
   });
   return (
-    <form class="form" onSubmit={submission.onSubmit}>
-      {submission.problem !== null && (
-        <ProblemNotice what="The password is not changed." problem={submission.problem} />
-      )}
+    <Form submission={submission} failure="The password is not changed." action="Change the password">
       <TextField
         label="Current password"
         type="password"
@@ -66,12 +63,7 @@ function PasswordForm({ onChanged }: { onChanged: () => void }) {
         error={submission.errorOf("new_password")}
         onValue={setNext}
       />
-      <div class="form-foot">
-        <Button kind="primary" type="submit" isBusy={submission.isBusy}>
-          Change the password
-        </Button>
-      </div>
-    </form>
+    </Form>
   );
 }
 

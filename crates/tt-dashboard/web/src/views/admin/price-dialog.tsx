@@ -7,10 +7,9 @@ import { exact } from "../../lib/money";
 import { PROVIDERS } from "../../lib/providers";
 import { announce } from "../../state/announce";
 import { useSubmit } from "../../state/submit";
-import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { SelectField, TextField } from "../../ui/field";
-import { ProblemNotice } from "../../ui/notice";
+import { Form } from "../../ui/form";
 
 interface PriceDialogProps {
   entry: Exact<Price> | null;
@@ -42,8 +41,13 @@ export function PriceDialog({ entry, onSaved, onClose }: PriceDialogProps) {
   });
   return (
     <Dialog title="Set a price" onClose={onClose}>
-      <form class="form" onSubmit={submission.onSubmit}>
-        {submission.problem !== null && <ProblemNotice what="The price is not set." problem={submission.problem} />}
+      <Form
+        submission={submission}
+        failure="The price is not set."
+        action="Set the price"
+        testId="price-save"
+        onCancel={onClose}
+      >
         <SelectField
           label="Provider"
           value={provider}
@@ -72,13 +76,7 @@ export function PriceDialog({ entry, onSaved, onClose }: PriceDialogProps) {
           error={submission.errorOf("effective_from")}
           onValue={setFrom}
         />
-        <div class="form-foot">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="price-save">
-            Set the price
-          </Button>
-        </div>
-      </form>
+      </Form>
     </Dialog>
   );
 }

@@ -7,10 +7,9 @@ import { exact } from "../../lib/money";
 import { PERIODS } from "../../lib/periods";
 import { announce } from "../../state/announce";
 import { useSubmit } from "../../state/submit";
-import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { CheckField, SelectField, TextField } from "../../ui/field";
-import { ProblemNotice } from "../../ui/notice";
+import { Form } from "../../ui/form";
 
 interface UserDialogProps {
   user: Exact<User>;
@@ -48,8 +47,13 @@ export function UserDialog({ user, onSaved, onClose }: UserDialogProps) {
   });
   return (
     <Dialog title={`Edit ${user.email}`} onClose={onClose}>
-      <form class="form" onSubmit={submission.onSubmit}>
-        {submission.problem !== null && <ProblemNotice what="The user is not changed." problem={submission.problem} />}
+      <Form
+        submission={submission}
+        failure="The user is not changed."
+        action="Save"
+        testId="user-save"
+        onCancel={onClose}
+      >
         <SelectField
           label="Role"
           value={role}
@@ -98,13 +102,7 @@ export function UserDialog({ user, onSaved, onClose }: UserDialogProps) {
         <div class="field">
           <CheckField label="Soft: it warns, and refuses nothing" checked={isSoft} onChecked={setSoft} />
         </div>
-        <div class="form-foot">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="user-save">
-            Save
-          </Button>
-        </div>
-      </form>
+      </Form>
     </Dialog>
   );
 }

@@ -27,7 +27,10 @@ export function Users() {
         {({ data, next_cursor: next }) => (
           <Card title="Users">
             <UserTable users={data} onEdit={setOpened} />
-            {next !== null && <Button onClick={() => setQuery({ cursor: next })}>More</Button>}
+            <div class="form-foot">
+              {cursor !== undefined && <Button onClick={() => setQuery({ cursor: null })}>The first</Button>}
+              {next !== null && <Button onClick={() => setQuery({ cursor: next })}>More</Button>}
+            </div>
           </Card>
         )}
       </Loaded>
@@ -72,8 +75,7 @@ function UserTable({ users, onEdit }: { users: readonly Account[]; onEdit: (user
         {
           kind: "text",
           title: "Budget",
-          value: (user) =>
-            user.budget_usd === null ? "none" : `${approximate(user.budget_usd)} ${user.budget_period ?? ""}`,
+          value: budgetText,
         },
         { kind: "time", title: "Since", value: (user) => user.created_at },
       ]}
@@ -84,4 +86,8 @@ function UserTable({ users, onEdit }: { users: readonly Account[]; onEdit: (user
       )}
     />
   );
+}
+
+function budgetText({ budget_usd: budget, budget_period: period, budget_soft: isSoft }: Account): string {
+  return budget === null ? "none" : `${approximate(budget)} ${period ?? ""}${isSoft ? ", soft" : ""}`;
 }

@@ -5,9 +5,8 @@ import { providerKeyName } from "../../lib/providers";
 import { announce } from "../../state/announce";
 import { useResource } from "../../state/resource";
 import { useSubmit } from "../../state/submit";
-import { Button } from "../../ui/button";
 import { CheckField, SelectField, TextField } from "../../ui/field";
-import { ProblemNotice } from "../../ui/notice";
+import { Form } from "../../ui/form";
 
 interface AliasFormProps {
   all: readonly Alias[];
@@ -48,8 +47,13 @@ export function AliasForm({ all, keys, edited, onSaved, onCancel }: AliasFormPro
   });
   const ids = edited === undefined ? NEW_IDS : EDIT_IDS;
   return (
-    <form class="form" onSubmit={submission.onSubmit}>
-      {submission.problem !== null && <ProblemNotice what="The alias is not saved." problem={submission.problem} />}
+    <Form
+      submission={submission}
+      failure="The alias is not saved."
+      action={edited === undefined ? "Add alias" : "Save"}
+      testId={ids.save}
+      onCancel={onCancel}
+    >
       <TextField
         label="Alias"
         placeholder="fast"
@@ -123,13 +127,7 @@ export function AliasForm({ all, keys, edited, onSaved, onCancel }: AliasFormPro
           />
         </>
       )}
-      <div class="form-foot">
-        {onCancel !== undefined && <Button onClick={onCancel}>Cancel</Button>}
-        <Button kind="primary" type="submit" isBusy={submission.isBusy} testId={ids.save}>
-          {edited === undefined ? "Add alias" : "Save"}
-        </Button>
-      </div>
-    </form>
+    </Form>
   );
 }
 

@@ -6,11 +6,10 @@ import type { Exact } from "../../api/exact";
 import type { Alias, RouteDecision } from "../../api/types";
 import { count } from "../../lib/format";
 import { useSubmit } from "../../state/submit";
-import { Button } from "../../ui/button";
 import { Chain } from "../../ui/chain";
 import { TextArea, TextField } from "../../ui/field";
+import { Form } from "../../ui/form";
 import { Amount } from "../../ui/money";
-import { ProblemNotice } from "../../ui/notice";
 import { Card } from "../../ui/page";
 import { Table } from "../../ui/table";
 
@@ -26,7 +25,13 @@ export function TryIt({ all }: { all: readonly Alias[] }) {
   });
   return (
     <Card title="Try it" note="shows where a request would go, without sending it" testId="try-it">
-      <form class="form" onSubmit={submission.onSubmit}>
+      <Form
+        submission={submission}
+        failure="There is no route."
+        action="Show the route"
+        kind="plain"
+        testId="try-submit"
+      >
         <TextField
           label="Model asked for"
           required
@@ -47,13 +52,7 @@ export function TryIt({ all }: { all: readonly Alias[] }) {
         <div class="wide">
           <TextArea label="Prompt" rows={3} testId="try-prompt" value={prompt} onValue={setPrompt} />
         </div>
-        {submission.problem !== null && <ProblemNotice what="There is no route." problem={submission.problem} />}
-        <div class="form-foot">
-          <Button type="submit" isBusy={submission.isBusy} testId="try-submit">
-            Show the route
-          </Button>
-        </div>
-      </form>
+      </Form>
       <div role="status">{decision !== null && <Decision decision={decision} />}</div>
     </Card>
   );

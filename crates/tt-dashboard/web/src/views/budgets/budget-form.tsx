@@ -7,9 +7,8 @@ import { exact } from "../../lib/money";
 import { PERIODS } from "../../lib/periods";
 import { announce } from "../../state/announce";
 import { useSubmit } from "../../state/submit";
-import { Button } from "../../ui/button";
 import { CheckField, SelectField, TextField } from "../../ui/field";
-import { ProblemNotice } from "../../ui/notice";
+import { Form } from "../../ui/form";
 
 /** Sets the user's own budget, or removes it. */
 export function BudgetForm({ budget, onSaved }: { budget: Exact<Budget>; onSaved: () => void }) {
@@ -23,8 +22,7 @@ export function BudgetForm({ budget, onSaved }: { budget: Exact<Budget>; onSaved
     onSaved();
   });
   return (
-    <form class="form" onSubmit={submission.onSubmit}>
-      {submission.problem !== null && <ProblemNotice what="The budget is not set." problem={submission.problem} />}
+    <Form submission={submission} failure="The budget is not set." action="Set the budget" testId="budget-save">
       <TextField
         label="Limit in USD"
         inputMode="decimal"
@@ -51,11 +49,6 @@ export function BudgetForm({ budget, onSaved }: { budget: Exact<Budget>; onSaved
           onChecked={setSoft}
         />
       </div>
-      <div class="form-foot">
-        <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="budget-save">
-          Set the budget
-        </Button>
-      </div>
-    </form>
+    </Form>
   );
 }

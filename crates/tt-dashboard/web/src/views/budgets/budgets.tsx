@@ -1,9 +1,10 @@
 // Budgets and limits: what is spent, held and left, and how long it lasts at the rate of the last days.
 
-import { apiKeys, budgets, ledger } from "../../api/calls";
+import { apiKeys, budgets } from "../../api/calls";
 import type { Exact } from "../../api/exact";
-import type { Budget, Budgets, Limit } from "../../api/types";
+import type { ApiKey, Budget, Budgets, Limit } from "../../api/types";
 import { sum, type Nano } from "../../lib/money";
+import { usageBy } from "../../lib/usage";
 import { count } from "../../lib/format";
 import { useResource } from "../../state/resource";
 import { Loaded } from "../../ui/loaded";
@@ -11,6 +12,7 @@ import { Card, Empty, Page } from "../../ui/page";
 import { Table } from "../../ui/table";
 import { Time } from "../../ui/time";
 import { BudgetForm } from "./budget-form";
+import { KeyBudgets } from "./key-budgets";
 import { Standing } from "./standing";
 
 /** The days whose spending is the rate. */
@@ -20,20 +22,29 @@ const DAY_MS = 86_400_000;
 interface Data {
   budgets: Exact<Budgets>;
   limits: Limit[];
-  /** The spending of the last days, a day. */
+  keys: Exact<ApiKey>[];
+  /** The spending of the last days, a day: in all, and by the id of the API key. */
   perDay: Nano;
+  perDayOfKeys: ReadonlyMap<string, Nano>;
 }
 
 async function load(signal: AbortSignal): Promise<Data> {
   const to = new Date();
   const span = { from: new Date(to.getTime() - RATE_DAYS * DAY_MS).toISOString(), to: to.toISOString() };
-  const [own, standing, usage] = await Promise.all([
+  const [own, standing, groups, keys] = await Promise.all([
     budgets.show(signal),
     apiKeys.standing(signal),
-    ledger.usage(span, [], "UTC", new Map(), signal),
+    usageBy(["api_key"], { span, zone: "UTC", filters: new Map() }, signal),
+    apiKeys.list(signal),
   ]);
-  const spent = sum(usage.map((row) => row.cost_usd)) ?? 0n;
-  return { budgets: own, limits: standing.limits, perDay: spent / BigInt(RATE_DAYS) };
+  const perDay = (spent: Nano | null) => (spent ?? 0n) / BigInt(RATE_DAYS);
+  return {
+    budgets: own,
+    limits: standing.limits,
+    keys,
+    perDay: perDay(sum(groups.map((group) => group.sums.cost_usd))),
+    perDayOfKeys: new Map(groups.map(({ key, sums }) => [key[0] ?? "", perDay(sums.cost_usd)])),
+  };
 }
 
 export function BudgetsView() {
@@ -58,9 +69,9 @@ export function BudgetsView() {
             <Card title="Limits of requests">
               <Limits limits={data.limits} />
             </Card>
-            <p class="muted small">
-              API keys can have budgets and limits of their own: see <a href="/dashboard/keys">API keys</a>.
-            </p>
+            <Card title="Budgets of your API keys" testId="key-budgets">
+              <KeyBudgets budgets={data.budgets.api_keys} keys={data.keys} perDay={data.perDayOfKeys} />
+            </Card>
           </>
         )}
       </Loaded>

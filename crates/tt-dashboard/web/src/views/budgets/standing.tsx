@@ -1,6 +1,7 @@
 import type { Exact } from "../../api/exact";
 import type { Budget } from "../../api/types";
 import { share, type Nano } from "../../lib/money";
+import { Badge } from "../../ui/badge";
 import { Amount } from "../../ui/money";
 import { Time } from "../../ui/time";
 import { lasts } from "./lasts";
@@ -26,7 +27,8 @@ export function Standing({ budget, limit, perDay }: StandingProps) {
         </span>{" "}
         <span class="muted">
           of <Amount amount={limit} /> {budget.period === "total" ? "in total" : `this UTC ${budget.period ?? ""}`}
-        </span>
+        </span>{" "}
+        {budget.soft === true && <Badge>soft: it refuses nothing</Badge>}
       </p>
       <span class="bar large" aria-hidden="true">
         <span style={{ width: `${Math.min(1, share(spent, limit)) * 100}%` }} />

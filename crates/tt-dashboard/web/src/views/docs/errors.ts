@@ -17,8 +17,19 @@ export const ERRORS: readonly { status: string; codes: string; remedy: string }[
     remedy: "Send an API key that is neither revoked nor ended.",
   },
   { status: "403", codes: "alias_not_allowed, forbidden", remedy: "The key may not do this: use another one." },
+  {
+    status: "400",
+    codes: "unsupported_parameter",
+    remedy: "No target can do what the field asks for: leave it out, or ask for another model.",
+  },
   { status: "404", codes: "model_not_found", remedy: "Name an alias of yours, or provider/model." },
   { status: "429", codes: "rate_limit_exceeded", remedy: "Wait for the seconds in retry-after." },
+  { status: "413", codes: "body_too_large", remedy: "Send less in one request." },
+  {
+    status: "429",
+    codes: "upstream_rate_limited",
+    remedy: "The provider's own limit: wait for retry-after, or give the alias a fallback.",
+  },
   { status: "429", codes: "budget_exceeded", remedy: "Raise the budget, or wait until it begins anew." },
   {
     status: "502, 504",
@@ -27,7 +38,7 @@ export const ERRORS: readonly { status: string; codes: string; remedy: string }[
   },
   {
     status: "503",
-    codes: "overloaded, draining, store_unavailable",
+    codes: "overloaded, draining, store_unavailable, limits_unavailable",
     remedy: "Try again after the seconds in retry-after.",
   },
 ];

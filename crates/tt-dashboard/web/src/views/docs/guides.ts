@@ -16,7 +16,7 @@ export interface Values {
 }
 
 /** Stands for the API key, which is shown once and never again. */
-const KEY = "tt-…";
+export const KEY = "tt-…";
 
 export function guides({ url, alias }: Values): Guide[] {
   return [
@@ -77,6 +77,18 @@ answer = client.messages.create(
 )
 print(answer.content[0].text, answer.usage)`,
         },
+        {
+          what: "the Anthropic SDK for JavaScript",
+          text: `import Anthropic from "@anthropic-ai/sdk";
+
+const client = new Anthropic({ baseURL: "${url}", apiKey: "${KEY}" });
+const answer = await client.messages.create({
+  model: "${alias}",
+  max_tokens: 1000,
+  messages: [{ role: "user", content: "Hello!" }],
+});
+console.log(answer.content[0].text, answer.usage);`,
+        },
       ],
     },
     {
@@ -90,6 +102,14 @@ print(answer.content[0].text, answer.usage)`,
 client = genai.Client(api_key="${KEY}", http_options={"base_url": "${url}"})
 answer = client.models.generate_content(model="${alias}", contents="Hello!")
 print(answer.text, answer.usage_metadata)`,
+        },
+        {
+          what: "the Gemini SDK for JavaScript",
+          text: `import { GoogleGenAI } from "@google/genai";
+
+const client = new GoogleGenAI({ apiKey: "${KEY}", httpOptions: { baseUrl: "${url}" } });
+const answer = await client.models.generateContent({ model: "${alias}", contents: "Hello!" });
+console.log(answer.text, answer.usageMetadata);`,
         },
       ],
     },
@@ -167,29 +187,4 @@ console.log(text, usage);`,
       ],
     },
   ];
-}
-
-/** Tags, which are told in a header of the request. */
-export function tagSnippet({ url, alias }: Values): string {
-  return `curl ${url}/v1/chat/completions \\
-  -H "Authorization: Bearer ${KEY}" -H "Content-Type: application/json" \\
-  -H "x-tokentracer-tags: team=search,feature=summary" \\
-  -d '{"model":"${alias}","messages":[{"role":"user","content":"Hello!"}]}'`;
-}
-
-/** How a receiver of webhooks checks who sent an event. */
-export const SIGNATURE_SNIPPET = `import base64, hashlib, hmac, time
-
-def is_from_tokentracer(secret, headers, body):
-    message_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
-    if abs(time.time() - int(timestamp)) > 300:
-        return False
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    return any(hmac.compare_digest(expected, one) for one in headers["webhook-signature"].split())`;
-
-/** What a key may do and has spent. */
-export function keySnippet({ url }: Values): string {
-  return `curl ${url}/v1/key -H "Authorization: Bearer ${KEY}"`;
 }

@@ -5,9 +5,8 @@ import type { CreatedApiKey, NewApiKey, Period, Scope } from "../../api/types";
 import { typedMoney } from "../../api/typed-money";
 import { PERIODS } from "../../lib/periods";
 import { useSubmit } from "../../state/submit";
-import { Button } from "../../ui/button";
 import { CheckField, SelectField, TextField } from "../../ui/field";
-import { ProblemNotice } from "../../ui/notice";
+import { Form } from "../../ui/form";
 
 interface CreateProps {
   aliases: readonly string[];
@@ -23,6 +22,7 @@ interface Draft {
   perDay: string;
   budget: string;
   period: Period;
+  isSoft: boolean;
 }
 
 const EMPTY: Draft = {
@@ -34,6 +34,7 @@ const EMPTY: Draft = {
   perDay: "",
   budget: "",
   period: "month",
+  isSoft: false,
 };
 
 export function CreateKey({ aliases, onCreated }: CreateProps) {
@@ -45,8 +46,7 @@ export function CreateKey({ aliases, onCreated }: CreateProps) {
     onCreated(made);
   });
   return (
-    <form class="form" onSubmit={submission.onSubmit}>
-      {submission.problem !== null && <ProblemNotice what="The key is not made." problem={submission.problem} />}
+    <Form submission={submission} failure="The key is not made." action="Make a key" testId="key-create">
       <TextField
         label="Name (optional)"
         placeholder="my app"
@@ -117,14 +117,17 @@ export function CreateKey({ aliases, onCreated }: CreateProps) {
             error={submission.errorOf("budget_period")}
             onValue={(period) => set({ period: period as Period })}
           />
+          <div class="field">
+            <CheckField
+              label="Soft: webhooks are told, and nothing is refused"
+              testId="key-soft"
+              checked={draft.isSoft}
+              onChecked={(isSoft) => set({ isSoft })}
+            />
+          </div>
         </div>
       </details>
-      <div class="form-foot">
-        <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="key-create">
-          Make a key
-        </Button>
-      </div>
-    </form>
+    </Form>
   );
 }
 
@@ -141,6 +144,7 @@ function wishOf(draft: Draft): Exact<NewApiKey> {
     ...(draft.budget.trim() !== "" && {
       budget_usd: typedMoney(draft.budget, "budget_usd"),
       budget_period: draft.period,
+      budget_soft: draft.isSoft,
     }),
   };
 }

@@ -96,7 +96,7 @@ function limitText(key: Key): string | null {
   const parts = [
     key.rate_limit_minute > 0 && `${count(key.rate_limit_minute)} a minute`,
     key.rate_limit_daily > 0 && `${count(key.rate_limit_daily)} a day`,
-    key.budget_usd !== null && `${approximate(key.budget_usd)} ${key.budget_period ?? ""}`,
+    key.budget_usd !== null && `${approximate(key.budget_usd)} ${key.budget_period ?? ""}${key.budget_soft ? ", soft" : ""}`,
   ].filter((part) => part !== false);
   return parts.length === 0 ? null : parts.join(", ");
 }

@@ -5,13 +5,13 @@ import { aliases, apiKeys } from "../../api/calls";
 import type { Exact } from "../../api/exact";
 import type { ApiKey, CreatedApiKey } from "../../api/types";
 import { useResource } from "../../state/resource";
+import { SecretShownOnce } from "../../ui/dialog";
 import { Loaded } from "../../ui/loaded";
 import { Card, Empty, Page } from "../../ui/page";
 import { CreateKey } from "./create";
 import { KeyTable } from "./key-table";
 import { RevokeKey } from "./revoke";
 import { RotateKey } from "./rotate";
-import { ShownOnce } from "./shown-once";
 
 type Key = Exact<ApiKey>;
 type Opened = { action: "rotate" | "revoke"; key: Key } | { action: "show"; made: CreatedApiKey } | null;
@@ -43,7 +43,18 @@ export function Keys() {
           }
         </Loaded>
       </Card>
-      {opened?.action === "show" && <ShownOnce made={opened.made} onClose={close} />}
+      {opened?.action === "show" && (
+        <SecretShownOnce
+          title="Copy your new API key"
+          secret={opened.made.token}
+          what="the key"
+          testId="key-token"
+          doneTestId="key-done"
+          onClose={close}
+        >
+          This is the only time that the key is shown. Only its fingerprint is stored.
+        </SecretShownOnce>
+      )}
       {opened?.action === "rotate" && <RotateKey stored={opened.key} onRotated={show} onClose={close} />}
       {opened?.action === "revoke" && <RevokeKey stored={opened.key} onRevoked={resource.reload} onClose={close} />}
     </Page>

@@ -3,10 +3,9 @@ import { apiKeys } from "../../api/calls";
 import type { Exact } from "../../api/exact";
 import type { ApiKey, CreatedApiKey } from "../../api/types";
 import { useSubmit } from "../../state/submit";
-import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { TextField } from "../../ui/field";
-import { ProblemNotice } from "../../ui/notice";
+import { Form } from "../../ui/form";
 
 interface RotateProps {
   stored: Exact<ApiKey>;
@@ -20,9 +19,14 @@ export function RotateKey({ stored, onRotated, onClose }: RotateProps) {
   const submission = useSubmit(async () => onRotated(await apiKeys.rotate(stored.id, Number(hours))));
   return (
     <Dialog title={`Rotate ${stored.name ?? stored.prefix}?`} onClose={onClose}>
-      <form class="form" onSubmit={submission.onSubmit}>
+      <Form
+        submission={submission}
+        failure="The key is not rotated."
+        action="Rotate the key"
+        testId="confirm"
+        onCancel={onClose}
+      >
         <p class="wide">A new key with the same name, scopes and limits is made.</p>
-        {submission.problem !== null && <ProblemNotice what="The key is not rotated." problem={submission.problem} />}
         <TextField
           label="Hours that the old key goes on working"
           type="number"
@@ -33,13 +37,7 @@ export function RotateKey({ stored, onRotated, onClose }: RotateProps) {
           error={submission.errorOf("grace_hours")}
           onValue={setHours}
         />
-        <div class="form-foot">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="confirm">
-            Rotate the key
-          </Button>
-        </div>
-      </form>
+      </Form>
     </Dialog>
   );
 }

@@ -96,8 +96,8 @@ function columns(data: OverviewData): Column<Group>[] {
     {
       kind: "text",
       title: "Share of spend",
-      value: (group) => percentage(share(group.sums.cost_usd ?? 0n, whole)),
-      cell: (group) => <ShareBar part={share(group.sums.cost_usd ?? 0n, whole)} />,
+      value: (group) => (group.sums.cost_usd === null ? null : percentage(share(group.sums.cost_usd, whole))),
+      cell: (group) => <ShareBar part={group.sums.cost_usd === null ? null : share(group.sums.cost_usd, whole)} />,
     },
     { kind: "money", title: "Saved", value: (group) => group.sums.saved_usd, total: total.saved_usd },
     { kind: "number", title: "Requests", value: (group) => group.sums.requests, total: total.requests },

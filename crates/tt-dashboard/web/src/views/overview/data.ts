@@ -1,6 +1,7 @@
 // The data of the overview: sums of the range and of the period before it, and what stands beside them.
 
 import { apiKeys, ledger, type Filters, type Span } from "../../api/calls";
+import { ApiProblem } from "../../api/client";
 import type { Exact } from "../../api/exact";
 import type { ApiKey } from "../../api/types";
 import { bucketSize, buckets, rangeBefore, spanBefore, spanOf, type Bucket, type Range } from "../../lib/range";
@@ -24,7 +25,8 @@ export interface OverviewData extends Question {
   buckets: Bucket[];
   bucketsBefore: Bucket[];
   now: Period;
-  before: Period;
+  /** Null where the requests of that time are not kept any more, and the filters need them: the sums do not know them. */
+  before: Period | null;
   /** The groups of the dimension that is shown, the dearest first. */
   groups: Group[];
   /** The requests that are not stored yet. */
@@ -47,7 +49,7 @@ export async function loadOverview(question: Question, signal: AbortSignal): Pro
   ];
   const [now, before, groups, gaps, keys, tags] = await Promise.all([
     loadPeriod(range, span, filters, slots, signal),
-    loadPeriod(range, earlier, filters, slotsBefore, signal),
+    loadPeriod(range, earlier, filters, slotsBefore, signal).catch(ifNotKept),
     usageBy([dimension], query, signal),
     // The requests that are open have no range; those that are stored are in the sums.
     ledger.gaps({ from: span.to, to: span.to }, new Map(), signal),
@@ -81,6 +83,12 @@ async function loadPeriod(
     total: total(groups.map((group) => group.sums)),
     byBucket: slots.map((slot) => sums.get(bucketKey(slot.key)) ?? total([])),
   };
+}
+
+/** The answer where the rows of a period are gone. What else went wrong is thrown again. */
+function ifNotKept(problem: unknown): null {
+  if (problem instanceof ApiProblem && problem.status === 400 && problem.param === "from") return null;
+  throw problem;
 }
 
 /** Days are their own keys; hours are compared as moments. */

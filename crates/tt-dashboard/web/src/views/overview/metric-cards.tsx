@@ -40,6 +40,7 @@ function Total({ metric, value }: { metric: Metric; value: MetricValue }) {
 }
 
 function comparison(metric: Metric, data: OverviewData): string {
+  if (data.before === null) return "not kept before";
   const before = metric.total(data.before);
   if (before === null) return "nothing before";
   const ratio = change(asDecimal(before), asDecimal(metric.total(data.now)));

@@ -66,7 +66,7 @@ export interface Point {
 export function pointsOf(metric: Metric, data: OverviewData): Point[] {
   const { range } = data;
   const now = metric.perBucket(data.now);
-  const before = metric.perBucket(data.before);
+  const before = data.before === null ? [] : metric.perBucket(data.before);
   const name = bucketSize(range) === "hour" ? hourName : dayName;
   return data.buckets.map((bucket, index) => ({
     name: name(bucket.start, range.zone),
@@ -90,7 +90,7 @@ export function asDecimal(value: MetricValue): number {
 
 /** The columns of the table with the numbers of the chart. */
 export function pointColumns(metric: Metric, data: OverviewData): Column<Point>[] {
-  const [now, before] = [metric.total(data.now), metric.total(data.before)];
+  const [now, before] = [metric.total(data.now), data.before === null ? null : metric.total(data.before)];
   const name: Column<Point> = {
     kind: "text",
     title: `${bucketSize(data.range) === "hour" ? "Hour" : "Day"} (${data.range.zone})`,

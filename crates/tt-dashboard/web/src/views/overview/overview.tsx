@@ -1,8 +1,8 @@
 // Where the money goes: totals beside the period before, over time, and by any dimension.
 
 import { filtersOf } from "../../lib/usage";
-import { rangeOf, spanOf } from "../../lib/range";
-import { place } from "../../state/router";
+import { rangeOf, sameRange, spanOf } from "../../lib/range";
+import { place, withQuery } from "../../state/router";
 import { useResource } from "../../state/resource";
 import { Beside } from "../../ui/beside";
 import { FilterBar } from "../../ui/filter-bar";
@@ -23,6 +23,7 @@ export function Overview() {
   const question = { range, filters: filtersOf(query), dimension: query.get("by") ?? "alias" };
   const metric = METRICS.find((candidate) => candidate.name === query.get("show")) ?? METRICS[0];
   const key = JSON.stringify([range, [...question.filters], question.dimension]);
+  const same = sameRange(query, range);
   const resource = useResource(key, (signal) => loadOverview(question, signal));
   return (
     <Page title="Overview" actions={<RangePicker range={range} />}>
@@ -34,7 +35,11 @@ export function Overview() {
           ) : (
             <>
               <MetricCards data={data} chosen={metric?.name ?? "spend"} />
-              <Beside sums={data.now.total} query={query} open={data.open} />
+              <Beside sums={data.now.total} query={same} open={data.open}>
+                <a href={withQuery("/dashboard/requests", same)} data-testid="see-requests">
+                  See the requests
+                </a>
+              </Beside>
               {metric !== undefined && <TimeCard metric={metric} data={data} />}
               <Breakdown data={data} />
               <TokenClasses sums={data.now.total} />
@@ -48,6 +53,6 @@ export function Overview() {
 
 function isUnused(data: OverviewData): boolean {
   return (
-    data.filters.size === 0 && data.now.total.requests === 0 && data.before.total.requests === 0 && data.open === 0
+    data.filters.size === 0 && data.now.total.requests === 0 && (data.before?.total.requests ?? 0) === 0 && data.open === 0
   );
 }

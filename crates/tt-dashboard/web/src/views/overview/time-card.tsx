@@ -15,7 +15,8 @@ export function TimeCard({ metric, data }: { metric: Metric; data: OverviewData 
   const [form, setForm] = useState<Form>("chart");
   const points = useMemo(() => pointsOf(metric, data), [metric, data]);
   const charted = useMemo(() => points.map(chartPoint), [points]);
-  const before = `before: until ${shortDateTime(new Date(data.spanBefore.to), range.zone, new Date())}`;
+  const until = shortDateTime(new Date(data.spanBefore.to), range.zone, new Date());
+  const before = data.before === null ? "the requests of the period before are not kept" : `before: until ${until}`;
   return (
     <Card
       title={`${metric.title} over time`}

@@ -40,8 +40,8 @@ export function TokenClasses({ sums }: { sums: Sums }) {
     {
       kind: "text",
       title: "Share of cost",
-      value: (row) => percentage(share(row.cost ?? 0n, whole)),
-      cell: (row) => <ShareBar part={share(row.cost ?? 0n, whole)} />,
+      value: (row) => (row.cost === null ? null : percentage(share(row.cost, whole))),
+      cell: (row) => <ShareBar part={row.cost === null ? null : share(row.cost, whole)} />,
     },
     { kind: "number", title: "Tokens", value: (row) => row.tokens, total: tokensOf(sums) },
   ];

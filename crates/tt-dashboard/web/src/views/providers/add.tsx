@@ -4,9 +4,8 @@ import type { Provider } from "../../api/types";
 import { PROVIDERS, providerKeyName } from "../../lib/providers";
 import { announce } from "../../state/announce";
 import { useSubmit } from "../../state/submit";
-import { Button } from "../../ui/button";
 import { SelectField, TextField } from "../../ui/field";
-import { ProblemNotice } from "../../ui/notice";
+import { Form } from "../../ui/form";
 
 export function AddProviderKey({ onAdded }: { onAdded: () => void }) {
   const [provider, setProvider] = useState<Provider>("openai");
@@ -27,8 +26,7 @@ export function AddProviderKey({ onAdded }: { onAdded: () => void }) {
     onAdded();
   });
   return (
-    <form class="form" onSubmit={submission.onSubmit}>
-      {submission.problem !== null && <ProblemNotice what="The key is not stored." problem={submission.problem} />}
+    <Form submission={submission} failure="The key is not stored." action="Add key" testId="provider-add">
       <SelectField
         label="Provider"
         testId="provider-select"
@@ -62,11 +60,6 @@ export function AddProviderKey({ onAdded }: { onAdded: () => void }) {
         hint="Another host that speaks the provider's API."
         onValue={setBaseUrl}
       />
-      <div class="form-foot">
-        <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="provider-add">
-          Add key
-        </Button>
-      </div>
-    </form>
+    </Form>
   );
 }

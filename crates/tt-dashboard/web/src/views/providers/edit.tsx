@@ -4,10 +4,9 @@ import type { ProviderKey, ProviderKeyPatch } from "../../api/types";
 import { providerKeyName } from "../../lib/providers";
 import { announce } from "../../state/announce";
 import { useSubmit } from "../../state/submit";
-import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { TextField } from "../../ui/field";
-import { ProblemNotice } from "../../ui/notice";
+import { Form } from "../../ui/form";
 
 interface EditProps {
   stored: ProviderKey;
@@ -30,8 +29,13 @@ export function EditProviderKey({ stored, onChanged, onClose }: EditProps) {
   });
   return (
     <Dialog title={`Edit ${providerKeyName(stored)}`} onClose={onClose}>
-      <form class="form" onSubmit={submission.onSubmit}>
-        {submission.problem !== null && <ProblemNotice what="The key is not changed." problem={submission.problem} />}
+      <Form
+        submission={submission}
+        failure="The key is not changed."
+        action="Save"
+        testId="edit-save"
+        onCancel={onClose}
+      >
         <TextField
           label="Label"
           testId="edit-label"
@@ -56,13 +60,7 @@ export function EditProviderKey({ stored, onChanged, onClose }: EditProps) {
           hint="Another address needs the key anew: a stored key is never sent to a host that it was not saved for."
           onValue={setBaseUrl}
         />
-        <div class="form-foot">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" isBusy={submission.isBusy} testId="edit-save">
-            Save
-          </Button>
-        </div>
-      </form>
+      </Form>
     </Dialog>
   );
 }

@@ -59,7 +59,7 @@ function Health({ stored }: { stored: ProviderKey }) {
   const resting = stored.targets.filter((target) => target.state !== "closed");
   if (resting.length === 0) return <>{health(stored)}</>;
   return (
-    <div class="small" data-testid="provider-resting">
+    <div class="small wraps" data-testid="provider-resting">
       {resting.map((target) => (
         <div key={target.model}>
           <Badge kind="warning">{target.cause}</Badge> {target.model}{" "}

@@ -1,16 +1,10 @@
 import type { Exact } from "../../api/exact";
-import type { Attempt, LogDetail } from "../../api/types";
+import type { LogDetail } from "../../api/types";
 import { duration } from "../../lib/format";
 import { Badge } from "../../ui/badge";
 import { Amount } from "../../ui/money";
 import { Card, Empty } from "../../ui/page";
-
-interface Placed {
-  attempt: Exact<Attempt>;
-  /** The part of the whole time that has passed when it begins, and that it takes. */
-  start: number;
-  length: number;
-}
+import { placed, type Placed } from "./placed";
 
 /** The attempts of a request, one below the other, each where it lies in the time that the request took. */
 export function Attempts({ request }: { request: Exact<LogDetail> }) {
@@ -29,7 +23,7 @@ export function Attempts({ request }: { request: Exact<LogDetail> }) {
   );
 }
 
-function AttemptRow({ attempt, start, length }: Placed) {
+function AttemptRow({ attempt, after, start, length }: Placed) {
   const failed = attempt.error !== null;
   const latency = attempt.latency_ms === null ? "no end" : duration(attempt.latency_ms);
   return (
@@ -45,25 +39,16 @@ function AttemptRow({ attempt, start, length }: Placed) {
         </span>
       </span>
       <span class="track" aria-hidden="true">
-        <span class={failed ? "span failed" : "span"} style={{ left: `${start * 100}%`, width: `${length * 100}%` }} />
+        <span
+          class={failed ? "span failed" : "span"}
+          style={{ left: `${Math.min(start, 0.99) * 100}%`, width: `${length * 100}%` }}
+        />
       </span>
       <span>
-        <Badge kind={failed ? "bad" : "good"}>{attempt.status ?? "no answer"}</Badge> {latency},{" "}
-        <Amount amount={attempt.cost_usd} />
+        <Badge kind={failed ? "bad" : "good"}>{attempt.status ?? "no answer"}</Badge> {latency}, begun after{" "}
+        {duration(after)}, <Amount amount={attempt.cost_usd} />
       </span>
       {attempt.error !== null && <span class="why">{attempt.error}</span>}
     </li>
   );
-}
-
-/** Attempts follow each other. Waits between them are not recorded, and not shown. */
-function placed(request: Exact<LogDetail>): Placed[] {
-  const taken = request.attempt_list.reduce((sum, attempt) => sum + (attempt.latency_ms ?? 0), 0);
-  const whole = Math.max(1, taken);
-  let passed = 0;
-  return request.attempt_list.map((attempt) => {
-    const start = passed / whole;
-    passed += attempt.latency_ms ?? 0;
-    return { attempt, start: Math.min(start, 0.99), length: (attempt.latency_ms ?? 0) / whole };
-  });
 }

@@ -17,6 +17,7 @@ import { Table } from "../../ui/table";
 import { Time } from "../../ui/time";
 import { Attempts } from "./attempts";
 import { CostLines } from "./cost-lines";
+import { sessionHref } from "./href";
 import { StatusBadge } from "./status-badge";
 import { tagText } from "./log-table";
 
@@ -73,7 +74,7 @@ function Facts({ request, keys }: { request: Detail; keys: readonly Exact<ApiKey
       request.session === null ? (
         "–"
       ) : (
-        <a href={`/dashboard/sessions/${encodeURIComponent(request.session)}`}>{request.session}</a>
+        <a href={sessionHref(request.session, request.created_at)}>{request.session}</a>
       ),
     ],
     ["Agent", request.agent ?? "–"],

@@ -1,5 +1,5 @@
 import { count, plural } from "../../lib/format";
-import { rangeOf, spanOf } from "../../lib/range";
+import { rangeOf, sameRange, spanOf, type Range } from "../../lib/range";
 import { filtersOf, tokensOf } from "../../lib/usage";
 import { place } from "../../state/router";
 import { useResource } from "../../state/resource";
@@ -14,8 +14,8 @@ import { LogTable } from "../requests/log-table";
 import { loadTurns } from "./data";
 
 /** The range and the filters of the page, with that for the session. */
-function withSession(session: string): URLSearchParams {
-  const query = new URLSearchParams(place.value.query);
+function withSession(session: string, range: Range): URLSearchParams {
+  const query = sameRange(place.value.query, range);
   query.set("session", session);
   return query;
 }
@@ -41,7 +41,7 @@ export function SessionPage({ session }: { session: string }) {
                 <Amount amount={total.cost_usd} testId="session-cost" /> for {plural(total.requests, "turn")} with{" "}
                 {count(tokensOf(total))} tokens
               </p>
-              <Beside sums={total} query={withSession(session)} />
+              <Beside sums={total} query={withSession(session, range)} />
               {!isComplete && (
                 <Notice kind="info">Only the newest {count(rows.length)} turns are listed.</Notice>
               )}

@@ -1,6 +1,6 @@
 // Sessions of coding agents and other clients that name theirs: the dearest first, and the requests of one.
 
-import { rangeOf, spanOf } from "../../lib/range";
+import { rangeOf, sameRange, spanOf } from "../../lib/range";
 import { filtersOf, total, type Group } from "../../lib/usage";
 import { place } from "../../state/router";
 import { useResource } from "../../state/resource";
@@ -30,7 +30,7 @@ function SessionList() {
       lead="Conversations of coding agents, the dearest first."
       actions={<RangePicker range={range} />}
     >
-      <FilterBar filters={filters} span={spanOf(range)} without="session" />
+      <FilterBar filters={filters} span={spanOf(range)} />
       <Loaded resource={resource} what="the sessions">
         {(groups) =>
           groups.length === 0 ? (
@@ -40,7 +40,7 @@ function SessionList() {
             </Empty>
           ) : (
             <Card title="The dearest first">
-              <Beside sums={total(groups.map((group) => group.sums))} query={place.value.query} />
+              <Beside sums={total(groups.map((group) => group.sums))} query={sameRange(place.value.query, range)} />
               <SessionTable groups={groups} />
             </Card>
           )

@@ -8,11 +8,21 @@ import { Button } from "../../ui/button";
 import { ProblemNotice } from "../../ui/notice";
 import { Table } from "../../ui/table";
 
+export type WebhookAction = "edit" | "delete" | "deliveries" | "rotate";
+
 interface WebhookTableProps {
   webhooks: readonly Webhook[];
   onChanged: () => void;
-  onOpen: (action: "delete" | "deliveries" | "rotate", webhook: Webhook) => void;
+  onOpen: (action: WebhookAction, webhook: Webhook) => void;
 }
+
+/** The buttons of a row, each with the words that a screen reader says before the webhook's name. */
+const ACTIONS: readonly { action: WebhookAction; text: string; title: string }[] = [
+  { action: "deliveries", text: "Deliveries", title: "Deliveries to" },
+  { action: "edit", text: "Edit", title: "Edit" },
+  { action: "rotate", text: "New secret", title: "New secret for" },
+  { action: "delete", text: "Delete", title: "Delete" },
+];
 
 /** The name of a webhook for readers. */
 function nameOf({ label, url }: Webhook): string {
@@ -27,13 +37,23 @@ export function WebhookTable({ webhooks, onChanged, onOpen }: WebhookTableProps)
       rowKey={(webhook) => webhook.id}
       rowTestId="webhook-row"
       columns={[
-        { kind: "text", title: "Address", value: (webhook) => webhook.url },
-        { kind: "text", title: "Label", value: (webhook) => webhook.label },
-        { kind: "text", title: "Events", value: (webhook) => webhook.events.join(", ") },
         {
           kind: "text",
-          title: "For",
-          value: (webhook) => (webhook.scope === "own" ? "your own" : "all users"),
+          title: "Address",
+          value: (webhook) => webhook.url,
+          cell: ({ url, label, scope }) => (
+            <div class="wraps">
+              <span class="break">{url}</span>
+              <br />
+              <span class="muted">{label}</span> {scope === "installation" && <Badge>of all users</Badge>}
+            </div>
+          ),
+        },
+        {
+          kind: "text",
+          title: "Events",
+          value: (webhook) => webhook.events.join(", "),
+          cell: (webhook) => <div class="wraps">{webhook.events.join(", ")}</div>,
         },
         {
           kind: "text",
@@ -43,34 +63,19 @@ export function WebhookTable({ webhooks, onChanged, onOpen }: WebhookTableProps)
         },
         { kind: "text", title: "Test", value: () => null, cell: (webhook) => <TestWebhook webhook={webhook} /> },
       ]}
-      actions={(webhook) => (
-        <>
+      actions={(webhook) =>
+        ACTIONS.map(({ action, text, title }) => (
           <Button
+            key={action}
             kind="quiet"
-            label={`Deliveries to ${nameOf(webhook)}`}
-            testId="webhook-deliveries"
-            onClick={() => onOpen("deliveries", webhook)}
+            label={`${title} ${nameOf(webhook)}`}
+            testId={`webhook-${action}`}
+            onClick={() => onOpen(action, webhook)}
           >
-            Deliveries
+            {text}
           </Button>
-          <Button
-            kind="quiet"
-            label={`New secret for ${nameOf(webhook)}`}
-            testId="webhook-rotate"
-            onClick={() => onOpen("rotate", webhook)}
-          >
-            New secret
-          </Button>
-          <Button
-            kind="quiet"
-            label={`Delete ${nameOf(webhook)}`}
-            testId="webhook-delete"
-            onClick={() => onOpen("delete", webhook)}
-          >
-            Delete
-          </Button>
-        </>
-      )}
+        ))
+      }
     />
   );
 }

@@ -5,15 +5,14 @@ import { webhooks } from "../../api/calls";
 import type { Webhook, WebhookWithSecret } from "../../api/types";
 import { announce } from "../../state/announce";
 import { useResource } from "../../state/resource";
-import { Confirm } from "../../ui/dialog";
+import { Confirm, Dialog, SecretShownOnce } from "../../ui/dialog";
 import { Loaded } from "../../ui/loaded";
 import { Card, Empty, Page } from "../../ui/page";
-import { AddWebhook } from "./add";
 import { Deliveries } from "./deliveries";
-import { SecretShownOnce } from "./shown-once";
-import { WebhookTable } from "./webhook-table";
+import { WebhookForm } from "./webhook-form";
+import { WebhookTable, type WebhookAction } from "./webhook-table";
 
-type Opened = { action: "delete" | "deliveries" | "rotate"; webhook: Webhook } | null;
+type Opened = { action: WebhookAction; webhook: Webhook } | null;
 
 export function Webhooks() {
   const resource = useResource("", webhooks.list);
@@ -27,9 +26,9 @@ export function Webhooks() {
   return (
     <Page title="Webhooks" lead="Addresses that are told when a budget is nearly spent, a key expires, or a record is incomplete.">
       <Card title="Add a webhook">
-        <AddWebhook
-          onAdded={(webhook) => {
-            setMade(webhook);
+        <WebhookForm
+          onSaved={(added) => {
+            setMade(added);
             resource.reload();
           }}
         />
@@ -52,6 +51,11 @@ export function Webhooks() {
         </Loaded>
       </Card>
       {opened?.action === "deliveries" && <Deliveries webhook={opened.webhook} />}
+      {opened?.action === "edit" && (
+        <Dialog title="Edit the webhook" onClose={close}>
+          <WebhookForm edited={opened.webhook} onSaved={changed} onCancel={close} />
+        </Dialog>
+      )}
       {opened?.action === "delete" && (
         <Confirm
           title="Delete the webhook?"
@@ -81,7 +85,18 @@ export function Webhooks() {
           <p>Everything is signed with the new one at once. What the receiver refuses meanwhile is sent again for a day.</p>
         </Confirm>
       )}
-      {made !== null && <SecretShownOnce made={made} onClose={() => setMade(null)} />}
+      {made !== null && (
+        <SecretShownOnce
+          title="Copy the secret of the webhook"
+          secret={made.secret}
+          what="the secret"
+          testId="webhook-secret"
+          doneTestId="webhook-done"
+          onClose={() => setMade(null)}
+        >
+          This is the only time that it is shown. The receiver checks with it that an event is from here.
+        </SecretShownOnce>
+      )}
     </Page>
   );
 }
