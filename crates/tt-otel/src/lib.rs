@@ -9,6 +9,8 @@
 
 mod client;
 mod config;
+#[cfg(test)]
+mod fixtures;
 mod metrics;
 pub mod names;
 mod queue;

@@ -147,3 +147,6 @@ fn requests(batch: &[SpanData]) -> u64 {
     let own = batch.iter().filter(|span| span.span_kind == opentelemetry::trace::SpanKind::Server);
     u64::try_from(own.count()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

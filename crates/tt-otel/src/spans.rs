@@ -196,3 +196,6 @@ impl Attributes {
 fn time(at: Timestamp) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(at.millis()).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,7 @@ async fn a_plain_call_has_a_span_and_one_below_it_as_its_row_says() {
         attempt,
         &json!({
             "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o",
-            "gen_ai.response.model": row["served_model"], "gen_ai.request.stream": null,
+            "gen_ai.response.model": row["attempt_list"][0]["served_model"], "gen_ai.request.stream": null,
             "gen_ai.usage.input_tokens": tokens(&row, "input_tokens"),
             "gen_ai.usage.cache_read.input_tokens": tokens(&row, "cached_input_tokens"),
             "gen_ai.usage.cache_write.input_tokens": null,
