@@ -38,11 +38,9 @@ impl Exports {
         Ok(Self)
     }
 
-    #[expect(clippy::unused_self, reason = "as in a program with OpenTelemetry")]
     pub(crate) fn observer(&self) -> Option<Arc<dyn SettlementObserver>> {
         None
     }
 
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "as in a program with OpenTelemetry")]
     pub(crate) async fn stop(self, _: Duration) {}
 }
