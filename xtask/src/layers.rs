@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tt-ratelimit", &["tt-core"]),
     ("tt-crypto", &["tt-core"]),
     ("tt-metrics", &["tt-core"]),
+    ("tt-otel", &["tt-core"]),
     ("tt-dashboard", &[]),
     (
         "tt-http",
@@ -36,7 +37,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "tokentracer",
-        &["tt-core", "tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-metrics", "tt-http"],
+        &[
+            "tt-core",
+            "tt-providers",
+            "tt-store",
+            "tt-ledger",
+            "tt-ratelimit",
+            "tt-crypto",
+            "tt-metrics",
+            "tt-otel",
+            "tt-http",
+        ],
     ),
     ("tt-testkit", &["tt-core"]),
     ("xtask", &[]),
@@ -56,15 +67,18 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     // Redis
     (&["deadpool-redis", "redis"], &["tt-ratelimit"]),
     // HTTP: the server's side, the client's side, and the tests' own
-    (&["http"], &["tt-http", "tt-dashboard", "tt-providers", "tt-testkit"]),
-    (&["http-body", "http-body-util", "hyper", "hyper-util"], &["tt-http", "tt-providers", "tt-testkit"]),
+    (&["http"], &["tt-http", "tt-dashboard", "tt-providers", "tt-otel", "tt-testkit"]),
+    (&["http-body", "http-body-util", "hyper", "hyper-util"], &["tt-http", "tt-providers", "tt-otel", "tt-testkit"]),
     (&["matchit", "form_urlencoded"], &["tt-http", "tt-store", "tt-testkit"]),
-    (&["hyper-rustls"], &["tt-providers", "tt-testkit"]),
+    (&["hyper-rustls"], &["tt-providers", "tt-otel", "tt-testkit"]),
     // TLS, and certificates of tests
-    (&["rustls", "tokio-rustls"], &["tt-http", "tt-providers", "tt-store", "tokentracer", "tt-testkit"]),
+    (&["rustls", "tokio-rustls"], &["tt-http", "tt-providers", "tt-store", "tt-otel", "tokentracer", "tt-testkit"]),
     (&["rcgen"], &["tt-testkit"]),
     // metrics
     (&["prometheus-client"], &["tt-metrics"]),
+    // OpenTelemetry, and its messages in tests
+    (&["opentelemetry", "opentelemetry_sdk", "opentelemetry-otlp", "opentelemetry-http", "async-trait"], &["tt-otel"]),
+    (&["opentelemetry-proto", "prost"], &["tt-testkit"]),
     // descriptions of the HTTP API
     (&["schemars"], &["tt-core", "tt-http"]),
     // secrets
@@ -83,7 +97,17 @@ const OUTSIDE: &[(&[&str], &[&str])] = &[
     // async: everywhere but in the domain
     (
         &["tokio", "tokio-util", "futures-util"],
-        &["tt-providers", "tt-store", "tt-ledger", "tt-ratelimit", "tt-crypto", "tt-http", "tokentracer", "tt-testkit"],
+        &[
+            "tt-providers",
+            "tt-store",
+            "tt-ledger",
+            "tt-ratelimit",
+            "tt-crypto",
+            "tt-otel",
+            "tt-http",
+            "tokentracer",
+            "tt-testkit",
+        ],
     ),
 ];
 

@@ -1,7 +1,7 @@
 //! The checked settings: every bad value is named at once, and each part is in the shape that its crate takes.
 
 mod http;
-mod reader;
+pub(crate) mod reader;
 mod tls;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,6 +14,7 @@ use tt_ratelimit::{RedisConfig, WithoutRedis};
 
 use self::reader::{Reader, parse_duration};
 pub(crate) use self::tls::TlsFiles;
+use crate::otel;
 use crate::settings::UNBUILT;
 
 /// The least that `MAX_JOURNAL_BYTES` may be: room for a few segments of each worker.
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     /// The most bytes that the journals may take on disk.
     pub(crate) max_journal_bytes: u64,
     pub(crate) http: HttpConfig,
+    /// What is sent to OpenTelemetry; `None` for nothing.
+    pub(crate) otel: Option<otel::Config>,
 }
 
 /// The place of the store.
@@ -97,7 +100,8 @@ impl Config {
         let log_retention_days = r.number("LOG_RETENTION_DAYS");
         let (redis, without_redis) = redis(&mut r);
         let (journal_fsync, max_journal_bytes) = journal(&mut r);
-        let http = http::http(&mut r, without_redis == WithoutRedis::Deny);
+        let (otel, propagate) = otel::read(&mut r, tls.is_some());
+        let http = http::http(&mut r, without_redis == WithoutRedis::Deny, propagate);
         let Some(http) = http.filter(|_| r.faults.is_empty()) else { return Err(r.faults) };
         Ok(Self {
             data_dir,
@@ -112,6 +116,7 @@ impl Config {
             journal_fsync,
             max_journal_bytes,
             http,
+            otel,
         })
     }
 }

@@ -8,6 +8,7 @@ mod config;
 mod data_dir;
 mod logging;
 mod open_files;
+mod otel;
 mod prices;
 mod secrets;
 mod serve;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -11,13 +12,14 @@ use tt_core::price::PriceTable;
 use tt_core::record::{JournalCursor, Settlement};
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_http::{App, BudgetAccounts, Parts, now};
-use tt_ledger::{Batch, Disk, Drain, Drained, Flusher, JournalConfig, Ledger, Sink};
+use tt_ledger::{Batch, Disk, Drain, Drained, Flusher, JournalConfig, Ledger, SettlementObserver, Sink};
 use tt_metrics::Metrics;
 use tt_ratelimit::{Budgets, Limiter};
 use tt_store::{Store, StoreError};
 use uuid::Uuid;
 
 use crate::config::{Config, Database};
+use crate::otel::Exports;
 
 /// The keys that a server works with.
 pub(crate) struct Keys {
@@ -34,7 +36,14 @@ pub(crate) struct Background {
     drain: JoinHandle<Drained>,
     /// Makes the journal durable.
     flusher: thread::JoinHandle<()>,
+    /// Sends spans and metrics.
+    exports: Exports,
+    /// The most time for what is left to be sent at the end.
+    last_exports: Duration,
 }
+
+/// The most time that spans and metrics which are not sent yet hold up the end of the process.
+const LAST_EXPORTS: Duration = Duration::from_secs(5);
 
 /// Starts the background work, and makes the app that serves requests. `installation` names the database. Errors are one
 /// line each.
@@ -51,7 +60,9 @@ pub(crate) fn wire(
     // they are alive.
     let run = Uuid::now_v7().to_string();
     let metrics = Arc::new(Metrics::new(Arc::clone(&prices), env!("CARGO_PKG_VERSION")));
-    let (ledger, drain, flusher) = journal(&config, &run, Arc::clone(&metrics))?;
+    let last_exports = config.http.shutdown_grace.min(LAST_EXPORTS);
+    let exports = Exports::start(config.otel.take(), &run, &metrics, control)?;
+    let (ledger, drain, flusher) = journal(&config, &run, Arc::clone(&metrics), exports.observer())?;
     let flusher = thread::Builder::new()
         .name("journal".to_owned())
         .spawn(move || flusher.run())
@@ -77,11 +88,16 @@ pub(crate) fn wire(
         config: config.http,
         log_retention_days: config.log_retention_days,
     });
-    Ok((app, Background { store, drain, flusher }))
+    Ok((app, Background { store, drain, flusher, exports, last_exports }))
 }
 
-/// The journal of this run, in `<data dir>/journal/`. `metrics` count what settles.
-fn journal(config: &Config, run: &str, metrics: Arc<Metrics>) -> Result<(Ledger, Drain, Flusher), String> {
+/// The journal of this run, in `<data dir>/journal/`. `metrics` count what settles, and `exported` is told of it.
+fn journal(
+    config: &Config,
+    run: &str,
+    metrics: Arc<Metrics>,
+    exported: Option<Arc<dyn SettlementObserver>>,
+) -> Result<(Ledger, Drain, Flusher), String> {
     let dir = config.data_dir.join("journal");
     let settings = JournalConfig {
         workers: config.http.workers,
@@ -92,6 +108,7 @@ fn journal(config: &Config, run: &str, metrics: Arc<Metrics>) -> Result<(Ledger,
     let failed = |error, dir: &Path| format!("DATA_DIR: cannot write the journal in {}: {error}", dir.display());
     let observer = move |settlement: &Settlement| metrics.settled(settlement);
     let ledger = Ledger::builder(now).observer(Arc::new(observer));
+    let ledger = exported.into_iter().fold(ledger, tt_ledger::LedgerBuilder::observer);
     ledger.journaled(settings, Arc::new(Disk)).map_err(|error| failed(error, &dir))
 }
 
@@ -114,7 +131,9 @@ impl Background {
     /// Waits for the end of the background work. Call this after every request is over and the app is dropped: then
     /// the drain ends by itself, once every settlement is in the store. Errors are one line each.
     pub(crate) async fn finish(self) -> Result<(), String> {
-        let outcome = self.drain.await.map_err(|error| format!("the ledger: {error}"))?;
+        // Every request has settled, so both have all that they will get.
+        let (outcome, ()) = tokio::join!(self.drain, self.exports.stop(self.last_exports));
+        let outcome = outcome.map_err(|error| format!("the ledger: {error}"))?;
         self.store.close();
         if self.flusher.join().is_err() {
             tracing::error!("the journal's thread panicked");

@@ -2,6 +2,8 @@
 //!
 //! It sorts and finds requests. Nothing is allowed or refused by it, since a client can claim anything.
 
+use crate::trace::{ParentSpan, TRACEPARENT, TraceParent};
+
 /// The longest session, agent or trace id that is kept, in characters.
 pub const LONGEST_ID: usize = 128;
 
@@ -138,17 +140,21 @@ pub struct AskedBy {
     pub agent: Option<String>,
     /// The trace that the request belongs to: 32 hexadecimal digits in lower case.
     pub trace_id: Option<String>,
+    /// The span within that trace that sent the request.
+    pub parent_span: Option<ParentSpan>,
 }
 
 impl AskedBy {
     /// Reads the headers of a request; `header` gives the value of the one with that name in lower case, where it is
     /// text.
     pub fn from_headers<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let trace = header(TRACEPARENT).and_then(TraceParent::parse);
         Self {
             client: header("user-agent").filter(|agent| !agent.trim().is_empty()).map(Client::of),
             session: SESSION.into_iter().find_map(|name| identifier(header(name)?)),
             agent: header(AGENT).and_then(identifier),
-            trace_id: header("traceparent").and_then(trace_id),
+            trace_id: trace.map(|trace| trace.trace_id.to_owned()),
+            parent_span: trace.map(|trace| trace.parent),
         }
     }
 }
@@ -159,20 +165,6 @@ pub fn identifier(text: &str) -> Option<String> {
     let text = text.trim();
     let usable = (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     usable.then(|| text.to_owned())
-}
-
-/// The trace id of a `traceparent` header as W3C Trace Context defines it; `None` when the header is not valid.
-pub fn trace_id(traceparent: &str) -> Option<String> {
-    let mut parts = traceparent.trim().split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let set = |part: &str| part.bytes().any(|byte| byte != b'0');
-    // Version 00 ends here; a later one may have more behind it.
-    let whole = version != "ff" && (version != "00" || parts.next().is_none());
-    let valid = hex(version, 2) && hex(trace, 32) && hex(parent, 16) && hex(flags, 2) && set(trace) && set(parent);
-    (whole && valid).then(|| trace.to_owned())
 }
 
 #[cfg(test)]
@@ -243,6 +235,7 @@ mod tests {
         assert_eq!(all.session.as_deref(), Some("00000000-0000-7000-8000-000000000004"));
         assert_eq!(all.agent.as_deref(), Some("a52f61009ff6ba7be"));
         assert_eq!(all.trace_id.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+        assert_eq!(all.parent_span, Some(ParentSpan { span_id: 0xb7ad_6b71_6920_3331, sampled: true }));
         assert_eq!(asked(&[]), AskedBy::default());
         assert_eq!(asked(&[("user-agent", "  ")]).client, None);
         assert_eq!(asked(&[("user-agent", "x")]).client, Some(Client::Other));
@@ -264,28 +257,6 @@ mod tests {
         assert_eq!(identifier(&"x".repeat(128)).map(|id| id.len()), Some(128));
         for bad in ["", "  ", "a b", "a\tb", "a\u{0}b", "é", &"x".repeat(129)] {
             assert_eq!(identifier(bad), None, "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_traceparent_is_valid_as_a_whole_or_ignored() {
-        let trace = "0af7651916cd43dd8448eb211c80319c";
-        for good in [format!("00-{trace}-b7ad6b7169203331-01"), format!("01-{trace}-b7ad6b7169203331-00-more")] {
-            assert_eq!(trace_id(&good).as_deref(), Some(trace), "{good}");
-        }
-        for bad in [
-            String::new(),
-            trace.to_owned(),
-            format!("00-{trace}-b7ad6b7169203331"),
-            format!("00-{trace}-b7ad6b7169203331-01-more"),
-            format!("ff-{trace}-b7ad6b7169203331-01"),
-            format!("00-{}-b7ad6b7169203331-01", trace.to_uppercase()),
-            format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)),
-            format!("00-{trace}-0000000000000000-01"),
-            format!("00-{trace}x-b7ad6b7169203331-01"),
-            format!("0-{trace}-b7ad6b7169203331-01"),
-        ] {
-            assert_eq!(trace_id(&bad), None, "{bad}");
         }
     }
 }

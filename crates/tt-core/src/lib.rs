@@ -30,6 +30,7 @@ pub mod spreadsheet;
 pub mod tags;
 pub mod time;
 pub mod tokens;
+pub mod trace;
 pub mod usage;
 pub mod zone;
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cost::CostByClass;
 use crate::fee::Fee;
 use crate::plan::Route;
+use crate::trace::ParentSpan;
 use crate::usage::{Reported, Usage, UsageSource};
 use crate::{ApiKeyId, Dialect, NanoUsd, Provider, ProviderKeyId, RequestId, Tags, Timestamp, UserId};
 
@@ -48,6 +49,25 @@ pub struct Intent {
     /// The trace that the client says the request belongs to: 32 hexadecimal digits.
     #[serde(default)]
     pub trace_id: Option<String>,
+    /// The span within that trace that sent the request.
+    #[serde(default)]
+    pub parent_span: Option<ParentSpan>,
+    /// The kind of answer that the request asks for.
+    #[serde(default)]
+    pub operation: Operation,
+}
+
+/// The kind of answer that a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// A reply of a model. Records of earlier versions say so of every request.
+    #[default]
+    Chat,
+    /// Embeddings of texts.
+    Embeddings,
+    /// A count of tokens, which is free.
+    CountTokens,
 }
 
 /// One planned target, as the record keeps it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tt_core::caller::RequestLimits;
+use tt_core::trace::Sampler;
 use tt_core::{BaseUrl, Provider};
 use tt_providers::Trust;
 
@@ -92,6 +93,8 @@ pub struct UpstreamConfig {
     pub idle_timeout: Duration,
     /// The most retries at a target after its first attempt failed.
     pub max_retries: u32,
+    /// The sampler of the requests' traces, if providers are to get a `traceparent` with each attempt; else they get none.
+    pub propagate: Option<Sampler>,
 }
 
 impl UpstreamConfig {

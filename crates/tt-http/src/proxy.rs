@@ -25,6 +25,7 @@ mod relay;
 mod request_budget;
 mod response_head;
 pub(crate) mod route;
+mod trace_parent;
 mod worst_case;
 
 use accounting::{Accounting, Failed};

@@ -51,6 +51,7 @@ fn config(mock: &MockUpstream) -> HttpConfig {
             total_timeout: minute,
             idle_timeout: minute,
             max_retries: 1,
+            propagate: None,
         },
         // In force, so that limits are shown to need no SQL either.
         default_limits: RequestLimits { minute: 10_000, day: 10_000 },

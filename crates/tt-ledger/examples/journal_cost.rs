@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tt_core::plan::Route;
-use tt_core::record::{AttemptEnded, AttemptStarted, Intent, JournalCursor, Outcome, PlannedStep, Settled};
+use tt_core::record::{AttemptEnded, AttemptStarted, Intent, JournalCursor, Operation, Outcome, PlannedStep, Settled};
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Dialect, NanoUsd, Provider, ProviderKeyId, RequestId, Tags, Timestamp, UsageSource, UserId};
 use tt_ledger::{Batch, Disk, Drain, Flusher, Fsync, JournalConfig, Ledger, Sink};
@@ -159,6 +159,8 @@ fn intent(id: u128) -> Intent {
         session: None,
         agent: None,
         trace_id: None,
+        parent_span: None,
+        operation: Operation::Chat,
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tt_core::plan::Route;
 use tt_core::price::PriceTable;
-use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Settled, Settlement};
+use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Operation, Outcome, Settled, Settlement};
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Dialect, NanoUsd, Provider, ProviderKeyId, RequestId, Tags, Timestamp, UsageSource, UserId};
 use tt_metrics::Metrics;
@@ -33,6 +33,8 @@ fn settlement() -> Settlement {
         session: None,
         agent: None,
         trace_id: None,
+        parent_span: None,
+        operation: Operation::Chat,
     };
     let started = AttemptStarted {
         alias: "fast".to_owned(),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tt_core::Provider;
 use tt_core::budget::BudgetKind;
 use tt_core::limits::RuleKind;
 use tt_core::price::PriceTable;
 
 use crate::families::Families;
-use crate::known::Known;
+use crate::known::{Known, ModelName};
 use crate::labels::{Decided, Rule};
 use crate::names::Aliases;
 
@@ -38,6 +39,11 @@ impl Metrics {
         if !self.known.load().is_by(prices) {
             self.known.store(Arc::new(Known::new(Arc::clone(prices))));
         }
+    }
+
+    /// The label of a model of a provider: the name under which the prices in force list it, or `other`.
+    pub fn model_label(&self, provider: Provider, model: &str) -> Arc<str> {
+        self.known.load().label(ModelName { provider, model })
     }
 
     /// Notes our own share of a request that was answered: the time from its arrival to its settlement, less the time in

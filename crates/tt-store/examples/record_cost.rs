@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tt_core::cost::CostByClass;
 use tt_core::plan::Route;
 use tt_core::record::{
-    Attempt, AttemptEnded, AttemptStarted, Intent, JournalCursor, Outcome, PlannedStep, Settled, Settlement,
+    Attempt, AttemptEnded, AttemptStarted, Intent, JournalCursor, Operation, Outcome, PlannedStep, Settled, Settlement,
 };
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Dialect, NanoUsd, Provider, ProviderKeyId, RequestId, Tags, UsageSource, UserId};
@@ -106,6 +106,8 @@ fn settlement(n: u64) -> Settlement {
             session: None,
             agent: None,
             trace_id: None,
+            parent_span: None,
+            operation: Operation::Chat,
         },
         attempts: vec![Attempt { started, ended: Some(ended) }],
         settled: Settled {

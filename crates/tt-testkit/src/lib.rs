@@ -42,6 +42,8 @@ pub mod exposition;
 pub mod load;
 pub mod mock;
 #[cfg(feature = "harness")]
+pub mod otlp;
+#[cfg(feature = "harness")]
 pub mod process;
 #[cfg(feature = "harness")]
 pub mod receiver;
@@ -55,6 +57,8 @@ pub mod wrong_types;
 #[cfg(feature = "harness")]
 pub use client::Client;
 pub use mock::{Behaviour, MockUpstream};
+#[cfg(feature = "harness")]
+pub use otlp::OtlpReceiver;
 #[cfg(feature = "harness")]
 pub use process::Program;
 #[cfg(feature = "harness")]

@@ -3,6 +3,7 @@
 use std::thread;
 
 use tt_core::caller::RequestLimits;
+use tt_core::trace::Sampler;
 use tt_http::{HttpConfig, UpstreamConfig};
 
 use crate::config::reader::Reader;
@@ -11,8 +12,9 @@ use crate::config::reader::Reader;
 const MOST_RETRIES: u32 = 10;
 
 /// Reads the settings of the service; `None` where a provider's address is bad, which has left a fault.
-pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpConfig> {
-    let upstream = upstream(r);
+/// `propagate` samples the traces that providers are told of.
+pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool, propagate: Option<Sampler>) -> Option<HttpConfig> {
+    let upstream = upstream(r, propagate);
     Some(HttpConfig {
         signup_open: r.one_of("SIGNUP", "open or closed", &[("open", true), ("closed", false)], false),
         max_body_bytes: r.positive("MAX_BODY_BYTES"),
@@ -40,7 +42,7 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool) -> Option<HttpCo
     })
 }
 
-fn upstream(r: &mut Reader<'_>) -> Option<UpstreamConfig> {
+fn upstream(r: &mut Reader<'_>, propagate: Option<Sampler>) -> Option<UpstreamConfig> {
     let openai = r.base_url("OPENAI_BASE_URL");
     let anthropic = r.base_url("ANTHROPIC_BASE_URL");
     let gemini = r.base_url("GEMINI_BASE_URL");
@@ -61,5 +63,6 @@ fn upstream(r: &mut Reader<'_>) -> Option<UpstreamConfig> {
         total_timeout,
         idle_timeout,
         max_retries,
+        propagate,
     })
 }

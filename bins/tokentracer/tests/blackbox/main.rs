@@ -58,6 +58,8 @@ mod metrics;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod otel;
+#[cfg(test)]
 mod other_hosts;
 #[cfg(test)]
 mod pages;

@@ -133,13 +133,13 @@ fn every_bad_setting_has_a_line_of_its_own() {
 
 #[test]
 fn a_setting_that_is_not_built_yet_stops_the_start() {
-    let names = ["OTEL_EXPORTER_OTLP_ENDPOINT"];
+    let names = ["OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY"];
     for name in names {
         one_line(program().env(name, "/nonexistent/value"), &[&format!("{name}:")]);
     }
     one_line(
-        program().argument("--otel-exporter-otlp-endpoint").argument("a value"),
-        &["OTEL_EXPORTER_OTLP_ENDPOINT:"],
+        program().argument("--otel-exporter-otlp-certificate").argument("a value"),
+        &["OTEL_EXPORTER_OTLP_CERTIFICATE:"],
     );
     let all = names.iter().fold(program(), |launch, name| launch.env(name, "a value"));
     assert_eq!(refused(all).len(), names.len());

@@ -131,6 +131,7 @@ impl Intent {
             session: None,
             agent: None,
             trace_id: None,
+            parent_span: None,
             ..self.clone()
         }
     }

@@ -44,6 +44,8 @@ pub(super) fn settlement(attempts: Vec<Attempt>) -> Settlement {
         session: None,
         agent: None,
         trace_id: None,
+        parent_span: None,
+        operation: Operation::Chat,
     };
     let settled = Settled { status: Some(200), outcome: Outcome::Ok, error: None, latency_ms: 1, first_token_ms: None };
     Settlement { intent, attempts, settled }

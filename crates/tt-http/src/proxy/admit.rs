@@ -8,8 +8,9 @@ use tt_core::Tags;
 use tt_core::client::AskedBy;
 use tt_core::limits::{self, Decision, Rules, Standing};
 use tt_core::plan::Plan;
-use tt_core::record::Intent;
+use tt_core::record::{Intent, Operation};
 use tt_metrics::{Decided, Metrics};
+use tt_providers::ClientRequest;
 
 use super::accounting::{Accounting, OwnShare};
 use super::ingress::Inbound;
@@ -100,5 +101,15 @@ fn intent(cx: &Context, caller: &KnownCaller, inbound: &Inbound, plan: &Plan, ta
         session: asked_by.session.or_else(|| inbound.facts().session.clone()),
         agent: asked_by.agent,
         trace_id: asked_by.trace_id,
+        parent_span: asked_by.parent_span,
+        operation: operation(inbound.request()),
     }
+}
+
+/// The kind of answer that a request asks for.
+fn operation(request: &ClientRequest) -> Operation {
+    if request.asks_for_embeddings() {
+        return Operation::Embeddings;
+    }
+    request.count().map_or(Operation::Chat, |_| Operation::CountTokens)
 }

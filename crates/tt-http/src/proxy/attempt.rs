@@ -23,6 +23,7 @@ use super::held_body::HeldBody;
 use super::ingress::{Inbound, Unread};
 use super::relay::Relay;
 use super::response_head;
+use super::trace_parent;
 use crate::edge::context::Context;
 use crate::edge::reply::{Reply, ReplyBody};
 use crate::state::directory::UserView;
@@ -144,12 +145,15 @@ pub(super) async fn send(
     }
 }
 
-/// Sends the request and takes the answer's head.
-async fn head(cx: &Context, outbound: &Outbound) -> Result<Response<Incoming>, UpstreamError> {
+/// Sends the request of the attempt with this number and takes the answer's head.
+async fn head(cx: &Context, outbound: &Outbound, number: usize) -> Result<Response<Incoming>, UpstreamError> {
     let Outbound { exchange, dialect, account, .. } = outbound;
     let mut request = account.call(exchange.path(), exchange.body().clone())?;
     if exchange.passes_through() {
         account.pass_on(cx.headers(), &mut request);
+    }
+    if let Some(sampler) = cx.app.config.upstream.propagate {
+        trace_parent::add(cx, number, sampler, &mut request);
     }
     let asked = call::ask(&cx.worker.client, codec(*dialect).egress, account, request).await;
     asked.map_err(|error| for_client(error, exchange))
@@ -163,8 +167,9 @@ fn for_client(error: UpstreamError, exchange: &Exchange) -> UpstreamError {
 async fn plain(cx: &Context, outbound: Outbound, step: &Step, mut attempt: OpenAttempt) -> Result<Reply, Box<Failed>> {
     let upstream = &cx.app.config.upstream;
     let mut received = Received::Nothing;
+    let number = attempt.number();
     let whole = async {
-        let response = head(cx, &outbound).await?;
+        let response = head(cx, &outbound, number).await?;
         received = Received::Head;
         let hold = |bytes| outbound.inbound.memory().hold(Part::Answer, bytes).map_err(UpstreamError::from);
         call::collect(response.into_body(), LARGEST_ANSWER, upstream.idle_timeout, hold).await
@@ -242,7 +247,7 @@ async fn counted(outbound: &Outbound, provider: Provider, mut reply: EmbeddingRe
 async fn stream(cx: &Context, outbound: Outbound, step: &Step, attempt: OpenAttempt) -> Result<Reply, Box<Failed>> {
     let limit = cx.app.config.upstream.first_byte_timeout;
     let deadline = Instant::now() + limit;
-    let response = match timeout_at(deadline, head(cx, &outbound)).await {
+    let response = match timeout_at(deadline, head(cx, &outbound, attempt.number())).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(attempt.failed(error, Received::Nothing)),
         Err(_) => return Err(attempt.failed(UpstreamError::Timeout(limit), Received::Nothing)),

@@ -14,7 +14,7 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing::{Dispatch, Event, Metadata, Subscriber, span};
 use tt_core::plan::Route;
-use tt_core::record::{AttemptEnded, AttemptStarted, Intent, Outcome, Settled, Settlement};
+use tt_core::record::{AttemptEnded, AttemptStarted, Intent, Operation, Outcome, Settled, Settlement};
 use tt_core::{Dialect, Provider, ProviderKeyId, RequestId, Tags, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -46,6 +46,8 @@ pub(crate) fn intent(id: u128) -> Intent {
         session: None,
         agent: None,
         trace_id: None,
+        parent_span: None,
+        operation: Operation::Chat,
     }
 }
 

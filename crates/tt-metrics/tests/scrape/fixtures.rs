@@ -2,7 +2,7 @@
 
 use tt_core::plan::Route;
 use tt_core::price::PriceTable;
-use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Settled, Settlement};
+use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Operation, Outcome, Settled, Settlement};
 use tt_core::usage::{Reported, Usage};
 use tt_core::{Dialect, NanoUsd, Provider, ProviderKeyId, RequestId, Tags, Timestamp, UsageSource, UserId};
 use tt_metrics::{Format, Metrics, Readings};
@@ -63,6 +63,8 @@ pub(crate) fn ended(attempts: Vec<Attempt>, outcome: Outcome, status: Option<u16
         session: None,
         agent: None,
         trace_id: None,
+        parent_span: None,
+        operation: Operation::Chat,
     };
     let settled = Settled { status, outcome, error: None, latency_ms: 1500, first_token_ms: None };
     Settlement { intent, attempts, settled }

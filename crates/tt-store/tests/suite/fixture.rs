@@ -3,9 +3,10 @@
 use tt_core::caller::RequestLimits;
 use tt_core::plan::Route;
 use tt_core::record::{
-    self, Attempt, AttemptEnded, AttemptStarted, Intent, Note, Outcome, PlannedStep, Settled, Settlement,
+    self, Attempt, AttemptEnded, AttemptStarted, Intent, Note, Operation, Outcome, PlannedStep, Settled, Settlement,
 };
 use tt_core::routing::TargetModel;
+use tt_core::trace::ParentSpan;
 use tt_core::usage::Reported;
 use tt_core::{
     AliasName, ApiKeyId, Dialect, Email, KeyHash, ModelName, NanoUsd, Provider, ProviderKeyId, RequestId, Scope,
@@ -206,6 +207,8 @@ impl Request {
                 session: Some(self.session.to_owned()),
                 agent: Some("agent-1".to_owned()),
                 trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
+                parent_span: Some(ParentSpan { span_id: 7, sampled: true }),
+                operation: Operation::Chat,
             },
             attempts: self.attempts.clone(),
             settled: Settled {

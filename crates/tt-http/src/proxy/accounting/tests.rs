@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, Uri};
 use tt_core::plan::Route;
-use tt_core::record::{Intent, Settlement};
+use tt_core::record::{Intent, Operation, Settlement};
 use tt_core::usage::Usage;
 use tt_core::{Dialect, ModelName, ProviderKeyId, RequestId, Tags, Timestamp, UserId};
 use tt_ledger::Ledger;
@@ -61,6 +61,8 @@ fn intent() -> Intent {
         session: None,
         agent: None,
         trace_id: None,
+        parent_span: None,
+        operation: Operation::Chat,
     }
 }
 

@@ -31,6 +31,7 @@ fn upstream() -> UpstreamConfig {
         total_timeout: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(1),
         max_retries: 0,
+        propagate: None,
     }
 }
 

@@ -1,0 +1,65 @@
+//! The settings, as the binary reads them from the `OTEL_*` variables.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tt_core::trace::Sampler;
+
+/// What is sent, where to, and on whose behalf.
+#[derive(Debug)]
+pub struct Config {
+    /// Attributes of the resource, each with its value; `service.name` among them.
+    pub resource: Vec<(String, String)>,
+    /// The spans; `None` if none are sent.
+    pub traces: Option<TracesConfig>,
+    /// The metrics; `None` if none are sent.
+    pub metrics: Option<MetricsConfig>,
+}
+
+/// A receiver of OTLP over HTTP: a collector.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    /// The whole address that is posted to, `http://` or `https://`.
+    pub endpoint: String,
+    /// Headers of each request, each with its value.
+    pub headers: Vec<(String, SecretString)>,
+    /// The time for one export, its retries included.
+    pub timeout: Duration,
+}
+
+/// The settings of spans.
+#[derive(Debug)]
+pub struct TracesConfig {
+    /// Where spans are sent.
+    pub receiver: Receiver,
+    /// The requests that have spans.
+    pub sampler: Sampler,
+    /// The scheme of the server's own address: `http` or `https`.
+    pub scheme: &'static str,
+    /// The most requests that wait for their spans to be sent.
+    pub queue: usize,
+    /// The most spans that are sent at a time.
+    pub batch: usize,
+    /// The longest time that spans wait for others to be sent with.
+    pub delay: Duration,
+}
+
+/// The settings of metrics.
+#[derive(Debug)]
+pub struct MetricsConfig {
+    /// Where metrics are sent.
+    pub receiver: Receiver,
+    /// The time between two exports.
+    pub interval: Duration,
+    /// What a number counts from.
+    pub temporality: Temporality,
+}
+
+/// What the numbers of counters and histograms count from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temporality {
+    /// From the start of the process.
+    Cumulative,
+    /// From the export before. What an export that fails has counted is lost.
+    Delta,
+}
