@@ -26,7 +26,7 @@ async fn requests_are_served_without_it_and_the_log_says_so_once() {
         ("OTEL_METRICS_EXPORTER", "none"),
     ];
     let world = world_with(&settings).await;
-    // One process, so that the number of lines is known.
+    // All go through one process, so that the number of lines is known.
     let user = world.user().await;
     let ask = async || {
         user.api()
