@@ -98,11 +98,17 @@ fn named<'a>(rows: &'a [Value], id: &Value) -> &'a Value {
     rows.iter().find(|row| row["request_id"] == *id).unwrap_or_else(|| panic!("no row of {id}"))
 }
 
-/// Every field that `was` has is in `is` with the same value.
+/// Every field that `was` has is in `is` with the same value, and so are those of its attempts. There may be more fields.
 #[track_caller]
 fn still(is: &Value, was: &Value) {
     for (field, value) in was.as_object().unwrap() {
-        assert_eq!(is[field], *value, "{field} of {was}");
+        if field == "attempt_list" {
+            let (attempts, were) = (is[field].as_array().unwrap(), value.as_array().unwrap());
+            assert_eq!(attempts.len(), were.len(), "{was}");
+            attempts.iter().zip(were).for_each(|(attempt, was)| still(attempt, was));
+        } else {
+            assert_eq!(is[field], *value, "{field} of {was}");
+        }
     }
 }
 
