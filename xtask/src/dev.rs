@@ -91,6 +91,9 @@ pub(crate) fn serve(arguments: &[String]) -> Outcome {
         return serve_demo(Path::new(binaries), &settings);
     }
     let data = data_directory(&settings)?;
+    if settings.value("TLS_CERT").is_some() {
+        println!("TLS_CERT and TLS_KEY are left out: make run speaks plain HTTP. tokentracer serve takes them.");
+    }
     let mut command = Command::new(Path::new(binaries).join("tokentracer"));
     command.envs(settings.additions());
     let own_url = |provider: &Provider| settings.value(provider.url_variable).is_some();
