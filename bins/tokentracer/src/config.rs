@@ -38,7 +38,7 @@ pub(crate) struct Config {
     /// The most bytes that the journals may take on disk.
     pub(crate) max_journal_bytes: u64,
     pub(crate) http: HttpConfig,
-    /// What is sent to OpenTelemetry; `None` for nothing.
+    /// The spans and metrics for OpenTelemetry; `None` for none.
     pub(crate) otel: Option<otel::Config>,
 }
 

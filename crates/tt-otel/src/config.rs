@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tt_core::trace::Sampler;
 
-/// What is sent, where to, and on whose behalf.
+/// The telemetry to be sent, its receivers, and the service that it is of.
 #[derive(Debug)]
 pub struct Config {
     /// Attributes of the resource, each with its value; `service.name` among them.
@@ -30,7 +30,7 @@ pub struct Receiver {
 /// The settings of spans.
 #[derive(Debug)]
 pub struct TracesConfig {
-    /// Where spans are sent.
+    /// The receiver of spans.
     pub receiver: Receiver,
     /// The requests that have spans.
     pub sampler: Sampler,
@@ -47,15 +47,15 @@ pub struct TracesConfig {
 /// The settings of metrics.
 #[derive(Debug)]
 pub struct MetricsConfig {
-    /// Where metrics are sent.
+    /// The receiver of metrics.
     pub receiver: Receiver,
     /// The time between two exports.
     pub interval: Duration,
-    /// What a number counts from.
+    /// The start of the numbers.
     pub temporality: Temporality,
 }
 
-/// What the numbers of counters and histograms count from.
+/// The time from which counters and histograms count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Temporality {
     /// From the start of the process.

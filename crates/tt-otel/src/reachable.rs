@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// The state of one receiver.
 #[derive(Debug)]
 pub(crate) struct Reachable {
-    /// What is sent to it, for the log.
+    /// The kind of telemetry that it gets, for the log.
     signal: &'static str,
     /// The host and port, for the log.
     host: String,

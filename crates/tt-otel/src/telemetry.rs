@@ -28,7 +28,7 @@ use crate::queue::{Queue, Sender};
 use crate::reachable::Reachable;
 use crate::spans::Spans;
 
-/// What is told of settlements.
+/// The side that is told of settlements.
 pub struct Telemetry {
     traces: Option<Queue>,
     metrics: Option<Metrics>,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,6 +23,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
+use crate::receiver::read;
 use crate::workers::{Serve, Workers};
 
 /// The largest body that is read, in bytes.
@@ -326,14 +327,8 @@ impl Serve for Server {
 }
 
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
-    let (parts, mut incoming) = request.into_parts();
-    let mut body = Vec::new();
-    while let Some(frame) = incoming.frame().await {
-        body.extend(frame.map_err(io::Error::other)?.into_data().unwrap_or_default());
-        if body.len() > MOST {
-            return Err(io::Error::other("the body is too large for the receiver"));
-        }
-    }
+    let (parts, incoming) = request.into_parts();
+    let body = read(incoming, MOST).await?;
     let status = *lock(&state.status);
     let Some(status) = status else {
         let never: Infallible = std::future::pending().await;

@@ -148,12 +148,12 @@ impl Serve for Server {
     }
 }
 
-/// Reads a body, which the senders of webhooks keep small.
-async fn read(mut body: Incoming) -> io::Result<Vec<u8>> {
+/// Reads a body of `most` bytes at most.
+pub(crate) async fn read(mut body: Incoming, most: usize) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();
     while let Some(frame) = body.frame().await {
         all.extend(frame.map_err(io::Error::other)?.into_data().unwrap_or_default());
-        if all.len() > MOST {
+        if all.len() > most {
             return Err(io::Error::other("the body is too large for the receiver"));
         }
     }
@@ -162,7 +162,7 @@ async fn read(mut body: Incoming) -> io::Result<Vec<u8>> {
 
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
-    let body = read(body).await?;
+    let body = read(body, MOST).await?;
     let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let mood = {
         let moods = lock(&state.moods);

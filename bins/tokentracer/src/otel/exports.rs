@@ -10,7 +10,7 @@ use tt_ledger::SettlementObserver;
 use tt_metrics::Metrics;
 use tt_otel::{Config, Running, Telemetry, names};
 
-/// What sends; nothing where the settings ask for nothing.
+/// The senders of spans and metrics; none where the settings ask for none.
 pub(crate) struct Exports(Option<(Arc<Telemetry>, Running)>);
 
 impl Exports {
@@ -36,7 +36,7 @@ impl Exports {
         Ok(Self(Some((Arc::new(telemetry), running))))
     }
 
-    /// What the ledger tells of settlements.
+    /// The observer of settlements, for the ledger.
     pub(crate) fn observer(&self) -> Option<Arc<dyn SettlementObserver>> {
         let (telemetry, _) = self.0.as_ref()?;
         let telemetry = Arc::clone(telemetry);

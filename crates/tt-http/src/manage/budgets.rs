@@ -89,7 +89,7 @@ pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<Bud
     let BudgetWish { limit_usd, period, soft } = cx.json().await?;
     let own = fields::budget(["limit_usd", "period"], limit_usd, period, soft)?
         .ok_or_else(|| ApiError::missing_field("limit_usd"))?;
-    // What can fail comes before the change.
+    // This read may fail, so it comes before the change.
     let keys = cx.app.store.api_keys(caller.user_id).await?;
     cx.app.store.set_own_budget(caller.user_id, own, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);

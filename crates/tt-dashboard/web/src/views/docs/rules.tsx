@@ -1,4 +1,4 @@
-// What holds for every client: tags, limits, budgets, the numbers, alerts and errors.
+// The rules for every client: tags, limits, budgets, the numbers, alerts and errors.
 
 import { Code } from "../../ui/copy";
 import { Table } from "../../ui/table";
