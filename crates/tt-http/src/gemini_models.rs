@@ -38,7 +38,7 @@ pub(crate) struct Models {
 
 /// `GET /v1beta/models`: the caller's aliases, on one page. An alias that catches names is no name of a model, and is not
 /// listed.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Models>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Models>, ApiError> {
     let view = cx.app.directory.view(&caller).await?;
     let exact = view.routes.aliases().filter(|alias| alias.name.catches().is_none());
     let mut aliases: Vec<_> = exact.filter(|alias| caller.may_name(&view.routes, alias.name.as_str())).collect();
@@ -49,7 +49,7 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Models
 }
 
 /// `GET /v1beta/models/{name}`: an alias, or a `provider/model` for whose provider the caller has a key.
-pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Model>, ApiError> {
+pub(crate) async fn show(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Model>, ApiError> {
     let name = cx.param(0);
     let view = cx.app.directory.view(&caller).await?;
     if !caller.may_name(&view.routes, name) {

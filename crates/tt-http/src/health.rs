@@ -10,7 +10,7 @@ use crate::edge::error::ApiError;
 use crate::edge::reply::Json;
 
 /// `GET /health`: says that the process answers, and nothing of what it depends on.
-pub(crate) async fn health(_cx: Context) -> Result<&'static str, ApiError> {
+pub(crate) async fn health(_cx: Box<Context>) -> Result<&'static str, ApiError> {
     Ok("OK")
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Memory {
 }
 
 /// `GET /health/ready`: 200 when this process can serve proxied requests, else 503; the body names the part that cannot.
-pub(crate) async fn ready(cx: Context) -> Result<(StatusCode, Json<Readiness>), ApiError> {
+pub(crate) async fn ready(cx: Box<Context>) -> Result<(StatusCode, Json<Readiness>), ApiError> {
     let store = cx.app.store.ping().await.is_ok();
     let ledger = cx.app.ledger.status();
     let journal = !ledger.refusing && ledger.open.saturating_add(ledger.unstored) < ledger.capacity;

@@ -84,7 +84,7 @@ impl From<UsageSums> for Sums {
 
 /// `GET /v1/key`: the API key or the session of the request. The usage is that of the API key, with a session that of the
 /// user.
-pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<KeyView>, ApiError> {
+pub(crate) async fn show(cx: Box<Context>, caller: KnownCaller) -> Result<Json<KeyView>, ApiError> {
     let at = now();
     let (id, name, prefix, scopes) = match &caller.proof {
         Proof::ApiKey { id, scopes, .. } => {

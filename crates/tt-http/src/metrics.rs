@@ -28,7 +28,7 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 const STORE_ANSWERED: Duration = Duration::from_secs(5);
 
 /// `GET /metrics`.
-pub(crate) async fn show(cx: Context) -> Result<Reply, ApiError> {
+pub(crate) async fn show(cx: Box<Context>) -> Result<Reply, ApiError> {
     may_read(cx.app.config.metrics_token.as_ref(), cx.client, cx.headers())?;
     let accept = cx.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = Format::accepted(accept.unwrap_or_default());

@@ -85,7 +85,7 @@ impl<'a> Named<'a> {
 }
 
 /// `GET /v1/models`: the caller's aliases, in the order in which they were made.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Reply, ApiError> {
     if cx.dialect == Some(Dialect::Gemini) {
         return Ok(gemini_models::list(cx, caller).await?.into_reply());
     }
@@ -153,7 +153,7 @@ fn page<'m, 'a>(
 }
 
 /// `GET /v1/models/{id}`: an alias, or a `provider/model` for whose provider the caller has a key.
-pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
+pub(crate) async fn show(cx: Box<Context>, caller: KnownCaller) -> Result<Reply, ApiError> {
     if cx.dialect == Some(Dialect::Gemini) {
         return Ok(gemini_models::show(cx, caller).await?.into_reply());
     }

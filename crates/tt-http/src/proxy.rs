@@ -41,7 +41,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(6400);
 
 /// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent`, `:countTokens`, `:embedContent` and
 /// `:batchEmbedContents`, and those of `/v1beta/{provider}/{model}`.
-pub(crate) async fn generate_content(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
+pub(crate) async fn generate_content(cx: Box<Context>, caller: KnownCaller) -> Result<Reply, ApiError> {
     let method = cx.param(0).rsplit_once(':').map_or("", |(_, method)| method);
     if !matches!(
         method,
@@ -54,7 +54,7 @@ pub(crate) async fn generate_content(cx: Context, caller: KnownCaller) -> Result
 
 /// A call of a model: `POST /v1/chat/completions`, `POST /v1/embeddings`, `POST /v1/messages`,
 /// `POST /v1/messages/count_tokens` and those of Gemini, each in the dialect of its path.
-pub(crate) async fn complete(mut cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
+pub(crate) async fn complete(mut cx: Box<Context>, caller: KnownCaller) -> Result<Reply, ApiError> {
     let dialect = cx.dialect.ok_or_else(ApiError::internal)?;
     let tags = admit::tags(cx.headers())?;
     let reading = Instant::now();
@@ -82,7 +82,7 @@ pub(crate) async fn complete(mut cx: Context, caller: KnownCaller) -> Result<Rep
 
 /// An admitted request on its way through its plan.
 struct Run {
-    cx: Context,
+    cx: Box<Context>,
     view: Arc<UserView>,
     inbound: Arc<Inbound>,
     /// The steps that are passed over because their targets rested when the request was planned.
@@ -134,7 +134,7 @@ enum Tried {
 
 impl Run {
     /// Tries the plan's steps until one serves. The request settles on every way out.
-    async fn serve(mut self, plan: Plan, mut accounting: Accounting) -> Result<Reply, ApiError> {
+    async fn serve(mut self, plan: Plan, mut accounting: Box<Accounting>) -> Result<Reply, ApiError> {
         // A target that rests is passed over. It is asked all the same if no other could be asked, or if its rest has begun
         // since the plan was made: perhaps with this request, whose earlier step had the same key.
         let (mut must, mut passed_over) = (self.resting.leaves_no_other(&plan), None::<Vec<usize>>);
@@ -167,10 +167,10 @@ impl Run {
                 accounting = match self.ask(step, must, outbound, accounting).await {
                     Tried::Served(reply) => return Ok(reply),
                     Tried::Refused(error) => return Err(error),
-                    Tried::Failed(accounting) => *accounting,
+                    Tried::Failed(accounting) => accounting,
                     Tried::Rests(accounting) => {
                         rest.push(position);
-                        *accounting
+                        accounting
                     }
                 };
             }
@@ -189,14 +189,14 @@ impl Run {
     }
 
     /// Asks the step's target, several times where that may help; also while it rests if it `must`.
-    async fn ask(&mut self, step: &Step, must: bool, mut outbound: Outbound, mut accounting: Accounting) -> Tried {
+    async fn ask(&mut self, step: &Step, must: bool, mut outbound: Outbound, mut accounting: Box<Accounting>) -> Tried {
         let mut retries = 0;
         loop {
             let pass = match outbound.enter(step, must) {
                 Ok(pass) => pass,
                 Err(why) if retries == 0 => {
                     self.skipped(step, Why::Rests(why));
-                    return Tried::Rests(Box::new(accounting));
+                    return Tried::Rests(accounting);
                 }
                 Err(_) => break,
             };
@@ -207,8 +207,7 @@ impl Run {
             let notes = self.passed_over.drain(..).chain(outbound.exchange.notes().iter().cloned()).collect();
             let attempt = match accounting.attempt_started(step, outbound.account().region(), notes, prices, pass) {
                 Ok(attempt) => attempt,
-                Err(refused) => {
-                    let (accounting, error) = *refused;
+                Err((accounting, error)) => {
                     return Tried::Refused(give_up(accounting, error.into()).await);
                 }
             };
@@ -235,11 +234,11 @@ impl Run {
                 Disposition::Retry(_) | Disposition::FallBack | Disposition::Answer => break,
             }
         }
-        Tried::Failed(Box::new(accounting))
+        Tried::Failed(accounting)
     }
 
     /// Answers with a count of the request's tokens that is made here, as the step's provider would count them.
-    async fn counted(self, step: &Step, accounting: Accounting) -> Result<Reply, ApiError> {
+    async fn counted(self, step: &Step, accounting: Box<Accounting>) -> Result<Reply, ApiError> {
         let attempts = accounting.attempts();
         match self.inbound.token_count(step.provider).await {
             Ok(body) => {
@@ -332,7 +331,7 @@ fn skipped_name(step: &Step) -> String {
 }
 
 /// Settles a request that nothing served, and gives back the error for the client.
-async fn give_up(accounting: Accounting, error: ApiError) -> ApiError {
+async fn give_up(accounting: Box<Accounting>, error: ApiError) -> ApiError {
     accounting.nothing_served(&error).await;
     error
 }

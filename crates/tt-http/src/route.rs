@@ -20,9 +20,9 @@ pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Reply, ApiError>> + 
 #[derive(Clone, Copy)]
 pub(crate) enum Handler {
     /// The handler takes no credential.
-    Public(fn(Context) -> Answer),
+    Public(fn(Box<Context>) -> Answer),
     /// The handler takes a credential, and gets its owner as the caller.
-    Authed(Need, fn(Context, KnownCaller) -> Answer),
+    Authed(Need, fn(Box<Context>, KnownCaller) -> Answer),
 }
 
 /// The largest body of a call.

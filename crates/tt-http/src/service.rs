@@ -54,7 +54,7 @@ pub(crate) async fn serve_request(
     warn_of_untrusted_proxy(&app.untrusted_proxy_told, peer, &parts.headers, &app.config.trusted_proxies);
     let (method, path, version) = (parts.method.clone(), parts.uri.path().len(), parts.version);
     let asked = models::asked_for(&parts.headers);
-    let cx = Context {
+    let cx = Box::new(Context {
         worker,
         id,
         arrived_at: clock::timestamp(since_epoch),
@@ -68,7 +68,7 @@ pub(crate) async fn serve_request(
         cap_bytes: 0,
         dialect: None,
         app: Arc::clone(&app),
-    };
+    });
     let (row, result) = dispatch(cx).await;
     let pattern = row.map_or("", |row| row.pattern);
     let dialect = row.and_then(|row| row.dialect_of(asked));
@@ -165,7 +165,7 @@ fn report(error: &ApiError, id: RequestId, pattern: &str) {
     }
 }
 
-async fn dispatch(mut cx: Context) -> (Option<&'static Route>, Result<Reply, ApiError>) {
+async fn dispatch(mut cx: Box<Context>) -> (Option<&'static Route>, Result<Reply, ApiError>) {
     if cx.parts.uri.path_and_query().map_or(0, |uri| uri.as_str().len()) > LONGEST_URI {
         return (None, Ok(StatusCode::URI_TOO_LONG.into_reply()));
     }

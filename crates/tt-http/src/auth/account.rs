@@ -23,7 +23,7 @@ pub(crate) struct Created {
 }
 
 /// `POST /auth/signup`.
-pub(crate) async fn signup(mut cx: Context) -> Result<(StatusCode, Json<Created>), ApiError> {
+pub(crate) async fn signup(mut cx: Box<Context>) -> Result<(StatusCode, Json<Created>), ApiError> {
     if !cx.app.config.signup_open {
         return Err(ApiError::forbidden("Signing up is closed on this server."));
     }
@@ -52,7 +52,7 @@ pub(crate) struct Me {
 }
 
 /// `GET /auth/me`: the caller's account. Its limits are the ones in force: the user's own, or else the defaults.
-pub(crate) async fn me(cx: Context, caller: KnownCaller) -> Result<Json<Me>, ApiError> {
+pub(crate) async fn me(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Me>, ApiError> {
     let user = cx.app.store.user(caller.user_id).await?.ok_or_else(ApiError::invalid_credentials)?;
     let default = cx.app.config.default_limits;
     let in_force = |own: u64, default: u64| if own > 0 { own } else { default };
@@ -77,7 +77,7 @@ pub(crate) struct PasswordChange {
 
 /// `POST /auth/password`: changes the password and ends every other session of the user. A wrong current password counts
 /// as a failed login, so that a stolen session does not let its holder guess the password.
-pub(crate) async fn change_password(mut cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
+pub(crate) async fn change_password(mut cx: Box<Context>, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let PasswordChange { current_password, new_password } = cx.json().await?;
     check_password("new_password", &new_password)?;
     let user = cx.app.store.user(caller.user_id).await?.ok_or_else(ApiError::invalid_credentials)?;

@@ -61,7 +61,7 @@ pub(crate) struct NewKey {
 }
 
 /// `POST /auth/key`: makes an API key. This reply is the only one that ever shows it.
-pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<Json<NewKey>, ApiError> {
+pub(crate) async fn create(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<NewKey>, ApiError> {
     let wish: KeyWish = cx.json_or_default().await?;
     let budget = fields::budget(BUDGET_FIELDS, wish.budget_usd, wish.budget_period, wish.budget_soft)?.flatten();
     let now = now();
@@ -150,7 +150,7 @@ impl From<ApiKeyInfo> for KeyView {
 }
 
 /// `GET /auth/keys`: the caller's API keys, without the keys themselves.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<KeyView>>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Vec<KeyView>>, ApiError> {
     cx.app.write_last_used().await;
     let keys = cx.app.store.api_keys(caller.user_id).await?;
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
@@ -165,7 +165,7 @@ pub(crate) struct RotationWish {
 
 /// `POST /auth/keys/{id}/rotate`: makes a key with the name, scopes and limits of another one, which works until the grace
 /// is over. This reply is the only one that ever shows the new key.
-pub(crate) async fn rotate(mut cx: Context, caller: KnownCaller) -> Result<Json<NewKey>, ApiError> {
+pub(crate) async fn rotate(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<NewKey>, ApiError> {
     let old = ApiKeyId(cx.id_param(0, "api_key")?);
     let wish: RotationWish = cx.json_or_default().await?;
     let hours = wish.grace_hours.unwrap_or(GRACE_HOURS);
@@ -182,7 +182,7 @@ pub(crate) async fn rotate(mut cx: Context, caller: KnownCaller) -> Result<Json<
 }
 
 /// `DELETE /auth/keys/{id}`: revokes an API key.
-pub(crate) async fn revoke(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
+pub(crate) async fn revoke(cx: Box<Context>, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ApiKeyId(cx.id_param(0, "api_key")?);
     cx.app.store.revoke_api_key(caller.user_id, id, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);

@@ -23,7 +23,7 @@ pub(crate) struct SignedIn {
 }
 
 /// `POST /auth/login`. A login with an unknown email takes as long as one with a wrong password, and gets the same answer.
-pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
+pub(crate) async fn login(mut cx: Box<Context>) -> Result<Json<SignedIn>, ApiError> {
     let Credentials { email, password } = cx.json().await?;
     // A text that is no email gets the answer for an unknown one.
     let email = Email::parse(&email).ok();
@@ -65,7 +65,7 @@ pub(crate) async fn login(mut cx: Context) -> Result<Json<SignedIn>, ApiError> {
 }
 
 /// `POST /auth/logout`: ends the session of the token that the request carries.
-pub(crate) async fn logout(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
+pub(crate) async fn logout(cx: Box<Context>, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     if let Proof::Session(id) = caller.proof {
         cx.app.store.revoke_session(caller.user_id, id, cx.author(&caller)).await?;
         cx.app.directory.forget(caller.user_id);
@@ -85,7 +85,7 @@ pub(crate) struct SessionView {
 }
 
 /// `GET /auth/sessions`: the caller's sessions that have not ended.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<SessionView>>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Vec<SessionView>>, ApiError> {
     cx.app.write_last_used().await;
     let sessions = cx.app.store.sessions(caller.user_id, cx.arrived_at).await?;
     let view = |session: SessionInfo| SessionView {
@@ -99,7 +99,7 @@ pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<Se
 }
 
 /// `DELETE /auth/sessions/{id}`: ends one of the caller's sessions.
-pub(crate) async fn end(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
+pub(crate) async fn end(cx: Box<Context>, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = SessionId(cx.id_param(0, "session")?);
     cx.app.store.revoke_session(caller.user_id, id, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);

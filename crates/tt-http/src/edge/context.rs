@@ -21,7 +21,8 @@ use crate::state::directory::KnownCaller;
 use crate::state::memory_limit::{Part, RequestMemory};
 use crate::state::worker::Worker;
 
-/// One request: its client, its time, and the part of it that is still to be read.
+/// One request: its client, its time, and the part of it that is still to be read. Handlers pass it on in a box, since the
+/// future of each of them would otherwise have room for it several times, and be moved with it.
 pub(crate) struct Context {
     pub(crate) app: Arc<App>,
     pub(crate) worker: Arc<Worker>,

@@ -84,7 +84,7 @@ fn threshold(tokens: u64) -> Result<u64, ApiError> {
 }
 
 /// `POST /manage/aliases`: creates an alias, or replaces the one of that name.
-pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<AliasView>, ApiError> {
+pub(crate) async fn put(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<AliasView>, ApiError> {
     let wish: AliasWish = cx.json().await?;
     let new = NewAlias {
         name: AliasName::try_from(wish.alias)?,
@@ -101,7 +101,7 @@ pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<Ali
 }
 
 /// `GET /manage/aliases`: the caller's aliases.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<AliasView>>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Vec<AliasView>>, ApiError> {
     let aliases = cx.app.store.aliases(caller.user_id).await?;
     Ok(Json(aliases.into_iter().map(AliasView::from).collect()))
 }
@@ -122,7 +122,7 @@ pub(crate) struct AliasChange {
 }
 
 /// `PATCH /manage/aliases/{alias}`: changes the fields that the body names.
-pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<AliasView>, ApiError> {
+pub(crate) async fn update(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<AliasView>, ApiError> {
     let change: AliasChange = cx.json().await?;
     let name = named(&cx)?;
     let patch = AliasPatch {
@@ -143,7 +143,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
 }
 
 /// `DELETE /manage/aliases/{alias}`: deletes an alias.
-pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete(cx: Box<Context>, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let name = named(&cx)?;
     cx.app.store.delete_alias(caller.user_id, name, cx.author(&caller)).await?;
     cx.app.directory.forget(caller.user_id);

@@ -37,7 +37,7 @@ pub(crate) struct Page {
 }
 
 /// `GET /manage/audit`: a page of entries, the newest first: everybody's for an administrator, else the caller's own.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
     let [limit, cursor, from, to] = cx.query(["limit", "cursor", "from", "to"])?;
     let limit = page_size(limit)?;
     let query = AuditQuery {

@@ -63,7 +63,7 @@ pub(crate) struct KeyBudgetView {
 }
 
 /// `GET /manage/budgets`: the budgets of the caller and of their API keys.
-pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
+pub(crate) async fn show(cx: Box<Context>, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     let keys = cx.app.store.api_keys(caller.user_id).await?;
     let at = now();
     let rules = rules(caller.user_id, caller.budgets, &keys, at);
@@ -85,7 +85,7 @@ pub(crate) struct BudgetWish {
 
 /// `PUT /manage/budgets`: sets or removes the caller's own budget. The administrator's stays as it is. Once the budget
 /// is stored the answer is 200. Its usage is `null` if the counters do not know it, as after a restart of Redis.
-pub(crate) async fn put(mut cx: Context, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
+pub(crate) async fn put(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<BudgetsView>, ApiError> {
     let BudgetWish { limit_usd, period, soft } = cx.json().await?;
     let own = fields::budget(["limit_usd", "period"], limit_usd, period, soft)?
         .ok_or_else(|| ApiError::missing_field("limit_usd"))?;

@@ -78,7 +78,7 @@ pub(crate) struct Alternative {
 
 /// `POST /manage/route`: the plan that `POST /v1/chat/completions` would follow, made by the same functions. The input is
 /// counted in full. The decision is the first target that does not rest. Whether the target would accept the request's parameters is not checked.
-pub(crate) async fn route(mut cx: Context, caller: KnownCaller) -> Result<Json<Decision>, ApiError> {
+pub(crate) async fn route(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<Decision>, ApiError> {
     let body = cx.counted_bytes(&caller).await?;
     let inbound =
         Inbound::read(Dialect::OpenAiChat, &cx.parts, body, cx.app.thinking_of(&caller), &cx.app.compute).await?;

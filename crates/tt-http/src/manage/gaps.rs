@@ -72,7 +72,7 @@ pub(crate) struct View {
 }
 
 /// `GET /manage/ledger/gaps`: the newest requests of each kind of gap.
-pub(crate) async fn gaps(cx: Context, caller: KnownCaller) -> Result<Json<View>, ApiError> {
+pub(crate) async fn gaps(cx: Box<Context>, caller: KnownCaller) -> Result<Json<View>, ApiError> {
     let ([from, to], filters) = cx.query_and_filters(["from", "to"])?;
     let query = GapQuery {
         filters,

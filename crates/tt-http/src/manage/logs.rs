@@ -106,7 +106,7 @@ pub(crate) struct Page {
 }
 
 /// `GET /manage/logs`: a page of rows that match the filters of the query.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
     let ([limit, cursor, from, to], filters) = cx.query_and_filters(["limit", "cursor", "from", "to"])?;
     let limit = page_size(limit)?;
     let query = LogQuery {
@@ -205,7 +205,7 @@ impl From<Attempt> for AttemptView {
 }
 
 /// `GET /manage/logs/{request_id}`: a request with its plan and its attempts.
-pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<Detail>, ApiError> {
+pub(crate) async fn show(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Detail>, ApiError> {
     let id: RequestId = cx.param(0).parse().map_err(|_| ApiError::not_found("request"))?;
     cx.app.wait_for_drain().await;
     let found = cx.app.store.log_detail(caller.user_id, id).await?;

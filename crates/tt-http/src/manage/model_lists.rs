@@ -20,7 +20,7 @@ use crate::state::directory::KnownCaller;
 
 /// `GET /manage/providers/{id}/models`: the list as last fetched, or the provider's models in the price table when none has
 /// been fetched yet.
-pub(crate) async fn of_key(cx: Context, caller: KnownCaller) -> Result<Json<Vec<String>>, ApiError> {
+pub(crate) async fn of_key(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Vec<String>>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     let info = keys.into_iter().find(|info| info.key.id == id).ok_or_else(|| ApiError::not_found("provider_key"))?;
@@ -46,7 +46,7 @@ pub(crate) struct ByProvider {
 }
 
 /// `GET /manage/models`: the models of all the caller's keys together.
-pub(crate) async fn of_all(cx: Context, caller: KnownCaller) -> Result<Json<ByProvider>, ApiError> {
+pub(crate) async fn of_all(cx: Box<Context>, caller: KnownCaller) -> Result<Json<ByProvider>, ApiError> {
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     let lists = cx.app.store.model_lists(caller.user_id).await?;
     let mut all = ByProvider::default();
@@ -75,7 +75,7 @@ pub(crate) struct Tested {
 
 /// `POST /manage/providers/{id}/test`: asks the provider for its list of models with the stored key. If the provider takes the
 /// key, models that rest with it rest no longer.
-pub(crate) async fn test(cx: Context, caller: KnownCaller) -> Result<Json<Tested>, ApiError> {
+pub(crate) async fn test(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Tested>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let stored = cx.app.store.sealed_key(caller.user_id, id).await?;
     let stored = stored.ok_or_else(|| ApiError::not_found("provider_key"))?;

@@ -90,7 +90,7 @@ impl From<&Override> for Entry {
 }
 
 /// `GET /manage/prices`: the prices of the standard tier that are in force, and the overrides that will be.
-pub(crate) async fn list(cx: Context, _: KnownCaller) -> Result<Json<PriceList>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, _: KnownCaller) -> Result<Json<PriceList>, ApiError> {
     let [] = cx.query([])?;
     let table = cx.app.prices.load_full();
     let prices = table.listed(cx.arrived_at).map(Entry::from).collect();
@@ -119,7 +119,7 @@ pub(crate) struct NewPerMillion {
 
 /// `PUT /manage/prices/{provider}/{model}`: overrides the prices of a model, in this process at once, in others as soon as
 /// they read the change from the store.
-pub(crate) async fn set(mut cx: Context, caller: KnownCaller) -> Result<Json<Entry>, ApiError> {
+pub(crate) async fn set(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<Entry>, ApiError> {
     admins_only(&caller)?;
     let provider: Provider = cx.param(0).parse()?;
     let model = ModelName::try_from(cx.param(1).to_owned())?;
@@ -175,7 +175,7 @@ pub(crate) struct ModelCost {
 /// `POST /manage/prices/rerate`: prices the requests of all users in a span of time anew, by this process's price table.
 /// It goes in steps, each a transaction: when the caller leaves, the finished steps stay, and the call may be repeated. A
 /// request that is stored only after its step has passed keeps the price that it was settled with.
-pub(crate) async fn rerate(mut cx: Context, caller: KnownCaller) -> Result<Json<Rerating>, ApiError> {
+pub(crate) async fn rerate(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<Rerating>, ApiError> {
     admins_only(&caller)?;
     let Span { from, to, dry_run } = cx.json().await?;
     if to < from {

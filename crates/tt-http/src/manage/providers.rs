@@ -74,7 +74,10 @@ impl ProviderView {
 }
 
 /// `POST /manage/providers`: stores a provider key. It is sealed, and no call ever shows it.
-pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<(StatusCode, Json<ProviderView>), ApiError> {
+pub(crate) async fn create(
+    mut cx: Box<Context>,
+    caller: KnownCaller,
+) -> Result<(StatusCode, Json<ProviderView>), ApiError> {
     let NewProvider { provider, api_key, label: name, base_url } = cx.json().await?;
     let provider: Provider = provider.parse()?;
     let api_key = provider_secret(api_key)?;
@@ -121,7 +124,7 @@ async fn address(app: &App, text: &str) -> Result<BaseUrl, ApiError> {
 }
 
 /// `GET /manage/providers`: the caller's provider keys, without the keys themselves.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<ProviderView>>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Vec<ProviderView>>, ApiError> {
     let keys = cx.app.store.provider_keys(caller.user_id).await?;
     let view = cx.app.directory.view(&caller).await?;
     Ok(Json(keys.into_iter().map(|info| ProviderView::of(info, &view)).collect()))
@@ -141,7 +144,7 @@ pub(crate) struct ProviderChange {
 
 /// `PATCH /manage/providers/{id}`. The address can be changed only together with the key: otherwise whoever holds a session
 /// could have the stored key sent to a server of theirs.
-pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<ProviderView>, ApiError> {
+pub(crate) async fn update(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<ProviderView>, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     let change: ProviderChange = cx.json().await?;
     let before =
@@ -183,7 +186,7 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
 }
 
 /// `DELETE /manage/providers/{id}`: deletes a provider key.
-pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete(cx: Box<Context>, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = ProviderKeyId(cx.id_param(0, "provider_key")?);
     cx.app.store.delete_provider_key(caller.user_id, id, cx.author(&caller)).await?;
     cx.app.directory.forget_key(caller.user_id, id);

@@ -27,7 +27,7 @@ impl From<TagSeen> for View {
 }
 
 /// `GET /manage/tags`: tags and their values on the UTC days of a range, as far back as rows are kept.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<View>>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Vec<View>>, ApiError> {
     let [from, to] = cx.query(["from", "to"])?;
     let from = from.map_or(Ok(Timestamp::from_millis(0)), |text| moment("from", &text))?;
     let to = to.map_or(Ok(end_of_hour()), |text| moment("to", &text))?;

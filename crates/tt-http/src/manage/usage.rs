@@ -13,7 +13,7 @@ use crate::edge::reply::Reply;
 use crate::state::directory::KnownCaller;
 
 /// `GET /manage/usage`: the sums, by the dimensions that the caller names, as JSON or CSV.
-pub(crate) async fn usage(cx: Context, caller: KnownCaller) -> Result<Reply, ApiError> {
+pub(crate) async fn usage(cx: Box<Context>, caller: KnownCaller) -> Result<Reply, ApiError> {
     let ([from, to, group_by, tz, format], filters) =
         cx.query_and_filters(["from", "to", "group_by", "tz", "format"])?;
     let csv = match format.as_deref() {

@@ -56,7 +56,7 @@ pub(crate) struct Page {
 }
 
 /// `GET /manage/users`: all users, in the order of their ids.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
     credentials::admins_only(&caller)?;
     let [limit, cursor] = cx.query(["limit", "cursor"])?;
     let limit = page_size(limit)?;
@@ -96,7 +96,7 @@ pub(crate) struct UserChange {
 
 /// `PATCH /manage/users/{id}`: changes the fields that the body names. A disabled user cannot
 /// sign in, and their sessions and API keys are not accepted any more.
-pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<UserView>, ApiError> {
+pub(crate) async fn update(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<UserView>, ApiError> {
     credentials::admins_only(&caller)?;
     let id = UserId(cx.id_param(0, "user")?);
     let change: UserChange = cx.json().await?;

@@ -79,7 +79,10 @@ impl WithSecret {
 }
 
 /// `POST /manage/webhooks`: makes a webhook. This reply, and that of a rotation, are the only ones that show the secret.
-pub(crate) async fn create(mut cx: Context, caller: KnownCaller) -> Result<(StatusCode, Json<WithSecret>), ApiError> {
+pub(crate) async fn create(
+    mut cx: Box<Context>,
+    caller: KnownCaller,
+) -> Result<(StatusCode, Json<WithSecret>), ApiError> {
     let wish: WebhookWish = cx.json().await?;
     let scope = wish.scope.map_or(Ok(WebhookScope::Own), |word| word.parse())?;
     if scope == WebhookScope::Installation && caller.role != Role::Admin {
@@ -127,13 +130,13 @@ async fn address(app: &App, text: String) -> Result<WebhookUrl, ApiError> {
 }
 
 /// `GET /manage/webhooks`: the caller's webhooks, without their secrets.
-pub(crate) async fn list(cx: Context, caller: KnownCaller) -> Result<Json<Vec<WebhookView>>, ApiError> {
+pub(crate) async fn list(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Vec<WebhookView>>, ApiError> {
     let webhooks = cx.app.store.webhooks(caller.user_id).await?;
     Ok(Json(webhooks.into_iter().map(WebhookView::from).collect()))
 }
 
 /// `GET /manage/webhooks/{id}`: one of them.
-pub(crate) async fn show(cx: Context, caller: KnownCaller) -> Result<Json<WebhookView>, ApiError> {
+pub(crate) async fn show(cx: Box<Context>, caller: KnownCaller) -> Result<Json<WebhookView>, ApiError> {
     Ok(Json(named(&cx, &caller).await?.into()))
 }
 
@@ -156,7 +159,7 @@ pub(crate) struct WebhookChange {
 }
 
 /// `PATCH /manage/webhooks/{id}`: changes the fields that the body names.
-pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<WebhookView>, ApiError> {
+pub(crate) async fn update(mut cx: Box<Context>, caller: KnownCaller) -> Result<Json<WebhookView>, ApiError> {
     let change: WebhookChange = cx.json().await?;
     let before = named(&cx, &caller).await?;
     let patch = WebhookPatch {
@@ -180,14 +183,14 @@ pub(crate) async fn update(mut cx: Context, caller: KnownCaller) -> Result<Json<
 }
 
 /// `DELETE /manage/webhooks/{id}`: deletes a webhook and what was to be sent to it.
-pub(crate) async fn delete(cx: Context, caller: KnownCaller) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete(cx: Box<Context>, caller: KnownCaller) -> Result<StatusCode, ApiError> {
     let id = WebhookId(cx.id_param(0, "webhook")?);
     cx.app.store.delete_webhook(caller.user_id, id, cx.author(&caller)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /manage/webhooks/{id}/rotate`: makes another secret, with which everything is signed from now on.
-pub(crate) async fn rotate(cx: Context, caller: KnownCaller) -> Result<Json<WithSecret>, ApiError> {
+pub(crate) async fn rotate(cx: Box<Context>, caller: KnownCaller) -> Result<Json<WithSecret>, ApiError> {
     let id = WebhookId(cx.id_param(0, "webhook")?);
     let secret = new_secret()?;
     let sealed = sealing::seal_webhook(&cx.app.keyring, caller.user_id, &secret)?;
@@ -207,7 +210,7 @@ pub(crate) struct Tested {
 }
 
 /// `POST /manage/webhooks/{id}/test`: sends an event `webhook.test` once. It is no delivery, and is not tried again.
-pub(crate) async fn test(cx: Context, caller: KnownCaller) -> Result<Json<Tested>, ApiError> {
+pub(crate) async fn test(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Tested>, ApiError> {
     let webhook = named(&cx, &caller).await?;
     let sealed = cx.app.store.webhook_secret(caller.user_id, webhook.id).await?;
     let sealed = sealed.ok_or_else(|| ApiError::not_found("webhook"))?;
@@ -293,7 +296,7 @@ pub(crate) struct Page {
 }
 
 /// `GET /manage/webhooks/{id}/deliveries`: a page of what was, or is to be, sent to a webhook, the newest first.
-pub(crate) async fn deliveries(cx: Context, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
+pub(crate) async fn deliveries(cx: Box<Context>, caller: KnownCaller) -> Result<Json<Page>, ApiError> {
     let [limit, cursor] = cx.query(["limit", "cursor"])?;
     let limit = page_size(limit)?;
     let before = cursor.map(|text| position(&text)).transpose()?;
@@ -314,7 +317,10 @@ fn position(cursor: &str) -> Result<DeliveryId, ApiError> {
 }
 
 /// `POST /manage/webhooks/{id}/deliveries/{delivery_id}/redeliver`: sends the same body again, soon.
-pub(crate) async fn redeliver(cx: Context, caller: KnownCaller) -> Result<(StatusCode, Json<DeliveryView>), ApiError> {
+pub(crate) async fn redeliver(
+    cx: Box<Context>,
+    caller: KnownCaller,
+) -> Result<(StatusCode, Json<DeliveryView>), ApiError> {
     let webhook = named(&cx, &caller).await?;
     if !webhook.active {
         return Err(ApiError::conflict("webhook_not_active", "The webhook is switched off; make it active first."));

@@ -39,7 +39,7 @@ pub(crate) struct WhatIf {
 ///
 /// The sums are computed from the rows of the log, so only requests of the last `LOG_RETENTION_DAYS` are in either sum;
 /// `requests` says how many those are. `from` and `to` are exact to the millisecond.
-pub(crate) async fn whatif(cx: Context, caller: KnownCaller) -> Result<Json<WhatIf>, ApiError> {
+pub(crate) async fn whatif(cx: Box<Context>, caller: KnownCaller) -> Result<Json<WhatIf>, ApiError> {
     let ([from, to, model], filters) = cx.query_and_filters_as(["from", "to", "model"], filter_names())?;
     let today = now();
     let scope = UsageScope {

@@ -54,11 +54,11 @@ use estimate::estimate;
 use meter::{Billed, Meter};
 pub(super) use own_share::OwnShare;
 
-/// The account of an admitted request, between its attempts.
+/// The account of an admitted request, between its attempts. It is passed on in a box, since it is large.
 pub(super) struct Accounting {
     guard: Guard,
     /// The caller's budget; `None` if no budget holds for the caller.
-    budget: Option<RequestBudget>,
+    budget: Option<Box<RequestBudget>>,
     inbound: Arc<Inbound>,
     own_share: OwnShare,
     /// The reader of the answer, which knows why a client has left.
@@ -67,7 +67,7 @@ pub(super) struct Accounting {
 
 /// The account of a request while one of its attempts is under way.
 pub(super) struct OpenAttempt {
-    accounting: Accounting,
+    accounting: Box<Accounting>,
     meter: Meter,
     /// The place where the end of the attempt is told, for the health of its target. A drop says nothing.
     pass: Pass,
@@ -78,7 +78,7 @@ pub(super) struct OpenAttempt {
 
 /// An attempt that did not serve. It has ended in the account, which is ready for the next one.
 pub(super) struct Failed {
-    pub(super) accounting: Accounting,
+    pub(super) accounting: Box<Accounting>,
     pub(super) error: UpstreamError,
 }
 
@@ -98,21 +98,21 @@ impl Accounting {
     /// `budget` what attempts cost.
     pub(super) fn new(
         mut guard: Guard,
-        mut budget: Option<RequestBudget>,
+        mut budget: Option<Box<RequestBudget>>,
         inbound: Arc<Inbound>,
         own_share: OwnShare,
         reader: Reader,
-    ) -> Self {
+    ) -> Box<Self> {
         if let Some(budget) = &mut budget {
             budget.watch(&mut guard);
         }
-        Self { guard, budget, inbound, own_share, reader }
+        Box::new(Self { guard, budget, inbound, own_share, reader })
     }
 
     /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt
     /// takes it. It is `None` if the reservation pays for as many as the client asked for, or if nothing is reserved.
     pub(super) fn reserved_cap(&self) -> Option<u64> {
-        self.budget.as_ref().and_then(RequestBudget::reserved_cap)
+        self.budget.as_deref().and_then(RequestBudget::reserved_cap)
     }
 
     /// Reserves what an attempt at `step` may cost, for which `encoded_bytes` of text were encoded if the request does not
@@ -137,13 +137,13 @@ impl Accounting {
     /// # Errors
     /// When the ledger cannot record it, with the account. The attempt must not be sent then.
     pub(super) fn attempt_started(
-        mut self,
+        mut self: Box<Self>,
         step: &Step,
         region: Option<&'static str>,
         notes: Vec<Note>,
         prices: Arc<PriceTable>,
         pass: Pass,
-    ) -> Result<OpenAttempt, Box<(Self, LedgerError)>> {
+    ) -> Result<OpenAttempt, (Box<Self>, LedgerError)> {
         let sent_at = now();
         let started = AttemptStarted {
             alias: step.alias.clone(),
@@ -153,14 +153,14 @@ impl Accounting {
             model: step.model.to_string(),
             started_at: sent_at,
             notes,
-            held: self.budget.as_ref().and_then(RequestBudget::held),
+            held: self.budget.as_deref().and_then(RequestBudget::held),
         };
         match self.guard.attempt_started(started) {
             Ok(()) => {
                 let meter = Meter::start(prices, step, region, sent_at);
                 Ok(OpenAttempt { accounting: self, meter, pass, first_token_ms: None, answered_after: None })
             }
-            Err(error) => Err(Box::new((self, error))),
+            Err(error) => Err((self, error)),
         }
     }
 
@@ -175,7 +175,7 @@ impl Accounting {
     }
 
     /// Settles a request for a count of tokens that was made here.
-    pub(super) fn counted(self) -> Settling {
+    pub(super) fn counted(self: Box<Self>) -> Settling {
         let settled = Settled {
             status: Some(200),
             outcome: Outcome::Ok,
@@ -187,7 +187,7 @@ impl Accounting {
     }
 
     /// Settles a request that nothing served, with the error that the client gets.
-    pub(super) fn nothing_served(self, error: &ApiError) -> Settling {
+    pub(super) fn nothing_served(self: Box<Self>, error: &ApiError) -> Settling {
         let settled = Settled {
             status: Some(error.status.as_u16()),
             outcome: Outcome::Error,

@@ -29,7 +29,7 @@ pub(super) async fn admit(
     inbound: &Arc<Inbound>,
     (plan, resting): (&Plan, &Resting),
     (tags, body_wait): (Tags, Duration),
-) -> Result<(Accounting, Option<Standing>), ApiError> {
+) -> Result<(Box<Accounting>, Option<Standing>), ApiError> {
     // The budget comes first, because a request that it refuses must not count against the limits. If the limits refuse,
     // the budget is dropped, which voids the reservation.
     let budget = match inbound.request().count() {

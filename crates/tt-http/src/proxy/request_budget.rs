@@ -123,11 +123,13 @@ impl RequestBudget {
         view: &Arc<UserView>,
         inbound: &Arc<Inbound>,
         (plan, resting): (&Plan, &Resting),
-    ) -> Result<Option<Self>, ApiError> {
+    ) -> Result<Option<Box<Self>>, ApiError> {
         let rules = caller.budget_rules();
         let Some(first) = resting.first(plan).filter(|_| !rules.is_empty()) else { return Ok(None) };
         // A box, because every caller's future has room for this one.
-        Box::pin(Self::open_under(rules, (first, plan), cx, caller, view, inbound)).await.map(Some)
+        Box::pin(Self::open_under(rules, (first, plan), cx, caller, view, inbound))
+            .await
+            .map(|budget| Some(Box::new(budget)))
     }
 
     /// As [`RequestBudget::open`], for a caller under `rules` whose first attempt is at the step `first` of `plan`.

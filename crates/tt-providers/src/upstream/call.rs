@@ -46,15 +46,21 @@ pub async fn ask(
         }
         return Ok(response);
     }
+    // A box, so that the future of a call has no room for what is done about a failure.
+    Err(Box::pin(failure(egress, account, response)).await)
+}
+
+/// The error of an answer whose status is not 200.
+async fn failure(egress: &dyn Egress, account: &Account, response: Response<Incoming>) -> UpstreamError {
     let (parts, body) = response.into_parts();
     if !parts.status.is_client_error() && !parts.status.is_server_error() {
-        return Err(UpstreamError::Protocol(format!("status {}", parts.status.as_u16())));
+        return UpstreamError::Protocol(format!("status {}", parts.status.as_u16()));
     }
     // The body explains the status. If it cannot be read, the status alone makes the error.
     let body = timeout(ERROR_TIME, collect(body, LARGEST_ERROR_BYTES, ERROR_TIME, |_| Ok(()))).await;
     let body = without_secret(body.ok().and_then(Result::ok).unwrap_or_default(), account.secret());
     let refused = egress.refused(parts.status.as_u16(), &parts.headers, &body);
-    Err(UpstreamError::Refused(Box::new(refused)))
+    UpstreamError::Refused(Box::new(refused))
 }
 
 /// The first piece of a body; empty where it has none. `idle` is the longest time that may pass without a byte.

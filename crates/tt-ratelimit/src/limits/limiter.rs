@@ -129,7 +129,8 @@ impl LimitWorker {
         match &self.0 {
             WorkerBackend::Memory(memory) => memory.check(rules, now),
             #[cfg(feature = "redis")]
-            WorkerBackend::Redis(redis, connection) => redis.check(connection, rules, now).await,
+            // A box, so that a caller without Redis has no room for this future.
+            WorkerBackend::Redis(redis, connection) => Box::pin(redis.check(connection, rules, now)).await,
         }
     }
 

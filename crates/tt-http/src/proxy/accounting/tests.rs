@@ -18,12 +18,12 @@ use crate::state::memory_limit::MemoryLimit;
 use crate::state::target_health::tests::pass;
 
 /// The one settlement of a request after `act` on its account.
-async fn settlement(act: impl AsyncFnOnce(Accounting)) -> Settlement {
+async fn settlement(act: impl AsyncFnOnce(Box<Accounting>)) -> Settlement {
     settlement_for(Reader::default(), act).await
 }
 
 /// As [`settlement`], of a request whose answer goes to `reader`.
-async fn settlement_for(reader: Reader, act: impl AsyncFnOnce(Accounting)) -> Settlement {
+async fn settlement_for(reader: Reader, act: impl AsyncFnOnce(Box<Accounting>)) -> Settlement {
     let (ledger, drain) = Ledger::new(10, now);
     let guard = ledger.open(intent()).unwrap();
     let metrics = Arc::new(Metrics::new(PriceTable::builtin().unwrap(), "test"));
@@ -76,7 +76,7 @@ fn inbound() -> Inbound {
     Inbound::new(request, UserId(1), MemoryLimit::new(1 << 30).request(Arc::default()), Arc::new(compute))
 }
 
-fn attempt(accounting: Accounting) -> OpenAttempt {
+fn attempt(accounting: Box<Accounting>) -> OpenAttempt {
     let step = Step {
         alias: "a".to_owned(),
         route: Route::Primary,
