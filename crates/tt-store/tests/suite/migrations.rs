@@ -66,6 +66,14 @@ async fn four_postgres_starts_migrate_once() {
     four_at_once(&TestDb::postgres().await).await;
 }
 
+/// The size of a page stands in the file's header, in bytes 16 and 17 (<https://www.sqlite.org/fileformat2.html#page_size>).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_sqlite_file_has_pages_of_8_kib() {
+    let f = Fixture::sqlite().await;
+    let header = std::fs::read(f.url().trim_start_matches("sqlite://")).unwrap();
+    assert_eq!(header[16..18], [0x20, 0x00]);
+}
+
 fn versions(database: &str) -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(database);
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
