@@ -45,7 +45,8 @@ fn find_or_install() -> Result<PathBuf, String> {
     // Unoptimised and without debugging information: it runs for a second, and is built in a third of the time.
     let mut install =
         cargo_command(&["install", "--quiet", "--locked", "--debug", "cargo-deny", "--version", VERSION, "--root"]);
-    status(install.arg(&ours).env("CARGO_PROFILE_DEV_DEBUG", "false")).map_err(|_| "cargo-deny could not be installed".to_owned())?;
+    status(install.arg(&ours).env("CARGO_PROFILE_DEV_DEBUG", "false"))
+        .map_err(|_| "cargo-deny could not be installed".to_owned())?;
     Ok(installed)
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,10 @@ use crate::secrets::Secrets;
 use crate::wire::{Keys, wire};
 use crate::{allocator, data_dir, open_files, prices, store};
 
+/// The most connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`). One more is dropped,
+/// and its client tries again a second later. All clients of a server that was restarted come back at once.
+const BACKLOG: u32 = 4096;
+
 /// Serves until SIGTERM or SIGINT. Errors are one line each.
 pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), String> {
     let most_files = open_files::raise();
@@ -25,7 +29,7 @@ pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), St
     let keys = Keys { keyring: secrets.keyring()?, sessions: secrets.sessions()? };
     let prices = prices::in_force(&config.data_dir)?;
     // Listening comes before the store, so that an occupied port fails before a migration runs.
-    let (listener, bound) = listen(SocketAddr::new(config.host, config.port)).await?;
+    let (listener, bound) = listen(SocketAddr::new(config.host, config.port))?;
     let store = store::open(&config, control).await?;
     // After all that can fail, so that a start that fails says why in one line.
     config.http.max_connections = open_files::fit(config.http.max_connections, most_files);
@@ -57,11 +61,17 @@ fn claim(config: &Config) -> Result<Vec<File>, String> {
 }
 
 /// Listens on `address`; the second value holds the port that the system chose where `address` has port 0.
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
-    let failed = |error| format!("cannot listen on {address}: {error}");
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
+    let listening = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restart must not wait until the connections of the process before are forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    listening().map_err(|error: std::io::Error| format!("cannot listen on {address}: {error}"))
 }
 
 /// Serves until a signal has come and every request is over.

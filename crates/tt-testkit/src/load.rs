@@ -65,6 +65,8 @@ pub enum Refusals {
     /// The server is overloaded: the answer is counted as refused, and its connection is silent for as long as its
     /// `retry-after` asks.
     Wait,
+    /// As [`Refusals::Wait`], of a client that does not do as it is asked: the next request is sent at once.
+    Again,
 }
 
 /// The condition that ends a load.
@@ -81,7 +83,7 @@ pub enum End {
 pub struct Report {
     /// Nanoseconds from the first byte sent to the last received, of the requests that were counted.
     pub latencies: Histogram<u64>,
-    /// The same of the answers of 503, with [`Refusals::Wait`]; those of the warm-up included.
+    /// The same of the answers of 503, unless they fail the load; those of the warm-up included.
     pub refusals: Histogram<u64>,
     /// All requests, those of the warm-up included.
     pub sent: u64,
@@ -291,7 +293,7 @@ impl Run {
             }
             sender.ready().await.map_err(|error| error.to_string())?;
             let answer = sender.send_request(self.request()?).await.map_err(|error| error.to_string())?;
-            if self.load.refusals == Refusals::Wait && answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+            if self.load.refusals != Refusals::Fail && answer.status() == StatusCode::SERVICE_UNAVAILABLE {
                 report.sent += 1;
                 report.refusals.saturating_record(nanos(start.elapsed()));
                 if !self.wait(answer, &mut sender).await? {
@@ -313,7 +315,7 @@ impl Run {
         }
     }
 
-    /// Waits as a refusal asks, at most until the load ends. False: the server has closed the connection, as it may.
+    /// Waits as a refusal asks, at most until the load ends, or not at all. False: the server has closed the connection, as it may.
     async fn wait(
         &self,
         answer: http::Response<Incoming>,
@@ -327,7 +329,9 @@ impl Run {
             End::After(duration) => (Instant::now() + asked).min(self.begin + duration),
             End::Requests(_) => Instant::now() + asked,
         };
-        tokio::time::sleep_until(until.into()).await;
+        if self.load.refusals == Refusals::Wait {
+            tokio::time::sleep_until(until.into()).await;
+        }
         Ok(sender.ready().await.is_ok())
     }
 
@@ -488,6 +492,8 @@ mod tests {
         };
         let report = load.run().unwrap();
         assert_eq!((report.sent, report.refusals.len(), report.latencies.len()), (4, 4, 0), "one a connection");
+        let report = Load { refusals: Refusals::Again, ..load }.run().unwrap();
+        assert!(report.refusals.len() > 4 && report.sent == report.refusals.len(), "{} refused", report.refusals.len());
     }
 
     #[test]

@@ -15,8 +15,9 @@ use crate::setup::{alone, chat_user};
 const CARRIED: usize = 64;
 const TOO_MANY: usize = 10 * CARRIED;
 
-/// The lag from which on requests are refused, which so many connections exceed in a build without optimisation.
-const LAG: &str = "60ms";
+/// The lag from which on requests are refused: more than the process has at its peak, and less than so many connections
+/// cause, all of which an optimised build serves within some 30 ms.
+const LAG: &str = if cfg!(debug_assertions) { "60ms" } else { "6ms" };
 
 const TIME: Duration = Duration::from_secs(3);
 /// Refused requests pause for a second, so the first of them are not of the load that goes on.
@@ -24,8 +25,12 @@ const WARM_UP: Duration = Duration::from_millis(1500);
 
 /// The part of the peak that is served under overload, in hundredths. Each of the connections comes back after a second, so
 /// there are some 400 refusals a second whatever the build. Without optimisation the program serves about 1,000 requests a
-/// second, and such refusals cost it a third of them; optimised, it serves 20,000 beside them.
-const LEAST: f64 = if cfg!(debug_assertions) { 50.0 } else { 90.0 };
+/// second, and such refusals cost it a third of them. Optimised, it serves 75 to 105 % of 20,000: what so many connections
+/// hold is no longer in the processor's caches, which costs a proxy that refuses nothing more than a quarter.
+const LEAST: f64 = if cfg!(debug_assertions) { 50.0 } else { 75.0 };
+/// The same beside clients that send a refused request again at once, without the pause that they are asked for. A refusal
+/// costs a part of what an answer costs.
+const LEAST_OF_FLOOD: f64 = if cfg!(debug_assertions) { 10.0 } else { 50.0 };
 /// A busy machine may disturb a measurement, so the best of so many counts.
 const TRIES: usize = 3;
 
@@ -42,8 +47,9 @@ async fn past_what_it_can_carry_it_refuses_soon_and_serves_as_many_as_before() {
     let bench = Bench { address: world.program().address().to_owned(), key };
     let mut best: f64 = 0.0;
     for _ in 0..TRIES {
-        let peak = goodput(&bench.load(CARRIED).await);
-        let (overload, health) = tokio::join!(bench.load(TOO_MANY), probe(world.client(), WARM_UP + TIME));
+        let peak = goodput(&bench.load(CARRIED, Refusals::Wait).await);
+        let (overload, health) =
+            tokio::join!(bench.load(TOO_MANY, Refusals::Wait), probe(world.client(), WARM_UP + TIME));
         let part = 100.0 * goodput(&overload) / peak;
         let refused = Duration::from_nanos(overload.refusals.value_at_quantile(0.95));
         println!(
@@ -53,7 +59,7 @@ async fn past_what_it_can_carry_it_refuses_soon_and_serves_as_many_as_before() {
             health.most_within,
             health.longest,
         );
-        assert!(!cfg!(debug_assertions) || !overload.refusals.is_empty(), "nothing was refused");
+        assert!(!overload.refusals.is_empty(), "nothing was refused");
         assert!(refused < REFUSED_WITHIN, "a refusal took {refused:?}");
         best = best.max(if health.most_within <= HEALTH { part } else { 0.0 });
         if best >= LEAST {
@@ -61,6 +67,18 @@ async fn past_what_it_can_carry_it_refuses_soon_and_serves_as_many_as_before() {
         }
     }
     assert!(best >= LEAST, "with ten times the load {best:.0} % of the peak is served, /health being answered");
+    let peak = goodput(&bench.load(CARRIED, Refusals::Wait).await);
+    let (flood, health) = tokio::join!(bench.load(TOO_MANY, Refusals::Again), probe(world.client(), WARM_UP + TIME));
+    let part = 100.0 * goodput(&flood) / peak;
+    let refused = Duration::from_nanos(flood.refusals.value_at_quantile(0.95));
+    println!(
+        "clients that do not wait: {part:.0} % of {peak:.0}/s, {} refused, 95 % within {refused:?}; health 95 % within {:?}, all \
+         within {:?}",
+        flood.refusals.len(),
+        health.most_within,
+        health.longest,
+    );
+    assert!(part >= LEAST_OF_FLOOD, "beside clients that do not wait {part:.0} % of the peak is served");
     // Calls for accounts are served all the time, and calls of models again at once.
     user.session.get("/auth/me").send().await.expect(200);
     crate::setup::ask(&world.client(), &bench.key).await.expect(200);
@@ -78,8 +96,8 @@ struct Bench {
 }
 
 impl Bench {
-    /// A load over so many connections, each of which waits after a refusal as it is told.
-    async fn load(&self, connections: usize) -> Report {
+    /// A load over so many connections.
+    async fn load(&self, connections: usize, refusals: Refusals) -> Report {
         let Self { address, key } = self;
         let credential = HeaderValue::from_str(&format!("Bearer {key}")).unwrap();
         let load = Load {
@@ -88,7 +106,7 @@ impl Bench {
                 credential: (header::AUTHORIZATION, credential),
                 request: Api::Chat.request("chat", false, 300),
             }],
-            refusals: Refusals::Wait,
+            refusals,
             connections,
             threads: 1,
             warm_up: WARM_UP,
