@@ -30,7 +30,7 @@ const WARM_UP: Duration = Duration::from_millis(1500);
 const LEAST: f64 = if cfg!(debug_assertions) { 50.0 } else { 75.0 };
 /// The same beside clients that send a refused request again at once, without the pause that they are asked for. A refusal
 /// costs a part of what an answer costs.
-const LEAST_OF_FLOOD: f64 = if cfg!(debug_assertions) { 10.0 } else { 50.0 };
+const LEAST_OF_FLOOD: f64 = if cfg!(debug_assertions) { 25.0 } else { 50.0 };
 /// A busy machine may disturb a measurement, so the best of so many counts.
 const TRIES: usize = 3;
 
