@@ -490,7 +490,7 @@ mod tests {
             end: End::After(Duration::from_millis(300)),
             ..load(&mock, "full", false)
         };
-        let report = load.run().unwrap();
+        let report = load.clone().run().unwrap();
         assert_eq!((report.sent, report.refusals.len(), report.latencies.len()), (4, 4, 0), "one a connection");
         let report = Load { refusals: Refusals::Again, ..load }.run().unwrap();
         assert!(report.refusals.len() > 4 && report.sent == report.refusals.len(), "{} refused", report.refusals.len());
