@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 import { PASSWORD, URL } from "./server.js";
 
@@ -16,6 +17,12 @@ after(() => browser.close());
 
 /** The statuses of answers that a test expects, of which the browser writes an error to the console. */
 const REFUSED = /Failed to load resource: the server responded with a status of (\d{3})/;
+
+/** The status of a call past the limit of calls a minute and user, which a fast machine reaches. */
+const LIMITED = 429;
+
+/** The seconds after which a page may be loaded again, of which a call came past that limit. */
+const waits = new WeakMap();
 
 /** Opens a page for a test. Errors on the console, and requests to other hosts, fail the test at its end. */
 export async function open(t, { viewport = WIDE, dark = false, expected = [], zone = "Europe/Berlin" } = {}) {
@@ -32,7 +39,11 @@ export async function open(t, { viewport = WIDE, dark = false, expected = [], zo
   page.on("pageerror", (error) => wrong.push(String(error)));
   page.on("console", (message) => {
     const status = REFUSED.exec(message.text())?.[1];
-    if (["error", "warning"].includes(message.type()) && !expected.includes(Number(status))) wrong.push(message.text());
+    if (["error", "warning"].includes(message.type()) && ![...expected, LIMITED].includes(Number(status)))
+      wrong.push(message.text());
+  });
+  page.on("response", (response) => {
+    if (response.status() === LIMITED) waits.set(page, Number(response.headers()["retry-after"]));
   });
   page.on("request", (request) => {
     const url = request.url();
@@ -53,10 +64,15 @@ export async function openAs(t, token, path, options) {
   return page;
 }
 
-/** Goes to a page and waits until its data are there. */
+/** Goes to a page and waits until its data are there: again, if a call for them came past the limit of calls. */
 export async function goto(page, path) {
-  await page.goto(path);
-  await settled(page);
+  for (let tries = 0; tries < 3; tries++) {
+    waits.delete(page);
+    await page.goto(path);
+    await settled(page);
+    if (!waits.has(page)) return;
+    await sleep(1000 * waits.get(page));
+  }
 }
 
 /** Waits until nothing is loading. */

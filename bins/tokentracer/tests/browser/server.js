@@ -2,6 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 export const URL = process.env.TOKENTRACER_URL;
@@ -21,6 +22,12 @@ export async function call(method, path, { token, body, headers } = {}) {
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await response.text();
+  // Past the limit of calls a minute and user, which a fast machine reaches.
+  const wait = Number(response.headers.get("retry-after"));
+  if (response.status === 429 && wait <= 60) {
+    await sleep(1000 * wait);
+    return call(method, path, { token, body, headers });
+  }
   if (!response.ok)
     throw Object.assign(new Error(`${method} ${path}: ${response.status} ${text}`), { status: response.status });
   return text;
