@@ -25,8 +25,8 @@ const WARM_UP: Duration = Duration::from_millis(1500);
 
 /// The part of the peak that is served under overload, in hundredths. Each of the connections comes back after a second, so
 /// there are some 400 refusals a second whatever the build. Without optimisation the program serves about 1,000 requests a
-/// second, and such refusals cost it a third of them. Optimised, it serves 75 to 105 % of 20,000: what so many connections
-/// hold is no longer in the processor's caches, which costs a proxy that refuses nothing more than a quarter.
+/// second, and such refusals cost it a third of them. Optimised, it serves 80 to 92 % of 20,000: what so many connections hold
+/// is no longer in the processor's caches, which costs a proxy that refuses nothing more than a quarter.
 const LEAST: f64 = if cfg!(debug_assertions) { 50.0 } else { 75.0 };
 /// The same beside clients that send a refused request again at once, without the pause that they are asked for. A refusal
 /// costs a part of what an answer costs.
