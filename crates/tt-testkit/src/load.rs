@@ -296,7 +296,7 @@ impl Run {
             if self.load.refusals != Refusals::Fail && answer.status() == StatusCode::SERVICE_UNAVAILABLE {
                 report.sent += 1;
                 report.refusals.saturating_record(nanos(start.elapsed()));
-                if !self.wait(answer, &mut sender).await? {
+                if !self.after_refusal(answer, &mut sender).await? {
                     return Ok(report);
                 }
                 continue;
@@ -315,8 +315,9 @@ impl Run {
         }
     }
 
-    /// Waits as a refusal asks, at most until the load ends, or not at all. False: the server has closed the connection, as it may.
-    async fn wait(
+    /// Reads a refusal to its end and, with [`Refusals::Wait`], waits as it asks, at most until the load ends. False: the server
+    /// has closed the connection, as it may.
+    async fn after_refusal(
         &self,
         answer: http::Response<Incoming>,
         sender: &mut SendRequest<Full<Bytes>>,

@@ -25,12 +25,14 @@ const WARM_UP: Duration = Duration::from_millis(1500);
 
 /// The part of the peak that is served under overload, in hundredths. Each of the connections comes back after a second, so
 /// there are some 400 refusals a second whatever the build. Without optimisation the program serves about 1,000 requests a
-/// second, and such refusals cost it a third of them. Optimised, it serves 80 to 92 % of 20,000: what so many connections hold
-/// is no longer in the processor's caches, which costs a proxy that refuses nothing more than a quarter.
-const LEAST: f64 = if cfg!(debug_assertions) { 50.0 } else { 75.0 };
+/// second, and such refusals cost it a third of them. Optimised, 90 is the goal, and 80 to 92 % of 20,000 were seen: what so
+/// many connections hold is no longer in the processor's caches, which costs a proxy that refuses nothing more than a quarter.
+const LEAST: f64 = if cfg!(debug_assertions) { 50.0 } else { 90.0 };
+
 /// The same beside clients that send a refused request again at once, without the pause that they are asked for. A refusal
 /// costs a part of what an answer costs.
 const LEAST_OF_FLOOD: f64 = if cfg!(debug_assertions) { 25.0 } else { 50.0 };
+
 /// A busy machine may disturb a measurement, so the best of so many counts.
 const TRIES: usize = 3;
 
@@ -47,38 +49,20 @@ async fn past_what_it_can_carry_it_refuses_soon_and_serves_as_many_as_before() {
     let bench = Bench { address: world.program().address().to_owned(), key };
     let mut best: f64 = 0.0;
     for _ in 0..TRIES {
-        let peak = goodput(&bench.load(CARRIED, Refusals::Wait).await);
-        let (overload, health) =
-            tokio::join!(bench.load(TOO_MANY, Refusals::Wait), probe(world.client(), WARM_UP + TIME));
-        let part = 100.0 * goodput(&overload) / peak;
-        let refused = Duration::from_nanos(overload.refusals.value_at_quantile(0.95));
-        println!(
-            "peak {peak:.0}/s; with ten times the connections {part:.0} % of it, {} refused, 95 % within {refused:?}; health \
-             95 % within {:?}, all within {:?}",
-            overload.refusals.len(),
-            health.most_within,
-            health.longest,
-        );
-        assert!(!overload.refusals.is_empty(), "nothing was refused");
-        assert!(refused < REFUSED_WITHIN, "a refusal took {refused:?}");
-        best = best.max(if health.most_within <= HEALTH { part } else { 0.0 });
+        let overloaded = bench.overload(world.client(), Refusals::Wait).await;
+        println!("ten times the connections: {overloaded}");
+        assert!(overloaded.refusals > 0, "nothing was refused");
+        assert!(overloaded.refused_within < REFUSED_WITHIN, "a refusal took {:?}", overloaded.refused_within);
+        best = best.max(if overloaded.health.most_within <= HEALTH { overloaded.part } else { 0.0 });
         if best >= LEAST {
             break;
         }
     }
-    assert!(best >= LEAST, "with ten times the load {best:.0} % of the peak is served, /health being answered");
-    let peak = goodput(&bench.load(CARRIED, Refusals::Wait).await);
-    let (flood, health) = tokio::join!(bench.load(TOO_MANY, Refusals::Again), probe(world.client(), WARM_UP + TIME));
-    let part = 100.0 * goodput(&flood) / peak;
-    let refused = Duration::from_nanos(flood.refusals.value_at_quantile(0.95));
-    println!(
-        "clients that do not wait: {part:.0} % of {peak:.0}/s, {} refused, 95 % within {refused:?}; health 95 % within {:?}, all \
-         within {:?}",
-        flood.refusals.len(),
-        health.most_within,
-        health.longest,
-    );
+    let flooded = bench.overload(world.client(), Refusals::Again).await;
+    println!("the same of clients that do not wait: {flooded}");
+    let part = flooded.part;
     assert!(part >= LEAST_OF_FLOOD, "beside clients that do not wait {part:.0} % of the peak is served");
+    assert!(best >= LEAST, "with ten times the load {best:.0} % of the peak is served, /health being answered");
     // Calls for accounts are served all the time, and calls of models again at once.
     user.session.get("/auth/me").send().await.expect(200);
     crate::setup::ask(&world.client(), &bench.key).await.expect(200);
@@ -95,7 +79,44 @@ struct Bench {
     key: String,
 }
 
+/// The service under a load that is too much.
+struct Overloaded {
+    /// The part of the peak that was served, in hundredths.
+    part: f64,
+    /// The requests a second that are served at the peak.
+    peak: f64,
+    refusals: u64,
+    /// The time within which 95 of a hundred refusals came.
+    refused_within: Duration,
+    health: Health,
+}
+
+impl std::fmt::Display for Overloaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { part, peak, refusals, refused_within, health } = self;
+        write!(
+            f,
+            "{part:.0} % of the peak of {peak:.0}/s, {refusals} refused, 95 % within {refused_within:?}; health 95 % within {:?}, \
+             all within {:?}",
+            health.most_within, health.longest
+        )
+    }
+}
+
 impl Bench {
+    /// Measures the peak, and then ten times its connections while `client` asks for `/health`.
+    async fn overload(&self, client: Client, refusals: Refusals) -> Overloaded {
+        let peak = goodput(&self.load(CARRIED, Refusals::Wait).await);
+        let (report, health) = tokio::join!(self.load(TOO_MANY, refusals), probe(client, WARM_UP + TIME));
+        Overloaded {
+            part: 100.0 * goodput(&report) / peak,
+            peak,
+            refusals: report.refusals.len(),
+            refused_within: Duration::from_nanos(report.refusals.value_at_quantile(0.95)),
+            health,
+        }
+    }
+
     /// A load over so many connections.
     async fn load(&self, connections: usize, refusals: Refusals) -> Report {
         let Self { address, key } = self;
