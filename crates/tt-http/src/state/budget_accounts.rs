@@ -114,7 +114,7 @@ impl BudgetAccounts {
         let mut reader = None;
         for _ in 0..=TRIES {
             match worker.reserve(request, settled, ask).await {
-                Reservation::NeedSpent(accounts) => self.read(&mut reader, accounts, request.created_at).await?,
+                Reservation::NeedSpent(accounts) => self.read(&mut reader, accounts).await?,
                 Reservation::Unavailable => return Err(self.unavailable()),
                 Reservation::Held { amount, capped } => return Ok(Ok(Held { amount, capped })),
                 Reservation::Refused { kind, limit, spent, held, asked } => {
@@ -135,7 +135,7 @@ impl BudgetAccounts {
         let mut reader = None;
         for _ in 0..=TRIES {
             match self.counters.standing(rules, at).await {
-                BudgetStanding::NeedSpent(accounts) => self.read(&mut reader, accounts, at).await?,
+                BudgetStanding::NeedSpent(accounts) => self.read(&mut reader, accounts).await?,
                 BudgetStanding::Unavailable => break,
                 BudgetStanding::Known(used) => return Ok(used),
             }
@@ -159,11 +159,13 @@ impl BudgetAccounts {
     /// Reads from the store what `accounts` have spent, and loads it into the counters. It does so twice, since the
     /// second reading sees what was stored between the first reading and its loading. The first call for a request only
     /// takes a place among the readers: while it waits, another request may load the same accounts.
+    ///
+    /// Each reading is of the period that lasts now, also for a request that began before midnight and asks again after
+    /// it: what was stored since midnight would be missing from today's budget.
     async fn read<'a>(
         &'a self,
         reader: &mut Option<SemaphorePermit<'a>>,
         accounts: Vec<Account>,
-        at: Timestamp,
     ) -> Result<(), BudgetAccountsError> {
         if reader.is_none() {
             let place = tokio::time::timeout(TIMEOUT, self.readers.acquire()).await;
@@ -171,7 +173,7 @@ impl BudgetAccounts {
             return Ok(());
         }
         for reading in [Reading::First, Reading::Second] {
-            let spents = tokio::time::timeout(TIMEOUT, self.store.spent(accounts.clone(), at)).await;
+            let spents = tokio::time::timeout(TIMEOUT, self.store.spent(accounts.clone(), now())).await;
             let spents = spents.map_err(|_| self.unavailable())?;
             self.counters.load(&spents?, reading).await;
         }
@@ -256,3 +258,6 @@ impl BudgetAccounts {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,7 +115,12 @@ impl Outbox {
         let zero = NanoUsd::ZERO;
         let charge = Charge { key: request.key, counts_from: request.created_at, settled: zero, held: zero, version };
         let charge = before.map_or(charge, |entry| Charge { version, ..entry.charge });
+        // If Redis refuses the call, an earlier change of the charge must still be sent.
+        let is_unsent = before.is_some() && shard.unacknowledged.contains(&request.id);
         shard.put(request.id, Entry { user: request.user, charge, state: State::Reserving });
+        if is_unsent {
+            shard.unacknowledged.insert(request.id);
+        }
         ReserveInFlight {
             outbox: self,
             request: request.id,
@@ -354,6 +359,11 @@ impl ReserveInFlight<'_> {
         match self.before {
             Some(state) => entry.state = state,
             None => shard.remove(self.request),
+        }
+        let is_unsent = shard.unacknowledged.contains(&self.request);
+        drop(shard);
+        if is_unsent {
+            self.outbox.changed.notify_one();
         }
     }
 }

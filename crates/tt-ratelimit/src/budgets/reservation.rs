@@ -69,7 +69,9 @@ pub enum Reservation {
         asked: NanoUsd,
     },
     /// The sums of these accounts are not known here. Read them from the store and [`load`](crate::Budgets::load) them,
-    /// **read them again** and load that as [`Reading::Second`](crate::Reading::Second), then reserve again.
+    /// **read them again** and load that as [`Reading::Second`](crate::Reading::Second), then reserve again. Each
+    /// reading is of the period in which it begins, also for a request of an earlier period: sums that were posted
+    /// before the account was there are not posted again when a later period begins in it.
     NeedSpent(Vec<Account>),
     /// The request cannot be decided: the accounts are in Redis, and Redis is down or lost its data a moment ago.
     Unavailable,

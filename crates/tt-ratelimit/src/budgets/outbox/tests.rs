@@ -68,6 +68,22 @@ fn a_refusal_changes_nothing() {
 }
 
 #[test]
+fn a_change_that_redis_does_not_know_is_sent_after_a_refusal() {
+    let outbox = Outbox::default();
+    hold(&outbox, 1, 50);
+    outbox.settle(id(1), NanoUsd(20), NanoUsd(0));
+    let before = outbox.unsent();
+    let another_attempt = begin_reserve(&outbox, 1);
+    assert_eq!(unsent(&outbox), NOTHING, "its answer decides what the charge is");
+    outbox.acknowledged(&before[&USER]);
+    another_attempt.unchanged();
+    assert_eq!(unsent(&outbox), (vec![(20, 0)], 0));
+    // What Redis holds for another attempt includes the change.
+    begin_reserve(&outbox, 1).held(NanoUsd(30), AT);
+    assert_eq!(unsent(&outbox), NOTHING);
+}
+
+#[test]
 fn an_abandoned_reserve_holds_nothing_and_is_removed_after_two_heartbeats() {
     let outbox = Outbox::default();
     drop(begin_reserve(&outbox, 1));

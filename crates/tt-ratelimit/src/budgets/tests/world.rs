@@ -81,7 +81,7 @@ impl<'a> World<'a> {
         let mut answer = self.harness.reserve(one.process, &call);
         if let Reservation::NeedSpent(accounts) = answer {
             for reading in [Reading::First, Reading::Second] {
-                let read: Vec<_> = accounts.iter().map(|account| self.spent(*account, one.created)).collect();
+                let read: Vec<_> = accounts.iter().map(|account| self.spent(*account, self.now)).collect();
                 for i in meanwhile {
                     self.stores(*i, 2);
                     self.delivers(*i);
@@ -180,6 +180,13 @@ impl<'a> World<'a> {
             self.harness.stands(&rules, self.now, &want);
         }
         self.harness.charges_nothing(self.user);
+    }
+
+    /// Takes all charges away, so that those of a history that failed are not found in the next.
+    pub(super) fn is_given_up(&self) {
+        for live in &self.live {
+            self.harness.post(live.process, self.user, &[live.id], &[]);
+        }
     }
 
     /// Redis drops the user's accounts, as it does after two days.
