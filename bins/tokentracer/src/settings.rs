@@ -48,7 +48,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("MAX_BODY_BYTES", "33554432", "The largest body of a proxied request"),
     setting("MAX_BUFFERED_BYTES", "1073741824", "The most bytes of memory held over all requests"),
     setting("MAX_CONNECTIONS", "10000", "The most connections"),
-    setting("MAX_WORKER_LAG", "200ms", "How far a worker may be behind its work before it refuses new calls of models"),
+    setting("MAX_WORKER_LAG", "200ms", "How far a worker may be behind its work before it serves fewer calls of models"),
     setting("UPSTREAM_CONNECT_TIMEOUT", "5s", "Time to connect to a provider"),
     setting("UPSTREAM_FIRST_BYTE_TIMEOUT", "120s", "Time to the first event of a stream"),
     setting("UPSTREAM_TOTAL_TIMEOUT", "600s", "Time for a plain answer"),

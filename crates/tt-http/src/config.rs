@@ -24,7 +24,7 @@ pub struct HttpConfig {
     pub max_buffered_bytes: usize,
     /// The most client connections at a time; further clients get a 503, on `/health` excepted.
     pub max_connections: usize,
-    /// The time by which a worker may be behind its work; behind by more, it refuses new calls of models with 503.
+    /// The time by which a worker may be behind its work; behind by more, it serves fewer calls of models at a time.
     pub max_worker_lag: Duration,
     /// The time a client has for the head of a request, from the head's first byte on (for the first head: from connecting).
     pub client_header_timeout: Duration,

@@ -71,7 +71,7 @@ impl Route {
         self.method == Method::GET && self.pattern.starts_with("/v1/models")
     }
 
-    /// True for a call of a model, which a server that is behind refuses. Calls for accounts are few, and those who operate
+    /// True for a call of a model, which a server that is behind may refuse. Calls for accounts are few, and those who operate
     /// the server need them then.
     pub(crate) fn is_call_of_model(&self) -> bool {
         matches!(self.cap, Cap::Proxy) && !self.is_for_accounts()

@@ -191,8 +191,10 @@ async fn dispatch(mut cx: Box<Context>) -> (Option<&'static Route>, Result<Reply
         // A body that its user may never hold is refused as too large, and not as too much just now.
         Cap::Proxy => cx.app.config.max_body_bytes.min(cx.app.memory.most_of_user()),
     };
-    if row.is_call_of_model() && cx.worker.lag.exceeds(cx.app.config.max_worker_lag, cx.arrived) {
-        return (Some(row), Err(ApiError::behind()));
+    if row.is_call_of_model()
+        && let Err(ask_again_after) = cx.worker.load.admit().await
+    {
+        return (Some(row), Err(ApiError::behind(ask_again_after)));
     }
     let result = match row.handler {
         Handler::Public(handler) => match admit_stranger(&cx, row) {

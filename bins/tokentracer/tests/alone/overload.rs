@@ -1,37 +1,37 @@
 //! Ten times the load that a process can carry: what is too much is refused soon, the rest is served as ever, and `/health`
 //! answers throughout.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, header};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tt_core::Provider;
 use tt_testkit::Client;
 use tt_testkit::load::{Api, End, Load, Refusals, Report, Sender};
 
 use crate::ALONE;
-use crate::setup::{alone, chat_user};
+use crate::setup::alone;
 
 /// The connections that the process carries at its peak, and ten times as many.
 const CARRIED: usize = 64;
 const TOO_MANY: usize = 10 * CARRIED;
 
-/// The lag from which on requests are refused: more than the process has at its peak, and less than so many connections
-/// cause, all of which an optimised build serves within some 30 ms.
-const LAG: &str = if cfg!(debug_assertions) { "60ms" } else { "6ms" };
+/// The lag from which on fewer requests are served: more than the process has at its peak, and less than so many connections
+/// cause.
+const LAG: &str = if cfg!(debug_assertions) { "60ms" } else { "2ms" };
 
-const TIME: Duration = Duration::from_secs(3);
-/// Refused requests pause for a second, so the first of them are not of the load that goes on.
+const TIME: Duration = Duration::from_secs(5);
+/// Refused requests pause for a second or more, so the first of them are not of the load that goes on.
 const WARM_UP: Duration = Duration::from_millis(1500);
 
-/// The part of the peak that is served under overload, in hundredths. Each of the connections comes back after a second, so
-/// there are some 400 refusals a second whatever the build. Without optimisation the program serves about 1,000 requests a
-/// second, and such refusals cost it a third of them. Optimised, 90 is the goal, and 80 to 92 % of 20,000 were seen: what so
-/// many connections hold is no longer in the processor's caches, which costs a proxy that refuses nothing more than a quarter.
-const LEAST: f64 = if cfg!(debug_assertions) { 50.0 } else { 90.0 };
+/// The part of the peak that is served under overload, in hundredths. An optimised build serves about 20,000 requests a second,
+/// and 91 to 102 % of them were seen: the same program without refusals serves 58 to 73 %, since what so many connections hold is
+/// no longer in the processor's caches. Without optimisation it serves about 1,400, and 400 refusals a second weigh more.
+const LEAST: f64 = if cfg!(debug_assertions) { 70.0 } else { 90.0 };
 
-/// The same beside clients that send a refused request again at once, without the pause that they are asked for. A refusal
-/// costs a part of what an answer costs.
-const LEAST_OF_FLOOD: f64 = if cfg!(debug_assertions) { 25.0 } else { 50.0 };
+/// The same beside clients that send a refused request again at once, without the pause that they are asked for.
+const LEAST_OF_FLOOD: f64 = if cfg!(debug_assertions) { 50.0 } else { 70.0 };
 
 /// A busy machine may disturb a measurement, so the best of so many counts.
 const TRIES: usize = 3;
@@ -43,8 +43,14 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(1);
 #[tokio::test(flavor = "multi_thread")]
 async fn past_what_it_can_carry_it_refuses_soon_and_serves_as_many_as_before() {
     let _alone = ALONE.lock().await;
+    // The program gets a processor for itself, and translates, so that it has more to do than the clients and the provider.
+    let processors = Processors::of_this_process();
+    processors.run_on_the_first();
     let world = alone().env("MAX_WORKER_LAG", LAG).start().await;
-    let user = chat_user(&world, "ann").await;
+    processors.run_on_the_others();
+    let user = world.sign_up("ann").await;
+    let id = user.add_provider_key(Provider::Anthropic).await;
+    user.save_alias(&json!({"alias": "chat", "target_model": "claude-sonnet-4-5", "provider_key_id": id})).await;
     let key = user.new_api_key(&Value::Null).await.token;
     let bench = Bench { address: world.program().address().to_owned(), key };
     let mut best: f64 = 0.0;
@@ -106,8 +112,9 @@ impl std::fmt::Display for Overloaded {
 impl Bench {
     /// Measures the peak, and then ten times its connections while `client` asks for `/health`.
     async fn overload(&self, client: Client, refusals: Refusals) -> Overloaded {
-        let peak = goodput(&self.load(CARRIED, Refusals::Wait).await);
+        let before = goodput(&self.load(CARRIED, Refusals::Wait).await);
         let (report, health) = tokio::join!(self.load(TOO_MANY, refusals), probe(client, WARM_UP + TIME));
+        let peak = f64::midpoint(before, goodput(&self.load(CARRIED, Refusals::Wait).await));
         Overloaded {
             part: 100.0 * goodput(&report) / peak,
             peak,
@@ -156,4 +163,49 @@ async fn probe(client: Client, time: Duration) -> Health {
     all.sort_unstable();
     let at = |part: usize| all[(all.len() * part / 100).min(all.len() - 1)];
     Health { most_within: at(95), longest: at(100) }
+}
+
+/// The processors that this process may run on, which it may again when this is dropped.
+struct Processors(Vec<usize>);
+
+impl Processors {
+    /// None where `taskset` cannot tell: then nothing is confined.
+    fn of_this_process() -> Self {
+        let told = taskset(None).unwrap_or_default();
+        let list = told.rsplit(':').next().unwrap_or_default().trim();
+        let ranges = list.split(',').filter_map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            Some(first.parse().ok()?..=last.parse().ok()?)
+        });
+        Self(ranges.flatten().collect())
+    }
+
+    /// Confines this process, and those that it starts from now on.
+    fn run_on_the_first(&self) {
+        self.run_on(self.0.get(..1));
+    }
+
+    /// As [`Self::run_on_the_first`]; on a machine with one processor nothing changes.
+    fn run_on_the_others(&self) {
+        self.run_on(self.0.get(1..));
+    }
+
+    fn run_on(&self, some: Option<&[usize]>) {
+        let Some(some) = some.filter(|some| !some.is_empty()) else { return };
+        let list: Vec<_> = some.iter().map(usize::to_string).collect();
+        assert!(taskset(Some(&list.join(","))).is_some(), "taskset could tell the processors, so it can choose them");
+    }
+}
+
+impl Drop for Processors {
+    fn drop(&mut self) {
+        self.run_on(Some(&self.0));
+    }
+}
+
+/// Asks for the processors of all threads of this process or, with a list, changes them.
+fn taskset(list: Option<&str>) -> Option<String> {
+    let process = std::process::id().to_string();
+    let ran = Command::new("taskset").arg("-apc").args(list).arg(&process).output().ok()?;
+    ran.status.success().then(|| String::from_utf8_lossy(&ran.stdout).into_owned())
 }

@@ -293,10 +293,10 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, OVERLOADED, message).after(Duration::from_secs(1))
     }
 
-    /// The worker is behind its work.
-    pub(crate) fn behind() -> Self {
+    /// The worker is behind its work. The client may ask again after this time.
+    pub(crate) fn behind(ask_again_after: Duration) -> Self {
         let message = "The server has more to do than it can; try again soon.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, OVERLOADED, message).after(Duration::from_secs(1))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, OVERLOADED, message).after(ask_again_after)
     }
 
     /// There are as many connections as there may be.

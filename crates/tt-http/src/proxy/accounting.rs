@@ -45,6 +45,7 @@ use crate::clock::now;
 use crate::edge::error::ApiError;
 use crate::edge::reader::Reader;
 use crate::state::target_health::Pass;
+use crate::state::worker_load::Call;
 
 mod estimate;
 mod meter;
@@ -57,6 +58,8 @@ pub(super) use own_share::OwnShare;
 /// The account of an admitted request, between its attempts. It is passed on in a box, since it is large.
 pub(super) struct Accounting {
     guard: Guard,
+    /// Counts the request among those that its worker serves.
+    _call: Call,
     /// The caller's budget; `None` if no budget holds for the caller.
     budget: Option<Box<RequestBudget>>,
     inbound: Arc<Inbound>,
@@ -98,6 +101,7 @@ impl Accounting {
     /// `budget` what attempts cost.
     pub(super) fn new(
         mut guard: Guard,
+        call: Call,
         mut budget: Option<Box<RequestBudget>>,
         inbound: Arc<Inbound>,
         own_share: OwnShare,
@@ -106,7 +110,7 @@ impl Accounting {
         if let Some(budget) = &mut budget {
             budget.watch(&mut guard);
         }
-        Box::new(Self { guard, budget, inbound, own_share, reader })
+        Box::new(Self { guard, _call: call, budget, inbound, own_share, reader })
     }
 
     /// The most output tokens of each choice that the reservation made at admission pays for, until the first attempt

@@ -41,7 +41,8 @@ pub(super) async fn admit(
     let intent = intent(cx, caller, inbound, plan, tags);
     let guard = cx.worker.ledger.open(intent).map_err(|error| ApiError::from(error).standing(standing))?;
     let own_share = OwnShare::new(Arc::clone(&cx.app.metrics), cx.arrived, body_wait);
-    let accounting = Accounting::new(guard, budget, Arc::clone(inbound), own_share, cx.reader.clone());
+    let call = cx.worker.load.begin();
+    let accounting = Accounting::new(guard, call, budget, Arc::clone(inbound), own_share, cx.reader.clone());
     Ok((accounting, standing))
 }
 

@@ -70,7 +70,7 @@ pub(super) async fn run(
         let new = New { socket, peer, place };
         let now = std::time::Instant::now();
         // The contents of TLS cannot be told before a handshake.
-        let behind = app.config.tls.is_none() && workers.iter().any(|worker| worker.lag.at(now) >= BEHIND);
+        let behind = app.config.tls.is_none() && workers.iter().any(|worker| worker.load.lag(now) >= BEHIND);
         let Some(new) = (if behind { probes.look(new) } else { Some(new) }) else { continue };
         if hand_over(workers, new, stop).await.is_err() {
             break;

@@ -15,14 +15,13 @@ use crate::server::connection::{self, Accepted};
 use crate::server::entrance::{Connections, Entrance, entrance};
 use crate::server::h2::Serving;
 use crate::state::app::App;
-use crate::state::lag::Lag;
 use crate::state::worker::Worker;
+use crate::state::worker_load::WorkerLoad;
 
 /// A running worker, as the acceptor sees it.
 pub(super) struct WorkerThread {
     pub(super) entrance: Entrance<Accepted>,
-    /// The time by which the worker is behind its work.
-    pub(super) lag: Arc<Lag>,
+    pub(super) load: Arc<WorkerLoad>,
     thread: JoinHandle<()>,
 }
 
@@ -36,8 +35,8 @@ impl WorkerThread {
         let client = tt_providers::Client::new(app.client_settings()).map_err(io::Error::other)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (entrance, accepted, connections) = entrance();
-        let lag = Arc::new(Lag::new());
-        let own_lag = Arc::clone(&lag);
+        let load = Arc::new(WorkerLoad::new());
+        let own_load = Arc::clone(&load);
         let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
             runtime.block_on(async {
                 let worker = Worker {
@@ -45,13 +44,13 @@ impl WorkerThread {
                     limits: app.limiter.worker().await,
                     budgets: app.budget_accounts.counters().worker().await,
                     ledger: app.ledger.worker(number),
-                    lag: own_lag,
+                    load: own_load,
                 };
                 serve(app, Arc::new(worker), accepted, connections, stop).await;
             });
             // Dropping the runtime drops the requests that still run, and their guards settle them.
         })?;
-        Ok(Self { entrance, lag, thread })
+        Ok(Self { entrance, load, thread })
     }
 
     /// The thread, which ends after its stop and the grace period.
@@ -71,8 +70,8 @@ async fn serve(
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
     // It ends with the worker's runtime.
-    let lag = Arc::clone(&worker.lag);
-    TaskTracker::new().spawn(async move { lag.watch().await });
+    let (load, most_lag) = (Arc::clone(&worker.load), app.config.max_worker_lag);
+    TaskTracker::new().spawn(async move { load.watch(most_lag).await });
     let mut stopping = false;
     loop {
         let next = tokio::select! {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tt_ledger::Ledger;
 
-use crate::state::lag::Lag;
+use crate::state::worker_load::WorkerLoad;
 
 /// The worker's connections to providers and to Redis, and its part of the journal.
 pub(crate) struct Worker {
@@ -13,6 +13,5 @@ pub(crate) struct Worker {
     pub(crate) budgets: tt_ratelimit::BudgetWorker,
     /// Bound to the worker's own chain of the journal.
     pub(crate) ledger: Ledger,
-    /// The time by which the worker is behind its work.
-    pub(crate) lag: Arc<Lag>,
+    pub(crate) load: Arc<WorkerLoad>,
 }

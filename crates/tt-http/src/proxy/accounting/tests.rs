@@ -16,6 +16,7 @@ use super::*;
 use crate::state::compute::Compute;
 use crate::state::memory_limit::MemoryLimit;
 use crate::state::target_health::tests::pass;
+use crate::state::worker_load::WorkerLoad;
 
 /// The one settlement of a request after `act` on its account.
 async fn settlement(act: impl AsyncFnOnce(Box<Accounting>)) -> Settlement {
@@ -28,7 +29,8 @@ async fn settlement_for(reader: Reader, act: impl AsyncFnOnce(Box<Accounting>)) 
     let guard = ledger.open(intent()).unwrap();
     let metrics = Arc::new(Metrics::new(PriceTable::builtin().unwrap(), "test"));
     let own_share = OwnShare::new(metrics, Instant::now(), Duration::ZERO);
-    act(Accounting::new(guard, None, Arc::new(inbound()), own_share, reader)).await;
+    let call = Arc::new(WorkerLoad::new()).begin();
+    act(Accounting::new(guard, call, None, Arc::new(inbound()), own_share, reader)).await;
     drop(ledger);
     let stored = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&stored);
