@@ -350,9 +350,9 @@ async fn delays_and_drips_take_their_time() {
     let events = stream.rest().await;
     // The role, two chunks, the finish, the usage, [DONE].
     assert_eq!(events.len(), 6);
-    assert!(events[0].after >= Duration::from_millis(100), "{:?}", events[0].after);
-    for pair in events.windows(2) {
-        assert!(pair[1].after - pair[0].after >= Duration::from_millis(15), "{pair:?}");
+    // A reader that the system does not run for a while sees two events close together, but none too early.
+    for (event, drips) in events.iter().zip(0..) {
+        assert!(event.after >= Duration::from_millis(100 + 30 * drips), "{drips} drips: {event:?}");
     }
 }
 
