@@ -203,7 +203,13 @@ mod tests {
         assert!(load.has_room());
         let _last = load.begin();
         assert!(!load.has_room());
-        look!();
+        // A busy machine may keep the worker from its work once more.
+        for _ in 0..20 {
+            if load.has_room() {
+                break;
+            }
+            look!();
+        }
         assert!(load.has_room(), "it has caught up");
     }
 
