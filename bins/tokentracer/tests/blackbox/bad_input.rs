@@ -1,4 +1,6 @@
 //! Bad input of every kind is answered with an error of the contract, never with 500, and the process stays up.
+//!
+//! Raw requests ask for `/health?raw`: while a worker is behind, one that begins as a probe of `/health` is answered beside it.
 
 use std::time::Duration;
 
@@ -331,7 +333,7 @@ async fn a_body_that_stalls_is_408() {
 #[tokio::test]
 async fn headers_that_do_not_come_end_the_connection() {
     let world = world_with(&[("CLIENT_HEADER_TIMEOUT", "300ms")]).await;
-    for begin in ["", "GET /health HT", "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
+    for begin in ["", "GET /health?raw HT", "GET /health?raw HTTP/1.1\r\nHost: x\r\nX-Slow: "] {
         let mut raw = world.client().raw().await;
         raw.write(begin).await;
         let (answer, closed) = raw.read_to_end(Duration::from_secs(10)).await;
@@ -345,12 +347,12 @@ async fn a_connection_may_idle_between_requests_for_longer_than_a_head_may_take(
     let world = world_with(&[("CLIENT_HEADER_TIMEOUT", "300ms")]).await;
     let mut raw = world.client().raw().await;
     for _ in 0..3 {
-        raw.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        raw.write("GET /health?raw HTTP/1.1\r\nHost: x\r\n\r\n").await;
         let answer = raw.read_until("\r\n\r\nOK", Duration::from_secs(10)).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nOK"), "{answer}");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    raw.write("GET /health HT").await;
+    raw.write("GET /health?raw HT").await;
     let (answer, closed) = raw.read_to_end(Duration::from_secs(10)).await;
     assert!(closed && answer.is_empty(), "the rest of a head is waited for: {answer}");
 }
@@ -388,7 +390,7 @@ async fn oversized_addresses_and_headers_get_the_servers_own_answer() {
     let answer: Response = user.session.get(&format!("/manage/logs?cursor={}", long(9_000))).send().await;
     assert_eq!(answer.status, 414);
     let mut raw = user.anonymous().raw().await;
-    raw.write(format!("GET /health HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n", long(70_000))).await;
+    raw.write(format!("GET /health?raw HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n", long(70_000))).await;
     let head = raw.read_head().await;
     assert!(head.starts_with("HTTP/1.1 431 "), "{head}");
     let mut raw = user.anonymous().raw().await;
@@ -407,16 +409,16 @@ async fn what_is_no_http_gets_400_or_nothing() {
         "GET / HTTP/9.9\r\n\r\n",
         "GET\r\n\r\n",
         "\r\n\r\n\r\n\r\nx\r\n\r\n",
-        "GET /health HTTP/1.1\r\nNo colon\r\n\r\n",
-        "GET /health HTTP/1.1\r\nHost: x\r\nBad\u{1}Name: x\r\n\r\n",
+        "GET /health?raw HTTP/1.1\r\nNo colon\r\n\r\n",
+        "GET /health?raw HTTP/1.1\r\nHost: x\r\nBad\u{1}Name: x\r\n\r\n",
         "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}\u{3}\u{3}",
         "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nzz\r\n",
         "POST /auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
-        "GET http://example.org/health HTTP/1.0\r\n\r\n",
-        "TRACE /health HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET http://example.org/health?raw HTTP/1.0\r\n\r\n",
+        "TRACE /health?raw HTTP/1.1\r\nHost: x\r\n\r\n",
     ] {
         let mut raw = user.anonymous().raw().await;
         raw.write(junk).await;
@@ -431,11 +433,11 @@ async fn what_is_no_http_gets_400_or_nothing() {
 #[tokio::test]
 async fn a_line_of_a_head_that_ends_in_a_bare_line_feed_is_refused() {
     let (world, user) = stage().await;
-    let good = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    let good = "GET /health?raw HTTP/1.1\r\nHost: x\r\n\r\n";
     for bad in [
-        "GET /health HTTP/1.1\nHost: x\n\n",
-        "GET /health HTTP/1.1\r\nHost: x\nTransfer-Encoding: chunked\r\n\r\n",
-        "GET /health HTTP/1.1\r\nHost: x\r\n\n",
+        "GET /health?raw HTTP/1.1\nHost: x\n\n",
+        "GET /health?raw HTTP/1.1\r\nHost: x\nTransfer-Encoding: chunked\r\n\r\n",
+        "GET /health?raw HTTP/1.1\r\nHost: x\r\n\n",
     ] {
         let mut raw = user.anonymous().raw().await;
         raw.write(good).await;
@@ -456,7 +458,7 @@ async fn requests_on_one_connection_do_not_disturb_each_other() {
     let body = question("fast", "hello").to_string();
     let good = chat_head(user.api_key(), body.len()) + &body;
     let bad = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n";
-    let last = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let last = "GET /health?raw HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let mut raw = user.anonymous().raw().await;
     raw.write(format!("{good}{bad}{good}{last}")).await;
     let (answer, closed) = raw.read_to_end(Duration::from_secs(20)).await;
@@ -471,16 +473,16 @@ async fn requests_on_one_connection_do_not_disturb_each_other() {
 async fn a_request_that_does_not_name_exactly_one_host_is_refused() {
     let world = world().await;
     for (head, status) in [
-        ("GET /health HTTP/1.1\r\n", 400),
-        ("GET /health HTTP/1.0\r\n", 400),
-        ("GET /health HTTP/1.1\r\nHost: a\r\nHost: a\r\n", 400),
-        ("GET /health HTTP/1.1\r\nHost: a, b\r\n", 400),
-        ("GET /health HTTP/1.1\r\nHost: user@a\r\n", 400),
-        ("GET /health HTTP/1.1\r\nHost:\r\n", 400),
-        ("GET http://evil/health HTTP/1.1\r\nHost: a\r\n", 400),
-        ("GET http://A:80/health HTTP/1.1\r\nHost: a:80\r\n", 200),
-        ("GET /health HTTP/1.0\r\nHost: a\r\n", 200),
-        ("GET /health HTTP/1.1\r\nHost: [::1]:8080\r\n", 200),
+        ("GET /health?raw HTTP/1.1\r\n", 400),
+        ("GET /health?raw HTTP/1.0\r\n", 400),
+        ("GET /health?raw HTTP/1.1\r\nHost: a\r\nHost: a\r\n", 400),
+        ("GET /health?raw HTTP/1.1\r\nHost: a, b\r\n", 400),
+        ("GET /health?raw HTTP/1.1\r\nHost: user@a\r\n", 400),
+        ("GET /health?raw HTTP/1.1\r\nHost:\r\n", 400),
+        ("GET http://evil/health?raw HTTP/1.1\r\nHost: a\r\n", 400),
+        ("GET http://A:80/health?raw HTTP/1.1\r\nHost: a:80\r\n", 200),
+        ("GET /health?raw HTTP/1.0\r\nHost: a\r\n", 200),
+        ("GET /health?raw HTTP/1.1\r\nHost: [::1]:8080\r\n", 200),
     ] {
         let mut raw = world.client().raw().await;
         raw.write(format!("{head}Connection: close\r\n\r\n")).await;
@@ -495,7 +497,7 @@ async fn a_head_may_have_a_hundred_fields_and_no_more() {
     for (fields, status) in [(98, 200), (99, 431)] {
         let more: String = (0..fields).map(|n| format!("X-{n}: y\r\n")).collect();
         let mut raw = world.client().raw().await;
-        raw.write(format!("GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n")).await;
+        raw.write(format!("GET /health?raw HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n")).await;
         let (answer, _) = raw.read_to_end(Duration::from_secs(10)).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{fields}: {answer}");
     }

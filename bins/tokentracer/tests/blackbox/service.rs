@@ -30,15 +30,15 @@ async fn a_proxy_that_is_not_trusted_is_warned_of_once() {
     let warned = "TRUSTED_PROXIES is not set";
     let world = world().await;
     let client = world.client();
-    client.get("/health").send().await.expect(200);
+    client.get("/health/ready").send().await.expect(200);
     assert!(!world.program().stderr().contains(warned));
     for _ in 0..3 {
-        client.get("/health").header("x-forwarded-for", "192.0.2.1").send().await.expect(200);
+        client.get("/health/ready").header("x-forwarded-for", "192.0.2.1").send().await.expect(200);
     }
     eventually("the warning", async || world.program().stderr().contains(warned)).await;
     assert_eq!(world.program().stderr().matches(warned).count(), 1);
     let trusting = world_with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
-    trusting.client().get("/health").header("x-forwarded-for", "192.0.2.1").send().await.expect(200);
+    trusting.client().get("/health/ready").header("x-forwarded-for", "192.0.2.1").send().await.expect(200);
     assert!(!trusting.program().stderr().contains(warned));
 }
 
