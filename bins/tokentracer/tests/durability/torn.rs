@@ -54,17 +54,28 @@ async fn a_torn_last_record_is_replayed_up_to_with_one_warning() {
 fn tear(world: &World) {
     let segments = std::fs::read_dir(world.data_dir().join("journal").join(&journals(world)[0])).unwrap();
     let paths: Vec<PathBuf> = segments.map(|entry| entry.unwrap().path()).collect();
-    let used = |path: &PathBuf| {
-        let bytes = std::fs::read(path).unwrap();
-        bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
-    };
     let segments = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "seg"));
-    let (end, fullest) = segments.map(|path| (used(path), path)).max().unwrap();
-    assert!(end > 0, "the journal is empty");
+    let (end, fullest) = segments.map(|path| (end_of_records(&std::fs::read(path).unwrap()), path)).max().unwrap();
+    assert!(end > HEADER, "the journal is empty");
     // Its length, its checksum, and a quarter of what they announce.
     let mut torn = 400_u32.to_le_bytes().to_vec();
     torn.extend_from_slice(&[0xa5; 4]);
     torn.extend_from_slice(&[b'{'; 100]);
     let file = std::fs::File::options().write(true).open(fullest).unwrap();
     file.write_all_at(&torn, end as u64).unwrap();
+}
+
+/// The bytes before a segment's first record.
+const HEADER: usize = 28;
+
+/// The offset after the last record of a segment. A record may end in zeros, and so does the room after it, so its length is
+/// read: four bytes, and four of a checksum, before each.
+fn end_of_records(segment: &[u8]) -> usize {
+    let mut end = HEADER;
+    while let Some(length) = segment.get(end..end + 4).map(|length| u32::from_le_bytes(length.try_into().unwrap()))
+        && length > 0
+    {
+        end += 8 + usize::try_from(length).unwrap();
+    }
+    end
 }
