@@ -5,6 +5,8 @@ mod background;
 mod clock;
 mod config;
 mod edge;
+#[cfg(test)]
+mod fixtures;
 mod gemini_models;
 mod health;
 mod key;

@@ -115,12 +115,11 @@ impl Outbox {
         let zero = NanoUsd::ZERO;
         let charge = Charge { key: request.key, counts_from: request.created_at, settled: zero, held: zero, version };
         let charge = before.map_or(charge, |entry| Charge { version, ..entry.charge });
-        // If Redis refuses the call, an earlier change of the charge must still be sent.
-        let is_unsent = before.is_some() && shard.unacknowledged.contains(&request.id);
-        shard.put(request.id, Entry { user: request.user, charge, state: State::Reserving });
-        if is_unsent {
-            shard.unacknowledged.insert(request.id);
+        if before.is_none() {
+            shard.remove(request.id);
         }
+        // It stays unacknowledged if it was: if Redis refuses the call, the earlier change must still be sent.
+        shard.entries.insert(request.id, Entry { user: request.user, charge, state: State::Reserving });
         ReserveInFlight {
             outbox: self,
             request: request.id,
@@ -288,11 +287,6 @@ impl Entry {
 }
 
 impl Shard {
-    fn put(&mut self, request: RequestId, entry: Entry) {
-        self.remove(request);
-        self.entries.insert(request, entry);
-    }
-
     fn put_foreign(&mut self, user: UserId, request: RequestId) {
         if self.foreign >= MOST_FOREIGN || self.entries.contains_key(&request) {
             return;

@@ -70,8 +70,8 @@ pub enum Reservation {
     },
     /// The sums of these accounts are not known here. Read them from the store and [`load`](crate::Budgets::load) them,
     /// **read them again** and load that as [`Reading::Second`](crate::Reading::Second), then reserve again. Each
-    /// reading is of the period in which it begins, also for a request of an earlier period: sums that were posted
-    /// before the account was there are not posted again when a later period begins in it.
+    /// reading is of the period that lasts when it begins, also for a request of an earlier period. A later period
+    /// begins in the account with a sum of 0, and would lack what was posted in it before the account was there.
     NeedSpent(Vec<Account>),
     /// The request cannot be decided: the accounts are in Redis, and Redis is down or lost its data a moment ago.
     Unavailable,

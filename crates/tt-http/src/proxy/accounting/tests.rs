@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use http::{HeaderMap, Uri};
 use tt_core::plan::Route;
-use tt_core::record::{Intent, Operation, Settlement};
+use tt_core::record::Settlement;
 use tt_core::usage::Usage;
-use tt_core::{Dialect, ModelName, ProviderKeyId, RequestId, Tags, Timestamp, UserId};
+use tt_core::{Dialect, ModelName, ProviderKeyId, UserId};
 use tt_ledger::Ledger;
 use tt_metrics::Metrics;
 use tt_providers::{ClientRequest, Head, Refused, RefusedKind, codec};
 
 use super::*;
+use crate::fixtures::intent;
 use crate::state::compute::Compute;
 use crate::state::memory_limit::MemoryLimit;
 use crate::state::target_health::tests::pass;
@@ -45,27 +46,6 @@ async fn settlement_for(reader: Reader, act: impl AsyncFnOnce(Box<Accounting>)) 
     let mut all = std::mem::take(&mut *stored.lock().unwrap());
     assert_eq!(all.len(), 1, "{all:?}");
     all.remove(0)
-}
-
-fn intent() -> Intent {
-    Intent {
-        request_id: RequestId(uuid::Uuid::from_u128(1)),
-        created_at: Timestamp::from_millis(0),
-        user_id: UserId(1),
-        api_key_id: None,
-        alias: "a".to_owned(),
-        dialect: Dialect::OpenAiChat,
-        stream: false,
-        route_reason: String::new(),
-        chain: Vec::new(),
-        tags: Tags::default(),
-        client: None,
-        session: None,
-        agent: None,
-        trace_id: None,
-        parent_span: None,
-        operation: Operation::Chat,
-    }
 }
 
 fn inbound() -> Inbound {

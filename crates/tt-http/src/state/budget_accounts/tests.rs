@@ -3,12 +3,13 @@
 use tokio::runtime::Handle;
 use tt_core::budget::Budget;
 use tt_core::plan::Route;
-use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Operation, Outcome, Settled};
-use tt_core::{Dialect, Email, Period, Provider, ProviderKeyId, Tags};
+use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Settled};
+use tt_core::{Email, Period, Provider, ProviderKeyId};
 use tt_store::{Author, StoreConfig};
 use tt_testkit::database::TestDb;
 
 use super::*;
+use crate::fixtures::intent;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -16,24 +17,7 @@ const LIMIT: NanoUsd = NanoUsd(1_000);
 
 /// An answered request of `user` that has cost `cost`.
 fn settlement(user: UserId, created_at: Timestamp, cost: NanoUsd) -> Settlement {
-    let intent = Intent {
-        request_id: RequestId(uuid::Uuid::from_u128(1)),
-        created_at,
-        user_id: user,
-        api_key_id: None,
-        alias: "a".to_owned(),
-        dialect: Dialect::OpenAiChat,
-        stream: false,
-        route_reason: String::new(),
-        chain: Vec::new(),
-        tags: Tags::default(),
-        client: None,
-        session: None,
-        agent: None,
-        trace_id: None,
-        parent_span: None,
-        operation: Operation::Chat,
-    };
+    let intent = Intent { user_id: user, created_at, ..intent() };
     let started = AttemptStarted {
         alias: "a".to_owned(),
         route: Route::Primary,
