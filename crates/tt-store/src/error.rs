@@ -147,6 +147,13 @@ impl StoreError {
     }
 }
 
+impl From<tokio::task::JoinError> for StoreError {
+    /// The work panicked, or its runtime has stopped.
+    fn from(stopped: tokio::task::JoinError) -> Self {
+        if stopped.is_panic() { Self::Query(Box::new(stopped)) } else { Self::Unavailable(Box::new(stopped)) }
+    }
+}
+
 impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         if is_unavailable(&error) { Self::Unavailable(Box::new(error)) } else { Self::Query(Box::new(error)) }

@@ -68,7 +68,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| StoreError::Query(Box::new(e)))?
+    tokio::task::spawn_blocking(work).await?
 }
 
 fn run<C, B>(conn: &mut C, source: EmbeddedMigrations) -> Result<usize>

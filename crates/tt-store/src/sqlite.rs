@@ -5,16 +5,14 @@ use std::path::{Path, PathBuf};
 
 use diesel::connection::AnsiTransactionManager;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
-use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 
 use crate::config::StoreConfig;
 use crate::error::{Result, StoreError};
 use crate::pool::{Guard, Pool};
 
-/// The connection type that the repositories below are compiled for.
-pub(crate) type Conn = SyncConnectionWrapper<diesel::SqliteConnection>;
+/// The connection type that the repositories below are compiled for, and the thread on which to use it.
+pub(crate) use conn::{Conn, on_own_thread};
 
 #[path = "repo/alerts.rs"]
 pub(crate) mod alerts;
@@ -64,22 +62,23 @@ pub(crate) mod webhooks;
 pub(crate) mod whatif;
 
 pub(crate) mod backup;
+mod conn;
 pub(crate) mod native;
 mod oldest;
 
 /// Begins a write transaction, with IMMEDIATE: a transaction that reads first and writes later would fail at once with
 /// "database is locked" when another writer came in between, however long the busy timeout is.
 async fn begin(c: &mut Conn) -> Result<()> {
-    begin_with(c, "BEGIN IMMEDIATE").await
+    begin_with(c, "BEGIN IMMEDIATE")
 }
 
 /// Begins a transaction whose reads all see the same moment.
 async fn begin_snapshot(c: &mut Conn) -> Result<()> {
-    begin_with(c, "BEGIN DEFERRED").await
+    begin_with(c, "BEGIN DEFERRED")
 }
 
-async fn begin_with(c: &mut Conn, statement: &'static str) -> Result<()> {
-    Ok(c.spawn_blocking(move |c| AnsiTransactionManager::begin_transaction_sql(c, statement)).await?)
+fn begin_with(c: &mut Conn, statement: &'static str) -> Result<()> {
+    Ok(AnsiTransactionManager::begin_transaction_sql(c.inner(), statement)?)
 }
 
 /// One writer and several readers of one file.
@@ -128,17 +127,16 @@ impl Database {
 fn pool(path: &Path, last: &'static str, size: usize, config: &StoreConfig) -> Result<Pool<Conn>> {
     let mut manager = ManagerConfig::default();
     manager.recycling_method = RecyclingMethod::Fast;
+    // In this order: the timeout must hold for the switch to WAL.
+    let setup = format!(
+        "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; \
+         PRAGMA mmap_size=268435456; PRAGMA {last}"
+    );
     manager.custom_setup = Box::new(move |path| {
+        let (path, setup) = (path.to_owned(), setup.clone());
         async move {
-            let mut conn = Conn::establish(path).await?;
-            // In this order: the timeout must hold for the switch to WAL.
-            conn.batch_execute(&format!(
-                "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; \
-                 PRAGMA temp_store=MEMORY; PRAGMA mmap_size=268435456; PRAGMA {last}"
-            ))
-            .await
-            .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-            Ok(conn)
+            let opening = tokio::task::spawn_blocking(move || Conn::open(&path, &setup));
+            opening.await.map_err(|error| diesel::ConnectionError::BadConnection(error.to_string()))?
         }
         .boxed()
     });

@@ -22,7 +22,11 @@ macro_rules! call {
             .run(async move {
                 match &inner.database {
                     $crate::store::Database::Sqlite(db) => {
-                        $crate::sqlite::$module::$function(&mut *db.$kind().await?, $($argument),*).await
+                        let mut conn = db.$kind().await?;
+                        $crate::sqlite::on_own_thread(async move {
+                            $crate::sqlite::$module::$function(&mut *conn, $($argument),*).await
+                        })
+                        .await
                     }
                     #[cfg(feature = "postgres")]
                     $crate::store::Database::Postgres(db) => {
@@ -173,11 +177,7 @@ impl Store {
         let inner = Arc::clone(&self.inner);
         StoreCall(Box::pin(async move {
             inner.queries.fetch_add(1, Ordering::Relaxed);
-            match inner.handle.spawn(work).await {
-                Ok(result) => result,
-                Err(stopped) if stopped.is_panic() => Err(StoreError::Query(Box::new(stopped))),
-                Err(stopped) => Err(StoreError::Unavailable(Box::new(stopped))),
-            }
+            inner.handle.spawn(work).await?
         }))
     }
 }

@@ -70,44 +70,38 @@ pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<(
 ///
 /// A statement is then known by its type. Of any other, the text is made anew each time, to look for it in the
 /// connection's cache; for the log's wide rows that costs about as much as the insertion itself.
+#[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
 pub(crate) async fn insert_as<S: 'static>(c: &mut Conn, batch: Batch, ending: &'static str) -> Result<()> {
-    let insert = move |c: &mut SqliteConnection| {
-        for rows in chunks(batch.rows()) {
-            let insert = Insert { batch: &batch, rows, ending };
-            match insert.rows.len() {
-                CHUNK_LARGE => Known::<S, CHUNK_LARGE>(insert, PhantomData).execute(c)?,
-                CHUNK_SMALL => Known::<S, CHUNK_SMALL>(insert, PhantomData).execute(c)?,
-                _ => Known::<S, 1>(insert, PhantomData).execute(c)?,
-            };
-        }
-        Ok(())
-    };
-    Ok(c.spawn_blocking(insert).await?)
+    let c = c.inner();
+    for rows in chunks(batch.rows()) {
+        let insert = Insert { batch: &batch, rows, ending };
+        match insert.rows.len() {
+            CHUNK_LARGE => Known::<S, CHUNK_LARGE>(insert, PhantomData).execute(c)?,
+            CHUNK_SMALL => Known::<S, CHUNK_SMALL>(insert, PhantomData).execute(c)?,
+            _ => Known::<S, 1>(insert, PhantomData).execute(c)?,
+        };
+    }
+    Ok(())
 }
 
 /// Inserts `batch`; `ending` follows the values.
+#[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
 pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result<()> {
-    // It runs in one piece on the connection's thread, which takes the values without copying them.
-    let insert = move |c: &mut SqliteConnection| {
-        for rows in chunks(batch.rows()) {
-            Insert { batch: &batch, rows, ending: &ending }.execute(c)?;
-        }
-        Ok(())
-    };
-    Ok(c.spawn_blocking(insert).await?)
+    for rows in chunks(batch.rows()) {
+        Insert { batch: &batch, rows, ending: &ending }.execute(c.inner())?;
+    }
+    Ok(())
 }
 
 /// As [`insert`]; returns the `request_id` of each row that was new.
+#[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
 pub(crate) async fn insert_new(c: &mut Conn, batch: Batch) -> Result<Vec<String>> {
-    let insert = move |c: &mut SqliteConnection| {
-        let mut new = Vec::with_capacity(batch.rows());
-        for rows in chunks(batch.rows()) {
-            let ending = "ON CONFLICT DO NOTHING RETURNING request_id";
-            new.extend(Insert { batch: &batch, rows, ending }.get_results::<String>(c)?);
-        }
-        Ok(new)
-    };
-    Ok(c.spawn_blocking(insert).await?)
+    let mut new = Vec::with_capacity(batch.rows());
+    for rows in chunks(batch.rows()) {
+        let ending = "ON CONFLICT DO NOTHING RETURNING request_id";
+        new.extend(Insert { batch: &batch, rows, ending }.get_results::<String>(c.inner())?);
+    }
+    Ok(new)
 }
 
 /// Always false: a table of SQLite takes rows of any day.
