@@ -45,6 +45,11 @@ impl NanoUsd {
         Self(i64::try_from(div_half_even(amount, per_nano)).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX }))
     }
 
+    /// The amount as an exact decimal number of dollars.
+    pub fn decimal(self) -> Decimal {
+        Decimal::scaled(self.0.unsigned_abs(), 9, self.0 < 0)
+    }
+
     /// Reads a decimal number of dollars as JSON writes it (`1`, `0.25`, `1e-6`); digits below a nano-dollar are
     /// refused unless they are zeros.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
@@ -90,23 +95,71 @@ pub(crate) fn parse_scaled(text: &str, scale: i32) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// Writes `units` of `10^-scale` as the shortest exact decimal. `scale` is at most 18.
-pub(crate) fn write_scaled(f: &mut std::fmt::Formatter<'_>, units: u64, scale: u32) -> std::fmt::Result {
-    let one = 10_u64.pow(scale);
-    let (whole, rest) = (units / one, units % one);
-    if rest == 0 {
-        return write!(f, "{whole}");
+/// The most bytes of a [`Decimal`]: a sign, 20 digits and a point.
+const LONGEST: usize = 22;
+
+/// A decimal number as text. It is made digit by digit: every record holds some, and the formatting machinery costs many
+/// times as much.
+#[derive(Debug, Clone, Copy)]
+pub struct Decimal {
+    /// The text, at the end.
+    bytes: [u8; LONGEST],
+    start: usize,
+}
+
+impl Decimal {
+    /// `units` of `10^-scale` as the shortest exact decimal. `scale` is at most 18.
+    pub(crate) fn scaled(mut units: u64, scale: u32, negative: bool) -> Self {
+        let mut decimal = Self { bytes: [0; LONGEST], start: LONGEST };
+        let mut places = scale;
+        while places > 0 && units.is_multiple_of(10) {
+            (units, places) = (units / 10, places - 1);
+        }
+        let has_fraction = places > 0;
+        while places > 0 {
+            decimal.push_digit(units % 10);
+            (units, places) = (units / 10, places - 1);
+        }
+        if has_fraction {
+            decimal.push(b'.');
+        }
+        loop {
+            decimal.push_digit(units % 10);
+            units /= 10;
+            if units == 0 {
+                break;
+            }
+        }
+        if negative {
+            decimal.push(b'-');
+        }
+        decimal
     }
-    let fraction = format!("{rest:0width$}", width = usize::try_from(scale).unwrap_or_default());
-    write!(f, "{whole}.{}", fraction.trim_end_matches('0'))
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The text's bytes, all of them ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    fn push_digit(&mut self, digit: u64) {
+        self.push(b'0' + u8::try_from(digit).unwrap_or_default());
+    }
+
+    /// Puts `byte` before the text.
+    fn push(&mut self, byte: u8) {
+        self.start = self.start.saturating_sub(1);
+        self.bytes[self.start] = byte;
+    }
 }
 
 impl std::fmt::Display for NanoUsd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0 < 0 {
-            f.write_str("-")?;
-        }
-        write_scaled(f, self.0.unsigned_abs(), 9)
+        f.write_str(self.decimal().as_str())
     }
 }
 
@@ -115,7 +168,9 @@ impl Serialize for NanoUsd {
         if !serializer.is_human_readable() {
             return serializer.serialize_i64(self.0);
         }
-        RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        serde_json::from_str::<&RawValue>(self.decimal().as_str())
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
     }
 }
 
@@ -135,9 +190,16 @@ mod tests {
 
     #[test]
     fn prints_exact_decimals() {
-        for (nano, text) in
-            [(12_345, "0.000012345"), (0, "0"), (1_000_000_000, "1"), (-1_500_000_000, "-1.5"), (1, "0.000000001")]
-        {
+        for (nano, text) in [
+            (12_345, "0.000012345"),
+            (0, "0"),
+            (1_000_000_000, "1"),
+            (-1_500_000_000, "-1.5"),
+            (1, "0.000000001"),
+            (i64::MAX, "9223372036.854775807"),
+            (i64::MIN, "-9223372036.854775808"),
+            (10, "0.00000001"),
+        ] {
             assert_eq!(NanoUsd(nano).to_string(), text);
             assert_eq!(serde_json::to_string(&NanoUsd(nano)).unwrap(), text);
             assert_eq!(NanoUsd::parse(text), Ok(NanoUsd(nano)));

@@ -1,27 +1,36 @@
 //! The column `details` of a request's row: JSON of the parts of its record that are only shown, so that a request is one
 //! row of few columns.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tt_core::query::LogRow;
 use tt_core::record::{Attempt, Note, PlannedStep, Settlement};
 
-use crate::decode;
 use crate::error::Result;
-use crate::stored_attempts::Attempts;
+use crate::{json, stored_attempts};
 
 /// The column as it is written. Most requests have one target, which the row's other columns name; their chain is left out.
-#[derive(Serialize)]
 struct Written<'a> {
     reason: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     chain: Option<&'a [PlannedStep]>,
-    attempts: Attempts<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: &'a [Attempt],
     agent: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [&'a Note],
+}
+
+impl Written<'_> {
+    fn json(&self) -> Result<String> {
+        json::object(|to| {
+            to.text("reason", self.reason);
+            if let Some(chain) = self.chain {
+                to.value("chain", &chain)?;
+            }
+            to.objects("attempts", self.attempts, stored_attempts::write)?;
+            to.maybe_text("agent", self.agent);
+            to.maybe_text("trace_id", self.trace_id);
+            to.values("notes", self.notes)
+        })
+    }
 }
 
 /// The column as it is read.
@@ -45,14 +54,15 @@ pub(crate) struct Shown {
 /// The column of a request.
 pub(crate) fn json_of(settlement: &Settlement) -> Result<String> {
     let intent = &settlement.intent;
-    decode::json(&Written {
+    let written = Written {
         reason: &intent.route_reason,
         chain: (!is_in_columns(settlement)).then_some(&intent.chain),
-        attempts: Attempts(&settlement.attempts),
+        attempts: &settlement.attempts,
         agent: intent.agent.as_deref(),
         trace_id: intent.trace_id.as_deref(),
         notes: &notes(&settlement.attempts),
-    })
+    };
+    written.json()
 }
 
 /// True if the chain is the one step that [`Details::chain_of`] makes of the columns.
@@ -79,14 +89,15 @@ fn notes(attempts: &[Attempt]) -> Vec<&Note> {
 impl Details {
     /// The column again, after the attempts have changed.
     pub(crate) fn json(&self) -> Result<String> {
-        decode::json(&Written {
+        let written = Written {
             reason: &self.reason,
             chain: self.chain.as_deref(),
-            attempts: Attempts(&self.attempts),
+            attempts: &self.attempts,
             agent: self.agent.as_deref(),
             trace_id: self.trace_id.as_deref(),
             notes: &self.notes.iter().flatten().collect::<Vec<_>>(),
-        })
+        };
+        written.json()
     }
 
     /// The targets planned for the request whose other columns are `row`.

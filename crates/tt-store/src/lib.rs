@@ -42,6 +42,7 @@ mod config;
 mod decode;
 mod details;
 mod error;
+mod json;
 mod location;
 mod migrate;
 #[cfg(feature = "postgres")]

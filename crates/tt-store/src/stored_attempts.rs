@@ -2,162 +2,100 @@
 //! without those that hold nothing (null, 0, an empty text or list). Most of the fields of most attempts hold nothing,
 //! and each would cost time at every write and room for as long as the row is kept.
 //!
-//! Attempts are read back by the types of tt-core, in which a missing field holds nothing.
-//!
-//! The types here have the fields of those in tt-core, which serde reads from there (`remote`). A field that is added in
-//! tt-core is added here too: the test below names every field, and fails if one is not read back. The cost by class is
-//! left out: columns of the row have the sums of it.
+//! Attempts are read back by the types of tt-core, in which a missing field holds nothing. A field that is added in tt-core
+//! is added here too: the test below names every field, and fails if one is not read back. The cost by class is left out:
+//! columns of the row have the sums of it.
 
-use serde::{Serialize, Serializer};
-use tt_core::fee::Fee;
-use tt_core::plan::Route;
-use tt_core::record::{self, Note};
-use tt_core::usage::{self, UsageSource};
-use tt_core::{NanoUsd, Provider, ProviderKeyId, Timestamp};
+use tt_core::record::{Attempt, AttemptEnded, AttemptStarted};
+use tt_core::usage::{Reported, Usage};
 
-/// The attempts of a request, to be written as JSON.
-pub(crate) struct Attempts<'a>(pub(crate) &'a [record::Attempt]);
+use crate::error::Result;
+use crate::json::Fields;
 
-impl Serialize for Attempts<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        to.collect_seq(
-            self.0
-                .iter()
-                .map(|record::Attempt { started, ended }| Attempt { started, ended: ended.as_ref().map(Closed) }),
-        )
+/// Adds the fields of an attempt.
+pub(crate) fn write(to: &mut Fields<'_>, attempt: &Attempt) -> Result<()> {
+    to.object("started", |to| started(to, &attempt.started))?;
+    match &attempt.ended {
+        Some(end) => to.object("ended", |to| ended(to, end)),
+        None => Ok(()),
     }
 }
 
-#[derive(Serialize)]
-struct Attempt<'a> {
-    #[serde(with = "Started")]
-    started: &'a record::AttemptStarted,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<Closed<'a>>,
+fn started(to: &mut Fields<'_>, started: &AttemptStarted) -> Result<()> {
+    to.text("alias", &started.alias);
+    to.text("route", started.route.as_str());
+    to.text("provider", started.provider.as_str());
+    to.number("provider_key_id", started.provider_key_id.0);
+    to.text("model", &started.model);
+    to.text("started_at", &started.started_at.rfc3339());
+    to.values("notes", &started.notes)?;
+    to.maybe_money("held", started.held);
+    Ok(())
 }
 
-/// The end of an attempt, in the form of [`Ended`].
-#[derive(Serialize)]
-struct Closed<'a>(#[serde(with = "Ended")] &'a record::AttemptEnded);
-
-#[derive(Serialize)]
-#[serde(remote = "record::AttemptStarted")]
-struct Started {
-    alias: String,
-    route: Route,
-    provider: Provider,
-    provider_key_id: ProviderKeyId,
-    model: String,
-    started_at: Timestamp,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<Note>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held: Option<NanoUsd>,
+fn ended(to: &mut Fields<'_>, ended: &AttemptEnded) -> Result<()> {
+    if let Some(status) = ended.status {
+        to.number("status", u64::from(status));
+    }
+    to.maybe_text("error", ended.error.as_deref());
+    to.number("latency_ms", ended.latency_ms);
+    to.text("source", ended.source.as_str());
+    to.object("usage", |to| reported(to, &ended.usage))?;
+    to.maybe_text("served_model", ended.served_model.as_deref());
+    to.maybe_money("cost", ended.cost);
+    to.maybe_money("saved", ended.saved);
+    to.maybe_text("price_version", ended.price_version.as_deref());
+    to.maybe_text("instead_of", ended.instead_of.as_deref());
+    Ok(())
 }
 
-#[derive(Serialize)]
-#[serde(remote = "record::AttemptEnded")]
-struct Ended {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    latency_ms: u64,
-    source: UsageSource,
-    #[serde(with = "Reported")]
-    usage: usage::Reported,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    served_model: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cost: Option<NanoUsd>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    saved: Option<NanoUsd>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    price_version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instead_of: Option<String>,
+fn reported(to: &mut Fields<'_>, reported: &Reported) -> Result<()> {
+    to.object("usage", |to| usage(to, &reported.usage))?;
+    if !reported.raw.is_empty() {
+        to.text("raw", &reported.raw);
+    }
+    to.maybe_text("service_tier", reported.service_tier.as_deref());
+    if !reported.beside.is_empty() {
+        to.objects("beside", &reported.beside, |to, pass| {
+            to.maybe_text("model", pass.model.as_deref());
+            to.object("usage", |to| usage(to, &pass.usage))
+        })?;
+    }
+    to.values("modifiers", &reported.modifiers)?;
+    to.values("fees", &reported.fees)
 }
 
-#[derive(Serialize)]
-#[serde(remote = "usage::Reported")]
-struct Reported {
-    #[serde(with = "Usage")]
-    usage: usage::Usage,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    raw: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service_tier: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "passes")]
-    beside: Vec<usage::BilledBeside>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    modifiers: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    fees: Vec<Fee>,
-}
-
-/// Writes each of `beside` in the form of [`BilledBeside`].
-fn passes<S: Serializer>(beside: &[usage::BilledBeside], to: S) -> std::result::Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Pass<'a>(#[serde(with = "BilledBeside")] &'a usage::BilledBeside);
-    to.collect_seq(beside.iter().map(Pass))
-}
-
-#[derive(Serialize)]
-#[serde(remote = "usage::BilledBeside")]
-struct BilledBeside {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<String>,
-    #[serde(with = "Usage")]
-    usage: usage::Usage,
-}
-
-#[derive(Serialize)]
-#[serde(remote = "usage::Usage")]
-struct Usage {
-    #[serde(skip_serializing_if = "is_zero")]
-    input: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    cache_read: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    cache_write_5m: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    cache_write_1h: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    output: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning: Option<u64>,
-    #[serde(skip_serializing_if = "is_zero")]
-    audio_input: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    audio_output: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    tool_prompt: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    cache_write_30m: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    cache_write_12h: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    cached_audio: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    image_input: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    image_output: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    video_input: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn usage(to: &mut Fields<'_>, usage: &Usage) -> Result<()> {
+    to.count("input", usage.input);
+    to.count("cache_read", usage.cache_read);
+    to.count("cache_write_5m", usage.cache_write_5m);
+    to.count("cache_write_1h", usage.cache_write_1h);
+    to.count("output", usage.output);
+    if let Some(reasoning) = usage.reasoning {
+        to.number("reasoning", reasoning);
+    }
+    to.count("audio_input", usage.audio_input);
+    to.count("audio_output", usage.audio_output);
+    to.count("tool_prompt", usage.tool_prompt);
+    to.count("cache_write_30m", usage.cache_write_30m);
+    to.count("cache_write_12h", usage.cache_write_12h);
+    to.count("cached_audio", usage.cached_audio);
+    to.count("image_input", usage.image_input);
+    to.count("image_output", usage.image_output);
+    to.count("video_input", usage.video_input);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use tt_core::fee::Fee;
-    use tt_core::record::Change;
+    use tt_core::plan::Route;
+    use tt_core::record::{self, Change, Note};
+    use tt_core::usage::{self, UsageSource};
+    use tt_core::{NanoUsd, Provider, ProviderKeyId, Timestamp};
 
     use super::*;
-    use crate::decode;
+    use crate::{decode, json};
 
     fn started() -> record::AttemptStarted {
         record::AttemptStarted {
@@ -193,8 +131,16 @@ mod tests {
         }
     }
 
+    fn written(attempts: &[record::Attempt]) -> String {
+        json::object(|to| to.objects("attempts", attempts, write)).unwrap()
+    }
+
     fn read_back(attempts: &[record::Attempt]) -> Vec<record::Attempt> {
-        decode::from_json(&decode::json(&Attempts(attempts)).unwrap()).unwrap()
+        #[derive(serde::Deserialize)]
+        struct Read {
+            attempts: Vec<record::Attempt>,
+        }
+        decode::from_json::<Read>(&written(attempts)).unwrap().attempts
     }
 
     #[test]
@@ -232,7 +178,7 @@ mod tests {
         let unbilled = record::AttemptEnded { error: None, cost: None, ..record::AttemptEnded::unbilled(None, "", 0) };
         let attempts = [open, record::Attempt { started: started(), ended: Some(unbilled) }];
         assert_eq!(read_back(&attempts), attempts);
-        let text = decode::json(&Attempts(&attempts)).unwrap();
-        assert!(text.ends_with(r#""ended":{"latency_ms":0,"source":"none","usage":{"usage":{}}}}]"#), "{text}");
+        let text = written(&attempts);
+        assert!(text.ends_with(r#""ended":{"latency_ms":0,"source":"none","usage":{"usage":{}}}}]}"#), "{text}");
     }
 }

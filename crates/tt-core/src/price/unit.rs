@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::Invalid;
-use crate::money::{parse_scaled, write_scaled};
+use crate::money::{Decimal, parse_scaled};
 
 /// A price in pico-US-dollars (10⁻¹² USD) per token, which is the same number as micro-US-dollars per million tokens.
 /// In JSON an exact decimal number of dollars per million tokens: 75 000 is `0.075`.
@@ -30,7 +30,7 @@ impl PicoPerToken {
 
 impl std::fmt::Display for PicoPerToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write_scaled(f, self.0, 6)
+        f.write_str(Decimal::scaled(self.0, 6, false).as_str())
     }
 }
 
