@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 use tt_core::record::{Outcome, Settlement, Totals};
 use tt_core::{Timestamp, UsageSource};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Ending};
 use crate::classes;
 use crate::decode::{column, json, storable};
 use crate::details;
 use crate::error::Result;
-use crate::sums::{self, BOUND, COSTS, Sum, Sums};
+use crate::sums::{self, BOUND, COST_SUMS, COSTS, Sum, Sums};
 
 /// The most values of one tag name that have sums of their own, for one user and UTC day.
 pub(crate) const TAG_VALUES: usize = 200;
@@ -48,11 +48,11 @@ pub(crate) type TagKey = (String, String, Key);
 
 /// The statement that adds rows of [`hourly`] to the sums that are there, and its ending.
 pub(crate) struct Hourly;
-pub(crate) static ADD_HOURLY: LazyLock<String> = LazyLock::new(|| sums::upsert("usage_hourly", HOURLY_KEY));
+pub(crate) static ADD_HOURLY: LazyLock<Ending> = LazyLock::new(|| sums::upsert("usage_hourly", HOURLY_KEY));
 
 /// The statement that adds rows of [`tags_hourly`] to the sums that are there, and its ending.
 pub(crate) struct TagsHourly;
-pub(crate) static ADD_TAGS_HOURLY: LazyLock<String> =
+pub(crate) static ADD_TAGS_HOURLY: LazyLock<Ending> =
     LazyLock::new(|| sums::upsert("usage_tags_hourly", TAGS_HOURLY_KEY));
 
 /// The key of `usage_hourly`.
@@ -154,10 +154,10 @@ pub(crate) fn charge(totals: &Totals) -> i64 {
 
 /// The rows of `request_logs`.
 pub(crate) fn logs(rows: &[Row<'_>]) -> Result<Batch> {
-    Ok(COSTS
-        .into_iter()
-        .enumerate()
-        .fold(shown(rows)?, |batch, (at, name)| batch.big(name, rows, |r| r.totals.by_class.parts()[at].0)))
+    Ok(COSTS.into_iter().enumerate().fold(shown(rows)?, |batch, (at, name)| {
+        let is_rare = matches!(COST_SUMS[at], Sum::CostCacheWrite | Sum::CostFees);
+        batch.big(name, rows, |r| r.totals.by_class.parts()[at].0).rare_if(is_rare)
+    }))
 }
 
 /// The columns that the log shows.
@@ -179,25 +179,32 @@ fn shown(rows: &[Row<'_>]) -> Result<Batch> {
         .big("input_tokens", rows, |r| column(r.totals.usage.input))
         .big("cache_read_tokens", rows, |r| column(r.totals.usage.cache_read))
         .big("cache_write_5m_tokens", rows, |r| column(r.totals.usage.cache_write_5m))
+        .rare()
         .big("cache_write_1h_tokens", rows, |r| column(r.totals.usage.cache_write_1h))
+        .rare()
         .big("output_tokens", rows, |r| column(r.totals.usage.output))
         .maybe_big("reasoning_tokens", rows, |r| r.totals.usage.reasoning.map(column))
         .word("usage_source", rows, |r| Some(r.totals.source.as_str()))
         .maybe_big("cost_nano", rows, |r| r.totals.cost.map(|cost| cost.0))
         .bool("unpriced", rows, |r| r.totals.unpriced)
+        .rare()
         .big("saved_nano", rows, |r| r.totals.saved.0)
+        .rare()
         .big("latency_ms", rows, |r| column(r.settlement.settled.latency_ms))
         .maybe_big("first_token_ms", rows, |r| r.settlement.settled.first_token_ms.map(column))
         .big("attempts", rows, |r| i64::try_from(r.settlement.attempts.len()).unwrap_or(i64::MAX))
         .maybe_text("error", rows, |r| r.settlement.settled.error.as_deref().map(storable))
+        .rare()
         .word("dialect", rows, |r| Some(r.key.dialect))
         .maybe_text("client", rows, |r| some(&r.key.client))
         .maybe_text("session", rows, |r| r.settlement.intent.session.as_deref().map(storable))
+        .rare()
         .try_maybe_text("tags", rows, |r| {
             let tags = &r.settlement.intent.tags;
             if tags.is_empty() { Ok(None) } else { json(tags).map(Some) }
         })?
         .try_maybe_text("other_usage", rows, |r| classes::other_usage(&r.totals))?
+        .rare()
         .try_text("details", rows, |r| details::json_of(r.settlement))
 }
 

@@ -10,7 +10,7 @@ use tt_core::NanoUsd;
 use tt_core::cost::CostByClass;
 use tt_core::query::{UsageDetails, UsageSums};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Ending};
 use crate::decode::count;
 
 /// The most that a sum of one key can be (10⁷ dollars, 10¹⁶ tokens). A provider's host may claim any number; an
@@ -84,8 +84,28 @@ pub(crate) const COSTS: [&str; CostByClass::COUNT] =
     ["cost_input_nano", "cost_cached_nano", "cost_cache_write_nano", "cost_output_nano", "cost_fees_nano"];
 
 /// The sums of [`COSTS`], in the same order.
-const COST_SUMS: [Sum; CostByClass::COUNT] =
+pub(crate) const COST_SUMS: [Sum; CostByClass::COUNT] =
     [Sum::CostInput, Sum::CostCached, Sum::CostCacheWrite, Sum::CostOutput, Sum::CostFees];
+
+/// The sums to which most requests add nothing.
+const RARE: [Sum; 12] = [
+    Sum::CacheWrite,
+    Sum::Unpriced,
+    Sum::Saved,
+    Sum::Errors,
+    Sum::Cancelled,
+    Sum::CostCacheWrite,
+    Sum::CostFees,
+    Sum::Estimated,
+    Sum::Partial,
+    Sum::Unknown,
+    Sum::Costless,
+    Sum::Interrupted,
+];
+
+fn is_rare(at: usize) -> bool {
+    RARE.iter().any(|sum| *sum as usize == at)
+}
 
 /// The sums of one key: requests, tokens, nano-dollars, milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,20 +200,24 @@ where
 
 /// Adds the columns of the sums to a batch.
 pub(crate) fn columns<R>(batch: Batch, rows: &[R], sums: impl Fn(&R) -> &Sums) -> Batch {
-    (0..COUNT).zip(SUMS).fold(batch, |batch, (at, name)| batch.big(name, rows, |row| sums(row).0[at]))
+    (0..COUNT)
+        .zip(SUMS)
+        .fold(batch, |batch, (at, name)| batch.big(name, rows, |row| sums(row).0[at]).rare_if(is_rare(at)))
 }
 
 /// The end of an insert that adds to sums that are there already, at most to [`BOUND`]. Both databases take it.
-pub(crate) fn upsert(table: &str, key: &str) -> String {
-    let set = SUMS
-        .map(|name| {
-            let sum = format!("{table}.{name} + excluded.{name}");
-            format!(
-                "{name} = CASE WHEN {sum} > {BOUND} THEN {BOUND} WHEN {sum} < -{BOUND} THEN -{BOUND} ELSE {sum} END"
-            )
-        })
-        .join(", ");
-    format!("ON CONFLICT ({key}) DO UPDATE SET {set}")
+pub(crate) fn upsert(table: &str, key: &str) -> Ending {
+    let ending = |with_rare: bool| {
+        let names = SUMS.iter().enumerate().filter(|(at, _)| with_rare || !is_rare(*at));
+        let set = names.map(|(_, name)| format!("{name} = {}", held(&format!("{table}.{name} + excluded.{name}"))));
+        format!("ON CONFLICT ({key}) DO UPDATE SET {}", set.collect::<Vec<_>>().join(", "))
+    };
+    Ending { all: ending(true), plain: ending(false) }
+}
+
+/// The SQL expression `sum`, held at [`BOUND`].
+pub(crate) fn held(sum: &str) -> String {
+    format!("CASE WHEN {sum} BETWEEN -{BOUND} AND {BOUND} THEN {sum} WHEN {sum} > 0 THEN {BOUND} ELSE -{BOUND} END")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl;
 use tt_core::Timestamp;
 
 use super::{Conn, partitions};
-use crate::batch::{Batch, Column, head};
+use crate::batch::{Batch, Column, Ending, head};
 use crate::error::{Result, StoreError};
 use crate::schema::webhook_deliveries as deliveries;
 use crate::view::Pruned;
@@ -73,8 +73,8 @@ pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result
 
 /// Inserts `batch`; `ending` follows the values. Every batch inserted as `S` has the same table, columns and ending.
 #[expect(clippy::extra_unused_type_parameters, reason = "the same signature as on SQLite")]
-pub(crate) async fn insert_as<S>(c: &mut Conn, batch: Batch, ending: &'static str) -> Result<()> {
-    insert(c, batch, ending.to_owned()).await
+pub(crate) async fn insert_as<S>(c: &mut Conn, batch: Batch, ending: &'static Ending) -> Result<()> {
+    insert(c, batch, ending.all.clone()).await
 }
 
 /// As [`insert`]; returns the `request_id` of each row that was new.
@@ -142,7 +142,7 @@ struct Insert<'a> {
 
 impl QueryFragment<Pg> for Insert<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        head(self.batch, &mut out);
+        head("INSERT", self.batch, &mut out);
         out.push_sql("SELECT * FROM unnest(");
         for (n, column) in self.batch.columns().iter().enumerate() {
             out.push_sql(if n == 0 { "" } else { ", " });

@@ -10,6 +10,7 @@ use diesel_async::RunQueryDsl;
 use tt_core::record::{JournalCursor, Settlement};
 
 use super::Conn;
+use crate::batch::NO_ENDING;
 use crate::decode;
 use crate::error::Result;
 use crate::rollup::{self, ADD_HOURLY, Hourly, Row};
@@ -63,7 +64,7 @@ async fn write(c: &mut Conn, rows: &mut Vec<Row<'_>>, cursors: &[JournalCursor],
     tx!(c, {
         match are {
             Rows::New => {
-                super::native::insert_as::<Logs>(c, rollup::logs(rows)?, "").await?;
+                super::native::insert_as::<Logs>(c, rollup::logs(rows)?, &NO_ENDING).await?;
             }
             Rows::Mixed => {
                 let new = super::native::insert_new(c, rollup::logs(rows)?).await?;

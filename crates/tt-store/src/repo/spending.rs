@@ -5,6 +5,7 @@
 //! is not known, what was held for them. So it may be more than the sum of the costs in the log.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -12,16 +13,26 @@ use tt_core::budget::{Account, Period, Spent};
 use tt_core::{ApiKeyId, NanoUsd, RequestId, Timestamp, UserId};
 
 use super::Conn;
-use crate::batch::Batch;
+use crate::batch::{Batch, Ending};
 use crate::decode;
 use crate::error::Result;
 use crate::rollup::Row;
 use crate::schema::{api_keys, request_logs, spending, users};
-use crate::sums::BOUND;
+use crate::sums::{BOUND, held};
 
 /// User, key (0: the user, with keys or without), period and its beginning. Sums are written in this order by every
 /// process, so that two of them cannot wait for each other.
 pub(crate) type Key = (i64, i64, Period, i64);
+
+/// The statement that adds to the spending that is there, and its ending.
+struct Spending;
+static ADD_SPENDING: LazyLock<Ending> = LazyLock::new(|| {
+    let sum = held("spending.cost_nano + excluded.cost_nano");
+    Ending::same(format!(
+        "ON CONFLICT (user_id, api_key_id, period, starts_at) DO UPDATE SET revision = spending.revision + 1, \
+         cost_nano = {sum}"
+    ))
+});
 
 /// Adds the amounts that `rows` take from budgets. Call it in the transaction that inserts them. Returns what was added to
 /// each spending.
@@ -49,16 +60,11 @@ pub(crate) async fn add(
     let batch = Batch::new("spending")
         .big("user_id", &rows, |(key, _)| key.0)
         .big("api_key_id", &rows, |(key, _)| key.1)
-        .text("period", &rows, |(key, _)| key.2.as_str().to_owned())
+        .word("period", &rows, |(key, _)| Some(key.2.as_str()))
         .big("starts_at", &rows, |(key, _)| key.3)
         .big("cost_nano", &rows, |(_, amount)| *amount)
         .big("revision", &rows, |_| 1);
-    let sum = "spending.cost_nano + excluded.cost_nano";
-    let upsert = format!(
-        "ON CONFLICT (user_id, api_key_id, period, starts_at) DO UPDATE SET revision = spending.revision + 1, \
-         cost_nano = CASE WHEN {sum} > {BOUND} THEN {BOUND} WHEN {sum} < -{BOUND} THEN -{BOUND} ELSE {sum} END"
-    );
-    super::native::insert(c, batch, upsert).await?;
+    super::native::insert_as::<Spending>(c, batch, &ADD_SPENDING).await?;
     Ok(rows)
 }
 

@@ -12,7 +12,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use tt_core::Timestamp;
 
 use super::Conn;
-use crate::batch::{Batch, Column, head};
+use crate::batch::{Batch, Column, Ending, head};
 use crate::error::{Result, StoreError};
 use crate::schema::webhook_deliveries as deliveries;
 use crate::view::Pruned;
@@ -71,24 +71,31 @@ pub(crate) async fn update(c: &mut Conn, batch: &Batch, keys: usize) -> Result<(
 /// A statement is then known by its type. Of any other, the text is made anew each time, to look for it in the
 /// connection's cache; for the log's wide rows that costs about as much as the insertion itself.
 #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
-pub(crate) async fn insert_as<S: 'static>(c: &mut Conn, batch: Batch, ending: &'static str) -> Result<()> {
-    let c = c.inner();
+pub(crate) async fn insert_as<S: 'static>(c: &mut Conn, batch: Batch, ending: &'static Ending) -> Result<()> {
     for rows in chunks(batch.rows()) {
-        let insert = Insert { batch: &batch, rows, ending };
-        match insert.rows.len() {
-            CHUNK_LARGE => Known::<S, CHUNK_LARGE>(insert, PhantomData).execute(c)?,
-            CHUNK_SMALL => Known::<S, CHUNK_SMALL>(insert, PhantomData).execute(c)?,
-            _ => Known::<S, 1>(insert, PhantomData).execute(c)?,
-        };
+        if batch.is_plain(&rows) {
+            insert_known::<S, true>(c, Insert { batch: &batch, rows, plain: true, ending: &ending.plain })?;
+        } else {
+            insert_known::<S, false>(c, Insert { batch: &batch, rows, plain: false, ending: &ending.all })?;
+        }
     }
     Ok(())
+}
+
+fn insert_known<S: 'static, const PLAIN: bool>(c: &mut Conn, insert: Insert<'_>) -> Result<usize> {
+    let c = c.inner();
+    Ok(match insert.rows.len() {
+        CHUNK_LARGE => Known::<S, CHUNK_LARGE, PLAIN>(insert, PhantomData).execute(c)?,
+        CHUNK_SMALL => Known::<S, CHUNK_SMALL, PLAIN>(insert, PhantomData).execute(c)?,
+        _ => Known::<S, 1, PLAIN>(insert, PhantomData).execute(c)?,
+    })
 }
 
 /// Inserts `batch`; `ending` follows the values.
 #[expect(clippy::unused_async, reason = "the same signature as on PostgreSQL")]
 pub(crate) async fn insert(c: &mut Conn, batch: Batch, ending: String) -> Result<()> {
     for rows in chunks(batch.rows()) {
-        Insert { batch: &batch, rows, ending: &ending }.execute(c.inner())?;
+        Insert { batch: &batch, rows, plain: false, ending: &ending }.execute(c.inner())?;
     }
     Ok(())
 }
@@ -99,7 +106,7 @@ pub(crate) async fn insert_new(c: &mut Conn, batch: Batch) -> Result<Vec<String>
     let mut new = Vec::with_capacity(batch.rows());
     for rows in chunks(batch.rows()) {
         let ending = "ON CONFLICT DO NOTHING RETURNING request_id";
-        new.extend(Insert { batch: &batch, rows, ending }.get_results::<String>(c.inner())?);
+        new.extend(Insert { batch: &batch, rows, plain: false, ending }.get_results::<String>(c.inner())?);
     }
     Ok(new)
 }
@@ -172,21 +179,31 @@ fn with_values(
     query
 }
 
-/// A statement whose text depends on the table and the number of rows only.
+/// A statement whose text depends on the table, the number of rows and `plain` only.
+///
+/// It stands in a transaction that ends with any error. So a row that fails need not undo those before it (OR FAIL), for
+/// which SQLite would keep a copy of each page that the statement changes.
 struct Insert<'a> {
     batch: &'a Batch,
     rows: Range<usize>,
+    /// True if the rows are plain ([`Batch::is_plain`]). What they hold in the rare columns is then written in the text,
+    /// which costs a fraction of binding it.
+    plain: bool,
     ending: &'a str,
 }
 
 impl QueryFragment<Sqlite> for Insert<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        head(self.batch, &mut out);
+        head("INSERT OR FAIL", self.batch, &mut out);
         out.push_sql("VALUES ");
         for row in self.rows.clone() {
             out.push_sql(if row == self.rows.start { "(" } else { "), (" });
-            for (n, column) in self.batch.columns().iter().enumerate() {
+            for (n, (column, is_rare)) in self.batch.marked().enumerate() {
                 out.push_sql(if n == 0 { "" } else { ", " });
+                if self.plain && is_rare {
+                    out.push_sql(column.empty());
+                    continue;
+                }
                 match column {
                     Column::Big(values) => push::<BigInt, _>(&mut out, values, row),
                     Column::MaybeBig(values) => push::<Nullable<BigInt>, _>(&mut out, values, row),
@@ -226,21 +243,21 @@ impl Query for Insert<'_> {
 
 impl RunQueryDsl<SqliteConnection> for Insert<'_> {}
 
-/// An [`Insert`] of `ROWS` rows, whose text depends on `S` and `ROWS` only.
-struct Known<'a, S, const ROWS: usize>(Insert<'a>, PhantomData<S>);
+/// An [`Insert`] of `ROWS` rows, whose text depends on `S`, `ROWS` and `PLAIN` only.
+struct Known<'a, S, const ROWS: usize, const PLAIN: bool>(Insert<'a>, PhantomData<S>);
 
-impl<S, const ROWS: usize> QueryFragment<Sqlite> for Known<'_, S, ROWS> {
+impl<S, const ROWS: usize, const PLAIN: bool> QueryFragment<Sqlite> for Known<'_, S, ROWS, PLAIN> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         self.0.walk_ast(out)
     }
 }
 
-impl<S: 'static, const ROWS: usize> QueryId for Known<'_, S, ROWS> {
-    type QueryId = Known<'static, S, ROWS>;
+impl<S: 'static, const ROWS: usize, const PLAIN: bool> QueryId for Known<'_, S, ROWS, PLAIN> {
+    type QueryId = Known<'static, S, ROWS, PLAIN>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<S, const ROWS: usize> RunQueryDsl<SqliteConnection> for Known<'_, S, ROWS> {}
+impl<S, const ROWS: usize, const PLAIN: bool> RunQueryDsl<SqliteConnection> for Known<'_, S, ROWS, PLAIN> {}
 
 #[cfg(test)]
 mod tests {
