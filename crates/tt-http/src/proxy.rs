@@ -205,7 +205,8 @@ impl Run {
             }
             let prices = self.cx.app.prices.load_full();
             let notes = self.passed_over.drain(..).chain(outbound.exchange.notes().iter().cloned()).collect();
-            let attempt = match accounting.attempt_started(step, outbound.account().region(), notes, prices, pass) {
+            let started = accounting.attempt_started(step, outbound.account().region(), notes, prices, pass).await;
+            let attempt = match started {
                 Ok(attempt) => attempt,
                 Err((accounting, error)) => {
                     return Tried::Refused(give_up(accounting, error.into()).await);

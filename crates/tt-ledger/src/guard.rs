@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use tt_core::RequestId;
 use tt_core::record::{Attempt, AttemptEnded, AttemptStarted, Intent, Outcome, Settled, Settlement};
-use tt_core::{RequestId, UserId};
 
 use crate::error::LedgerError;
-use crate::journal::durable::Durable;
+use crate::journal::durable::{Durable, Turn};
 use crate::journal::request::JournaledRequest;
-use crate::recorder::{QueuedSettlement, Recorder};
+use crate::recorder::Recorder;
 
 /// A callback that gets a request's attempts each time one has ended, and once more before the settlement goes to the
 /// drain. So its effects are there before the sink gets the request. It runs where the guard is used or dropped, so it
@@ -31,6 +31,8 @@ pub struct Guard {
     /// `None` without a journal.
     journaled: Option<JournaledRequest>,
     watcher: Option<Watcher>,
+    /// The last attempt's start waits to be written, so it has not been sent.
+    start_waits: bool,
 }
 
 struct Record {
@@ -47,6 +49,7 @@ impl Guard {
             record: Some(Record { intent, attempts: Vec::with_capacity(1) }),
             journaled,
             watcher: None,
+            start_waits: false,
         }
     }
 
@@ -60,19 +63,51 @@ impl Guard {
     /// Records that an attempt is about to be sent. On an error it must not be sent, because nothing would account for it.
     ///
     /// If the attempt before has not ended, it counts as sent and not answered.
-    pub fn attempt_started(&mut self, mut started: AttemptStarted) -> Result<(), LedgerError> {
+    pub fn attempt_started(&mut self, started: AttemptStarted) -> Result<(), LedgerError> {
+        self.start(started, true)
+    }
+
+    /// Like [`Guard::attempt_started`], but waits for one turn of the runtime, in which other requests of this thread record
+    /// theirs: one write to the journal serves all. If it is dropped before it is ready, the attempt counts as not sent.
+    pub async fn attempt_started_with_others(&mut self, started: AttemptStarted) -> Result<(), LedgerError> {
+        self.start(started, false)?;
+        if !self.start_waits {
+            return Ok(());
+        }
+        Turn::default().await;
+        self.start_written()
+    }
+
+    fn start(&mut self, mut started: AttemptStarted, alone: bool) -> Result<(), LedgerError> {
         started.bound();
         if self.recorder.queue.is_closed() {
             return Err(LedgerError::Closed);
         }
         self.end_if_open("no end was recorded");
         if let Some(journaled) = &mut self.journaled {
-            journaled.start(&started)?;
+            self.start_waits = journaled.start(&started, alone)?;
         }
         if let Some(record) = &mut self.record {
             record.attempts.push(Attempt { started, ended: None });
         }
         Ok(())
+    }
+
+    /// Writes the last attempt's start, which waits. On an error there is no such attempt.
+    fn start_written(&mut self) -> Result<(), LedgerError> {
+        self.start_waits = false;
+        let written = self.journaled.as_mut().map_or(Ok(()), JournaledRequest::start_written);
+        if let (Err(_), Some(record)) = (&written, &mut self.record) {
+            record.attempts.pop();
+        }
+        written
+    }
+
+    /// Ends an attempt that was not sent, because nobody waited until its start was written.
+    fn end_if_unsent(&mut self) {
+        if self.start_waits && self.start_written().is_ok() {
+            self.end(AttemptEnded::unbilled(None, "the request was given up before it was sent", 0), false);
+        }
     }
 
     /// Records how the last started attempt has ended. A second end of the same attempt is logged and ignored.
@@ -87,6 +122,7 @@ impl Guard {
     }
 
     fn end(&mut self, mut ended: AttemptEnded, now: bool) {
+        self.end_if_unsent();
         ended.bound();
         match self.record.as_mut().and_then(|r| r.attempts.last_mut()) {
             Some(Attempt { ended: end @ None, .. }) => {
@@ -100,8 +136,8 @@ impl Guard {
         }
     }
 
-    /// Records how the request has ended. To be called before the client gets the end of the answer; with
-    /// [`Fsync::Always`](crate::Fsync::Always), the end of the answer waits until the returned value is ready.
+    /// Records how the request has ended. To be called before the client gets the end of the answer, which waits until the
+    /// returned value is ready.
     ///
     /// If the last attempt has not ended, it counts as sent and not answered.
     pub fn settle(mut self, settled: Settled) -> Durable {
@@ -120,6 +156,7 @@ impl Guard {
     }
 
     fn end_if_open(&mut self, error: &str) {
+        self.end_if_unsent();
         if let Some(last) = self.record.as_mut().and_then(|r| r.attempts.last_mut())
             && last.ended.is_none()
         {
@@ -149,15 +186,7 @@ impl Guard {
         self.recorder.in_flight.settle(settlement.settled_at());
         match self.journaled.take() {
             None => {
-                let user = settlement.intent.user_id;
-                if self
-                    .recorder
-                    .queue
-                    .send(QueuedSettlement { bytes: settlement.bytes(), settlement, at: None })
-                    .is_err()
-                {
-                    self.lose(user);
-                }
+                self.recorder.queue_unwritten(settlement);
                 Durable::default()
             }
             Some(journaled) => self.finish_in_journal(journaled, settlement),
@@ -165,32 +194,9 @@ impl Guard {
     }
 
     fn finish_in_journal(&self, mut journaled: JournaledRequest, settlement: Settlement) -> Durable {
-        let (queue, in_flight) = (&self.recorder.queue, &self.recorder.in_flight);
         journaled.settled(&settlement.settled);
-        let (worker, user, mut queued) = (journaled.worker(), settlement.intent.user_id, false);
-        let bytes = settlement.bytes();
-        let written = journaled.settle(|at| {
-            if at.is_some() && !in_flight.reserve_memory(bytes) {
-                return false;
-            }
-            queued = queue.send(QueuedSettlement { settlement, bytes, at: at.map(|at| (worker, at)) }).is_ok();
-            if !queued && at.is_some() {
-                in_flight.release_memory(1, bytes);
-            }
-            queued
-        });
-        // A settlement that is in the journal and not in the queue is read back: by the drain, or by the next process.
-        if !queued && written.at.is_none() {
-            self.lose(user);
-        } else if written.spilled {
-            in_flight.spill();
-        }
-        written.durable
-    }
-
-    fn lose(&self, user: UserId) {
-        self.recorder.in_flight.lost(user);
-        tracing::error!(request_id = %self.request_id, "a request settled after the drain ended: it is not recorded");
+        let (worker, recorder) = (journaled.worker(), Arc::clone(&self.recorder));
+        journaled.settle(Box::new(move |at, from_files| recorder.deliver(worker, settlement, at, from_files)))
     }
 }
 
@@ -206,13 +212,14 @@ impl Drop for Guard {
         };
         self.end_if_open(error);
         let recorder = Arc::clone(&self.recorder);
-        self.finish(|intent| Settled {
+        let settled = |intent: &Intent| Settled {
             status: Some(status),
             outcome,
             error: Some(error.to_owned()),
             latency_ms: recorder.since(intent.created_at),
             first_token_ms: None,
-        });
+        };
+        drop(self.finish(settled));
     }
 }
 
@@ -269,7 +276,7 @@ mod tests {
             let mut guard = guard(ledger, 1);
             guard.attempt_started(started(200)).unwrap();
             guard.attempt_ended(answered());
-            guard.settle(settled());
+            drop(guard.settle(settled()));
         });
         let attempts = vec![Attempt { started: started(200), ended: Some(answered()) }];
         assert_eq!(all, [Settlement { intent: intent(1), attempts, settled: settled() }]);
@@ -286,7 +293,7 @@ mod tests {
             ended.served_model = Some("m".repeat(1 << 20));
             guard.attempt_ended(ended);
             assert!(guard.attempts()[0].ended.as_ref().unwrap().usage.raw.len() <= RAW_BYTES);
-            guard.settle(Settled { error: Some("e".repeat(1 << 20)), ..settled() });
+            drop(guard.settle(Settled { error: Some("e".repeat(1 << 20)), ..settled() }));
         });
         let [one] = &all[..] else { panic!("{all:?}") };
         let ended = one.attempts[0].ended.as_ref().unwrap();
@@ -302,7 +309,7 @@ mod tests {
             let mut guard = guard(ledger, 1);
             guard.attempt_started(started(200)).unwrap();
             guard.attempt_started(started(300)).unwrap();
-            guard.settle(settled());
+            drop(guard.settle(settled()));
         });
         let ends: Vec<_> = all[0].attempts.iter().map(|a| a.ended.clone().unwrap()).collect();
         assert_eq!(ends, [800, 700].map(|ms| AttemptEnded::unanswered("no end was recorded", ms)));
@@ -318,7 +325,7 @@ mod tests {
             guard.attempt_ended(answered());
             guard.attempt_ended(AttemptEnded::unbilled(None, "stray", 1));
             assert_eq!((guard.attempts().len(), guard.request_id()), (1, intent(1).request_id));
-            guard.settle(settled());
+            drop(guard.settle(settled()));
         });
         assert_eq!(all[0].attempts, [Attempt { started: started(200), ended: Some(answered()) }]);
     }
@@ -360,7 +367,7 @@ mod tests {
             guard.attempt_started(started(200)).unwrap();
             guard.attempt_ended(answered());
             guard.attempt_started(started(300)).unwrap();
-            guard.settle(settled());
+            drop(guard.settle(settled()));
         };
         assert_eq!(watched(settled_after_two), [1, 2, 2]);
         let dropped_while_one_runs = |mut guard: Guard| guard.attempt_started(started(200)).unwrap();

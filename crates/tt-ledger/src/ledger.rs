@@ -209,14 +209,14 @@ mod tests {
         let requests = async {
             let (one, two) = (guard(&ledger, 1), guard(&ledger, 2));
             assert_eq!(ledger.open(intent(3)).unwrap_err(), LedgerError::Full);
-            one.settle(settled());
+            drop(one.settle(settled()));
             assert_eq!(counts(&ledger), (1, 1));
             tokio::time::sleep(ms(60)).await;
             // Settled, but the sink did not take it: its room is still needed.
             assert_eq!(ledger.open(intent(3)).unwrap_err(), LedgerError::Full);
             tokio::time::sleep(ms(500)).await;
             assert_eq!(counts(&ledger), (1, 0));
-            guard(&ledger, 3).settle(settled());
+            drop(guard(&ledger, 3).settle(settled()));
             assert_eq!(ledger.open(intent(4)).unwrap_err(), LedgerError::Full);
             drop((ledger, two));
         };
@@ -233,7 +233,7 @@ mod tests {
             let (one, two) = (guard(&ledger, 1), guard(&ledger, 2));
             assert_eq!((ledger.open_of(caller), ledger.open_of(UserId(999))), (2, 0));
             assert_eq!(ledger.backlog(), Backlog::default());
-            one.settle(settled());
+            drop(one.settle(settled()));
             tokio::time::sleep(ms(60)).await;
             assert_eq!((ledger.open_of(caller), ledger.backlog().unstored), (2, 1), "the sink did not take it");
             assert!(ledger.backlog().oldest.is_some());

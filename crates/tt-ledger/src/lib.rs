@@ -86,7 +86,7 @@
 //! guard.last_attempt_ended(AttemptEnded { error: None, ..AttemptEnded::unbilled(Some(200), "", 5) });
 //! let settled =
 //!     Settled { status: Some(200), outcome: Outcome::Ok, error: None, latency_ms: 105, first_token_ms: None };
-//! guard.settle(settled).wait().await?;
+//! guard.settle(settled).await?;
 //! // The client may get the end of the answer now.
 //!
 //! // Another one, whose client leaves.

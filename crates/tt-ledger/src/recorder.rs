@@ -36,6 +36,44 @@ pub(crate) struct QueuedSettlement {
 }
 
 impl Recorder {
+    /// Gives the drain a settlement of the journal's chain `worker`, as [`Deliver`](crate::journal::writer::Deliver) says.
+    pub(crate) fn deliver(
+        &self,
+        worker: usize,
+        settlement: Settlement,
+        at: Option<Position>,
+        from_files: bool,
+    ) -> bool {
+        let Some(at) = at else { return self.queue_unwritten(settlement) };
+        if from_files {
+            return false;
+        }
+        let bytes = settlement.bytes();
+        // A settlement that is in the journal and not in the queue is read back: by the drain, or by the next process.
+        let queued = self.in_flight.reserve_memory(bytes) && {
+            let queued = self.queue.send(QueuedSettlement { settlement, bytes, at: Some((worker, at)) }).is_ok();
+            if !queued {
+                self.in_flight.release_memory(1, bytes);
+            }
+            queued
+        };
+        if !queued {
+            self.in_flight.spill();
+        }
+        queued
+    }
+
+    /// Gives the drain a settlement that is in no journal. Returns false if the drain has ended: the settlement is lost.
+    pub(crate) fn queue_unwritten(&self, settlement: Settlement) -> bool {
+        let (request_id, user) = (settlement.intent.request_id, settlement.intent.user_id);
+        let queued = self.queue.send(QueuedSettlement { bytes: settlement.bytes(), settlement, at: None }).is_ok();
+        if !queued {
+            self.in_flight.lost(user);
+            tracing::error!(%request_id, "a request settled after the drain ended: it is not recorded");
+        }
+        queued
+    }
+
     /// Milliseconds from `start` to now; 0 when the clock was set back meanwhile.
     pub(crate) fn since(&self, start: Timestamp) -> u64 {
         u64::try_from((self.clock)().millis().saturating_sub(start.millis())).unwrap_or(0)

@@ -10,3 +10,4 @@ mod lifecycle;
 mod observers;
 mod refusals;
 pub(crate) mod simulated;
+mod together;

@@ -140,7 +140,7 @@ impl Accounting {
     ///
     /// # Errors
     /// When the ledger cannot record it, with the account. The attempt must not be sent then.
-    pub(super) fn attempt_started(
+    pub(super) async fn attempt_started(
         mut self: Box<Self>,
         step: &Step,
         region: Option<&'static str>,
@@ -159,7 +159,7 @@ impl Accounting {
             notes,
             held: self.budget.as_deref().and_then(RequestBudget::held),
         };
-        match self.guard.attempt_started(started) {
+        match self.guard.attempt_started_with_others(started).await {
             Ok(()) => {
                 let meter = Meter::start(prices, step, region, sent_at);
                 Ok(OpenAttempt { accounting: self, meter, pass, first_token_ms: None, answered_after: None })
@@ -423,8 +423,8 @@ impl End {
     }
 }
 
-/// A settlement under way. It is ready, with the cost of all attempts where that is known, when the settlement is as
-/// durable as `JOURNAL_FSYNC` asks: from then on the client may have the end of its answer.
+/// A settlement under way. It is ready, with the cost of all attempts where that is known, when the settlement is written
+/// and as durable as `JOURNAL_FSYNC` asks: from then on the client may have the end of its answer.
 ///
 /// If it is dropped while tokens are counted, the client has left.
 #[must_use = "the end of the answer waits for it"]
@@ -433,9 +433,9 @@ pub(super) struct Settling(Stage);
 enum Stage {
     /// A thread for long computations counts the usage that the provider did not report.
     Counting(Box<Counting>),
-    /// The request has settled, and the settlement is on its way to the disk.
-    Syncing(Pin<Box<dyn Future<Output = ()> + Send>>, Option<NanoUsd>),
-    /// The request has settled, and the settlement is durable.
+    /// The request has settled, and the settlement is on its way to the journal.
+    Writing(Durable, Option<NanoUsd>),
+    /// The request has settled, and the settlement is as durable as it shall be.
     Ready(Option<NanoUsd>),
 }
 
@@ -452,12 +452,7 @@ impl Settling {
         if durable.is_ready() {
             return Self(Stage::Ready(cost));
         }
-        let synced = Box::pin(async move {
-            if let Err(error) = durable.wait().await {
-                tracing::error!(%error, "a settlement could not be made durable");
-            }
-        });
-        Self(Stage::Syncing(synced, cost))
+        Self(Stage::Writing(durable, cost))
     }
 
     /// True if the client may have the end of its answer.
@@ -479,8 +474,10 @@ impl Future for Settling {
                         *this = counting.settle(counted);
                     }
                 }
-                Stage::Syncing(synced, cost) => {
-                    ready!(synced.as_mut().poll(cx));
+                Stage::Writing(durable, cost) => {
+                    if let Err(error) = ready!(Pin::new(durable).poll(cx)) {
+                        tracing::error!(%error, "a settlement could not be made durable");
+                    }
                     this.0 = Stage::Ready(*cost);
                 }
                 Stage::Ready(cost) => return Poll::Ready(*cost),

@@ -102,7 +102,7 @@ async fn shutdown_delivers_what_has_settled_and_counts_what_is_open() {
     assert_eq!(sink.stored(), (0..2500).collect::<Vec<_>>());
     assert_eq!(ledger.open(intent(1)).unwrap_err(), LedgerError::Closed);
     assert_eq!(late.attempt_started(started(0)).unwrap_err(), LedgerError::Closed);
-    late.settle(settled());
+    drop(late.settle(settled()));
     assert_eq!(logs.levels(), ["WARN", "INFO", "ERROR", "ERROR"]);
     assert_eq!((ledger.status().open, ledger.status().unstored), (0, 0));
 }
@@ -120,7 +120,7 @@ async fn shutdown_takes_no_intents_while_the_rest_is_delivered() {
             stop.send(()).unwrap();
             sleep(ms(1)).await;
             assert_eq!(ledger.open(intent(3)).unwrap_err(), LedgerError::Closed, "stopped at {at} ms");
-            running.settle(settled());
+            drop(running.settle(settled()));
         };
         let (drained, ()) = tokio::join!(drain.run(sink.as_fn(), async { stopped.await.unwrap() }), requests);
         assert_eq!(drained, Drained { delivered: 2, lost: 0, open: 0, kept: 0 });

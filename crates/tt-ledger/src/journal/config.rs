@@ -35,13 +35,16 @@ pub struct JournalConfig {
     pub memory: usize,
     /// About the most bytes that these may take.
     pub memory_bytes: usize,
+    /// The number of open requests of a worker from which on a request waits for one turn of the runtime, so that one write
+    /// serves all that are ready. With fewer it writes at once, since few would be ready together.
+    pub shared_writes_from: usize,
     /// The interval at which the drain looks for journals whose process has ended.
     pub orphan_scan_interval: Duration,
 }
 
 impl JournalConfig {
-    /// One worker, 1 GiB, segments of 16 MiB, `fsync` every 50 ms, 10,000 settlements and 64 MiB in memory, a scan for
-    /// orphans every 30 s.
+    /// One worker, 1 GiB, segments of 16 MiB, `fsync` every 50 ms, 10,000 settlements and 64 MiB in memory, shared
+    /// writes from 16 open requests on, a scan for orphans every 30 s.
     pub fn new(dir: impl Into<PathBuf>, instance: impl Into<String>) -> Self {
         Self {
             dir: dir.into(),
@@ -52,6 +55,7 @@ impl JournalConfig {
             fsync: Fsync::Every(Duration::from_millis(50)),
             memory: 10_000,
             memory_bytes: 64 << 20,
+            shared_writes_from: 16,
             orphan_scan_interval: Duration::from_secs(30),
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Instance {
     /// Segments grow in steps of this, in bytes.
     pub(crate) step: u64,
     pub(crate) max_bytes: u64,
+    /// The open requests of a chain from which on they share writes.
+    pub(crate) shared_writes_from: usize,
     /// Reserved on disk: by the chains of this instance, and by the orphans it reads.
     bytes: AtomicU64,
     /// The last intent was refused, and none was admitted since.
@@ -60,6 +62,7 @@ impl Instance {
             segment_bytes,
             step: (segment_bytes / 8).max(4 << 10),
             max_bytes: config.max_bytes,
+            shared_writes_from: config.shared_writes_from,
             bytes: AtomicU64::new(0),
             refusing: AtomicBool::new(false),
             signal: Mutex::default(),

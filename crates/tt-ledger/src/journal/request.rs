@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tt_core::record::{AttemptEnded, AttemptStarted, Intent, Settled};
 
 use crate::error::LedgerError;
+use crate::journal::durable::Durable;
 use crate::journal::frame;
-use crate::journal::position::Position;
-use crate::journal::writer::{ChainWriter, ENDED_ROOM, SETTLED_ROOM, Written};
+use crate::journal::writer::{ChainWriter, Deliver, ENDED_ROOM, SETTLED_ROOM};
 
 /// An open request in the journal.
 pub(crate) struct JournaledRequest {
@@ -16,6 +16,8 @@ pub(crate) struct JournaledRequest {
     number: u64,
     /// Records that are written together with the next one.
     unwritten: Vec<u8>,
+    /// The part of `unwritten` that stays there if the start of an attempt cannot be written.
+    before_start: usize,
 }
 
 impl JournaledRequest {
@@ -24,7 +26,7 @@ impl JournaledRequest {
         let (number, mut unwritten) = (chain.next_request(), Vec::with_capacity(1024));
         frame::push(&mut unwritten, number, intent)?;
         chain.open(number, unwritten.len() as u64)?;
-        Ok(Self { chain: Arc::clone(chain), number, unwritten })
+        Ok(Self { chain: Arc::clone(chain), number, unwritten, before_start: 0 })
     }
 
     /// The worker whose chain it is in.
@@ -32,12 +34,26 @@ impl JournaledRequest {
         self.chain.worker
     }
 
-    /// Writes the start of an attempt. On an error the attempt is not in the journal.
-    pub(crate) fn start(&mut self, started: &AttemptStarted) -> Result<(), LedgerError> {
-        let before = self.unwritten.len();
+    /// Records the start of an attempt. Returns true if it waits for the records of other requests, so that
+    /// [`JournaledRequest::start_written`] must follow; with `alone` it is written at once. On an error the attempt is not in
+    /// the journal.
+    pub(crate) fn start(&mut self, started: &AttemptStarted, alone: bool) -> Result<bool, LedgerError> {
+        self.before_start = self.unwritten.len();
         frame::push(&mut self.unwritten, self.number, started)?;
-        let written = self.chain.start(self.number, &self.unwritten);
-        self.unwritten.truncate(if written.is_ok() { 0 } else { before });
+        match self.chain.start(self.number, &self.unwritten, alone) {
+            Ok(true) => Ok(true),
+            done => self.started(done.map(drop)).map(|()| false),
+        }
+    }
+
+    /// Writes the start of an attempt that waits, if no other request has. On an error the attempt is not in the journal.
+    pub(crate) fn start_written(&mut self) -> Result<(), LedgerError> {
+        let written = self.chain.written(self.number);
+        self.started(written)
+    }
+
+    fn started(&mut self, written: Result<(), LedgerError>) -> Result<(), LedgerError> {
+        self.unwritten.truncate(if written.is_ok() { 0 } else { self.before_start });
         written
     }
 
@@ -67,9 +83,9 @@ impl JournaledRequest {
         }
     }
 
-    /// Writes what is not written. `enqueue` gives the settlement to the drain: see [`ChainWriter::settle`].
-    pub(crate) fn settle(self, enqueue: impl FnOnce(Option<Position>) -> bool) -> Written {
-        self.chain.settle(self.number, &self.unwritten, enqueue)
+    /// Has written what is not written yet: see [`ChainWriter::settle`].
+    pub(crate) fn settle(self, deliver: Deliver) -> Durable {
+        self.chain.settle(self.number, &self.unwritten, deliver)
     }
 
     fn push<K: frame::Kind>(&mut self, record: &K) -> bool {

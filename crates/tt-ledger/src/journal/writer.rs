@@ -1,9 +1,11 @@
 //! Writes one worker's chain of segments. A write reaches the page cache and never waits for the disk.
 //!
 //! **Invariant:** in the current segment `written + reserved <= allocated`, and `reserved` covers what the open
-//! requests have still to write. So recording the end of an attempt and of a request needs no new room.
+//! requests have still to write, records that wait for the next write among it. So recording the end of an attempt and of
+//! a request needs no new room.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +20,11 @@ use crate::journal::position::{Extent, Position};
 use crate::journal::segment::{header, path};
 
 mod state;
+mod waiting;
 
 use state::{Open, SealedSegment, Segment, State};
+pub(crate) use waiting::Deliver;
+use waiting::Entry;
 
 /// Room for the start of the first attempt, reserved with the intent, in bytes.
 const STARTED_ROOM: u64 = 512;
@@ -35,15 +40,6 @@ pub(crate) struct ChainWriter {
     next_request: AtomicU64,
     state: Mutex<State>,
     synced: watch::Sender<Synced>,
-}
-
-/// The result of writing a settlement.
-pub(crate) struct Written {
-    /// The position right after it; `None`: it could not be written.
-    pub(crate) at: Option<Position>,
-    pub(crate) durable: Durable,
-    /// It is the first settlement that the drain must read back from the file.
-    pub(crate) spilled: bool,
 }
 
 impl ChainWriter {
@@ -78,15 +74,29 @@ impl ChainWriter {
         self.instance.note(&made);
         made?;
         state.reserved += room;
-        state.open.insert(request, Open { records: Vec::new(), reserved: room });
+        state.open.insert(request, Open { reserved: room, ..Open::default() });
         Ok(())
     }
 
-    /// Writes records of a request that goes on, and reserves the room for the end of its attempt.
-    pub(crate) fn start(&self, request: u64, records: &[u8]) -> Result<(), LedgerError> {
+    /// Adds records of a request that goes on to those that wait, and reserves the room for the end of its attempt. Returns
+    /// true if they wait: [`ChainWriter::written`] must follow. With `alone` they are written at once.
+    pub(crate) fn start(&self, request: u64, records: &[u8], alone: bool) -> Result<bool, LedgerError> {
         let mut state = self.state();
         let result = self.top_up(&mut state, request, records.len() as u64 + ENDED_ROOM + SETTLED_ROOM);
-        let result = result.and_then(|()| state.write(request, records).map_err(LedgerError::from));
+        let result = result.and_then(|()| {
+            state.waiting.push(request, records, None);
+            if !alone && self.may_wait(&state) {
+                return Ok(true);
+            }
+            self.outcome(&mut state, request).map(|()| false)
+        });
+        self.instance.note(&result);
+        result
+    }
+
+    /// Writes what waits. An error when the records of the request could not be written, now or before.
+    pub(crate) fn written(&self, request: u64) -> Result<(), LedgerError> {
+        let result = self.outcome(&mut self.state(), request);
         self.instance.note(&result);
         result
     }
@@ -95,7 +105,8 @@ impl ChainWriter {
     pub(crate) fn append(&self, request: u64, records: &[u8]) -> Result<(), LedgerError> {
         let mut state = self.state();
         self.top_up(&mut state, request, records.len() as u64 + SETTLED_ROOM)?;
-        Ok(state.write(request, records)?)
+        state.waiting.push(request, records, None);
+        self.outcome(&mut state, request)
     }
 
     /// True if there is room for `length` more bytes of the last records of the request.
@@ -103,45 +114,78 @@ impl ChainWriter {
         self.top_up(&mut self.state(), request, length).is_ok()
     }
 
-    /// Writes the last records of a request. `enqueue` gives its settlement to the drain and says whether the queue
-    /// took it. It is called under the chain's lock, so that the queue has the order of the file; and not at all while
-    /// the drain is to read the chain from its files.
-    pub(crate) fn settle(
-        &self,
-        request: u64,
-        records: &[u8],
-        enqueue: impl FnOnce(Option<Position>) -> bool,
-    ) -> Written {
+    /// Adds the last records of a request to those that wait; `deliver` gives its settlement to the drain once they are
+    /// written. They are, at the latest, when the returned value is ready or dropped.
+    pub(crate) fn settle(self: &Arc<Self>, request: u64, records: &[u8], deliver: Deliver) -> Durable {
         let mut state = self.state();
-        let written = state.write(request, records);
-        state.close(request);
-        let at = match written {
-            Ok(()) => state.current.as_mut().map(|segment| {
-                segment.unstored += 1;
-                Position { segment: segment.number, offset: segment.written }
-            }),
-            Err(error) => {
-                tracing::error!(%error, journal = %self.instance.dir.display(), "a settlement cannot be written to the journal and is in memory only");
-                None
-            }
-        };
-        let mut spilled = false;
-        // A settlement that could not be written exists in memory only, so it is queued even while others are not.
-        if (!state.spilled || at.is_none()) && enqueue(at) {
-            state.queued += u64::from(at.is_some());
-        } else if !state.spilled {
-            state.spilled = true;
-            spilled = true;
+        state.waiting.push(request, records, Some(deliver));
+        if self.may_wait(&state) {
+            return Durable::unwritten(Arc::clone(self));
         }
-        let durable = match self.instance.fsync {
-            Fsync::Always => Durable::after(self.synced.subscribe(), state.writes),
-            Fsync::Every(_) | Fsync::Never => Durable::default(),
-        };
+        self.write(&mut state);
+        self.durable(state)
+    }
+
+    /// Writes what waits, and tells when it is durable.
+    pub(crate) fn write_waiting(&self) -> Durable {
+        let mut state = self.state();
+        self.write(&mut state);
+        self.durable(state)
+    }
+
+    /// True if records may wait for those of other requests: there are enough open ones, and not too many bytes wait.
+    fn may_wait(&self, state: &State) -> bool {
+        state.open.len() >= self.instance.shared_writes_from && !state.waiting.is_full()
+    }
+
+    fn durable(&self, state: MutexGuard<'_, State>) -> Durable {
+        let Fsync::Always = self.instance.fsync else { return Durable::default() };
+        let durable = Durable::after(self.synced.subscribe(), state.writes);
         drop(state);
-        if matches!(self.instance.fsync, Fsync::Always) {
-            self.instance.wake();
+        self.instance.wake();
+        durable
+    }
+
+    fn outcome(&self, state: &mut State, request: u64) -> Result<(), LedgerError> {
+        self.write(state);
+        match state.open.get_mut(&request).and_then(|open| open.failed.take()) {
+            Some(error) => Err(LedgerError::Io(error)),
+            None => Ok(()),
         }
-        Written { at, durable, spilled }
+    }
+
+    /// Writes what waits with one write, all of it or nothing.
+    fn write(&self, state: &mut State) {
+        if state.waiting.is_empty() {
+            return;
+        }
+        let (mut bytes, mut entries) = state.waiting.take();
+        let failed = state.write(&mut bytes).err();
+        for entry in entries.drain(..) {
+            let at = match &failed {
+                None => state.count(&entry),
+                Some(error) => {
+                    self.not_written(state, &entry, error);
+                    None
+                }
+            };
+            match entry.deliver(at, state.spilled) {
+                Some(true) => state.queued += u64::from(at.is_some()),
+                // From here on the drain reads settlements from the files.
+                Some(false) => state.spilled = true,
+                None => {}
+            }
+        }
+        state.waiting.reuse(bytes, entries);
+    }
+
+    fn not_written(&self, state: &mut State, entry: &Entry, error: &io::Error) {
+        if entry.is_settlement() {
+            tracing::error!(%error, journal = %self.instance.dir.display(), "a settlement cannot be written to the journal and is in memory only");
+            state.close(entry.request);
+        } else if let Some(open) = state.open.get_mut(&entry.request) {
+            open.failed = Some(error.kind());
+        }
     }
 
     /// Raises the reserved room of a request to `room` bytes.
@@ -239,7 +283,8 @@ impl ChainWriter {
         state.last_number = number;
         state.writes += 1;
         state.seal_current(state.writes);
-        state.current = Some(Segment { number, file, written: bytes.len() as u64, allocated: size, unstored: 0 });
+        state.current =
+            Some(Segment { number, file, written: bytes.len() as u64, allocated: size, unstored: 0, remains: 0 });
         for (request, open) in &mut state.open {
             open.records = moved.remove(request).filter(|(_, length)| *length > 0).into_iter().collect();
         }

@@ -2,7 +2,10 @@
 //! each request once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -147,6 +150,7 @@ pub(crate) fn config(instance: usize) -> JournalConfig {
         segment_bytes: 600,
         memory: 3,
         fsync: Fsync::Every(ms(50)),
+        shared_writes_from: 2,
         orphan_scan_interval: Duration::from_secs(7),
         ..JournalConfig::new("/journal", format!("i{instance:03}"))
     }
@@ -160,8 +164,20 @@ pub(crate) fn begin(process: &Process, config: JournalConfig) -> std::io::Result
 enum Step {
     Open,
     Start(usize),
+    /// So many requests from one on start an attempt with one write. Of the last one's start nobody awaits the end.
+    StartTogether {
+        first: usize,
+        count: usize,
+        last_is_given_up: bool,
+    },
     End(usize, usize),
     Settle(usize),
+    /// So many requests from one on settle with one write, for which somebody waits or not.
+    SettleTogether {
+        first: usize,
+        count: usize,
+        waits: bool,
+    },
     Drop(usize),
     Tick,
     Wait(u64),
@@ -187,8 +203,14 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => Just(Step::Open),
         6 => any::<usize>().prop_map(Step::Start),
+        3 => (any::<usize>(), 1_usize..5, any::<bool>()).prop_map(|(first, count, last_is_given_up)| {
+            Step::StartTogether { first, count, last_is_given_up }
+        }),
         4 => (any::<usize>(), prop_oneof![4 => Just(0_usize), 1 => 0_usize..9000]).prop_map(|(n, raw)| Step::End(n, raw)),
         4 => any::<usize>().prop_map(Step::Settle),
+        2 => (any::<usize>(), 1_usize..5, any::<bool>()).prop_map(|(first, count, waits)| {
+            Step::SettleTogether { first, count, waits }
+        }),
         1 => any::<usize>().prop_map(Step::Drop),
         3 => Just(Step::Tick),
         2 => (0_u64..400).prop_map(Step::Wait),
@@ -286,6 +308,28 @@ impl World {
                         fresh.push(r.id);
                     }
                 }
+                Step::StartTogether { first, count, last_is_given_up } => {
+                    if let Some(at) = pick(first, &running) {
+                        let end = running.len().min(at + count);
+                        let (sent, waiting) = start_together(&mut running[at..end], *last_is_given_up);
+                        for (r, sent) in running[at..end].iter_mut().zip(&sent) {
+                            r.sent |= sent;
+                            let dead = process.is_dead() && !r.sent;
+                            self.expect(r, if dead { Expected::Unclear } else { Expected::Interrupted });
+                            self.attempts.insert(r.id, r.guard.attempts().len());
+                            fresh.push(r.id);
+                        }
+                        if *last_is_given_up {
+                            let r = running.remove(end - 1);
+                            // It is not known yet whether its start is written.
+                            self.attempts.insert(r.id, r.guard.attempts().len() - waiting);
+                            let id = r.id;
+                            drop(r);
+                            let dead = process.is_dead();
+                            self.expected.insert(id, if dead { Expected::Unclear } else { Expected::Cancelled });
+                        }
+                    }
+                }
                 Step::End(n, raw) => {
                     if let Some(at) = pick(n, &running) {
                         let mut ended = answered();
@@ -309,6 +353,24 @@ impl World {
                         };
                         self.expected.insert(id, if process.is_dead() { Expected::Unclear } else { outcome });
                         fresh.push(id);
+                    }
+                }
+                Step::SettleTogether { first, count, waits } => {
+                    if let Some(at) = pick(first, &running) {
+                        let end = running.len().min(at + count);
+                        let settling: Vec<_> = running.drain(at..end).collect();
+                        let ids: Vec<_> = settling.iter().map(|r| r.id).collect();
+                        let mut durable: Vec<_> = settling.into_iter().map(|r| r.guard.settle(settled())).collect();
+                        if *waits {
+                            for one in &mut durable {
+                                let _first_turn = poll(one);
+                            }
+                            assert!(durable.iter_mut().all(|one| poll(one).is_ready()));
+                        }
+                        drop(durable);
+                        let outcome = if process.is_dead() { Expected::Unclear } else { Expected::Settled };
+                        self.expected.extend(ids.iter().map(|id| (*id, outcome)));
+                        fresh.extend(ids);
                     }
                 }
                 Step::Tick => {
@@ -349,6 +411,33 @@ impl World {
         drop(ledger);
         assert_eq!((drained.lost, drained.open, drained.kept), (0, 0, 0));
     }
+}
+
+/// Starts an attempt of each request with one write. Nobody awaits the last one's start if it `is_given_up`. Returns which
+/// may be sent, and the number of starts that were given up while they waited.
+fn start_together(running: &mut [Running], is_given_up: bool) -> (Vec<bool>, usize) {
+    let given_up = running.len() - usize::from(is_given_up);
+    let starts = running.iter_mut().map(|r| Box::pin(r.guard.attempt_started_with_others(started(0))));
+    // A start is `None` here once it is ready.
+    let mut starts: Vec<_> = starts.map(Some).collect();
+    let (mut sent, mut waiting) = (vec![false; starts.len()], 0);
+    for _turn in 0..2 {
+        for (n, unready) in starts.iter_mut().enumerate() {
+            if let Some(start) = unready
+                && let Poll::Ready(started) = poll(start)
+            {
+                sent[n] = started.is_ok();
+                *unready = None;
+            }
+        }
+        waiting += starts.drain(given_up.min(starts.len())..).flatten().count();
+    }
+    assert!(starts.iter().all(Option::is_none));
+    (sent, waiting)
+}
+
+pub(super) fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
 fn row(settlement: &Settlement) -> Expected {

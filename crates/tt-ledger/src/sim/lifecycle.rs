@@ -21,26 +21,26 @@ async fn with_fsync_always_a_settlement_is_ready_when_it_is_durable() {
     let (ledger, _drain, flusher) = begin(&process, JournalConfig { fsync: Fsync::Always, ..config(0) }).unwrap();
     let durable = guard(&ledger, 1).settle(settled());
     assert!(!durable.is_ready());
-    assert!(tokio::time::timeout(ms(500), async { durable.wait().await }).await.is_err());
+    assert!(tokio::time::timeout(ms(500), durable).await.is_err());
     let durable = guard(&ledger, 2).settle(settled());
     let tick = async {
         tokio::time::sleep(ms(3)).await;
         flusher.tick();
     };
-    let (waited, ()) = tokio::join!(durable.wait(), tick);
+    let (waited, ()) = tokio::join!(durable, tick);
     assert_eq!(waited, Ok(()));
     // A failed sync is reported, and later records go to a new segment.
     machine.set_sync_fails(true);
     let durable = guard(&ledger, 3).settle(settled());
     flusher.tick();
-    assert!(durable.wait().await.is_err());
+    assert!(durable.await.is_err());
     machine.set_sync_fails(false);
     let before = segments(&machine, "i000").len();
     let durable = guard(&ledger, 4).settle(settled());
     assert_eq!(segments(&machine, "i000").len(), before + 1);
     flusher.tick();
     assert!(durable.is_ready());
-    assert_eq!(durable.wait().await, Ok(()));
+    assert_eq!(durable.await, Ok(()));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn the_flusher_works_on_its_thread_until_the_drain_ends() {
     let drained = runtime.block_on(async {
         let alive = Machine::default().process();
         let requests = async {
-            assert_eq!(guard(&ledger, 1).settle(settled()).wait().await, Ok(()));
+            assert_eq!(guard(&ledger, 1).settle(settled()).await, Ok(()));
             drop(ledger);
         };
         tokio::join!(drain.run_into(store.of(&alive), std::future::pending()), requests).0

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
+use futures_util::FutureExt;
 use http::{HeaderMap, Uri};
 use tt_core::plan::Route;
 use tt_core::record::Settlement;
@@ -69,7 +70,9 @@ fn attempt(accounting: Box<Accounting>) -> OpenAttempt {
         reason: String::new(),
     };
     let prices = PriceTable::builtin().unwrap();
-    accounting.attempt_started(&step, None, Vec::new(), prices, pass()).map_err(|e| e.1).unwrap()
+    // Without a journal nothing is to be waited for.
+    let started = accounting.attempt_started(&step, None, Vec::new(), prices, pass()).now_or_never().unwrap();
+    started.map_err(|e| e.1).unwrap()
 }
 
 /// An answer of some text, whose provider reported 1000 tokens of input, or nothing.

@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use crate::journal::files::JournalFile;
+use crate::journal::position::Position;
+use crate::journal::writer::waiting::{Entry, Waiting};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -19,6 +21,8 @@ pub(super) struct State {
     pub(super) reserved: u64,
     /// The bytes they have written, all of them in the current segment.
     pub(super) live: u64,
+    /// Records for the next write. Nothing else in this state counts them yet: not their bytes, and not their settlements.
+    pub(super) waiting: Waiting,
     /// Writes so far, to all segments.
     pub(super) writes: u64,
     /// Sealed segments that may not be durable, by number.
@@ -44,6 +48,8 @@ pub(super) struct Segment {
     pub(super) allocated: u64,
     /// Settlements in it that are not stored.
     pub(super) unstored: usize,
+    /// The end of bytes beyond `written` that a failed write may have left; 0 if there are none.
+    pub(super) remains: u64,
 }
 
 /// A segment that gets no more records.
@@ -56,13 +62,15 @@ pub(super) struct SealedSegment {
     pub(super) copied: u64,
 }
 
-#[derive(Default)]
 /// An open request.
+#[derive(Default)]
 pub(super) struct Open {
     /// Offset and length of its records in the current segment, in order.
     pub(super) records: Vec<(u64, u64)>,
     /// The most bytes it has still to write.
     pub(super) reserved: u64,
+    /// The reason why records that waited could not be written, until the request asks.
+    pub(super) failed: Option<io::ErrorKind>,
 }
 
 impl State {
@@ -70,31 +78,50 @@ impl State {
         self.sealed.iter().all(|sealed| sealed.unstored == 0) && self.current.as_ref().is_none_or(|s| s.unstored == 0)
     }
 
-    /// Writes records of a request at the end of the current segment. On an error none of them is in it.
-    pub(super) fn write(&mut self, request: u64, records: &[u8]) -> io::Result<()> {
-        let (Some(segment), Some(open)) = (&mut self.current, self.open.get_mut(&request)) else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        if records.is_empty() {
+    /// Writes bytes at the end of the current segment, and counts none of them yet. On an error none of them is in it.
+    pub(super) fn write(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let Some(segment) = &mut self.current else { return Err(io::ErrorKind::NotFound.into()) };
+        if bytes.is_empty() {
             return Ok(());
         }
-        let length = records.len() as u64;
-        if let Err(error) = segment.file.write_at(segment.written, records) {
+        let (at, length) = (segment.written, bytes.len());
+        let remains = usize::try_from(segment.remains.saturating_sub(at)).map_err(io::Error::other)?;
+        bytes.resize(length.max(remains), 0);
+        let written = segment.file.write_at(at, bytes);
+        if written.is_ok() {
+            segment.remains = 0;
+            self.writes += 1;
+        } else {
             // Some of it may have been written, and the next record may be too short to cover it.
-            let _ = segment.file.write_at(segment.written, &vec![0; records.len()]);
-            return Err(error);
+            bytes.fill(0);
+            let cleared = segment.file.write_at(at, bytes).is_ok();
+            segment.remains = if cleared { 0 } else { at + bytes.len() as u64 };
         }
+        written
+    }
+
+    /// Counts the records of a request that were written, and closes the request with its settlement. Returns the position
+    /// right after a settlement.
+    pub(super) fn count(&mut self, entry: &Entry) -> Option<Position> {
+        let (Some(segment), Some(open)) = (&mut self.current, self.open.get_mut(&entry.request)) else { return None };
+        let length = entry.length;
         match open.records.last_mut() {
             Some((offset, size)) if *offset + *size == segment.written => *size += length,
-            _ => open.records.push((segment.written, length)),
+            _ if length > 0 => open.records.push((segment.written, length)),
+            _ => {}
         }
         let used = length.min(open.reserved);
         open.reserved -= used;
         self.reserved -= used;
         segment.written += length;
         self.live += length;
-        self.writes += 1;
-        Ok(())
+        if !entry.is_settlement() {
+            return None;
+        }
+        segment.unstored += 1;
+        let at = Position { segment: segment.number, offset: segment.written };
+        self.close(entry.request);
+        Some(at)
     }
 
     /// A request will write no more.
@@ -123,7 +150,7 @@ impl State {
 
     /// Seals the current segment. `copied`: the write after which it may be deleted.
     pub(super) fn seal_current(&mut self, copied: u64) {
-        if let Some(Segment { number, file, written, allocated, unstored }) = self.current.take() {
+        if let Some(Segment { number, file, written, allocated, unstored, .. }) = self.current.take() {
             self.unsynced.push((number, file));
             self.sealed.push_back(SealedSegment { number, written, allocated, unstored, copied });
         }
