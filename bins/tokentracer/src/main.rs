@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod data_dir;
 mod logging;
+mod low_priority;
 mod open_files;
 mod otel;
 mod prices;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use config::Config;
+use wire::Runtimes;
 
 /// The exit code of a command, or of a server, that failed.
 const FAILED: u8 = 1;
@@ -99,7 +101,11 @@ fn run(config: Config, matches: &ArgMatches) -> Result<(), String> {
         .build()
         .map_err(|error| no_threads(&error))?;
     let result = match matches.subcommand() {
-        None | Some(("serve", _)) => control.block_on(serve::serve(config, control.handle())),
+        None | Some(("serve", _)) => {
+            let low_priority = low_priority::runtime().map_err(|error| no_threads(&error))?;
+            let runtimes = Runtimes { control: control.handle(), low_priority: low_priority.handle() };
+            control.block_on(serve::serve(config, runtimes))
+        }
         Some((name, matches)) => control.block_on(commands::run(name, &config, matches, control.handle())),
     };
     // Password hashes and token counts may still run. Nobody waits for their results any more.

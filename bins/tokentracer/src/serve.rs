@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -14,7 +13,7 @@ use tt_http::{App, Tls};
 
 use crate::config::{Config, Database, TlsFiles};
 use crate::secrets::Secrets;
-use crate::wire::{Keys, wire};
+use crate::wire::{Keys, Runtimes, wire};
 use crate::{allocator, data_dir, open_files, prices, store};
 
 /// The most connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`). One more is dropped,
@@ -22,7 +21,7 @@ use crate::{allocator, data_dir, open_files, prices, store};
 const BACKLOG: u32 = 4096;
 
 /// Serves until SIGTERM or SIGINT. Errors are one line each.
-pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), String> {
+pub(crate) async fn serve(mut config: Config, runtimes: Runtimes<'_>) -> Result<(), String> {
     let most_files = open_files::raise();
     let _locks = claim(&config)?;
     let secrets = Secrets::load_or_make(&config)?;
@@ -30,6 +29,7 @@ pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), St
     let prices = prices::in_force(&config.data_dir)?;
     // Listening comes before the store, so that an occupied port fails before a migration runs.
     let (listener, bound) = listen(SocketAddr::new(config.host, config.port))?;
+    let control = runtimes.control;
     let store = store::open(&config, control).await?;
     // After all that can fail, so that a start that fails says why in one line.
     config.http.max_connections = open_files::fit(config.http.max_connections, most_files);
@@ -41,7 +41,7 @@ pub(crate) async fn serve(mut config: Config, control: &Handle) -> Result<(), St
     let signals = Signals::new(certificate)?;
     let scheme = if config.http.tls.is_some() { "https" } else { "http" };
     let installation = store::installation(&store).await?;
-    let (app, background) = wire(config, &installation, keys, prices, store, control)?;
+    let (app, background) = wire(config, &installation, keys, prices, store, runtimes)?;
     writeln!(std::io::stdout(), "listening on {scheme}://{bound}")
         .map_err(|error| format!("standard output: {error}"))?;
     let memory = AbortOnDropHandle::new(control.spawn(allocator::give_memory_back_when_idle()));

@@ -12,7 +12,7 @@ use tt_core::price::PriceTable;
 use tt_core::record::{JournalCursor, Settlement};
 use tt_crypto::{Keyring, Passwords, Sessions};
 use tt_http::{App, BudgetAccounts, Parts, now};
-use tt_ledger::{Batch, Disk, Drain, Drained, Flusher, JournalConfig, Ledger, SettlementObserver, Sink};
+use tt_ledger::{BATCH, Batch, Disk, Drain, Drained, Flusher, JournalConfig, Ledger, SettlementObserver, Sink};
 use tt_metrics::Metrics;
 use tt_ratelimit::{Budgets, Limiter};
 use tt_store::{Store, StoreError};
@@ -27,6 +27,15 @@ pub(crate) struct Keys {
     pub(crate) keyring: Keyring,
     /// Signs and checks session tokens.
     pub(crate) sessions: Sessions,
+}
+
+/// The runtimes of a server's work beside its requests.
+#[derive(Clone, Copy)]
+pub(crate) struct Runtimes<'a> {
+    /// Accepts connections, and does what somebody waits for.
+    pub(crate) control: &'a Handle,
+    /// Stores rows while the workers leave time for it.
+    pub(crate) low_priority: &'a Handle,
 }
 
 /// The work of a server beside its requests.
@@ -53,7 +62,7 @@ pub(crate) fn wire(
     keys: Keys,
     prices: Arc<PriceTable>,
     store: Store,
-    control: &Handle,
+    Runtimes { control, low_priority }: Runtimes<'_>,
 ) -> Result<(Arc<App>, Background), String> {
     config.redis = config.redis.map(|redis| redis.of_installation(installation));
     // Names this run in the names of its journal files, and in Redis, where processes that share budgets report that
@@ -68,7 +77,8 @@ pub(crate) fn wire(
         .spawn(move || flusher.run())
         .map_err(|error| format!("cannot start threads: {error}"))?;
     let budgets = Arc::new(budgets(&config, &run, &store, &drain, control));
-    let sink = StoreSink { store: store.clone(), budgets: Arc::clone(&budgets) };
+    let low_priority = matches!(config.database, Database::Sqlite(_)).then(|| store.on(low_priority.clone()));
+    let sink = StoreSink { store: store.clone(), budgets: Arc::clone(&budgets), low_priority };
     let drain = control.spawn(drain.run_into(sink, std::future::pending()));
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let app = App::new(Parts {
@@ -147,13 +157,18 @@ impl Background {
 struct StoreSink {
     store: Store,
     budgets: Arc<BudgetAccounts>,
+    /// The same store, for batches that are not full: its work gives way to requests. A full batch means that more may wait,
+    /// and rows must not fall behind for good. It is `None` for a database in another process, which does that work.
+    low_priority: Option<Store>,
 }
 
 impl Sink for StoreSink {
     type Error = StoreError;
 
     async fn record(&mut self, batch: Batch) -> Result<(), StoreError> {
-        self.store.record_batch(Arc::clone(&batch.settlements), batch.cursors).await?;
+        let low_priority = self.low_priority.as_ref().filter(|_| batch.settlements.len() < BATCH);
+        let store = low_priority.unwrap_or(&self.store);
+        store.record_batch(Arc::clone(&batch.settlements), batch.cursors).await?;
         self.budgets.recorded(&batch.settlements).await
     }
 

@@ -50,11 +50,11 @@ mod webhooks;
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    handle: tokio::runtime::Handle,
 }
 
 struct Inner {
     database: Database,
-    handle: tokio::runtime::Handle,
     queries: AtomicU64,
 }
 
@@ -104,7 +104,14 @@ impl Store {
             #[cfg(feature = "postgres")]
             Location::Postgres(address) => Database::Postgres(pg::Database::new(address, &config)?),
         };
-        Ok(Self { inner: Arc::new(Inner { database, handle: config.handle, queries: AtomicU64::new(0) }) })
+        Ok(Self { inner: Arc::new(Inner { database, queries: AtomicU64::new(0) }), handle: config.handle })
+    }
+
+    /// The same open database, whose calls run on another runtime. For PostgreSQL that must live as long as the database is
+    /// open, because a connection belongs to the runtime that made it.
+    #[must_use]
+    pub fn on(&self, handle: tokio::runtime::Handle) -> Self {
+        Self { inner: Arc::clone(&self.inner), handle }
     }
 
     /// Brings the tables up to date; returns the number of migrations that ran. Any number of processes may do so at
@@ -174,10 +181,10 @@ impl Store {
     /// Runs `work` on the store's runtime. Dropping the result does not stop the work: a dropped SQLite future would
     /// block its thread, and half a transaction is of no use.
     fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> StoreCall<T> {
-        let inner = Arc::clone(&self.inner);
+        let (inner, handle) = (Arc::clone(&self.inner), self.handle.clone());
         StoreCall(Box::pin(async move {
             inner.queries.fetch_add(1, Ordering::Relaxed);
-            inner.handle.spawn(work).await?
+            handle.spawn(work).await?
         }))
     }
 }
