@@ -3,9 +3,12 @@
 //! The address is taken apart and the credential's header is made once, since a key serves many requests.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT,
+};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Request, Uri, uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -43,9 +46,11 @@ struct Origin {
     authority: Authority,
     /// The path that stands before the paths of calls, without a slash at its end.
     path: String,
-    host: HeaderValue,
-    /// The header with the key.
-    credential: (HeaderName, HeaderValue),
+    /// The headers of every call of a model. The length of the body, which the connection would add, has its place among
+    /// them, because a copy of headers has no room for more.
+    headers: HeaderMap,
+    /// The first path that was called with the address that it makes. Most accounts call one path alone.
+    first: OnceLock<(String, Uri)>,
 }
 
 impl Account {
@@ -87,8 +92,13 @@ impl Account {
     /// # Errors
     /// `Connect` if the address names no host, or if the key has characters that a header cannot hold.
     pub fn call(&self, path: &str, body: Slices) -> Result<Request<Slices>, UpstreamError> {
-        let mut request = self.request(Method::POST, path, body)?;
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let origin = self.origin()?;
+        let length = HeaderValue::from(body.len());
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = origin.uri_of_call(path)?;
+        *request.headers_mut() = origin.headers.clone();
+        request.headers_mut().insert(CONTENT_LENGTH, length);
         Ok(request)
     }
 
@@ -118,25 +128,18 @@ impl Account {
             path.push_str(models.cursor);
             path.extend(utf8_percent_encode(after, NON_ALPHANUMERIC));
         }
-        self.request(Method::GET, &path, Slices::default())
-    }
-
-    fn request(&self, method: Method, path: &str, body: Slices) -> Result<Request<Slices>, UpstreamError> {
-        let origin = self.origin.as_ref().map_err(|reason| UpstreamError::Connect((*reason).into()))?;
-        let mut request = Request::new(body);
-        *request.method_mut() = method;
-        *request.uri_mut() = origin.uri(path)?;
-        let headers = request.headers_mut();
-        headers.reserve(USUAL_HEADERS);
-        headers.insert(HOST, origin.host.clone());
-        let (name, value) = &origin.credential;
-        headers.insert(name, value.clone());
-        headers.insert(USER_AGENT, USER_AGENT_VALUE);
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some((name, version)) = api(self.provider).version_header {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(version));
+        let origin = self.origin()?;
+        let mut request = Request::new(Slices::default());
+        *request.uri_mut() = origin.uri(&path)?;
+        *request.headers_mut() = origin.headers.clone();
+        for of_the_body in [CONTENT_TYPE, CONTENT_LENGTH] {
+            request.headers_mut().remove(of_the_body);
         }
         Ok(request)
+    }
+
+    fn origin(&self) -> Result<&Origin, UpstreamError> {
+        self.origin.as_ref().map_err(|reason| UpstreamError::Connect((*reason).into()))
     }
 }
 
@@ -155,7 +158,22 @@ impl Origin {
             _ => HeaderValue::from_str(authority.host()),
         };
         let host = host.map_err(|_| "the address names no host")?;
-        Ok(Self { scheme, authority, path, host, credential: credential(api.credential, secret)? })
+        let headers = headers(api, host, credential(api.credential, secret)?);
+        Ok(Self { scheme, authority, path, headers, first: OnceLock::new() })
+    }
+
+    /// As [`Origin::uri`], of a call of a model.
+    fn uri_of_call(&self, path: &str) -> Result<Uri, UpstreamError> {
+        match self.first.get() {
+            Some((first, uri)) if first == path => Ok(uri.clone()),
+            Some(_) => self.uri(path),
+            None => {
+                let uri = self.uri(path)?;
+                // Another call may have been the first meanwhile.
+                let _first = self.first.set((path.to_owned(), uri.clone()));
+                Ok(uri)
+            }
+        }
     }
 
     /// The address of a call.
@@ -167,6 +185,21 @@ impl Origin {
         parts.path_and_query = Some(path.map_err(|error| UpstreamError::Connect(error.into()))?);
         Uri::from_parts(parts).map_err(|error| UpstreamError::Connect(error.into()))
     }
+}
+
+/// The headers of every call of a model.
+fn headers(api: &Api, host: HeaderValue, (name, credential): (HeaderName, HeaderValue)) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
+    headers.insert(HOST, host);
+    headers.insert(name, credential);
+    headers.insert(USER_AGENT, USER_AGENT_VALUE);
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    if let Some((name, version)) = api.version_header {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(version));
+    }
+    headers
 }
 
 /// The header with the key. It is marked as sensitive, so that nothing prints it.
@@ -258,7 +291,15 @@ mod tests {
             let account = account(provider, "https://h.example", "sk-own");
             let mut request = account.call("/x", Slices::default()).unwrap();
             account.pass_on(&headers, &mut request);
-            let own = ["host", "authorization", "x-goog-api-key", "user-agent", "accept-encoding", "content-type"];
+            let own = [
+                "host",
+                "authorization",
+                "x-goog-api-key",
+                "user-agent",
+                "accept-encoding",
+                "content-type",
+                "content-length",
+            ];
             let headers = request.headers().iter().filter(|(name, _)| !own.contains(&name.as_str()));
             headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect::<Vec<_>>()
         };
