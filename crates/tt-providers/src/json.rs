@@ -19,7 +19,7 @@ use serde_json::{Map, Number, Value};
 
 mod members;
 
-pub(crate) use members::{members, nested, once, read_members};
+pub(crate) use members::{Member, Object, Reader, members, once, quickly, read_members};
 
 /// The deepest nesting that is read, in levels. `serde_json` has the same limit.
 const DEPTH: usize = 128;

@@ -16,7 +16,7 @@ use tt_core::call::field::Field;
 
 use super::text::Text;
 use crate::error::RequestError;
-use crate::json::members;
+use crate::json::{Object, Reader, members};
 use crate::slices::Slices;
 
 /// The most keys that one object may have. Real requests have about forty.
@@ -41,11 +41,6 @@ pub(super) fn text(body: &Bytes) -> Result<&str, RequestError> {
 pub(super) struct JsonText<'a>(&'a str);
 
 impl<'a> JsonText<'a> {
-    /// Reads a field that may be absent or null.
-    pub(super) fn given(json: Option<&'a str>) -> Option<Option<Self>> {
-        Some(json.filter(|json| *json != "null").map(Self))
-    }
-
     /// The text.
     pub(super) const fn get(self) -> &'a str {
         self.0
@@ -54,6 +49,12 @@ impl<'a> JsonText<'a> {
     /// The value, read as a `T`.
     pub(super) fn read<T: Deserialize<'a>>(self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.0)
+    }
+}
+
+impl<'a> Object<'a> for JsonText<'a> {
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        reader.text().map(Self)
     }
 }
 

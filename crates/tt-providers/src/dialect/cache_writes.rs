@@ -13,14 +13,10 @@ pub(super) struct WriteDetails {
     ttl_12h_tokens: Count,
 }
 
-impl WriteDetails {
-    pub(super) fn quickly(json: &str) -> Option<Self> {
-        Some(read_members!(json, {
-            "ttl_30m_tokens" => ttl_30m_tokens: Count::of,
-            "ttl_12h_tokens" => ttl_12h_tokens: Count::of,
-        }))
-    }
-}
+read_members!(WriteDetails {
+    "ttl_30m_tokens" => ttl_30m_tokens,
+    "ttl_12h_tokens" => ttl_12h_tokens,
+});
 
 /// Written tokens by their time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,19 +2,23 @@
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::json::{Member, Reader};
+
 /// A count as a host wrote it; `None` for `null` and for what is not a whole number of 0 or more.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Count(pub(super) Option<u64>);
 
 impl Count {
-    /// Reads the JSON text of a value; `None`: an absent field. Only whole numbers of 0 or more are written in digits alone.
-    pub(super) fn of(json: Option<&str>) -> Option<Self> {
-        Some(Self(json.and_then(|json| json.parse().ok())))
-    }
-
     /// The count; 0 where there is none.
     pub(super) fn or_zero(&self) -> u64 {
         self.0.unwrap_or(0)
+    }
+}
+
+impl<'a> Member<'a> for Count {
+    /// Only whole numbers of 0 or more are written in digits alone.
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        reader.text().map(|json| Self(json.parse().ok()))
     }
 }
 

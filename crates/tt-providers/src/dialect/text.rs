@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::json::{Member, Reader};
+
 /// A JSON string, borrowed from the input where nothing in it is escaped.
 #[derive(Debug, Default)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
@@ -61,16 +63,6 @@ pub(crate) enum Loose<'a> {
 }
 
 impl<'a> Loose<'a> {
-    /// Reads the JSON text of a value; `None`: an absent field. It is `None` if the text is no JSON.
-    pub(crate) fn of(json: Option<&'a str>) -> Option<Self> {
-        let Some(json) = json else { return Some(Self::Absent) };
-        let plain = json.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-        match plain.filter(|text| !text.contains('\\')) {
-            Some(text) => Some(Self::Text(Cow::Borrowed(text))),
-            None => serde_json::from_str(json).ok(),
-        }
-    }
-
     /// The text; empty where there is none.
     pub(crate) fn as_str(&self) -> &str {
         if let Self::Text(text) = self { text } else { "" }
@@ -92,6 +84,17 @@ impl<'a> Loose<'a> {
             Self::Absent => false,
             Self::Text(text) => !text.is_empty(),
             Self::Other => true,
+        }
+    }
+}
+
+impl<'a> Member<'a> for Loose<'a> {
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        let json = reader.text()?;
+        let plain = json.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        match plain.filter(|text| !text.contains('\\')) {
+            Some(text) => Some(Self::Text(Cow::Borrowed(text))),
+            None => serde_json::from_str(json).ok(),
         }
     }
 }

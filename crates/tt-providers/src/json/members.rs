@@ -19,62 +19,61 @@ const SHORT: usize = 32;
 /// Reads the object `text` and gives each of its members to `each`: the name without quotes, and the text of the value. It
 /// is `None` if the text was given up, or `each` gave up a member; then what was read before means nothing.
 pub(crate) fn members<'a>(text: &'a str, mut each: impl FnMut(&'a str, &'a str) -> Option<()>) -> Option<()> {
-    let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
+    let mut reader = Reader { text, at: 0 };
     reader.space();
-    reader.byte(b'{')?;
+    reader.members(|name, reader| each(name, reader.text()?))?;
+    reader.end()
+}
+
+/// Reads `text` as a `T`. It is `None` if the text was given up.
+pub(crate) fn quickly<'a, T: Object<'a>>(text: &'a str) -> Option<T> {
+    let mut reader = Reader { text, at: 0 };
     reader.space();
-    if reader.peek() == Some(b'}') {
-        reader.at += 1;
-    } else {
-        loop {
-            reader.byte(b'"')?;
-            let from = reader.at;
-            if reader.string()? == Escapes::Some {
-                return None;
-            }
-            let name = text.get(from..reader.at - 1)?;
-            reader.colon()?;
-            let from = reader.at;
-            reader.value()?;
-            each(name, text.get(from..reader.at)?)?;
-            reader.space();
-            match reader.next()? {
-                b',' => reader.space(),
-                b'}' => break,
-                _ => return None,
+    let read = T::read(&mut reader)?;
+    reader.end()?;
+    Some(read)
+}
+
+/// A value that is read where it stands in the text, so that nothing is looked at twice.
+pub(crate) trait Object<'a>: Sized {
+    /// Reads the value that begins here. It is `None` if the text is given up.
+    fn read(reader: &mut Reader<'a>) -> Option<Self>;
+}
+
+/// The value of a member, which has a default for objects without the member.
+pub(crate) trait Member<'a>: Default {
+    /// As [`Object::read`].
+    fn read(reader: &mut Reader<'a>) -> Option<Self>;
+}
+
+/// A member that may be null.
+impl<'a, T: Object<'a>> Member<'a> for Option<T> {
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        if reader.peek() == Some(b'n') { reader.value().map(|()| None) } else { T::read(reader).map(Some) }
+    }
+}
+
+/// Implements [`Object`] for the struct `$type`: each name in the object is read into a field. A name that stands twice
+/// gives the text up.
+macro_rules! read_members {
+    ($type:ty { $($name:literal => $field:ident),+ $(,)? }) => {
+        impl<'a> $crate::json::Object<'a> for $type {
+            fn read(reader: &mut $crate::json::Reader<'a>) -> Option<Self> {
+                $(let mut $field = None;)+
+                reader.members(|name, reader| match name {
+                    $($name => $crate::json::once(&mut $field, reader),)+
+                    _ => reader.value(),
+                })?;
+                Some(Self { $($field: $field.unwrap_or_default()),+ })
             }
         }
-    }
-    reader.space();
-    (reader.at == text.len()).then_some(())
-}
-
-/// Keeps the value of a name. It is `None`, by which [`members`] gives up, if the name stands twice.
-pub(crate) fn once<'a>(slot: &mut Option<&'a str>, value: &'a str) -> Option<()> {
-    slot.replace(value).is_none().then_some(())
-}
-
-/// The value of the struct `Self` in the object `$text`, read by [`members`]: for each field the name in the object, and a
-/// function that reads the text of the value, or the absence of the field. The function around it returns `None` if the
-/// text is given up, or if one of those functions returns it.
-macro_rules! read_members {
-    ($text:expr, { $($name:literal => $field:ident: $read:expr),+ $(,)? }) => {{
-        $(let mut $field = None;)+
-        $crate::json::members($text, |name, value| match name {
-            $($name => $crate::json::once(&mut $field, value),)+
-            _ => Some(()),
-        })?;
-        Self { $($field: $read($field)?),+ }
-    }};
+    };
 }
 pub(crate) use read_members;
 
-/// Reads a field that is an object, absent or null.
-pub(crate) fn nested<'a, T>(json: Option<&'a str>, read: impl FnOnce(&'a str) -> Option<T>) -> Option<Option<T>> {
-    match json {
-        None | Some("null") => Some(None),
-        Some(json) => read(json).map(Some),
-    }
+/// Reads the value of a name. It is `None`, by which the text is given up, if the name stands twice.
+pub(crate) fn once<'a, T: Member<'a>>(slot: &mut Option<T>, reader: &mut Reader<'a>) -> Option<()> {
+    slot.replace(T::read(reader)?).is_none().then_some(())
 }
 
 /// Says whether a string has escapes.
@@ -84,14 +83,67 @@ enum Escapes {
     Some,
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
+/// The place in a text up to which it has been read.
+pub(crate) struct Reader<'a> {
+    text: &'a str,
     at: usize,
 }
 
-impl Reader<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+impl<'a> Reader<'a> {
+    /// Reads the object that begins here. Each of its values is read by `each`, which is given the name.
+    pub(crate) fn members(&mut self, mut each: impl FnMut(&'a str, &mut Self) -> Option<()>) -> Option<()> {
+        self.byte(b'{')?;
+        self.space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            let name = self.plain_string()?;
+            self.colon()?;
+            each(name, self)?;
+            self.space();
+            match self.next()? {
+                b',' => self.space(),
+                b'}' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// The text of the value that begins here.
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
+        self.with_text(Self::value).map(|(text, ())| text)
+    }
+
+    /// The text of what `read` reads, and what it makes of it.
+    pub(crate) fn with_text<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<(&'a str, T)> {
+        let from = self.at;
+        let found = read(self)?;
+        Some((self.text.get(from..self.at)?, found))
+    }
+
+    /// The string that begins here, without its quotes. It is `None` if there is none, or if it has escapes.
+    pub(crate) fn plain_string(&mut self) -> Option<&'a str> {
+        self.byte(b'"')?;
+        let from = self.at;
+        let escapes = self.string()?;
+        self.text.get(from..self.at - 1).filter(|_| escapes == Escapes::None)
+    }
+
+    /// Reads the end of the text.
+    fn end(mut self) -> Option<()> {
+        self.space();
+        (self.at == self.text.len()).then_some(())
+    }
+
+    fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    /// The next byte.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.bytes().get(self.at).copied()
     }
 
     fn next(&mut self) -> Option<u8> {
@@ -126,7 +178,7 @@ impl Reader<'_> {
     }
 
     /// Reads a value, which begins here, without recursion.
-    fn value(&mut self) -> Option<()> {
+    pub(crate) fn value(&mut self) -> Option<()> {
         // A bit for each open list or object, set for an object; the innermost is the lowest.
         let (mut depth, mut objects) = (0, 0_u64);
         loop {
@@ -184,7 +236,7 @@ impl Reader<'_> {
 
     fn word(&mut self, rest: &[u8]) -> Option<()> {
         let end = self.at + rest.len();
-        let is_word = self.bytes.get(self.at..end)? == rest;
+        let is_word = self.bytes().get(self.at..end)? == rest;
         self.at = end;
         is_word.then_some(())
     }
@@ -236,7 +288,7 @@ impl Reader<'_> {
             match self.next()? {
                 b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
                 b'u' => {
-                    let digits = self.bytes.get(self.at..self.at + 4)?;
+                    let digits = self.bytes().get(self.at..self.at + 4)?;
                     if !digits.iter().all(u8::is_ascii_hexdigit) {
                         return None;
                     }
@@ -250,7 +302,7 @@ impl Reader<'_> {
     /// Goes to the next quote, backslash or control character.
     #[inline]
     fn plain(&mut self) -> Option<()> {
-        let mut rest = self.bytes.get(self.at..)?;
+        let mut rest = self.bytes().get(self.at..)?;
         let mut skipped = 0;
         while skipped < SHORT
             && let Some((word, after)) = rest.split_first_chunk::<8>()

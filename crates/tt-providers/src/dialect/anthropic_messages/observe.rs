@@ -62,18 +62,13 @@ struct Message<'a> {
     error: Option<JsonText<'a>>,
 }
 
-impl<'a> Message<'a> {
-    /// Reads what can be read quickly, which is nearly every message.
-    fn quickly(json: &'a [u8]) -> Option<Self> {
-        Some(read_members!(simdutf8::basic::from_utf8(json).ok()?, {
-            "type" => kind: Loose::of,
-            "model" => model: Loose::of,
-            "content" => content: JsonText::given,
-            "usage" => usage: JsonText::given,
-            "error" => error: JsonText::given,
-        }))
-    }
-}
+read_members!(Message<'a> {
+    "type" => kind,
+    "model" => model,
+    "content" => content,
+    "usage" => usage,
+    "error" => error,
+});
 
 /// A content block, or an addition to one.
 #[derive(Deserialize, Default)]
@@ -188,7 +183,7 @@ impl Observer for StreamObserver {
 /// # Errors
 /// `Refused` when it is an error object all the same; `Protocol` when it is no message.
 pub(super) fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
-    let message = match Message::quickly(body) {
+    let message: Message<'_> = match simdutf8::basic::from_utf8(body).ok().and_then(json::quickly) {
         Some(message) => message,
         None => read(body)?,
     };

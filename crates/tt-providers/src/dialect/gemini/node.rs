@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_field_in_both_spellings_stands_twice() {
-        let body = JsonText::given(Some(r#"{"topK":1,"top_k":2,"topP":null,"seed":3.0}"#)).flatten().unwrap();
+        let body = json::quickly(r#"{"topK":1,"top_k":2,"topP":null,"seed":3.0}"#).unwrap();
         let node = Node::of(body, Path::Root).unwrap();
         assert!(node.count("topK").is_err() && node.number("topP").unwrap().is_none());
         assert_eq!(node.count("seed").unwrap(), Some(3));

@@ -16,7 +16,7 @@ use crate::dialect::last_usage::LastUsage;
 use crate::dialect::openai_error as error;
 use crate::dialect::template::{Template, Value, only_text};
 use crate::dialect::text::Loose;
-use crate::json::read_members;
+use crate::json::{quickly, read_members};
 use crate::tally::Tally;
 use crate::upstream::error::{Refused, UpstreamError, json_error};
 
@@ -205,7 +205,8 @@ fn usage_object<'a>(chunk: &Chunk<'a>) -> Option<&'a str> {
 /// `Refused` when it is an error object all the same; `Protocol` when it is not a `chat.completion` with choices.
 pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
     let unreadable = |e| UpstreamError::Protocol(format!("not a chat completion: {}", json_error(&e)));
-    let wire = match Wire::quickly(body) {
+    // Nearly every answer can be read quickly.
+    let wire = match simdutf8::basic::from_utf8(body).ok().and_then(quickly) {
         Some(wire) => wire,
         None => crate::json::borrowed::<Wire<'_>>(body).map_err(unreadable)?,
     };
@@ -218,7 +219,7 @@ pub fn observe_reply(body: &[u8]) -> Result<ReplyFacts, UpstreamError> {
         });
     };
     let tier = Some(wire.service_tier.as_str()).filter(|tier| !tier.is_empty());
-    let usage = wire.usage.and_then(|raw| usage::decode(raw.get(), tier));
+    let usage = wire.usage.and_then(|told| told.decode(tier));
     Ok(ReplyFacts::new(usage, wire.model.as_str(), || reply_text::count(choices.get())))
 }
 
@@ -232,26 +233,21 @@ struct Wire<'a> {
     #[serde(borrow)]
     choices: Option<JsonText<'a>>,
     #[serde(borrow)]
-    usage: Option<JsonText<'a>>,
+    usage: Option<usage::Told<'a>>,
     #[serde(borrow)]
     service_tier: Loose<'a>,
     #[serde(borrow)]
     error: Option<JsonText<'a>>,
 }
 
-impl<'a> Wire<'a> {
-    /// Reads what can be read quickly, which is nearly every answer.
-    fn quickly(body: &'a [u8]) -> Option<Self> {
-        Some(read_members!(simdutf8::basic::from_utf8(body).ok()?, {
-            "object" => object: Loose::of,
-            "model" => model: Loose::of,
-            "choices" => choices: JsonText::given,
-            "usage" => usage: JsonText::given,
-            "service_tier" => service_tier: Loose::of,
-            "error" => error: JsonText::given,
-        }))
-    }
-}
+read_members!(Wire<'a> {
+    "object" => object,
+    "model" => model,
+    "choices" => choices,
+    "usage" => usage,
+    "service_tier" => service_tier,
+    "error" => error,
+});
 
 fn json(raw: &str) -> serde_json::Value {
     crate::json::value(raw.as_bytes()).unwrap_or_default()
@@ -338,7 +334,7 @@ mod tests {
         ) {
             let fields: Vec<String> = fields.iter().map(|(name, value)| format!(r#""{name}" : {value}"#)).collect();
             let body = format!("{{{}}}", fields.join(" ,"));
-            if let Some(quick) = Wire::quickly(body.as_bytes()) {
+            if let Some(quick) = quickly::<Wire<'_>>(&body) {
                 let read = serde_json::from_str::<Wire<'_>>(&body);
                 let read = read.unwrap_or_else(|error| panic!("{body} was read, but {error}"));
                 prop_assert_eq!(format!("{quick:?}"), format!("{read:?}"), "{}", body);

@@ -1,12 +1,13 @@
 //! OpenAI's `usage` object, to billing classes and back (`MAPPING.md`, Usage of OpenAI).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tt_core::usage::{Reported, Usage};
 
 use crate::dialect::cache_writes::{CacheWrites, WriteDetails};
 use crate::dialect::count::Count;
-use crate::json::{nested, read_members};
+use crate::json::{Object, Reader, quickly, read_members};
 
 /// Decodes a `usage` object as sent; `None` when it is not one, or names no total at all.
 ///
@@ -19,50 +20,88 @@ use crate::json::{nested, read_members};
 ///
 /// `service_tier` comes from the *response*, beside the usage: it decides the price.
 pub fn decode(raw: &str, service_tier: Option<&str>) -> Option<Reported> {
-    let wire = match Wire::quickly(raw) {
-        Some(wire) => wire,
-        None => serde_json::from_str(raw).ok()?,
-    };
-    if wire.prompt_tokens.0.is_none() && wire.completion_tokens.0.is_none() && wire.total_tokens.0.is_none() {
-        return None;
+    Told::of(raw).decode(service_tier)
+}
+
+/// A `usage` object that is read with the answer around it.
+#[derive(Debug)]
+pub struct Told<'a> {
+    raw: &'a str,
+    /// The object as it was read quickly, which is nearly every one.
+    wire: Option<Wire>,
+}
+
+impl<'a> Object<'a> for Told<'a> {
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        let (raw, wire) = reader.with_text(Wire::read)?;
+        Some(Self { raw, wire: Some(wire) })
     }
-    // Without a count of the prompt it is what the total has beside the completion.
-    let prompt = wire
-        .prompt_tokens
-        .0
-        .unwrap_or_else(|| wire.total_tokens.or_zero().saturating_sub(wire.completion_tokens.or_zero()));
-    let (prompt_details, completion_details) =
-        (wire.prompt_tokens_details.unwrap_or_default(), wire.completion_tokens_details.unwrap_or_default());
+}
 
-    let cache_read = prompt_details.cached_tokens.or_zero().min(prompt);
-    let times = prompt_details.cache_write_tokens_details.as_ref();
-    let written = CacheWrites::of(prompt_details.cache_write_tokens.or_zero(), times, prompt - cache_read);
-    let input = prompt - cache_read - written.sum();
-    let billed_apart =
-        wire.total_tokens.or_zero().saturating_sub(prompt.saturating_add(wire.completion_tokens.or_zero()));
-    let output = wire.completion_tokens.or_zero().saturating_add(billed_apart);
+impl<'de: 'a, 'a> Deserialize<'de> for Told<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Self::of(raw.get()))
+    }
+}
 
-    let mut reported = Reported {
-        usage: Usage {
-            input,
-            cache_read,
-            cache_write_5m: written.untold,
-            cache_write_30m: written.thirty_minutes,
-            cache_write_12h: written.twelve_hours,
-            output,
-            reasoning: completion_details.reasoning_tokens.0.map(|n| n.min(output)),
-            audio_input: prompt_details.audio_tokens.or_zero().min(input),
-            image_input: prompt_details.image_tokens.or_zero().min(input),
-            image_output: completion_details.image_tokens.or_zero().min(output),
-            audio_output: completion_details.audio_tokens.or_zero().min(output),
-            ..Usage::default()
-        },
-        raw: raw.to_owned(),
-        service_tier: service_tier.map(str::to_owned),
-        ..Reported::default()
-    };
-    reported.bound();
-    Some(reported)
+impl<'a> Told<'a> {
+    fn of(raw: &'a str) -> Self {
+        Self { raw, wire: quickly(raw) }
+    }
+
+    /// As [`decode`].
+    pub(super) fn decode(self, service_tier: Option<&str>) -> Option<Reported> {
+        let wire = match self.wire {
+            Some(wire) => wire,
+            None => serde_json::from_str(self.raw).ok()?,
+        };
+        wire.reported(self.raw, service_tier)
+    }
+}
+
+impl Wire {
+    fn reported(self, raw: &str, service_tier: Option<&str>) -> Option<Reported> {
+        if self.prompt_tokens.0.is_none() && self.completion_tokens.0.is_none() && self.total_tokens.0.is_none() {
+            return None;
+        }
+        // Without a count of the prompt it is what the total has beside the completion.
+        let prompt = self
+            .prompt_tokens
+            .0
+            .unwrap_or_else(|| self.total_tokens.or_zero().saturating_sub(self.completion_tokens.or_zero()));
+        let (prompt_details, completion_details) =
+            (self.prompt_tokens_details.unwrap_or_default(), self.completion_tokens_details.unwrap_or_default());
+
+        let cache_read = prompt_details.cached_tokens.or_zero().min(prompt);
+        let times = prompt_details.cache_write_tokens_details.as_ref();
+        let written = CacheWrites::of(prompt_details.cache_write_tokens.or_zero(), times, prompt - cache_read);
+        let input = prompt - cache_read - written.sum();
+        let billed_apart =
+            self.total_tokens.or_zero().saturating_sub(prompt.saturating_add(self.completion_tokens.or_zero()));
+        let output = self.completion_tokens.or_zero().saturating_add(billed_apart);
+
+        let mut reported = Reported {
+            usage: Usage {
+                input,
+                cache_read,
+                cache_write_5m: written.untold,
+                cache_write_30m: written.thirty_minutes,
+                cache_write_12h: written.twelve_hours,
+                output,
+                reasoning: completion_details.reasoning_tokens.0.map(|n| n.min(output)),
+                audio_input: prompt_details.audio_tokens.or_zero().min(input),
+                image_input: prompt_details.image_tokens.or_zero().min(input),
+                image_output: completion_details.image_tokens.or_zero().min(output),
+                audio_output: completion_details.audio_tokens.or_zero().min(output),
+                ..Usage::default()
+            },
+            raw: raw.to_owned(),
+            service_tier: service_tier.map(str::to_owned),
+            ..Reported::default()
+        };
+        reported.bound();
+        Some(reported)
+    }
 }
 
 /// Encodes the classes in OpenAI's shape. Tokens that a provider bills beside its top-level counts stay out, as they do
@@ -98,18 +137,13 @@ struct Wire {
     completion_tokens_details: Option<CompletionDetails>,
 }
 
-impl Wire {
-    /// Reads what can be read quickly, which is nearly every object.
-    fn quickly(json: &str) -> Option<Self> {
-        Some(read_members!(json, {
-            "prompt_tokens" => prompt_tokens: Count::of,
-            "completion_tokens" => completion_tokens: Count::of,
-            "total_tokens" => total_tokens: Count::of,
-            "prompt_tokens_details" => prompt_tokens_details: |json| nested(json, PromptDetails::quickly),
-            "completion_tokens_details" => completion_tokens_details: |json| nested(json, CompletionDetails::quickly),
-        }))
-    }
-}
+read_members!(Wire {
+    "prompt_tokens" => prompt_tokens,
+    "completion_tokens" => completion_tokens,
+    "total_tokens" => total_tokens,
+    "prompt_tokens_details" => prompt_tokens_details,
+    "completion_tokens_details" => completion_tokens_details,
+});
 
 #[derive(Debug, Deserialize, Default, PartialEq, Eq)]
 #[serde(default)]
@@ -121,17 +155,13 @@ struct PromptDetails {
     image_tokens: Count,
 }
 
-impl PromptDetails {
-    fn quickly(json: &str) -> Option<Self> {
-        Some(read_members!(json, {
-            "cached_tokens" => cached_tokens: Count::of,
-            "cache_write_tokens" => cache_write_tokens: Count::of,
-            "cache_write_tokens_details" => cache_write_tokens_details: |json| nested(json, WriteDetails::quickly),
-            "audio_tokens" => audio_tokens: Count::of,
-            "image_tokens" => image_tokens: Count::of,
-        }))
-    }
-}
+read_members!(PromptDetails {
+    "cached_tokens" => cached_tokens,
+    "cache_write_tokens" => cache_write_tokens,
+    "cache_write_tokens_details" => cache_write_tokens_details,
+    "audio_tokens" => audio_tokens,
+    "image_tokens" => image_tokens,
+});
 
 #[derive(Debug, Deserialize, Default, PartialEq, Eq)]
 #[serde(default)]
@@ -141,15 +171,11 @@ struct CompletionDetails {
     image_tokens: Count,
 }
 
-impl CompletionDetails {
-    fn quickly(json: &str) -> Option<Self> {
-        Some(read_members!(json, {
-            "reasoning_tokens" => reasoning_tokens: Count::of,
-            "audio_tokens" => audio_tokens: Count::of,
-            "image_tokens" => image_tokens: Count::of,
-        }))
-    }
-}
+read_members!(CompletionDetails {
+    "reasoning_tokens" => reasoning_tokens,
+    "audio_tokens" => audio_tokens,
+    "image_tokens" => image_tokens,
+});
 
 #[cfg(test)]
 mod tests {
@@ -278,7 +304,7 @@ mod tests {
                 format!("{{{}}}", fields.join(","))
             };
             let raw = object(&fields).replace("INNER", &object(&inner));
-            if let Some(quick) = Wire::quickly(&raw) {
+            if let Some(quick) = quickly::<Wire>(&raw) {
                 prop_assert_eq!(Some(quick), serde_json::from_str::<Wire>(&raw).ok(), "{}", raw);
             }
         }

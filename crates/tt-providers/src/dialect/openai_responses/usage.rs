@@ -11,7 +11,7 @@ use crate::dialect::cache_writes::{CacheWrites, WriteDetails};
 use crate::dialect::count::Count;
 use crate::dialect::elements::each;
 use crate::dialect::text::Loose;
-use crate::json::{nested, read_members};
+use crate::json::{quickly, read_members};
 
 /// The parts of a response that are read where it passes through.
 #[derive(Deserialize, Default)]
@@ -39,29 +39,27 @@ pub(super) struct Received<'a> {
     background: Option<JsonText<'a>>,
 }
 
+read_members!(Received<'a> {
+    "object" => object,
+    "status" => status,
+    "model" => model,
+    "error" => error,
+    "output" => output,
+    "usage" => usage,
+    "service_tier" => service_tier,
+    "tool_usage" => tool_usage,
+    "tools" => tools,
+    "background" => background,
+});
+
 impl<'a> Received<'a> {
     /// Reads a response.
     pub(super) fn read(json: &'a [u8]) -> Result<Self, serde_json::Error> {
-        match Self::quickly(json) {
+        // Nearly every response can be read quickly.
+        match simdutf8::basic::from_utf8(json).ok().and_then(quickly) {
             Some(read) => Ok(read),
             None => crate::json::borrowed(json),
         }
-    }
-
-    /// Reads what can be read quickly, which is nearly every response.
-    fn quickly(json: &'a [u8]) -> Option<Self> {
-        Some(read_members!(simdutf8::basic::from_utf8(json).ok()?, {
-            "object" => object: Loose::of,
-            "status" => status: Loose::of,
-            "model" => model: Loose::of,
-            "error" => error: JsonText::given,
-            "output" => output: JsonText::given,
-            "usage" => usage: JsonText::given,
-            "service_tier" => service_tier: Loose::of,
-            "tool_usage" => tool_usage: JsonText::given,
-            "tools" => tools: JsonText::given,
-            "background" => background: JsonText::given,
-        }))
     }
 
     /// True if the provider works on when the client has left, and the result is fetched later.
@@ -72,7 +70,7 @@ impl<'a> Received<'a> {
     /// The usage with its fees; `None` where the response has none.
     pub(super) fn reported(&self) -> Option<Reported> {
         let raw = self.usage?.get();
-        let wire = match Wire::quickly(raw) {
+        let wire: Wire = match quickly(raw) {
             Some(wire) => wire,
             None => serde_json::from_str(raw).ok()?,
         };
@@ -206,38 +204,27 @@ struct OutputDetails {
     image_tokens: Count,
 }
 
-impl InputDetails {
-    fn quickly(json: &str) -> Option<Self> {
-        Some(read_members!(json, {
-            "cached_tokens" => cached_tokens: Count::of,
-            "cache_write_tokens" => cache_write_tokens: Count::of,
-            "cache_write_tokens_details" => cache_write_tokens_details: |json| nested(json, WriteDetails::quickly),
-            "image_tokens" => image_tokens: Count::of,
-        }))
-    }
-}
+read_members!(InputDetails {
+    "cached_tokens" => cached_tokens,
+    "cache_write_tokens" => cache_write_tokens,
+    "cache_write_tokens_details" => cache_write_tokens_details,
+    "image_tokens" => image_tokens,
+});
 
-impl OutputDetails {
-    fn quickly(json: &str) -> Option<Self> {
-        Some(read_members!(json, {
-            "reasoning_tokens" => reasoning_tokens: Count::of,
-            "image_tokens" => image_tokens: Count::of,
-        }))
-    }
-}
+read_members!(OutputDetails {
+    "reasoning_tokens" => reasoning_tokens,
+    "image_tokens" => image_tokens,
+});
+
+read_members!(Wire {
+    "input_tokens" => input_tokens,
+    "output_tokens" => output_tokens,
+    "total_tokens" => total_tokens,
+    "input_tokens_details" => input_tokens_details,
+    "output_tokens_details" => output_tokens_details,
+});
 
 impl Wire {
-    /// Reads what can be read quickly, which is nearly every object.
-    fn quickly(json: &str) -> Option<Self> {
-        Some(read_members!(json, {
-            "input_tokens" => input_tokens: Count::of,
-            "output_tokens" => output_tokens: Count::of,
-            "total_tokens" => total_tokens: Count::of,
-            "input_tokens_details" => input_tokens_details: |json| nested(json, InputDetails::quickly),
-            "output_tokens_details" => output_tokens_details: |json| nested(json, OutputDetails::quickly),
-        }))
-    }
-
     /// The classes. `input_tokens` contains the tokens read from and written to the cache. A part is cut to what is left of
     /// its total.
     fn usage(&self) -> Usage {

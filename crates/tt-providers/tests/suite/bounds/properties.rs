@@ -347,7 +347,8 @@ pub(crate) fn text(input: &[u8]) {
             }
         }
         let Ok(value) = value.to_str() else { return };
-        black_box(AskedBy::from_headers(|_| Some(value)));
+        let names = ["user-agent", "x-claude-code-agent-id", "traceparent", "session-id"];
+        black_box(AskedBy::from_headers(names.map(|name| (name, value)), Some));
         drop(Tags::parse(value));
     });
     let Ok(text) = std::str::from_utf8(input) else { return };
