@@ -145,14 +145,30 @@ pub struct AskedBy {
 }
 
 impl AskedBy {
-    /// Reads the headers of a request; `header` gives the value of the one with that name in lower case, where it is
-    /// text.
-    pub fn from_headers<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let trace = header(TRACEPARENT).and_then(TraceParent::parse);
+    /// Reads the headers of a request, names in lower case with values of which `text` gives the text, in one pass. Of
+    /// several with one name the first counts.
+    pub fn from_headers<'a, V>(
+        headers: impl IntoIterator<Item = (&'a str, V)>,
+        text: impl Fn(V) -> Option<&'a str>,
+    ) -> Self {
+        let (mut user_agent, mut agent, mut trace) = (None, None, None);
+        let mut sessions = [const { None }; SESSION.len()];
+        for (name, value) in headers {
+            let found = match name {
+                "user-agent" => Some(&mut user_agent),
+                AGENT => Some(&mut agent),
+                TRACEPARENT => Some(&mut trace),
+                _ => SESSION.iter().zip(&mut sessions).find(|(known, _)| **known == name).map(|(_, found)| found),
+            };
+            if let Some(found) = found {
+                found.get_or_insert(value);
+            }
+        }
+        let trace = trace.and_then(&text).and_then(TraceParent::parse);
         Self {
-            client: header("user-agent").filter(|agent| !agent.trim().is_empty()).map(Client::of),
-            session: SESSION.into_iter().find_map(|name| identifier(header(name)?)),
-            agent: header(AGENT).and_then(identifier),
+            client: user_agent.and_then(&text).filter(|agent| !agent.trim().is_empty()).map(Client::of),
+            session: sessions.into_iter().flatten().find_map(|value| identifier(text(value)?)),
+            agent: agent.and_then(&text).and_then(identifier),
             trace_id: trace.map(|trace| trace.trace_id.to_owned()),
             parent_span: trace.map(|trace| trace.parent),
         }
@@ -220,7 +236,7 @@ mod tests {
     }
 
     fn asked(headers: &[(&str, &'static str)]) -> AskedBy {
-        AskedBy::from_headers(|name| headers.iter().find(|header| header.0 == name).map(|header| header.1))
+        AskedBy::from_headers(headers.iter().copied(), Some)
     }
 
     #[test]

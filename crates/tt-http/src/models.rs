@@ -1,7 +1,8 @@
 //! `/v1/models`: the models that the caller may name, in the shape of OpenAI's API, or in that of another one for a client
 //! whose headers belong to it.
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
+use http::request::Parts;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tt_core::plan::{self, InputTokens};
@@ -13,6 +14,9 @@ use crate::edge::reply::{IntoReply, Json, Reply};
 use crate::gemini_models;
 use crate::state::directory::{KnownCaller, UserView};
 
+/// The beginning of the paths of requests for models.
+const MODELS: &str = "/v1/models";
+
 /// The header of every request to Anthropic's API.
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
@@ -23,8 +27,12 @@ const LARGEST_PAGE: usize = 1000;
 /// The header that holds the key of every request to Gemini's API.
 const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
-/// The dialect of the API that the client's headers belong to; `None` where they belong to no certain one.
-pub(crate) fn asked_for(headers: &HeaderMap) -> Option<Dialect> {
+/// The dialect of the API that the headers of a request for models belong to; `None` where they belong to no certain one, and
+/// for other requests, whose path says it.
+pub(crate) fn asked_for(Parts { uri, headers, .. }: &Parts) -> Option<Dialect> {
+    if !uri.path().starts_with(MODELS) {
+        return None;
+    }
     if headers.contains_key(ANTHROPIC_VERSION) {
         return Some(Dialect::AnthropicMessages);
     }

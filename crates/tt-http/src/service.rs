@@ -53,7 +53,7 @@ pub(crate) async fn serve_request(
     let (parts, body) = request.into_parts();
     warn_of_untrusted_proxy(&app.untrusted_proxy_told, peer, &parts.headers, &app.config.trusted_proxies);
     let (method, path, version) = (parts.method.clone(), parts.uri.path().len(), parts.version);
-    let asked = models::asked_for(&parts.headers);
+    let asked = models::asked_for(&parts);
     let cx = Box::new(Context {
         worker,
         id,
@@ -109,7 +109,7 @@ pub(crate) async fn turn_away(request: Request<Incoming>) -> Reply {
         // connection bounds this.
         while let Some(Ok(_)) = body.frame().await {}
         let row = routes::find(&parts.method, parts.uri.path()).map(|(row, _)| row);
-        let asked = models::asked_for(&parts.headers);
+        let asked = models::asked_for(&parts);
         let dialect = row.ok().and_then(|row| row.dialect_of(asked));
         error_reply(ApiError::too_many_connections(), dialect, id)
     };
@@ -185,7 +185,7 @@ async fn dispatch(mut cx: Box<Context>) -> (Option<&'static Route>, Result<Reply
         Err(error) => return (None, Ok(error_reply(error, routes::dialect_of_errors(path), cx.id))),
     };
     cx.params = params;
-    cx.dialect = row.dialect_of(models::asked_for(cx.headers()));
+    cx.dialect = row.dialect_of(models::asked_for(&cx.parts));
     cx.cap_bytes = match row.cap {
         Cap::Bytes(bytes) => bytes,
         // A body that its user may never hold is refused as too large, and not as too much just now.

@@ -52,7 +52,7 @@ impl PriceTable {
         // Most names are listed themselves, so the rule is rarely needed.
         models
             .get(name)
-            .or_else(|| dated::stems(provider, name).find_map(|stem| models.get(stem)))
+            .or_else(|| dated::stems(provider, name).skip(1).find_map(|stem| models.get(stem)))
             .or_else(|| snapshot(models, dated::without_latest(provider, name), provider))
             .map(Arc::as_ref)
     }

@@ -29,7 +29,7 @@ impl HeadLines {
         let mut at = 0;
         while !self.over && at < bytes.len() {
             let rest = bytes.get_mut(at..).unwrap_or_default();
-            let end = rest.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', rest);
             let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
             if let Some((last, others)) = line.split_last() {
                 self.has_content |= self.after_cr || !others.is_empty() || *last != b'\r';
