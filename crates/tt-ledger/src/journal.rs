@@ -22,6 +22,7 @@ pub(crate) mod position;
 pub(crate) mod reader;
 pub(crate) mod request;
 pub(crate) mod segment;
+pub(crate) mod synced;
 pub(crate) mod writer;
 
 pub(crate) struct Journal {

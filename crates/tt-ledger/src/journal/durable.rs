@@ -1,24 +1,13 @@
 //! Tells when a settlement is written, and when it is durable.
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::sync::watch;
-
 use crate::error::LedgerError;
+use crate::journal::synced::Syncing;
 use crate::journal::writer::ChainWriter;
-
-/// The progress of making a chain durable, counted in writes.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Synced {
-    /// Every write up to this one is durable.
-    pub(crate) through: u64,
-    /// An `fsync` failed: writes up to this one may be lost with the power supply.
-    pub(crate) failed: u64,
-}
 
 /// A wait until a settlement is in the journal and, with [`Fsync::Always`](crate::Fsync::Always), durable. The settlement
 /// waits one turn of the runtime for those of other requests, with which it is written together. Dropped, this value writes
@@ -36,10 +25,10 @@ enum Stage {
     Ready,
     /// It waits to be written, and has let other tasks go first or not.
     Unwritten(Arc<ChainWriter>, Turn),
-    /// It is written, by this write.
-    Written(watch::Receiver<Synced>, u64),
-    /// The same, for one who waits.
-    Syncing(Pin<Box<dyn Future<Output = Result<(), LedgerError>> + Send>>),
+    /// It is written.
+    Written(Syncing),
+    /// The same, and somebody waits.
+    Awaited(Pin<Box<dyn Future<Output = Result<(), LedgerError>> + Send>>),
 }
 
 impl Durable {
@@ -48,17 +37,17 @@ impl Durable {
         Self(Stage::Unwritten(chain, Turn::default()))
     }
 
-    /// Waits until a write that was made is durable.
-    pub(crate) fn after(synced: watch::Receiver<Synced>, write: u64) -> Self {
-        Self(Stage::Written(synced, write))
+    /// Waits until a write is durable, if it is to be.
+    pub(crate) fn written(syncing: Option<Syncing>) -> Self {
+        Self(syncing.map_or(Stage::Ready, Stage::Written))
     }
 
     /// True if there is nothing to wait for.
     pub fn is_ready(&self) -> bool {
         match &self.0 {
             Stage::Ready => true,
-            Stage::Written(synced, write) => synced.borrow().through >= *write,
-            Stage::Unwritten(..) | Stage::Syncing(_) => false,
+            Stage::Written(syncing) => syncing.is_done(),
+            Stage::Unwritten(..) | Stage::Awaited(_) => false,
         }
     }
 }
@@ -75,13 +64,13 @@ impl Future for Durable {
                         self.0 = Stage::Unwritten(chain, turn);
                         return Poll::Pending;
                     }
-                    *self = chain.write_waiting();
+                    *self = Self::written(chain.write_waiting());
                 }
-                Stage::Written(synced, write) => self.0 = Stage::Syncing(Box::pin(synced_through(synced, write))),
-                Stage::Syncing(mut synced) => match synced.as_mut().poll(cx) {
-                    Poll::Ready(done) => return Poll::Ready(done),
+                Stage::Written(syncing) => self.0 = Stage::Awaited(Box::pin(syncing.done())),
+                Stage::Awaited(mut done) => match done.as_mut().poll(cx) {
+                    Poll::Ready(result) => return Poll::Ready(result),
                     Poll::Pending => {
-                        self.0 = Stage::Syncing(synced);
+                        self.0 = Stage::Awaited(done);
                         return Poll::Pending;
                     }
                 },
@@ -119,13 +108,5 @@ impl Future for Turn {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
-    }
-}
-
-async fn synced_through(mut synced: watch::Receiver<Synced>, write: u64) -> Result<(), LedgerError> {
-    match synced.wait_for(|synced| synced.failed >= write || synced.through >= write).await {
-        Ok(synced) if synced.failed >= write => Err(LedgerError::Io(io::ErrorKind::Other)),
-        Ok(_) => Ok(()),
-        Err(_closed) => Err(LedgerError::Closed),
     }
 }

@@ -7,7 +7,7 @@ use tt_core::record::{AttemptEnded, AttemptStarted, Intent, Settled};
 use crate::error::LedgerError;
 use crate::journal::durable::Durable;
 use crate::journal::frame;
-use crate::journal::writer::{ChainWriter, Deliver, ENDED_ROOM, SETTLED_ROOM};
+use crate::journal::writer::{ChainWriter, Deliver, ENDED_ROOM, LastRecords, SETTLED_ROOM};
 
 /// An open request in the journal.
 pub(crate) struct JournaledRequest {
@@ -85,7 +85,10 @@ impl JournaledRequest {
 
     /// Has written what is not written yet: see [`ChainWriter::settle`].
     pub(crate) fn settle(self, deliver: Deliver) -> Durable {
-        self.chain.settle(self.number, &self.unwritten, deliver)
+        match self.chain.settle(self.number, &self.unwritten, deliver) {
+            LastRecords::Wait => Durable::unwritten(self.chain),
+            LastRecords::Written(syncing) => Durable::written(syncing),
+        }
     }
 
     fn push<K: frame::Kind>(&mut self, record: &K) -> bool {

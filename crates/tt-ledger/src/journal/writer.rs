@@ -14,10 +14,10 @@ use tokio::sync::watch;
 
 use crate::error::LedgerError;
 use crate::journal::config::Fsync;
-use crate::journal::durable::{Durable, Synced};
 use crate::journal::instance::Instance;
 use crate::journal::position::{Extent, Position};
 use crate::journal::segment::{header, path};
+use crate::journal::synced::{Synced, Syncing};
 
 mod state;
 mod waiting;
@@ -40,6 +40,14 @@ pub(crate) struct ChainWriter {
     next_request: AtomicU64,
     state: Mutex<State>,
     synced: watch::Sender<Synced>,
+}
+
+/// The state of the last records of a request, after they were given to a chain.
+pub(crate) enum LastRecords {
+    /// They wait: [`ChainWriter::write_waiting`] must follow.
+    Wait,
+    /// They were written, or could not be. They are being made durable if the settings ask for it.
+    Written(Option<Syncing>),
 }
 
 impl ChainWriter {
@@ -115,22 +123,19 @@ impl ChainWriter {
     }
 
     /// Adds the last records of a request to those that wait; `deliver` gives its settlement to the drain once they are
-    /// written. They are, at the latest, when the returned value is ready or dropped.
-    pub(crate) fn settle(self: &Arc<Self>, request: u64, records: &[u8], deliver: Deliver) -> Durable {
+    /// written.
+    pub(crate) fn settle(&self, request: u64, records: &[u8], deliver: Deliver) -> LastRecords {
         let mut state = self.state();
         state.waiting.push(request, records, Some(deliver));
         if self.may_wait(&state) {
-            return Durable::unwritten(Arc::clone(self));
+            return LastRecords::Wait;
         }
-        self.write(&mut state);
-        self.durable(state)
+        LastRecords::Written(self.write_and_sync(state))
     }
 
-    /// Writes what waits, and tells when it is durable.
-    pub(crate) fn write_waiting(&self) -> Durable {
-        let mut state = self.state();
-        self.write(&mut state);
-        self.durable(state)
+    /// Writes what waits. Returns what makes it durable, if the settings ask for it.
+    pub(crate) fn write_waiting(&self) -> Option<Syncing> {
+        self.write_and_sync(self.state())
     }
 
     /// True if records may wait for those of other requests: there are enough open ones, and not too many bytes wait.
@@ -138,12 +143,13 @@ impl ChainWriter {
         state.open.len() >= self.instance.shared_writes_from && !state.waiting.is_full()
     }
 
-    fn durable(&self, state: MutexGuard<'_, State>) -> Durable {
-        let Fsync::Always = self.instance.fsync else { return Durable::default() };
-        let durable = Durable::after(self.synced.subscribe(), state.writes);
+    fn write_and_sync(&self, mut state: MutexGuard<'_, State>) -> Option<Syncing> {
+        self.write(&mut state);
+        let Fsync::Always = self.instance.fsync else { return None };
+        let syncing = Syncing { synced: self.synced.subscribe(), write: state.writes };
         drop(state);
         self.instance.wake();
-        durable
+        Some(syncing)
     }
 
     fn outcome(&self, state: &mut State, request: u64) -> Result<(), LedgerError> {
