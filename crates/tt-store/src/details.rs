@@ -21,13 +21,13 @@ struct Written<'a> {
 impl Written<'_> {
     fn json(&self) -> Result<String> {
         json::object(|to| {
-            to.text("reason", self.reason);
+            to.value("reason", self.reason)?;
             if let Some(chain) = self.chain {
                 to.value("chain", &chain)?;
             }
             to.objects("attempts", self.attempts, stored_attempts::write)?;
-            to.maybe_text("agent", self.agent);
-            to.maybe_text("trace_id", self.trace_id);
+            to.maybe("agent", self.agent)?;
+            to.maybe("trace_id", self.trace_id)?;
             to.values("notes", self.notes)
         })
     }

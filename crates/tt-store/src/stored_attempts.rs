@@ -22,42 +22,40 @@ pub(crate) fn write(to: &mut Fields<'_>, attempt: &Attempt) -> Result<()> {
 }
 
 fn started(to: &mut Fields<'_>, started: &AttemptStarted) -> Result<()> {
-    to.text("alias", &started.alias);
-    to.text("route", started.route.as_str());
-    to.text("provider", started.provider.as_str());
-    to.number("provider_key_id", started.provider_key_id.0);
-    to.text("model", &started.model);
-    to.text("started_at", &started.started_at.rfc3339());
+    to.value("alias", &started.alias)?;
+    to.value("route", started.route.as_str())?;
+    to.value("provider", started.provider.as_str())?;
+    to.value("provider_key_id", &started.provider_key_id.0)?;
+    to.value("model", &started.model)?;
+    to.value("started_at", &started.started_at.rfc3339())?;
     to.values("notes", &started.notes)?;
     to.maybe_money("held", started.held);
     Ok(())
 }
 
 fn ended(to: &mut Fields<'_>, ended: &AttemptEnded) -> Result<()> {
-    if let Some(status) = ended.status {
-        to.number("status", u64::from(status));
-    }
-    to.maybe_text("error", ended.error.as_deref());
-    to.number("latency_ms", ended.latency_ms);
-    to.text("source", ended.source.as_str());
+    to.maybe("status", ended.status.as_ref())?;
+    to.maybe("error", ended.error.as_deref())?;
+    to.value("latency_ms", &ended.latency_ms)?;
+    to.value("source", ended.source.as_str())?;
     to.object("usage", |to| reported(to, &ended.usage))?;
-    to.maybe_text("served_model", ended.served_model.as_deref());
+    to.maybe("served_model", ended.served_model.as_deref())?;
     to.maybe_money("cost", ended.cost);
     to.maybe_money("saved", ended.saved);
-    to.maybe_text("price_version", ended.price_version.as_deref());
-    to.maybe_text("instead_of", ended.instead_of.as_deref());
+    to.maybe("price_version", ended.price_version.as_deref())?;
+    to.maybe("instead_of", ended.instead_of.as_deref())?;
     Ok(())
 }
 
 fn reported(to: &mut Fields<'_>, reported: &Reported) -> Result<()> {
     to.object("usage", |to| usage(to, &reported.usage))?;
     if !reported.raw.is_empty() {
-        to.text("raw", &reported.raw);
+        to.value("raw", &reported.raw)?;
     }
-    to.maybe_text("service_tier", reported.service_tier.as_deref());
+    to.maybe("service_tier", reported.service_tier.as_deref())?;
     if !reported.beside.is_empty() {
         to.objects("beside", &reported.beside, |to, pass| {
-            to.maybe_text("model", pass.model.as_deref());
+            to.maybe("model", pass.model.as_deref())?;
             to.object("usage", |to| usage(to, &pass.usage))
         })?;
     }
@@ -66,24 +64,21 @@ fn reported(to: &mut Fields<'_>, reported: &Reported) -> Result<()> {
 }
 
 fn usage(to: &mut Fields<'_>, usage: &Usage) -> Result<()> {
-    to.count("input", usage.input);
-    to.count("cache_read", usage.cache_read);
-    to.count("cache_write_5m", usage.cache_write_5m);
-    to.count("cache_write_1h", usage.cache_write_1h);
-    to.count("output", usage.output);
-    if let Some(reasoning) = usage.reasoning {
-        to.number("reasoning", reasoning);
-    }
-    to.count("audio_input", usage.audio_input);
-    to.count("audio_output", usage.audio_output);
-    to.count("tool_prompt", usage.tool_prompt);
-    to.count("cache_write_30m", usage.cache_write_30m);
-    to.count("cache_write_12h", usage.cache_write_12h);
-    to.count("cached_audio", usage.cached_audio);
-    to.count("image_input", usage.image_input);
-    to.count("image_output", usage.image_output);
-    to.count("video_input", usage.video_input);
-    Ok(())
+    to.count("input", usage.input)?;
+    to.count("cache_read", usage.cache_read)?;
+    to.count("cache_write_5m", usage.cache_write_5m)?;
+    to.count("cache_write_1h", usage.cache_write_1h)?;
+    to.count("output", usage.output)?;
+    to.maybe("reasoning", usage.reasoning.as_ref())?;
+    to.count("audio_input", usage.audio_input)?;
+    to.count("audio_output", usage.audio_output)?;
+    to.count("tool_prompt", usage.tool_prompt)?;
+    to.count("cache_write_30m", usage.cache_write_30m)?;
+    to.count("cache_write_12h", usage.cache_write_12h)?;
+    to.count("cached_audio", usage.cached_audio)?;
+    to.count("image_input", usage.image_input)?;
+    to.count("image_output", usage.image_output)?;
+    to.count("video_input", usage.video_input)
 }
 
 #[cfg(test)]
