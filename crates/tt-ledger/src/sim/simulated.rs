@@ -34,7 +34,7 @@ struct Disk {
     /// Deleted files, which take room as long as a handle is open.
     removed: Vec<Arc<Mutex<Inode>>>,
     /// A lock is held while its handle and its process live.
-    locks: Vec<(PathBuf, Weak<()>, Process)>,
+    locks: Vec<(PathBuf, Weak<()>, Arc<Mutex<Life>>)>,
     /// The bytes that the disk holds at most, or `None` if it has no limit.
     capacity: Option<u64>,
     /// Every write fails after half of it.
@@ -210,12 +210,12 @@ impl Files for Process {
         }
         let inode = Arc::clone(disk.names.entry(path.to_owned()).or_default());
         disk.durable_names.insert(path.to_owned(), inode);
-        disk.locks.retain(|(_, alive, holder)| alive.strong_count() > 0 && !holder.is_dead());
+        disk.locks.retain(|(_, alive, holder)| alive.strong_count() > 0 && !lock(holder).dead);
         if disk.locks.iter().any(|(locked, ..)| locked == path) {
             return Ok(None);
         }
         let alive = Arc::new(());
-        disk.locks.push((path.to_owned(), Arc::downgrade(&alive), self.clone()));
+        disk.locks.push((path.to_owned(), Arc::downgrade(&alive), Arc::clone(&self.life)));
         Ok(Some(Box::new(Held { _alive: alive })))
     }
 
