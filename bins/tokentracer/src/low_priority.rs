@@ -8,7 +8,7 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(1).thread_name("store").on_thread_start(give_way).enable_all().build()
 }
 
-/// Ten steps below normal: with as many others that want to run, a thread gets about a tenth of a core.
+/// Ten steps below normal: beside one thread of normal priority on the same core, the thread gets about a tenth of its time.
 #[cfg(target_os = "linux")]
 fn give_way() {
     // On Linux the call concerns the calling thread only.

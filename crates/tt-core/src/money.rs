@@ -46,7 +46,7 @@ impl NanoUsd {
     }
 
     /// The amount as an exact decimal number of dollars.
-    pub fn decimal(self) -> Decimal {
+    fn decimal(self) -> Decimal {
         Decimal::scaled(self.0.unsigned_abs(), 9, self.0 < 0)
     }
 
@@ -101,7 +101,7 @@ const LONGEST: usize = 22;
 /// A decimal number as text. It is made digit by digit: every record holds some, and the formatting machinery costs many
 /// times as much.
 #[derive(Debug, Clone, Copy)]
-pub struct Decimal {
+pub(crate) struct Decimal {
     /// The text, at the end.
     bytes: [u8; LONGEST],
     start: usize,
@@ -137,13 +137,8 @@ impl Decimal {
     }
 
     /// The text.
-    pub fn as_str(&self) -> &str {
-        str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-
-    /// The text's bytes, all of them ASCII.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
+    pub(crate) fn as_str(&self) -> &str {
+        self.bytes.get(self.start..).and_then(|ascii| str::from_utf8(ascii).ok()).unwrap_or_default()
     }
 
     fn push_digit(&mut self, digit: u64) {

@@ -75,7 +75,7 @@ impl Guard {
             return Ok(());
         }
         Turn::default().await;
-        self.start_written()
+        self.write_start()
     }
 
     fn start(&mut self, mut started: AttemptStarted, alone: bool) -> Result<(), LedgerError> {
@@ -93,19 +93,20 @@ impl Guard {
         Ok(())
     }
 
-    /// Writes the last attempt's start, which waits. On an error there is no such attempt.
-    fn start_written(&mut self) -> Result<(), LedgerError> {
+    /// Writes the start of the last attempt, which waits. On an error there is no such attempt.
+    fn write_start(&mut self) -> Result<(), LedgerError> {
         self.start_waits = false;
-        let written = self.journaled.as_mut().map_or(Ok(()), JournaledRequest::start_written);
+        let written = self.journaled.as_mut().map_or(Ok(()), JournaledRequest::write_start);
         if let (Err(_), Some(record)) = (&written, &mut self.record) {
             record.attempts.pop();
         }
         written
     }
 
-    /// Ends an attempt that was not sent, because nobody waited until its start was written.
+    /// Ends an attempt whose start still waits to be written: [`Guard::attempt_started_with_others`] was dropped before, so the
+    /// attempt was not sent.
     fn end_if_unsent(&mut self) {
-        if self.start_waits && self.start_written().is_ok() {
+        if self.start_waits && self.write_start().is_ok() {
             self.end(AttemptEnded::unbilled(None, "the request was given up before it was sent", 0), false);
         }
     }

@@ -2,7 +2,6 @@
 //! name of each field as if it were any text. The values are left to `serde_json`.
 
 use serde::Serialize;
-use tt_core::NanoUsd;
 
 use crate::error::{Result, StoreError};
 
@@ -37,14 +36,6 @@ impl Fields<'_> {
     /// Adds a count, or nothing for 0.
     pub(crate) fn count(&mut self, name: &'static str, value: u64) -> Result<()> {
         if value == 0 { Ok(()) } else { self.value(name, &value) }
-    }
-
-    /// Adds an amount, or nothing.
-    pub(crate) fn maybe_money(&mut self, name: &'static str, value: Option<NanoUsd>) {
-        if let Some(value) = value {
-            self.name(name);
-            self.text.extend_from_slice(value.decimal().as_bytes());
-        }
     }
 
     /// Adds an object.
@@ -99,6 +90,7 @@ fn write_object(text: &mut Vec<u8>, fields: impl FnOnce(&mut Fields<'_>) -> Resu
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tt_core::NanoUsd;
 
     use super::*;
 
@@ -127,10 +119,7 @@ mod tests {
                 "text": value, "in": inner, "list": [{ "n": count }, { "n": count }], "values": [value]
             });
             prop_assert_eq!(text.unwrap(), wanted.to_string());
-            let money = object(|fields| {
-                fields.maybe_money("cost", Some(NanoUsd(amount)));
-                Ok(())
-            });
+            let money = object(|fields| fields.maybe("cost", Some(&NanoUsd(amount))));
             prop_assert_eq!(money.unwrap(), format!("{{\"cost\":{}}}", serde_json::to_string(&NanoUsd(amount)).unwrap()));
         }
     }

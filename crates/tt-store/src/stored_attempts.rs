@@ -29,8 +29,7 @@ fn started(to: &mut Fields<'_>, started: &AttemptStarted) -> Result<()> {
     to.value("model", &started.model)?;
     to.value("started_at", &started.started_at.rfc3339())?;
     to.values("notes", &started.notes)?;
-    to.maybe_money("held", started.held);
-    Ok(())
+    to.maybe("held", started.held.as_ref())
 }
 
 fn ended(to: &mut Fields<'_>, ended: &AttemptEnded) -> Result<()> {
@@ -40,11 +39,10 @@ fn ended(to: &mut Fields<'_>, ended: &AttemptEnded) -> Result<()> {
     to.value("source", ended.source.as_str())?;
     to.object("usage", |to| reported(to, &ended.usage))?;
     to.maybe("served_model", ended.served_model.as_deref())?;
-    to.maybe_money("cost", ended.cost);
-    to.maybe_money("saved", ended.saved);
+    to.maybe("cost", ended.cost.as_ref())?;
+    to.maybe("saved", ended.saved.as_ref())?;
     to.maybe("price_version", ended.price_version.as_deref())?;
-    to.maybe("instead_of", ended.instead_of.as_deref())?;
-    Ok(())
+    to.maybe("instead_of", ended.instead_of.as_deref())
 }
 
 fn reported(to: &mut Fields<'_>, reported: &Reported) -> Result<()> {

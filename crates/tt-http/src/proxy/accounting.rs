@@ -136,7 +136,7 @@ impl Accounting {
     }
 
     /// Records an attempt that is about to be sent to a provider in `region`, if that region has prices of its own, to be
-    /// priced by `prices`. Its end is told to `pass`.
+    /// priced by `prices`. Its end is told to `pass`. Under load the other requests of the worker go first, once.
     ///
     /// # Errors
     /// When the ledger cannot record it, with the account. The attempt must not be sent then.

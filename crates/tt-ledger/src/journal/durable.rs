@@ -1,4 +1,5 @@
-//! Tells when a settlement is written, and when it is durable.
+//! The waits of a request for the journal: for the turn in which others add their records, and for a settlement that is
+//! written and durable.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -93,7 +94,8 @@ impl std::fmt::Debug for Durable {
     }
 }
 
-/// A wait in which the tasks go first that are ready now.
+/// A wait in which the tasks go first that are ready now. If its task polls it twice at once, it ends early: then fewer requests
+/// share a write.
 #[derive(Default)]
 pub(crate) struct Turn {
     has_waited: bool,

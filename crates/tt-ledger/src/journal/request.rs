@@ -35,7 +35,7 @@ impl JournaledRequest {
     }
 
     /// Records the start of an attempt. Returns true if it waits for the records of other requests, so that
-    /// [`JournaledRequest::start_written`] must follow; with `alone` it is written at once. On an error the attempt is not in
+    /// [`JournaledRequest::write_start`] must follow; with `alone` it is written at once. On an error the attempt is not in
     /// the journal.
     pub(crate) fn start(&mut self, started: &AttemptStarted, alone: bool) -> Result<bool, LedgerError> {
         self.before_start = self.unwritten.len();
@@ -47,8 +47,8 @@ impl JournaledRequest {
     }
 
     /// Writes the start of an attempt that waits, if no other request has. On an error the attempt is not in the journal.
-    pub(crate) fn start_written(&mut self) -> Result<(), LedgerError> {
-        let written = self.chain.written(self.number);
+    pub(crate) fn write_start(&mut self) -> Result<(), LedgerError> {
+        let written = self.chain.write_start(self.number);
         self.started(written)
     }
 
@@ -83,7 +83,7 @@ impl JournaledRequest {
         }
     }
 
-    /// Has written what is not written yet: see [`ChainWriter::settle`].
+    /// Gives the chain all that is not written: see [`ChainWriter::settle`].
     pub(crate) fn settle(self, deliver: Deliver) -> Durable {
         match self.chain.settle(self.number, &self.unwritten, deliver) {
             LastRecords::Wait => Durable::unwritten(self.chain),

@@ -87,7 +87,7 @@ impl ChainWriter {
     }
 
     /// Adds records of a request that goes on to those that wait, and reserves the room for the end of its attempt. Returns
-    /// true if they wait: [`ChainWriter::written`] must follow. With `alone` they are written at once.
+    /// true if they wait: [`ChainWriter::write_start`] must follow. With `alone` they are written at once.
     pub(crate) fn start(&self, request: u64, records: &[u8], alone: bool) -> Result<bool, LedgerError> {
         let mut state = self.state();
         let result = self.top_up(&mut state, request, records.len() as u64 + ENDED_ROOM + SETTLED_ROOM);
@@ -102,8 +102,9 @@ impl ChainWriter {
         result
     }
 
-    /// Writes what waits. An error when the records of the request could not be written, now or before.
-    pub(crate) fn written(&self, request: u64) -> Result<(), LedgerError> {
+    /// Writes what waits, the start of the request's attempt among it. An error when that could not be written, now or by the
+    /// write of another request.
+    pub(crate) fn write_start(&self, request: u64) -> Result<(), LedgerError> {
         let result = self.outcome(&mut self.state(), request);
         self.instance.note(&result);
         result
@@ -169,7 +170,7 @@ impl ChainWriter {
         let failed = state.write(&mut bytes).err();
         for entry in entries.drain(..) {
             let at = match &failed {
-                None => state.count(&entry),
+                None => state.note_written(&entry),
                 Some(error) => {
                     self.not_written(state, &entry, error);
                     None

@@ -100,9 +100,9 @@ impl State {
         written
     }
 
-    /// Counts the records of a request that were written, and closes the request with its settlement. Returns the position
+    /// Notes that records of a request are written, and closes the request with its settlement. Returns the position
     /// right after a settlement.
-    pub(super) fn count(&mut self, entry: &Entry) -> Option<Position> {
+    pub(super) fn note_written(&mut self, entry: &Entry) -> Option<Position> {
         let (Some(segment), Some(open)) = (&mut self.current, self.open.get_mut(&entry.request)) else { return None };
         let length = entry.length;
         match open.records.last_mut() {
