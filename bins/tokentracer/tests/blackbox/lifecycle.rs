@@ -122,6 +122,9 @@ async fn a_restart_keeps_users_sessions_keys_aliases_and_usage() {
     let fallback = user.alias("second", Gemini, "mock-small").await;
     user.alias_with("first", OpenAi, "gpt-4o", json!({"fallback_alias_id": fallback})).await;
     user.ask("first", "hello").await.expect(200);
+    // Where there are two processes, the other one was asked, and may write down that use of the key at any time. This use is
+    // later, and the user's own process tells of it.
+    user.api().get("/v1/models").send().await.expect(200);
     let revoked = user.session.post("/auth/key").send().await.expect(200).json();
     user.session.delete(&format!("/auth/keys/{}", revoked["id"])).send().await.expect(204);
     let paths = [
