@@ -13,7 +13,7 @@ use crate::audit::Evidence;
 use crate::link::State;
 use crate::load::Told;
 use crate::scenes::{self, Scene};
-use crate::setup::{BINARY, Caller, caller, setup, start, stopped};
+use crate::setup::{BINARY, Caller, KNOWN, caller, setup, start, stopped};
 use crate::size;
 use crate::store_away::linked;
 use crate::wire::{self, Answer, End, Leave, Wire};
@@ -102,7 +102,8 @@ async fn refuses_and_recovers(world: &World, program: Program, mut room: impl Ro
     let words = Behaviour::ok().text("one two three four five six seven eight").drip(Duration::from_millis(250));
     world.mock.on("gpt-4o", words);
     let mut told = Vec::new();
-    // So that the process knows its caller.
+    // So that the process knows its caller, and goes on knowing them while the store is away.
+    tokio::time::sleep(KNOWN).await;
     let first = ask(&user, &program, scenes::named("mini"), false, 0).await;
     assert_eq!(first.1.status, Some(200));
     told.push(first.0);

@@ -15,6 +15,10 @@ use crate::scenes::{self, SCENES};
 /// The built program.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tokentracer");
 
+/// A process knows a caller for good this long after the last change to their things: changes are followed every second,
+/// and a caller is forgotten once more when the change is met there. A store that goes away before leaves them unknown.
+pub(crate) const KNOWN: Duration = Duration::from_secs(3);
+
 /// The rows of a ledger that works are stored within this time, on a busy machine too.
 const SETTLED: Duration = Duration::from_secs(30);
 

@@ -10,12 +10,9 @@ use crate::audit::Evidence;
 use crate::link::{Link, State};
 use crate::load::{Life, Load, Told};
 use crate::rows;
-use crate::setup::{Caller, caller, setup, start, stopped};
+use crate::setup::{Caller, KNOWN, caller, setup, start, stopped};
 use crate::size;
 
-/// A caller is known for good this long after the last change to their things: changes are followed every second, and
-/// one is forgotten once more when it is met there.
-const KNOWN: Duration = Duration::from_secs(3);
 /// Every request has its row within this time after the store is back.
 const LEVEL: Duration = Duration::from_secs(10);
 
