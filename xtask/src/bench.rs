@@ -149,8 +149,8 @@ impl Options {
         let Self { profile, rounds, millis, .. } = self;
         let store = if self.databases { "PostgreSQL and Redis" } else { "SQLite" };
         let mut text = format!(
-            "{rounds} rounds of {millis} ms each, profile `{profile}`, {store}, {cores} cores shared by load, upstream and the \
-             process under test. Figures are medians of the rounds; what is relative is compared within a round."
+            "{rounds} rounds of {millis} ms each (longer for slow streams), profile `{profile}`, {store}, {cores} cores shared \
+             by load, upstream and the process under test. Figures are medians of the rounds; what is relative is compared within a round."
         );
         if let Some(kib) = idle {
             text.push_str(&format!(" TokenTracer before the load: {:.1} MiB resident.", kib as f64 / 1024.0));
@@ -175,6 +175,7 @@ fn series(bed: &Bed, shapes: &[Shape]) -> Vec<Series> {
 /// Puts one load on one target, and waits until its process has finished the work that it puts off.
 fn measure(bed: &Bed, target: &Target, shape: Shape, connections: usize, millis: u64) -> Result<Sample, String> {
     let mut load = bed.load(target, shape, connections);
+    let millis = millis * shape.times_as_long;
     load.args(["--duration", &millis.to_string(), "--warm-up", &WARM_UP_MS.to_string()]);
     sample(&mut load, target.process()).map_err(|problem| format!("{problem}\n{}", bed.log_tail()))
 }

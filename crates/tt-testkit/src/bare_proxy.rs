@@ -1,5 +1,5 @@
 //! A proxy that does the least possible, built as the product is: a current-thread runtime and an upstream pool per
-//! core, an accept thread that hands out sockets. It passes requests on and does nothing else; benchmarks are measured
+//! core (or one pool for all), an accept thread that hands out sockets. It passes requests on and does nothing else; benchmarks are measured
 //! against it.
 
 use std::io;
@@ -20,6 +20,16 @@ use tokio::net::TcpStream;
 
 use crate::workers::{Serve, Workers};
 
+/// The connections to the upstream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pool {
+    /// Each worker has its own.
+    #[default]
+    OfEachWorker,
+    /// All workers share them.
+    Shared,
+}
+
 /// A running bare proxy. Dropping it ends its connections.
 #[derive(Debug)]
 pub struct BareProxy {
@@ -28,11 +38,10 @@ pub struct BareProxy {
 
 impl BareProxy {
     /// Serves on `address` with `threads` workers and passes everything to `upstream` (`host:port`).
-    pub fn start(address: SocketAddr, threads: usize, upstream: Authority) -> io::Result<Self> {
+    pub fn start(address: SocketAddr, threads: usize, upstream: Authority, pool: Pool) -> io::Result<Self> {
+        let shared = (pool == Pool::Shared).then(client);
         let make = move || {
-            let mut connector = HttpConnector::new();
-            connector.set_nodelay(true);
-            let client = Client::builder(TokioExecutor::new()).build(connector);
+            let client = shared.clone().unwrap_or_else(client);
             Worker { passing: Arc::new(Passing { client, upstream: upstream.clone() }) }
         };
         Ok(Self { workers: Workers::start(address, threads, make)? })
@@ -47,6 +56,12 @@ impl BareProxy {
     pub fn serve_forever(self) {
         self.workers.join();
     }
+}
+
+fn client() -> Client<HttpConnector, Incoming> {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    Client::builder(TokioExecutor::new()).build(connector)
 }
 
 struct Worker {
@@ -97,13 +112,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_passes_unchanged() {
-        let mock = MockUpstream::start();
-        let upstream = mock.address().to_string().parse().unwrap();
-        let proxy = BareProxy::start("127.0.0.1:0".parse().unwrap(), 2, upstream).unwrap();
-        let client = Client::new(format!("http://{}", proxy.address()));
-        let answer = client.get("/v1/models").bearer("sk-mock").send().await.expect(200);
-        assert_eq!(answer.json().pointer("/data/0/id").unwrap(), "gpt-4o");
-        assert_eq!(mock.lists().len(), 1);
+        for pool in [Pool::OfEachWorker, Pool::Shared] {
+            let mock = MockUpstream::start();
+            let upstream = mock.address().to_string().parse().unwrap();
+            let proxy = BareProxy::start("127.0.0.1:0".parse().unwrap(), 2, upstream, pool).unwrap();
+            let client = Client::new(format!("http://{}", proxy.address()));
+            let answer = client.get("/v1/models").bearer("sk-mock").send().await.expect(200);
+            assert_eq!(answer.json().pointer("/data/0/id").unwrap(), "gpt-4o");
+            assert_eq!(mock.lists().len(), 1);
+        }
     }
 
     #[tokio::test]
@@ -111,7 +128,7 @@ mod tests {
         let gone = MockUpstream::start();
         let upstream = gone.address().to_string().parse().unwrap();
         drop(gone);
-        let proxy = BareProxy::start("127.0.0.1:0".parse().unwrap(), 1, upstream).unwrap();
+        let proxy = BareProxy::start("127.0.0.1:0".parse().unwrap(), 1, upstream, Pool::OfEachWorker).unwrap();
         Client::new(format!("http://{}", proxy.address())).get("/").send().await.expect(502);
     }
 }

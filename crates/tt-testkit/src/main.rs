@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
-use tt_testkit::bare_proxy::BareProxy;
+use tt_testkit::bare_proxy::{BareProxy, Pool};
 use tt_testkit::load::{Api, End, Load, Refusals, Sender};
 use tt_testkit::mock::{Matcher, Seen};
 use tt_testkit::{Behaviour, MockUpstream};
 
 const USAGE: &str = "\
 tt-mock upstream [--port N] [--threads N] [--recordings DIR]   a mock of OpenAI, Anthropic and Gemini
-tt-mock bare-proxy --upstream http://HOST:PORT [--port N] [--threads N]   passes requests on and does nothing else
+tt-mock bare-proxy --upstream http://HOST:PORT [--port N] [--threads N] [--shared-pool true]
+                                           passes requests on and does nothing else
 tt-mock load --target http://HOST:PORT [--api chat|responses|messages|gemini] [--credential 'NAME: VALUE'] [--model NAME]
              [--senders FILE] [--stream true] [--bytes N] [--connections N] [--threads N] [--warm-up MS]
              [--duration MS | --requests N]
@@ -22,8 +23,9 @@ tt-mock load --target http://HOST:PORT [--api chat|responses|messages|gemini] [-
 
 Each line of FILE is a credential, a tab, and a model: requests are sent with each line in turn.
 
-The port is a free one and the threads are one (bare-proxy: one per core) unless given. A load is of chat completions of 300
-bytes for the model mock-bench, plain, on one connection, for 2000 ms after 200 ms of warm-up unless given.
+The port is a free one and the threads are one (bare-proxy: one per core) unless given. Each thread of the bare proxy has
+connections to the upstream of its own unless they share them. A load is of chat completions of 300 bytes for the model
+mock-bench, plain, on one connection, for 2000 ms after 200 ms of warm-up unless given.
 
 The upstream's models whose names begin with mock do what the words of the name say (mock-delay-200ms); all others take the
 steps of an agent: the results of tools may ask for further calls.";
@@ -34,6 +36,7 @@ struct Options {
     threads: Option<usize>,
     upstream: Option<String>,
     recordings: Option<String>,
+    pool: Pool,
     target: Option<String>,
     api: Api,
     credential: Option<String>,
@@ -74,6 +77,10 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--port" => options.port = value.parse().map_err(no_number)?,
             "--threads" => options.threads = Some(value.parse().map_err(no_number)?),
             "--upstream" => options.upstream = Some(value),
+            "--shared-pool" => {
+                let shared = value.parse().map_err(|_| "--shared-pool is true or false".to_owned())?;
+                options.pool = if shared { Pool::Shared } else { Pool::OfEachWorker };
+            }
             "--recordings" => options.recordings = Some(value),
             "--target" => options.target = Some(value),
             "--api" => options.api = Api::named(&value).ok_or_else(|| format!("{value} is no API\n{USAGE}"))?,
@@ -110,7 +117,7 @@ fn bare_proxy(options: Options) -> Result<(), String> {
     let authority = authority(options.upstream)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-    let proxy = BareProxy::start(address, options.threads.unwrap_or(cores), authority)
+    let proxy = BareProxy::start(address, options.threads.unwrap_or(cores), authority, options.pool)
         .map_err(|error| format!("port {}: {error}", options.port))?;
     announce(proxy.address())?;
     proxy.serve_forever();

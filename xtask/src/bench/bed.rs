@@ -11,10 +11,13 @@ use super::shape::{SHAPES, Shape};
 use crate::env::variable;
 use crate::http::Server;
 use crate::program::Program;
+use crate::run::output;
 
 /// A limit too high to refuse anything, since a limit that is in force has a cost of its own.
 const LIMIT: &str = "100000000";
 const LOG_LINES: usize = 10;
+/// The account that the requests count for.
+const EMAIL: &str = "bench@example.com";
 /// A key that the mock takes for one of OpenAI.
 const MOCK_KEY: &str = "sk-mock-bench";
 
@@ -85,20 +88,16 @@ impl Bed {
     /// Starts the programs in `binaries`, the upstream on `port` (0: a free one), and makes an account. `databases` are
     /// variables that name the databases in the place of SQLite.
     pub(super) fn start(binaries: &Path, port: u16, databases: &[(&str, String)]) -> Result<Self, String> {
-        Self::make(binaries, port, |_| {
-            let mut command = Command::new(binaries.join("tokentracer"));
-            command.env_clear().envs(databases.iter().map(|(name, value)| (name, value)));
-            command
-        })
+        let program = binaries.join("tokentracer");
+        Self::make(binaries, port, &program, databases, |_| Command::new(&program))
     }
 
     /// The same with `program` for TokenTracer, under callgrind, which writes to [`Bed::callgrind_directory`]. It obeys
     /// `vgdb --vgdb-prefix=DIRECTORY/vgdb`.
     pub(super) fn under_callgrind(binaries: &Path, program: &Path) -> Result<Self, String> {
-        Self::make(binaries, 0, |directory| {
+        Self::make(binaries, 0, program, &[], |directory| {
             let mut command = Command::new("valgrind");
             command
-                .env_clear()
                 .args(["--tool=callgrind", "--separate-threads=yes", "--fair-sched=try", "--quiet"])
                 .arg(format!("--callgrind-out-file={}", directory.join("out").display()))
                 .arg(format!("--vgdb-prefix={}", directory.join("vgdb").display()))
@@ -107,8 +106,14 @@ impl Bed {
         })
     }
 
-    /// `program` gives the command of TokenTracer, with no setting of the developer's in its environment.
-    fn make(binaries: &Path, port: u16, program: impl FnOnce(&Path) -> Command) -> Result<Self, String> {
+    /// `served` gives the command that runs `program`. No setting of the developer's is in its environment.
+    fn make(
+        binaries: &Path,
+        port: u16,
+        program: &Path,
+        databases: &[(&str, String)],
+        served: impl FnOnce(&Path) -> Command,
+    ) -> Result<Self, String> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from).to_string();
         let directory = Directory::make()?;
         let mock = binaries.join("tt-mock");
@@ -117,23 +122,27 @@ impl Bed {
         let url = format!("http://{}", upstream.address());
         let bare = Program::start(Command::new(&mock).args(["bare-proxy", "--threads", &cores, "--upstream", &url]))?;
         let log = File::create(directory.log()).map_err(|error| format!("{}: {error}", directory.log().display()))?;
-        let mut command = program(&directory.0);
-        serve(&mut command, &url, &directory.0.join("data"));
-        command.stderr(log);
+        let data = directory.0.join("data");
+        let settings = || databases.iter().map(|(name, value)| (name, value));
+        let mut command = served(&directory.0);
+        command.env_clear().envs(settings()).stderr(log);
+        serve(&mut command, &url, &data);
         let failed = |problem| format!("{problem}\n{}", directory.log_tail());
-        let program = Program::start(&mut command).map_err(failed)?;
-        let api_key = account(&Server::new(program.address())).map_err(failed)?;
-        let target = |name: &str, program: Program, key: &str| Target {
+        let running = Program::start(&mut command).map_err(failed)?;
+        let mut promote = Command::new(program);
+        promote.env_clear().envs(settings()).env("DATA_DIR", &data).args(["users", "promote", EMAIL]);
+        let api_key = account(&Server::new(running.address()), &mut promote).map_err(failed)?;
+        let target = |name: &str, process: Program, key: &str| Target {
             name: name.to_owned(),
-            address: program.address().to_owned(),
+            address: process.address().to_owned(),
             credential: format!("authorization: Bearer {key}"),
             model: None,
-            process: Some(program),
+            process: Some(process),
         };
         let targets = vec![
             target("upstream", upstream, MOCK_KEY),
             target("bare proxy", bare, MOCK_KEY),
-            target("TokenTracer", program, &api_key),
+            target("TokenTracer", running, &api_key),
         ];
         Ok(Self { targets, mock, directory })
     }
@@ -180,10 +189,12 @@ pub(super) fn serve(command: &mut Command, url: &str, data: &Path) {
         .env("MAX_WORKER_LAG", "60s");
 }
 
-/// Signs up, stores a key of each provider, names the models that pass through to OpenAI, and returns an API key.
-fn account(server: &Server) -> Result<String, String> {
-    let who = json!({"email": "bench@example.com", "password": "a password of the benchmark"});
+/// Signs up, stores a key of each provider, names the models that pass through to OpenAI, sets the prices of all models,
+/// which takes an administrator (`promote` makes one), and returns an API key.
+fn account(server: &Server, promote: &mut Command) -> Result<String, String> {
+    let who = json!({"email": EMAIL, "password": "a password of the benchmark"});
     server.post("/auth/signup", None, &who)?.ok("sign up")?;
+    output(promote)?;
     let session = text(&server.post("/auth/login", None, &who)?.ok("sign in")?, "token")?;
     let store = |provider: &str, key: &str| {
         let key = json!({"provider": provider, "api_key": key});
@@ -193,9 +204,14 @@ fn account(server: &Server) -> Result<String, String> {
     let id = store("openai", MOCK_KEY)?;
     store("anthropic", "sk-ant-mock-bench")?;
     store("gemini", "AIzaMockBench")?;
+    let price = json!({"usd_per_million": {"input": 0.15, "output": 0.6}});
     for model in SHAPES.map(|shape| shape.model).into_iter().collect::<BTreeSet<_>>() {
         let alias = json!({"alias": model, "target_model": model, "provider_key_id": id});
         server.post("/manage/aliases", Some(&session), &alias)?.ok("make an alias")?;
+        for provider in ["openai", "anthropic", "gemini"] {
+            let path = format!("/manage/prices/{provider}/{model}");
+            server.call("PUT", &path, Some(&session), Some(&price))?.ok("set a price")?;
+        }
     }
     let made = server.post("/auth/key", Some(&session), &json!({"name": "bench"}))?.ok("make an API key")?;
     text(&made, "token")

@@ -11,6 +11,9 @@ pub(super) struct Shape {
     pub(super) bytes: usize,
     /// The numbers of connections that it is measured with.
     pub(super) connections: &'static [usize],
+    /// The load lasts so many times as long as others. The processor time of a process is told in ticks of a hundredth of a
+    /// second, so a load that leaves it idle most of the time must be long.
+    pub(super) times_as_long: u64,
 }
 
 impl Shape {
@@ -33,7 +36,11 @@ pub(super) const SHAPES: [Shape; 5] = [
     Shape { connections: &[1, 64], ..plain("300 B", "chat", "mock-bench") },
     Shape { connections: &[1, 16], bytes: 100 * 1024, ..plain("100 KB", "chat", "mock-bench") },
     Shape { connections: &[1, 64], ..chunks("200 chunks", "chat", "mock-bench-chunks-200") },
-    Shape { connections: &[16], ..chunks("50 chunks, 5 ms apart", "chat", "mock-chunks-50-drip-5ms") },
+    Shape {
+        connections: &[16, 64],
+        times_as_long: 4,
+        ..chunks("50 chunks, 5 ms apart", "chat", "mock-chunks-50-drip-5ms")
+    },
     Shape { connections: &[1000], ..plain("300 B, upstream takes 50 ms", "chat", "mock-delay-50ms") },
 ];
 
@@ -59,7 +66,7 @@ pub(super) const OF_OTHER_APIS: [Shape; 12] = [
 ];
 
 const fn plain(name: &'static str, api: &'static str, model: &'static str) -> Shape {
-    Shape { name, api, model, stream: false, bytes: SMALL, connections: &[16] }
+    Shape { name, api, model, stream: false, bytes: SMALL, connections: &[16], times_as_long: 1 }
 }
 
 const fn chunks(name: &'static str, api: &'static str, model: &'static str) -> Shape {
