@@ -5,27 +5,34 @@
 mod bed;
 mod binaries;
 mod cpu;
+mod databases;
 mod growth;
 mod instructions;
 mod measure;
 mod samples;
 mod shape;
 mod table;
+mod training;
+
+use std::path::PathBuf;
 
 use crate::run::Outcome;
-use crate::test::postgres::Postgres;
-use crate::test::redis::Redis;
-use crate::test::tools::Tools;
 use bed::{Bed, TOKENTRACER, Target};
-use measure::{WARM_UP_MS, sample};
-use samples::{Sample, Series};
+use databases::Databases;
+use measure::measure;
+use samples::Series;
 use shape::{OF_OTHER_APIS, SHAPES, Shape};
+
+pub(crate) use binaries::mock;
+pub(crate) use training::train;
 
 #[derive(Debug)]
 struct Options {
     profile: &'static str,
     rounds: u64,
     millis: u64,
+    /// A program to measure in the place of the one that is built.
+    binary: Option<PathBuf>,
     /// The upstream's port; 0 for a free one.
     port: u16,
     /// True to measure requests of other APIs, and to other providers, too.
@@ -40,9 +47,10 @@ struct Options {
 ///
 /// `--release` takes the profile that ships, whose link takes minutes; `--rounds N` and `--millis N` say how often and how
 /// long. `--all` adds the requests of other clients and to other providers. `--databases` starts PostgreSQL and Redis and
-/// uses them. `--against URL,HEADER,MODEL`, which may be given several times, adds another gateway that passes requests on
-/// to the upstream, which then needs a known port: `--port N`. `--instructions` counts instructions instead, and `--growth`
-/// compares small installations with large ones.
+/// uses them. `--binary PATH` measures that program in the place of the one that is built. `--against URL,HEADER,MODEL`,
+/// which may be given several times, adds another gateway that passes requests on to the upstream, which then needs a known
+/// port: `--port N`. `--instructions` counts instructions instead, and `--growth` compares small installations with large
+/// ones.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if let Some((first, rest)) = arguments.split_first()
         && let Some(run) = match first.as_str() {
@@ -55,19 +63,13 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     }
     let options = Options::parse(arguments)?;
     let binaries = binaries::build(options.profile)?;
+    let program = options.binary.clone().unwrap_or_else(|| binaries.join("tokentracer"));
+    let start = |settings: &[(&str, String)]| Bed::start(&binaries.join("tt-mock"), &program, options.port, settings);
     if !options.databases {
-        return options.run(Bed::start(&binaries, options.port, &[])?);
+        return options.run(start(&[])?);
     }
-    let tools = Tools::find_or_install()?;
-    let (postgres, redis) = (Postgres::start(&tools)?, Redis::start(&tools)?);
-    let secret = "the secret of a benchmark, which keeps nothing".to_owned();
-    let settings = [
-        ("DATABASE_URL", postgres.url()),
-        ("REDIS_URL", redis.url()),
-        ("JWT_SECRET", secret.clone()),
-        ("ENCRYPTION_KEY", secret),
-    ];
-    options.run(Bed::start(&binaries, options.port, &settings)?)
+    let databases = Databases::start()?;
+    options.run(start(&databases.settings())?)
 }
 
 impl Options {
@@ -76,6 +78,7 @@ impl Options {
             profile: binaries::PROFILE,
             rounds: 7,
             millis: 1000,
+            binary: None,
             port: 0,
             all: false,
             databases: false,
@@ -95,11 +98,12 @@ impl Options {
                 "--rounds" => options.rounds = number()?,
                 "--millis" => options.millis = number()?,
                 "--port" => options.port = number()?.try_into().map_err(|_| "--port needs a port".to_owned())?,
+                "--binary" => options.binary = Some(value()?.into()),
                 "--against" => options.against.push(value()?),
                 _ => {
                     return Err(format!(
-                        "{name} is none of --release, --rounds N, --millis N, --all, --databases, --port N, --against \
-                         URL,HEADER,MODEL, and no --instructions or --growth before all others"
+                        "{name} is none of --release, --rounds N, --millis N, --all, --databases, --binary PATH, --port N, \
+                         --against URL,HEADER,MODEL, and no --instructions or --growth before all others"
                     ));
                 }
             }
@@ -147,10 +151,13 @@ impl Options {
     fn footer(&self, idle: Option<u64>) -> String {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let Self { profile, rounds, millis, .. } = self;
+        let program =
+            self.binary.as_ref().map_or_else(|| format!("profile `{profile}`"), |path| format!("`{}`", path.display()));
         let store = if self.databases { "PostgreSQL and Redis" } else { "SQLite" };
         let mut text = format!(
-            "{rounds} rounds of {millis} ms each (longer for slow streams), profile `{profile}`, {store}, {cores} cores shared \
-             by load, upstream and the process under test. Figures are medians of the rounds; what is relative is compared within a round."
+            "{rounds} rounds of {millis} ms each (longer for slow streams), {program}, {store}, {cores} cores shared by load, \
+             upstream and the process under test. Figures are medians of the rounds; what is relative is compared within a \
+             round."
         );
         if let Some(kib) = idle {
             text.push_str(&format!(" TokenTracer before the load: {:.1} MiB resident.", kib as f64 / 1024.0));
@@ -172,14 +179,6 @@ fn series(bed: &Bed, shapes: &[Shape]) -> Vec<Series> {
     shapes.iter().flat_map(of).collect()
 }
 
-/// Puts one load on one target, and waits until its process has finished the work that it puts off.
-fn measure(bed: &Bed, target: &Target, shape: Shape, connections: usize, millis: u64) -> Result<Sample, String> {
-    let mut load = bed.load(target, shape, connections);
-    let millis = millis * shape.times_as_long;
-    load.args(["--duration", &millis.to_string(), "--warm-up", &WARM_UP_MS.to_string()]);
-    sample(&mut load, target.process()).map_err(|problem| format!("{problem}\n{}", bed.log_tail()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +191,7 @@ mod tests {
     fn options_are_checked() {
         let options = parse(&["--release", "--rounds", "5", "--millis", "100"]).unwrap();
         assert_eq!((options.profile, options.rounds, options.millis), ("release", 5, 100));
+        assert_eq!(parse(&["--binary", "a/program"]).unwrap().binary, Some("a/program".into()));
         assert!(parse(&["--rounds", "0"]).is_err());
         assert!(parse(&["--rounds"]).is_err());
         assert!(parse(&["--fast"]).unwrap_err().contains("--fast"));

@@ -4,13 +4,14 @@
 //! with their defaults, the licence, and the licences of everything that is in the program.
 
 mod licences;
+mod profile_guided;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::env;
-use crate::run::{Outcome, cargo_command, empty_directory, metadata, output, status, target_directory};
+use crate::run::{Outcome, cargo_command, directory_of, empty_directory, metadata, output, status, target_directory};
 
 /// The files that are copied: each with its place in the archive.
 const FILES: [(&str, &str); 7] = [
@@ -26,19 +27,19 @@ const FILES: [(&str, &str); 7] = [
 /// The shells that get completions, with the names under which they look for them.
 const SHELLS: [(&str, &str); 3] = [("bash", "tokentracer"), ("zsh", "_tokentracer"), ("fish", "tokentracer.fish")];
 
-/// Builds the program and packs it. Arguments: `--profile NAME`, for a profile other than `release`.
+/// Builds the program and packs it. Arguments: `--profile NAME`, for a profile other than `release`, and `--profile-guided`
+/// for a program that the compiler has laid out by what the loads of the benchmark make it do.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    let profile = match arguments {
-        [] => "release",
-        [flag, name] if flag == "--profile" => name,
-        _ => return Err("it takes --profile NAME or nothing".to_owned()),
-    };
-    let mut build =
-        cargo_command(&["build", "--locked", "--package", "tokentracer", "--bin", "tokentracer", "--profile"]);
-    status(build.arg(profile))?;
+    let options = Options::parse(arguments)?;
     let target = target_directory()?;
-    // Cargo's profile `dev` builds to a directory of another name.
-    let program = target.join(if profile == "dev" { "debug" } else { profile }).join("tokentracer");
+    let program = if options.guided {
+        profile_guided::build(&options.profile, &host()?)?
+    } else {
+        let mut build =
+            cargo_command(&["build", "--locked", "--package", "tokentracer", "--bin", "tokentracer", "--profile"]);
+        status(build.arg(&options.profile))?;
+        target.join(directory_of(&options.profile)).join("tokentracer")
+    };
     let name = format!("tokentracer-{}-{}", version()?, host()?);
     let dist = target.join("dist");
     let place = empty_directory(dist.join(&name))?;
@@ -46,6 +47,30 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let archive = pack(&dist, &name)?;
     println!("{}", archive.display());
     Ok(())
+}
+
+#[derive(Debug, PartialEq)]
+struct Options {
+    profile: String,
+    guided: bool,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut options = Self { profile: "release".to_owned(), guided: false };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            match (argument.as_str(), rest.as_slice()) {
+                ("--profile-guided", _) => options.guided = true,
+                ("--profile", [name, ..]) => {
+                    options.profile = name.clone();
+                    rest.next();
+                }
+                _ => return Err("it takes --profile NAME, --profile-guided, or nothing".to_owned()),
+            }
+        }
+        Ok(options)
+    }
 }
 
 /// Puts everything in its place.
@@ -131,4 +156,20 @@ fn write(path: &Path, text: &str) -> Outcome {
 
 fn problem(path: &Path, error: &std::io::Error) -> String {
     format!("{}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_checked() {
+        let parse = |arguments: &[&str]| {
+            Options::parse(&arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>())
+        };
+        let options = |profile: &str, guided| Ok(Options { profile: profile.to_owned(), guided });
+        assert_eq!(parse(&[]), options("release", false));
+        assert_eq!(parse(&["--profile-guided", "--profile", "quick"]), options("quick", true));
+        assert!(parse(&["--profile"]).is_err() && parse(&["--fast"]).is_err());
+    }
 }

@@ -60,7 +60,8 @@ make <task>, or cargo xtask <task> [arguments]
   manifests     the manifests of deploy/kubernetes against the schemas of Kubernetes; installs these from PyPI
   build         the release binary (the last link takes some minutes)
   dist          an archive to install from, with its SHA-256: the program, manual pages, completions, a unit of systemd,
-                manifests, and the licences of all that is in it; --profile NAME for another profile than release
+                manifests, and the licences of all that is in it; --profile NAME for another profile than release;
+                --profile-guided builds it twice, the second time by what the benchmark's loads made it execute
   deps          fetch crates, and install what the tests need where that is possible
   db-migrate    bring the configured database up to date (cargo xtask migrate)
   up            start PostgreSQL and Redis in containers; --profile app (or COMPOSE_PROFILES=app) adds the program
@@ -69,8 +70,8 @@ make <task>, or cargo xtask <task> [arguments]
   docker-build  build the program's image, tokentracer:local
   prices        rebuild the price table in the binary from a file of price facts: ARGS=FILE
   bench         measure against a bare proxy; --release for the profile that ships; --instructions counts the
-                instructions of a request with callgrind (--binary PATH for a program built elsewhere); --growth compares
-                few users, aliases and rows with many
+                instructions of a request with callgrind (--binary PATH for a program built elsewhere, with both); --growth
+                compares few users, aliases and rows with many
   soak          attack the ledger for long: kill, store, full, aborts, steady (half an hour of mixed load; memory, files and
                 threads stay flat), hostile, or all; TT_SOAK_SEED=N repeats a run
   fuzz          hostile inputs for the codecs, a minute for each target: a target's name, --seconds N

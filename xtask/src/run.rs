@@ -68,6 +68,11 @@ pub(crate) fn metadata() -> Result<Value, String> {
     serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))
 }
 
+/// The directory that cargo builds to with a profile. That of `dev` has another name.
+pub(crate) fn directory_of(profile: &str) -> &str {
+    if profile == "dev" { "debug" } else { profile }
+}
+
 /// The directory, made anew.
 pub(crate) fn empty_directory(directory: PathBuf) -> Result<PathBuf, String> {
     let problem = |error| format!("{}: {error}", directory.display());

@@ -85,17 +85,16 @@ pub(super) const BARE: usize = 1;
 pub(super) const TOKENTRACER: usize = 2;
 
 impl Bed {
-    /// Starts the programs in `binaries`, the upstream on `port` (0: a free one), and makes an account. `databases` are
-    /// variables that name the databases in the place of SQLite.
-    pub(super) fn start(binaries: &Path, port: u16, databases: &[(&str, String)]) -> Result<Self, String> {
-        let program = binaries.join("tokentracer");
-        Self::make(binaries, port, &program, databases, |_| Command::new(&program))
+    /// Starts the mock, on `port` (0: a free one), the bare proxy and `program`, which is TokenTracer, and makes an account.
+    /// `settings` are variables for TokenTracer, which may name databases in the place of SQLite.
+    pub(super) fn start(mock: &Path, program: &Path, port: u16, settings: &[(&str, String)]) -> Result<Self, String> {
+        Self::make(mock, port, program, settings, |_| Command::new(program))
     }
 
-    /// The same with `program` for TokenTracer, under callgrind, which writes to [`Bed::callgrind_directory`]. It obeys
+    /// The same under callgrind, which writes to [`Bed::callgrind_directory`]. It obeys
     /// `vgdb --vgdb-prefix=DIRECTORY/vgdb`.
-    pub(super) fn under_callgrind(binaries: &Path, program: &Path) -> Result<Self, String> {
-        Self::make(binaries, 0, program, &[], |directory| {
+    pub(super) fn under_callgrind(mock: &Path, program: &Path) -> Result<Self, String> {
+        Self::make(mock, 0, program, &[], |directory| {
             let mut command = Command::new("valgrind");
             command
                 .args(["--tool=callgrind", "--separate-threads=yes", "--fair-sched=try", "--quiet"])
@@ -108,22 +107,21 @@ impl Bed {
 
     /// `served` gives the command that runs `program`. No setting of the developer's is in its environment.
     fn make(
-        binaries: &Path,
+        mock: &Path,
         port: u16,
         program: &Path,
-        databases: &[(&str, String)],
+        settings: &[(&str, String)],
         served: impl FnOnce(&Path) -> Command,
     ) -> Result<Self, String> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from).to_string();
         let directory = Directory::make()?;
-        let mock = binaries.join("tt-mock");
         let port = port.to_string();
-        let upstream = Program::start(Command::new(&mock).args(["upstream", "--port", &port, "--threads", &cores]))?;
+        let upstream = Program::start(Command::new(mock).args(["upstream", "--port", &port, "--threads", &cores]))?;
         let url = format!("http://{}", upstream.address());
-        let bare = Program::start(Command::new(&mock).args(["bare-proxy", "--threads", &cores, "--upstream", &url]))?;
+        let bare = Program::start(Command::new(mock).args(["bare-proxy", "--threads", &cores, "--upstream", &url]))?;
         let log = File::create(directory.log()).map_err(|error| format!("{}: {error}", directory.log().display()))?;
         let data = directory.0.join("data");
-        let settings = || databases.iter().map(|(name, value)| (name, value));
+        let settings = || settings.iter().map(|(name, value)| (name, value));
         let mut command = served(&directory.0);
         command.env_clear().envs(settings()).stderr(log);
         serve(&mut command, &url, &data);
@@ -144,12 +142,19 @@ impl Bed {
             target("bare proxy", bare, MOCK_KEY),
             target("TokenTracer", running, &api_key),
         ];
-        Ok(Self { targets, mock, directory })
+        Ok(Self { targets, mock: mock.to_owned(), directory })
     }
 
     /// TokenTracer's process.
     pub(super) fn tokentracer(&self) -> Option<&Target> {
         self.targets.get(TOKENTRACER)
+    }
+
+    /// Asks TokenTracer to end, and waits until it has.
+    pub(super) fn stop_tokentracer(&mut self) {
+        if let Some(process) = self.targets.get_mut(TOKENTRACER).and_then(|target| target.process.as_mut()) {
+            process.stop();
+        }
     }
 
     /// A load of requests of one kind on one of the targets. The caller adds the number of requests or the time.

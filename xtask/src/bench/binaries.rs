@@ -14,6 +14,12 @@ pub(super) fn build(profile: &str) -> Result<PathBuf, String> {
     Ok(target_directory()?.join(profile))
 }
 
+/// Builds the mock alone; its path.
+pub(crate) fn mock() -> Result<PathBuf, String> {
+    status(&mut cargo_command(&["build", "--profile", PROFILE, "--package", "tt-testkit", "--bin", "tt-mock"]))?;
+    Ok(target_directory()?.join(PROFILE).join("tt-mock"))
+}
+
 /// As [`build`], with the examples that fill databases, in the directory `examples` there.
 pub(super) fn build_with_examples(profile: &str) -> Result<PathBuf, String> {
     let packages = ["--package", "tokentracer", "--bin", "tokentracer", "--package", "tt-testkit", "--bin", "tt-mock"];

@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
     // Both at once even where only the mock is needed: alone it would be built with fewer features, and anew.
     let built = binaries::build(binaries::PROFILE)?;
     let program = options.binary.clone().unwrap_or_else(|| built.join("tokentracer"));
-    let bed = Bed::under_callgrind(&built, &program)?;
+    let bed = Bed::under_callgrind(&built.join("tt-mock"), &program)?;
     let counter = Counter::new(&bed)?;
     counter.settle()?;
     let start = Instant::now();

@@ -4,8 +4,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::bed::{Bed, Target};
 use super::cpu;
 use super::samples::Sample;
+use super::shape::Shape;
 use crate::run::output;
 
 /// The time at the start of each measurement that is not counted, in milliseconds.
@@ -30,4 +32,18 @@ pub(super) fn sample(load: &mut Command, process: Option<u32>) -> Result<Sample,
         p99_us: number("p99_us")?,
         cpu_us: spent.map(|spent| spent / sent),
     })
+}
+
+/// Puts one load on one target, and waits until its process has finished the work that it puts off.
+pub(super) fn measure(
+    bed: &Bed,
+    target: &Target,
+    shape: Shape,
+    connections: usize,
+    millis: u64,
+) -> Result<Sample, String> {
+    let mut load = bed.load(target, shape, connections);
+    let millis = millis * shape.times_as_long;
+    load.args(["--duration", &millis.to_string(), "--warm-up", &WARM_UP_MS.to_string()]);
+    sample(&mut load, target.process()).map_err(|problem| format!("{problem}\n{}", bed.log_tail()))
 }
