@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::env;
-use crate::run::{Outcome, cargo_command, directory_of, empty_directory, metadata, output, status, target_directory};
+use crate::run::{
+    Outcome, cargo_command, empty_directory, metadata, output, profile_directory, status, target_directory,
+};
 
 /// The files that are copied: each with its place in the archive.
 const FILES: [(&str, &str); 7] = [
@@ -38,7 +40,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         let mut build =
             cargo_command(&["build", "--locked", "--package", "tokentracer", "--bin", "tokentracer", "--profile"]);
         status(build.arg(&options.profile))?;
-        target.join(directory_of(&options.profile)).join("tokentracer")
+        target.join(profile_directory(&options.profile)).join("tokentracer")
     };
     let name = format!("tokentracer-{}-{}", version()?, host()?);
     let dist = target.join("dist");

@@ -69,9 +69,9 @@ make <task>, or cargo xtask <task> [arguments]
   logs          follow what they log
   docker-build  build the program's image, tokentracer:local
   prices        rebuild the price table in the binary from a file of price facts: ARGS=FILE
-  bench         measure against a bare proxy; --release for the profile that ships; --instructions counts the
-                instructions of a request with callgrind (--binary PATH for a program built elsewhere, with both); --growth
-                compares few users, aliases and rows with many
+  bench         measure against a bare proxy; --release for the profile that ships; --instructions, given first, counts the
+                instructions of a request with callgrind; --binary PATH measures a program built elsewhere, there too;
+                --growth compares few users, aliases and rows with many
   soak          attack the ledger for long: kill, store, full, aborts, steady (half an hour of mixed load; memory, files and
                 threads stay flat), hostile, or all; TT_SOAK_SEED=N repeats a run
   fuzz          hostile inputs for the codecs, a minute for each target: a target's name, --seconds N

@@ -69,7 +69,7 @@ pub(crate) fn metadata() -> Result<Value, String> {
 }
 
 /// The directory that cargo builds to with a profile. That of `dev` has another name.
-pub(crate) fn directory_of(profile: &str) -> &str {
+pub(crate) fn profile_directory(profile: &str) -> &str {
     if profile == "dev" { "debug" } else { profile }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::bench;
 use crate::env::variable;
-use crate::run::{cargo_command, directory_of, empty_directory, output, status, target_directory};
+use crate::run::{cargo_command, empty_directory, output, profile_directory, status, target_directory};
 
 /// The variable with the compiler's flags, and the character between them. Unlike `RUSTFLAGS` it allows blanks in paths.
 const FLAGS: &str = "CARGO_ENCODED_RUSTFLAGS";
@@ -46,12 +46,12 @@ pub(super) fn build(profile: &str, host: &str) -> Result<PathBuf, String> {
 fn compile(profile: &str, host: &str, target: &Path, flag: &str) -> Result<PathBuf, String> {
     let mut command = cargo_command(&["build", "--locked", "--package", "tokentracer", "--bin", "tokentracer"]);
     command.args(["--profile", profile, "--target", host, "--target-dir"]).arg(target);
-    status(command.env(FLAGS, with(flag)))?;
-    Ok(target.join(host).join(directory_of(profile)).join("tokentracer"))
+    status(command.env(FLAGS, flags_with(flag)))?;
+    Ok(target.join(host).join(profile_directory(profile)).join("tokentracer"))
 }
 
 /// The compiler's flags of the environment with one more.
-fn with(flag: &str) -> String {
+fn flags_with(flag: &str) -> String {
     let given = variable(FLAGS).map(|flags| flags.split(BETWEEN).map(str::to_owned).collect::<Vec<_>>());
     let plain = || variable("RUSTFLAGS").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     let mut flags = given.unwrap_or_else(plain);

@@ -30,10 +30,14 @@ const WARM_UP: Duration = Duration::from_millis(1500);
 /// no longer in the processor's caches. Without optimisation it serves about 1,400, and 400 refusals a second weigh more.
 const LEAST: f64 = if cfg!(debug_assertions) { 70.0 } else { 90.0 };
 
-/// The same beside clients that send a refused request again at once, without the pause that they are asked for. A refusal waits
-/// for half a second at most, so there are more than a thousand a second of them, however slow the machine is: an optimised
-/// build hardly notices, and without optimisation 26 to 32 % were seen where 500 requests a second are the peak.
-const LEAST_OF_FLOOD: f64 = if cfg!(debug_assertions) { 15.0 } else { 70.0 };
+/// The same beside clients that send a refused request again at once, without the pause that they are asked for.
+const LEAST_OF_FLOOD: f64 = if cfg!(debug_assertions) { 50.0 } else { 70.0 };
+
+/// The same where not even so many requests a second are served at the peak. A refusal waits for half a second at most, so there
+/// are more than a thousand a second of them, however slow the machine is: without optimisation 26 to 32 % were seen at a peak
+/// of 500 a second.
+const SLOW_PEAK: f64 = 800.0;
+const LEAST_OF_FLOOD_WHEN_SLOW: f64 = 15.0;
 
 /// A busy machine may disturb a measurement, so the best of so many counts.
 const TRIES: usize = 3;
@@ -67,18 +71,17 @@ async fn past_what_it_can_carry_it_refuses_soon_and_serves_as_many_as_before() {
         }
     }
     let mut beside_flood: f64 = 0.0;
+    let mut least = LEAST_OF_FLOOD;
     for _ in 0..TRIES {
         let flooded = bench.overload(world.client(), Refusals::Again).await;
         println!("the same of clients that do not wait: {flooded}");
+        least = if flooded.peak < SLOW_PEAK { LEAST_OF_FLOOD_WHEN_SLOW } else { LEAST_OF_FLOOD };
         beside_flood = beside_flood.max(flooded.part);
-        if beside_flood >= LEAST_OF_FLOOD {
+        if beside_flood >= least {
             break;
         }
     }
-    assert!(
-        beside_flood >= LEAST_OF_FLOOD,
-        "beside clients that do not wait {beside_flood:.0} % of the peak is served"
-    );
+    assert!(beside_flood >= least, "beside clients that do not wait {beside_flood:.0} % of the peak is served");
     assert!(best >= LEAST, "with ten times the load {best:.0} % of the peak is served, /health being answered");
     // Calls for accounts are served all the time, and calls of models again at once.
     user.session.get("/auth/me").send().await.expect(200);
