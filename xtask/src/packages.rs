@@ -33,7 +33,8 @@ pub(crate) fn python(environment: &Path, requirements: &Path) -> Result<PathBuf,
         named(status(Command::new("python3").args(["-m", "venv"]).arg(environment)), "python3 -m venv")?;
     }
     let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    // Python compiles a module when it is first imported; most are never.
+    install.args(["-m", "pip", "install", "--no-compile", "--quiet", "--disable-pip-version-check", "--requirement"]);
     named(status(install.arg(requirements)), "pip install")?;
     Ok(python)
 }
