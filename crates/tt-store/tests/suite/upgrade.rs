@@ -21,7 +21,7 @@ async fn migrated() -> (TestDb, Store, Value) {
     let db = TestDb::postgres().await;
     execute(db.url(), DUMP).await;
     let store = open(&db);
-    assert_eq!(store.migrate().await.unwrap(), 7, "seven migrations since");
+    assert_eq!(store.migrate().await.unwrap(), 8, "eight migrations since");
     (db, store, serde_json::from_str(EXPECTED).unwrap())
 }
 
