@@ -14,7 +14,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts `command` and waits for its first line, `listening on http://ADDRESS`; what follows goes to the terminal.
+    /// Starts `command` and waits for its first line, `listening on http://ADDRESS` or `https://ADDRESS`; what follows goes to the terminal.
     pub(crate) fn start(command: &mut Command) -> Result<Self, String> {
         let name = command.get_program().display().to_string();
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
@@ -28,7 +28,8 @@ impl Program {
             // The program has printed the reason on its standard error.
             None => return Err(format!("{} did not start", program.name)),
         };
-        program.address = match first.strip_prefix("listening on http://") {
+        let listening = first.strip_prefix("listening on ");
+        program.address = match listening.and_then(|url| url.strip_prefix("http://").or(url.strip_prefix("https://"))) {
             Some(address) => address.trim().to_owned(),
             None => return Err(format!("{}: its first line was {first:?}", program.name)),
         };

@@ -20,6 +20,7 @@ tt-mock load --target http://HOST:PORT [--api chat|responses|messages|gemini] [-
              [--senders FILE] [--stream true] [--bytes N] [--connections N] [--threads N] [--warm-up MS]
              [--duration MS | --requests N]
                                            requests one after the other on each connection; prints JSON
+tt-mock certificate DIRECTORY              writes certificate.pem and key.pem of localhost and authority.pem, which issued them
 
 Each line of FILE is a credential, a tab, and a model: requests are sent with each line in turn.
 
@@ -53,12 +54,20 @@ struct Options {
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let command = arguments.next().unwrap_or_default();
+    #[cfg(feature = "harness")]
+    if command == "certificate" {
+        return end(certificate(&arguments.next().unwrap_or_default()));
+    }
     let result = options(arguments).and_then(|options| match command.as_str() {
         "upstream" => upstream(options),
         "bare-proxy" => bare_proxy(options),
         "load" => load(options),
         _ => Err(USAGE.to_owned()),
     });
+    end(result)
+}
+
+fn end(result: Result<(), String>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
@@ -121,6 +130,19 @@ fn bare_proxy(options: Options) -> Result<(), String> {
         .map_err(|error| format!("port {}: {error}", options.port))?;
     announce(proxy.address())?;
     proxy.serve_forever();
+    Ok(())
+}
+
+#[cfg(feature = "harness")]
+fn certificate(directory: &str) -> Result<(), String> {
+    let authority = tt_testkit::certificates::Authority::new();
+    let issued = authority.issue(&["localhost", "127.0.0.1"]);
+    for (name, text) in
+        [("authority.pem", authority.pem()), ("certificate.pem", &issued.chain), ("key.pem", &issued.key)]
+    {
+        let path = std::path::Path::new(directory).join(name);
+        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     Ok(())
 }
 

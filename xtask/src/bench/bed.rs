@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -11,13 +12,14 @@ use super::shape::{SHAPES, Shape};
 use crate::env::variable;
 use crate::http::Server;
 use crate::program::Program;
-use crate::run::output;
+use crate::run::{Outcome, output};
 
 /// A limit too high to refuse anything, since a limit that is in force has a cost of its own.
 const LIMIT: &str = "100000000";
 const LOG_LINES: usize = 10;
 /// The account that the requests count for.
 const EMAIL: &str = "bench@example.com";
+const PASSWORD: &str = "a password of the benchmark";
 /// A key that the mock takes for one of OpenAI.
 const MOCK_KEY: &str = "sk-mock-bench";
 
@@ -39,6 +41,16 @@ impl Target {
     /// The id of its process.
     pub(super) fn process(&self) -> Option<u32> {
         self.process.as_ref().map(Program::id)
+    }
+
+    /// `host:port`.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The credential without the name of its header and of its kind.
+    pub(super) fn key(&self) -> &str {
+        self.credential.rsplit_once(' ').map_or(&self.credential, |(_, key)| key)
     }
 
     /// True if it is another gateway, which knows one model and no streams of 200 chunks.
@@ -91,7 +103,7 @@ impl Bed {
         Self::make(mock, port, program, settings, |_| Command::new(program))
     }
 
-    /// The same under callgrind, which writes to [`Bed::callgrind_directory`]. It obeys
+    /// The same under callgrind, which writes to [`Bed::directory`]. It obeys
     /// `vgdb --vgdb-prefix=DIRECTORY/vgdb`.
     pub(super) fn under_callgrind(mock: &Path, program: &Path) -> Result<Self, String> {
         Self::make(mock, 0, program, &[], |directory| {
@@ -119,8 +131,7 @@ impl Bed {
         let upstream = Program::start(Command::new(mock).args(["upstream", "--port", &port, "--threads", &cores]))?;
         let url = format!("http://{}", upstream.address());
         let bare = Program::start(Command::new(mock).args(["bare-proxy", "--threads", &cores, "--upstream", &url]))?;
-        let log = File::create(directory.log()).map_err(|error| format!("{}: {error}", directory.log().display()))?;
-        let data = directory.0.join("data");
+        let (log, data) = (directory.open_log()?, directory.data());
         let settings = || settings.iter().map(|(name, value)| (name, value));
         let mut command = served(&directory.0);
         command.env_clear().envs(settings()).stderr(log);
@@ -157,6 +168,29 @@ impl Bed {
         }
     }
 
+    /// Ends TokenTracer, and starts `program` in its place, on its data and with these variables. It may speak TLS now.
+    pub(super) fn start_again(&mut self, program: &Path, settings: &[(&str, String)]) -> Outcome {
+        self.stop_tokentracer();
+        let upstream = self.targets.get(UPSTREAM).map(Target::address).unwrap_or_default();
+        let mut command = Command::new(program);
+        command.env_clear().envs(settings.iter().map(|(name, value)| (name, value))).stderr(self.directory.open_log()?);
+        serve(&mut command, &format!("http://{upstream}"), &self.directory.data());
+        let running = Program::start(&mut command).map_err(|problem| format!("{problem}\n{}", self.log_tail()))?;
+        if let Some(target) = self.targets.get_mut(TOKENTRACER) {
+            running.address().clone_into(&mut target.address);
+            target.process = Some(running);
+        }
+        Ok(())
+    }
+
+    /// TokenTracer's API, and a session of the account there.
+    pub(super) fn session(&self) -> Result<(Server, String), String> {
+        let server = Server::new(self.tokentracer().map(Target::address).unwrap_or_default());
+        let who = json!({"email": EMAIL, "password": PASSWORD});
+        let session = text(&server.post("/auth/login", None, &who)?.ok("sign in")?, "token")?;
+        Ok((server, session))
+    }
+
     /// A load of requests of one kind on one of the targets. The caller adds the number of requests or the time.
     pub(super) fn load(&self, on: &Target, shape: Shape, connections: usize) -> Command {
         let mut load = Command::new(&self.mock);
@@ -167,8 +201,8 @@ impl Bed {
         load
     }
 
-    /// The directory in which callgrind writes its counts, in files named `out.N-THREAD`.
-    pub(super) fn callgrind_directory(&self) -> &Path {
+    /// The directory of this bed, which is removed with it. Callgrind writes its counts there, in files named `out.N-THREAD`.
+    pub(super) fn directory(&self) -> &Path {
         &self.directory.0
     }
 
@@ -197,7 +231,7 @@ pub(super) fn serve(command: &mut Command, url: &str, data: &Path) {
 /// Signs up, stores a key of each provider, names the models that pass through to OpenAI, sets the prices of all models,
 /// which takes an administrator (`promote` makes one), and returns an API key.
 fn account(server: &Server, promote: &mut Command) -> Result<String, String> {
-    let who = json!({"email": EMAIL, "password": "a password of the benchmark"});
+    let who = json!({"email": EMAIL, "password": PASSWORD});
     server.post("/auth/signup", None, &who)?.ok("sign up")?;
     output(promote)?;
     let session = text(&server.post("/auth/login", None, &who)?.ok("sign in")?, "token")?;
@@ -233,7 +267,9 @@ pub(super) struct Directory(PathBuf);
 
 impl Directory {
     pub(super) fn make() -> Result<Self, String> {
-        let path = std::env::temp_dir().join(format!("tokentracer-bench-{}", std::process::id()));
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("tokentracer-bench-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))
     }
@@ -242,8 +278,16 @@ impl Directory {
         &self.0
     }
 
+    fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
     fn log(&self) -> PathBuf {
         self.0.join("log")
+    }
+
+    fn open_log(&self) -> Result<File, String> {
+        File::create(self.log()).map_err(|error| format!("{}: {error}", self.log().display()))
     }
 
     fn log_tail(&self) -> String {

@@ -65,7 +65,7 @@ pub(super) const OF_OTHER_APIS: [Shape; 12] = [
     chunks("200 chunks, Messages to OpenAI", "messages", "openai/mock-bench-chunks-200"),
 ];
 
-const fn plain(name: &'static str, api: &'static str, model: &'static str) -> Shape {
+pub(super) const fn plain(name: &'static str, api: &'static str, model: &'static str) -> Shape {
     Shape { name, api, model, stream: false, bytes: SMALL, connections: &[16], times_as_long: 1 }
 }
 

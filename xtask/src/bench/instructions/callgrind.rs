@@ -110,7 +110,7 @@ impl<'a> Counter<'a> {
 
     /// The answer of valgrind to one of its commands.
     fn ask(&self, command: &str) -> Result<String, String> {
-        let prefix = format!("--vgdb-prefix={}", self.bed.callgrind_directory().join("vgdb").display());
+        let prefix = format!("--vgdb-prefix={}", self.bed.directory().join("vgdb").display());
         let mut vgdb = Command::new("vgdb");
         vgdb.args([&prefix, &format!("--pid={}", self.process)]).args(command.split(' '));
         let asked = vgdb.output().map_err(|error| format!("vgdb, which comes with valgrind: {error}"))?;
@@ -122,7 +122,7 @@ impl<'a> Counter<'a> {
 
     /// The files that callgrind has written so far: one for each thread, each time.
     fn dumps(&self) -> Result<BTreeSet<PathBuf>, String> {
-        let directory = self.bed.callgrind_directory();
+        let directory = self.bed.directory();
         let entries = std::fs::read_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         let is_dump = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("out."));
         Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_dump(path)).collect())
