@@ -1,5 +1,6 @@
 //! The checked settings: every bad value is named at once, and each part is in the shape that its crate takes.
 
+mod authorities;
 mod http;
 pub(crate) mod reader;
 mod tls;
@@ -100,8 +101,9 @@ impl Config {
         let log_retention_days = r.number("LOG_RETENTION_DAYS");
         let (redis, without_redis) = redis(&mut r);
         let (journal_fsync, max_journal_bytes) = journal(&mut r);
-        let (otel, propagate) = otel::read(&mut r, tls.is_some());
-        let http = http::http(&mut r, without_redis == WithoutRedis::Deny, propagate);
+        let authorities = authorities::authorities(&mut r, serves);
+        let (otel, propagate) = otel::read(&mut r, tls.is_some(), &authorities);
+        let http = http::http(&mut r, without_redis == WithoutRedis::Deny, propagate, authorities);
         let Some(http) = http.filter(|_| r.faults.is_empty()) else { return Err(r.faults) };
         Ok(Self {
             data_dir,

@@ -44,6 +44,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("ANTHROPIC_BASE_URL", "https://api.anthropic.com", "Anthropic's address"),
     setting("GEMINI_BASE_URL", "https://generativelanguage.googleapis.com", "Gemini's address"),
     setting("ALLOW_PRIVATE_UPSTREAMS", "false", "Allow a user's base_url to be a private address: true or false"),
+    optional("EXTRA_CA_CERTS", "A PEM file of authorities trusted beside the public ones, for providers, webhooks and OpenTelemetry"),
     setting("SIGNUP", "open", "open: anybody may sign up; closed: nobody"),
     setting("MAX_BODY_BYTES", "33554432", "The largest body of a proxied request"),
     setting("MAX_BUFFERED_BYTES", "1073741824", "The most bytes of memory held over all requests"),

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::RootCertStore;
 use secrecy::SecretString;
 use tt_core::caller::RequestLimits;
 use tt_core::trace::Sampler;
@@ -83,6 +84,8 @@ pub struct UpstreamConfig {
     pub gemini_base_url: BaseUrl,
     /// True if the address that a user gives for a provider key may be a private one.
     pub allow_private: bool,
+    /// The authorities that certificates of providers and receivers of webhooks must lead to.
+    pub authorities: Arc<RootCertStore>,
     /// The time to connect.
     pub connect_timeout: Duration,
     /// The time to the first event of a stream.

@@ -165,6 +165,7 @@ mod tests {
             resolver,
             connect_timeout: Duration::from_secs(5),
             allow_private_upstreams: false,
+            authorities: std::sync::Arc::new(rustls::RootCertStore::empty()),
         };
         let client = Client::new(settings).unwrap();
         let secret = tt_crypto::webhook::new_secret().unwrap();

@@ -13,6 +13,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry_http::{HttpClient, HttpError};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -37,19 +38,25 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client without connections, which trusts the roots of `webpki-roots`.
+    /// A client without connections. Certificates must lead to one of `authorities`.
     ///
     /// # Errors
     /// The error of the TLS library if it refuses its own defaults, which only a broken build does.
-    pub(crate) fn new(runtime: Handle, timeout: Duration, reachable: Arc<Reachable>) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(
+        runtime: Handle,
+        timeout: Duration,
+        reachable: Arc<Reachable>,
+        authorities: Arc<RootCertStore>,
+    ) -> Result<Self, rustls::Error> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(authorities)
+            .with_no_client_auth();
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(http);
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())

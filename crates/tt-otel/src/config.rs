@@ -1,7 +1,9 @@
 //! The settings, as the binary reads them from the `OTEL_*` variables.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::RootCertStore;
 use secrecy::SecretString;
 use tt_core::trace::Sampler;
 
@@ -25,6 +27,8 @@ pub struct Receiver {
     pub headers: Vec<(String, SecretString)>,
     /// The time for one export, its retries included.
     pub timeout: Duration,
+    /// The authorities that its certificate must lead to.
+    pub authorities: Arc<RootCertStore>,
 }
 
 /// The settings of spans.

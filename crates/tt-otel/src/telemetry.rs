@@ -150,7 +150,7 @@ fn with_receiver<B: WithExportConfig + WithHttpConfig>(builder: B, receiver: &Re
 }
 
 fn client(receiver: &Receiver, reachable: &Arc<Reachable>, runtime: &Handle) -> Result<Client, rustls::Error> {
-    Client::new(runtime.clone(), receiver.timeout, Arc::clone(reachable))
+    Client::new(runtime.clone(), receiver.timeout, Arc::clone(reachable), Arc::clone(&receiver.authorities))
 }
 
 /// The host and port of a receiver, for the log: the rest of an address may hold a secret.

@@ -1,7 +1,9 @@
 //! The settings of the HTTP service and of the way to providers, as tt-http takes them.
 
+use std::sync::Arc;
 use std::thread;
 
+use rustls::RootCertStore;
 use tt_core::caller::RequestLimits;
 use tt_core::trace::Sampler;
 use tt_http::{HttpConfig, UpstreamConfig};
@@ -12,9 +14,14 @@ use crate::config::reader::Reader;
 const MOST_RETRIES: u32 = 10;
 
 /// Reads the settings of the service; `None` where a provider's address is bad, which has left a fault.
-/// `propagate` samples the traces that providers are told of.
-pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool, propagate: Option<Sampler>) -> Option<HttpConfig> {
-    let upstream = upstream(r, propagate);
+/// `propagate` samples the traces that providers are told of, and certificates of providers must lead to one of `authorities`.
+pub(crate) fn http(
+    r: &mut Reader<'_>,
+    limits_need_redis: bool,
+    propagate: Option<Sampler>,
+    authorities: Arc<RootCertStore>,
+) -> Option<HttpConfig> {
+    let upstream = upstream(r, propagate, authorities);
     Some(HttpConfig {
         signup_open: r.one_of("SIGNUP", "open or closed", &[("open", true), ("closed", false)], false),
         max_body_bytes: r.positive("MAX_BODY_BYTES"),
@@ -42,7 +49,7 @@ pub(crate) fn http(r: &mut Reader<'_>, limits_need_redis: bool, propagate: Optio
     })
 }
 
-fn upstream(r: &mut Reader<'_>, propagate: Option<Sampler>) -> Option<UpstreamConfig> {
+fn upstream(r: &mut Reader<'_>, propagate: Option<Sampler>, authorities: Arc<RootCertStore>) -> Option<UpstreamConfig> {
     let openai = r.base_url("OPENAI_BASE_URL");
     let anthropic = r.base_url("ANTHROPIC_BASE_URL");
     let gemini = r.base_url("GEMINI_BASE_URL");
@@ -58,6 +65,7 @@ fn upstream(r: &mut Reader<'_>, propagate: Option<Sampler>) -> Option<UpstreamCo
         anthropic_base_url: anthropic?,
         gemini_base_url: gemini?,
         allow_private,
+        authorities,
         connect_timeout,
         first_byte_timeout,
         total_timeout,

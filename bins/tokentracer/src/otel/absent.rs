@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::RootCertStore;
 use tokio::runtime::Handle;
 use tt_core::trace::Sampler;
 use tt_ledger::SettlementObserver;
@@ -19,7 +20,7 @@ const ASKING: [&str; 3] =
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"];
 
 /// Refuses settings that ask for spans or metrics.
-pub(crate) fn read(r: &mut Reader<'_>, _: bool) -> (Option<Config>, Option<Sampler>) {
+pub(crate) fn read(r: &mut Reader<'_>, _: bool, _: &Arc<RootCertStore>) -> (Option<Config>, Option<Sampler>) {
     let asks = |name: &str, words: &[&str]| words.iter().any(|word| r.given(name).is_some_and(|given| given == *word));
     let exporters = ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"].into_iter().filter(|name| asks(name, &["otlp"]));
     let endpoints = ASKING.into_iter().filter(|name| r.given(name).is_some());

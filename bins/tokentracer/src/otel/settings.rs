@@ -1,8 +1,10 @@
 //! The `OTEL_*` settings, as OpenTelemetry specifies them. Two differ from its defaults: nothing is sent unless a receiver or
 //! an exporter is named, and no `traceparent` goes to providers unless that is asked for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::RootCertStore;
 use secrecy::SecretString;
 use tt_core::trace::Sampler;
 use tt_otel::{Config, MetricsConfig, Receiver, Temporality, TracesConfig, names};
@@ -39,11 +41,16 @@ impl Signal {
 }
 
 /// Reads the settings: what is sent, and the sampler of the traces that providers are told of. `tls` is true if the server
-/// speaks HTTPS. Every value that is given is checked, also where nothing is sent.
-pub(crate) fn read(r: &mut Reader<'_>, tls: bool) -> (Option<Config>, Option<Sampler>) {
+/// speaks HTTPS; certificates of receivers must lead to one of `authorities`. Every value that is given is checked, also where
+/// nothing is sent.
+pub(crate) fn read(
+    r: &mut Reader<'_>,
+    tls: bool,
+    authorities: &Arc<RootCertStore>,
+) -> (Option<Config>, Option<Sampler>) {
     let disabled = r.yes_or_no("OTEL_SDK_DISABLED");
-    let (is_traced, traces) = (is_sent(r, TRACES), traces(r, if tls { "https" } else { "http" }));
-    let (is_measured, metrics) = (is_sent(r, METRICS), metrics(r));
+    let (is_traced, traces) = (is_sent(r, TRACES), traces(r, if tls { "https" } else { "http" }, authorities));
+    let (is_measured, metrics) = (is_sent(r, METRICS), metrics(r, authorities));
     let resource = resource(r);
     let traces = traces.filter(|_| is_traced && !disabled);
     let metrics = metrics.filter(|_| is_measured && !disabled);
@@ -65,9 +72,9 @@ fn is_sent(r: &mut Reader<'_>, signal: Signal) -> bool {
     r.one_of(&name, "otlp or none", &[("otlp", true), ("none", false)], false)
 }
 
-fn traces(r: &mut Reader<'_>, scheme: &'static str) -> Option<TracesConfig> {
+fn traces(r: &mut Reader<'_>, scheme: &'static str, authorities: &Arc<RootCertStore>) -> Option<TracesConfig> {
     let limit = millis(r, "OTEL_BSP_EXPORT_TIMEOUT");
-    let receiver = receiver(r, TRACES, limit);
+    let receiver = receiver(r, TRACES, limit, authorities);
     let (queue, batch) = (r.positive("OTEL_BSP_MAX_QUEUE_SIZE"), r.positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"));
     if batch > queue {
         r.fault("OTEL_BSP_MAX_EXPORT_BATCH_SIZE: must be at most OTEL_BSP_MAX_QUEUE_SIZE");
@@ -91,9 +98,9 @@ fn sampler(r: &mut Reader<'_>) -> Sampler {
     r.read("OTEL_TRACES_SAMPLER", Sampler::NAMES, |name| Sampler::named(name, ratio), Sampler::default())
 }
 
-fn metrics(r: &mut Reader<'_>) -> Option<MetricsConfig> {
+fn metrics(r: &mut Reader<'_>, authorities: &Arc<RootCertStore>) -> Option<MetricsConfig> {
     let limit = millis(r, "OTEL_METRIC_EXPORT_TIMEOUT");
-    let receiver = receiver(r, METRICS, limit);
+    let receiver = receiver(r, METRICS, limit, authorities);
     let words = [("cumulative", Temporality::Cumulative), ("delta", Temporality::Delta)];
     let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
     let temporality = r.one_of(name, "cumulative or delta", &words, Temporality::Cumulative);
@@ -102,7 +109,7 @@ fn metrics(r: &mut Reader<'_>) -> Option<MetricsConfig> {
 }
 
 /// The receiver of a signal; `None` where its address is bad, which has left a fault. `limit` is the most time for one export.
-fn receiver(r: &mut Reader<'_>, signal: Signal, limit: Duration) -> Option<Receiver> {
+fn receiver(r: &mut Reader<'_>, signal: Signal, limit: Duration, authorities: &Arc<RootCertStore>) -> Option<Receiver> {
     for (what, word, why) in [
         ("PROTOCOL", "http/protobuf", "must be http/protobuf, the only protocol that is spoken"),
         ("COMPRESSION", "none", "must be none: no compression is built in"),
@@ -125,7 +132,8 @@ fn receiver(r: &mut Reader<'_>, signal: Signal, limit: Duration) -> Option<Recei
         None => Vec::new(),
     };
     let headers = headers.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect();
-    Some(Receiver { endpoint: endpoint(r, signal)?, headers, timeout: timeout.min(limit) })
+    let authorities = Arc::clone(authorities);
+    Some(Receiver { endpoint: endpoint(r, signal)?, headers, timeout: timeout.min(limit), authorities })
 }
 
 /// The address of a signal's receiver.

@@ -68,6 +68,8 @@ mod passthrough;
 #[cfg(test)]
 mod prices;
 #[cfg(test)]
+mod private_authorities;
+#[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod responses;

@@ -191,6 +191,7 @@ impl App {
             resolver: self.resolver.clone(),
             connect_timeout: upstream.connect_timeout,
             allow_private_upstreams: upstream.allow_private,
+            authorities: Arc::clone(&upstream.authorities),
         }
     }
 

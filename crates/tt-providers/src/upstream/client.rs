@@ -5,6 +5,7 @@
 use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
@@ -41,6 +43,8 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// True if users may choose private addresses (`ALLOW_PRIVATE_UPSTREAMS`).
     pub allow_private_upstreams: bool,
+    /// The authorities that certificates of servers must lead to.
+    pub authorities: Arc<RootCertStore>,
 }
 
 /// Calls providers. Clones share the connection pools. A connection runs on the runtime that opened it, so each worker
@@ -56,7 +60,7 @@ pub struct Client {
 type Pool = legacy::Client<Connector, Slices>;
 
 impl Client {
-    /// A client without connections, which trusts the roots of `webpki-roots`.
+    /// A client without connections.
     ///
     /// # Errors
     /// The error of the TLS library if it refuses its own defaults, which only a broken build does.
@@ -85,11 +89,11 @@ fn pool(settings: &ClientSettings, trust: Trust) -> Result<Pool, rustls::Error> 
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_keepalive(Some(Duration::from_secs(60)));
-    let https = HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(http);
+    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(Arc::clone(&settings.authorities))
+        .with_no_client_auth();
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(http);
     let connector = Connector { https, guarded, timeout: settings.connect_timeout };
     Ok(legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
@@ -197,7 +201,8 @@ mod tests {
     }
 
     fn client_with(resolver: Resolver, connect_timeout: Duration, allow_private_upstreams: bool) -> Client {
-        Client::new(ClientSettings { resolver, connect_timeout, allow_private_upstreams }).unwrap()
+        let authorities = Arc::new(RootCertStore::empty());
+        Client::new(ClientSettings { resolver, connect_timeout, allow_private_upstreams, authorities }).unwrap()
     }
 
     fn get(address: &str) -> Request<Slices> {

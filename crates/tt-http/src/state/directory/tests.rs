@@ -26,6 +26,7 @@ fn upstream() -> UpstreamConfig {
         anthropic_base_url: address.clone(),
         gemini_base_url: address,
         allow_private: false,
+        authorities: Arc::new(rustls::RootCertStore::empty()),
         connect_timeout: Duration::from_secs(1),
         first_byte_timeout: Duration::from_secs(1),
         total_timeout: Duration::from_secs(1),
