@@ -1,11 +1,11 @@
-//! The loads of the benchmark, and what users do beside, by which a build learns what the program does most.
+//! The loads of the benchmark, and what else users do often, by which a build learns what the program does most.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::bed::{Bed, TOKENTRACER, Target};
+use super::bed::Bed;
 use super::databases::Databases;
 use super::measure::measure;
 use super::shape::{OF_OTHER_APIS, SHAPES, Shape, plain};
@@ -20,7 +20,7 @@ const READS: usize = 20;
 /// Requests whose tokens are counted here to choose a model.
 const COUNTED: Shape = plain("300 B, counted, under a budget", "chat", "counted");
 
-/// What the dashboard and clients read beside.
+/// Pages that the dashboard reads.
 const PAGES: [&str; 9] = [
     "/manage/usage?group_by=day,model",
     "/manage/usage?group_by=alias,status",
@@ -79,7 +79,7 @@ fn put_loads_over_tls(mock: &Path, program: &Path, counts: &(&str, String)) -> O
 }
 
 fn put(bed: &Bed, shapes: impl IntoIterator<Item = Shape>) -> Outcome {
-    let program: &Target = bed.targets.get(TOKENTRACER).ok_or("TokenTracer is not among the targets")?;
+    let program = bed.tokentracer().ok_or("TokenTracer is not among the targets")?;
     for shape in shapes {
         for connections in shape.connections {
             let taken = measure(bed, program, shape, *connections, MILLIS)?;
