@@ -46,6 +46,7 @@ fn config(mock: &MockUpstream) -> HttpConfig {
             anthropic_base_url: base(Provider::Anthropic),
             gemini_base_url: base(Provider::Gemini),
             allow_private: false,
+            authorities: Arc::new(rustls::RootCertStore::empty()),
             connect_timeout: minute,
             first_byte_timeout: minute,
             total_timeout: minute,
