@@ -14,7 +14,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts `command` and waits for its first line, `listening on http://ADDRESS` or `https://ADDRESS`; what follows goes to the terminal.
+    /// Starts `command` and waits for its first line, `listening on http://ADDRESS` or `https://ADDRESS`; what follows goes to
+    /// the terminal.
     pub(crate) fn start(command: &mut Command) -> Result<Self, String> {
         let name = command.get_program().display().to_string();
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();

@@ -134,11 +134,11 @@ fn unprivileged() -> Result<Owner, String> {
         .ok_or_else(|| "PostgreSQL does not run as root, and there is neither a user postgres nor nobody".to_owned())
 }
 
-/// The file system in memory of Linux, and the free room, in KiB, from which on it is used.
+/// Linux's file system in memory, and the room that must be free there for it to be used, in KiB.
 const MEMORY: &str = "/dev/shm";
 const ENOUGH_KIB: u64 = 4 * 1024 * 1024;
 
-/// The directory of the server's: in memory where there is room, since tests make and drop hundreds of databases of 300 files
+/// The directory for that of the server: in memory where there is room, since tests make and drop hundreds of databases of 300 files
 /// each, which keeps a disk's file system busier than the server. Otherwise the system's temporary one.
 fn parent() -> PathBuf {
     let printed = Command::new("df").args(["-Pk", MEMORY]).stderr(Stdio::null()).output();
