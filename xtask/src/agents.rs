@@ -127,10 +127,7 @@ fn try_with(
 
 /// Makes the alias, or points it to another model.
 fn make_alias(server: &Server, api_key: &str, alias: &str, model: &Model) -> Outcome {
-    let keys = server.get("/manage/providers", api_key)?.ok("list provider keys")?;
-    let mut keys = keys.as_array().into_iter().flatten();
-    let key =
-        keys.find(|key| key.get("provider").is_some_and(|name| name == model.provider)).and_then(|key| key.get("id"));
+    let key = server.provider_key(api_key, model.provider)?;
     let body = json!({"alias": alias, "target_model": model.name, "provider_key_id": key});
     server.post("/manage/aliases", Some(api_key), &body)?.ok("make an alias").map(drop)
 }

@@ -36,6 +36,16 @@ impl Server {
         self.call("POST", path, token, Some(body))
     }
 
+    /// The id of the first key of `provider` that the caller has stored.
+    pub(crate) fn provider_key(&self, token: &str, provider: &str) -> Result<u64, String> {
+        let keys = self.get("/manage/providers", token)?.ok("list provider keys")?;
+        let mut keys = keys.as_array().into_iter().flatten();
+        let key = keys.find(|key| key.get("provider").is_some_and(|name| name == provider));
+        key.and_then(|key| key.get("id"))
+            .and_then(Value::as_u64)
+            .ok_or_else(|| format!("no key of {provider} is stored"))
+    }
+
     /// Sends a call of any method.
     pub(crate) fn call(
         &self,
@@ -122,6 +132,17 @@ mod tests {
         assert!(head.contains("authorization: bearer secret\r\n"), "{head}");
         assert!(head.contains("content-type: application/json\r\n"), "{head}");
         assert_eq!(body, r#"{"alias":"fast"}"#);
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_provider() {
+        let keys = || {
+            answering(
+                b"HTTP/1.1 200 OK\r\ncontent-length: 62\r\n\r\n[{\"id\":3,\"provider\":\"openai\"},{\"id\":4,\"provider\":\"anthropic\"}]",
+            )
+        };
+        assert_eq!(keys().0.provider_key("t", "anthropic"), Ok(4));
+        assert_eq!(keys().0.provider_key("t", "gemini"), Err("no key of gemini is stored".to_owned()));
     }
 
     #[test]

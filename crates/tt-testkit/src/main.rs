@@ -54,20 +54,14 @@ struct Options {
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let command = arguments.next().unwrap_or_default();
-    #[cfg(feature = "harness")]
-    if command == "certificate" {
-        return end(certificate(&arguments.next().unwrap_or_default()));
-    }
-    let result = options(arguments).and_then(|options| match command.as_str() {
-        "upstream" => upstream(options),
-        "bare-proxy" => bare_proxy(options),
-        "load" => load(options),
+    let result = match command.as_str() {
+        #[cfg(feature = "harness")]
+        "certificate" => arguments.next().ok_or_else(|| USAGE.to_owned()).and_then(|directory| certificate(&directory)),
+        "upstream" => options(arguments).and_then(upstream),
+        "bare-proxy" => options(arguments).and_then(bare_proxy),
+        "load" => options(arguments).and_then(load),
         _ => Err(USAGE.to_owned()),
-    });
-    end(result)
-}
-
-fn end(result: Result<(), String>) -> ExitCode {
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

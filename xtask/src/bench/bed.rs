@@ -117,7 +117,7 @@ impl Bed {
         })
     }
 
-    /// `served` gives the command that runs `program`. No setting of the developer's is in its environment.
+    /// `served` gives the command that runs `program`.
     fn make(
         mock: &Path,
         port: u16,
@@ -131,16 +131,11 @@ impl Bed {
         let upstream = Program::start(Command::new(mock).args(["upstream", "--port", &port, "--threads", &cores]))?;
         let url = format!("http://{}", upstream.address());
         let bare = Program::start(Command::new(mock).args(["bare-proxy", "--threads", &cores, "--upstream", &url]))?;
-        let (log, data) = (directory.open_log()?, directory.data());
-        let settings = || settings.iter().map(|(name, value)| (name, value));
-        let mut command = served(&directory.0);
-        command.env_clear().envs(settings()).stderr(log);
-        serve(&mut command, &url, &data);
-        let failed = |problem| format!("{problem}\n{}", directory.log_tail());
-        let running = Program::start(&mut command).map_err(failed)?;
+        let running = directory.start(served(&directory.0), &url, settings)?;
         let mut promote = Command::new(program);
-        promote.env_clear().envs(settings()).env("DATA_DIR", &data).args(["users", "promote", EMAIL]);
-        let api_key = account(&Server::new(running.address()), &mut promote).map_err(failed)?;
+        promote.env_clear().envs(settings.iter().cloned()).env("DATA_DIR", directory.data());
+        let api_key = account(&Server::new(running.address()), promote.args(["users", "promote", EMAIL]))
+            .map_err(|problem| directory.with_log_tail(&problem))?;
         let target = |name: &str, process: Program, key: &str| Target {
             name: name.to_owned(),
             address: process.address().to_owned(),
@@ -172,10 +167,7 @@ impl Bed {
     pub(super) fn start_again(&mut self, program: &Path, settings: &[(&str, String)]) -> Outcome {
         self.stop_tokentracer();
         let upstream = self.targets.get(UPSTREAM).map(Target::address).unwrap_or_default();
-        let mut command = Command::new(program);
-        command.env_clear().envs(settings.iter().map(|(name, value)| (name, value))).stderr(self.directory.open_log()?);
-        serve(&mut command, &format!("http://{upstream}"), &self.directory.data());
-        let running = Program::start(&mut command).map_err(|problem| format!("{problem}\n{}", self.log_tail()))?;
+        let running = self.directory.start(Command::new(program), &format!("http://{upstream}"), settings)?;
         if let Some(target) = self.targets.get_mut(TOKENTRACER) {
             running.address().clone_into(&mut target.address);
             target.process = Some(running);
@@ -286,8 +278,17 @@ impl Directory {
         self.0.join("log")
     }
 
-    fn open_log(&self) -> Result<File, String> {
-        File::create(self.log()).map_err(|error| format!("{}: {error}", self.log().display()))
+    /// Starts TokenTracer by `command`, with these variables, its data and its log in this directory and the upstream at `url`.
+    /// No setting of the developer's is in its environment.
+    fn start(&self, mut command: Command, url: &str, settings: &[(&str, String)]) -> Result<Program, String> {
+        let log = File::create(self.log()).map_err(|error| format!("{}: {error}", self.log().display()))?;
+        command.env_clear().envs(settings.iter().cloned()).stderr(log);
+        serve(&mut command, url, &self.data());
+        Program::start(&mut command).map_err(|problem| self.with_log_tail(&problem))
+    }
+
+    fn with_log_tail(&self, problem: &str) -> String {
+        format!("{problem}\n{}", self.log_tail())
     }
 
     fn log_tail(&self) -> String {

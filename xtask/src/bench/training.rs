@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::bed::Bed;
 use super::databases::Databases;
@@ -70,7 +70,7 @@ fn put_loads_over_tls(mock: &Path, program: &Path, counts: &(&str, String)) -> O
     let port = served.address().rsplit_once(':').map_or("", |(_, port)| port);
     let change = json!({"api_key": served.key(), "base_url": format!("https://localhost:{port}/v1")});
     let (server, session) = bed.session()?;
-    let path = format!("/manage/providers/{}", openai_key(&bed)?);
+    let path = format!("/manage/providers/{}", server.provider_key(&session, "openai")?);
     server.call("PATCH", &path, Some(&session), Some(&change))?.ok("change a provider key")?;
     put(&bed, SHAPES)?;
     bed.stop_tokentracer();
@@ -98,21 +98,12 @@ fn set_budget_and_light_model(bed: &Bed) -> Outcome {
     let alias = json!({
         "alias": COUNTED.model,
         "target_model": "gpt-4o",
-        "provider_key_id": openai_key(bed)?,
+        "provider_key_id": server.provider_key(&session, "openai")?,
         "use_light_model": true,
         "light_model": "gpt-4o-mini",
         "light_model_threshold": 10_000,
     });
     server.post("/manage/aliases", Some(&session), &alias)?.ok("make an alias").map(drop)
-}
-
-/// The id of the account's key of OpenAI.
-fn openai_key(bed: &Bed) -> Result<u64, String> {
-    let (server, session) = bed.session()?;
-    let keys = server.get("/manage/providers", &session)?.ok("list provider keys")?;
-    let mut keys = keys.as_array().into_iter().flatten();
-    let key = keys.find(|key| key.get("provider").is_some_and(|name| name == "openai"));
-    key.and_then(|key| key.get("id")).and_then(Value::as_u64).ok_or_else(|| "no key of OpenAI is listed".to_owned())
 }
 
 fn read(bed: &Bed) -> Outcome {

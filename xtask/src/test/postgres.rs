@@ -1,4 +1,5 @@
-//! A PostgreSQL server for one run: in a temporary directory, on a free port, without fsync.
+//! A PostgreSQL server for one run: in a temporary directory, which is in memory where that has room, on a free port, without
+//! fsync.
 //!
 //! It runs under a shell that stops it and removes its files when its standard input ends. That input is a pipe from
 //! this process, so that nothing stays behind however this process ends.
